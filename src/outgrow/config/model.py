@@ -1,0 +1,77 @@
+"""What a file may say about a model: which one, how it is adapted, how it is trained."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from outgrow.config.section import Section
+
+
+class Lora(Section):
+    """A low-rank adapter (peft)."""
+
+    r: int = 8
+    alpha: int = 16
+    dropout: float = 0.0
+    modules: str | list[str] = "all-linear"
+
+
+class Training(Section):
+    """Gradient training of a transformer (`adapt: full | lora`); defaults are paper 1's for its student."""
+
+    lr: float = 1e-5
+    epochs: float = 2
+    batch_size: Annotated[int, Field(ge=1)] = 32
+    """Examples per update; split into smaller forward passes when memory asks for it."""
+    micro_batch_size: Annotated[int, Field(ge=1)] | None = None
+    """Examples per forward pass; gradients are accumulated up to `batch_size`."""
+    scheduler: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup: float = 0.0
+    """Share of the updates over which the learning rate rises."""
+    optimizer: Literal["adamw_torch", "adafactor", "sgd"] = "adamw_torch"
+    weight_decay: float = 0.0
+    max_grad_norm: float = 0.0
+    """Clip the gradient's norm at this value; 0 = no clipping."""
+
+
+class ModelSection(Section):
+    """A pretrained model and how it is adapted."""
+
+    type: Literal["model"] = "model"
+    model: str
+    """`bundled:NAME`, `bundled:NAME@LAYERS` (cut after so many layers), `org/name` on the hub, or a folder."""
+    revision: str | None = None
+    adapt: Literal["full", "lora", "probe"] = "probe"
+    """Train all weights, a low-rank adapter, or only a linear head on frozen hidden states."""
+    layer: int | list[int] | None = None
+    """probe: the hidden layer (0 = embeddings); a list is chosen from on held-out items; default: the last."""
+    dims: int | None = None
+    """probe: keep only so many leading dimensions (static embeddings)."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    max_length: Annotated[int, Field(ge=8)] = 512
+    """Longer inputs lose their beginning, with a note that counts them."""
+    batch_tokens: Annotated[int, Field(ge=64)] = 4096
+    """Tokens per forward pass when nothing is trained; does not change results."""
+    training: Training = Training()
+    lora: Lora = Lora()
+    holdout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """full/lora supervisor: share of its gold kept aside to estimate its accuracy (probes use all, by folds)."""
+    trust_remote_code: bool = False
+
+
+class NgramSection(Section):
+    """A logistic regression on n-gram counts (scikit-learn): the cheapest of supervisors."""
+
+    type: Literal["ngram"]
+    unit: Literal["word", "char"] = "word"
+    shortest: Annotated[int, Field(ge=1)] = 1
+    longest: Annotated[int, Field(ge=1)] = 2
+
+
+def _default_type(value: Any) -> Any:
+    return {"type": "model", **value} if isinstance(value, dict) else value
+
+
+Supervisor = Annotated[
+    Annotated[ModelSection | NgramSection, Field(discriminator="type")], BeforeValidator(_default_type)
+]

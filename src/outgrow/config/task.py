@@ -1,0 +1,59 @@
+"""What a file may say about the task: where the items come from and how many go where."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from outgrow.config.section import Section
+
+
+class Sizes(Section):
+    """How many items each part of the study gets."""
+
+    weak: Annotated[int, Field(ge=1)] = 500
+    """Items with gold that the supervisors learn from (half A)."""
+    strong: Annotated[int, Field(ge=1)] = 1000
+    """Items that the supervisors label and the student learns from (half B); the ceiling sees their gold."""
+    test: Annotated[int, Field(ge=1)] = 1000
+    """Items that everybody is measured on; used for no choice."""
+
+
+class Columns(Section):
+    """Which columns of your own file hold what."""
+
+    id: str | None = None
+    """Unique name of an item; by default the row number."""
+    text: str = "text"
+    """The prompt, or several columns in a template such as `{title}: {body}`."""
+    label: str = "label"
+    """Gold: a class name or number (classify); the option's number, letter or text (choose). Empty = unknown."""
+    options: str | list[str] | None = None
+    """For *choose*: one column that holds a list, or one column per option."""
+    part: str | None = None
+    """A column that says `train` or `test`; by default the test items are drawn from all rows."""
+
+
+class TaskSection(Section):
+    """Which question is asked of which items."""
+
+    name: str
+    """A task that outgrow knows (`outgrow data ls`), or your own name for the data in `path`."""
+    source: Literal["auto", "bundled", "hub", "files"] = "auto"
+    """Where the data comes from; `auto`: `path` if there is one, else the bundled wheel, else the hub."""
+    path: Path | None = None
+    """A file or folder: your own data, or a known task's published files."""
+    revision: str | None = None
+    """The hub revision of the data set."""
+    kind: Literal["classify", "choose"] | None = None
+    """For your own data; by default *choose* where `columns.options` is given, else *classify*."""
+    columns: Columns = Columns()
+    classes: list[str] | None = None
+    """For your own data: the class names in order; by default the sorted labels of the file."""
+    form: Literal["native", "binary"] = "native"
+    """For multiple choice: choose among the K options, or judge one candidate (half of them correct)."""
+    sizes: Sizes = Sizes()
+    split_seed: int = 0
+    """Which items of a larger data set the study uses at all."""
+    resplit: bool = True
+    """Draw weak / strong (and test, where none is published) anew for every seed."""

@@ -1,0 +1,134 @@
+"""`Task`: a named data set of one kind, and `Split`: who may see which of its items.
+
+A task is one table of items. Each item has a stable id, a prompt, for *choose* its options, gold as a class
+index (-1 where there is none), the part of the published data set that it came from, and a group: items of
+one group (the two halves of a balanced binary question, say) always land on the same side of a split.
+
+Three index sets carve a study out of a task: supervisors learn gold on `weak`, label `strong` for the
+student, and everybody is measured on `test`.
+"""
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Int
+
+from outgrow.errors import DataError
+
+Kind = Literal["classify", "choose", "generate"]
+Part = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class Items:
+    """Rows of a task, column by column; all columns have the same length."""
+
+    ids: list[str]
+    prompts: list[str]
+    gold: Int[np.ndarray, "item"]
+    """Index into the classes (classify) or the item's options (choose); -1 = unknown."""
+    options: list[list[str]] | None = None
+    """For *choose* only: the K texts to choose from, K the same for every item."""
+    parts: list[str] = field(default_factory=list)
+    """`train` or `test`: which part of the published data set the item came from."""
+    groups: list[str] = field(default_factory=list)
+    """Items of one group are never separated by a split; by default an item is its own group."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", self.parts or ["train"] * len(self.ids))
+        object.__setattr__(self, "groups", self.groups or list(self.ids))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, index: Int[np.ndarray, "row"]) -> "Items":
+        """The rows at `index`, in that order."""
+        pick = index.tolist()
+        return Items(
+            ids=[self.ids[i] for i in pick],
+            prompts=[self.prompts[i] for i in pick],
+            gold=self.gold[index],
+            options=None if self.options is None else [self.options[i] for i in pick],
+            parts=[self.parts[i] for i in pick],
+            groups=[self.groups[i] for i in pick],
+        )
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set in one of three kinds. `classes` names the K classes (classify) or positions (choose)."""
+
+    name: str
+    kind: Kind
+    classes: tuple[str, ...]
+    items: Items
+    notes: tuple[str, ...] = ()
+    """What loading left out or changed, one sentence each; shown by `outgrow data show` and in the report."""
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.classes)
+
+    def take(self, index: Int[np.ndarray, "row"]) -> "Task":
+        """The same task with the items at `index` only."""
+        return replace(self, items=self.items.take(index))
+
+    def save(self, folder: Path) -> None:
+        """Write `items.parquet` and `task.json`."""
+        items = self.items
+        columns = {
+            "id": items.ids,
+            "prompt": items.prompts,
+            "gold": items.gold,
+            "part": items.parts,
+            "group": items.groups,
+        }
+        if items.options is not None:
+            columns["options"] = items.options
+        pq.write_table(pa.table(columns), folder / "items.parquet")
+        about = {"name": self.name, "kind": self.kind, "classes": self.classes, "notes": self.notes}
+        (folder / "task.json").write_text(json.dumps(about, ensure_ascii=False, indent=1))
+
+    @staticmethod
+    def load(folder: Path) -> "Task":
+        """Read what `save` wrote."""
+        try:
+            about = json.loads((folder / "task.json").read_text())
+            table = pq.read_table(folder / "items.parquet")
+        except (OSError, ValueError, pa.ArrowInvalid) as error:
+            raise DataError(f"{folder}: not a readable task folder ({error})") from error
+        options = table["options"].to_pylist() if "options" in table.column_names else None
+        items = Items(
+            ids=table["id"].to_pylist(),
+            prompts=table["prompt"].to_pylist(),
+            gold=table["gold"].to_numpy().astype(np.int64),
+            options=options,
+            parts=table["part"].to_pylist(),
+            groups=table["group"].to_pylist(),
+        )
+        return Task(about["name"], about["kind"], tuple(about["classes"]), items, tuple(about["notes"]))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers of a task's items: three disjoint sets."""
+
+    weak: Int[np.ndarray, "weak"]
+    strong: Int[np.ndarray, "strong"]
+    test: Int[np.ndarray, "test"]
+
+    def save(self, folder: Path) -> None:
+        """Write `split.json`."""
+        rows = {name: getattr(self, name).tolist() for name in ("weak", "strong", "test")}
+        (folder / "split.json").write_text(json.dumps(rows))
+
+    @staticmethod
+    def load(folder: Path) -> "Split":
+        """Read what `save` wrote."""
+        rows = json.loads((folder / "split.json").read_text())
+        return Split(*(np.asarray(rows[name], dtype=np.int64) for name in ("weak", "strong", "test")))

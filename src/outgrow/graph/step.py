@@ -1,0 +1,82 @@
+"""`Step`: what to run, as pure data. `Job`: what a running step is given.
+
+A step's identity is a hash over its name, its version, every parameter that changes the result, and the
+identities of its inputs. Nothing else enters: not the machine, not the batch size of an inference, not the
+code. When the code of a step changes so that its results change, its version is raised.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+Json = Any
+"""Anything that `json.dumps` takes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A named piece of work with inputs. Two steps with equal identity are the same step."""
+
+    name: str
+    """The folder's prefix and the verb in the plan: `supervisor`, `student`, …"""
+    function: str
+    """`module:function`; called as `function(job, **params)` in a worker process."""
+    params: Mapping[str, Json] = field(default_factory=dict)
+    """Whatever changes the result; JSON values only."""
+    inputs: Mapping[str, "Step"] = field(default_factory=dict)
+    version: int = 1
+    hints: Mapping[str, Json] = field(default_factory=dict)
+    """Whatever does not change the result: device, batch size of an inference, trackers. Not hashed."""
+    label: str = ""
+    """For people: what this step is within the study."""
+
+    @cached_property
+    def identity(self) -> str:
+        """64 hex digits over everything that the result depends on."""
+        content = {
+            "name": self.name,
+            "version": self.version,
+            "params": self.params,
+            "inputs": {key: step.identity for key, step in self.inputs.items()},
+        }
+        text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def folder(self) -> str:
+        """`name-hash8`: where the store keeps the result."""
+        return f"{self.name}-{self.identity[:8]}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a step's function is handed."""
+
+    out: Path
+    """An empty folder: everything written here becomes the step's result."""
+    inputs: Mapping[str, Path]
+    """The finished folders of the step's inputs, by the names the step gave them."""
+    scratch: Path
+    """A folder that survives a kill and is there again when the step is run again: for checkpoints."""
+    hints: Mapping[str, Json] = field(default_factory=dict)
+    report: Callable[[str, float], None] = lambda message, share: None
+    """`report("epoch 1 of 2", 0.5)`: tells the person who waits; the share is within 0 … 1."""
+
+
+def walk(targets: Iterable[Step]) -> list[Step]:
+    """Every step that `targets` need, themselves included, each identity once, inputs before users."""
+    done: dict[str, Step] = {}
+
+    def visit(step: Step) -> None:
+        if step.identity not in done:
+            for source in step.inputs.values():
+                visit(source)
+            done[step.identity] = step
+
+    for target in targets:
+        visit(target)
+    return list(done.values())

@@ -1,0 +1,186 @@
+"""`WeakLabels` and `Targets`: what supervisors say, and what a student learns.
+
+`WeakLabels` is the one currency of the house. A supervisor's votes, a crowd's, a student's own predictions:
+each is a table with one row per (item, source) and a probability vector over the classes. A hard vote is a
+one-hot vector; a source that abstains has no row. In memory it is one dense array in which an abstention is a
+row of zeros, which no distribution can be.
+
+`Targets` is what training sees: rows of (item, target distribution, weight), several rows per item allowed.
+Losses that are linear in the target see only the weighted mean of an item's rows; `collapse` makes it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Bool, Float, Int
+
+from outgrow.errors import DataError
+
+SUM_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class WeakLabels:
+    """Probability votes of several sources on the same items; a row of zeros is an abstention."""
+
+    items: list[str]
+    sources: tuple[str, ...]
+    probs: Float[np.ndarray, "item source class"]
+
+    def __post_init__(self) -> None:
+        if self.probs.shape[:2] != (len(self.items), len(self.sources)):
+            raise DataError(
+                f"weak labels: {len(self.items)} items and {len(self.sources)} sources do not fit an array"
+                f" of shape {self.probs.shape}"
+            )
+        _check_distributions(self.probs, self.items, self.sources)
+
+    @property
+    def n_classes(self) -> int:
+        return int(self.probs.shape[2])
+
+    @property
+    def voted(self) -> Bool[np.ndarray, "item source"]:
+        """Where a source said something."""
+        return np.asarray(self.probs.any(axis=2))
+
+    @property
+    def hard(self) -> Int[np.ndarray, "item source"]:
+        """Each source's most probable class (the first one on a tie); -1 = abstention."""
+        return np.where(self.voted, self.probs.argmax(axis=2), -1)
+
+    def only(self, sources: Sequence[str]) -> "WeakLabels":
+        """The same items as seen by `sources`, in that order."""
+        missing = [name for name in sources if name not in self.sources]
+        if missing:
+            raise DataError(f"no source named `{missing[0]}`; there are {', '.join(self.sources)}")
+        pick = [self.sources.index(name) for name in sources]
+        return WeakLabels(self.items, tuple(sources), self.probs[:, pick])
+
+    def take(self, index: Int[np.ndarray, "row"]) -> "WeakLabels":
+        """The items at `index`, in that order."""
+        return WeakLabels([self.items[i] for i in index.tolist()], self.sources, self.probs[index])
+
+    def save(self, path: Path) -> None:
+        """Write the long table: `item`, `source`, `probs`; abstentions are left out."""
+        item, source = np.nonzero(self.voted)
+        table = pa.table(
+            {
+                "item": pa.array(self.items).take(pa.array(item)),
+                "source": pa.array(self.sources).take(pa.array(source)),
+                "probs": pa.FixedSizeListArray.from_arrays(self.probs[item, source].ravel(), self.n_classes),
+            },
+            # The order of items and sources, and items that nobody voted on, must survive the journey.
+            metadata={"items": _pack(self.items), "sources": _pack(self.sources)},
+        )
+        pq.write_table(table, path)
+
+    @staticmethod
+    def load(path: Path) -> "WeakLabels":
+        """Read what `save` wrote."""
+        try:
+            table = pq.read_table(path)
+            items, sources = (_unpack(table.schema.metadata[key]) for key in (b"items", b"sources"))
+            votes = table["probs"].combine_chunks()
+        except (OSError, pa.ArrowInvalid, KeyError, TypeError) as error:
+            raise DataError(f"{path}: not a readable label table ({error})") from error
+        probs = np.zeros((len(items), len(sources), votes.type.list_size))
+        item_row = {name: i for i, name in enumerate(items)}
+        source_row = {name: i for i, name in enumerate(sources)}
+        rows = [item_row[name] for name in table["item"].to_pylist()]
+        columns = [source_row[name] for name in table["source"].to_pylist()]
+        probs[rows, columns] = votes.flatten().to_numpy().reshape(len(rows), -1)
+        return WeakLabels(items, tuple(sources), probs)
+
+
+def join(tables: Sequence[WeakLabels]) -> WeakLabels:
+    """Put several sources' labels of the *same* items side by side."""
+    first = tables[0]
+    for table in tables[1:]:
+        if table.items != first.items or table.n_classes != first.n_classes:
+            raise DataError(f"sources {first.sources} and {table.sources} did not label the same items")
+    sources = tuple(name for table in tables for name in table.sources)
+    if len(set(sources)) < len(sources):
+        raise DataError(f"two sources share a name among {sources}")
+    return WeakLabels(first.items, sources, np.concatenate([table.probs for table in tables], axis=1))
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """Items whose gold is known and on which the sources voted without having trained on them."""
+
+    labels: WeakLabels
+    gold: Int[np.ndarray, "item"]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Rows to train on: a distribution over the classes and a weight, for an item of a task."""
+
+    items: list[str]
+    probs: Float[np.ndarray, "row class"]
+    weight: Float[np.ndarray, "row"]
+    origin: tuple[str, ...] = ()
+    """What the targets were made of and what had to be done otherwise, one sentence each."""
+
+    def collapse(self) -> "Targets":
+        """One row per item: the weighted mean of its rows, with the sum of their weights.
+
+        Exact for every loss that is linear in the target. Items keep their first-seen order.
+        """
+        order = {name: i for i, name in enumerate(dict.fromkeys(self.items))}
+        if len(order) == len(self.items):
+            return self
+        rows = np.asarray([order[name] for name in self.items])
+        weight = np.bincount(rows, self.weight, minlength=len(order))
+        total = np.zeros((len(order), self.probs.shape[1]))
+        np.add.at(total, rows, self.weight[:, None] * self.probs)
+        return Targets(list(order), total / weight[:, None], weight, self.origin)
+
+    def keep(self, row: Bool[np.ndarray, "row"]) -> "Targets":
+        """The rows marked true."""
+        items = [name for name, wanted in zip(self.items, row.tolist(), strict=True) if wanted]
+        return Targets(items, self.probs[row], self.weight[row], self.origin)
+
+    def save(self, path: Path) -> None:
+        """Write the table `item`, `probs`, `weight`."""
+        probs = pa.FixedSizeListArray.from_arrays(self.probs.ravel(), self.probs.shape[1])
+        table = pa.table({"item": self.items, "probs": probs, "weight": self.weight})
+        pq.write_table(table.replace_schema_metadata({"origin": _pack(self.origin)}), path)
+
+    @staticmethod
+    def load(path: Path) -> "Targets":
+        """Read what `save` wrote."""
+        table = pq.read_table(path)
+        votes = table["probs"].combine_chunks()
+        return Targets(
+            items=table["item"].to_pylist(),
+            probs=votes.flatten().to_numpy().reshape(len(table), votes.type.list_size),
+            weight=table["weight"].to_numpy(),
+            origin=tuple(_unpack(table.schema.metadata[b"origin"])),
+        )
+
+
+def _check_distributions(
+    probs: Float[np.ndarray, "item source class"], items: list[str], sources: tuple[str, ...]
+) -> None:
+    total = probs.sum(axis=2)
+    bad = ~np.isfinite(total) | (probs < 0).any(axis=2) | ((total != 0) & (abs(total - 1) > SUM_TOLERANCE))
+    if bad.any():
+        item, source = np.argwhere(bad)[0]
+        raise DataError(
+            f"source `{sources[source]}`, item `{items[item]}`: {probs[item, source].tolist()} is not a"
+            " probability distribution (needs finite values >= 0 that sum to 1)"
+        )
+
+
+def _pack(names: Sequence[str]) -> bytes:
+    return "\x1f".join(names).encode()
+
+
+def _unpack(packed: bytes) -> list[str]:
+    return packed.decode().split("\x1f") if packed else []
