@@ -1,3 +1,54 @@
-"""outgrow: train a strong language model from several weaker supervisors, and measure how far it gets past them."""
+"""outgrow: train a strong language model from several weaker supervisors, and measure how far it outgrows them.
+
+    import outgrow
+
+    outgrow.plan("examples/quickstart.yaml")
+    result = outgrow.run("examples/quickstart.yaml", "seeds=0,1")
+    result.to_pandas("main")
+
+Names are loaded when they are first used, so that importing outgrow costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from outgrow.api import Plan, Result, plan, report, run
+    from outgrow.config.experiment import Experiment
+    from outgrow.config.read import read_experiment
+    from outgrow.data.task import Items, Split, Task
+    from outgrow.errors import ConfigError, DataError, OutgrowError, StepFailed
+    from outgrow.labels import Anchors, Targets, WeakLabels
+    from outgrow.metrics.estimate import Estimate
+    from outgrow.study import Study, build_study
+
+_HOMES = {
+    "outgrow.api": ("Plan", "Result", "plan", "report", "run"),
+    "outgrow.config.experiment": ("Experiment",),
+    "outgrow.config.read": ("read_experiment",),
+    "outgrow.data.task": ("Items", "Split", "Task"),
+    "outgrow.errors": ("ConfigError", "DataError", "OutgrowError", "StepFailed"),
+    "outgrow.labels": ("Anchors", "Targets", "WeakLabels"),
+    "outgrow.metrics.estimate": ("Estimate",),
+    "outgrow.study": ("Study", "build_study"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: RUF022 - in the order of use
+    "run", "plan", "report", "Result", "Plan",
+    "read_experiment", "Experiment", "build_study", "Study",
+    "Task", "Items", "Split", "WeakLabels", "Anchors", "Targets", "Estimate",
+    "OutgrowError", "ConfigError", "DataError", "StepFailed",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module `outgrow` has no `{name}`")
+    return vars(import_module(_HOME[name]))[name]
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

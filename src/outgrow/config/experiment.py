@@ -14,31 +14,23 @@ from outgrow.config.method import Method, SelfTraining
 from outgrow.config.model import ModelSection, Supervisor
 from outgrow.config.section import Section
 from outgrow.config.task import TaskSection
+from outgrow.config.tune import Tune
 
+SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]*$")]
 Variant = Literal["plain", "self_training", "matching", "self_training+matching", "two_views"]
-
-
-class Tune(Section):
-    """The grid every method searches, and on what: the same for all, or the comparison is not fair."""
-
-    l2: list[Annotated[float, Field(ge=0)]] | None = None
-    """probe: weights of the ridge penalty; default 10^-4 … 10^0.5."""
-    lr: list[Annotated[float, Field(gt=0)]] | None = None
-    """Learning rates; default: one (probe .05, else `training.lr`)."""
-    epochs: list[Annotated[float, Field(gt=0)]] | None = None
-    """Passes over the data; default: one (probe 200 full-batch steps, else `training.epochs`)."""
-    folds: Annotated[int, Field(ge=2)] = 3
-    select_by: Literal["weak_accuracy", "weak_log_loss", "gold_accuracy"] = "weak_accuracy"
-    """Held-out agreement with the supervisors' mean, its log loss, or gold: `gold_accuracy` is oracle selection."""
 
 
 class Experiment(Section):
     """A whole study."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    """What the study is called; also its folder below `runs/`."""
     task: TaskSection
-    supervisors: Annotated[dict[str, Supervisor], Field(min_length=1)]
+    """Which question is asked of which items."""
+    supervisors: Annotated[dict[SourceName, Supervisor], Field(min_length=1)]
+    """The weak sources, each under a name of your choice."""
     student: ModelSection
+    """The strong model that learns from the supervisors' labels, and from gold for the ceiling."""
     second_view: ModelSection | None = None
     """Another layer or model whose student is averaged with the first in the `two_views` variant."""
     methods: Annotated[list[Method], Field(min_length=1)]
@@ -46,10 +38,13 @@ class Experiment(Section):
     variants: Annotated[list[Variant], Field(min_length=1)] = ["plain", "self_training"]
     """Every method is run in each of these forms."""
     self_training: SelfTraining = SelfTraining()
+    """How the `self_training` variants trust the student's own predictions."""
     tune: Tune = Tune()
+    """The grid that every method searches."""
     untouched: bool = True
     """Also measure the student before any training, where it can answer (causal language models)."""
     seeds: Annotated[list[int], Field(min_length=1)] = [0, 1, 2]
+    """One whole study per seed: splits, training order, everything random."""
     bootstrap: Annotated[int, Field(ge=100)] = 2000
     """Resamples behind every interval."""
     output: Path | None = None
@@ -57,6 +52,7 @@ class Experiment(Section):
     store: Path = Path("runs/steps")
     """Folder of the finished steps; studies that share it share results."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where models run; `auto` takes a GPU where there is one."""
     threads: Annotated[int, Field(ge=1)] | None = None
     """CPU threads per step; default: cores divided by `--jobs`. Fixed threads give results equal bit for bit."""
     report_to: list[Literal["wandb", "trackio", "mlflow", "tensorboard"]] = []

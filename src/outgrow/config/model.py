@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from outgrow.config.section import Section
+from outgrow.config.tune import Tune
 
 
 class Lora(Section):
@@ -41,6 +42,7 @@ class ModelSection(Section):
     model: str
     """`bundled:NAME`, `bundled:NAME@LAYERS` (cut after so many layers), `org/name` on the hub, or a folder."""
     revision: str | None = None
+    """A branch, tag or commit of a hub model."""
     adapt: Literal["full", "lora", "probe"] = "probe"
     """Train all weights, a low-rank adapter, or only a linear head on frozen hidden states."""
     layer: int | list[int] | None = None
@@ -56,6 +58,8 @@ class ModelSection(Section):
     lora: Lora = Lora()
     holdout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """full/lora supervisor: share of its gold kept aside to estimate its accuracy (probes use all, by folds)."""
+    tune: Tune | None = None
+    """This model's own grid; default: the study's `tune`."""
     trust_remote_code: bool = False
 
 

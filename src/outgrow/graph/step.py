@@ -37,14 +37,8 @@ class Step:
     @cached_property
     def identity(self) -> str:
         """64 hex digits over everything that the result depends on."""
-        content = {
-            "name": self.name,
-            "version": self.version,
-            "params": self.params,
-            "inputs": {key: step.identity for key, step in self.inputs.items()},
-        }
-        text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        inputs = {key: step.identity for key, step in self.inputs.items()}
+        return identify(self.name, self.version, self.params, inputs)
 
     @property
     def folder(self) -> str:
@@ -65,6 +59,15 @@ class Job:
     hints: Mapping[str, Json] = field(default_factory=dict)
     report: Callable[[str, float], None] = lambda message, share: None
     """`report("epoch 1 of 2", 0.5)`: tells the person who waits; the share is within 0 … 1."""
+
+
+def identify(name: str, version: int, params: Mapping[str, Json], inputs: Mapping[str, str]) -> str:
+    """The hash behind `Step.identity`; `inputs` maps each input's name to its identity."""
+    # Read back first: what JSON cannot tell apart (a tuple and a list, 1 and "1" as a key) gets one identity.
+    plain = json.loads(json.dumps(dict(params), allow_nan=False))
+    content = {"name": name, "version": version, "params": plain, "inputs": dict(inputs)}
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def walk(targets: Iterable[Step]) -> list[Step]:

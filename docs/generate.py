@@ -1,0 +1,119 @@
+"""Write the pages that are made from the code: cli.md and configuration.md. Run by `make docs`; a test compares."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import click
+import typer
+import yaml
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from outgrow.cli import app
+from outgrow.config import method, model, task, tune
+from outgrow.config.experiment import Experiment
+from outgrow.config.read import presets
+from outgrow.config.section import Section
+
+FOLDER = Path(__file__).parent
+WIDTH = 96
+
+
+def cli_page() -> str:
+    """Every verb's own help text."""
+    command = typer.main.get_command(app)
+    parts = ["# The command\n\nGenerated from the code by `make docs`.\n"]
+    for name, verb in verbs(command, "outgrow"):
+        context = click.Context(verb, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH)
+        parts.append(f"## `{name}`\n\n```text\n{verb.get_help(context).strip()}\n```\n")
+    parts.append(EXIT_CODES)
+    return "\n".join(parts)
+
+
+EXIT_CODES = """## Exit codes
+
+| code | meaning |
+|---|---|
+| 0 | done |
+| 1 | a step failed; the report is written from the others, and the same command tries again |
+| 2 | bad input: one message names the file, row or key, and the fix |
+| 130 | interrupted; finished steps are kept |
+"""
+
+
+def verbs(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """The command and everything below it, depth first."""
+    yield name, command
+    for child in getattr(command, "commands", {}).values():
+        yield from verbs(child, f"{name} {child.name}")
+
+
+def configuration_page() -> str:
+    """Every key of an experiment file, from the docstrings beside the fields."""
+    parts = ["# The experiment file\n\nGenerated from the code by `make docs`. Unknown keys are errors.\n"]
+    parts += [section_text(section, title) for section, title in sections()]
+    rows = yaml.safe_dump(presets(), sort_keys=False)
+    parts.append(f"## Named methods\n\n`methods: [naive, …]` picks from these rows.\n\n```yaml\n{rows}```\n")
+    return "\n".join(parts)
+
+
+def sections() -> Iterator[tuple[type[Section], str]]:
+    """Every section with the heading it gets, the root first."""
+    yield Experiment, "The whole file"
+    for module in (task, model, tune, method):
+        for name, value in vars(module).items():
+            if isinstance(value, type) and issubclass(value, Section) and value.__module__ == module.__name__:
+                tag = value.model_fields.get("type")
+                yield value, name if tag is None else f"{name} (`type: {get_args(tag.annotation)[0]}`)"
+
+
+def section_text(section: type[Section], title: str) -> str:
+    """A heading, the class's docstring, and a table of its fields."""
+    rows = [field_row(name, field) for name, field in section.model_fields.items() if name != "type"]
+    table = ["| key | values | default | meaning |", "|---|---|---|---|", *rows] if rows else ["No further keys."]
+    return "\n".join([f"## {title}\n", f"{section.__doc__}\n", *table, ""])
+
+
+def field_row(name: str, field: FieldInfo) -> str:
+    """`| key | values | default | meaning |`"""
+    default = "required" if field.default is PydanticUndefined else f"`{shown(field.default)}`"
+    meaning = " ".join((field.description or "").split())
+    return f"| `{name}` | {values(field.annotation)} | {default} | {meaning} |".replace("\n", " ")
+
+
+def shown(value: object) -> str:
+    """A default as it would stand in the file."""
+    if isinstance(value, Section):
+        tag = value.model_dump().get("type")
+        return "its defaults" if tag is None else f"{{type: {tag}}}"
+    return yaml.safe_dump(str(value) if isinstance(value, Path) else value, default_flow_style=True).split("\n")[0]
+
+
+def values(annotation: Any) -> str:
+    """The type of a field in words that need no Python."""
+    if get_origin(annotation) is Literal:
+        return " · ".join(f"`{choice}`" for choice in get_args(annotation))
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        return "section" if issubclass(annotation, Section) else NAMES.get(annotation.__name__, annotation.__name__)
+    if get_origin(annotation) is list:
+        return f"list of {values(get_args(annotation)[0])}"
+    if get_origin(annotation) is dict:
+        return f"name: {values(get_args(annotation)[1])}"
+    parts = dict.fromkeys(values(part) for part in get_args(annotation) if values(part))
+    return " or ".join(part for part in parts if part != "nothing")
+
+
+NAMES = {
+    "str": "text",
+    "int": "whole number",
+    "float": "number",
+    "bool": "yes/no",
+    "Path": "path",
+    "NoneType": "nothing",
+}
+PAGES = {"cli.md": cli_page, "configuration.md": configuration_page}
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page())

@@ -1,0 +1,190 @@
+"""The Python door: the same things as the command, with the same words.
+
+result = outgrow.run("x.yaml", "seeds=0,1", "task.sizes.test=500")
+result.to_pandas("main")
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from outgrow.config.experiment import Experiment
+from outgrow.config.read import read_experiment
+from outgrow.errors import ConfigError, DataError, suggest
+from outgrow.estimate import Cost, cost_of, scale_of
+from outgrow.graph.plan import plan as plan_steps
+from outgrow.graph.run import Event, Outcome, run_steps
+from outgrow.graph.store import Store
+from outgrow.study import Study, build_study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from outgrow.report.results import Results
+
+Source = str | Path | Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One line of a plan: what would be done, and what it would take."""
+
+    name: str
+    label: str
+    folder: str
+    state: str
+    """`cached` or `new`."""
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every step of a study, inputs before users; nothing has been executed."""
+
+    steps: tuple[PlannedStep, ...]
+
+    @property
+    def new(self) -> list[PlannedStep]:
+        """The steps that a run would execute."""
+        return [step for step in self.steps if step.state == "new"]
+
+    @property
+    def seconds(self) -> float:
+        """Estimated seconds of all new steps one after another; steps of unknown size are not in it."""
+        return sum(step.cost.seconds or 0 for step in self.new)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """One mapping per step."""
+        return [asdict(step) for step in self.steps]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a study found, and where its report lies."""
+
+    folder: Path
+    results: "Results"
+    outcomes: Mapping[str, Outcome]
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """Steps that could not be finished, without those that only had to wait for them."""
+        return [outcome for outcome in self.outcomes.values() if outcome.state == "failed"]
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody stopped the run before its end."""
+        return any(outcome.state == "interrupted" for outcome in self.outcomes.values())
+
+    @property
+    def report(self) -> Path:
+        """The report's HTML file."""
+        return self.folder / "report.html"
+
+    @property
+    def tables(self) -> list[str]:
+        """The names that `to_pandas` takes."""
+        from outgrow.report.tables import make_tables
+
+        return [table.name for table in make_tables(self.results)]
+
+    def to_pandas(self, table: str = "main") -> "pd.DataFrame":
+        """One of the report's tables as a data frame; every measured number with its interval, n and seeds."""
+        from outgrow.report.tables import make_tables
+
+        made = {made.name: made for made in make_tables(self.results)}
+        if table not in made:
+            raise ConfigError(f"no table named `{table}`; {suggest(table, made)}")
+        return made[table].to_pandas()
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything the study found, as plain data."""
+        complaints = [outcome.error for outcome in self.failed]
+        return {"report": str(self.report), "failed": complaints, "results": asdict(self.results)}
+
+    def __str__(self) -> str:
+        from outgrow.console.result_text import result_text
+
+        return result_text(self.results)
+
+    def _repr_html_(self) -> str:
+        from outgrow.report.table_html import table_html
+        from outgrow.report.tables import make_tables
+
+        return table_html(make_tables(self.results)[0])
+
+
+def run(
+    source: Source,
+    *words: str,
+    jobs: int = 1,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> Result:
+    """Run a study to its report; what is finished already is reused.
+
+    `source` is an experiment file or the mapping it would hold, `words` are `key.sub=value` overrides, `jobs` is the
+    number of steps to run at the same time. A step that fails does not stop the others: see `Result.failed`.
+    Raises `ConfigError` and `DataError` for bad input.
+    """
+    experiment = read_experiment(source, words)
+    study = build_study(experiment)
+    store = Store(experiment.store)
+    threads = experiment.threads or max(1, (os.cpu_count() or 1) // jobs)
+    outcomes = run_steps(study.steps, store, jobs=jobs, threads=threads, on_event=on_event)
+    return write(study, store, outcomes)
+
+
+def plan(source: Source, *words: str) -> Plan:
+    """Lay out a study: every step, cached or new, with its expected cost. Nothing is executed."""
+    experiment = read_experiment(source, words)
+    study = build_study(experiment)
+    store = Store(experiment.store)
+    finished = store.finished(study.pool)
+    scale = scale_of(experiment, store.path(study.pool) if finished else None)
+    planned = plan_steps(study.steps, store)
+    return Plan(
+        tuple(
+            PlannedStep(line.step.name, line.step.label, line.step.folder, line.state, cost_of(line.step, scale))
+            for line in planned
+        )
+    )
+
+
+def report(source: Source, *words: str) -> Result:
+    """Write the report of what is finished by now, executing nothing."""
+    experiment = read_experiment(source, words)
+    study = build_study(experiment)
+    store = Store(experiment.store)
+    outcomes = {
+        step.identity: Outcome("cached") if store.finished(step) else Outcome("skipped", error="not run yet")
+        for step in study.steps
+    }
+    if all(outcome.state == "skipped" for outcome in outcomes.values()):
+        raise DataError(f"{experiment.store}: holds no finished step of `{experiment.name}`; run it first")
+    return write(study, store, outcomes)
+
+
+def write(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> Result:
+    """Collect the finished steps into the report's folder."""
+    from outgrow.report.write import write_report
+
+    folder = output_folder(study.experiment)
+    return Result(folder, write_report(study, store, outcomes, folder), outcomes)
+
+
+def read_table(source: Source, *words: str, table: str = "main", kind: str = "md") -> str:
+    """The text of one table of a study's written report: `kind` is md, csv, json or tex."""
+    folder = output_folder(read_experiment(source, words)) / "tables"
+    known = sorted(path.stem for path in folder.glob(f"*.{kind}"))
+    if not known:
+        raise DataError(f"{folder}: no report yet; `outgrow run` writes it")
+    if table not in known:
+        raise ConfigError(f"no table named `{table}`; {suggest(table, known)}")
+    return (folder / f"{table}.{kind}").read_text(encoding="utf-8")
+
+
+def output_folder(experiment: Experiment) -> Path:
+    """Where the report goes."""
+    return experiment.output or Path("runs") / experiment.name

@@ -1,0 +1,165 @@
+"""From a file, or a mapping, and `key.sub=value` words to an `Experiment`.
+
+Precedence: defaults < file < words. Method rows that are named are filled in from `methods.yaml`. Whatever is wrong is
+said in one message that names file, line and key; an unknown key comes with the nearest known one.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from outgrow.config.check import check
+from outgrow.config.complaints import Place, complain
+from outgrow.config.experiment import Experiment
+from outgrow.errors import ConfigError, suggest
+
+Tree = dict[str, Any]
+
+
+def read_experiment(source: str | Path | Mapping[str, Any], words: Sequence[str] = ()) -> Experiment:
+    """Parse and check an experiment.
+
+    `source` is a YAML file or the mapping it would hold; each of `words` is `key.sub=value` with a YAML value
+    (`seeds=0,1`, `task.sizes.test=200`, `methods.0.loss.type=evidential`). Paths of data files are taken from the
+    experiment file's folder. Raises `ConfigError`.
+    """
+    if isinstance(source, Mapping):
+        tree, place, folder = _plain(source), Place("experiment"), Path()
+    else:
+        tree, place = _load(Path(source))
+        folder = Path(source).parent
+    # Filled in before the words, so that they can reach into a named row, and after, so that they can name one.
+    _fill_in_methods(tree, place)
+    for word in words:
+        _override(tree, word)
+    _fill_in_methods(tree, place)
+    try:
+        experiment = Experiment.model_validate(_with_data_paths(tree, folder))
+    except ValidationError as error:
+        raise ConfigError(complain(error, place)) from None
+    check(experiment, place)
+    return experiment
+
+
+def dump_experiment(experiment: Experiment) -> str:
+    """The resolved experiment as YAML: every default spelled out."""
+    return yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+@cache
+def presets() -> dict[str, Tree]:
+    """The named method rows of `methods.yaml`."""
+    text = (files("outgrow.config") / "methods.yaml").read_text()
+    return dict(yaml.safe_load(text))
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which a key that stands twice is an error, not a silent overwrite."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> Tree:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise ConfigError(f"line {line}: the key `{key.value}` stands twice; keep one of them")
+            seen.add(key.value)
+    loader.flatten_mapping(node)
+    return dict(loader.construct_pairs(node, deep=True))
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def _load(path: Path) -> tuple[Tree, Place]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = yaml.load(text, _Loader)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; `outgrow examples ls` lists experiments to start from") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    except TypeError:
+        raise ConfigError(f"{path}: a mapping or list stands where a key is expected") from None
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: an experiment is a mapping with keys such as `task`, `supervisors`, `student`")
+    return tree, Place(str(path), yaml.compose(text, yaml.SafeLoader))
+
+
+def _plain(tree: Any) -> Any:
+    """A deep copy of plain containers, so that overrides never touch the caller's objects."""
+    if isinstance(tree, Mapping):
+        return {key: _plain(value) for key, value in tree.items()}
+    return [_plain(value) for value in tree] if isinstance(tree, list | tuple) else tree
+
+
+def _override(tree: Tree, word: str) -> None:
+    key, equals, text = word.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"`{word}`: an override is written key.sub=value")
+    try:
+        value = yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"`{word}`: the value is not YAML: {' '.join(str(error).split())}") from None
+    if isinstance(value, str) and "," in value and not text.lstrip().startswith(('"', "'")):
+        value = [yaml.safe_load(part) for part in text.split(",")]
+    *path, last = key.split(".")
+    node: Any = tree
+    for name in path:
+        node = _child(node, name, word)
+    if isinstance(node, list):
+        node[_number(last, node, word)] = value
+    else:
+        node[last] = value
+
+
+def _child(node: Any, name: str, word: str) -> Any:
+    key = _number(name, node, word) if isinstance(node, list) else name
+    child = node[key] if isinstance(node, list) else node.get(key)
+    if not isinstance(child, dict | list):
+        child = node[key] = {}
+    return child
+
+
+def _number(name: str, items: list[Any], word: str) -> int:
+    if not name.isdigit() or int(name) >= len(items):
+        raise ConfigError(f"`{word}`: `{name}` is not one of the list's places 0 … {len(items) - 1}")
+    return int(name)
+
+
+def _fill_in_methods(tree: Tree, place: Place) -> None:
+    rows = tree.get("methods")
+    rows = [rows] if isinstance(rows, str) else rows
+    if isinstance(rows, list):
+        tree["methods"] = [_method_row(row, place.at("methods", number)) for number, row in enumerate(rows)]
+
+
+def _method_row(row: Any, where: str) -> Any:
+    if isinstance(row, str):
+        row = {"preset": row}
+    if not isinstance(row, dict) or "preset" not in row:
+        return row
+    changes = {key: value for key, value in row.items() if key != "preset"}
+    name = str(row["preset"])
+    if name not in presets():
+        raise ConfigError(f"{where}: no method named `{name}`; {suggest(name, presets())}")
+    return {"name": name, **presets()[name], **changes}
+
+
+def _with_data_paths(tree: Tree, folder: Path) -> Tree:
+    task = tree.get("task")
+    if isinstance(task, dict) and isinstance(task.get("path"), str):
+        return {**tree, "task": {**task, "path": str(folder / Path(task["path"]).expanduser())}}
+    return tree

@@ -1,0 +1,21 @@
+"""What a file may say about tuning: one grid, one yardstick, for every method."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from outgrow.config.section import Section
+
+
+class Tune(Section):
+    """The grid every method searches, and on what: the same for all, or the comparison is not fair."""
+
+    l2: list[Annotated[float, Field(ge=0)]] | None = None
+    """probe: weights of the ridge penalty; default 10^-4 … 10^0.5."""
+    lr: list[Annotated[float, Field(gt=0)]] | None = None
+    """Learning rates; default: one (probe .05, else `training.lr`)."""
+    epochs: list[Annotated[float, Field(gt=0)]] | None = None
+    """Passes over the data; default: one (probe 200 full-batch steps, else `training.epochs`)."""
+    folds: Annotated[int, Field(ge=2)] = 3
+    select_by: Literal["weak_accuracy", "weak_log_loss", "gold_accuracy"] = "weak_accuracy"
+    """Held-out agreement with the supervisors' mean, its log loss, or gold: `gold_accuracy` is oracle selection."""

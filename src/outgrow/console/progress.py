@@ -1,0 +1,102 @@
+"""What a person sees while a study runs: bars on a terminal, plain lines elsewhere."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from outgrow.graph.run import Event
+
+EVERY_SECONDS = 10.0
+"""How often a plain log repeats that a long step is alive."""
+
+
+class Lines:
+    """One line per finished step, and one now and then for a step that takes long."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.last = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        return None
+
+    def __call__(self, event: Event) -> None:
+        if event.kind == "cached":
+            return
+        now = time.monotonic()
+        if event.kind in ("progress", "started"):
+            if now - self.last < EVERY_SECONDS:
+                return
+            self.last = now
+        self.console.print(sentence(event), markup=False, highlight=False, soft_wrap=True)
+
+
+class Bars:
+    """One bar for the study, one for each step under way."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=28), TimeElapsedColumn())
+        self.progress = Progress(*columns, console=console, transient=True)
+        self.study: TaskID | None = None
+        self.steps: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self.progress.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.progress.__exit__(kind, error, at)
+
+    def __call__(self, event: Event) -> None:
+        if self.study is None:
+            self.study = self.progress.add_task("study", total=event.total)
+        self.progress.update(self.study, completed=event.done, description=f"{event.done} of {event.total} steps")
+        key = event.step.identity
+        if event.kind == "started":
+            self.steps[key] = self.progress.add_task(title(event), total=1.0)
+        elif event.kind == "progress" and key in self.steps:
+            description = f"{title(event)}: {event.message}" if event.message else title(event)
+            self.progress.update(self.steps[key], completed=event.share, description=description[:72])
+        elif event.kind in ("finished", "failed") and key in self.steps:
+            self.progress.remove_task(self.steps.pop(key))
+        if event.kind in ("failed", "damaged", "waiting"):
+            self.progress.console.print(sentence(event), markup=False, highlight=False)
+
+
+class Silent(Lines):
+    """Nothing at all."""
+
+    def __call__(self, event: Event) -> None:
+        return None
+
+
+def display(console: Console, quiet: bool) -> Lines | Bars:
+    """The display that fits where the output goes."""
+    if quiet:
+        return Silent(console)
+    return Bars(console) if console.is_terminal else Lines(console)
+
+
+def title(event: Event) -> str:
+    """`student naive, seed 0`"""
+    return f"{event.step.name} {event.step.label}".strip()
+
+
+def sentence(event: Event) -> str:
+    """One event as one line."""
+    head = f"[{event.done}/{event.total}] {title(event)}"
+    if event.kind == "finished":
+        return f"{head}  {event.seconds:.1f} s"
+    if event.kind in ("started", "progress"):
+        return f"{head}: {event.message or event.kind} ({event.share:.0%})"
+    return f"{head}: {event.kind}{': ' + event.message if event.message else ''}"

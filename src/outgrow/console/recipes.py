@@ -1,0 +1,43 @@
+"""The experiments that come with outgrow: list them, copy one to start from."""
+
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+from outgrow.errors import ConfigError, suggest
+
+
+def recipes_folder() -> Path:
+    """`examples/`: inside an installed package, beside `src/` in a checkout."""
+    packed = Path(str(files("outgrow"))) / "examples"
+    return packed if packed.is_dir() else Path(str(files("outgrow"))).parents[1] / "examples"
+
+
+def list_recipes() -> list[dict[str, str]]:
+    """Name, command and first sentence of every recipe, from the comment at its top."""
+    return [{"name": path.stem, "about": about(path)} for path in sorted(recipes_folder().glob("*.yaml"))]
+
+
+def about(path: Path) -> str:
+    """The first sentence of the comment under the command."""
+    words: list[str] = []
+    for line in path.read_text().splitlines()[1:]:
+        if not line.startswith("#"):
+            break
+        words += line.lstrip("# ").split()
+    return " ".join(words).split(". ")[0].rstrip(".")
+
+
+def copy_recipe(name: str, to: Path | None) -> Path:
+    """Write the recipe to `to` (default: here, under its name). Raises `ConfigError` rather than overwrite."""
+    known = {path.stem: path for path in recipes_folder().glob("*.yaml")}
+    if name not in known:
+        raise ConfigError(f"no example named `{name}`; {suggest(name, sorted(known))}")
+    target = Path(f"{name}.yaml") if to is None else to / f"{name}.yaml" if to.is_dir() else to
+    if target.exists():
+        raise ConfigError(f"{target}: exists already; name another file")
+    try:
+        shutil.copyfile(known[name], target)
+    except OSError as error:
+        raise ConfigError(f"{target}: cannot be written ({error.strerror})") from None
+    return target

@@ -1,0 +1,47 @@
+"""A finished study as text: the finding, the main table without its intervals, and where the report lies."""
+
+from outgrow.metrics.estimate import Estimate, show_number
+from outgrow.report.finding import find
+from outgrow.report.results import Results
+from outgrow.report.table import Cell, Table
+from outgrow.report.tables import make_tables
+
+NAME_WIDTH = 34
+
+
+def result_text(results: Results) -> str:
+    """Headline and a table that fits a terminal."""
+    finding = find(results)
+    return "\n".join([finding.headline, *finding.sentences, "", compact(make_tables(results)[0])])
+
+
+def compact(table: Table) -> str:
+    """Names and values only, in aligned columns under their headings."""
+    titles = [column.title for column in table.columns]
+    width = max([10, *(len(title) + 2 for title in titles)])
+    lines = []
+    if table.groups():
+        lines.append("".join(_fit(group, width * span, first) for first, group, span in _spans(table)))
+    lines.append("".join(_fit(title, width, number == 0) for number, title in enumerate(titles)))
+    for section, block in table.sections():
+        lines += [section] if section else []
+        for line in block:
+            texts = [_text(cell) for cell in line.cells]
+            lines.append("".join(_fit(text, width, number == 0) for number, text in enumerate(texts)))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _spans(table: Table) -> list[tuple[bool, str, int]]:
+    return [(number == 0, group, span) for number, (group, span) in enumerate(table.groups())]
+
+
+def _fit(text: str, width: int, first: bool) -> str:
+    if first:
+        return f"  {text}"[:NAME_WIDTH].ljust(NAME_WIDTH)
+    return text[: width - 1].rjust(width)
+
+
+def _text(cell: Cell) -> str:
+    if isinstance(cell, Estimate):
+        return show_number(cell.value)
+    return "" if cell is None else str(cell)

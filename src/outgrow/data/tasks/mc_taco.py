@@ -1,0 +1,27 @@
+"""MC-TACO (Zhou et al. 2019): is a candidate answer about time plausible?
+
+A question has several candidates, any number of them plausible; all of them stay on one side of a split.
+"""
+
+from outgrow.data.known import PARQUET_BRANCH, Example, Hub, KnownTask, Shape
+from outgrow.data.table import Row
+
+_NUMBERED = {"0": "no", "1": "yes"}
+
+
+def _read(row: Row) -> Example:
+    question = f"{row['sentence']}\nQuestion: {row['question']}"
+    label = str(row["label"])
+    return Example(f"{question}\nAnswer: {row['answer']}", _NUMBERED.get(label, label), group=question)
+
+
+MC_TACO = KnownTask(
+    name="mc_taco",
+    title="MC-TACO: plausible answers about time",
+    kind="classify",
+    classes=("no", "yes"),
+    licence="research release",
+    hub=Hub("CogComp/mc_taco", revision=PARQUET_BRANCH),
+    header=("sentence", "question", "answer", "label", "category"),
+    shapes=(Shape("sentence question answer label", _read),),
+)

@@ -1,0 +1,42 @@
+"""SciQ (Welbl et al. 2017): crowd-written science exam questions with three distractors.
+
+The right answer is published apart from its distractors, so the options are shuffled here, by a hash of their text.
+The support passage is not used: it gives most answers away. A four-way rendering of the test questions as
+instructions is in circulation as well and is read too.
+"""
+
+import re
+
+from outgrow.data.known import Example, Hub, KnownTask, Shape, ask, letters
+from outgrow.data.table import Row
+
+_RENDERED = re.compile(r"question: (.*?)\n\n(Answer1: .*?)\n\nAnswer format:", re.DOTALL)
+
+
+def _apart(row: Row) -> Example:
+    distractors = [row[f"distractor{i}"] for i in (1, 2, 3)]
+    return Example(ask(row["question"]), 0, [row["correct_answer"], *distractors])
+
+
+def _rendered(row: Row) -> Example:
+    found = _RENDERED.search(row["instruction"])
+    if found is None:
+        raise ValueError("no question with `Answer1:` … in `instruction`")
+    options = re.split(r"\n?Answer\d: ", found[2])[1:]
+    return Example(ask(found[1]), int(row["answer"].removeprefix("answer")) - 1, options)
+
+
+SCIQ = KnownTask(
+    name="sciq",
+    title="SciQ: science exam questions",
+    kind="choose",
+    classes=letters(4),
+    licence="CC BY-NC 3.0",
+    hub=Hub("allenai/sciq"),
+    bundled={"validation": "hf_datasets/sciq/none/validation/*.arrow"},
+    shapes=(
+        Shape("question correct_answer distractor1 distractor2 distractor3", _apart),
+        Shape("instruction answer", _rendered),
+    ),
+    shuffle_options=True,
+)

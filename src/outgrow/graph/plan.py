@@ -1,0 +1,39 @@
+"""What a run would do, without doing it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from outgrow.graph.done import Damaged, Done
+from outgrow.graph.schedule import needed
+from outgrow.graph.step import Json, Step
+from outgrow.graph.store import Store
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One line of a plan."""
+
+    step: Step
+    state: Literal["cached", "new"]
+    cost: Json
+    """The step's own `hints["cost"]`, if it has one."""
+
+
+def plan(steps: Sequence[Step], store: Store) -> list[PlannedStep]:
+    """Every step that `run_steps` would look at, inputs first, and whether it would make it.
+
+    Nothing is executed, nothing on the disk is touched, and contents are not read: a result whose files have the
+    right sizes counts as cached. Raises `DataError` if the store is not a folder.
+    """
+
+    def find(step: Step) -> Done | None:
+        try:
+            return store.inspect(step, thorough=False)
+        except Damaged:
+            return None
+
+    return [
+        PlannedStep(step, "new" if done is None else "cached", step.hints.get("cost"))
+        for step, done in needed(steps, find)
+    ]

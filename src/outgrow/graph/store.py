@@ -1,0 +1,230 @@
+"""Where finished steps live: one folder each, that is either whole or not there.
+
+    root/NAME-HASH8/       a finished step: its files, and done.json
+    root/.tmp/FOLDER/      being written; swept away when nobody works on it
+    root/.scratch/FOLDER/  checkpoints of an unfinished step; survives a kill, goes when the step is finished
+    root/.locks/FOLDER     locked by whoever works on the step; the kernel lets go when that process dies
+    root/.logs/FOLDER.log  what the step printed
+    root/.damaged/FOLDER.N a result that was found damaged, kept for a look; delete it at will
+
+A step writes under `.tmp`. Its files are synced, `done.json` is written last and synced, one rename makes the folder
+appear, and the rename is synced. A kill at any instant, or a power cut, leaves the finished step or nothing.
+
+Several runs may share a store. They need working file locks, that is, one machine or a network disk that has them.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from outgrow.errors import DataError, OutgrowError, StepFailed
+from outgrow.graph.done import Damaged, Done, describe, read_done, verify, write_done
+from outgrow.graph.durable import existing, full_disk, sync, sync_tree
+from outgrow.graph.step import Step
+
+OWN_FOLDERS = (".tmp", ".scratch", ".locks", ".logs", ".damaged")
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of finished steps. Making a `Store` touches nothing on the disk."""
+
+    root: Path
+
+    def path(self, step: Step) -> Path:
+        """Where the result of `step` is, or will be."""
+        return self.root / step.folder
+
+    def log(self, step: Step) -> Path:
+        """Where the output of `step` goes while it runs."""
+        return self.root / ".logs" / f"{step.folder}.log"
+
+    # ---- looking -----------------------------------------------------------------------------------------
+
+    def inspect(self, step: Step, *, thorough: bool = True) -> Done | None:
+        """The record of `step` if it is finished, `None` if it is not there. Changes nothing.
+
+        Sizes are always checked, contents if `thorough`. Raises `Damaged` for a result that is not whole, `DataError`
+        if `root` is no folder, or if a different step has the same folder name.
+        """
+        folder = self.path(step)
+        try:
+            if not folder.is_dir():
+                self._check_root()
+                return None
+            done = read_done(folder)
+            if done.identity != step.identity:
+                raise _mistaken(folder, done, step)
+            verify(done, folder, thorough=thorough)
+        except OSError as error:
+            raise self._refusal(error) from error
+        return done
+
+    def finished(self, step: Step, warn: Callable[[str], None] = lambda sentence: None) -> Done | None:
+        """The record of `step` if it is finished and whole.
+
+        A damaged result is moved to `.damaged`, `warn` is told so in one sentence, and the step counts as unfinished.
+        """
+        try:
+            return self.inspect(step)
+        except Damaged:
+            with self.try_lock(step.folder) as mine:
+                # Whoever holds the lock is just making the step again.
+                return self.finished_under_lock(step, warn) if mine else None
+
+    def finished_under_lock(self, step: Step, warn: Callable[[str], None]) -> Done | None:
+        """`finished`, for who holds the step's lock."""
+        try:
+            return self.inspect(step)
+        except Damaged as damage:
+            aside = self._set_aside(step)
+            warn(f"{self.path(step)}: {damage}; moved to {aside}, and computed again")
+            return None
+
+    def _set_aside(self, step: Step) -> Path:
+        number = 1
+        while (aside := self.root / ".damaged" / f"{step.folder}.{number}").exists():
+            number += 1
+        try:
+            aside.parent.mkdir(exist_ok=True)
+            self.path(step).rename(aside)
+        except OSError as error:
+            raise self._refusal(error) from error
+        return aside
+
+    # ---- working -----------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Make the store ready to be written to, and sweep away what killed runs left.
+
+        Raises `DataError` if it is a file or may not be written, `StepFailed` if the disk is full.
+        """
+        self._check_root()
+        try:
+            for name in OWN_FOLDERS:
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+            self._sweep()
+        except OSError as error:
+            raise self._refusal(error) from error
+        if not os.access(self.root, os.W_OK) or not os.access(self.root / ".tmp", os.W_OK):
+            raise DataError(f"store `{self.root}` may not be written to; choose another folder with `store:`")
+
+    def _sweep(self) -> None:
+        unfinished = list((self.root / ".tmp").iterdir())
+        # A kill right after a commit leaves checkpoints that nobody needs any more.
+        outlived = [path for path in (self.root / ".scratch").iterdir() if (self.root / path.name).exists()]
+        for path in (*unfinished, *outlived):
+            with self.try_lock(path.name) as mine:
+                if mine:
+                    shutil.rmtree(path, ignore_errors=True)
+
+    def fresh_folder(self, step: Step) -> Path:
+        """An empty folder for the result of `step`; the lock must be held."""
+        folder = self.root / ".tmp" / step.folder
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def scratch_folder(self, step: Step) -> Path:
+        """The folder for checkpoints of `step`, with all that an earlier attempt left; the lock must be held."""
+        folder = self.root / ".scratch" / step.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def commit(self, step: Step, seconds: float) -> Done:
+        """Turn what lies in the fresh folder of `step` into its result; the lock must be held."""
+        folder = self.root / ".tmp" / step.folder
+        sync_tree(folder)
+        done = describe(step, folder, seconds)
+        write_done(done, folder)
+        sync(folder)
+        folder.rename(self.path(step))
+        sync(self.root)
+        shutil.rmtree(self.root / ".scratch" / step.folder, ignore_errors=True)
+        return done
+
+    def discard(self, step: Step) -> None:
+        """Remove an attempt that did not succeed, unless another run has started a new one; keep its checkpoints."""
+        with self.try_lock(step.folder) as mine:
+            if mine:
+                shutil.rmtree(self.root / ".tmp" / step.folder, ignore_errors=True)
+
+    # ---- locking -----------------------------------------------------------------------------------------
+
+    @contextmanager
+    def lock(self, step: Step, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Hold the right to work on `step`; calls `on_wait` once and waits while another process has it."""
+        with self._lock_file(step.folder) as handle:
+            if not _try(handle):
+                on_wait()
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def is_busy(self, step: Step) -> bool:
+        """Whether another process works on `step` at this moment."""
+        with self.try_lock(step.folder) as mine:
+            return not mine
+
+    @contextmanager
+    def try_lock(self, folder: str) -> Iterator[bool]:
+        """Hold the right to work on the step of `folder` if nobody else has it; yields whether it is held."""
+        with self._lock_file(folder) as handle:
+            yield _try(handle)
+
+    @contextmanager
+    def _lock_file(self, folder: str) -> Iterator[int]:
+        path = self.root / ".locks" / folder
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            raise self._refusal(error) from error
+        try:
+            yield handle
+        finally:
+            # Closing alone would not do: a process that the step has forked may hold a copy of the handle.
+            fcntl.flock(handle, fcntl.LOCK_UN)
+            os.close(handle)
+
+    # ---- saying no ---------------------------------------------------------------------------------------
+
+    def _check_root(self) -> None:
+        if self.root.exists() and not self.root.is_dir():
+            raise DataError(f"store `{self.root}` is a file, not a folder; choose another with `store:`")
+
+    def _refusal(self, error: OSError) -> OutgrowError:
+        here = existing(self.root)
+        if isinstance(error, NotADirectoryError):
+            return DataError(f"store `{self.root}`: `{here}` is a file, not a folder; choose another with `store:`")
+        sentence = full_disk(error, here)
+        if sentence is not None:
+            return StepFailed(sentence)
+        return DataError(
+            f"store `{self.root}` cannot be used: {error.strerror} ({error.filename});"
+            " mend its permissions or choose another folder with `store:`"
+        )
+
+
+def _try(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise DataError(
+            f"the store's disk has no file locks ({error.strerror}); choose a folder on a local disk with `store:`"
+        ) from error
+    return True
+
+
+def _mistaken(folder: Path, done: Done, step: Step) -> Exception:
+    if done.identity[:8] != step.identity[:8]:
+        return Damaged(f"it holds the result of another step, {done.name}-{done.identity[:8]}")
+    return DataError(
+        f"{folder} holds another step whose hash begins with the same 8 digits ({done.identity}, wanted"
+        f" {step.identity}); choose another folder with `store:`, or change any parameter of the step"
+    )

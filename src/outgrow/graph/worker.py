@@ -1,0 +1,144 @@
+"""A worker process: makes one step after another until its parent is gone.
+
+Started as `python -m outgrow.graph.worker HANDLE`, where HANDLE is its end of a socket. It is a process of its own
+kind rather than a `multiprocessing` child because those import the caller's main module anew, which fails for a
+notebook, for `python -` and for any script without a `__main__` guard.
+
+It stays alive between steps so that heavy libraries are imported once. When the parent dies, however it dies, the
+socket closes and the worker takes itself and every process that a step has started along.
+"""
+
+import faulthandler
+import importlib
+import os
+import shutil
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock, Thread
+
+from outgrow.errors import OutgrowError
+from outgrow.graph.durable import full_disk
+from outgrow.graph.message import Assignment, Damage, Failed, Finished, Message, Progress, Waiting
+from outgrow.graph.step import Job, Step
+from outgrow.graph.store import Store
+
+REPORT_EVERY = 0.1
+"""Seconds; more frequent progress of a step is not passed on."""
+
+
+def serve(parent: "Connection[Message, Assignment]") -> None:
+    """Do what `parent` asks for, forever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    faulthandler.enable()
+    assigned: SimpleQueue[Assignment] = SimpleQueue()
+    Thread(target=_listen, args=(parent, assigned), daemon=True).start()
+    sending = Lock()
+
+    def tell(message: Message) -> None:
+        with sending:  # a step may report from a thread of its own
+            parent.send(message)
+
+    while True:
+        task = assigned.get()
+        tell(work(task.step, task.store, tell))
+
+
+def _listen(parent: "Connection[Message, Assignment]", assigned: "SimpleQueue[Assignment]") -> None:
+    # Listening all the time, also while a step is computed, is how the parent's death is noticed at once.
+    while True:
+        try:
+            assigned.put(parent.recv())
+        except (EOFError, OSError):
+            os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def work(step: Step, store: Store, tell: Callable[[Message], None]) -> Finished | Failed:
+    """Make `step`, or wait for another run that is making it; never raises."""
+    try:
+        with (
+            _output_to(store.log(step)),
+            store.lock(step, on_wait=lambda: tell(Waiting())),
+        ):
+            done = store.finished_under_lock(step, lambda sentence: tell(Damage(sentence)))
+            return Finished(done.seconds, reused=True) if done else _compute(step, store, tell)
+    except BaseException as error:
+        return _failure(error, step, store)
+
+
+def _compute(step: Step, store: Store, tell: Callable[[Message], None]) -> Finished | Failed:
+    started = time.monotonic()
+    out = store.fresh_folder(step)
+    job = Job(
+        out=out,
+        inputs={key: store.path(source) for key, source in step.inputs.items()},
+        scratch=store.scratch_folder(step),
+        hints=step.hints,
+        report=_sparing(lambda message, share: tell(Progress(message, share))),
+    )
+    try:
+        _resolve(step.function)(job, **step.params)
+        done = store.commit(step, time.monotonic() - started)
+    except BaseException as error:
+        # Judged before the attempt is removed: removing it may free the disk that was full.
+        failure = _failure(error, step, store)
+        shutil.rmtree(out, ignore_errors=True)
+        return failure
+    return Finished(done.seconds, reused=False)
+
+
+def _resolve(function: str) -> Callable[..., object]:
+    module, _, name = function.partition(":")
+    found: Callable[..., object] = vars(importlib.import_module(module))[name]
+    return found
+
+
+def _sparing(report: Callable[[str, float], None]) -> Callable[[str, float], None]:
+    last = -REPORT_EVERY
+
+    def spare(message: str, share: float) -> None:
+        nonlocal last
+        if (now := time.monotonic()) - last >= REPORT_EVERY:
+            last = now
+            report(message, share)
+
+    return spare
+
+
+def _failure(error: BaseException, step: Step, store: Store) -> Failed:
+    with suppress(OSError):
+        traceback.print_exception(error)
+    sentence = full_disk(error, store.root)
+    if sentence is not None:
+        return Failed(sentence, disk_full=True)
+    if isinstance(error, OutgrowError):
+        return Failed(str(error))
+    what = " ".join(str(error).split("\n", 1)[0].split())
+    kind = type(error).__name__
+    return Failed(f"{kind}{': ' if what else ''}{what} (traceback in {store.log(step)})")
+
+
+@contextmanager
+def _output_to(path: Path) -> Iterator[None]:
+    """Append all that this process prints to `path`, also what compiled code and child processes print."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = os.dup(1), os.dup(2)
+    with path.open("ab", buffering=0) as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    try:
+        yield
+    finally:
+        for stream, old in zip((1, 2), kept, strict=True):
+            os.dup2(old, stream)
+            os.close(old)
+
+
+if __name__ == "__main__":
+    serve(Connection(int(sys.argv[1])))

@@ -1,0 +1,1 @@
+"""Measuring: pure numpy, arrays in, `Estimate`s out. Nothing here reads a file or knows a study."""

@@ -1,0 +1,41 @@
+"""How alike the supervisors are: agreement of their answers, and correlation of their errors.
+
+Agreement of two sources is the share of items, among those that both answered, on which they gave the same class
+(Cui et al. 2025, figure 3a). Good supervisors agree because both are right; the correlation of their *errors* (phi
+coefficient of "is wrong") tells how much of their agreement is a shared mistake, which is what misleads label models.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+
+def both_answered(hard: Int[np.ndarray, "source item"]) -> Bool[np.ndarray, "source source item"]:
+    """Where neither of two sources abstained (-1)."""
+    voted = hard >= 0
+    return np.asarray(voted[:, None] & voted[None, :])
+
+
+def same_answer(hard: Int[np.ndarray, "source item"]) -> Bool[np.ndarray, "source source item"]:
+    """Where two sources gave the same class."""
+    return np.asarray(both_answered(hard) & (hard[:, None] == hard[None, :]))
+
+
+def agreement(hard: Int[np.ndarray, "source item"]) -> Float[np.ndarray, "source source"]:
+    """Share of equal answers among items that both answered; NaN where there is no such item."""
+    both = both_answered(hard).sum(axis=2)
+    share = np.full(both.shape, np.nan)
+    np.divide(same_answer(hard).sum(axis=2), both, out=share, where=both > 0)
+    return share
+
+
+def error_correlation(
+    wrong: Float[np.ndarray, "*draw"], other: Float[np.ndarray, "*draw"], both: Float[np.ndarray, "*draw"]
+) -> Float[np.ndarray, "*draw"]:
+    """Phi coefficient of two error indicators from their means and the mean of their product.
+
+    NaN where one of the sources is always right or always wrong.
+    """
+    spread = wrong * (1 - wrong) * other * (1 - other)
+    phi = np.full(spread.shape, np.nan)
+    np.divide(both - wrong * other, np.sqrt(np.maximum(spread, 0)), out=phi, where=spread > 1e-12)
+    return phi

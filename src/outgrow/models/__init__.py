@@ -1,0 +1,1 @@
+"""Pretrained models: where they come from, what they see of an item, and what they answer without training."""

@@ -1,0 +1,176 @@
+"""The step that turns items into vectors, once per model, layers and data, for every probe that reads them.
+
+    classify   decoder: hidden state at the last token · encoder: mean over the tokens · static: mean vector
+    choose     decoder: hidden state at each option's last token, all options in one pass where that is exact
+               encoder: mean over the tokens of "prompt option" · static: [q ∘ o, o, |q - o|]
+
+Values are float32 whatever the model computes in, neither standardised nor normalised: that is the head's business.
+How items are batched changes a result by rounding alone. Nothing here is trained.
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from outgrow.data.task import Items, Task
+from outgrow.errors import DataError
+from outgrow.graph.step import Job, Json
+from outgrow.models.batches import pad, tokenize
+from outgrow.models.choices import tokenize_choices
+from outgrow.models.hidden import option_states, reads_forward, resolve_layers, text_states
+from outgrow.models.load import load_backbone, load_config, load_tokenizer, pick_device
+from outgrow.models.names import parse_name
+from outgrow.models.packing import may_pack, pack_batch
+from outgrow.models.static import compare, load_static, mean_vectors
+from outgrow.models.sweep import Sweep, sweep
+
+Rows = Int[np.ndarray, "row"]
+
+
+def make_features(
+    job: Job,
+    *,
+    model: str,
+    revision: str | None,
+    layers: list[int] | None,
+    dims: int | None,
+    dtype: str,
+    max_length: int,
+    identity: str | None = None,
+    trust_remote_code: bool = False,
+) -> None:
+    """Write `features.npy`, float32 [item, layer, dim] (choose: [item, option, layer, dim]), and `features.json`.
+
+    Input `pool`; hints `device`, `batch_tokens`, `threads`. `layers` as in `hidden.resolve_layers`; `dims` keeps the
+    leading dimensions of each layer; `identity` only sets apart models of the same name.
+    """
+    task = Task.load(job.inputs["pool"])
+    if parse_name(model).static:
+        _write_static(job, task.items, model, layers, dims, max_length)
+        return
+    device = pick_device(job.hints)
+    depth = load_config(model, revision, trust_remote_code=trust_remote_code).num_hidden_layers
+    wanted = resolve_layers(layers, depth)
+    reader = Reader(
+        load_tokenizer(model, revision, trust_remote_code=trust_remote_code),
+        load_backbone(
+            model,
+            revision,
+            dtype=dtype,
+            device=device,
+            trust_remote_code=trust_remote_code,
+            layers=max(1, *wanted),
+        ),
+        wanted,
+        depth,
+        dims,
+        max_length,
+    )
+    work, about = reader.plan(task.items)
+    shutil.copyfile(sweep(job, work), job.out / "features.npy")
+    _write_about(job, {"layers": wanted, "dim": work.shape[-1], **about})
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A backbone that is deep enough, and what is wanted of it."""
+
+    tokenizer: PreTrainedTokenizerBase
+    model: PreTrainedModel
+    layers: list[int]
+    depth: int
+    """Of the whole model: layer `depth` is behind the final norm."""
+    dims: int | None
+    max_length: int
+
+    @property
+    def dim(self) -> int:
+        hidden = int(self.model.config.get_text_config().hidden_size)
+        return hidden if self.dims is None else min(hidden, self.dims)
+
+    def plan(self, items: Items) -> tuple[Sweep, dict[str, Json]]:
+        """The sweep over `items`, and what to say of it."""
+        causal = reads_forward(self.model)
+        if items.options is None:
+            return self._texts(items.prompts, causal)
+        if causal:
+            return self._choices(items.prompts, items.options)
+        return self._pairs(items.prompts, items.options)
+
+    def _texts(self, texts: Sequence[str], causal: bool) -> tuple[Sweep, dict[str, Json]]:
+        tokens = tokenize(self.tokenizer, texts, self._longest)
+
+        def run(rows: Rows) -> Float[np.ndarray, "row layer dim"]:
+            batch = pad([tokens.ids[row] for row in rows], self.tokenizer.pad_token_id, self.model.device)
+            return self._numpy(text_states(self.model, batch, self.layers, self.depth, causal=causal))
+
+        about = {
+            "read": "last token" if causal else "mean over tokens",
+            "tokens": int(tokens.lengths.sum()),
+            "truncated": tokens.truncated,
+        }
+        return Sweep(tokens.lengths, (len(self.layers), self.dim), run), about
+
+    def _pairs(self, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> tuple[Sweep, dict[str, Json]]:
+        """An encoder reads prompt and option together, in K passes: each must be able to look at the other."""
+        n_options = len(options[0])
+        texts = [f"{prompt} {option}" for prompt, row in zip(prompts, options, strict=True) for option in row]
+        single, about = self._texts(texts, causal=False)
+        lengths = n_options * single.lengths.reshape(-1, n_options).max(axis=1)
+
+        def run(rows: Rows) -> Float[np.ndarray, "row option layer dim"]:
+            texts_of = (rows[:, None] * n_options + np.arange(n_options)).ravel()
+            return single.run(texts_of).reshape(len(rows), n_options, *single.shape)
+
+        return Sweep(lengths, (n_options, *single.shape), run), about
+
+    def _choices(self, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> tuple[Sweep, dict[str, Json]]:
+        choices = tokenize_choices(self.tokenizer, prompts, options, self._longest)
+        packed = may_pack(self.model, self.tokenizer, choices)
+        lengths = choices.lengths(packed)
+
+        def run(rows: Rows) -> Float[np.ndarray, "row option layer dim"]:
+            pad_id, dtype = self.tokenizer.pad_token_id, self.model.dtype
+            batch = pack_batch(choices.take(rows), pad_id, packed=packed, dtype=dtype).to(self.model.device)
+            return self._numpy(option_states(self.model, batch, self.layers, self.depth))
+
+        about = {"read": "last token", "packed": packed, "tokens": choices.tokens, "truncated": choices.truncated}
+        return Sweep(lengths, (len(options[0]), len(self.layers), self.dim), run), about
+
+    @property
+    def _longest(self) -> int:
+        """No longer than the model has positions for."""
+        positions = self.model.config.get_text_config().to_dict().get("max_position_embeddings") or self.max_length
+        return min(self.max_length, positions, self.tokenizer.model_max_length)
+
+    def _numpy(self, states: torch.Tensor) -> Float[np.ndarray, "..."]:
+        return np.asarray(states[..., : self.dims].cpu().numpy())
+
+
+def _write_static(
+    job: Job, items: Items, model: str, layers: list[int] | None, dims: int | None, max_length: int
+) -> None:
+    """Features of static embeddings: seconds for everything, so nothing is kept for a next attempt."""
+    if layers not in (None, [0], [-1]):
+        raise DataError(f"model `{model}`: static embeddings have one layer, not {layers}")
+    static = load_static(model, dims)
+    prompts = mean_vectors(static, items.prompts, max_length)
+    vectors, tokens, truncated = prompts
+    if items.options is not None:
+        options = mean_vectors(static, [text for row in items.options for text in row], max_length)
+        tokens, truncated = tokens + options.tokens, truncated + options.truncated
+        vectors = compare(vectors, options.vectors.reshape(len(items), -1, vectors.shape[1]))
+    np.save(job.out / "features.npy", vectors[..., None, :].astype(np.float32))
+    about = {"layers": [0], "dim": vectors.shape[-1], "read": "mean vector", "tokens": tokens, "truncated": truncated}
+    _write_about(job, about)
+    job.report(f"{len(items)} items", 1.0)
+
+
+def _write_about(job: Job, about: dict[str, Json]) -> None:
+    (job.out / "features.json").write_text(json.dumps(about, indent=1) + "\n")

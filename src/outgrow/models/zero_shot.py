@@ -1,0 +1,126 @@
+"""The model before any training: which option, or which class name, does it find most likely after the prompt?
+
+Every option is scored by its log-likelihood under the language model. Sums favour short options, so two scores exist, in
+the words of the evaluation harnesses:
+
+    score: sum    sum over the option's tokens ("acc")
+    score: mean   the same per character of the option ("acc_norm", which counts bytes)
+
+Probabilities are a softmax over the options; the mean is first multiplied by the average length of the item's options, so
+that it orders them as "acc_norm" does and yet has the scale of a log-likelihood. For *classify* the class names are the
+options. Nothing is tuned, and no gold is looked at.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from outgrow.data.task import Split, Task
+from outgrow.graph.step import Job
+from outgrow.labels import WeakLabels
+from outgrow.models.batches import length_sorted_batches, with_smaller_batches
+from outgrow.models.choices import Choices, tokenize_choices
+from outgrow.models.load import load_causal_lm, load_tokenizer, pick_device
+from outgrow.models.packing import may_pack, pack_batch, packed_option_logits
+from outgrow.models.sweep import Sweep, sweep
+
+SOURCE = "untouched"
+Rows = Int[np.ndarray, "row"]
+
+
+class OptionLogprobs(NamedTuple):
+    """Log-likelihoods of options, in nats."""
+
+    total: Float[np.ndarray, "item option"]
+    """Sum over an option's tokens."""
+    mean: Float[np.ndarray, "item option"]
+    """Per token."""
+
+
+def answer(
+    job: Job,
+    *,
+    model: str,
+    revision: str | None,
+    dtype: str,
+    max_length: int,
+    identity: str | None = None,
+    trust_remote_code: bool = False,
+    score: Literal["sum", "mean"] = "mean",
+) -> None:
+    """Write `test.parquet`: the model's answers to all items that any of the splits tests on.
+
+    Inputs `pool` and `split.0`, `split.1`, …; hints `device`, `batch_tokens`, `threads`. Items are in the pool's order.
+    """
+    task = Task.load(job.inputs["pool"])
+    splits = [Split.load(folder) for name, folder in job.inputs.items() if name.startswith("split.")]
+    items = task.take(np.unique(np.concatenate([split.test for split in splits]))).items
+    options = items.options or [[_readable(name) for name in task.classes]] * len(items)
+    tokenizer = load_tokenizer(model, revision, trust_remote_code=trust_remote_code)
+    lm = load_causal_lm(
+        model, revision, dtype=dtype, device=pick_device(job.hints), trust_remote_code=trust_remote_code
+    )
+    choices = tokenize_choices(tokenizer, items.prompts, options, max_length)
+    packed = may_pack(lm, tokenizer, choices)
+    scorer = _scorer(lm, tokenizer, choices, packed)
+    scores = np.load(sweep(job, Sweep(choices.lengths(packed), (len(options[0]),), scorer))).astype(np.float64)
+    if score == "mean":
+        scores = per_character(scores, options)
+    WeakLabels(items.ids, (SOURCE,), softmax(scores)[:, None]).save(job.out / "test.parquet")
+
+
+def option_logprobs(
+    lm: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    options: Sequence[Sequence[str]],
+    *,
+    max_length: int = 512,
+    batch_tokens: int = 4096,
+    packed: bool | None = None,
+) -> OptionLogprobs:
+    """Log-likelihood of every option after its prompt; `packed=None` packs the options where that is exact."""
+    choices = tokenize_choices(tokenizer, prompts, options, max_length)
+    packed = may_pack(lm, tokenizer, choices) if packed is None else packed
+    total = np.zeros((len(prompts), len(options[0])))
+    batches = length_sorted_batches(choices.lengths(packed), batch_tokens)
+    for rows, scores in with_smaller_batches(_scorer(lm, tokenizer, choices, packed), batches):
+        total[rows] = scores
+    counts = np.asarray([[len(option) for option in row] for row in choices.options])
+    return OptionLogprobs(total, total / counts)
+
+
+class _scorer(NamedTuple):
+    lm: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    choices: Choices
+    packed: bool
+
+    @torch.inference_mode()
+    def __call__(self, rows: Rows) -> Float[np.ndarray, "row option"]:
+        pad_id, dtype = self.tokenizer.pad_token_id, self.lm.dtype
+        batch = pack_batch(self.choices.take(rows), pad_id, packed=self.packed, dtype=dtype)
+        return np.asarray(packed_option_logits(self.lm, batch.to(self.lm.device)).cpu().numpy())
+
+
+def per_character(
+    total: Float[np.ndarray, "item option"], options: Sequence[Sequence[str]]
+) -> Float[np.ndarray, "item option"]:
+    """Log-likelihoods per character of the option, times the average number of characters of the item's options."""
+    length = np.asarray([[max(1, len(text)) for text in row] for row in options], dtype=np.float64)
+    return total / length * length.mean(axis=1, keepdims=True)
+
+
+def softmax(scores: Float[np.ndarray, "item option"]) -> Float[np.ndarray, "item option"]:
+    """Probabilities over the options."""
+    weight = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return weight / weight.sum(axis=1, keepdims=True)
+
+
+def _readable(name: str) -> str:
+    """A class name as running text: `alarm_set` is read as "alarm set"."""
+    return name.replace("_", " ").strip()

@@ -1,0 +1,88 @@
+"""The report as one HTML file: style sheet and drawings inside, no script, nothing to fetch.
+
+The template escapes everything; only what this package made itself (`Table.to_html`, the drawings) goes in as markup,
+and both escape the names and messages within them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import jinja2
+from markupsafe import Markup
+
+from outgrow.metrics.estimate import show_interval, show_number
+from outgrow.report.canvas import NARROW, WIDE
+from outgrow.report.finding import find
+from outgrow.report.plots import PLOTS
+from outgrow.report.provenance import Provenance, StepTime, show_seconds
+from outgrow.report.results import Results
+from outgrow.report.table import Table
+
+CITATION = """@inproceedings{cui2025bayesian,
+  title     = {Bayesian WeakS-to-Strong from Text Classification to Generation},
+  author    = {Cui, Ziyun and Zhang, Ziyang and Sun, Guangzhi and Wu, Wen and Zhang, Chao},
+  booktitle = {International Conference on Learning Representations},
+  year      = {2025},
+  note      = {arXiv:2406.03199}
+}
+
+@article{burns2023weak,
+  title   = {Weak-to-Strong Generalization: Eliciting Strong Capabilities With Weak Supervision},
+  author  = {Burns, Collin and others},
+  journal = {arXiv:2312.09390},
+  year    = {2023}
+}"""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A plot in both widths."""
+
+    name: str
+    wide: Markup
+    narrow: Markup
+
+
+def draw_all(results: Results) -> dict[str, Drawing]:
+    """Every plot that has something to show."""
+    drawn = {}
+    for name, plot in PLOTS.items():
+        wide, narrow = plot(results, WIDE), plot(results, NARROW)
+        if wide is not None and narrow is not None:
+            drawn[name] = Drawing(name, Markup(wide), Markup(narrow))
+    return drawn
+
+
+def make_page(
+    results: Results,
+    tables: Sequence[Table],
+    drawings: dict[str, Drawing],
+    yaml: str,
+    source: Provenance,
+    times: Sequence[StepTime],
+) -> str:
+    """The whole file."""
+    return _template().render(
+        about=results.about,
+        finding=find(results),
+        tables={table.name: table for table in tables},
+        table_html={table.name: Markup(table.to_html()) for table in tables},
+        drawings=drawings,
+        yaml=yaml,
+        source=source,
+        times=times,
+        total=show_seconds(sum(step.seconds or 0 for step in times)),
+        citation=CITATION,
+        css=Markup((files("outgrow.report") / "page.css").read_text(encoding="utf-8")),
+    )
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters.update(number=show_number, interval=show_interval, seconds=show_seconds)
+    return environment.from_string((files("outgrow.report") / "page.html").read_text(encoding="utf-8"))

@@ -1,0 +1,39 @@
+"""Heat map of the supervisors' agreement."""
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+
+from outgrow.metrics.estimate import show, show_number
+from outgrow.report.canvas import BLUE, INK, NARROW, PAPER, axes, figure, page_size, shortened, style, svg
+from outgrow.report.results import Results
+
+
+def agreement(results: Results, width: int) -> str | None:
+    """Share of test items on which two supervisors give the same answer (paper 1, figure 3a)."""
+    names = results.about.supervisors
+    if not any(pair.agreement.defined for pair in results.pairs):
+        return None
+    matrix = np.eye(len(names))
+    for pair in results.pairs:
+        first, second = names.index(pair.first), names.index(pair.second)
+        matrix[first, second] = matrix[second, first] = (
+            np.nan if pair.agreement.value is None else pair.agreement.value
+        )
+    left = 96 if width == NARROW else 130
+    cell = min(84, (width - left - 8) / len(names))
+    with style():
+        fig = figure(round(left + cell * len(names) + 8), cell * len(names) + 64)
+        ax = axes(fig, left, 6, cell * len(names), cell * len(names))
+        blues = LinearSegmentedColormap.from_list("blues", ["#f2f7fb", "#9cc6e3", BLUE, "#0b3a5e"])
+        ax.imshow(np.ma.masked_invalid(matrix), cmap=blues, vmin=0, vmax=1, aspect="auto")
+        for row, column in np.ndindex(*matrix.shape):
+            value = matrix[row, column]
+            colour = PAPER if value > 0.55 else INK
+            text = "–" if np.isnan(value) else show_number(float(value), 2)
+            ax.text(column, row, text, ha="center", va="center", color=colour, size=min(13, cell / 3.2))
+        short = [shortened(name, left - 12, 11) for name in names]
+        ax.set_yticks(range(len(names)), short, color=INK)
+        ax.set_xticks(range(len(names)), short, rotation=30, ha="right", rotation_mode="anchor", color=INK)
+        ax.spines[:].set_visible(False)
+        words = "; ".join(f"{pair.first} and {pair.second}: {show(pair.agreement, 2)}" for pair in results.pairs)
+        return svg(fig, f"agreement-{page_size(width)}", f"Agreement of the supervisors. {words}")

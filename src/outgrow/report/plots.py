@@ -1,0 +1,22 @@
+"""The report's plots, each for a wide page and for a telephone: `PLOTS[name](results, width)` gives SVG or None.
+
+None: there is nothing to draw (one supervisor has no agreement). Colours are told apart with any colour vision, and
+never carry meaning alone: bars are labelled, variants stand in a fixed order, cells hold their numbers.
+"""
+
+from collections.abc import Callable, Mapping
+
+from outgrow.report.picture import picture
+from outgrow.report.plot_agreement import agreement
+from outgrow.report.plot_copying import copying
+from outgrow.report.plot_pgr import pgr
+from outgrow.report.plot_reliability import reliability
+from outgrow.report.results import Results
+
+PLOTS: Mapping[str, Callable[[Results, int], str | None]] = {
+    "study": picture,
+    "pgr": pgr,
+    "agreement": agreement,
+    "error_copying": copying,
+    "reliability": reliability,
+}

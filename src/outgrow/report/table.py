@@ -1,0 +1,282 @@
+"""`Table`: one description of a table, and its text in Markdown, CSV, JSON, LaTeX and HTML.
+
+A cell is an `Estimate`, a text, a number or nothing. Each format escapes what is special in it, because names of
+models, methods and classes come from files: pipes and HTML in Markdown, formulas in CSV (a spreadsheet runs what
+begins with `=`), commands in LaTeX, tags in HTML. Where a cell is undefined or has a caveat, a numbered note says so.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal
+
+from outgrow.metrics.estimate import MINUS, Estimate, show, show_interval, show_number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Cell = Estimate | str | int | float | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column; columns of the same `group` that stand side by side share a heading."""
+
+    key: str
+    """Its name in CSV and JSON."""
+    title: str
+    group: str = ""
+    digits: int = 3
+    signed: bool = False
+    best: Literal["", "high", "low"] = ""
+    """Print the best ranked line in bold."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of cells; `section` is the heading of the block it stands in."""
+
+    cells: tuple[Cell, ...]
+    section: str = ""
+    ranked: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns, lines, and what a reader must know."""
+
+    name: str
+    """File name without its ending."""
+    title: str
+    caption: str
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    seeds: int = 0
+    """Seeds of the study: a number with fewer gets a note."""
+
+    # ---- content -----------------------------------------------------------------------------------------
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What the numbered marks mean; note 1 comes first."""
+        found = (self.note_of(cell) for line in self.lines for cell in line.cells)
+        return tuple(dict.fromkeys(note for note in found if note))
+
+    def note_of(self, cell: Cell) -> str:
+        """The caveat of a cell, or nothing."""
+        if not isinstance(cell, Estimate):
+            return ""
+        few = f"{cell.seeds} of {self.seeds} seeds" if cell.defined and 0 < cell.seeds < self.seeds else ""
+        return "; ".join(part for part in (cell.note, few) if part)
+
+    def mark_of(self, cell: Cell) -> int:
+        """The number of a cell's note; 0: it has none."""
+        note = self.note_of(cell)
+        return self.notes.index(note) + 1 if note else 0
+
+    def best_values(self) -> tuple[float | None, ...]:
+        """For every column the value to be printed in bold."""
+        return tuple(self._best(number, column) for number, column in enumerate(self.columns))
+
+    def _best(self, number: int, column: Column) -> float | None:
+        cells = [line.cells[number] for line in self.lines if line.ranked]
+        values = [cell.value for cell in cells if isinstance(cell, Estimate) and cell.value is not None]
+        if not column.best or len(values) < 2:
+            return None
+        return max(values) if column.best == "high" else min(values)
+
+    def sections(self) -> Iterator[tuple[str, list[Line]]]:
+        """Neighbouring lines of the same section."""
+        block: list[Line] = []
+        for line in self.lines:
+            if block and line.section != block[0].section:
+                yield block[0].section, block
+                block = []
+            block.append(line)
+        if block:
+            yield block[0].section, block
+
+    def groups(self) -> list[tuple[str, int]]:
+        """Headings above the columns with their widths; empty if no column has one."""
+        found: list[tuple[str, int]] = []
+        for column in self.columns:
+            if found and found[-1][0] == column.group:
+                found[-1] = (column.group, found[-1][1] + 1)
+            else:
+                found.append((column.group, 1))
+        return found if any(group for group, _ in found) else []
+
+    def records(self) -> list[dict[str, Any]]:
+        """One flat mapping per line; an estimate fills KEY, KEY_low, KEY_high, KEY_n, KEY_seeds and KEY_note."""
+        wide = [
+            any(isinstance(line.cells[number], Estimate) for line in self.lines) for number in range(len(self.columns))
+        ]
+        return [self._record(line, wide) for line in self.lines]
+
+    def _record(self, line: Line, wide: list[bool]) -> dict[str, Any]:
+        record: dict[str, Any] = {"section": line.section} if any(line.section for line in self.lines) else {}
+        for column, cell, is_wide in zip(self.columns, line.cells, wide, strict=True):
+            if not is_wide:
+                record[column.key] = cell
+                continue
+            estimate = cell if isinstance(cell, Estimate) else None
+            record[column.key] = estimate.value if estimate else cell
+            for part in ("low", "high", "n", "seeds", "note"):
+                record[f"{column.key}_{part}"] = None if estimate is None else asdict(estimate)[part]
+        return record
+
+    # ---- formats -----------------------------------------------------------------------------------------
+
+    def to_json(self) -> str:
+        """Title, caption, and the records."""
+        content = {"name": self.name, "title": self.title, "caption": self.caption, "rows": self.records()}
+        return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+    def to_csv(self) -> str:
+        """The records; text that a spreadsheet would run as a formula is preceded by an apostrophe."""
+        records = self.records()
+        file = io.StringIO()
+        writer = csv.DictWriter(file, list(records[0]) if records else [c.key for c in self.columns])
+        writer.writeheader()
+        for record in records:
+            writer.writerow({key: _disarmed(value) for key, value in record.items()})
+        return file.getvalue()
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """The records as a data frame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.records())
+
+    def to_markdown(self) -> str:
+        """Title, pipe table, notes."""
+        titles = [f"{column.group}: {column.title}" if column.group else column.title for column in self.columns]
+        align = [":--", *["--:" if self._is_number(number) else ":--" for number in range(1, len(titles))]]
+        rows = [_pipes(_markdown(title) for title in titles), _pipes(align)]
+        best = self.best_values()
+        for section, lines in self.sections():
+            if section:
+                rows.append(_pipes([f"*{_markdown(section)}*", *[""] * (len(titles) - 1)]))
+            rows += [
+                _pipes(self._markdown_cell(number, line, best) for number in range(len(titles))) for line in lines
+            ]
+        notes = [f"{number}. {_markdown(note)}" for number, note in enumerate(self.notes, start=1)]
+        parts = [f"### {_markdown(self.title)}", "\n".join(rows), _markdown(self.caption), "\n".join(notes)]
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+    def _markdown_cell(self, number: int, line: Line, best: tuple[float | None, ...]) -> str:
+        cell, column = line.cells[number], self.columns[number]
+        text = _markdown(_plain(cell, column))
+        if _is_best(line, cell, best[number]):
+            text = f"**{text}**"
+        mark = self.mark_of(cell)
+        return f"{text} ({mark})" if mark else text
+
+    def to_latex(self) -> str:
+        """A `table` environment for the booktabs package."""
+        columns = "".join("r" if number and self._is_number(number) else "l" for number in range(len(self.columns)))
+        head = [_latex_row(_latex(column.title) for column in self.columns)]
+        if self.groups():
+            head.insert(
+                0, _latex_row(rf"\multicolumn{{{width}}}{{c}}{{{_latex(group)}}}" for group, width in self.groups())
+            )
+        best, blocks = self.best_values(), []
+        for section, lines in self.sections():
+            rows = [rf"\multicolumn{{{len(columns)}}}{{l}}{{\emph{{{_latex(section)}}}}} \\"] if section else []
+            rows += [
+                _latex_row(self._latex_cell(number, line, best) for number in range(len(columns))) for line in lines
+            ]
+            blocks.append("\n".join(rows))
+        notes = " ".join(rf"$^{{{number}}}$ {_latex(note)}." for number, note in enumerate(self.notes, start=1))
+        return "\n".join(
+            [
+                r"% needs \usepackage{booktabs}",
+                r"\begin{table}",
+                r"\centering",
+                rf"\caption{{{_latex(self.title)}. {_latex(self.caption)} {notes}}}",
+                rf"\label{{tab:{self.name.replace('_', '-')}}}",
+                rf"\begin{{tabular}}{{{columns}}}",
+                r"\toprule",
+                *head,
+                r"\midrule",
+                "\n\\midrule\n".join(blocks),
+                r"\bottomrule",
+                r"\end{tabular}",
+                r"\end{table}",
+                "",
+            ]
+        )
+
+    def _latex_cell(self, number: int, line: Line, best: tuple[float | None, ...]) -> str:
+        cell, column = line.cells[number], self.columns[number]
+        if not isinstance(cell, Estimate):
+            return _latex(_plain(cell, column))
+        value = _latex(show_number(cell.value, column.digits, column.signed))
+        if _is_best(line, cell, best[number]):
+            value = rf"\textbf{{{value}}}"
+        interval = _latex(show_interval(cell, column.digits, column.signed))
+        mark = self.mark_of(cell)
+        reference = f"$^{{{mark}}}$" if mark else ""
+        return value + reference + (rf" {{\scriptsize {interval}}}" if interval else "")
+
+    def to_html(self) -> str:
+        """A `<table>` with its notes; every text is escaped."""
+        from outgrow.report.table_html import table_html
+
+        return table_html(self)
+
+    def _is_number(self, number: int) -> bool:
+        return any(isinstance(line.cells[number], Estimate | int | float) for line in self.lines)
+
+
+def _plain(cell: Cell, column: Column) -> str:
+    if isinstance(cell, Estimate):
+        return show(cell, column.digits, column.signed)
+    if isinstance(cell, float):
+        return show_number(cell, column.digits, column.signed)
+    return "" if cell is None else str(cell)
+
+
+def _is_best(line: Line, cell: Cell, best: float | None) -> bool:
+    return line.ranked and best is not None and isinstance(cell, Estimate) and cell.value == best
+
+
+def _disarmed(value: Any) -> Any:
+    risky = isinstance(value, str) and value.lstrip(" ")[:1] in ("=", "+", "-", "@", "\t", "\r", "\n")
+    return f"'{value}" if risky else value
+
+
+def _pipes(cells: Any) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _markdown(text: str) -> str:
+    text = escape(" ".join(text.split()), quote=False)
+    return "".join(f"\\{letter}" if letter in "\\`*_[]|~#$" else letter for letter in text)
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    MINUS: "$-$",
+    "Δ": r"$\Delta$",
+    "…": r"\dots{}",
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+}
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(letter, letter) for letter in " ".join(text.split()))
+
+
+def _latex_row(cells: Any) -> str:
+    return " & ".join(cells) + r" \\"

@@ -1,0 +1,265 @@
+"""The report's tables, from `Results`. The first is laid out like tables 1 and 2 of paper 1 (Cui et al. 2025)."""
+
+from collections.abc import Iterable, Sequence
+
+from outgrow.metrics.estimate import Estimate
+from outgrow.report.results import Chosen, Results, RowResult
+from outgrow.report.table import Cell, Column, Line, Table
+
+VARIANT_TITLES = {
+    "plain": "without self-training",
+    "self_training": "with self-training",
+    "matching": "+ marginal matching",
+    "self_training+matching": "self-training + matching",
+    "two_views": "two views",
+}
+ORACLE = " Settings were chosen on gold (oracle selection)."
+INTERVALS = "In brackets: 95 % intervals of the paired bootstrap over items and seeds."
+
+
+def make_tables(results: Results) -> list[Table]:
+    """Every table that has lines; the main one comes first."""
+    tables = [
+        main_table(results),
+        differences(results),
+        pgr_by_supervisor(results),
+        per_seed(results),
+        supervisors(results),
+        agreement(results),
+        error_copying(results),
+        calibration(results),
+        chosen(results),
+        origins(results),
+        missing(results),
+    ]
+    return [table for table in tables if table.lines or table.name == "main"]
+
+
+def main_table(results: Results) -> Table:
+    """Floor and ceiling above; below them every method, accuracy and PGR side by side for each variant."""
+    variants = results.about.variants
+    columns = [Column("method", "")]
+    for variant in variants:
+        group = VARIANT_TITLES[variant]
+        columns.append(Column(f"accuracy_{variant}", "accuracy", group, best="high"))
+        columns.append(Column(f"pgr_{variant}", "PGR", group, best="high"))
+    lines = [*_reference_lines(results), *_method_lines(results)]
+    return _table(
+        results,
+        "main",
+        "Accuracy and performance gap recovered",
+        f"Test accuracy and PGR (0 = the supervisors, 1 = the ceiling; mean over supervisors). {INTERVALS}"
+        f" {_size_of(row.accuracy for row in results.rows)} Bold: the highest among"
+        " the rows with all supervisors. A single-supervisor row's PGR is against its own supervisor."
+        f"{ORACLE if any(one.oracle for one in results.chosen) else ''}",
+        columns,
+        lines,
+    )
+
+
+def _reference_lines(results: Results) -> list[Line]:
+    titles = {"ceiling": "Student trained on gold (ceiling)", "untouched": "Untouched", "floor": "Supervisors (floor)"}
+    rows = [*results.of("ceiling"), *results.of("untouched"), *results.of("floor")]
+    return [Line((row.name, *_in_variant(results, row)), titles[row.role]) for row in rows]
+
+
+def _in_variant(results: Results, row: RowResult) -> tuple[Cell, ...]:
+    """A reference row's accuracy stands in the first column, a two-view ceiling's in that of two views."""
+    variants = results.about.variants
+    mine = "two_views" if row.view == "two_views" and "two_views" in variants else variants[0]
+    cells: list[Cell] = []
+    for variant in variants:
+        cells += [row.accuracy if variant == mine else None, None]
+    return tuple(cells)
+
+
+def _method_lines(results: Results) -> list[Line]:
+    methods: dict[str, dict[str, RowResult]] = {}
+    for row in results.of("method"):
+        methods.setdefault(row.method, {})[row.variant] = row
+    lines = [_method_line(results, name, rows) for name, rows in methods.items()]
+    return sorted(lines, key=lambda line: line.section == ALL)
+
+
+ONE, ALL = "One supervisor (weak-to-strong)", "All supervisors (weaks-to-strong)"
+
+
+def _method_line(results: Results, name: str, rows: dict[str, RowResult]) -> Line:
+    cells: list[Cell] = [name]
+    for variant in results.about.variants:
+        row = rows.get(variant)
+        cells += [row.accuracy, row.pgr] if row else [None, None]
+    alone = any(row.source is not None for row in rows.values())
+    return Line(tuple(cells), ONE if alone else ALL, ranked=not alone)
+
+
+def differences(results: Results) -> Table:
+    """Every method against naive, item by item."""
+    naive = results.about.baseline
+    columns = [
+        Column("row", ""),
+        Column("versus_naive", "same variant", f"accuracy minus {naive}", signed=True),
+        Column("versus_plain_naive", "plain", f"accuracy minus {naive}", signed=True),
+    ]
+    two_views = any(row.pgr_main for row in results.rows)
+    if two_views:
+        columns.append(Column("pgr_main", "PGR against the single-view ceiling"))
+    lines = [
+        Line((row.name, row.versus_naive, row.versus_plain_naive, *([row.pgr_main] if two_views else [])))
+        for row in results.of("method")
+        if row.versus_naive or row.versus_plain_naive or row.pgr_main
+    ]
+    caption = (
+        f"Paired difference of test accuracy to `{naive}`, in the same variant and without any. {INTERVALS}"
+        " Of many rows some are expected to exclude zero by chance."
+    )
+    return _table(results, "differences", "Difference to naive multi-weak", caption, columns, lines)
+
+
+def pgr_by_supervisor(results: Results) -> Table:
+    """PGR against each supervisor."""
+    names = results.about.supervisors
+    columns = [
+        Column("row", ""),
+        *(Column(f"pgr_{name}", name, "PGR against", best="high") for name in names),
+    ]
+    lines = [
+        Line((row.name, *(row.pgr_by_supervisor.get(name) for name in names)), ranked=row.source is None)
+        for row in results.of("method")
+    ]
+    caption = f"Undefined where the interval of ceiling − supervisor reaches zero. {INTERVALS}"
+    return _table(results, "pgr_by_supervisor", "PGR against each supervisor", caption, columns, lines)
+
+
+def per_seed(results: Results) -> Table:
+    """Test accuracy under every seed."""
+    columns = [
+        Column("row", ""),
+        *(Column(f"seed_{seed}", f"seed {seed}", "test accuracy") for seed in results.about.seeds),
+    ]
+    lines = [Line((row.name, *row.per_seed)) for row in results.rows]
+    caption = "In brackets: 95 % intervals of the bootstrap over this seed's items."
+    table = _table(results, "per_seed", "Accuracy under every seed", caption, columns, lines)
+    return Table(table.name, table.title, table.caption, table.columns, table.lines)
+
+
+def supervisors(results: Results) -> Table:
+    """The weak sources."""
+    columns = [
+        Column("supervisor", ""),
+        Column("strong", "on the items it labels", "accuracy"),
+        Column("test", "on test items", "accuracy"),
+    ]
+    lines = [Line((one.name, one.strong, one.test)) for one in results.supervisors]
+    caption = f"Mean vote: the most probable class of the supervisors' mean. {INTERVALS}"
+    return _table(results, "supervisors", "The supervisors", caption, columns, lines)
+
+
+def agreement(results: Results) -> Table:
+    """Pairs of supervisors."""
+    columns = [
+        Column("first", ""),
+        Column("second", ""),
+        Column("agreement", "agreement"),
+        Column("error_correlation", "correlation of errors", signed=True),
+    ]
+    lines = [Line((pair.first, pair.second, pair.agreement, pair.error_correlation)) for pair in results.pairs]
+    caption = f"Share of test items with the same answer, and phi coefficient of being wrong. {INTERVALS}"
+    return _table(results, "agreement", "Agreement of the supervisors", caption, columns, lines)
+
+
+PART_TITLES = {"test": "test items", "strong": "items that the student was trained on"}
+
+
+def error_copying(results: Results) -> Table:
+    """Whom the student follows where the weak label is wrong."""
+    columns = [
+        Column("row", ""),
+        Column("weak", "weak label"),
+        Column("gold", "gold", "student agrees with"),
+        Column("copied", "the weak label", "student agrees with"),
+        Column("neither", "neither", "student agrees with"),
+    ]
+    lines = [
+        Line((one.row, one.weak, one.follows_gold, one.follows_weak, one.neither), PART_TITLES[one.part])
+        for one in results.copying
+    ]
+    caption = f"Among the items on which the weak label is wrong. {INTERVALS}"
+    return _table(results, "error_copying", "Did the student copy the error?", caption, columns, lines)
+
+
+def calibration(results: Results) -> Table:
+    """ECE, Brier score, log loss."""
+    columns = [
+        Column("row", ""),
+        Column("ece", "ECE", best="low"),
+        Column("brier", "Brier score", best="low"),
+        Column("log_loss", "log loss", best="low"),
+    ]
+    lines = [
+        Line(
+            (row.name, row.calibration.ece, row.calibration.brier, row.calibration.log_loss),
+            ranked=row.role == "method",
+        )
+        for row in results.rows
+        if row.calibration
+    ]
+    caption = f"Expected calibration error over 15 bins of equally many items; lower is better. {INTERVALS}"
+    return _table(results, "calibration", "Calibration on the test items", caption, columns, lines)
+
+
+def chosen(results: Results) -> Table:
+    """The settings that tuning chose; where seeds differ, in the order of the seeds."""
+    keys = list(dict.fromkeys(key for one in results.chosen for key in one.settings))
+    columns = [Column("row", ""), *(Column(key, key) for key in keys), Column("by", "chosen by")]
+    rows: dict[str, list[Chosen]] = {}
+    for one in results.chosen:
+        rows.setdefault(one.row, []).append(one)
+    lines = [
+        Line((name, *(_over_seeds(_setting(one.settings.get(key)) for one in found) for key in keys), _by(found)))
+        for name, found in rows.items()
+    ]
+    caption = "Chosen on held-out items; test items are used for no choice. Where seeds differ: in the seeds' order."
+    return _table(results, "chosen", "Chosen settings", caption, columns, lines)
+
+
+def _over_seeds(values: Iterable[str]) -> str:
+    values = list(values)
+    return values[0] if len(set(values)) == 1 else ", ".join(values)
+
+
+def _setting(value: str | int | float | bool | None) -> str:
+    return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _by(found: Sequence[Chosen]) -> str:
+    return _over_seeds(f"{one.select_by} (oracle selection)" if one.oracle else one.select_by for one in found)
+
+
+def origins(results: Results) -> Table:
+    """How the targets of every method were made."""
+    columns = [Column("method", ""), Column("how", "targets")]
+    lines = [Line((method, sentence)) for method, sentences in results.origins.items() for sentence in sentences]
+    return _table(results, "origins", "How the labels were combined", "", columns, lines)
+
+
+def missing(results: Results) -> Table:
+    """Rows without a result."""
+    columns = [Column("row", ""), Column("seed", "seed"), Column("step", "step"), Column("reason", "reason")]
+    lines = [Line((one.row, one.seed, one.step, one.reason)) for one in results.missing]
+    return _table(results, "missing", "Missing rows", "Run the same command again to fill them in.", columns, lines)
+
+
+def _table(
+    results: Results, name: str, title: str, caption: str, columns: Iterable[Column], lines: Iterable[Line]
+) -> Table:
+    return Table(name, title, caption, tuple(columns), tuple(lines), len(results.about.seeds))
+
+
+def _size_of(estimates: Iterable[Estimate]) -> str:
+    """`n = 4123 items, seeds: 3.` of the largest estimate."""
+    defined = [(one.n, one.seeds) for one in estimates if one.defined]
+    if not defined:
+        return ""
+    n, seeds = max(defined)
+    return f"n = {n} different test items, {seeds} seed{'s' if seeds != 1 else ''}."

@@ -1,0 +1,97 @@
+"""Writing a study's report folder.
+
+    report.html        everything, in one file that opens offline
+    tables/NAME.*      every table as Markdown, CSV, JSON and LaTeX
+    figures/NAME.svg   every plot
+    results.json       all measured numbers
+    resolved.yaml      the experiment, every default spelled out
+    provenance.json    versions and hashes
+    timing.json        wall time per step: the only file, beside the page, that two runs of a study differ in
+
+Each file appears whole or not at all. Tables and figures of an earlier report that this one lacks are removed.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from outgrow.config.read import dump_experiment
+from outgrow.errors import DataError, StepFailed
+from outgrow.graph.durable import full_disk
+from outgrow.graph.event import Outcome
+from outgrow.graph.store import Store
+from outgrow.report.collect import collect
+from outgrow.report.page import draw_all, make_page
+from outgrow.report.provenance import provenance, times
+from outgrow.report.results import Results
+from outgrow.report.tables import make_tables
+from outgrow.study import Study
+
+
+def write_report(study: Study, store: Store, outcomes: Mapping[str, Outcome], folder: Path) -> Results:
+    """Measure what is finished and write all of the above into `folder`.
+
+    Raises `DataError` if there is nothing to report or the folder cannot be written, `StepFailed` if the disk is full.
+    """
+    results = collect(study, store, outcomes)
+    contents = report_files(study, store, outcomes, results)
+    try:
+        for name, text in contents.items():
+            _write(folder / name, text)
+        _sweep(folder, set(contents))
+    except OSError as error:
+        sentence = full_disk(error, folder)
+        if sentence is not None:
+            raise StepFailed(sentence) from error
+        raise DataError(
+            f"the report folder `{folder}` cannot be written: {error.strerror} ({error.filename});"
+            " choose another with `output:`"
+        ) from error
+    return results
+
+
+def report_files(study: Study, store: Store, outcomes: Mapping[str, Outcome], results: Results) -> dict[str, str]:
+    """The text of every file of the report, by its path."""
+    tables, drawings = make_tables(results), draw_all(results)
+    source, taken = provenance(study, store), times(study, store, outcomes)
+    yaml = dump_experiment(study.experiment)
+    contents = {
+        "report.html": make_page(results, tables, drawings, yaml, source, taken),
+        "results.json": _json(asdict(results)),
+        "resolved.yaml": yaml,
+        "provenance.json": _json(asdict(source)),
+        "timing.json": _json([asdict(step) for step in taken]),
+    }
+    for table in tables:
+        contents[f"tables/{table.name}.md"] = table.to_markdown()
+        contents[f"tables/{table.name}.csv"] = table.to_csv()
+        contents[f"tables/{table.name}.json"] = table.to_json()
+        contents[f"tables/{table.name}.tex"] = table.to_latex()
+    for drawing in drawings.values():
+        contents[f"figures/{drawing.name}.svg"] = drawing.wide + "\n"
+    return contents
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with unfinished.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path, written: set[str]) -> None:
+    for name, endings in (("tables", (".md", ".csv", ".json", ".tex")), ("figures", (".svg",))):
+        for path in (folder / name).glob("*"):
+            if path.suffix in endings and f"{name}/{path.name}" not in written:
+                path.unlink()

@@ -1,0 +1,130 @@
+"""`Study`: the steps of an experiment, and which of them make which row of the final table."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from outgrow.config.experiment import Experiment, Variant
+from outgrow.config.method import Method, SingleSource
+from outgrow.experiment import (
+    Stage,
+    adjusted,
+    ceiling,
+    labels_for,
+    labels_step,
+    pool_step,
+    split_step,
+    supervisor_steps,
+    untouched_step,
+    views_step,
+)
+from outgrow.graph.step import Step, walk
+from outgrow.models.zero_shot_ability import can_answer
+
+VARIANT_NAMES: Mapping[Variant, str] = {
+    "self_training": "self-training",
+    "matching": "matching",
+    "self_training+matching": "self-training + matching",
+    "two_views": "two views",
+}
+
+Role = Literal["floor", "untouched", "ceiling", "method"]
+View = Literal["main", "two_views"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table: the same thing measured under every seed."""
+
+    role: Role
+    name: str
+    steps: tuple[Step, ...]
+    """One per seed; each holds `test.parquet` (and, but for `untouched`, `strong.parquet`)."""
+    method: str = ""
+    variant: Variant = "plain"
+    source: str | None = None
+    """The one supervisor that a floor or a single weak-to-strong row is about."""
+    view: View = "main"
+    """Which ceiling the row is held against."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """The steps of an experiment, and what each is for."""
+
+    experiment: Experiment
+    pool: Step
+    splits: tuple[Step, ...]
+    labels: tuple[Step, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def steps(self) -> list[Step]:
+        """Everything the study needs, each step once, inputs before users."""
+        return walk([*self.labels, *(step for row in self.rows for step in row.steps)])
+
+
+def build_study(experiment: Experiment) -> Study:
+    """Lay out all steps of `experiment`. Raises `DataError` for a missing local file or model folder."""
+    pool = pool_step(experiment)
+    stages = [
+        Stage(experiment, seed, pool, split_step(experiment, pool, seed)) for seed in dict.fromkeys(experiment.seeds)
+    ]
+    voices = [supervisor_steps(stage) for stage in stages]
+    rows = [
+        *floor_rows(experiment, voices),
+        *untouched_rows(experiment, stages),
+        *ceiling_rows(experiment, stages),
+        *method_rows(experiment, stages, voices),
+    ]
+    splits = tuple(stage.split for stage in stages)
+    return Study(experiment, pool, splits, tuple(map(labels_step, voices)), tuple(rows))
+
+
+def floor_rows(experiment: Experiment, voices: list[dict[str, Step]]) -> Iterator[Row]:
+    """Every supervisor by itself."""
+    for name in experiment.supervisors:
+        yield Row("floor", name, tuple(steps[name] for steps in voices), source=name)
+
+
+def untouched_rows(experiment: Experiment, stages: list[Stage]) -> Iterator[Row]:
+    """The student before any training, where it is a language model that can answer."""
+    section = experiment.student
+    if not experiment.untouched or not can_answer(section.model, section.revision):
+        return
+    step = untouched_step(experiment, stages)
+    yield Row("untouched", "untouched student", (step,) * len(stages))
+
+
+def ceiling_rows(experiment: Experiment, stages: list[Stage]) -> Iterator[Row]:
+    """The student on half B's gold; with a second view also the mean of both views' ceilings."""
+    main = [ceiling(stage, experiment.student) for stage in stages]
+    yield Row("ceiling", "ceiling", tuple(main))
+    if experiment.second_view is not None:
+        second = [ceiling(stage, experiment.second_view) for stage in stages]
+        both = (views_step(*pair, "ceiling") for pair in zip(main, second, strict=True))
+        yield Row("ceiling", "ceiling, two views", tuple(both), view="two_views", variant="two_views")
+
+
+def method_rows(experiment: Experiment, stages: list[Stage], voices: list[dict[str, Step]]) -> Iterator[Row]:
+    """Every method in every variant; `single` once for each supervisor."""
+    for method in expanded(experiment):
+        source = method.combine.source if isinstance(method.combine, SingleSource) else None
+        labels = [labels_for(method, supervisors) for supervisors in voices]
+        for variant in dict.fromkeys(experiment.variants):
+            pairs = zip(stages, labels, strict=True)
+            steps = tuple(adjusted(stage, table, method, variant) for stage, table in pairs)
+            name = method.name if variant == "plain" else f"{method.name} + {VARIANT_NAMES[variant]}"
+            view: View = "two_views" if variant == "two_views" else "main"
+            yield Row("method", name, steps, method.name, variant, source, view)
+
+
+def expanded(experiment: Experiment) -> Iterator[Method]:
+    """The methods, with one row per supervisor in place of a `single` that names none."""
+    for method in experiment.methods:
+        if isinstance(method.combine, SingleSource) and method.combine.source is None:
+            for name in experiment.supervisors:
+                combine = SingleSource(type="single", source=name)
+                yield method.model_copy(update={"name": f"{method.name}: {name}", "combine": combine})
+        else:
+            yield method

@@ -1,0 +1,19 @@
+"""Pick the trainer: heads on cached features, or the whole model with or without an adapter."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from outgrow.graph.step import Job
+from outgrow.losses import Objective
+from outgrow.train.fine_tune import learn_model
+from outgrow.train.lesson import Learned, Lesson, Tuning
+from outgrow.train.probe import learn_probe
+
+
+def learn(
+    job: Job, adapt: str, lesson: Lesson, objective: Objective, model: Mapping[str, Any], tuning: Tuning, seed: int
+) -> Learned:
+    """Learn `lesson` and answer what it asks; `adapt` is `probe`, `full` or `lora`."""
+    if adapt == "probe":
+        return learn_probe(job, lesson, objective, model, tuning)
+    return learn_model(job, lesson, objective, model, tuning, seed)

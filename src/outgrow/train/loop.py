@@ -1,0 +1,291 @@
+"""The one Trainer subclass: any of our models, any of our objectives.
+
+One update uses `batch_size` examples and minimises  Σ_i v_i loss(z_i, target_i, progress) / batch_size,  where v are the
+examples' weights scaled to mean 1 over the training set and progress is the share of the updates that are done.
+The forward pass sees `micro_batch_size` examples at a time; their losses are divided by the size of the whole update,
+so the update is the same however it is split, in unequal parts too. When memory runs out the parts are halved, which is
+logged, and the update starts again.
+
+An objective may look at its batch as a whole (balanced self-training compares the examples of an update). Then the
+update is split without changing it: logits of all parts first, the objective's gradient with respect to them, and a
+second forward pass per part that carries this gradient on to the weights. Exact where the model has no dropout.
+
+Dropout is what the model's configuration says: 0 for current decoders, .1 for BERT and GPT-2.
+
+`transformers` divides a custom loss by the number of accumulation steps only if `loss_is_scaled_for_ga` is False; the
+split above is ours, so that number is 1 here, and stays right if somebody changes it.
+"""
+
+import contextlib
+import importlib.util
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformers import (
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from outgrow.errors import ConfigError, StepFailed
+from outgrow.losses import Objective
+from outgrow.models.batches import out_of_memory
+from outgrow.train.checkpoint import last_checkpoint
+from outgrow.train.order import batches_of
+from outgrow.train.reading import Reading
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_SECONDS = 600.0
+"""How much work an interruption may cost at most."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What to train on: one entry per row of the targets."""
+
+    reading: Reading
+    item: Int[np.ndarray, "row"]
+    """Which of the reading's items a row speaks of."""
+    targets: Float[Tensor, "row class"]
+    weight: Float[Tensor, "row"]
+
+
+class ObjectiveTrainer(Trainer):
+    """See the module."""
+
+    loss_is_scaled_for_ga = False
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        args: TrainingArguments,
+        examples: Examples,
+        batches: Sequence[Int[np.ndarray, "example"]],
+        objective: Objective,
+        whole_batch: bool,
+        micro_batch: int,
+        callbacks: list[TrainerCallback],
+    ) -> None:
+        data = [{"rows": torch.as_tensor(rows)} for rows in batches]
+        super().__init__(model, args, train_dataset=data, data_collator=lambda one: one[0], callbacks=callbacks)
+        self.remove_callback(PrinterCallback)
+        self.examples, self.objective, self.whole_batch, self.micro_batch = examples, objective, whole_batch, micro_batch
+        share = examples.weight / examples.weight.sum()
+        self.class_shares = (share @ examples.targets).to(args.device)
+        self.targets, self.weight = examples.targets.to(args.device), (share * len(share)).to(args.device)
+
+    def training_step(
+        self, model: torch.nn.Module, inputs: dict[str, Tensor], num_items_in_batch: Tensor | int | None = None
+    ) -> Tensor:
+        """Add one update's gradient to the model's; returns its loss."""
+        rows = inputs["rows"]
+        while True:
+            try:
+                loss = self._whole_update(model, rows)
+                break
+            except RuntimeError as error:
+                if not out_of_memory(error):
+                    raise
+                self._halve(min(self.micro_batch, len(rows)), error)
+            # Outside of `except`, which would keep the failed pass's tensors alive.
+            model.zero_grad()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+        if not loss.isfinite():
+            raise StepFailed(f"the loss became {loss.item()} at update {self.state.global_step + 1}; lower training.lr")
+        return loss
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor:
+        """A part's contribution to its update's loss; with `pull`, a stand-in that has the given gradient."""
+        logits = self.logits(model, inputs["rows"])
+        if "pull" in inputs:
+            return (logits * inputs["pull"]).sum()
+        return self._loss(logits, inputs["rows"], inputs["size"])
+
+    def logits(self, model: torch.nn.Module, rows: Int[Tensor, "row"]) -> Float[Tensor, "row class"]:
+        """The model's logits for some examples, in float32."""
+        items = self.examples.item[rows.cpu().numpy()]
+        with self.accelerator.autocast():
+            return self.examples.reading.logits(model, items.tolist(), self.args.device).float()
+
+    def _loss(self, logits: Float[Tensor, "row class"], rows: Int[Tensor, "row"], size: int) -> Float[Tensor, ""]:
+        progress = self.state.global_step / self.state.max_steps
+        losses = self.objective(logits, self.targets[rows], progress, self.class_shares)
+        return (losses * self.weight[rows]).sum() / size
+
+    def _whole_update(self, model: torch.nn.Module, rows: Int[Tensor, "row"]) -> Float[Tensor, ""]:
+        """Forward and backward passes of one update, part by part."""
+        parts = rows.split(self.micro_batch)
+        inputs: list[dict[str, Any]] = [{"rows": part, "size": len(rows)} for part in parts]
+        loss = None
+        if self.whole_batch and len(parts) > 1:
+            model.train()
+            loss, pulls = self._pulls(model, rows, parts)
+            inputs = [{**one, "pull": pull} for one, pull in zip(inputs, pulls, strict=True)]
+        total = torch.zeros((), device=self.args.device)
+        for number, one in enumerate(inputs, start=1):
+            last = number == len(inputs)
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
+                total += super().training_step(model, one)
+        return total if loss is None else loss
+
+    def _pulls(
+        self, model: torch.nn.Module, rows: Int[Tensor, "row"], parts: Sequence[Int[Tensor, "part"]]
+    ) -> tuple[Float[Tensor, ""], Sequence[Float[Tensor, "part class"]]]:
+        """The update's loss, and its gradient with respect to the logits of each part."""
+        with torch.no_grad():
+            logits = torch.cat([self.logits(model, part) for part in parts])
+        logits.requires_grad_()
+        loss = self._loss(logits, rows, len(rows))
+        [gradient] = torch.autograd.grad(loss, [logits])
+        return loss.detach(), gradient.split([len(part) for part in parts])
+
+    def _halve(self, tried: int, error: RuntimeError) -> None:
+        if tried == 1:
+            raise StepFailed(
+                f"not enough memory to train on one example at a time ({error}); lower `max_length`, or `adapt: lora`"
+            ) from error
+        self.micro_batch = tried // 2
+        log.warning("out of memory: %d instead of %d examples per forward pass from now on", tried // 2, tried)
+
+
+class Watch(TrainerCallback):
+    """Tells the person who waits, and asks for a checkpoint every so many seconds."""
+
+    def __init__(self, report: Callable[[str, float], None], every: float) -> None:
+        self.report, self.every, self.last = report, every, time.monotonic()
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> TrainerControl:
+        """After each update."""
+        if time.monotonic() - self.last >= self.every and state.global_step < state.max_steps:
+            self.last, control.should_save = time.monotonic(), True
+        return control
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        """After an update's loss is known, and after a checkpoint of it would be written."""
+        loss = next((f", loss {entry['loss']:.4f}" for entry in state.log_history[-1:] if "loss" in entry), "")
+        self.report(f"update {state.global_step} of {state.max_steps}{loss}", state.global_step / state.max_steps)
+
+
+def train(
+    model: torch.nn.Module,
+    examples: Examples,
+    objective: Objective,
+    training: Mapping[str, Any],
+    *,
+    dtype: str,
+    seed: int,
+    scratch: Path,
+    hints: Mapping[str, Any],
+    report: Callable[[str, float], None],
+    whole_batch: bool = False,
+) -> ObjectiveTrainer:
+    """Train `model` in place, from the last checkpoint in `scratch` where there is one.
+
+    Args:
+        training: `config.model.Training` as a dictionary.
+        dtype: precision of the forward pass (weights that are trained stay in float32).
+        seed: of the order of examples, and of dropout.
+        scratch: for checkpoints.
+        hints: `device`, `report_to`, `run_name`, `checkpoint_seconds`.
+        report: told how far it is after every update.
+        whole_batch: the objective compares the examples of an update.
+
+    Raises:
+        StepFailed: a loss that is not finite, or too little memory for a single example.
+    """
+    lengths = examples.reading.lengths[examples.item]
+    batches = batches_of(lengths, training["batch_size"], training["epochs"], seed)
+    trainer = ObjectiveTrainer(
+        model,
+        arguments(training, len(batches), dtype, seed, scratch, hints),
+        examples,
+        batches,
+        objective,
+        whole_batch,
+        training["micro_batch_size"] or training["batch_size"],
+        [Watch(report, hints.get("checkpoint_seconds", CHECKPOINT_SECONDS))],
+    )
+    checkpoint = last_checkpoint(scratch)
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    return trainer
+
+
+def history(trainer: Trainer) -> Iterator[dict[str, float]]:
+    """The logged updates, without what differs from run to run (times and speeds)."""
+    for entry in trainer.state.log_history:
+        if "loss" in entry:
+            yield {
+                "step": entry["step"],
+                "loss": entry["loss"],
+                "learning_rate": entry["learning_rate"],
+                "gradient_norm": entry["grad_norm"],
+            }
+
+
+def arguments(
+    training: Mapping[str, Any], updates: int, dtype: str, seed: int, scratch: Path, hints: Mapping[str, Any]
+) -> TrainingArguments:
+    """Our settings in the Trainer's words."""
+    cpu = hints.get("device", "auto") == "cpu" or not torch.cuda.is_available()
+    if cpu and dtype == "float16":
+        raise ConfigError("dtype: float16 cannot be trained without a GPU; use bfloat16 or float32")
+    schedule = training["scheduler"]
+    if schedule == "constant" and training["warmup"]:
+        schedule = "constant_with_warmup"
+    args = TrainingArguments(
+        output_dir=str(scratch),
+        max_steps=updates,
+        per_device_train_batch_size=1,  # one entry of our data is a whole batch
+        train_sampling_strategy="sequential",
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+        learning_rate=training["lr"],
+        lr_scheduler_type=schedule,
+        warmup_steps=training["warmup"],
+        optim=training["optimizer"],
+        weight_decay=training["weight_decay"],
+        max_grad_norm=training["max_grad_norm"],
+        bf16=dtype == "bfloat16",
+        fp16=dtype == "float16",
+        use_cpu=cpu,
+        seed=seed,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="no",
+        save_total_limit=1,
+        disable_tqdm=True,
+        report_to=trackers(hints.get("report_to", [])),
+        run_name=hints.get("run_name"),
+    )
+    # More than one visible GPU would make the Trainer copy the model to each for every forward pass.
+    args._n_gpu = min(args.n_gpu, 1)
+    return args
+
+
+def trackers(names: Sequence[str]) -> list[str]:
+    """The trackers to report to, sure to be installed."""
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"report_to: `{missing[0]}` is not installed; `pip install {missing[0]}` or leave it out")
+    return list(names)

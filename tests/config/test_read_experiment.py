@@ -1,0 +1,171 @@
+"""Reading an experiment: precedence, presets, and one clear sentence for everything that is wrong."""
+
+import copy
+import random
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from outgrow.config.method import Evidential
+from outgrow.config.read import dump_experiment, presets, read_experiment
+from outgrow.errors import ConfigError, OutgrowError
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+
+GOOD = {
+    "name": "small",
+    "task": {"name": "mmlu_topic", "sizes": {"weak": 10, "strong": 20, "test": 30}},
+    "supervisors": {"words": {"type": "ngram"}, "static": {"model": "bundled:wordllama", "tune": {"lr": [0.1]}}},
+    "student": {"model": "bundled:minilm-l6", "layer": [4, 6]},
+    "methods": ["naive", {"preset": "bayesian", "loss": {"type": "evidential", "kl": "mixed"}}],
+}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_parses_and_survives_its_own_dump(path: Path) -> None:
+    experiment = read_experiment(path)
+    assert read_experiment(yaml.safe_load(dump_experiment(experiment))) == experiment
+
+
+def test_precedence_is_defaults_then_file_then_words() -> None:
+    assert read_experiment(GOOD).bootstrap == 2000
+    assert read_experiment({**GOOD, "bootstrap": 500}).bootstrap == 500
+    assert read_experiment({**GOOD, "bootstrap": 500}, ["bootstrap=700"]).bootstrap == 700
+
+
+def test_words_reach_lists_nested_keys_and_numbers_in_scientific_notation() -> None:
+    experiment = read_experiment(
+        GOOD, ["seeds=3,4", "task.sizes.test=7", "methods.0=vote", "student.training.lr=1e-4", "tune.l2=[0.1]"]
+    )
+    assert experiment.seeds == [3, 4]
+    assert experiment.task.sizes.test == 7
+    assert experiment.methods[0].combine.type == "vote"
+    assert experiment.student.training.lr == 1e-4
+    assert experiment.tune.l2 == [0.1]
+
+
+def test_words_leave_the_given_mapping_alone() -> None:
+    before = copy.deepcopy(GOOD)
+    read_experiment(GOOD, ["task.sizes.test=7", "methods.0=vote"])
+    assert before == GOOD
+
+
+def test_a_preset_is_filled_in_and_can_be_changed() -> None:
+    bayesian = read_experiment(GOOD).methods[1]
+    assert bayesian.name == "bayesian"
+    assert bayesian.loss == Evidential(type="evidential", kl="mixed")
+
+
+def test_every_preset_is_a_valid_row() -> None:
+    experiment = read_experiment({**GOOD, "methods": list(presets())})
+    assert [method.name for method in experiment.methods] == list(presets())
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("task.sizes.tset=7", "task.sizes.tset: unknown key; did you mean `test`?"),
+        ("supervisors.words.unit=syllable", "supervisors.words.unit: 'syllable' is not one of 'word' or 'char'"),
+        ("supervisors.words.type=ngrm", "did you mean `ngram`?"),
+        ("supervisors.words.longst=3", "did you mean `longest`?"),
+        ("supervisors.static.adapt=prob", "supervisors.static.adapt: 'prob' is not one of"),
+        ("supervisors.static.tune.lr=[-1]", "greater than 0"),
+        ("supervisors.gold.type=ngram", "this name is taken"),
+        ("methods.0=naiv", "methods.0: no method named `naiv`; did you mean `naive`?"),
+        ("methods.7=naive", "`7` is not one of the list's places 0 … 1"),
+        ("methods.1=naive", "methods.1: `naive` stands twice"),
+        ("methods.1.loss.kl_wieght=1", "methods.1.loss.kl_wieght: unknown key; did you mean `kl_weight`?"),
+        ("methods.0.combine={type: single, source: word}", "no supervisor `word`; did you mean `words`?"),
+        ("methods.0.combine={type: keep_all, weights: {words: -1}}", "weights are >= 0"),
+        ("methods=[]", "methods"),
+        ("seeds=1,1", "seeds.1: `1` stands twice"),
+        ("seeds=x", "seeds"),
+        ("variants=[two_views]", "needs a `second_view`"),
+        ("second_view.model=bundled:minilm-l6", "is not used"),
+        ("name=a/b", "name"),
+        ("student=3", "student"),
+        ("nonsense", "written key.sub=value"),
+        ("seeds=[1", "not YAML"),
+    ],
+)
+def test_a_mistake_gets_a_sentence_with_the_key_and_the_fix(word: str, said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read_experiment(GOOD, [word])
+    assert said in str(error.value)
+
+
+def test_a_mistake_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(yaml.safe_dump(GOOD, sort_keys=False).replace("weak: 10", "waek: 10"))
+    line = path.read_text().splitlines().index("    waek: 10") + 1
+    with pytest.raises(ConfigError, match=f"x.yaml:{line}: task.sizes.waek: unknown key; did you mean `weak`"):
+        read_experiment(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"name: [", "not YAML"),
+        (b"- 1", "is a mapping with keys"),
+        (b"", "is a mapping with keys"),
+        (b"name: \xff\xfe", "not UTF-8"),
+        (b"name: a\nname: b", "line 2: the key `name` stands twice"),
+        (b"? [a, b]\n: 1", "key"),
+        (b"a: &a [*a]", ""),
+    ],
+)
+def test_a_damaged_file_gets_a_sentence(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as error:
+        read_experiment(path)
+    assert said in str(error.value)
+    assert str(path) in str(error.value)
+
+
+def test_a_missing_file_says_where_to_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="examples ls"):
+        read_experiment(tmp_path / "absent.yaml")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(value=JSON, randomness=st.randoms(use_true_random=False))
+def test_damaged_experiments_are_read_or_refused_never_a_traceback(value: object, randomness: random.Random) -> None:
+    tree = copy.deepcopy(GOOD)
+    _damage(tree, value, randomness)
+    with suppress(OutgrowError):
+        read_experiment(tree)
+
+
+def _damage(tree: object, value: object, randomness: random.Random) -> None:
+    while True:
+        keys = list(tree) if isinstance(tree, dict) else list(range(len(tree)))  # type: ignore[arg-type]
+        key = randomness.choice(keys)
+        child = tree[key]  # type: ignore[index]
+        if not isinstance(child, dict | list) or not child or randomness.random() < 0.2:
+            tree[key] = value  # type: ignore[index]
+            return
+        tree = child
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.data())
+def test_damaged_bytes_are_read_or_refused_never_a_traceback(data: st.DataObject) -> None:
+    content = bytearray(yaml.safe_dump(GOOD).encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    with TemporaryDirectory() as folder, suppress(OutgrowError):
+        (Path(folder) / "damaged.yaml").write_bytes(content)
+        read_experiment(Path(folder) / "damaged.yaml")

@@ -1,0 +1,103 @@
+"""The study as a graph: what is shared, what a change re-runs, and that every step's function exists."""
+
+import copy
+import importlib
+from collections import Counter
+
+from outgrow.config.read import read_experiment
+from outgrow.study import Study, build_study
+
+SMALL = {
+    "name": "small",
+    "task": {"name": "mmlu_topic", "source": "bundled", "sizes": {"weak": 60, "strong": 80, "test": 100}},
+    "supervisors": {
+        "words": {"type": "ngram"},
+        "static": {"model": "bundled:wordllama"},
+        "tuned": {"model": "bundled:wordllama", "dims": 64, "adapt": "lora", "training": {"lr": 1e-4}},
+    },
+    "student": {"model": "bundled:minilm-l6"},
+    "methods": ["single", "naive", "bayesian", "two_rounds"],
+    "variants": ["plain", "self_training", "matching"],
+    "seeds": [0, 1],
+}
+
+
+def study(*words: str) -> Study:
+    return build_study(read_experiment(copy.deepcopy(SMALL), words))
+
+
+def names(found: Study) -> Counter[str]:
+    return Counter(step.name for step in found.steps)
+
+
+def test_a_study_has_exactly_the_steps_it_needs() -> None:
+    seeds, supervisors, variants = 2, 3, 3
+    methods_learned = supervisors + 3  # single is once per supervisor
+    trained = seeds * (methods_learned * 2 + 2)  # plain and self-training; the second round of one method twice
+    assert names(study()) == Counter(
+        pool=1,
+        features=2,  # static embeddings, and the student's; shared by seeds, methods and the ceiling
+        split=seeds,
+        supervisor=seeds * supervisors,
+        labels=seeds * (1 + supervisors),  # all sources, and each alone
+        gold=seeds,
+        targets=seeds * (supervisors + 1 + 2),  # one per source, one for keep_all, two joined by a student
+        student=trained + seeds,  # and the ceiling
+        matched=seeds * methods_learned,
+    )
+    assert len(study().rows) == supervisors + 1 + methods_learned * variants
+
+
+def changed(before: Study, after: Study) -> Counter[str]:
+    old = {step.identity for step in before.steps}
+    return Counter(step.name for step in after.steps if step.identity not in old)
+
+
+def test_another_learning_rate_of_one_supervisor_reruns_it_and_what_hangs_on_it() -> None:
+    rerun = changed(study(), study("supervisors.tuned.training.lr=2e-4"))
+    before = names(study())
+    assert rerun["supervisor"] == 2
+    assert rerun["labels"] == 2 * 2  # all sources, and that one alone
+    assert rerun["pool"] == rerun["split"] == rerun["features"] == rerun["gold"] == 0
+    untouched = 2 * (1 + 2 * 2)  # the ceiling, and the other two sources' own students in two variants
+    assert rerun["student"] == before["student"] - untouched
+
+
+def test_what_does_not_change_results_reruns_nothing() -> None:
+    words = ["student.batch_tokens=512", "device=cpu", "name=other", "bootstrap=500", "report_to=[wandb]"]
+    assert not changed(study(), study(*words))
+
+
+def test_a_further_method_costs_its_own_steps_only() -> None:
+    more = study("methods=[single, naive, bayesian, two_rounds, vote]")
+    assert changed(study(), more) == Counter(targets=2, student=4, matched=2)
+
+
+def test_a_new_name_for_a_method_reruns_nothing() -> None:
+    assert not changed(study(), study("methods=[single, {preset: naive, name: renamed}, bayesian, two_rounds]"))
+
+
+def test_another_seed_shares_the_items_and_their_features() -> None:
+    rerun = changed(study(), study("seeds=0,1,2"))
+    assert rerun["pool"] == rerun["features"] == 0
+    assert rerun["split"] == 1
+
+
+def test_the_yardstick_of_tuning_does_not_touch_supervisors_or_the_ceiling() -> None:
+    rerun = changed(study(), study("tune.select_by=gold_accuracy"))
+    assert rerun["supervisor"] == 0
+    assert rerun["student"] == names(study())["student"] - 2
+
+
+def test_two_views_bring_their_own_ceiling() -> None:
+    found = study("second_view={model: bundled:minilm-l6, layer: 4}", "variants=[plain, two_views]")
+    assert [row.name for row in found.rows if row.role == "ceiling"] == ["ceiling", "ceiling, two views"]
+    assert {row.view for row in found.rows if row.variant == "two_views"} == {"two_views"}
+    assert names(found)["features"] == 3
+
+
+def test_every_step_names_a_function_that_exists() -> None:
+    found = study("second_view={model: bundled:smollm2-135m, layer: 4}", "variants=[plain, two_views, matching]")
+    for step in [*found.steps, *study("student={model: bundled:smollm2-135m}").steps]:
+        module, _, name = step.function.partition(":")
+        assert callable(vars(importlib.import_module(module))[name]), step.function
