@@ -124,12 +124,17 @@ def test_the_most_common_number_of_options_is_kept(path):
         (reviews([None] * 4), {}, {}, "none of them has a label"),
         (reviews("abcde"), {}, {}, "every row has a label of its own"),
         (reviews([["a"], "b"]), {}, {}, "line 1: the label must be a text or a number"),
-        (reviews(["a\x1fb", "b"]), {}, {}, "cannot be printed"),
+        (reviews(["a\x1fb", "b"]), {}, {}, "label .* holds a control character"),
         ([{"text": "a", "label": "x"}, {"text": "  ", "label": "y"}], {}, {}, "line 2: `text` is empty"),
         ([{"text": "a", "label": "x"}, {"text": ["b"], "label": "y"}], {}, {}, "line 2: `text` must be a text"),
         ([{"text": "\ud800", "label": "x"}], {}, {}, "line 1: `text` holds half a character"),
-        ([{"text": "a", "label": "x", "k": "1"}, {"text": "b", "label": "y", "k": 1}], {"id": "k"}, {}, "already taken"),
-        ([{"text": "a", "label": "x", "k": "1\x1f"}], {"id": "k"}, {}, "control character"),
+        (
+            [{"text": "a", "label": "x", "k": "1"}, {"text": "b", "label": "y", "k": 1}],
+            {"id": "k"},
+            {},
+            "already taken",
+        ),
+        ([{"text": "a", "label": "x", "k": "1\x1f2"}], {"id": "k"}, {}, "control character"),
         ([{"text": "a", "label": "x", "p": "dev"}], {"part": "p"}, {}, "`train` or `test`, found 'dev'"),
         ([{"text": "a", "label": "x", "o": ["x"]}], {"options": "o"}, {}, "at least two options"),
         ([{"text": "a", "label": "2", "o": ["x", "y", "z"]}], {"options": "o"}, {}, "neither 0 nor the number"),
@@ -141,7 +146,7 @@ def test_the_most_common_number_of_options_is_kept(path):
 def test_bad_input_is_named(path, rows, columns, section, message):
     with pytest.raises(DataError, match=message) as caught:
         own(path, rows, columns, **section)
-    assert str(path) in str(caught.value) or "option numbers" in str(caught.value)
+    assert str(path) in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -154,6 +159,7 @@ def test_bad_input_is_named(path, rows, columns, section, message):
         ({"options": "o"}, {"kind": "classify"}, "remove one of them"),
         ({}, {"classes": ["a", "a"]}, "listed twice"),
         ({}, {"source": "hub"}, "contradict"),
+        ({}, {"revision": "abc"}, "task.revision is for the hub"),
         ({}, {"form": "binary"}, "needs a multiple-choice task"),
     ],
 )
@@ -163,9 +169,9 @@ def test_bad_settings_are_named(path, columns, section, message):
 
 
 def test_known_tasks_refuse_the_keys_of_own_data(path):
-    with pytest.raises(ConfigError, match="task.columns is for your own data"):
+    with pytest.raises(ConfigError, match=r"task\.columns is for your own data"):
         load_task(TaskSection(name="sciq", columns=Columns(text="question")))
-    with pytest.raises(ConfigError, match="task.classes is for your own data"):
+    with pytest.raises(ConfigError, match=r"task\.classes is for your own data"):
         load_task(TaskSection(name="boolq", classes=["no", "yes"]))
     with pytest.raises(ConfigError, match="did you mean `sciq`"):
         load_task(TaskSection(name="scik"))

@@ -34,7 +34,7 @@ def test_draw_fills_every_set_exactly_and_tears_no_group(seed):
     sets = draw(groups, sizes, seed)
     assert [len(rows) for rows in sets] == sizes
     used = [{groups[i] for i in rows} for rows in sets]
-    assert not (used[0] & used[1] or used[0] & used[2] or used[1] & used[2])
+    assert sum(map(len, used)) == len(set().union(*used))
     assert all(rows.tolist() == sorted(set(rows.tolist())) for rows in sets)
 
 
@@ -57,7 +57,7 @@ def test_splits_of_a_pool_are_exact_disjoint_and_differ_by_seed(tested):
     for split in splits:
         assert [len(split.weak), len(split.strong), len(split.test)] == [101, 150, 57]
         groups = [{pool.items.groups[i] for i in rows} for rows in (split.weak, split.strong, split.test)]
-        assert not (groups[0] & groups[1] or groups[0] & groups[2] or groups[1] & groups[2])
+        assert sum(map(len, groups)) == len(set().union(*groups))
         assert tested == 0 or {pool.items.parts[i] for i in split.test} == {"test"}
     assert splits[1].weak.tolist() != splits[2].weak.tolist()
     same_test = splits[1].test.tolist() == splits[2].test.tolist()
@@ -110,9 +110,9 @@ def test_too_few_published_test_items():
 
 def test_one_class_and_unlabelled_items():
     items = items_in_groups(5)
+    constant = Task("t", "classify", ("a", "b"), Items(items.ids, items.prompts, np.full(600, 1)))
     with pytest.raises(DataError, match="would use are `b`"):
-        constant = Items(items.ids, items.prompts, np.full(600, 1))
-        cut(Task("t", "classify", ("a", "b"), constant), Sizes(weak=5, strong=5, test=5), 0)
+        cut(constant, Sizes(weak=5, strong=5, test=5), 0)
     gold = np.where(np.arange(600) < 100, -1, items.gold)
     labelled = cut(
         Task("t", "classify", ("a", "b", "c"), Items(items.ids, items.prompts, gold)),

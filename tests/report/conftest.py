@@ -1,6 +1,6 @@
 """A finished study whose answers are drawn from a simulation and stored as real results of its real steps."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ from outgrow.graph.event import Outcome
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 from outgrow.labels import Targets, WeakLabels
+from outgrow.report.collect import collect
+from outgrow.report.results import Results
+from outgrow.report.write import write_report
 from outgrow.study import Row, Study, build_study
 
 CLASSES = 6
@@ -31,10 +34,10 @@ EXPERIMENT: dict[str, Any] = {
     },
     "student": {"model": "bundled:minilm-l6"},
     "second_view": {"model": "bundled:minilm-l6", "layer": 4},
-    "methods": ["single", "naive", "vote", "flying_squid", "bayesian", "log_pool"],
+    "methods": ["single", "naive", "vote", "bayesian"],
     "variants": ["plain", "self_training", "matching", "two_views"],
     "seeds": [0, 1, 2],
-    "bootstrap": 400,
+    "bootstrap": 200,
 }
 
 
@@ -57,7 +60,8 @@ class World:
         prompts = [f"Question {number}: which of the topics?" for number in range(ITEMS)]
         items = Items([f"q{number:04}" for number in range(ITEMS)], prompts, gold)
         classes = tuple(f"topic {letter}" for letter in "ABCDEF")
-        self.task = Task("mmlu_topic", "classify", classes, items, ("3 items with the text of another were left out.",))
+        notes = ("3 items with the text of another were left out.",)
+        self.task = Task("mmlu_topic", "classify", classes, items, notes)
         self.shared = self.rng.normal(size=(ITEMS, CLASSES))
 
     def splits(self) -> list[Split]:
@@ -126,16 +130,47 @@ def write_row(world: World, row: Row, step: Step, split: Split, splits: list[Spl
             made.save(folder / "targets.parquet")
 
 
-def simulate(root: Path, skip_row: str = "", seed: int = 0, **changes: Any) -> Simulated:
-    """A whole study in `root`; the last seed of the row named `skip_row` fails."""
+def simulate(root: Path, skip_row: str = "", skip_all: bool = False, seed: int = 0, **changes: Any) -> Simulated:
+    """A whole study in `root`; the last seed of the row named `skip_row` fails, or every row."""
     study = build_study(read_experiment({**EXPERIMENT, **changes, "store": str(root)}))
     store = Store(root)
     store.prepare()
     skip = {row.steps[-1].identity for row in study.rows if row.name == skip_row}
+    if skip_all:
+        skip = {step.identity for row in study.rows for step in row.steps}
     fill(study, store, seed, skip)
     outcomes = {step.identity: Outcome("done", seconds=1.5) for step in study.steps if store.finished(step)}
     outcomes |= {identity: Outcome("failed", error="out of memory <&> on the first batch") for identity in skip}
     return Simulated(study, store, outcomes)
+
+
+SMALL: dict[str, Any] = {
+    "methods": ["naive", "bayesian"],
+    "variants": ["plain"],
+    "second_view": None,
+    "seeds": [0],
+    "bootstrap": 100,
+}
+
+
+@pytest.fixture(scope="session")
+def simulate_small() -> Callable[..., Simulated]:
+    """Make a study of one seed and two methods, with changes."""
+    return lambda root, **changes: simulate(root, **{**SMALL, **changes})
+
+
+@pytest.fixture(scope="session")
+def results(simulated: Simulated) -> Results:
+    """What `collect` makes of the simulated study."""
+    return collect(simulated.study, simulated.store, simulated.outcomes)
+
+
+@pytest.fixture(scope="session")
+def report_folder(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The simulated study's report."""
+    folder = tmp_path_factory.mktemp("report")
+    write_report(simulated.study, simulated.store, simulated.outcomes, folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -126,7 +126,7 @@ def _override(tree: Tree, word: str) -> None:
 
 
 def _child(node: Any, name: str, word: str) -> Any:
-    key = _number(name, node, word) if isinstance(node, list) else name
+    key: Any = _number(name, node, word) if isinstance(node, list) else name
     child = node[key] if isinstance(node, list) else node.get(key)
     if not isinstance(child, dict | list):
         child = node[key] = {}

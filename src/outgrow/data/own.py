@@ -15,7 +15,7 @@ import numpy as np
 
 from outgrow.config.task import Columns, TaskSection
 from outgrow.data.choice import choose_task
-from outgrow.data.gold import class_gold, option_gold
+from outgrow.data.gold import UNUSABLE, class_gold, option_gold
 from outgrow.data.known import PUBLISHED_TEST
 from outgrow.data.published import split_of
 from outgrow.data.table import Row, Table, data_files, read_table
@@ -195,7 +195,7 @@ def _cell(value: Any, column: str, where: str) -> str:
 
 def _id(value: Any, where: str) -> str:
     name = _text(value, "id", where)
-    if not name.isprintable():
+    if UNUSABLE.search(name):
         raise DataError(f"{where}: the id {name!r} holds a control character")
     return name
 

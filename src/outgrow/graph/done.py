@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from outgrow import __version__
+from outgrow.errors import StepFailed
 from outgrow.graph.durable import files_in, sha256, sync
 from outgrow.graph.step import Json, Step, identify
 
@@ -64,7 +65,9 @@ class Done:
 
 
 def describe(step: Step, folder: Path, seconds: float) -> Done:
-    """The record for `step`, whose files lie in `folder`."""
+    """The record for `step`, whose files lie in `folder`. Raises `StepFailed` if one of them is in its way."""
+    if (folder / DONE).exists():
+        raise StepFailed(f"step `{step.name}` wrote a file `{DONE}`, a name that the store keeps for itself")
     return Done(
         identity=step.identity,
         name=step.name,

@@ -24,8 +24,8 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def sync_tree(folder: Path) -> None:
-    """Push every file and folder below `folder`, and `folder` itself, to the disk."""
-    for path in (*folder.rglob("*"), folder):
+    """Push every file and folder below `folder` to the disk, but not `folder` itself."""
+    for path in folder.rglob("*"):
         sync(path)
 
 

@@ -51,6 +51,7 @@ def run_steps(
     ledger = Ledger(EventLog(log or store.root / "events.jsonl", on_event), len(walk(steps)))
     store = Store(store.root.absolute())
     try:
+        store.sweep()
         missing = _look(steps, store, ledger)
         if missing:
             store.prepare()

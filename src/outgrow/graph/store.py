@@ -16,6 +16,7 @@ Several runs may share a store. They need working file locks, that is, one machi
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from outgrow.graph.done import Damaged, Done, describe, read_done, verify, write
 from outgrow.graph.durable import existing, full_disk, sync, sync_tree
 from outgrow.graph.step import Step
 
+DYING = 1.0
+"""Seconds that the children of a killed process may take to let go of its locks."""
 OWN_FOLDERS = (".tmp", ".scratch", ".locks", ".logs", ".damaged")
 
 
@@ -99,7 +102,7 @@ class Store:
     # ---- working -----------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Make the store ready to be written to, and sweep away what killed runs left.
+        """Make the store ready to be written to.
 
         Raises `DataError` if it is a file or may not be written, `StepFailed` if the disk is full.
         """
@@ -107,17 +110,17 @@ class Store:
         try:
             for name in OWN_FOLDERS:
                 (self.root / name).mkdir(parents=True, exist_ok=True)
-            self._sweep()
         except OSError as error:
             raise self._refusal(error) from error
         if not os.access(self.root, os.W_OK) or not os.access(self.root / ".tmp", os.W_OK):
             raise DataError(f"store `{self.root}` may not be written to; choose another folder with `store:`")
 
-    def _sweep(self) -> None:
-        unfinished = list((self.root / ".tmp").iterdir())
+    def sweep(self) -> None:
+        """Remove what killed runs left and nobody works on; leave a store alone that may not be written to."""
+        unfinished = (self.root / ".tmp").glob("*")
         # A kill right after a commit leaves checkpoints that nobody needs any more.
-        outlived = [path for path in (self.root / ".scratch").iterdir() if (self.root / path.name).exists()]
-        for path in (*unfinished, *outlived):
+        outlived = (path for path in (self.root / ".scratch").glob("*") if (self.root / path.name).exists())
+        for path in (*unfinished, *outlived) if os.access(self.root, os.W_OK) else ():
             with self.try_lock(path.name) as mine:
                 if mine:
                     shutil.rmtree(path, ignore_errors=True)
@@ -141,17 +144,21 @@ class Store:
         sync_tree(folder)
         done = describe(step, folder, seconds)
         write_done(done, folder)
-        sync(folder)
+        sync(folder)  # its list of names, before it is known under its own
         folder.rename(self.path(step))
         sync(self.root)
         shutil.rmtree(self.root / ".scratch" / step.folder, ignore_errors=True)
         return done
 
     def discard(self, step: Step) -> None:
-        """Remove an attempt that did not succeed, unless another run has started a new one; keep its checkpoints."""
-        with self.try_lock(step.folder) as mine:
-            if mine:
-                shutil.rmtree(self.root / ".tmp" / step.folder, ignore_errors=True)
+        """Remove an attempt whose process was killed, unless another run makes a new one; keep its checkpoints."""
+        until = time.monotonic() + DYING
+        while time.monotonic() < until:
+            with self.try_lock(step.folder) as mine:
+                if mine:
+                    return shutil.rmtree(self.root / ".tmp" / step.folder, ignore_errors=True)
+            time.sleep(DYING / 20)
+        return None
 
     # ---- locking -----------------------------------------------------------------------------------------
 

@@ -63,5 +63,7 @@ def expected_calibration_error(
 
 def without_excess(draws: Float[np.ndarray, "draw"]) -> Float[np.ndarray, "draw"]:
     """Draws of a never-negative error, moved so that the resamples' mean is the sample's value; at least 0."""
-    moved = np.maximum(draws - (draws[1:].mean() - draws[0]), 0)
+    if not np.isfinite(draws[1:]).any():
+        return draws
+    moved = np.maximum(draws - (np.nanmean(draws[1:]) - draws[0]), 0)
     return np.concatenate([draws[:1], moved[1:]])

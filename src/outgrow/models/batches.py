@@ -1,7 +1,7 @@
 """Texts to token ids, and token ids to batches of about equal cost.
 
-Items are sorted by length, so that a batch pads little, and a batch holds as many as fit into a budget of *padded* tokens.
-Longest first: what does not fit into memory shows at once, and is then halved.
+Items are sorted by length, so that a batch pads little, and a batch holds as many as fit into a budget of *padded*
+tokens. Longest first: what does not fit into memory shows at once, and is then halved.
 """
 
 import logging
@@ -12,14 +12,15 @@ import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from outgrow.errors import StepFailed
 
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-Rows = Int[np.ndarray, "row"]
+Rows = Int[np.ndarray, "_"]
+"""Row numbers; batches of one sweep differ in length."""
 
 NO_MEMORY = ("out of memory", "not enough memory", "defaultcpuallocator")
 
@@ -55,6 +56,12 @@ def tokenize(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_lengt
         for row, tokens in zip(long, shorter, strict=True):
             ids[row] = tokens
     return Tokens([tokens or [tokenizer.pad_token_id] for tokens in ids], len(long))
+
+
+def usable_length(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_length: int) -> int:
+    """`max_length`, or as many tokens as the model has positions for."""
+    positions = model.config.get_text_config().to_dict().get("max_position_embeddings") or max_length
+    return int(min(max_length, positions, tokenizer.model_max_length))
 
 
 def pad(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device | str = "cpu") -> Padded:

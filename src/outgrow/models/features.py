@@ -2,7 +2,7 @@
 
     classify   decoder: hidden state at the last token · encoder: mean over the tokens · static: mean vector
     choose     decoder: hidden state at each option's last token, all options in one pass where that is exact
-               encoder: mean over the tokens of "prompt option" · static: [q ∘ o, o, |q - o|]
+               encoder and static: [q ∘ o, o, |q - o|] of prompt and option, see `compare.py`
 
 Values are float32 whatever the model computes in, neither standardised nor normalised: that is the head's business.
 How items are batched changes a result by rounding alone. Nothing here is trained.
@@ -15,22 +15,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from outgrow.data.task import Items, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job, Json
-from outgrow.models.batches import pad, tokenize
+from outgrow.models.batches import Rows, pad, tokenize, usable_length
 from outgrow.models.choices import tokenize_choices
+from outgrow.models.compare import compare
 from outgrow.models.hidden import option_states, reads_forward, resolve_layers, text_states
 from outgrow.models.load import load_backbone, load_config, load_tokenizer, pick_device
 from outgrow.models.names import parse_name
 from outgrow.models.packing import may_pack, pack_batch
-from outgrow.models.static import compare, load_static, mean_vectors
+from outgrow.models.static import load_static, mean_vectors
 from outgrow.models.sweep import Sweep, sweep
-
-Rows = Int[np.ndarray, "row"]
 
 
 def make_features(
@@ -48,7 +47,7 @@ def make_features(
     """Write `features.npy`, float32 [item, layer, dim] (choose: [item, option, layer, dim]), and `features.json`.
 
     Input `pool`; hints `device`, `batch_tokens`, `threads`. `layers` as in `hidden.resolve_layers`; `dims` keeps the
-    leading dimensions of each layer; `identity` only sets apart models of the same name.
+    leading dimensions of the model's vectors; `identity` only sets apart models of the same name.
     """
     task = Task.load(job.inputs["pool"])
     if parse_name(model).static:
@@ -90,6 +89,10 @@ class Reader:
     max_length: int
 
     @property
+    def _longest(self) -> int:
+        return usable_length(self.model, self.tokenizer, self.max_length)
+
+    @property
     def dim(self) -> int:
         hidden = int(self.model.config.get_text_config().hidden_size)
         return hidden if self.dims is None else min(hidden, self.dims)
@@ -118,17 +121,19 @@ class Reader:
         return Sweep(tokens.lengths, (len(self.layers), self.dim), run), about
 
     def _pairs(self, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> tuple[Sweep, dict[str, Json]]:
-        """An encoder reads prompt and option together, in K passes: each must be able to look at the other."""
+        """An encoder embeds prompts and options one by one; they are compared afterwards."""
         n_options = len(options[0])
-        texts = [f"{prompt} {option}" for prompt, row in zip(prompts, options, strict=True) for option in row]
-        single, about = self._texts(texts, causal=False)
-        lengths = n_options * single.lengths.reshape(-1, n_options).max(axis=1)
+        asked, about = self._texts(prompts, causal=False)
+        offered, also = self._texts([text for row in options for text in row], causal=False)
+        lengths = np.maximum(asked.lengths, n_options * offered.lengths.reshape(-1, n_options).max(axis=1))
 
         def run(rows: Rows) -> Float[np.ndarray, "row option layer dim"]:
-            texts_of = (rows[:, None] * n_options + np.arange(n_options)).ravel()
-            return single.run(texts_of).reshape(len(rows), n_options, *single.shape)
+            option_rows = (rows[:, None] * n_options + np.arange(n_options)).ravel()
+            vectors = offered.run(option_rows).reshape(len(rows), n_options, *offered.shape)
+            return compare(asked.run(rows), vectors)
 
-        return Sweep(lengths, (n_options, *single.shape), run), about
+        about |= {key: about[key] + also[key] for key in ("tokens", "truncated")}
+        return Sweep(lengths, (n_options, len(self.layers), 3 * self.dim), run), about
 
     def _choices(self, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> tuple[Sweep, dict[str, Json]]:
         choices = tokenize_choices(self.tokenizer, prompts, options, self._longest)
@@ -142,12 +147,6 @@ class Reader:
 
         about = {"read": "last token", "packed": packed, "tokens": choices.tokens, "truncated": choices.truncated}
         return Sweep(lengths, (len(options[0]), len(self.layers), self.dim), run), about
-
-    @property
-    def _longest(self) -> int:
-        """No longer than the model has positions for."""
-        positions = self.model.config.get_text_config().to_dict().get("max_position_embeddings") or self.max_length
-        return min(self.max_length, positions, self.tokenizer.model_max_length)
 
     def _numpy(self, states: torch.Tensor) -> Float[np.ndarray, "..."]:
         return np.asarray(states[..., : self.dims].cpu().numpy())

@@ -1,7 +1,7 @@
 """Hidden states: what a transformer knows of a text at each of its layers.
 
-Layer 0 are the embeddings that enter the first block, layer l is what leaves block l, and the last layer is the model's
-own output, behind its final norm: the numbering of transformers' `hidden_states`. A text is read off
+Layer 0 are the embeddings that enter the first block, layer l is what leaves block l, and the last layer is the
+model's own output, behind its final norm: the numbering of transformers' `hidden_states`. A text is read off
 
     decoder   at its last real token, the only one that has seen everything
     encoder   as the mean over its real tokens
@@ -15,12 +15,12 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from outgrow.errors import DataError
-from outgrow.models.batches import Padded, length_sorted_batches, with_smaller_batches
+from outgrow.models.batches import Padded, Rows, length_sorted_batches, with_smaller_batches
 from outgrow.models.choices import tokenize_choices
 from outgrow.models.load import last_token
 from outgrow.models.packing import OptionBatch, may_pack, pack_batch
@@ -119,7 +119,7 @@ def option_hidden(
     packed = may_pack(model, tokenizer, choices) if packed is None else packed
     wanted = resolve_layers(layers, depth)
 
-    def run(rows: Int[np.ndarray, "row"]) -> Tensor:
+    def run(rows: Rows) -> Tensor:
         batch = pack_batch(choices.take(rows), tokenizer.pad_token_id, packed=packed, dtype=model.dtype)
         return option_states(model, batch.to(model.device), wanted, depth).cpu()
 

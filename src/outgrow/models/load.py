@@ -2,8 +2,8 @@
 
 Every model is first a local folder (`model_folder`), then read from safetensors in the asked-for precision, in
 evaluation mode. A cut model (`NAME@8`) is the same configuration with fewer blocks: the weights of the others are not
-read, the final norm stays. What the weights do not hold is an error, never a random layer; only a classifier's new head
-is drawn, from its own seed.
+read, the final norm stays. What the weights do not hold is an error, never a random layer; only a classifier's new
+head is drawn, from its own seed.
 """
 
 from collections.abc import Iterable, Mapping

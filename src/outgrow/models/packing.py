@@ -5,9 +5,9 @@
             └─ …               who sees whom:       an option sees the prompt and its own past, not the others
 
 The prompt is read once instead of K times. A causal transformer that takes its positions from `position_ids` and its
-mask as given cannot tell the difference; others can (ALiBi, recurrent layers, encoders), so `packing_holds` compares both
-ways on a tiny batch, and where they differ every option gets a row of its own. Everything downstream is the same for
-both: `OptionBatch` knows where each option ends and which position predicts which of its tokens.
+mask as given cannot tell the difference; others can (ALiBi, recurrent layers, encoders), so `packing_holds` compares
+both ways on a tiny batch, and where they differ every option gets a row of its own. Everything downstream is the same
+for both: `OptionBatch` knows where each option ends and which position predicts which of its tokens.
 
 The log-likelihood of an option is the sum over its tokens of log p(token | prompt, the option's tokens before it).
 Tokenizing is the matter of `choices.py`.
@@ -101,7 +101,10 @@ def _with_places(
     inputs: dict[str, Tensor], rows: Sequence[tuple[list[int], list[list[int]]]], width: int, n_items: int
 ) -> OptionBatch:
     """Note for every option where it ends, and for every option token which position predicts it."""
-    last, before, target, owner = [], [], [], []
+    last: list[int] = []
+    before: list[int] = []
+    target: list[int] = []
+    owner: list[int] = []
     for row, (prefix, options) in enumerate(rows):
         start = row * width + len(prefix)
         fork = start - 1
@@ -131,7 +134,7 @@ def packed_option_logits(lm: torch.nn.Module, batch: OptionBatch) -> Float[Tenso
     Differentiable, in float32 or better. The language head is applied at the positions that predict an option token
     and nowhere else. `lm` may be wrapped (PEFT, DDP); it is on the batch's device.
     """
-    logits = lm(**batch.inputs, logits_to_keep=batch.predicting, use_cache=False).logits
+    logits: Tensor = lm(**batch.inputs, logits_to_keep=batch.predicting, use_cache=False).logits
     logits = logits if logits.dtype == torch.float64 else logits.float()
     # log softmax at one class is logit - logsumexp; the whole [position, vocab] table is not made.
     chosen = logits[batch.rank, batch.target] - logits.logsumexp(dim=-1)[batch.rank]
@@ -169,7 +172,7 @@ def evaluating(model: PreTrainedModel) -> Iterator[None]:
 @torch.no_grad()
 def _ends(model: PreTrainedModel, choices: Choices, pad_id: int, *, packed: bool) -> Float[Tensor, "option dim"]:
     batch = pack_batch(choices, pad_id, packed=packed, dtype=model.dtype).to(model.device)
-    output = model(**batch.inputs)[0]
+    output: Tensor = model(**batch.inputs)[0]
     return output.flatten(0, 1)[batch.last.flatten()].double()
 
 

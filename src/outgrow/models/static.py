@@ -1,10 +1,7 @@
 """Static word embeddings: a text is the mean of its tokens' vectors, nothing is computed and no context is seen.
 
-The table and the tokenizer are read from the `wordllama` wheel's files; the package itself is not imported. The leading
-dimensions alone are embeddings too (it was trained so): cutting them makes weaker supervisors of one table.
-
-For a *choose* item, prompt q and option o become [q ∘ o, o, |q - o|] of their normalised means: a linear scorer then
-sees how prompt and option agree, dimension by dimension.
+The table and the tokenizer are read from the `wordllama` wheel's files; the package itself is not imported. The
+leading dimensions alone are embeddings too (it was trained so): cutting them makes weaker supervisors of one table.
 """
 
 from collections.abc import Sequence
@@ -68,17 +65,3 @@ def mean_vectors(static: StaticEmbeddings, texts: Sequence[str], max_length: int
         if kept:
             vectors[row] = static.vectors[kept].mean(axis=0)
     return Means(vectors, tokens, truncated)
-
-
-def compare(
-    prompts: Float[np.ndarray, "item dim"], options: Float[np.ndarray, "item option dim"]
-) -> Float[np.ndarray, "item option three_dim"]:
-    """[q ∘ o, o, |q - o|] of unit vectors q (prompt) and o (option)."""
-    q, o = unit(prompts)[:, None, :], unit(options)
-    return np.concatenate([q * o, o, abs(q - o)], axis=2)
-
-
-def unit(vectors: Float[np.ndarray, "*batch dim"]) -> Float[np.ndarray, "*batch dim"]:
-    """Vectors of length 1; a zero vector stays zero."""
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return vectors / np.where(length == 0, 1, length)

@@ -1,8 +1,8 @@
 """Run a model over all items of a step so that a kill costs one batch at most.
 
-Results go into one memory-mapped file in the step's scratch folder, a batch at a time; after each batch is on the disk, a
-small note says how many are done. The next run of the step takes the same batches in the same order and goes on behind
-the note, so that the finished file is the same, bit for bit. Rows of unlike length are batched by length, hence the
+Results go into one memory-mapped file in the step's scratch folder, a batch at a time; after each batch is on the
+disk, a small note says how many are done. The next run of the step takes the same batches in the same order and goes
+on behind the note, so that the finished file is the same, bit for bit. Batches are of items of like length, hence the
 file fills up in no particular order.
 """
 
@@ -19,9 +19,8 @@ from jaxtyping import Float, Int
 
 from outgrow.errors import StepFailed
 from outgrow.graph.step import Job
-from outgrow.models.batches import length_sorted_batches, with_smaller_batches
+from outgrow.models.batches import Rows, length_sorted_batches, with_smaller_batches
 
-Rows = Int[np.ndarray, "row"]
 DEFAULT_BATCH_TOKENS = 4096
 
 

@@ -1,35 +1,34 @@
 """The model before any training: which option, or which class name, does it find most likely after the prompt?
 
-Every option is scored by its log-likelihood under the language model. Sums favour short options, so two scores exist, in
-the words of the evaluation harnesses:
+Every option is scored by its log-likelihood under the language model. Sums favour short options, so there are two
+scores; evaluation harnesses call the accuracy of their argmax "acc" and "acc_norm":
 
-    score: sum    sum over the option's tokens ("acc")
-    score: mean   the same per character of the option ("acc_norm", which counts bytes)
+    score: sum    sum over the option's tokens               acc
+    score: mean   the same per character of the option       acc_norm (the default)
 
-Probabilities are a softmax over the options; the mean is first multiplied by the average length of the item's options, so
-that it orders them as "acc_norm" does and yet has the scale of a log-likelihood. For *classify* the class names are the
+Probabilities are a softmax over the options; the mean is first multiplied by the average length of the item's options,
+so that it orders them as it did and yet has the scale of a log-likelihood. For *classify* the class names are the
 options. Nothing is tuned, and no gold is looked at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from outgrow.data.task import Split, Task
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
-from outgrow.models.batches import length_sorted_batches, with_smaller_batches
+from outgrow.models.batches import Rows, length_sorted_batches, usable_length, with_smaller_batches
 from outgrow.models.choices import Choices, tokenize_choices
 from outgrow.models.load import load_causal_lm, load_tokenizer, pick_device
 from outgrow.models.packing import may_pack, pack_batch, packed_option_logits
 from outgrow.models.sweep import Sweep, sweep
 
 SOURCE = "untouched"
-Rows = Int[np.ndarray, "row"]
 
 
 class OptionLogprobs(NamedTuple):
@@ -54,7 +53,7 @@ def answer(
 ) -> None:
     """Write `test.parquet`: the model's answers to all items that any of the splits tests on.
 
-    Inputs `pool` and `split.0`, `split.1`, …; hints `device`, `batch_tokens`, `threads`. Items are in the pool's order.
+    Inputs `pool` and `split.0`, `split.1`, …; hints `device`, `batch_tokens`, `threads`. Items keep the pool's order.
     """
     task = Task.load(job.inputs["pool"])
     splits = [Split.load(folder) for name, folder in job.inputs.items() if name.startswith("split.")]
@@ -64,7 +63,7 @@ def answer(
     lm = load_causal_lm(
         model, revision, dtype=dtype, device=pick_device(job.hints), trust_remote_code=trust_remote_code
     )
-    choices = tokenize_choices(tokenizer, items.prompts, options, max_length)
+    choices = tokenize_choices(tokenizer, items.prompts, options, usable_length(lm, tokenizer, max_length))
     packed = may_pack(lm, tokenizer, choices)
     scorer = _scorer(lm, tokenizer, choices, packed)
     scores = np.load(sweep(job, Sweep(choices.lengths(packed), (len(options[0]),), scorer))).astype(np.float64)
@@ -94,17 +93,17 @@ def option_logprobs(
     return OptionLogprobs(total, total / counts)
 
 
-class _scorer(NamedTuple):
-    lm: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-    choices: Choices
-    packed: bool
+def _scorer(
+    lm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, choices: Choices, packed: bool
+) -> Callable[[Rows], Float[np.ndarray, "row option"]]:
+    """A function from row numbers to summed log-likelihoods."""
 
     @torch.inference_mode()
-    def __call__(self, rows: Rows) -> Float[np.ndarray, "row option"]:
-        pad_id, dtype = self.tokenizer.pad_token_id, self.lm.dtype
-        batch = pack_batch(self.choices.take(rows), pad_id, packed=self.packed, dtype=dtype)
-        return np.asarray(packed_option_logits(self.lm, batch.to(self.lm.device)).cpu().numpy())
+    def score(rows: Rows) -> Float[np.ndarray, "row option"]:
+        batch = pack_batch(choices.take(rows), tokenizer.pad_token_id, packed=packed, dtype=lm.dtype)
+        return np.asarray(packed_option_logits(lm, batch.to(lm.device)).cpu().numpy())
+
+    return score
 
 
 def per_character(
@@ -112,13 +111,13 @@ def per_character(
 ) -> Float[np.ndarray, "item option"]:
     """Log-likelihoods per character of the option, times the average number of characters of the item's options."""
     length = np.asarray([[max(1, len(text)) for text in row] for row in options], dtype=np.float64)
-    return total / length * length.mean(axis=1, keepdims=True)
+    return np.asarray(total / length * length.mean(axis=1, keepdims=True))
 
 
 def softmax(scores: Float[np.ndarray, "item option"]) -> Float[np.ndarray, "item option"]:
     """Probabilities over the options."""
     weight = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return weight / weight.sum(axis=1, keepdims=True)
+    return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
 
 def _readable(name: str) -> str:

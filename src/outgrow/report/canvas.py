@@ -15,8 +15,9 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-WIDE, NARROW = 960, 350
-"""Widths in pixels."""
+WIDE, NARROW = 960, 332
+"""Widths in pixels: what the page has room for at 1280 and at 390 pixels."""
+Pixels = float | int
 INK, SOFT, FAINT, PAPER = "#1c2430", "#5b6675", "#d9dee5", "#ffffff"
 BLUE, ORANGE, GREEN, PURPLE, SKY, RED = "#0072b2", "#e69f00", "#009e73", "#b5609a", "#56b4e9", "#d55e00"
 """Okabe and Ito's palette, told apart with any kind of colour vision; its purple a little darker, for white text."""
@@ -67,12 +68,12 @@ def style() -> Iterator[None]:
         yield
 
 
-def figure(width: int, height: float) -> Figure:
+def figure(width: int, height: Pixels) -> Figure:
     """An empty figure of so many pixels."""
     return Figure(figsize=(width / 72, height / 72), dpi=72)
 
 
-def axes(fig: Figure, left: float, top: float, width: float, height: float) -> Axes:
+def axes(fig: Figure, left: Pixels, top: Pixels, width: Pixels, height: Pixels) -> Axes:
     """Axes at a place given in pixels from the upper left corner."""
     total_width, total_height = fig.get_size_inches() * 72
     place = (left / total_width, 1 - (top + height) / total_height, width / total_width, height / total_height)
@@ -98,7 +99,7 @@ def svg(fig: Figure, name: str, description: str) -> str:
     return head + body.replace(f"'{FONT}'", FONT_STACK).strip()
 
 
-def shortened(text: str, width: float, size: float = 12) -> str:
+def shortened(text: str, width: Pixels, size: Pixels = 12) -> str:
     """As much of `text` as fits into so many pixels, with an ellipsis where something is left out."""
     fits = max(3, int(width / (0.6 * size)))
     return text if len(text) <= fits else text[: fits - 1].rstrip() + "…"

@@ -6,6 +6,7 @@ best of many rows is called what it is, the highest of many, because picking it 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from outgrow.metrics.estimate import Estimate, show, show_number, show_percent
 from outgrow.report.results import Results, RowResult
@@ -15,6 +16,7 @@ from outgrow.report.results import Results, RowResult
 class Tile:
     """A number to put in large type."""
 
+    kind: Literal["floor", "naive", "best", "ceiling"]
     title: str
     what: str
     estimate: Estimate
@@ -106,7 +108,7 @@ def _caveats(results: Results) -> Iterator[str]:
         yield "Settings were chosen on gold (oracle selection), which a real use does not have."
     lost = len({one.row for one in results.missing})
     if lost:
-        yield f"{lost} of {len(results.rows)} rows lack{'s' if lost == 1 else ''} results; see Missing rows."
+        yield f"{lost} of {len(results.rows)} rows lack{'s' if lost == 1 else ''} a result for some seed; see below."
 
 
 def best_name(rows: list[RowResult]) -> str:
@@ -119,10 +121,10 @@ def _tiles(results: Results) -> Iterator[Tile]:
     floor, naive, best = highest(results.of("floor")), plain_naive(results), best_method(results)
     top = ceiling_of(results, best.view if best else "main")
     if floor:
-        yield Tile("best supervisor", floor.name, floor.accuracy)
+        yield Tile("floor", "best supervisor", floor.name, floor.accuracy)
     if naive and naive is not best:
-        yield Tile("naive student", naive.name, naive.accuracy)
+        yield Tile("naive", "naive student", naive.name, naive.accuracy)
     if best:
-        yield Tile("best student", best.name, best.accuracy)
+        yield Tile("best", "best student", best.name, best.accuracy)
     if top:
-        yield Tile("ceiling", "student trained on gold", top.accuracy)
+        yield Tile("ceiling", "ceiling", "student trained on gold", top.accuracy)

@@ -70,6 +70,7 @@ def make_page(
         tables={table.name: table for table in tables},
         table_html={table.name: Markup(table.to_html()) for table in tables},
         drawings=drawings,
+        oracle=any(one.oracle for one in results.chosen),
         yaml=yaml,
         source=source,
         times=times,

@@ -18,6 +18,7 @@ from outgrow.report.canvas import (
     RED,
     SOFT,
     WIDE,
+    Pixels,
     axes,
     figure,
     shortened,
@@ -42,7 +43,7 @@ class Box:
     colour: str
 
     @property
-    def height(self) -> float:
+    def height(self) -> Pixels:
         return 50 + LINE * len(self.lines) + (8 if self.lines else 0)
 
 
@@ -135,14 +136,14 @@ def _narrow(results: Results, boxes: list[Box]) -> str:
     return svg(fig, "picture-narrow", _describe(results))
 
 
-def _blank(ax: Axes, width: float, height: float) -> Axes:
+def _blank(ax: Axes, width: Pixels, height: Pixels) -> Axes:
     ax.set_xlim(0, width)
     ax.set_ylim(height, 0)
     ax.axis("off")
     return ax
 
 
-def _draw_box(ax: Axes, box: Box, left: float, top: float, width: float, height: float) -> None:
+def _draw_box(ax: Axes, box: Box, left: Pixels, top: Pixels, width: Pixels, height: Pixels) -> None:
     shape = "round,pad=0,rounding_size=9"
     ax.add_patch(FancyBboxPatch((left, top), width, height, boxstyle=shape, facecolor=PAPER, edgecolor=FAINT, lw=1.3))
     ax.plot([left + 14, left + 42], [top + 1, top + 1], color=box.colour, lw=4, solid_capstyle="butt")
@@ -154,7 +155,7 @@ def _draw_box(ax: Axes, box: Box, left: float, top: float, width: float, height:
         ax.text(left + width - 14, y, value, size=12, ha="right", va="baseline", weight="bold")
 
 
-def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+def _arrow(ax: Axes, start: tuple[Pixels, Pixels], end: tuple[Pixels, Pixels]) -> None:
     ax.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=14, color=SOFT, lw=1.6))
 
 
@@ -187,7 +188,7 @@ def _marks(results: Results) -> list[Mark]:
     return found
 
 
-def _scale(ax: Axes, results: Results, left: float, right: float, y: float) -> None:
+def _scale(ax: Axes, results: Results, left: Pixels, right: Pixels, y: Pixels) -> None:
     """Test accuracy from the lowest supervisor to the ceiling, with everybody's place on it."""
     values = [row.accuracy.value for row in results.rows if row.accuracy.value is not None]
     if not values:
@@ -196,26 +197,36 @@ def _scale(ax: Axes, results: Results, left: float, right: float, y: float) -> N
     room = max(high - low, 0.02) * 0.12
     low, high = max(0.0, low - room), min(1.0, high + room)
 
-    def at(value: float) -> float:
+    def at(value: float) -> Pixels:
         return left + (right - left) * (value - low) / (high - low)
 
-    ax.text(left, y - 52, "test accuracy", size=11, color=SOFT)
     ax.plot([left, right], [y, y], color=FAINT, lw=6, solid_capstyle="round")
     colours = {"floor": ORANGE, "method": BLUE, "ceiling": GREEN, "untouched": SOFT}
     for row in results.rows:
         if row.accuracy.value is not None:
             ax.plot([at(row.accuracy.value)], [y], "o", ms=7, color=colours[row.role], alpha=0.45, mew=0)
-    for mark in _marks(results):
-        _draw_mark(ax, mark, at(mark.value), y, left, right)
-    ax.text(left, y + 44, show_number(low, 2), size=10, color=SOFT)
-    ax.text(right, y + 44, show_number(high, 2), size=10, color=SOFT, ha="right")
+    for above in (True, False):
+        taken: list[tuple[Pixels, Pixels, int]] = []
+        for mark in sorted((one for one in _marks(results) if one.above == above), key=lambda one: one.value):
+            _draw_mark(ax, mark, at(mark.value), y, (left, right), taken)
+    ax.text(left, y + 56, show_number(low, 2), size=10, color=SOFT)
+    ax.text((left + right) / 2, y + 56, "test accuracy", size=11, color=SOFT, ha="center")
+    ax.text(right, y + 56, show_number(high, 2), size=10, color=SOFT, ha="right")
 
 
-def _draw_mark(ax: Axes, mark: Mark, x: float, y: float, left: float, right: float) -> None:
-    sign = -1 if mark.above else 1
-    ax.plot([x, x], [y, y + sign * 14], color=mark.colour, lw=1.6)
-    ax.plot([x], [y], "o", ms=10, color=mark.colour, mec=PAPER, mew=1.5)
+def _draw_mark(
+    ax: Axes, mark: Mark, x: Pixels, y: Pixels, ends: tuple[Pixels, Pixels], taken: list[tuple[Pixels, Pixels, int]]
+) -> None:
+    """A dot with its label, one level further out for every label on this side that would touch it."""
     text = f"{mark.text} {show_number(mark.value)}"
-    half = 0.3 * 12 * len(text)
-    x = min(max(x, left + half), right - half)
-    ax.text(x, y + (-20 if mark.above else 29), text, size=12, ha="center", color=INK, weight="bold")
+    half = 0.31 * 12 * len(text)
+    middle = min(max(x, ends[0] + half), ends[1] - half)
+    levels = [level for left, right, level in taken if left < middle + half and middle - half < right]
+    level = next(number for number in range(len(taken) + 1) if number not in levels)
+    taken.append((middle - half - 6, middle + half + 6, level))
+    sign = -1 if mark.above else 1
+    reach = 14 + 16 * level
+    ax.plot([x, x], [y, y + sign * reach], color=mark.colour, lw=1.6)
+    ax.plot([x], [y], "o", ms=10, color=mark.colour, mec=PAPER, mew=1.5)
+    below = y + reach + 14
+    ax.text(middle, y - reach - 5 if mark.above else below, text, size=12, ha="center", color=INK, weight="bold")

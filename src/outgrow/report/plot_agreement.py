@@ -20,12 +20,15 @@ def agreement(results: Results, width: int) -> str | None:
             np.nan if pair.agreement.value is None else pair.agreement.value
         )
     left = 96 if width == NARROW else 130
-    cell = min(84, (width - left - 8) / len(names))
+    cell = min(72, (width - left - 8) / len(names))
     with style():
         fig = figure(round(left + cell * len(names) + 8), cell * len(names) + 64)
         ax = axes(fig, left, 6, cell * len(names), cell * len(names))
         blues = LinearSegmentedColormap.from_list("blues", ["#f2f7fb", "#9cc6e3", BLUE, "#0b3a5e"])
-        ax.imshow(np.ma.masked_invalid(matrix), cmap=blues, vmin=0, vmax=1, aspect="auto")
+        # Cells as shapes; an image would be embedded pixels.
+        edges = np.arange(len(names) + 1) - 0.5
+        ax.pcolormesh(edges, edges, np.ma.masked_invalid(matrix), cmap=blues, vmin=0, vmax=1, ec=PAPER, lw=2)
+        ax.invert_yaxis()
         for row, column in np.ndindex(*matrix.shape):
             value = matrix[row, column]
             colour = PAPER if value > 0.55 else INK

@@ -6,7 +6,20 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from outgrow.metrics.estimate import show_number
-from outgrow.report.canvas import GREEN, INK, NARROW, PAPER, RED, axes, figure, page_size, shortened, style, svg
+from outgrow.report.canvas import (
+    GREEN,
+    INK,
+    NARROW,
+    PAPER,
+    RED,
+    Pixels,
+    axes,
+    figure,
+    page_size,
+    shortened,
+    style,
+    svg,
+)
 from outgrow.report.results import CopyResult, Results
 from outgrow.report.tables import PART_TITLES
 
@@ -45,7 +58,7 @@ def _copy_rows(results: Results, part: str) -> list[CopyResult]:
     return [one for one in rows if one.weak == rows[0].weak and (one.row not in alone or len(alone) == len(rows))]
 
 
-def _copy_bars(ax: Axes, rows: Sequence[CopyResult], row_height: float, narrow: bool, width: int) -> None:
+def _copy_bars(ax: Axes, rows: Sequence[CopyResult], row_height: Pixels, narrow: bool, width: int) -> None:
     ax.set_xlim(0, 1)
     ax.set_ylim(row_height * len(rows), 0)
     ax.axis("off")

@@ -12,6 +12,7 @@ from outgrow.report.canvas import (
     NARROW,
     SOFT,
     VARIANT_COLOURS,
+    Pixels,
     axes,
     figure,
     page_size,
@@ -36,7 +37,7 @@ def pgr(results: Results, width: int) -> str | None:
     variants = [name for name in results.about.variants if any(row.variant == name for row in results.of("method"))]
     head = 30 if narrow else 14
     group = BAR * len(variants) + head
-    legend = 26 * (len(variants) if narrow else 1)
+    legend = 18 * len(variants) + 8 if narrow else 26
     left = 10 if narrow else 190
     height = legend + group * len(methods) + 46
     with style():
@@ -76,7 +77,7 @@ def _reach(estimates: Sequence[Estimate]) -> tuple[float, float]:
     return low - (0.03 if low < 0 else 0.0), high + 0.03
 
 
-def _method_name(ax: Axes, method: str, top: float, narrow: bool, height: float, width: int) -> None:
+def _method_name(ax: Axes, method: str, top: Pixels, narrow: bool, height: Pixels, width: int) -> None:
     if narrow:
         ax.text(0, top - 7, shortened(method, width - 70), transform=_at_left(ax), size=12, weight="bold")
     else:
@@ -89,7 +90,7 @@ def _at_left(ax: Axes) -> object:
     return ax.get_yaxis_transform()
 
 
-def _bar(ax: Axes, row: RowResult, y: float) -> None:
+def _bar(ax: Axes, row: RowResult, y: Pixels) -> None:
     estimate, colour = row.pgr, VARIANT_COLOURS[row.variant]
     if estimate is None or estimate.value is None:
         ax.text(0.01, y, UNDEFINED, size=10, color=SOFT, va="center", style="italic")

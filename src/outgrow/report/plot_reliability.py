@@ -47,7 +47,7 @@ def _reliability_panel(ax: Axes, row: RowResult, first: bool, last: bool) -> Non
         if point.accuracy.low is not None and point.accuracy.high is not None:
             ax.plot([point.confidence] * 2, [point.accuracy.low, point.accuracy.high], color=BLUE, lw=1.3, alpha=0.6)
     known = [(point.confidence, point.accuracy.value) for point in curve if point.accuracy.value is not None]
-    ax.plot(*zip(*known, strict=True), "o-", color=BLUE, ms=4.5, lw=1.5)
+    ax.plot(*zip(*known, strict=True), "o-", color=BLUE, ms=4.5, lw=1.5, clip_on=False)
     ax.set(xlim=(0, 1), ylim=(0, 1), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
     ax.set_xticklabels(["0", ".5", "1"])
     ax.set_yticklabels(["0", ".5", "1"] if first else [])

@@ -123,10 +123,9 @@ class Table:
             if not is_wide:
                 record[column.key] = cell
                 continue
-            estimate = cell if isinstance(cell, Estimate) else None
-            record[column.key] = estimate.value if estimate else cell
-            for part in ("low", "high", "n", "seeds", "note"):
-                record[f"{column.key}_{part}"] = None if estimate is None else asdict(estimate)[part]
+            parts = asdict(cell) if isinstance(cell, Estimate) else {"value": cell}
+            record[column.key] = parts["value"]
+            record |= {f"{column.key}_{part}": parts.get(part) for part in ("low", "high", "n", "seeds", "note")}
         return record
 
     # ---- formats -----------------------------------------------------------------------------------------

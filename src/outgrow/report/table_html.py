@@ -46,8 +46,8 @@ def _group_starts(table: Table) -> set[int]:
 
 
 def _section(title: str, width: int) -> str:
-    rest = f'<td colspan="{width - 1}"></td>' if width > 1 else ""
-    return f'<tr class="section"><th scope="rowgroup">{escape(title)}</th>{rest}</tr>'
+    # The text, not the cell, stays in sight when the table scrolls sideways.
+    return f'<tr class="section"><th scope="rowgroup" colspan="{width}"><span>{escape(title)}</span></th></tr>'
 
 
 def _row(table: Table, line: Line, best: tuple[float | None, ...]) -> str:

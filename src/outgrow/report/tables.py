@@ -106,14 +106,18 @@ def differences(results: Results) -> Table:
         columns.append(Column("pgr_main", "PGR against the single-view ceiling"))
     lines = [
         Line((row.name, row.versus_naive, row.versus_plain_naive, *([row.pgr_main] if two_views else [])))
-        for row in results.of("method")
+        for row in _several_first(results)
         if row.versus_naive or row.versus_plain_naive or row.pgr_main
     ]
     caption = (
-        f"Paired difference of test accuracy to `{naive}`, in the same variant and without any. {INTERVALS}"
+        f"Paired difference of test accuracy to {naive}, in the same variant and without any. {INTERVALS}"
         " Of many rows some are expected to exclude zero by chance."
     )
     return _table(results, "differences", "Difference to naive multi-weak", caption, columns, lines)
+
+
+def _several_first(results: Results) -> list[RowResult]:
+    return sorted(results.of("method"), key=lambda row: row.source is not None)
 
 
 def pgr_by_supervisor(results: Results) -> Table:
@@ -125,7 +129,7 @@ def pgr_by_supervisor(results: Results) -> Table:
     ]
     lines = [
         Line((row.name, *(row.pgr_by_supervisor.get(name) for name in names)), ranked=row.source is None)
-        for row in results.of("method")
+        for row in _several_first(results)
     ]
     caption = f"Undefined where the interval of ceiling − supervisor reaches zero. {INTERVALS}"
     return _table(results, "pgr_by_supervisor", "PGR against each supervisor", caption, columns, lines)

@@ -1,4 +1,4 @@
-"""Find the checkpoint from which an interrupted training goes on.
+"""Write checkpoints while training, and find the one from which an interrupted training goes on.
 
 The Trainer writes a checkpoint's files one after the other, `trainer_state.json` last. A folder in which that file is
 missing or cut short was being written when the process died; it is removed, and an older one serves.
@@ -6,7 +6,34 @@ missing or cut short was being written when the process died; it is removed, and
 
 import json
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+CHECKPOINT_SECONDS = 600.0
+"""How much work an interruption may cost at most."""
+
+
+class Watch(TrainerCallback):
+    """Tells the person who waits, and asks for a checkpoint every so many seconds."""
+
+    def __init__(self, report: Callable[[str, float], None], every: float) -> None:
+        self.report, self.every, self.last = report, every, time.monotonic()
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> TrainerControl:
+        """After each update."""
+        if time.monotonic() - self.last >= self.every and state.global_step < state.max_steps:
+            self.last, control.should_save = time.monotonic(), True
+        return control
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        """After an update's loss is known, and after a checkpoint of it would be written."""
+        loss = next((f", loss {entry['loss']:.4f}" for entry in state.log_history[-1:] if "loss" in entry), "")
+        self.report(f"update {state.global_step} of {state.max_steps}{loss}", state.global_step / state.max_steps)
 
 
 def last_checkpoint(folder: Path) -> Path | None:

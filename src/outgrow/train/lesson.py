@@ -86,6 +86,8 @@ class Learned(NamedTuple):
     choice: Choice
     metrics: Sequence[Mapping[str, float]]
     """One entry per update of the last training: `step`, `loss`, …"""
+    truncated: int = 0
+    """Items of the pool that were too long for the model and lost their beginning."""
 
 
 def one_hot(gold: Int[np.ndarray, "item"], n_classes: int) -> Float[np.ndarray, "item class"]:
@@ -101,8 +103,9 @@ def save_answers(
     WeakLabels(ids, (name,), (exact / exact.sum(axis=1, keepdims=True))[:, None]).save(path)
 
 
-def save_record(learned: Learned, tuning: Tuning, folder: Path, **more: object) -> None:
+def save_record(learned: Learned, tuning: Tuning, folder: Path) -> None:
     """Write `chosen.json` and `metrics.jsonl`."""
-    record = {**describe(learned.choice, learned.grid, tuning.select_by, tuning.oracle), **more}
+    record = describe(learned.choice, learned.grid, tuning.select_by, tuning.oracle)
+    record["truncated"] = learned.truncated
     (folder / "chosen.json").write_text(json.dumps(record, indent=1))
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in learned.metrics))

@@ -6,7 +6,7 @@ The forward pass sees `micro_batch_size` examples at a time; their losses are di
 so the update is the same however it is split, in unequal parts too. When memory runs out the parts are halved, which is
 logged, and the update starts again.
 
-An objective may look at its batch as a whole (balanced self-training compares the examples of an update). Then the
+An objective may look at its batch as a whole (`compares_examples`: balanced self-training does). Then the
 update is split without changing it: logits of all parts first, the objective's gradient with respect to them, and a
 second forward pass per part that carries this gradient on to the weights. Exact where the model has no dropout.
 
@@ -17,9 +17,7 @@ split above is ours, so that number is 1 here, and stays right if somebody chang
 """
 
 import contextlib
-import importlib.util
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,26 +27,17 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformers import (
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from outgrow.errors import ConfigError, StepFailed
+from outgrow.errors import StepFailed
 from outgrow.losses import Objective
 from outgrow.models.batches import out_of_memory
-from outgrow.train.checkpoint import last_checkpoint
-from outgrow.train.order import batches_of
+from outgrow.train.arguments import arguments
+from outgrow.train.checkpoint import CHECKPOINT_SECONDS, Watch, last_checkpoint
+from outgrow.train.order import Batch, batches_of
 from outgrow.train.reading import Reading
 
 log = logging.getLogger(__name__)
-
-CHECKPOINT_SECONDS = 600.0
-"""How much work an interruption may cost at most."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +61,15 @@ class ObjectiveTrainer(Trainer):
         model: torch.nn.Module,
         args: TrainingArguments,
         examples: Examples,
-        batches: Sequence[Int[np.ndarray, "example"]],
+        batches: Sequence[Batch],
         objective: Objective,
-        whole_batch: bool,
         micro_batch: int,
         callbacks: list[TrainerCallback],
     ) -> None:
         data = [{"rows": torch.as_tensor(rows)} for rows in batches]
         super().__init__(model, args, train_dataset=data, data_collator=lambda one: one[0], callbacks=callbacks)
         self.remove_callback(PrinterCallback)
-        self.examples, self.objective, self.whole_batch, self.micro_batch = examples, objective, whole_batch, micro_batch
+        self.examples, self.objective, self.micro_batch = examples, objective, micro_batch
         share = examples.weight / examples.weight.sum()
         self.class_shares = (share @ examples.targets).to(args.device)
         self.targets, self.weight = examples.targets.to(args.device), (share * len(share)).to(args.device)
@@ -136,7 +124,7 @@ class ObjectiveTrainer(Trainer):
         parts = rows.split(self.micro_batch)
         inputs: list[dict[str, Any]] = [{"rows": part, "size": len(rows)} for part in parts]
         loss = None
-        if self.whole_batch and len(parts) > 1:
+        if self.objective.compares_examples and len(parts) > 1:
             model.train()
             loss, pulls = self._pulls(model, rows, parts)
             inputs = [{**one, "pull": pull} for one, pull in zip(inputs, pulls, strict=True)]
@@ -148,8 +136,8 @@ class ObjectiveTrainer(Trainer):
         return total if loss is None else loss
 
     def _pulls(
-        self, model: torch.nn.Module, rows: Int[Tensor, "row"], parts: Sequence[Int[Tensor, "part"]]
-    ) -> tuple[Float[Tensor, ""], Sequence[Float[Tensor, "part class"]]]:
+        self, model: torch.nn.Module, rows: Int[Tensor, "row"], parts: Sequence[Int[Tensor, "_"]]
+    ) -> tuple[Float[Tensor, ""], Sequence[Float[Tensor, "_ class"]]]:
         """The update's loss, and its gradient with respect to the logits of each part."""
         with torch.no_grad():
             logits = torch.cat([self.logits(model, part) for part in parts])
@@ -167,26 +155,6 @@ class ObjectiveTrainer(Trainer):
         log.warning("out of memory: %d instead of %d examples per forward pass from now on", tried // 2, tried)
 
 
-class Watch(TrainerCallback):
-    """Tells the person who waits, and asks for a checkpoint every so many seconds."""
-
-    def __init__(self, report: Callable[[str, float], None], every: float) -> None:
-        self.report, self.every, self.last = report, every, time.monotonic()
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
-    ) -> TrainerControl:
-        """After each update."""
-        if time.monotonic() - self.last >= self.every and state.global_step < state.max_steps:
-            self.last, control.should_save = time.monotonic(), True
-        return control
-
-    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
-        """After an update's loss is known, and after a checkpoint of it would be written."""
-        loss = next((f", loss {entry['loss']:.4f}" for entry in state.log_history[-1:] if "loss" in entry), "")
-        self.report(f"update {state.global_step} of {state.max_steps}{loss}", state.global_step / state.max_steps)
-
-
 def train(
     model: torch.nn.Module,
     examples: Examples,
@@ -198,7 +166,6 @@ def train(
     scratch: Path,
     hints: Mapping[str, Any],
     report: Callable[[str, float], None],
-    whole_batch: bool = False,
 ) -> ObjectiveTrainer:
     """Train `model` in place, from the last checkpoint in `scratch` where there is one.
 
@@ -209,7 +176,6 @@ def train(
         scratch: for checkpoints.
         hints: `device`, `report_to`, `run_name`, `checkpoint_seconds`.
         report: told how far it is after every update.
-        whole_batch: the objective compares the examples of an update.
 
     Raises:
         StepFailed: a loss that is not finite, or too little memory for a single example.
@@ -222,9 +188,8 @@ def train(
         examples,
         batches,
         objective,
-        whole_batch,
         training["micro_batch_size"] or training["batch_size"],
-        [Watch(report, hints.get("checkpoint_seconds", CHECKPOINT_SECONDS))],
+        [Watch(report, float(hints.get("checkpoint_seconds", CHECKPOINT_SECONDS)))],
     )
     checkpoint = last_checkpoint(scratch)
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
@@ -241,51 +206,3 @@ def history(trainer: Trainer) -> Iterator[dict[str, float]]:
                 "learning_rate": entry["learning_rate"],
                 "gradient_norm": entry["grad_norm"],
             }
-
-
-def arguments(
-    training: Mapping[str, Any], updates: int, dtype: str, seed: int, scratch: Path, hints: Mapping[str, Any]
-) -> TrainingArguments:
-    """Our settings in the Trainer's words."""
-    cpu = hints.get("device", "auto") == "cpu" or not torch.cuda.is_available()
-    if cpu and dtype == "float16":
-        raise ConfigError("dtype: float16 cannot be trained without a GPU; use bfloat16 or float32")
-    schedule = training["scheduler"]
-    if schedule == "constant" and training["warmup"]:
-        schedule = "constant_with_warmup"
-    args = TrainingArguments(
-        output_dir=str(scratch),
-        max_steps=updates,
-        per_device_train_batch_size=1,  # one entry of our data is a whole batch
-        train_sampling_strategy="sequential",
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        learning_rate=training["lr"],
-        lr_scheduler_type=schedule,
-        warmup_steps=training["warmup"],
-        optim=training["optimizer"],
-        weight_decay=training["weight_decay"],
-        max_grad_norm=training["max_grad_norm"],
-        bf16=dtype == "bfloat16",
-        fp16=dtype == "float16",
-        use_cpu=cpu,
-        seed=seed,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        save_strategy="no",
-        save_total_limit=1,
-        disable_tqdm=True,
-        report_to=trackers(hints.get("report_to", [])),
-        run_name=hints.get("run_name"),
-    )
-    # More than one visible GPU would make the Trainer copy the model to each for every forward pass.
-    args._n_gpu = min(args.n_gpu, 1)
-    return args
-
-
-def trackers(names: Sequence[str]) -> list[str]:
-    """The trackers to report to, sure to be installed."""
-    missing = [name for name in names if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ConfigError(f"report_to: `{missing[0]}` is not installed; `pip install {missing[0]}` or leave it out")
-    return list(names)

@@ -11,17 +11,20 @@ import math
 import numpy as np
 from jaxtyping import Int
 
+Batch = Int[np.ndarray, "_"]
+"""Row numbers of the examples of one update."""
+
 STRETCH = 16
 """Batches per stretch: more pad less, and mix less."""
 
 
 def batches_of(
     lengths: Int[np.ndarray, "row"], batch_size: int, epochs: float, seed: int
-) -> list[Int[np.ndarray, "example"]]:
+) -> list[Batch]:
     """Row numbers of every batch of the whole training, `ceil(epochs · batches per pass)` of them."""
     per_pass = math.ceil(len(lengths) / batch_size)
     total = max(1, math.ceil(epochs * per_pass - 1e-9))
-    batches: list[Int[np.ndarray, "example"]] = []
+    batches: list[Batch] = []
     for number in range(math.ceil(total / per_pass)):
         batches += one_pass(lengths, batch_size, np.random.default_rng([seed, number]))
     return batches[:total]
@@ -29,7 +32,7 @@ def batches_of(
 
 def one_pass(
     lengths: Int[np.ndarray, "row"], batch_size: int, rng: np.random.Generator
-) -> list[Int[np.ndarray, "example"]]:
+) -> list[Batch]:
     """Every row once, in batches of similar lengths."""
     shuffled = rng.permutation(len(lengths))
     batches = []

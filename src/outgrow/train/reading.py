@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from outgrow.data.task import Items
-from outgrow.models.batches import Tokens, pad, tokenize
+from outgrow.models.batches import Tokens, pad, tokenize, usable_length
 from outgrow.models.choices import Choices, tokenize_choices
 from outgrow.models.packing import may_pack, pack_batch, packed_option_logits
 
@@ -78,7 +78,8 @@ def read_items(
     items: Items, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_length: int, dtype: torch.dtype
 ) -> Reading:
     """Tokenize items for a model, as texts or as questions; `dtype` is that of its attention scores."""
+    longest = usable_length(model, tokenizer, max_length)
     if items.options is None:
-        return Texts(tokenize(tokenizer, items.prompts, max_length), tokenizer.pad_token_id)
-    choices = tokenize_choices(tokenizer, items.prompts, items.options, max_length)
+        return Texts(tokenize(tokenizer, items.prompts, longest), tokenizer.pad_token_id)
+    choices = tokenize_choices(tokenizer, items.prompts, items.options, longest)
     return Questions(choices, tokenizer.pad_token_id, may_pack(model, tokenizer, choices), dtype)

@@ -9,7 +9,7 @@ from outgrow.data.table import Row
 
 
 def _read(row: Row) -> Example:
-    gold = "yes" if row["answer"] in (True, "true", "True") else "no"
+    gold = {"true": "yes", "false": "no"}[str(row["answer"]).lower()]
     return Example(ask(row["question"].rstrip("?") + "?", row["passage"]), gold, group=row["passage"])
 
 

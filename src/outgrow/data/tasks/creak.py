@@ -10,6 +10,6 @@ CREAK = KnownTask(
     licence="MIT",
     hub=Hub("amydeng2000/CREAK"),
     parts=HIDDEN_TEST,
-    shapes=(Shape("sentence label", lambda row: Example(f"Claim: {row['sentence']}", str(row["label"]).lower())),),
+    shapes=(Shape("sentence label", lambda row: Example("Claim: " + row["sentence"], str(row["label"]).lower())),),
     ignore=("contrast",),
 )

@@ -12,7 +12,7 @@ _CLASSES = ("entailment", "neutral", "contradiction")
 def _example(premise: str, hypothesis: str, label: int | str) -> Example | None:
     if label in (-1, "-", ""):  # the annotators did not agree
         return None
-    gold = _CLASSES[label] if isinstance(label, int) else label
+    gold = dict(enumerate(_CLASSES)).get(label, label) if isinstance(label, int) else label
     return Example(f"Premise: {premise.strip()}\nHypothesis: {hypothesis.strip()}", gold, group=premise)
 
 

@@ -10,9 +10,9 @@ _NUMBERED = {"0": "no", "1": "yes"}
 
 
 def _read(row: Row) -> Example:
-    question = f"{row['sentence']}\nQuestion: {row['question']}"
+    question = row["sentence"] + "\nQuestion: " + row["question"]
     label = str(row["label"])
-    return Example(f"{question}\nAnswer: {row['answer']}", _NUMBERED.get(label, label), group=question)
+    return Example(question + "\nAnswer: " + row["answer"], _NUMBERED.get(label, label), group=question)
 
 
 MC_TACO = KnownTask(

@@ -1,8 +1,8 @@
 """MMLU (Hendrycks et al. 2021): exam questions of 57 subjects, as four-way choice and as a topic task.
 
-`mmlu_topic` shows the question alone and asks for its discipline: 54 of the subjects make 15 disciplines. Left out are
-`miscellaneous` and `global_facts`, which have no discipline, and `moral_scenarios`, whose thousand questions begin with
-the same sentences and would be recognised by anyone. There are no training questions of the same kind, so all
+`mmlu_topic` shows the question alone and asks for its discipline: 54 of the subjects make 15 disciplines. Left out
+are `miscellaneous` and `global_facts`, which have no discipline, and `moral_scenarios`, whose thousand questions begin
+with the same sentences and would be recognised by anyone. There are no training questions of the same kind, so all
 published questions (test, validation, dev) make one pool.
 """
 
@@ -82,5 +82,5 @@ MMLU_TOPIC = KnownTask(
         Shape("question A B C D answer file", _topic_from_csv),
     ),
     ignore=("auxiliary",),
-    note="The subjects `miscellaneous`, `global_facts` (no discipline) and `moral_scenarios` (one template) are left out.",
+    note="Subjects left out: `miscellaneous` and `global_facts` (no discipline), `moral_scenarios` (one template).",
 )

@@ -8,7 +8,7 @@ def _read(row: Row) -> Example | None:
     if not row["label"]:
         return None
     options = [row["answerA"], row["answerB"], row["answerC"]]
-    return Example(ask(f"{row['context']} {row['question']}"), int(row["label"]) - 1, options, row["context"])
+    return Example(ask(row["context"] + " " + row["question"]), int(row["label"]) - 1, options, row["context"])
 
 
 SOCIAL_IQA = KnownTask(

@@ -13,7 +13,7 @@ def _read(row: Row) -> Example | None:
         return None
     options = [row["option1"], row["option2"]]
     twin = " ".join([*sorted(options), *row["sentence"].split()[:2]])
-    return Example(f"Fill in the blank: {row['sentence']}\nAnswer:", int(row["answer"]) - 1, options, twin)
+    return Example("Fill in the blank: " + row["sentence"] + "\nAnswer:", int(row["answer"]) - 1, options, twin)
 
 
 WINOGRANDE = KnownTask(

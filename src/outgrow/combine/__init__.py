@@ -1,0 +1,31 @@
+"""From several sources' labels to what a student learns. A new combiner is one file and one line in `COMBINERS`.
+
+Every combiner is `(labels, anchors=None, **options) -> Targets`, pure and deterministic. It takes one source or more,
+abstentions, soft and hard votes, two classes or more. `anchors` are the sources' answers to items with known gold.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from jaxtyping import Float
+
+from outgrow.combine.flying_squid import flying_squid
+from outgrow.combine.keep_all import keep_all, single
+from outgrow.combine.log_pool import log_pool
+from outgrow.combine.vote import vote, weighted_vote
+from outgrow.labels import Targets, WeakLabels
+
+COMBINERS: Mapping[str, Callable[..., Targets]] = {
+    "keep_all": keep_all,
+    "single": single,
+    "vote": vote,
+    "weighted_vote": weighted_vote,
+    "log_pool": log_pool,
+    "flying_squid": flying_squid,
+}
+
+
+def mean_vote(labels: WeakLabels) -> Float[np.ndarray, "item class"]:
+    """The mean of the voting sources' distributions; zeros where nobody voted. The yardstick of tuning."""
+    count = labels.voted.sum(axis=1, keepdims=True)
+    return np.asarray(labels.probs.sum(axis=1) / np.maximum(1, count))

@@ -1,0 +1,87 @@
+"""FlyingSquid's triplets: source accuracies in closed form from how often sources agree (Fu et al., ICML 2020).
+
+For two classes write a vote as l_i in {-1, 0, +1} (0 = abstention) and the truth as Y. If sources are independent
+given Y, E[l_i l_j | both voted] = a_i a_j with a_i = E[l_i Y | i voted], so that any three sources give
+
+    |a_i| = sqrt( |M_ij M_ik / M_jk| ),      accuracy_i = (1 + a_i) / 2,
+
+and a_i here is the mean over all pairs (j, k), as in the released code; every source is taken to be better than
+chance. The posterior is naive Bayes with those accuracies and a class balance from the votes. For K > 2 each class is
+played against the rest, and the K posteriors are normalised: a vote for class k is +1 in game k and -1 elsewhere.
+
+Below three sources there is no triplet, and where all sources agree on everything there is nothing to solve. Then the
+result is a weighted vote (or a majority vote without anchors), and `Targets.origin` says so.
+"""
+
+from itertools import combinations
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from outgrow.combine.vote import one_row_each, vote, weighted_vote
+from outgrow.labels import Anchors, Targets, WeakLabels
+
+LARGEST = 1 - 1e-3
+"""No source is taken to be perfect, or to have no information at all."""
+LEAST_MOMENT = 1e-6
+LEAST_SOURCES = 3
+
+
+def flying_squid(labels: WeakLabels, anchors: Anchors | None = None) -> Targets:
+    """One posterior row per item with a vote. `anchors` are used by the fall-back only."""
+    if len(labels.sources) < LEAST_SOURCES:
+        why = f"FlyingSquid needs {LEAST_SOURCES} sources and has {len(labels.sources)}"
+        return _fall_back(labels, anchors, why)
+    hard = labels.hard
+    games = [0] if labels.n_classes == 2 else range(labels.n_classes)
+    scores = []
+    for chosen in games:
+        signs = np.where(hard < 0, 0, np.where(hard == chosen, 1, -1))
+        strength = triplet_accuracies(signs)
+        if strength is None:
+            return _fall_back(labels, anchors, "the sources' agreement determines no accuracies")
+        scores.append(game_posterior(signs, strength, _balance(labels, chosen)))
+    if labels.n_classes == 2:
+        scores.append(1 - scores[0])
+    probs = np.stack(scores, axis=1)
+    return one_row_each(labels, probs / probs.sum(axis=1, keepdims=True))
+
+
+def triplet_accuracies(signs: Int[np.ndarray, "item source"]) -> Float[np.ndarray, "source"] | None:
+    """a_i = E[l_i Y | i voted] > 0 of every source; `None` where no triplet determines one of them."""
+    voted = (signs != 0).astype(float)
+    both = voted.T @ voted
+    moment = (signs.T @ signs) / np.maximum(both, 1)
+    usable = (both > 0) & (np.abs(moment) > LEAST_MOMENT)
+    found = np.asarray([_mean_root(source, moment, usable) for source in range(signs.shape[1])])
+    return None if np.isnan(found).any() else np.asarray(np.clip(found, 1 - LARGEST, LARGEST))
+
+
+def _mean_root(source: int, moment: Float[np.ndarray, "source source"], usable: np.ndarray) -> float:
+    others = [other for other in range(len(moment)) if other != source]
+    roots = [
+        np.sqrt(abs(moment[source, first] * moment[source, second] / moment[first, second]))
+        for first, second in combinations(others, 2)
+        if usable[source, first] and usable[source, second] and usable[first, second]
+    ]
+    return float(np.mean(roots)) if roots else float("nan")
+
+
+def game_posterior(
+    signs: Int[np.ndarray, "item source"], strength: Float[np.ndarray, "source"], balance: float
+) -> Float[np.ndarray, "item"]:
+    """P(Y = +1 | votes) by naive Bayes with accuracies (1 + strength) / 2 and P(Y = +1) = `balance`."""
+    log_odds = np.log(balance / (1 - balance)) + signs @ np.log((1 + strength) / (1 - strength))
+    return np.asarray(1 / (1 + np.exp(-log_odds)))
+
+
+def _balance(labels: WeakLabels, chosen: int) -> float:
+    """Share of a class among all votes, kept away from 0 and 1."""
+    share = (labels.hard[labels.voted] == chosen).mean() if labels.voted.any() else 1 / labels.n_classes
+    return float(np.clip(share, 1 - LARGEST, LARGEST))
+
+
+def _fall_back(labels: WeakLabels, anchors: Anchors | None, why: str) -> Targets:
+    instead = vote(labels) if anchors is None else weighted_vote(labels, anchors)
+    name = "majority vote" if anchors is None else "weighted vote"
+    return Targets(instead.items, instead.probs, instead.weight, (*instead.origin, f"{why}; {name} instead."))

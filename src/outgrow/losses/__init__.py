@@ -1,0 +1,9 @@
+"""Losses: pure functions of logits and targets, one number per example, no reduction.
+
+A new loss is one file and one line in `LOSSES`. Every loss takes `(logits, target, **options)` with classes in the
+last dimension and any leading shape, and is checked against a brute-force definition in float64, gradients too.
+"""
+
+from outgrow.losses.objective import LOSSES, Objective, make_objective
+
+__all__ = ["LOSSES", "Objective", "make_objective"]

@@ -1,0 +1,94 @@
+"""What a student is to believe at one token: the label with probability t, and something about the other tokens.
+
+A supervisor's text gives, for each of the student's tokens, the label token c and the probability t that the supervisor
+grants it (equations 6 and 7 of Bayesian WeakS-to-Strong, Cui et al. 2024, arXiv 2406.03199). It says nothing about the
+other tokens. Three readings, the rows of the paper's table 8:
+
+    student       y_c = t,   y_k = p_k (1-t) / (1-p_c)   the student's own distribution p, detached, rescaled to fit
+    target_only   y_c = t,   y_k = 0                     (sums to t only)
+    onehot        y_c = 1,   y_k = 0                     t is ignored
+
+**Self-training** (equation 5) moves a share γ of the target to the student's own most probable token, for a loss that is
+linear in its target the same as (1-γ) loss(y) + γ loss(argmax).
+
+The division by 1 - p_c, which overflows in other codes when the student is sure, does not happen: the other tokens' share
+q_k = p_k / (1-p_c) is their own softmax. A dense target exists for a block of a few rows at a time only.
+"""
+
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+Rest = Literal["student", "target_only", "onehot"]
+"""What the target says about the tokens that are not the label."""
+
+
+class Split(NamedTuple):
+    """A row of logits seen as "the label or one of the others"; the numbers per row are float64."""
+
+    label_logit: Float[Tensor, "row 1"]
+    others: Float[Tensor, "row 1"]
+    """ln Σ_{k≠c} exp(z_k)."""
+    top_other: Float[Tensor, "row 1"]
+    """The largest logit that is not the label's."""
+    share: Float[Tensor, "row vocab"]
+    """q: the others' softmax; 0 at the label."""
+
+
+class BlockTarget(NamedTuple):
+    """Target distributions of a block of rows."""
+
+    dense: Float[Tensor, "row vocab"]
+    at_label: Float[Tensor, "row 1"]
+    """The label's entries of `dense`, in float64."""
+    mass: Float[Tensor, "row 1"]
+    """Row sums: 1, but for `target_only`."""
+
+
+def check_target(rest: Rest, self_training: float) -> None:
+    """ValueError for a reading that does not exist or a share outside 0 … 1."""
+    if rest not in get_args(Rest):
+        raise ValueError(f"rest is one of {', '.join(get_args(Rest))}, not {rest!r}")
+    if not 0 <= self_training <= 1:
+        raise ValueError(f"self_training is a share within 0 … 1, not {self_training}")
+
+
+def split_label(logits: Float[Tensor, "row vocab"], label: Int[Tensor, "row"]) -> Split:
+    """Take each row apart; overwrites `logits` with the shares."""
+    at = label[:, None]
+    label_logit = logits.gather(1, at).double()
+    share = logits.scatter_(1, at, -torch.inf)
+    top_other = share.amax(1, keepdim=True)
+    total = share.sub_(top_other).exp_().sum(1, keepdim=True, dtype=torch.float64)
+    share.div_(total.to(share.dtype))
+    return Split(label_logit, top_other.double() + total.log(), top_other.double(), share)
+
+
+def label_probability(prob: Float[Tensor, "row"], rest: Rest) -> Float[Tensor, "row 1"]:
+    """t as the reading sees it, in float64; what rounding pushed out of 0 … 1 is brought back."""
+    probability = prob.double().clamp(0, 1)[:, None]
+    return torch.ones_like(probability) if rest == "onehot" else probability
+
+
+def block_target(
+    split: Split,
+    label: Int[Tensor, "row"],
+    prob: Float[Tensor, "row"],
+    top: Int[Tensor, "row"],
+    rest: Rest,
+    self_training: float,
+) -> BlockTarget:
+    """The dense target of a few rows; `top` is the student's most probable token."""
+    given, at = 1 - self_training, label[:, None]
+    probability = label_probability(prob, rest)
+    spread = given * (1 - probability) * (rest == "student")
+    # Written so that a certain label stays exactly 1 when self-training agrees with it.
+    agreed = 1 - given * (1 - probability)
+    at_label = torch.where(top[:, None] == at, agreed, given * probability)
+    dense = split.share * spread.to(split.share.dtype)
+    if self_training:
+        dense.scatter_add_(1, top[:, None], torch.full_like(top[:, None], self_training, dtype=dense.dtype))
+    dense.scatter_(1, at, at_label.to(dense.dtype)).clamp_(max=1)
+    return BlockTarget(dense, at_label, given * probability + spread + self_training)

@@ -1,0 +1,202 @@
+"""The cheapest supervisor: a logistic regression on TF-IDF weights of word or character n-grams.
+
+    classify   p(class | prompt), multinomial
+    choose     each option is a pair with its prompt: n-grams of the option, n-grams they share (the product of both
+               TF-IDF vectors), and four numbers of overlap and length; a binary logistic regression scores "is this
+               the right one?", and a softmax over the K scores answers the item
+
+C, the inverse of the ridge penalty, is the one with the best held-out log loss on half A. The answers to half A are
+out of fold as well: each item is answered by a model that has not seen it (nor its group), so that they tell how good
+the supervisor is. Half B and the test items are answered by one model fitted on all of half A.
+
+Probabilities are mixed with one part in n + 1 of the uniform distribution, n being the training items: a class that
+half A never shows is unlikely then, not impossible.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Float, Int
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from outgrow.data.task import Items, Split, Task
+from outgrow.errors import DataError
+from outgrow.graph.step import Job
+from outgrow.labels import WeakLabels
+from outgrow.metrics.accuracy import accuracy
+from outgrow.metrics.calibration import log_loss
+
+GRID = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+"""Values of C that are tried."""
+
+Answer = Callable[[Items], Float[np.ndarray, "item class"]]
+
+
+class Ngrams(NamedTuple):
+    """Which n-grams are counted."""
+
+    unit: Literal["word", "char"]
+    shortest: int
+    longest: int
+
+    def vectorizer(self) -> TfidfVectorizer:
+        """Counts, damped and weighed by rarity; characters within words only."""
+        analyzer = "word" if self.unit == "word" else "char_wb"
+        # Unlike the default pattern, one-letter words and digits count.
+        pattern = r"(?u)\b\w+\b" if self.unit == "word" else None
+        return TfidfVectorizer(
+            analyzer=analyzer,
+            ngram_range=(self.shortest, self.longest),
+            token_pattern=pattern,
+            sublinear_tf=True,
+        )
+
+
+def train_ngram(
+    job: Job,
+    *,
+    unit: Literal["word", "char"],
+    shortest: int,
+    longest: int,
+    seed: int,
+    source: str,
+    folds: int = 5,
+) -> None:
+    """Write `weak.parquet`, `strong.parquet`, `test.parquet`, `chosen.json` and `metrics.jsonl`.
+
+    Inputs `pool` and `split`. Raises `DataError` for a half A without gold, of one class only, or too small to fold.
+    """
+    task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
+    ngrams = Ngrams(unit, shortest, longest)
+    weak = task.items.take(split.weak)
+    _check_gold(weak, task.kind)
+    fold = assign_folds(weak.groups, folds, np.random.default_rng(seed))
+    trials = []
+    for number, c in enumerate(GRID, start=1):
+        job.report(f"C = {c:g}", number / (len(GRID) + 1))
+        trials.append(out_of_fold(weak, fold, ngrams, c, task.n_classes))
+    losses = [float(log_loss(probs, weak.gold).mean()) for probs in trials]
+    best = int(np.argmin(losses))
+    answer = fit(weak, ngrams, GRID[best], task.n_classes)
+    _save(job, "weak", weak, source, trials[best])
+    _save(job, "strong", strong := task.items.take(split.strong), source, answer(strong))
+    _save(job, "test", test := task.items.take(split.test), source, answer(test))
+    lines = [
+        {"C": c, "held_out_log_loss": loss, "held_out_accuracy": accuracy(probs, weak.gold)}
+        for c, loss, probs in zip(GRID, losses, trials, strict=True)
+    ]
+    (job.out / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (job.out / "chosen.json").write_text(json.dumps({**lines[best], "folds": int(fold.max()) + 1}) + "\n")
+
+
+def assign_folds(groups: Sequence[str], folds: int, rng: np.random.Generator) -> Int[np.ndarray, "item"]:
+    """A fold number for every item: groups are shuffled and dealt out in turn, and never separated.
+
+    With fewer groups than `folds` there are as many folds as groups. Raises `DataError` for a single group.
+    """
+    names, group_of = np.unique(np.asarray(groups), return_inverse=True)
+    if len(names) < 2:
+        raise DataError(f"half A has {len(names)} independent items; at least 2 are needed to hold some out")
+    dealt = np.empty(len(names), dtype=np.int64)
+    dealt[rng.permutation(len(names))] = np.arange(len(names)) % min(folds, len(names))
+    return np.asarray(dealt[group_of])
+
+
+def out_of_fold(
+    items: Items, fold: Int[np.ndarray, "item"], ngrams: Ngrams, c: float, n_classes: int
+) -> Float[np.ndarray, "item class"]:
+    """Every item answered by a model that was fitted, vocabulary included, on the other folds."""
+    probs = np.empty((len(items), n_classes))
+    for number in range(int(fold.max()) + 1):
+        held_out = np.flatnonzero(fold == number)
+        answer = fit(items.take(np.flatnonzero(fold != number)), ngrams, c, n_classes)
+        probs[held_out] = answer(items.take(held_out))
+    return probs
+
+
+def fit(items: Items, ngrams: Ngrams, c: float, n_classes: int) -> Answer:
+    """Fit on `items` and their gold; the result answers other items with probabilities over all classes."""
+    raw = _fit_texts(items, ngrams, c, n_classes) if items.options is None else _fit_options(items, ngrams, c)
+    share = 1 / (len(items) + 1)
+
+    def answer(others: Items) -> Float[np.ndarray, "item class"]:
+        return (1 - share) * raw(others) + share / n_classes
+
+    return answer
+
+
+def _fit_texts(items: Items, ngrams: Ngrams, c: float, n_classes: int) -> Answer:
+    vectorizer = ngrams.vectorizer()
+    features = _learn(vectorizer, items.prompts)
+    seen = np.unique(items.gold)
+    if len(seen) == 1:  # One fold may lack all other classes; half A as a whole may not.
+        return lambda others: np.tile(np.eye(n_classes)[seen[0]], (len(others), 1))
+    model = LogisticRegression(C=c, max_iter=1000).fit(features, items.gold)
+
+    def answer(others: Items) -> Float[np.ndarray, "item class"]:
+        probs = np.zeros((len(others), n_classes))
+        probs[:, seen] = model.predict_proba(vectorizer.transform(others.prompts))
+        return probs
+
+    return answer
+
+
+def _fit_options(items: Items, ngrams: Ngrams, c: float) -> Answer:
+    vectorizer = ngrams.vectorizer()
+    _learn(vectorizer, items.prompts + [text for row in items.options or [] for text in row])
+    right = np.arange(len((items.options or [[]])[0])) == items.gold[:, None]
+    model = LogisticRegression(C=c, max_iter=1000).fit(pair_features(vectorizer, items), right.ravel())
+
+    def answer(others: Items) -> Float[np.ndarray, "item class"]:
+        scores = model.decision_function(pair_features(vectorizer, others)).reshape(len(others), -1)
+        weight = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(weight / weight.sum(axis=1, keepdims=True))
+
+    return answer
+
+
+def pair_features(vectorizer: TfidfVectorizer, items: Items) -> sp.csr_matrix:
+    """One row per (item, option): the option's n-grams, those it shares with its prompt, and four numbers.
+
+    The numbers: cosine of prompt and option, share of the option's n-grams that are in the prompt, log of the option's
+    length, and of its length over the mean of the item's options. What is the same for all options of an item, such
+    as the prompt's own n-grams, cannot move a softmax and is left out.
+    """
+    rows = items.options or []
+    option = vectorizer.transform([text for texts in rows for text in texts])
+    repeats = np.repeat(np.arange(len(rows)), [len(texts) for texts in rows])
+    prompt = vectorizer.transform(items.prompts)[repeats]
+    shared = option.multiply(prompt).tocsr()
+    lengths = np.asarray([[len(text) for text in texts] for texts in rows], dtype=float)
+    numbers = np.column_stack(
+        [
+            np.asarray(shared.sum(axis=1)).ravel(),
+            shared.getnnz(axis=1) / np.maximum(1, option.getnnz(axis=1)),
+            np.log1p(lengths).ravel() / 5,
+            np.log((lengths + 1) / (lengths.mean(axis=1, keepdims=True) + 1)).ravel(),
+        ]
+    )
+    return sp.csr_matrix(sp.hstack([option, shared, sp.csr_matrix(numbers)]))
+
+
+def _learn(vectorizer: TfidfVectorizer, texts: Sequence[str]) -> sp.csr_matrix:
+    try:
+        return vectorizer.fit_transform(texts)
+    except ValueError as error:
+        raise DataError(f"half A: no n-gram can be counted in its {len(texts)} texts ({error})") from error
+
+
+def _check_gold(weak: Items, kind: str) -> None:
+    unknown = np.flatnonzero(weak.gold < 0)
+    if len(unknown):
+        raise DataError(f"half A: item `{weak.ids[unknown[0]]}` has no gold label, but supervisors learn from gold")
+    if kind == "classify" and len(np.unique(weak.gold)) < 2:
+        raise DataError("half A: all items have the same class; draw more items, or another `task.split_seed`")
+
+
+def _save(job: Job, part: str, items: Items, source: str, probs: Float[np.ndarray, "item class"]) -> None:
+    WeakLabels(items.ids, (source,), probs[:, None]).save(job.out / f"{part}.parquet")

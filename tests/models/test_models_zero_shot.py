@@ -1,0 +1,73 @@
+"""The untouched model's answers: sensible, normalised, and for the test items of all splits."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from outgrow.config.task import TaskSection
+from outgrow.data.load import load_task
+from outgrow.data.task import Items, Split, Task
+from outgrow.graph.step import Job
+from outgrow.labels import WeakLabels
+from outgrow.models.zero_shot import answer, option_logprobs, per_character, softmax
+
+PARAMS: dict[str, Any] = {"revision": None, "dtype": "float32", "max_length": 128}
+
+
+@pytest.fixture(scope="module")
+def questions() -> Task:
+    return load_task(TaskSection(name="sciq")).take(np.arange(60))
+
+
+def answers(folder: Path, task: Task, tests: list[list[int]], **params: Any) -> WeakLabels:
+    inputs = {"pool": folder / "pool"}
+    for name in ("pool", "out", "scratch"):
+        (folder / name).mkdir()
+    task.save(folder / "pool")
+    for number, rows in enumerate(tests):
+        inputs[f"split.{number}"] = folder / str(number)
+        (folder / str(number)).mkdir()
+        Split(*(np.asarray(part, dtype=np.int64) for part in ([0], [1], rows))).save(folder / str(number))
+    answer(Job(folder / "out", inputs, folder / "scratch"), **{**PARAMS, **params})
+    return WeakLabels.load(folder / "out" / "test.parquet")
+
+
+def test_test_items_of_all_splits_are_answered(
+    tmp_path: Path, questions: Task, lm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    said = answers(tmp_path, questions, [[5, 3], [3, 9]], model="bundled:smollm2-135m@3", score="sum")
+    items = questions.items.take(np.asarray([3, 5, 9]))
+    assert said.items == items.ids
+    assert said.sources == ("untouched",)
+    assert items.options is not None
+    scores = option_logprobs(lm, tokenizer, items.prompts, items.options).total
+    np.testing.assert_allclose(said.probs[:, 0], softmax(scores), atol=1e-3)
+
+
+@pytest.mark.slow
+def test_the_real_model_beats_guessing(tmp_path: Path, questions: Task) -> None:
+    said = answers(tmp_path, questions, [list(range(60))], model="bundled:smollm2-135m")
+    accuracy = (said.hard[:, 0] == questions.items.gold).mean()
+    assert accuracy > 0.25 + 3 * np.sqrt(0.25 * 0.75 / 60)
+
+
+def test_classes_are_the_options_of_a_classification(tmp_path: Path) -> None:
+    prompts = ["The capital of France is", "1, 2, 3,"]
+    items = Items(["a", "b"], prompts, np.asarray([0, 1]))
+    task = Task("names", "classify", ("Paris", "4", "alarm_set"), items)
+    said = answers(tmp_path, task, [[0, 1]], model="bundled:smollm2-135m")
+    assert said.hard[:, 0].tolist() == [0, 1]
+    assert said.n_classes == 3
+
+
+def test_length_normalisation_orders_by_mean_and_keeps_the_scale(rng: np.random.Generator) -> None:
+    total = -rng.uniform(1, 30, size=(5, 4))
+    options = [["x" * int(n) for n in rng.integers(1, 20, size=4)] for _ in range(5)]
+    scores = per_character(total, options)
+    lengths = np.asarray([[len(text) for text in row] for row in options])
+    assert (scores.argsort(axis=1) == (total / lengths).argsort(axis=1)).all()
+    same = [["ab"] * 4] * 5
+    np.testing.assert_allclose(per_character(total, same), total)

@@ -1,0 +1,118 @@
+"""The headline, the drawings and the page."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from outgrow.metrics.estimate import Estimate, undefined
+from outgrow.report.canvas import NARROW, WIDE
+from outgrow.report.finding import find
+from outgrow.report.plots import PLOTS
+from outgrow.report.results import Results
+from outgrow.report.write import report_files
+
+HOSTILE = '<script>alert("x")</script> & $\\frac{1}{0}$ {{ 7 * 7 }}'
+
+
+def with_best(results: Results, **changes: Any) -> Results:
+    """The results with the highest method row changed, and no other method."""
+    best = max(results.of("method"), key=lambda row: row.accuracy.value or 0)
+    return replace(results, rows=(*results.of("floor"), *results.of("ceiling"), replace(best, **changes)))
+
+
+def test_headline_claims_what_the_interval_carries(results: Results) -> None:
+    def headline(**changes: Any) -> str:
+        return find(with_best(results, **changes)).headline
+
+    ahead, level, behind = (Estimate(value, value - 0.02, value + 0.02, 100, 3) for value in (0.1, 0.01, -0.1))
+    share = Estimate(0.814, 0.7, 0.9, 100, 3)
+    assert "recovered 81 %" in headline(versus_best_supervisor=ahead, pgr=share)
+    assert "too small to say" in headline(versus_best_supervisor=ahead, pgr=undefined("within noise"))
+    assert "clearly better" in headline(versus_best_supervisor=level)
+    assert "stays below" in headline(versus_best_supervisor=behind)
+
+
+def test_headline_says_why_pgr_is_undefined(results: Results) -> None:
+    found = find(with_best(results, pgr=undefined("the gap is within noise")))
+    assert "undefined: the gap is within noise" in " ".join(found.sentences)
+
+
+def test_headline_warns(results: Results) -> None:
+    sentences = " ".join(find(results).sentences)
+    assert "highest of 28 rows" in sentences
+    assert "1 of 34 rows lacks a result" in sentences
+    oracle = replace(results, chosen=(replace(results.chosen[0], oracle=True),))
+    assert "oracle selection" in " ".join(find(oracle).sentences)
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize("name", list(PLOTS))
+def test_drawings_are_valid_described_and_the_same_every_time(results: Results, name: str, width: int) -> None:
+    drawn = PLOTS[name](results, width)
+    assert drawn is not None
+    assert drawn == PLOTS[name](results, width)
+    root = ElementTree.fromstring(drawn)
+    assert root.get("role") == "img"
+    assert len(root.get("aria-label") or "") > 40
+    assert float(root.get("width") or 0) <= width
+    assert "<dc:date>" not in drawn
+    assert "http" not in drawn.replace('xmlns="http://www.w3.org/2000/svg"', "").replace(
+        'xmlns:xlink="http://www.w3.org/1999/xlink"', ""
+    )
+
+
+def test_ids_are_different_in_every_drawing(results: Results) -> None:
+    drawn = [plot(results, width) or "" for plot in PLOTS.values() for width in (WIDE, NARROW)]
+    ids = [set(re.findall(r'\bid="([^"]+)"', one)) for one in drawn]
+    assert sum(len(one) for one in ids) == len(set.union(*ids))
+
+
+def test_drawings_hold_hostile_names(results: Results) -> None:
+    rows = tuple(replace(row, name=HOSTILE, method=HOSTILE) for row in results.rows)
+    changed = replace(results, rows=rows, about=replace(results.about, student=HOSTILE))
+    for plot in (PLOTS["study"], PLOTS["pgr"]):
+        drawn = plot(changed, WIDE) or ""
+        ElementTree.fromstring(drawn)
+        assert "<script>" not in drawn
+
+
+def test_nothing_to_draw_is_no_drawing(results: Results) -> None:
+    blank = replace(results, pairs=(), copying=(), rows=())
+    assert [name for name, plot in PLOTS.items() if plot(blank, WIDE) is None] == [
+        "pgr", "agreement", "error_copying", "reliability"
+    ]  # fmt: skip
+
+
+def test_page_escapes_names_and_messages(simulated: Any, results: Results) -> None:
+    rows = tuple(replace(row, name=HOSTILE, method=HOSTILE) if row.role == "method" else row for row in results.rows)
+    missing = tuple(replace(one, reason=HOSTILE) for one in results.missing)
+    about = replace(results.about, name=HOSTILE, notes=(HOSTILE,), classes=(HOSTILE,))
+    changed = replace(results, rows=rows, missing=missing, about=about)
+    page = report_files(simulated.study, simulated.store, simulated.outcomes, changed)["report.html"]
+    assert "<script" not in page
+    assert "{{ 7 * 7 }}" in page
+    assert "&lt;script&gt;" in page
+
+
+def test_page_fetches_nothing(report_folder: Path) -> None:
+    page = (report_folder / "report.html").read_text()
+    assert not re.findall(r"(?:src|action)\s*=|@import|url\(\s*['\"]?(?!#)", page)
+    assert set(re.findall(r'href="([^"#]+)', page)) == {"data:,"}
+    for section in ("seeds:", "SHA-256", "Wall time per step", "How to cite", "out of memory"):
+        assert section in page
+
+
+def test_page_of_a_study_without_second_supervisor(simulate_small: Callable[..., Any], tmp_path: Path) -> None:
+    from outgrow.report.write import write_report
+
+    world = simulate_small(tmp_path / "store", supervisors={"words": {"type": "ngram"}})
+    write_report(world.study, world.store, world.outcomes, tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert 'id="plot-agreement"' not in page
+    assert 'id="plot-pgr"' in page
+    assert "One seed" in page
