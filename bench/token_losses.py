@@ -62,9 +62,7 @@ def draw_batch(size: Size, device: str, n_tokens: int | None = None) -> Batch:
     hidden, weight, teacher = (x.to(device, size.dtype) for x in (hidden, weight, teacher))
     # The teacher shares the student's matrix: another would only cost memory before the measurement.
     shared = weight.detach()
-    return Batch(
-        hidden.requires_grad_(), weight.requires_grad_(), label.to(device), prob.to(device), teacher, shared
-    )
+    return Batch(hidden.requires_grad_(), weight.requires_grad_(), label.to(device), prob.to(device), teacher, shared)
 
 
 def pytorch_cross_entropy(batch: Batch) -> Tensor:
@@ -253,7 +251,9 @@ def main() -> None:
         ratio = statistics.median(a / b for a, b in zip(times[name], times[PLAIN], strict=True))
         row = f"{name:<36}{statistics.median(times[name]):9.3f}{ratio:8.2f}"
         print(row + f"{memory[name] / 2**20:11.0f}{memory[name] / memory[PLAIN]:8.2f}")
-    print("\nTargets on the CPU: soft label time <= 1.1, memory <= 0.5; evidential time <= 2.5, memory as the soft label's.")
+    print(
+        "\nTargets on the CPU: soft label time <= 1.1, memory <= 0.5; evidential time <= 2.5, memory as the soft label's."
+    )
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 TOKENS_PER_ITEM = 64.0
 """Assumed until the items have been read once."""
 CHARACTERS_PER_TOKEN = 4.0
-PROBE_STEPS, PROBE_GRID, PROBE_DIM = 200, 8, 512
+PROBE_STEPS, PROBE_GRID, PROBE_DIM = 100, 8, 512
 SMALL_STEP_SECONDS = 0.1
 NGRAM_SECONDS = 4.0
 

@@ -190,3 +190,13 @@ def test_bpe_with_a_suffix_at_the_end_of_words():
     spelling = spelling_of(tokenizer)
     assert spelling.entries == (b"a", b"b ", b"b", b"ab ")
     assert encode(spelling, "ab aab").end.tolist() == [2, 4, 6]
+
+
+def test_added_tokens_are_spelled_as_they_are(spellings):
+    tokenizer = Tokenizer.from_str(spellings["byte_bpe"].tokenizer.to_str())
+    tokenizer.add_tokens(["é日 é", "ÃÃ"])
+    spelling = spelling_of(tokenizer)
+    text = "x é日 é, ÃÃ"
+    pieces = encode(spelling, text)
+    assert slices(text, pieces) == spelling.spell(pieces.ids.tolist())
+    assert {"é日 é".encode(), "ÃÃ".encode()} < set(slices(text, pieces))

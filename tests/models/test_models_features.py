@@ -228,8 +228,8 @@ def test_an_interrupted_step_goes_on_and_ends_the_same(
 def test_another_batch_size_starts_anew(run: Run, tmp_path: Path, texts: Task) -> None:
     scratch = tmp_path / "kept"
     scratch.mkdir()
+    job = new_job(tmp_path / "first", texts, scratch, {"batch_tokens": 100}, interrupt_after(2))
     with pytest.raises(Interrupted):
-        job = new_job(tmp_path / "first", texts, scratch, {"batch_tokens": 100}, interrupt_after(2))
         make_features(job, **PARAMS, model=SMOL)
     hints = {"batch_tokens": 300}
     resumed, _ = run(texts, scratch=scratch, hints=hints, model=SMOL)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from outgrow.config.task import TaskSection
 from outgrow.data.load import load_task
@@ -13,7 +14,7 @@ from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
-from outgrow.supervise.ngram import Ngrams, assign_folds, fit, out_of_fold, train_ngram
+from outgrow.supervise.ngram import Ngrams, assign_folds, learn, out_of_fold, row_space, train_ngram
 
 PARAMS: dict[str, Any] = {"unit": "word", "shortest": 1, "longest": 2, "seed": 0, "source": "words"}
 WORDS = Ngrams("word", 1, 1)
@@ -93,7 +94,7 @@ def test_overlap_with_the_prompt_is_seen(tmp_path: Path, rng: np.random.Generato
 
 def test_the_order_of_options_does_not_matter(rng: np.random.Generator) -> None:
     task = overlap_task(rng, 60)
-    answer = fit(task.items, WORDS, 1.0, 4)
+    answer = learn(task.items, WORDS, 4)(1.0)
     order = rng.permutation(4)
     options = task.items.options
     assert options is not None
@@ -110,16 +111,29 @@ def labelled(rng: np.random.Generator, n: int, n_classes: int) -> Items:
 def test_held_out_answers_know_nothing_of_their_gold(rng: np.random.Generator) -> None:
     items = labelled(rng, 400, 2)
     fold = assign_folds(items.groups, 5, rng)
-    answers = out_of_fold(items, fold, WORDS, 100.0, 2).argmax(axis=1)
+    answers = out_of_fold(items, fold, WORDS, [100.0], 2)[0].argmax(axis=1)
     assert (answers == items.gold).mean() < 0.6
-    assert (fit(items, WORDS, 100.0, 2)(items).argmax(axis=1) == items.gold).mean() > 0.95
+    assert (learn(items, WORDS, 2)(100.0)(items).argmax(axis=1) == items.gold).mean() > 0.95
 
 
 def test_classes_that_half_a_never_shows_stay_possible(rng: np.random.Generator) -> None:
     items = labelled(rng, 30, 2)
-    probs = fit(items, WORDS, 1.0, 5)(items)
+    probs = learn(items, WORDS, 5)(1.0)(items)
     np.testing.assert_allclose(probs.sum(axis=1), 1)
     np.testing.assert_allclose(probs[:, 2:], 1 / (31 * 5))
+
+
+def test_the_row_space_changes_no_answer(rng: np.random.Generator) -> None:
+    task = load_task(TaskSection(name="mmlu_topic"))
+    rows = rng.permutation(len(task.items))
+    learnt, others = task.items.take(rows[:120]), task.items.take(rows[120:160])
+    vectorizer = Ngrams("word", 1, 2).vectorizer()
+    counts, new = vectorizer.fit_transform(learnt.prompts), vectorizer.transform(others.prompts)
+    compact = row_space(counts)
+    assert compact(new).shape[1] <= 120 < counts.shape[1]
+    plain = LogisticRegression(C=3.0, tol=1e-8, max_iter=1000).fit(counts, learnt.gold)
+    ours = LogisticRegression(C=3.0, tol=1e-8, max_iter=1000).fit(compact(counts), learnt.gold)
+    np.testing.assert_allclose(ours.predict_proba(compact(new)), plain.predict_proba(new), atol=1e-5)
 
 
 def test_groups_stay_together_and_folds_are_even(rng: np.random.Generator) -> None:
@@ -166,5 +180,5 @@ def test_one_group_cannot_be_held_out(rng: np.random.Generator) -> None:
 
 def test_a_fold_of_one_class_answers_with_it() -> None:
     items = Items(list("01"), ["a cat", "a dog"], np.asarray([0, 1]))
-    probs = out_of_fold(items, np.asarray([0, 1]), WORDS, 1.0, 2)
+    probs = out_of_fold(items, np.asarray([0, 1]), WORDS, [1.0], 2)[0]
     assert probs.argmax(axis=1).tolist() == [1, 0]

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from fresh import SEEDS
 
 from outgrow.data.task import Items, Split, Task
 from outgrow.graph.step import Job
@@ -12,7 +13,6 @@ from outgrow.supervise.weak_model import kept_aside, train_supervisor
 
 TUNE = {"l2": [1.0, 0.1, 0.01], "lr": None, "epochs": [50], "folds": 3}
 MODEL = {"model": "bundled:none", "revision": None, "layer": None}
-SEEDS = np.random.SeedSequence().generate_state(3).tolist()
 
 
 def supervised(folder, name="out", tune=TUNE):

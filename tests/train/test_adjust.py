@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from fresh import SEEDS
 from scipy.special import softmax
 
 from outgrow.errors import DataError
@@ -9,7 +10,6 @@ from outgrow.graph.step import Job
 from outgrow.labels import Targets, WeakLabels
 from outgrow.train.adjust import apply_bias, average_views, marginal_bias, match_marginals
 
-SEEDS = np.random.SeedSequence().generate_state(5).tolist()
 
 
 @pytest.mark.parametrize("seed", SEEDS)

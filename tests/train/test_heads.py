@@ -4,17 +4,15 @@ import time
 
 import numpy as np
 import pytest
+from fresh import SEEDS
 import torch
 from sklearn.linear_model import LogisticRegression
 
 from outgrow.losses import make_objective
 from outgrow.train.heads import fit_heads
 
-SEEDS = np.random.SeedSequence().generate_state(3).tolist()
 CROSS_ENTROPY = make_objective({"type": "cross_entropy"}, None)
-SELF_TRAINED = make_objective(
-    {"type": "cross_entropy"}, {"gamma_max": 0.5, "ramp": 1.0, "harden": "argmax"}
-)
+SELF_TRAINED = make_objective({"type": "cross_entropy"}, {"gamma_max": 0.5, "ramp": 1.0, "harden": "argmax"})
 
 
 def blobs(seed, n=200, dim=6, classes=3, dtype=torch.float64):
@@ -86,9 +84,7 @@ def test_a_grid_is_the_same_heads_one_by_one(objective):
     l2, lr = grid_of(1.0, 0.01, 0.0001, like=features), grid_of(0.05, 0.02, 0.1, like=features)
     together = fit_heads(features, targets, weight, objective, l2, lr, 100)
     for number in range(3):
-        alone = fit_heads(
-            features, targets, weight, objective, l2[number : number + 1], lr[number : number + 1], 100
-        )
+        alone = fit_heads(features, targets, weight, objective, l2[number : number + 1], lr[number : number + 1], 100)
         assert torch.allclose(together.weight[:, number], alone.weight[:, 0], atol=1e-9)
         assert torch.allclose(together.bias[number], alone.bias[0], atol=1e-9)
         assert torch.allclose(together.losses[:, number], alone.losses[:, 0], atol=1e-9)
@@ -104,9 +100,7 @@ def test_rows_of_one_item_equal_their_mean_for_a_linear_loss(seed):
     weight = torch.rand(50, 3, generator=generator, dtype=torch.float64)
     l2 = grid_of(0.1, like=features)
     item = torch.arange(50).repeat_interleave(3)
-    rows = fit_heads(
-        features, votes.flatten(0, 1), weight.flatten(), CROSS_ENTROPY, l2, l2 * 0 + 0.05, 100, item
-    )
+    rows = fit_heads(features, votes.flatten(0, 1), weight.flatten(), CROSS_ENTROPY, l2, l2 * 0 + 0.05, 100, item)
     mean = (weight[..., None] * votes).sum(1) / weight.sum(1, keepdim=True)
     collapsed = fit_heads(features, mean, weight.sum(1), CROSS_ENTROPY, l2, l2 * 0 + 0.05, 100)
     assert torch.allclose(rows.weight, collapsed.weight, atol=1e-9)
@@ -179,7 +173,7 @@ def test_two_runs_give_the_same_bits_and_leave_the_random_numbers_alone():
 
 
 def test_a_study_sized_grid_is_fast():
-    """1000 items, 384 dimensions, 15 classes, 8 penalties, 200 steps: about a second; slower machines get five times that."""
+    """1000 items, 384 dimensions, 15 classes, 8 penalties, 200 steps: about a second; a busy machine gets ten."""
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(1000, 384, generator=generator)
     targets = torch.softmax(torch.randn(1000, 15, generator=generator), dim=1)

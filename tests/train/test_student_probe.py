@@ -155,7 +155,7 @@ def test_nothing_to_learn_is_a_clear_error(study):
 
 
 def test_more_folds_than_items_is_a_clear_error(study):
-    with pytest.raises(ConfigError, match="tune.folds"):
+    with pytest.raises(ConfigError, match=r"tune\.folds"):
         run(study(), tune={**TUNE, "folds": 1000})
 
 

@@ -39,7 +39,7 @@ class Spelling:
 
 
 def spelling_of(tokenizer: Tokenizer) -> Spelling:
-    """The spelling of a fast tokenizer (`backend_tokenizer` of a transformers one). Takes 0.2 s for 50k entries."""
+    """The spelling of a fast tokenizer (`backend_tokenizer` of a transformers one). Takes a third of a second for 50k entries."""
     about = json.loads(tokenizer.to_str())
     alphabet = _Alphabet.of(about)
     # Whoever else uses the tokenizer sets padding and truncation on it as they go.
@@ -98,7 +98,8 @@ class _Alphabet:
 
     def spell(self, word: str) -> bytes:
         if self.byte_level:
-            return bytes([_BYTE_OF[letter] for letter in word])
+            written = _BYTE_OF.keys() >= set(word)
+            return bytes([_BYTE_OF[letter] for letter in word]) if written else word.encode()
         if self.byte_fallback and len(word) == 6 and word.startswith("<0x") and word.endswith(">"):
             return bytes.fromhex(word[3:5])
         if self.continues is not None:

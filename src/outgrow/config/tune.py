@@ -15,7 +15,7 @@ class Tune(Section):
     lr: list[Annotated[float, Field(gt=0)]] | None = None
     """Learning rates; default: one (probe .05, else `training.lr`)."""
     epochs: list[Annotated[float, Field(gt=0)]] | None = None
-    """Passes over the data; default: one (probe 200 full-batch steps, else `training.epochs`)."""
+    """Passes over the data; default: one (probe 100 full-batch steps, else `training.epochs`)."""
     folds: Annotated[int, Field(ge=2)] = 3
     select_by: Literal["weak_accuracy", "weak_log_loss", "gold_accuracy"] = "weak_accuracy"
     """Held-out agreement with the supervisors' mean, its log loss, or gold: `gold_accuracy` is oracle selection."""

@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.polynomial import Chebyshev, Polynomial
+from numpy.typing import NDArray
 from scipy.special import digamma, gammaln
 from torch import Tensor
 from torch.nn.functional import softplus

@@ -53,12 +53,13 @@ class Objective:
     ) -> Float[Tensor, "*batch"]:
         """Loss per example. `progress`: share of training done, 0 … 1; `shares`: class shares of all weak targets."""
         loss = self._loss(progress)
-        weak = loss(logits, target)
         if self.self_training is None:
-            return weak
+            return loss(logits, target)
         gamma = self.self_training["gamma_max"] * ramp(progress, self.self_training["ramp"])
-        own = loss(logits, self._harden(logits, shares))
-        return torch.lerp(weak, own, gamma)
+        own = self._harden(logits, shares)
+        if self.linear:  # the mixture of the two losses is the loss of the mixed target, at half the cost
+            return loss(logits, torch.lerp(target.expand_as(own), own, gamma))
+        return torch.lerp(loss(logits, target), loss(logits, own), gamma)
 
     def probs(self, logits: Float[Tensor, "*batch class"]) -> Float[Tensor, "*batch class"]:
         """The predictive distribution: softmax, or the Dirichlet's mean for the evidential loss."""

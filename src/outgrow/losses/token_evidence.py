@@ -104,39 +104,67 @@ def _mixed(logits: Float[Tensor, "row vocab"], target: BlockTarget) -> Part:
 
 
 def _per_class(logits: Float[Tensor, "row vocab"], target: BlockTarget) -> Part:
-    """The target's mean of the divergences with one component removed; overwrites `logits`.
-
-    With pi_k = e_k / (V+E) and w = V/(V+E), the argument without k is w_k = w / (1 - pi_k), and
-    `H(E_k) = (V-½) (ln(1/w) + ln(1-pi_k)) + P(w_k)`. Row-wise constants are in float64.
-    """
-    dtype, vocab = logits.dtype, logits.shape[1]
-    series = total_term(vocab)
+    """The target's mean of the divergences with one component removed; overwrites `logits`."""
     own = own_term(logits)
+    removals = _removals(logits)
+    other_mass = target.mass.to(logits.dtype) - target.dense
+    slope = _removals_slope(removals, target.dense).addcmul_(other_mass, own.slope)
+    value = _removals_value(removals, target).add_(other_mass.mul_(own.value).sum(1, dtype=torch.float64))
+    return Part(value, slope)
+
+
+class Removals(NamedTuple):
+    """What is needed for H(E - e_k) of every k. Row-wise numbers are in float64."""
+
+    top: Int[Tensor, "row 1"]
+    largest: Float[Tensor, "row 1"]
+    """The largest logit, at `top`."""
+    log_others: Float[Tensor, "row 1"]
+    """ln (E - e_top), summed without e_top."""
+    log_ratio: Float[Tensor, "row 1"]
+    """ln (1 + E/V)."""
+    share: Float[Tensor, "row vocab"]
+    """e_k / e_top; 0 at `top`."""
+    gone: Float[Tensor, "row vocab"]
+    """pi_k = e_k / (V+E), at most ½; 0 at `top`."""
+
+
+def _removals(logits: Float[Tensor, "row vocab"]) -> Removals:
+    """Overwrites `logits`."""
+    dtype, log_vocab = logits.dtype, math.log(logits.shape[1])
     top = logits.argmax(1, keepdim=True)
-    largest = logits.gather(1, top).double()
-    share = logits.sub_(largest.to(dtype)).exp_().scatter_(1, top, 0.0)
+    largest = logits.gather(1, top)
+    share = logits.sub_(largest).exp_().scatter_(1, top, 0.0)
+    largest = largest.double()
     log_others = largest + share.sum(1, keepdim=True, dtype=torch.float64).log()
-    log_evidence = torch.logaddexp(log_others, largest)
-    log_ratio = softplus(log_evidence - math.log(vocab), threshold=60)
+    log_ratio = softplus(torch.logaddexp(log_others, largest) - log_vocab, threshold=60)
+    gone = share * torch.exp(largest - log_ratio - log_vocab).to(dtype)
+    return Removals(top, largest, log_others, log_ratio, share, gone)
 
-    gone = share * torch.exp(largest - log_ratio - math.log(vocab)).to(dtype)
-    grown = (1 - gone).reciprocal_()
-    without = grown * torch.exp(-log_ratio).to(dtype)
-    value = gone.neg_().log1p_().mul_(series.scale).add_(polynomial(without, series.value))
-    top_value, top_log_slope = _total(log_others, vocab)
-    value.scatter_(1, top, (top_value - series.scale * log_ratio).to(dtype))
-    value = value.mul_(target.dense).addcmul_(target.mass.to(dtype) - target.dense, own.value)
-    total = value.sum(1, keepdim=True, dtype=torch.float64) + target.mass * series.scale * log_ratio
 
-    # y_k H'(E_k), in units in which the row's largest evidence is 1.
-    pull = grown.mul_(torch.exp(largest - log_ratio).to(dtype)).mul_(polynomial(without, series.slope)).mul_(target.dense)
-    y_top = target.dense.gather(1, top)
-    pull.scatter_(1, top, 0.0)
-    others = pull.sum(1, keepdim=True)
-    at_top = y_top * torch.exp((largest + top_log_slope).clamp(max=80)).to(dtype)
-    slope = pull.neg_().add_(others + at_top).mul_(share).scatter_(1, top, others)
-    slope.addcmul_(target.mass.to(dtype) - target.dense, own.slope)
-    return Part(total.squeeze(1), slope)
+def _removals_value(of: Removals, target: BlockTarget) -> Float[Tensor, "row"]:
+    """Σ_k y_k H(E_k), by `H(E_k) = (V-½) (ln(1/w) + ln(1-pi_k)) + P(w_k)`, w_k = w / (1-pi_k); uses up `gone`."""
+    dtype, vocab = of.gone.dtype, of.gone.shape[1]
+    series = total_term(vocab)
+    constant = series.scale * of.log_ratio
+    without = torch.exp(-of.log_ratio).to(dtype) / (1 - of.gone)
+    value = of.gone.neg_().log1p_().mul_(series.scale).add_(polynomial(without, series.value))
+    value.scatter_(1, of.top, (_total(of.log_others, vocab)[0] - constant).to(dtype))
+    return (value.mul_(target.dense).sum(1, keepdim=True, dtype=torch.float64) + target.mass * constant).squeeze(1)
+
+
+def _removals_slope(of: Removals, dense: Float[Tensor, "row vocab"]) -> Float[Tensor, "row vocab"]:
+    """e_j Σ_{k≠j} y_k H'(E_k), by H' = w_k Q(w_k); uses up `share`."""
+    dtype, vocab = of.gone.dtype, of.gone.shape[1]
+    # e_top H'(E_k), which is at most V: neither factor need be representable.
+    grown = (1 - of.gone).reciprocal_()
+    pull = grown * torch.exp(of.largest - of.log_ratio).to(dtype)
+    pull.mul_(polynomial(grown.mul_(torch.exp(-of.log_ratio).to(dtype)), total_term(vocab).slope))
+    pull.mul_(dense).scatter_(1, of.top, 0.0)
+    of_others = pull.sum(1, keepdim=True)
+    log_slope = (of.largest + _total(of.log_others, vocab)[1]).clamp(max=80)
+    of_top = dense.gather(1, of.top) * torch.exp(log_slope).to(dtype)
+    return pull.neg_().add_(of_others + of_top).mul_(of.share).scatter_(1, of.top, of_others)
 
 
 def _total(log_evidence: Float[Tensor, "row 1"], vocab: int) -> tuple[Tensor, Tensor]:

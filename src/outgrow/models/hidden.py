@@ -12,6 +12,7 @@ backbone with `layers=` that many.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,10 +51,10 @@ def _listening(blocks: nn.ModuleList) -> Iterator[dict[int, Tensor]]:
     """Note what enters the first block (0) and what leaves each (1, 2, …) during a forward pass."""
     heard: dict[int, Tensor] = {}
 
-    def leaves(number: int, output: Tensor | tuple[Tensor, ...]) -> None:
+    def leaves(number: int, output: Tensor | tuple[Any, ...]) -> None:
         heard[number] = output if isinstance(output, Tensor) else output[0]
 
-    def enters(_: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor]) -> None:
+    def enters(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         heard[0] = args[0] if args else kwargs["hidden_states"]
 
     handles = [blocks[0].register_forward_pre_hook(enters, with_kwargs=True)]

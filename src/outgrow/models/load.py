@@ -40,6 +40,9 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, SafetensorError, RuntimeError)
 """What transformers raises over a damaged or unsuitable folder."""
 
+VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken", "tekken.json")
+"""Without any of these, transformers makes up an empty tokenizer."""
+
 PROBE = "Question: What is 12 + 30?\nAnswer: it's 42, isn't it?"
 """Letters, digits, punctuation and a line break: tokenizers that differ, differ on this."""
 
@@ -89,6 +92,8 @@ def load_tokenizer(
             tokenizer = AutoTokenizer.from_pretrained(
                 folder, trust_remote_code=trust_remote_code, local_files_only=True
             )
+            if not any(path for pattern in VOCABULARIES for path in folder.glob(pattern)):
+                raise OSError("it has neither tokenizer.json nor another vocabulary file")
             saved = folder / "tokenizer.json"
             if saved.is_file() and tokenizer(PROBE)["input_ids"] != Tokenizer.from_file(str(saved)).encode(PROBE).ids:
                 tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)

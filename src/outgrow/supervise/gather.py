@@ -23,7 +23,9 @@ STRONG, WEAK = "strong.parquet", "weak.parquet"
 def gather_labels(job: Job, *, sources: list[str]) -> None:
     """The step `labels`: inputs `source.NAME`; writes `strong.parquet` and, if it can, `weak.parquet`."""
     folders = [job.inputs[f"source.{name}"] for name in sources]
-    tables = [_one_source(WeakLabels.load(folder / STRONG), name) for folder, name in zip(folders, sources, strict=True)]
+    tables = [
+        _one_source(WeakLabels.load(folder / STRONG), name) for folder, name in zip(folders, sources, strict=True)
+    ]
     join(tables).save(job.out / STRONG)
     if all((folder / WEAK).is_file() for folder in folders):
         tables = [

@@ -3,10 +3,10 @@
 It is trained by the same code as the student, with cross-entropy on gold. Its `weak.parquet` holds answers to items of
 half A that the answering model had not seen:
 
-* a probe answers all of half A, each item by the head of the fold in which it was held out, at the chosen point of the
-  grid. The choice was made on these very answers, which flatters them a little;
-* full or LoRA training keeps a share of half A aside (`holdout`, whole groups, drawn by `seed`) and answers that. With a
-  share of 0 there are no such answers and no file.
+* a probe answers all of half A, each item by the head of the fold in which it was held out, at the chosen point of
+  the grid. The choice was made on these very answers, which flatters them a little;
+* full or LoRA training keeps a share of half A aside (`holdout`, whole groups, drawn by `seed`) and answers that.
+  With a share of 0 there are no such answers and no file.
 
 Half A's gold is this step's to use: choosing the grid's point by it is no oracle.
 """
@@ -15,11 +15,13 @@ import numpy as np
 from jaxtyping import Bool
 
 from outgrow.data.task import Split, Task
+from outgrow.errors import DataError
 from outgrow.graph.step import Job, Json
 from outgrow.labels import Targets
 from outgrow.losses import make_objective
 from outgrow.train.learn import learn
 from outgrow.train.lesson import Lesson, Tuning, one_hot, save_answers, save_record
+from outgrow.train.tune import SelectBy
 
 
 def train_supervisor(
@@ -40,6 +42,8 @@ def train_supervisor(
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
     probe = adapt == "probe"
     weak = split.weak[task.items.gold[split.weak] >= 0]
+    if not len(weak):
+        raise DataError("no item of half A has gold: a supervisor has nothing to learn from")
     aside = np.zeros(len(weak), dtype=bool)
     if not probe:
         aside = kept_aside([task.items.groups[row] for row in weak.tolist()], model["holdout"], seed)
@@ -52,14 +56,18 @@ def train_supervisor(
         yardstick=gold,
         asked=np.concatenate([held, split.strong, split.test]),
     )
-    select_by = "weak_log_loss" if tune.get("select_by") == "weak_log_loss" else "weak_accuracy"
+    select_by: SelectBy = "weak_log_loss" if tune.get("select_by") == "weak_log_loss" else "weak_accuracy"
     tuning = Tuning(tune, select_by, oracle=False, held_out_wanted=probe)
     objective = make_objective({"type": "cross_entropy"}, None)
     learned = learn(job, adapt, lesson, objective, model, tuning, seed)
     unseen, strong, test = np.split(learned.answers, np.cumsum([len(held), len(split.strong)]))
     if learned.choice.held_out is not None and probe:
         held, unseen = rows, learned.choice.held_out
-    for part, answered, probs in (("weak", held, unseen), ("strong", split.strong, strong), ("test", split.test, test)):
+    for part, answered, probs in (
+        ("weak", held, unseen),
+        ("strong", split.strong, strong),
+        ("test", split.test, test),
+    ):
         if len(answered):
             save_answers(probs, lesson.ids(answered), source, job.out / f"{part}.parquet")
     save_record(learned, tuning, job.out)

@@ -8,11 +8,13 @@ on where it was.
 Weights that are trained are kept in float32 whatever `dtype` says: in bfloat16 a step of 1e-5 would round to nothing.
 `dtype` is the precision of the forward pass, and of the frozen weights under an adapter.
 
-`model/` is a plain Hugging Face folder with its tokenizer, or a PEFT one that names its base model. The base of a model
-that was cut after some layers is nowhere on disk, so there the adapter is merged into the weights.
+`model/` is a plain Hugging Face folder with its tokenizer, or a PEFT one that names its base model. The base of a
+model that was cut after some layers is nowhere on disk, so there the adapter is merged into the weights.
 """
 
+import gc
 import shutil
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,6 +33,7 @@ from outgrow.losses import Objective
 from outgrow.models.batches import Rows, length_sorted_batches, with_smaller_batches
 from outgrow.models.load import DTYPES, load_causal_lm, load_classifier, load_tokenizer, model_folder, pick_device
 from outgrow.models.names import parse_name
+from outgrow.models.quiet import quiet
 from outgrow.train.lesson import Learned, Lesson, Tuning
 from outgrow.train.loop import Examples, ObjectiveTrainer, history, train
 from outgrow.train.randomness import sealed_randomness
@@ -83,7 +86,7 @@ class Apprentice:
         self, point: Point, scratch: Path, held: Bool[np.ndarray, "item"] | None = None
     ) -> tuple[ObjectiveTrainer, Reading]:
         """Train on the items that are not held out. The reading covers all items of the pool."""
-        with sealed_randomness(self.seed):
+        with sealed_randomness(self.seed), quiet():
             model = self.fresh_model()
             reading = read_items(
                 self.lesson.task.items,
@@ -102,7 +105,8 @@ class Apprentice:
                 dtype=self.section["dtype"],
                 seed=self.seed,
                 scratch=scratch,
-                hints=self.job.hints,
+                # Trackers follow the training that counts, not the search before it.
+                hints=self.job.hints if held is None else {**self.job.hints, "report_to": []},
                 report=self.job.report,
             )
         return trainer, reading
@@ -140,6 +144,8 @@ class Apprentice:
         if not kept.is_file():
             trainer, reading = self.trained(point, self.job.scratch / name, held)
             probs = self.answers(trainer, reading, self.lesson.rows[held])
+            del trainer
+            release_memory()
             unfinished = kept.with_suffix(".unfinished")
             with unfinished.open("wb") as file:
                 np.save(file, probs)
@@ -158,16 +164,24 @@ def learn_model(
 
     def answer(held: Bool[np.ndarray, "item"], fold: int) -> Float[np.ndarray, "grid held class"]:
         names = [f"fold-{fold}-point-{number}" for number in range(len(grid))]
-        return np.stack(
-            [apprentice.fold_answers(point, held, name) for point, name in zip(grid, names, strict=True)]
-        )
+        return np.stack([apprentice.fold_answers(point, held, name) for point, name in zip(grid, names, strict=True)])
 
     fold = lesson.folds(tuning.section["folds"]) if len(grid) > 1 else np.zeros(len(lesson.rows), dtype=np.int64)
     choice = search(grid, fold, lesson.yardstick, tuning.select_by, answer)
     trainer, reading = apprentice.trained(choice.point, job.scratch / "all")
     answers = apprentice.answers(trainer, reading, lesson.asked)
     save_model(trainer.model, apprentice.tokenizer, model, job.out / "model")
-    return Learned(answers, grid, choice, list(history(trainer)), reading.truncated)
+    learned = Learned(answers, grid, choice, list(history(trainer)), reading.truncated)
+    del trainer
+    release_memory()
+    return learned
+
+
+def release_memory() -> None:
+    """Give back what the last training held: the Trainer's parts refer to each other, so it outlives its last use."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def with_adapter(model: PreTrainedModel, lora: Mapping[str, Any], kind: Kind) -> PeftModel:
@@ -179,7 +193,11 @@ def with_adapter(model: PreTrainedModel, lora: Mapping[str, Any], kind: Kind) ->
         lora_dropout=lora["dropout"],
         target_modules=lora["modules"],
     )
-    adapted = get_peft_model(model, config)
+    with warnings.catch_warnings():
+        # PEFT asks transformers by an old name, and sets GPT-2's transposed weights right by itself.
+        warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*is deprecated", category=FutureWarning)
+        warnings.filterwarnings("ignore", message="fan_in_fan_out is set to False")
+        adapted = get_peft_model(model, config)
     for weight in adapted.parameters():
         if weight.requires_grad:
             weight.data = weight.data.float()
@@ -198,5 +216,6 @@ def save_model(
         hub = name.place == "hub"
         config.base_model_name_or_path = name.base if hub else str(model_folder(section["model"]))
         config.revision = section["revision"] if hub else None
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    with quiet():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)

@@ -62,7 +62,7 @@ class Lesson:
         Raises:
             DataError: there is nothing left to learn.
         """
-        kept: Bool[np.ndarray, "row"] = self.targets.weight > 0
+        kept = self.targets.weight > 0
         if held is not None:
             kept = kept & ~held[self.item_of_target]
         if not kept.any():
@@ -92,12 +92,10 @@ class Learned(NamedTuple):
 
 def one_hot(gold: Int[np.ndarray, "item"], n_classes: int) -> Float[np.ndarray, "item class"]:
     """Gold as distributions; a row of zeros where gold is unknown (-1)."""
-    return np.eye(n_classes + 1)[gold][:, :n_classes]
+    return np.asarray(np.eye(n_classes + 1)[gold][:, :n_classes])
 
 
-def save_answers(
-    probs: Float[np.ndarray, "item class"], ids: list[str], name: str, path: Path
-) -> None:
+def save_answers(probs: Float[np.ndarray, "item class"], ids: list[str], name: str, path: Path) -> None:
     """Write answers as the labels of the source `name`, summing to 1 in double precision."""
     exact = probs.astype(np.float64)
     WeakLabels(ids, (name,), (exact / exact.sum(axis=1, keepdims=True))[:, None]).save(path)

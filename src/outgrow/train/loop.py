@@ -1,10 +1,10 @@
 """The one Trainer subclass: any of our models, any of our objectives.
 
-One update uses `batch_size` examples and minimises  Σ_i v_i loss(z_i, target_i, progress) / batch_size,  where v are the
-examples' weights scaled to mean 1 over the training set and progress is the share of the updates that are done.
+One update uses `batch_size` examples and minimises  Σ_i v_i loss(z_i, target_i, progress) / batch_size,  where v are
+the examples' weights, scaled to mean 1 over the training set, and progress is the share of the updates that are done.
 The forward pass sees `micro_batch_size` examples at a time; their losses are divided by the size of the whole update,
-so the update is the same however it is split, in unequal parts too. When memory runs out the parts are halved, which is
-logged, and the update starts again.
+so the update is the same however it is split, in unequal parts too. When memory runs out the parts are halved, which
+is logged, and the update starts again.
 
 An objective may look at its batch as a whole (`compares_examples`: balanced self-training does). Then the
 update is split without changing it: logits of all parts first, the objective's gradient with respect to them, and a
@@ -51,7 +51,7 @@ class Examples:
     weight: Float[Tensor, "row"]
 
 
-class ObjectiveTrainer(Trainer):
+class ObjectiveTrainer(Trainer):  # type: ignore[misc]  # transformers' classes are Any to mypy
     """See the module."""
 
     loss_is_scaled_for_ga = False
@@ -92,7 +92,9 @@ class ObjectiveTrainer(Trainer):
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
         if not loss.isfinite():
-            raise StepFailed(f"the loss became {loss.item()} at update {self.state.global_step + 1}; lower training.lr")
+            raise StepFailed(
+                f"the loss became {loss.item()} at update {self.state.global_step + 1}; lower training.lr"
+            )
         return loss
 
     def compute_loss(
@@ -105,7 +107,7 @@ class ObjectiveTrainer(Trainer):
         """A part's contribution to its update's loss; with `pull`, a stand-in that has the given gradient."""
         logits = self.logits(model, inputs["rows"])
         if "pull" in inputs:
-            return (logits * inputs["pull"]).sum()
+            return torch.sum(logits * inputs["pull"])
         return self._loss(logits, inputs["rows"], inputs["size"])
 
     def logits(self, model: torch.nn.Module, rows: Int[Tensor, "row"]) -> Float[Tensor, "row class"]:
@@ -121,7 +123,7 @@ class ObjectiveTrainer(Trainer):
 
     def _whole_update(self, model: torch.nn.Module, rows: Int[Tensor, "row"]) -> Float[Tensor, ""]:
         """Forward and backward passes of one update, part by part."""
-        parts = rows.split(self.micro_batch)
+        parts = torch.split(rows, self.micro_batch)
         inputs: list[dict[str, Any]] = [{"rows": part, "size": len(rows)} for part in parts]
         loss = None
         if self.objective.compares_examples and len(parts) > 1:
@@ -144,7 +146,7 @@ class ObjectiveTrainer(Trainer):
         logits.requires_grad_()
         loss = self._loss(logits, rows, len(rows))
         [gradient] = torch.autograd.grad(loss, [logits])
-        return loss.detach(), gradient.split([len(part) for part in parts])
+        return loss.detach(), torch.split(gradient, [len(part) for part in parts])
 
     def _halve(self, tried: int, error: RuntimeError) -> None:
         if tried == 1:

@@ -18,9 +18,7 @@ STRETCH = 16
 """Batches per stretch: more pad less, and mix less."""
 
 
-def batches_of(
-    lengths: Int[np.ndarray, "row"], batch_size: int, epochs: float, seed: int
-) -> list[Batch]:
+def batches_of(lengths: Int[np.ndarray, "row"], batch_size: int, epochs: float, seed: int) -> list[Batch]:
     """Row numbers of every batch of the whole training, `ceil(epochs · batches per pass)` of them."""
     per_pass = math.ceil(len(lengths) / batch_size)
     total = max(1, math.ceil(epochs * per_pass - 1e-9))
@@ -30,9 +28,7 @@ def batches_of(
     return batches[:total]
 
 
-def one_pass(
-    lengths: Int[np.ndarray, "row"], batch_size: int, rng: np.random.Generator
-) -> list[Batch]:
+def one_pass(lengths: Int[np.ndarray, "row"], batch_size: int, rng: np.random.Generator) -> list[Batch]:
     """Every row once, in batches of similar lengths."""
     shuffled = rng.permutation(len(lengths))
     batches = []

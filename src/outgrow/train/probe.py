@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, Int
 from safetensors.torch import save_file
 from torch import Tensor
 
-from outgrow.errors import DataError
+from outgrow.errors import DataError, StepFailed
 from outgrow.graph.step import Job
 from outgrow.losses import Objective
 from outgrow.models.load import pick_device
@@ -52,7 +52,8 @@ class Features:
 
     def take(self, rows: Int[np.ndarray, "row"], layer: int | None) -> Float[Tensor, "row *option dim"]:
         """The hidden states of some pool items at one layer."""
-        chosen = self.values[..., self.layers.index(layer), :][rows]
+        place = 0 if layer is None else self.layers.index(layer)
+        chosen = np.moveaxis(self.values, -2, 0)[place][rows]
         return torch.from_numpy(np.ascontiguousarray(chosen, dtype=np.float32)).to(self.device)
 
 
@@ -102,7 +103,10 @@ def fit_grid(
         points = list(members)
         inputs = features.take(lesson.rows[items], layer)
         l2, lr = (inputs.new_tensor([getattr(point, key) for point in points]) for key in ("l2", "lr"))
-        yield layer, fit_heads(inputs, targets, weight, objective, l2, lr, round(epochs), rows)
+        heads = fit_heads(inputs, targets, weight, objective, l2, lr, round(epochs), rows)
+        if not heads.losses.isfinite().all():
+            raise StepFailed(f"a probe's loss is not finite at a learning rate of {lr.max().item():g}; lower tune.lr")
+        yield layer, heads
 
 
 def save_head(heads: Heads, folder: Path, model: Mapping[str, Any], layer: int | None, lesson: Lesson) -> None:

@@ -5,6 +5,7 @@ The ceiling is this step on gold targets. Whatever the method, the search for th
 """
 
 import numpy as np
+from jaxtyping import Float
 
 from outgrow.combine import mean_vote
 from outgrow.data.task import Split, Task
@@ -60,7 +61,7 @@ def train_student(
     save_record(learned, tuning, job.out)
 
 
-def yardstick(job: Job, task: Task, split: Split, select_by: str) -> np.ndarray:
+def yardstick(job: Job, task: Task, split: Split, select_by: str) -> Float[np.ndarray, "item class"]:
     """What held-out answers are judged by: the supervisors' mean vote, or gold where the study asks for an oracle."""
     if select_by == "gold_accuracy":
         return one_hot(task.items.gold[split.strong], task.n_classes)

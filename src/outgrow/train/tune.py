@@ -9,7 +9,7 @@ fit on the other folds' targets, answer the held-out items, compare the answers 
     gold_accuracy   share of held-out items whose argmax is gold: *oracle selection*, which no real use can have
 
 where m_i is the mean of all supervisors' votes on item i, not the method's own targets: methods that combine the
-votes differently are held to the same thing. Where gold is what one learns from (supervisors, the ceiling), m_i is gold.
+votes differently are held to the same thing. Where gold is what is learned (supervisors, the ceiling), m_i is gold.
 
 Folds depend on the items' groups alone: neither on their order nor on a seed. Ties go to the first point in grid
 order, which is the strongest regularisation. A grid of one point needs no search.
@@ -28,7 +28,7 @@ from outgrow.errors import ConfigError, DataError
 SelectBy = Literal["weak_accuracy", "weak_log_loss", "gold_accuracy"]
 
 L2_GRID = tuple(10.0**power for power in np.linspace(0.5, -4, 8).tolist())
-PROBE_LR, PROBE_STEPS = 0.05, 200
+PROBE_LR, PROBE_STEPS = 0.05, 100
 LEAST_PROBABILITY = 1e-12
 """Keeps the log loss of a head that is certain and wrong finite."""
 
