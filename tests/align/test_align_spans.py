@@ -110,6 +110,14 @@ def test_half_a_character_becomes_one_replacement(spellings):
     assert pieces.end.tolist() == [1, 1, 4, 5, 6, 7, 8, 11]
 
 
+def test_ids_beyond_the_vocabulary_spell_nothing(spellings):
+    spelling = spellings["wordllama"]
+    beyond = len(spelling.entries)
+    text, pieces = spell(spelling, [beyond, *encode(spelling, "wake").ids.tolist(), beyond + 7])
+    assert text == "wake"
+    assert (pieces.end[0], pieces.end[-2], pieces.end[-1]) == (0, 4, 4)
+
+
 def test_pieces_of_one_character(spellings):
     text = "a 日é"
     pieces = encode(spellings["byte_bpe"], text)

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from fresh import SEEDS
 from scipy.special import softmax
 
+from fresh import SEEDS
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.labels import Targets, WeakLabels
 from outgrow.train.adjust import apply_bias, average_views, marginal_bias, match_marginals
-
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -4,10 +4,10 @@ import time
 
 import numpy as np
 import pytest
-from fresh import SEEDS
 import torch
 from sklearn.linear_model import LogisticRegression
 
+from fresh import SEEDS
 from outgrow.losses import make_objective
 from outgrow.train.heads import fit_heads
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from fresh import SEEDS
 import torch
 from tiny_study import TRAINING, WORDS, colour_task
 
+from fresh import SEEDS
 from outgrow.errors import ConfigError, StepFailed
 from outgrow.losses import Objective, make_objective
 from outgrow.models.load import load_causal_lm, load_classifier, load_tokenizer

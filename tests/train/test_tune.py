@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from fresh import SEEDS
 
+from fresh import SEEDS
 from outgrow.errors import ConfigError, DataError
 from outgrow.train.tune import Choice, Point, describe, fold_of, probe_grid, score, search, training_grid
 

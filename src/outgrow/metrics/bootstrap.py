@@ -6,6 +6,8 @@ wherever it was tested, and the same drawn weights serve **every** row, so that 
 as a difference (paired). This is the bootstrap for crossed designs ("pigeonhole bootstrap": McCullagh 2000; Owen 2007,
 Annals of Applied Statistics 1). Items are drawn by identity because test sets of different seeds overlap, often
 wholly: seeds add nothing to what we know about an item, and drawing items anew for every seed would pretend they do.
+Items that belong together (two candidates for one question, several hypotheses on one premise) are drawn together:
+the caller draws groups and looks their counts up, `draw_items(groups)[:, group_of_item]`.
 
 What an interval covers: other items from the same source, and other seeds (split, initialisation, order) of the same
 study. What it does not: other data sets, other models, the choice of the best of many rows. It errs to the wide side

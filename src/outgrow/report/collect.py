@@ -49,7 +49,7 @@ def collect(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> Resu
     generator = np.random.default_rng(BOOTSTRAP_SEED)
     drawn = draw_seeds(seeds, study.experiment.bootstrap, generator)
     on_test, on_strong = (
-        Resamples(drawn, draw_items(max(1, part.n), study.experiment.bootstrap, generator)[:, : part.n])
+        Resamples(drawn, draw_items(max(1, part.n_groups), study.experiment.bootstrap, generator)[:, part.group])
         for part in (test, strong)
     )
     answers = [read_answers(store, row.steps, test) for row in study.rows]

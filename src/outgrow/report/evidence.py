@@ -31,11 +31,17 @@ class Part:
     name: PartName
     ids: list[str]
     gold: Int[np.ndarray, "item"]
+    group: Int[np.ndarray, "item"]
+    """Items of one question, passage or premise share a number: 0, 1, …"""
     of_seed: Bool[np.ndarray, "seed item"]
 
     @property
     def n(self) -> int:
         return len(self.ids)
+
+    @property
+    def n_groups(self) -> int:
+        return int(self.group.max(initial=-1)) + 1
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,9 @@ def read_part(task: Task, splits: Sequence[Split | None], name: PartName) -> Par
     union = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *rows]))
     union = union[task.items.gold[union] >= 0]
     of_seed = np.stack([np.isin(union, mine) for mine in rows])
-    return Part(name, [task.items.ids[row] for row in union.tolist()], task.items.gold[union], of_seed)
+    items = task.items.take(union)
+    group = np.unique(items.groups, return_inverse=True)[1] if items.ids else np.zeros(0, dtype=np.int64)
+    return Part(name, items.ids, items.gold, group, of_seed)
 
 
 def read_split(store: Store, step: Step) -> Split | None:
