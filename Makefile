@@ -20,7 +20,7 @@ $(READY): pyproject.toml constraints.txt bundled.txt
 	touch $@
 
 demo: setup
-	$(BIN)/outgrow run examples/quickstart.yaml
+	$(BIN)/outgrow run examples/quickstart.yaml --jobs 2
 
 test: lint types unit
 

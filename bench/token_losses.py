@@ -2,12 +2,13 @@
 
     python bench/token_losses.py                    2,048 tokens, d = 256, V = 50,257, float32, two threads
     python bench/token_losses.py --device cuda      8,192 tokens, d = 4,096, V = 128,256, bfloat16
-    python bench/token_losses.py --plain            also the evidential loss as autograd would have it (slow, gigabytes)
+    python bench/token_losses.py --plain            also the evidential loss as autograd has it (slow, gigabytes)
 
-Time: every variant in turn, round after round in one process, so that whatever else the machine does meets all of them;
-the table shows medians, and medians of the ratios within a round. Memory: each variant alone in a fresh process, which makes its tensors
-and a small trial first; added peak is the highest resident size (on a GPU, the highest allocation) during one forward
-and backward, less what was there before. Gradients of the hidden states and the output matrix are part of it.
+Time: every variant in turn, round after round in one process, so that whatever else the machine does meets all of
+them; the table shows medians, and medians of the ratios within a round. Memory: each variant alone in a fresh process,
+which makes its tensors and a small trial first; added peak is the highest resident size (on a GPU, the highest
+allocation) during one forward and backward, less what was there before. Gradients of the hidden states and the output
+matrix are part of it.
 
 Peers run where they are installed: Liger-Kernel's chunked distillation loss and (on a GPU) its fused linear
 cross-entropy, TRL's universal logit distillation. The distillation losses get a teacher of the student's size, and
@@ -251,9 +252,7 @@ def main() -> None:
         ratio = statistics.median(a / b for a, b in zip(times[name], times[PLAIN], strict=True))
         row = f"{name:<36}{statistics.median(times[name]):9.3f}{ratio:8.2f}"
         print(row + f"{memory[name] / 2**20:11.0f}{memory[name] / memory[PLAIN]:8.2f}")
-    print(
-        "\nTargets on the CPU: soft label time <= 1.1, memory <= 0.5; evidential time <= 2.5, memory as the soft label's."
-    )
+    print("\nTargets on a CPU: soft label time <= 1.1, memory <= 0.5; evidential time <= 2.5, memory like soft label.")
 
 
 if __name__ == "__main__":

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from outgrow.config.experiment import Experiment
 from outgrow.config.read import read_experiment
+from outgrow.config.suite import read_studies
 from outgrow.errors import ConfigError, DataError, suggest
 from outgrow.estimate import Cost, cost_of, scale_of
+from outgrow.graph.done import Damaged
 from outgrow.graph.plan import plan as plan_steps
 from outgrow.graph.run import Event, Outcome, run_steps
+from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 from outgrow.study import Study, build_study
 
@@ -128,7 +131,13 @@ def run(
     number of steps to run at the same time. A step that fails does not stop the others: see `Result.failed`.
     Raises `ConfigError` and `DataError` for bad input.
     """
-    experiment = read_experiment(source, words)
+    return run_experiment(read_experiment(source, words), jobs=jobs, on_event=on_event)
+
+
+def run_experiment(
+    experiment: Experiment, *, jobs: int = 1, on_event: Callable[[Event], None] = lambda event: None
+) -> Result:
+    """`run` for an experiment that is read already."""
     study = build_study(experiment)
     store = Store(experiment.store)
     threads = experiment.threads or max(1, (os.cpu_count() or 1) // jobs)
@@ -137,19 +146,23 @@ def run(
 
 
 def plan(source: Source, *words: str) -> Plan:
-    """Lay out a study: every step, cached or new, with its expected cost. Nothing is executed."""
-    experiment = read_experiment(source, words)
-    study = build_study(experiment)
-    store = Store(experiment.store)
-    finished = store.finished(study.pool)
-    scale = scale_of(experiment, store.path(study.pool) if finished else None)
-    planned = plan_steps(study.steps, store)
-    return Plan(
-        tuple(
-            PlannedStep(line.step.name, line.step.label, line.step.folder, line.state, cost_of(line.step, scale))
-            for line in planned
-        )
-    )
+    """Lay out a study or a suite: every step, cached or new, with its expected cost. Nothing is executed."""
+    lines: dict[str, PlannedStep] = {}
+    for experiment in read_studies(source, words):
+        study, store = build_study(experiment), Store(experiment.store)
+        scale = scale_of(experiment, store.path(study.pool) if _is_there(store, study.pool) else None)
+        for line in plan_steps(study.steps, store):
+            step = line.step
+            lines[step.identity] = PlannedStep(step.name, step.label, step.folder, line.state, cost_of(step, scale))
+    return Plan(tuple(lines.values()))
+
+
+def _is_there(store: Store, step: Step) -> bool:
+    """Whether a step is finished, without touching or reading its files."""
+    try:
+        return store.inspect(step, thorough=False) is not None
+    except Damaged:
+        return False
 
 
 def report(source: Source, *words: str) -> Result:
@@ -158,7 +171,7 @@ def report(source: Source, *words: str) -> Result:
     study = build_study(experiment)
     store = Store(experiment.store)
     outcomes = {
-        step.identity: Outcome("cached") if store.finished(step) else Outcome("skipped", error="not run yet")
+        step.identity: Outcome("cached") if _is_there(store, step) else Outcome("skipped", error="not run yet")
         for step in study.steps
     }
     if all(outcome.state == "skipped" for outcome in outcomes.values()):

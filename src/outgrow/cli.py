@@ -52,6 +52,30 @@ def run(
 
 
 @app.command()
+def suite(
+    file: Annotated[Path, typer.Argument(help="A suite, a YAML file with `suite`, `base` and `studies`.")],
+    words: Words = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Steps to run at the same time.")] = 1,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run several studies and put them side by side."""
+    from rich.console import Console
+
+    from outgrow.console.progress import display
+    from outgrow.suite import run_suite
+
+    console = Console(stderr=True)
+    with display(console, quiet or as_json) as shown:
+        found = run_suite(file, *(words or []), jobs=jobs, on_event=shown, on_study=shown.section)
+    if as_json:
+        _print_json({name: result.to_json() for name, result in found.results.items()})
+    else:
+        _print("\n".join(table.to_markdown() for table in found.tables) + f"\nreports: {found.folder}")
+    _exit(list(found.results.values()))
+
+
+@app.command()
 def plan(file: File, words: Words = None, as_json: AsJson = False) -> None:
     """List every step with its expected cost, cached or new; execute nothing."""
     from outgrow import api
@@ -178,9 +202,13 @@ def _print_result(result: "Result", as_json: bool) -> None:
         _print(f"{result}\n\nreport: {result.report}")
         for outcome in result.failed:
             _complain(outcome.error)
-    if result.interrupted:
+    _exit([result])
+
+
+def _exit(results: "list[Result]") -> None:
+    if any(result.interrupted for result in results):
         raise KeyboardInterrupt
-    if result.failed:
+    if any(result.failed for result in results):
         raise typer.Exit(FAILED)
 
 

@@ -203,7 +203,7 @@ def adjusted(stage: Stage, labels: Step, method: Method, variant: Variant) -> St
     label = f"{method.name}, seed {stage.seed}"
     if variant in ("matching", "self_training+matching"):
         inputs = {"student": taught.student, "targets": taught.targets}
-        params = {"name": STUDENT}
+        params = {"name": STUDENT, "of": stage.experiment.matching}
         return Step("matched", "outgrow.train.adjust:match_marginals", params, inputs, label=label)
     if variant == "two_views":
         assert stage.experiment.second_view is not None, "checked when the experiment was read"

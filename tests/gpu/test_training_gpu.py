@@ -1,4 +1,4 @@
-"""Training on a GPU in bfloat16 agrees with the CPU in float32: an update, a probe, an evaluation. Skipped without one."""
+"""Training on a GPU in bfloat16 agrees with the CPU in float32: an update, a probe, an evaluation. Skipped without."""
 
 import numpy as np
 import pytest

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForSequenceClassification,
@@ -24,7 +25,9 @@ from transformers import (
 from transformers.utils import logging as hf_logging
 
 from outgrow.errors import DataError
+from outgrow.models.choices import tokenize_choices
 from outgrow.models.hidden import layer_states, reads_forward, resolve_layers
+from outgrow.models.hub import settle
 from outgrow.models.load import (
     load_backbone,
     load_causal_lm,
@@ -34,6 +37,7 @@ from outgrow.models.load import (
     model_folder,
     pick_device,
 )
+from outgrow.models.packing import pack_batch, packed_option_logits
 from outgrow.models.quiet import quiet
 
 TEXT = "Question: Why is the sky blue at noon, and red at 18:30?\nAnswer:"
@@ -159,6 +163,25 @@ def test_classifiers_read_the_last_real_token(tmp_path: Path, tokenizer: PreTrai
         torch.testing.assert_close(plain(**batch).logits[:2], together[:2], rtol=1e-4, atol=1e-4)
 
 
+# peft 0.21 asks for it under its old name.
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
+def test_adapters_keep_the_way_of_reading(tokenizer: PreTrainedTokenizerBase) -> None:
+    """What PEFT wraps still pools by the mask and still scores options."""
+    model = load_classifier("bundled:smollm2-135m@1", n_classes=2, seed=0)
+    texts = [TEXT, f"Blue?{tokenizer.pad_token}"]
+    batch = tokenizer(texts, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        before = model(**batch).logits
+        wrapped = get_peft_model(model, LoraConfig(task_type="SEQ_CLS", target_modules="all-linear"))
+        torch.testing.assert_close(wrapped.eval()(**batch).logits, before)
+        lm = load_causal_lm("bundled:smollm2-135m@1")
+        choices = tokenize_choices(tokenizer, ["The sky is"], [["blue", "an old stone"]], 32)
+        options = pack_batch(choices, tokenizer.pad_token_id, packed=True)
+        expected = packed_option_logits(lm, options)
+        adapted = get_peft_model(lm, LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear")).eval()
+        torch.testing.assert_close(packed_option_logits(adapted, options), expected)
+
+
 def test_encoders_classify() -> None:
     model = load_classifier("bundled:minilm-l6@1", n_classes=2, seed=0)
     inputs = load_tokenizer("bundled:minilm-l6")([TEXT], return_tensors="pt")
@@ -229,7 +252,8 @@ def test_static_embeddings_are_not_a_transformer() -> None:
 def test_an_unreachable_hub_gives_advice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    for ask in (model_folder, load_tokenizer, load_backbone):
+    settle("bundled:minilm-l6")
+    for ask in (settle, model_folder, load_tokenizer, load_backbone):
         with pytest.raises(DataError, match="the hub cannot be reached"):
             ask("some-org/some-model")
 

@@ -49,7 +49,7 @@ def test_test_items_of_all_splits_are_answered(
 
 @pytest.mark.slow
 def test_the_real_model_beats_guessing(tmp_path: Path, questions: Task) -> None:
-    said = answers(tmp_path, questions, [list(range(60))], model="bundled:smollm2-135m")
+    said = answers(tmp_path, questions, [list(range(60))], model="bundled:smollm2-135m", score="sum")
     accuracy = (said.hard[:, 0] == questions.items.gold).mean()
     assert accuracy > 0.25 + 3 * np.sqrt(0.25 * 0.75 / 60)
 
@@ -63,11 +63,12 @@ def test_classes_are_the_options_of_a_classification(tmp_path: Path) -> None:
     assert said.n_classes == 3
 
 
-def test_length_normalisation_orders_by_mean_and_keeps_the_scale(rng: np.random.Generator) -> None:
+def test_length_normalisation_orders_by_character_on_the_scale_of_a_token(rng: np.random.Generator) -> None:
     total = -rng.uniform(1, 30, size=(5, 4))
     options = [["x" * int(n) for n in rng.integers(1, 20, size=4)] for _ in range(5)]
-    scores = per_character(total, options)
+    tokens = rng.integers(1, 5, size=(5, 4))
+    scores = per_character(total, options, tokens)
     lengths = np.asarray([[len(text) for text in row] for row in options])
     assert (scores.argsort(axis=1) == (total / lengths).argsort(axis=1)).all()
-    same = [["ab"] * 4] * 5
-    np.testing.assert_allclose(per_character(total, same), total)
+    alike = per_character(total, [["abc"] * 4] * 5, np.full((5, 4), 2))
+    np.testing.assert_allclose(alike, total / 2)

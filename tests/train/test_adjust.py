@@ -8,7 +8,7 @@ from fresh import SEEDS
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.labels import Targets, WeakLabels
-from outgrow.train.adjust import apply_bias, average_views, marginal_bias, match_marginals
+from outgrow.train.adjust import SHARPNESS, apply_bias, average_views, marginal_bias, match_marginals
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -58,6 +58,15 @@ def test_a_class_without_a_share_is_not_predicted():
     assert np.allclose(matched.mean(axis=0), [0.25, 0.75, 0.0], atol=1e-10)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_answers_get_the_wanted_shares(seed):
+    rng = np.random.default_rng(seed)
+    probs = softmax(2 * rng.normal(size=(2000, 6)), axis=1)
+    shares = rng.dirichlet(np.full(6, 5.0))
+    answers = apply_bias(probs, marginal_bias(probs, shares, SHARPNESS["answers"])).argmax(axis=1)
+    assert np.allclose(np.bincount(answers, minlength=6) / 2000, shares, atol=0.01, rtol=0)
+
+
 def labels(items, probs, name="student"):
     return WeakLabels(items, (name,), np.asarray(probs)[:, None])
 
@@ -86,7 +95,7 @@ def test_the_bias_is_fitted_on_weak_labelled_items_only(tmp_path):
     folder.mkdir()
     targets.save(folder / "targets.parquet")
     work = job(tmp_path, student=student, targets=folder)
-    match_marginals(work, name="matched")
+    match_marginals(work, name="matched", of="probabilities")
     done = {part: WeakLabels.load(work.out / f"{part}.parquet") for part in ("strong", "test")}
     assert done["strong"].sources == done["test"].sources == ("matched",)
     assert np.allclose(done["strong"].probs[labelled, 0].mean(axis=0), targets.probs.mean(axis=0), atol=1e-10)

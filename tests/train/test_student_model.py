@@ -14,12 +14,22 @@ from outgrow.supervise.weak_model import train_supervisor
 from outgrow.train.student import train_student
 
 
-def run(study, folder, name="student", adapt="full", tune=TUNE, report=lambda *_: None, hints=None, **training):
+def run(
+    study,
+    folder,
+    name="student",
+    adapt="full",
+    tune=TUNE,
+    dtype="float32",
+    report=lambda *_: None,
+    hints=None,
+    **training,
+):
     job = study.job(name, report, **(hints or {}))
     train_student(
         job,
         adapt=adapt,
-        model=model_section(folder, adapt, **training),
+        model={**model_section(folder, adapt, **training), "dtype": dtype},
         loss={"type": "cross_entropy"},
         self_training=None,
         tune=tune,
@@ -86,6 +96,17 @@ def test_lora_on_a_cut_model_is_merged_into_a_plain_folder(tiny, study):
     assert torch.allclose(one_by_one(model, tokenizer, prompts), probs, atol=1e-4)
 
 
+def test_a_pretrained_model_learns_with_a_bfloat16_adapter(study):
+    """SmolLM2 cut after two layers; the folder that is saved answers alike in float32."""
+    here = study()
+    out = run(here, "bundled:smollm2-135m@2", adapt="lora", dtype="bfloat16", lr=5e-3, epochs=8.0)
+    prompts, probs = test_words(here, out)
+    model = AutoModelForSequenceClassification.from_pretrained(out / "model", dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(out / "model")
+    assert (one_by_one(model, tokenizer, prompts) - probs).abs().max() < 0.05
+    assert learned_something(out)
+
+
 @pytest.mark.parametrize("adapt", ["full", "lora"])
 def test_a_choosing_student_keeps_its_language_head(tiny, study, adapt):
     here = study("choose")
@@ -114,7 +135,7 @@ def option_scores(model, tokenizer, items, row):
 def test_a_grid_of_rates_is_searched_on_weak_labels(tiny, study):
     here = study()
     tune = {**TUNE, "lr": [1e-9, 5e-3], "folds": 2}
-    record = json.loads((run(here, tiny("llama"), tune=tune, epochs=15.0) / "chosen.json").read_text())
+    record = json.loads((run(here, tiny("llama"), tune=tune, epochs=8.0) / "chosen.json").read_text())
     assert [point["lr"] for point in record["grid"]] == [1e-9, 5e-3]
     assert record["chosen"]["lr"] == 5e-3
     assert record["grid"][1]["weak_accuracy"] > record["grid"][0]["weak_accuracy"]

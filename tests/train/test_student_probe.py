@@ -52,6 +52,25 @@ def test_it_answers_half_b_and_test_and_is_better_than_chance(study, kind):
     assert record["chosen"]["layer"] == 3
 
 
+EVIDENTIAL = {
+    "type": "evidential",
+    "evidence": "exp_plus_one",
+    "kl": "per_class",
+    "kl_weight": 0.01,
+    "kl_anneal": True,
+}
+PRODUCT = {"type": "product", "alpha": 1.0, "beta": 1.0}
+
+
+@pytest.mark.parametrize("loss", [EVIDENTIAL, {**EVIDENTIAL, "kl": "mixed"}, PRODUCT], ids=["sum", "mixed", "product"])
+@pytest.mark.parametrize("harden", [None, "argmax", "balanced"])
+def test_every_loss_learns_with_and_without_self_training(study, loss, harden):
+    here = study()
+    self_training = harden and {"gamma_max": 0.5, "ramp": 1.0, "harden": harden}
+    table = answers(run(here, loss=loss, self_training=self_training))
+    assert (table.hard[:, 0] == here.task.items.gold[here.split.test]).mean() > 0.5
+
+
 def test_the_saved_head_gives_the_predictions(study):
     here = study()
     out = run(here)
@@ -102,7 +121,7 @@ def test_the_yardstick_is_all_supervisors_whatever_the_targets(study):
 
 def test_layers_are_chosen_on_held_out_items(study):
     here = study()
-    here.save_features(np.random.default_rng(0), layers=(1, 2, 9))
+    here.save_features(np.random.default_rng(0), layers=(1, 9, 2), strength=(0.0, 4.0, 0.5))
     record = json.loads((run(here) / "chosen.json").read_text())
     assert {point["layer"] for point in record["grid"]} == {1, 2, 9}
     assert record["chosen"]["layer"] == 9

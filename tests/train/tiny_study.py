@@ -130,15 +130,17 @@ class Study:
         weight = np.full(len(item), 1 / len(labels.sources))
         Targets(names, labels.probs[item, source], weight).save(self.folder / "targets" / "targets.parquet")
 
-    def save_features(self, rng: np.random.Generator, layers: tuple[int, ...] = (3,)) -> None:
-        """Noisy hidden states: later layers know more."""
+    def save_features(
+        self, rng: np.random.Generator, layers: tuple[int, ...] = (3,), strength: tuple[float, ...] = (2.0,)
+    ) -> None:
+        """Noisy hidden states, each layer with its own strength of the signal."""
         signal = np.eye(3)[self.task.items.gold]
         shape = (len(signal), len(layers), 8)
         if self.task.kind == "choose":
             signal, shape = signal[..., None], (len(signal), 3, len(layers), 8)
         states = rng.normal(size=shape)
-        for number in range(len(layers)):
-            states[..., number, : signal.shape[-1]] += (number + 1) * signal * (2 if self.task.kind == "choose" else 1)
+        for number, factor in enumerate(strength):
+            states[..., number, : signal.shape[-1]] += factor * signal
         np.save(self.folder / "features" / "features.npy", states.astype(np.float32))
         (self.folder / "features" / "features.json").write_text(json.dumps({"layers": list(layers)}))
 

@@ -39,7 +39,7 @@ class Spelling:
 
 
 def spelling_of(tokenizer: Tokenizer) -> Spelling:
-    """The spelling of a fast tokenizer (`backend_tokenizer` of a transformers one). Takes a third of a second for 50k entries."""
+    """The spelling of a fast tokenizer (`backend_tokenizer` of a transformers one). Make it once: it takes time."""
     about = json.loads(tokenizer.to_str())
     alphabet = _Alphabet.of(about)
     # Whoever else uses the tokenizer sets padding and truncation on it as they go.

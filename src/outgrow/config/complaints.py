@@ -31,13 +31,13 @@ class Place:
         return f"{self.name}{'' if line is None else f':{line}'}: {dotted}"
 
 
-def complain(error: ValidationError, place: Place) -> str:
-    """All of the file's mistakes, one line each."""
-    return "\n".join(_sentence(detail, place) for detail in error.errors(include_url=False))
+def complain(error: ValidationError, place: Place, root: type[Section] = Experiment) -> str:
+    """All of the file's mistakes, one line each; `root` is the section that the file is."""
+    return "\n".join(_sentence(detail, place, root) for detail in error.errors(include_url=False))
 
 
-def _sentence(detail: ErrorDetails, place: Place) -> str:
-    path, section = _follow(detail["loc"])
+def _sentence(detail: ErrorDetails, place: Place, root: type[Section]) -> str:
+    path, section = _follow(detail["loc"], root)
     where = place.at(*path)
     kind, value = detail["type"], detail.get("input")
     if kind == "extra_forbidden":
@@ -61,11 +61,11 @@ def _shown(value: Any) -> str:
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
-def _follow(location: Sequence[Key]) -> tuple[list[Key], type[Section] | None]:
+def _follow(location: Sequence[Key], root: type[Section]) -> tuple[list[Key], type[Section] | None]:
     """Walk pydantic's location through the sections; drop union tags; return the path and the last section."""
     path: list[Key] = []
-    here: Any = Experiment
-    section: type[Section] | None = Experiment
+    here: Any = root
+    section: type[Section] | None = root
     for key in location:
         tagged = _tagged(here, key)
         if tagged is not None:

@@ -6,9 +6,9 @@ in the JSON schema and its row in the documentation.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from outgrow.config.method import Method, SelfTraining
 from outgrow.config.model import ModelSection, Supervisor
@@ -16,14 +16,20 @@ from outgrow.config.section import Section
 from outgrow.config.task import TaskSection
 from outgrow.config.tune import Tune
 
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]*$")]
 Variant = Literal["plain", "self_training", "matching", "self_training+matching", "two_views"]
+
+
+def _listed(value: Any) -> Any:
+    """`seeds=7` on the command line means the list of one."""
+    return [value] if isinstance(value, int) else value
 
 
 class Experiment(Section):
     """A whole study."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    name: Name
     """What the study is called; also its folder below `runs/`."""
     task: TaskSection
     """Which question is asked of which items."""
@@ -39,11 +45,13 @@ class Experiment(Section):
     """Every method is run in each of these forms."""
     self_training: SelfTraining = SelfTraining()
     """How the `self_training` variants trust the student's own predictions."""
+    matching: Literal["answers", "probabilities"] = "answers"
+    """What the `matching` variants bring back to the weak labels' class shares."""
     tune: Tune = Tune()
     """The grid that every method searches."""
     untouched: bool = True
     """Also measure the student before any training, where it can answer (causal language models)."""
-    seeds: Annotated[list[int], Field(min_length=1)] = [0, 1, 2]
+    seeds: Annotated[list[int], Field(min_length=1), BeforeValidator(_listed)] = [0, 1, 2]
     """One whole study per seed: splits, training order, everything random."""
     bootstrap: Annotated[int, Field(ge=100)] = 2000
     """Resamples behind every interval."""

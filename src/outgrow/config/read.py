@@ -21,18 +21,26 @@ from outgrow.errors import ConfigError, suggest
 Tree = dict[str, Any]
 
 
-def read_experiment(source: str | Path | Mapping[str, Any], words: Sequence[str] = ()) -> Experiment:
+def read_experiment(
+    source: str | Path | Mapping[str, Any],
+    words: Sequence[str] = (),
+    called: str = "experiment",
+    folder: Path = Path(),
+) -> Experiment:
     """Parse and check an experiment.
 
     `source` is a YAML file or the mapping it would hold; each of `words` is `key.sub=value` with a YAML value
     (`seeds=0,1`, `task.sizes.test=200`, `methods.0.loss.type=evidential`). Paths of data files are taken from the
-    experiment file's folder. Raises `ConfigError`.
+    experiment file's folder; a mapping has none and may be given `folder`, and a name for messages. Raises
+    `ConfigError`.
     """
     if isinstance(source, Mapping):
-        tree, place, folder = _plain(source), Place("experiment"), Path()
+        tree, place = _plain(source), Place(called)
     else:
-        tree, place = _load(Path(source))
+        tree, place = load_tree(Path(source))
         folder = Path(source).parent
+    if "suite" in tree:
+        raise ConfigError(f"{place.name}: is a suite of several studies; run it with `outgrow suite`")
     # Filled in before the words, so that they can reach into a named row, and after, so that they can name one.
     _fill_in_methods(tree, place)
     for word in words:
@@ -77,7 +85,8 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> Tree:
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
-def _load(path: Path) -> tuple[Tree, Place]:
+def load_tree(path: Path) -> tuple[Tree, Place]:
+    """A YAML file that holds a mapping, and where its keys stand. Raises `ConfigError` for anything else."""
     try:
         text = path.read_text(encoding="utf-8")
         tree = yaml.load(text, _Loader)

@@ -28,6 +28,10 @@ class Lines:
     ) -> None:
         return None
 
+    def section(self, name: str) -> None:
+        """A further study begins."""
+        self.console.print(f"── {name}", markup=False, highlight=False)
+
     def __call__(self, event: Event) -> None:
         if event.kind == "cached":
             return
@@ -57,6 +61,13 @@ class Bars:
     ) -> None:
         self.progress.__exit__(kind, error, at)
 
+    def section(self, name: str) -> None:
+        """A further study begins."""
+        self.progress.console.print(f"── {name}", markup=False, highlight=False)
+        if self.study is not None:
+            self.progress.remove_task(self.study)
+            self.study = None
+
     def __call__(self, event: Event) -> None:
         if self.study is None:
             self.study = self.progress.add_task("study", total=event.total)
@@ -75,6 +86,9 @@ class Bars:
 
 class Silent(Lines):
     """Nothing at all."""
+
+    def section(self, name: str) -> None:
+        return None
 
     def __call__(self, event: Event) -> None:
         return None

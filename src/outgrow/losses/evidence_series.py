@@ -10,14 +10,14 @@ The textbook form has terms of order E ln E that cancel in the sum: at logits of
 float32. Here every term is of the order of the result. With u = 1/(1+e), v = 1-u and w = V/(V+E), all within 0 … 1,
 
     h(e)   = -½ ln(1+e) + v D(u)                 dh/dz        = -v T(u),      T = ½ - u (D - v D'),  for e = exp(z)
-    H_V(E) = (V-½) ln(1+E/V) + P_V(w)            E dH_V/dE    = E w Q_V(w)
+    H_V(E) = (V-½) ln(1+E/V) + P_V(w)            dH_V/dE      = w Q_V(w)
 
-and D, T, P_V, Q_V are smooth. P_V and Q_V are Stirling's series, which a vocabulary's argument (never under V) makes exact.
-D is what Stirling's series would sum to if it converged: it is interpolated at Chebyshev points, to 2e-10 for float32 and
-4e-14 for float64, and T follows from the same polynomial, so that the gradient is the gradient of the value.
+and D, T, P_V, Q_V are smooth. P_V and Q_V are Stirling's series, which is exact for arguments as large as V and more.
+D is what Stirling's series would sum to if it converged down to alpha = 1: it is interpolated at Chebyshev points, to
+2e-10 for float32 and 4e-14 for float64, and T follows from the same polynomial, so that the gradient is the gradient
+of the value. This costs two polynomials per entry, a small part of what lnGamma, psi and psi' cost.
 
-This costs two polynomials per entry, an order of magnitude less than lnGamma, psi and psi' and their derivatives. It is
-made for vocabularies: below `FEWEST_TOKENS` the series for V would not be exact, and `losses.dirichlet` is the place to go.
+It is made for vocabularies: below `FEWEST_TOKENS` the series for V would not be exact; few classes go to `dirichlet`.
 """
 
 from functools import cache
@@ -27,10 +27,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.polynomial import Chebyshev, Polynomial
-from numpy.typing import NDArray
 from scipy.special import digamma, gammaln
 from torch import Tensor
-from torch.nn.functional import softplus
 
 FEWEST_TOKENS = 8
 """From this vocabulary size on the truncated series below are exact to 1e-12."""
@@ -54,12 +52,17 @@ class Total(NamedTuple):
     slope: tuple[float, ...]
 
 
-def own_term(logits: Float[Tensor, "*rows vocab"]) -> Term:
-    """h(exp(z)) and its derivative with respect to z, elementwise; any z, -inf and 1e30 included."""
-    value_of, slope_of = _own_polynomials(16 if logits.dtype == torch.float64 else 10)
-    u, v = torch.sigmoid(-logits), torch.sigmoid(logits)
-    # The threshold only keeps exp from overflowing: at its default of 20 softplus would be off by 2e-9.
-    value = polynomial(u, value_of).mul_(v).sub_(softplus(logits, threshold=60), alpha=0.5)
+def evidence(logits: Float[Tensor, "*rows vocab"]) -> Float[Tensor, "*rows vocab"]:
+    """exp(z); counted up to e^75 in float32 (e^600 in float64), so that a vocabulary's sum is a number too."""
+    return logits.clamp(max=600 if logits.dtype == torch.float64 else 75).exp_()
+
+
+def own_term(evidence: Float[Tensor, "*rows vocab"]) -> Term:
+    """h(e) and its derivative with respect to the logit, elementwise, for finite e >= 0."""
+    value_of, slope_of = _own_polynomials(16 if evidence.dtype == torch.float64 else 10)
+    u = (evidence + 1).reciprocal_()
+    v = evidence * u
+    value = polynomial(u, value_of).mul_(v).sub_(evidence.log1p(), alpha=0.5)
     return Term(value, polynomial(u, slope_of).mul_(v).neg_())
 
 

@@ -1,24 +1,24 @@
 """Losses over a whole vocabulary without the logits of the whole batch.
 
-Logits are hidden states times the output matrix: [token, vocab], for 2,048 tokens of a 50k vocabulary 400 MB, and cross-entropy
-as PyTorch writes it keeps three such arrays. Here tokens pass in chunks, and a chunk's logits turn, in place, first into the
-loss's gradient with respect to them, then into its share of the gradients of the hidden states and the output matrix:
+Logits are hidden states times the output matrix: [token, vocab], for 2,048 tokens of a 50k vocabulary 400 MB; plain
+cross-entropy holds three such arrays. Here tokens pass in chunks, and a chunk's logits turn, in place, into the loss's
+gradient with respect to them, and that into a part of the gradients of the hidden states and the output matrix:
 
     z = h W^T + b        loss_i(z_i), g_i = w_i dloss_i/dz_i        dh_i = g_i W,   dW += g^T h,   db += Σ_i g_i
 
-So the gradient is made in the forward pass and nothing is recomputed (the idea of Liger-Kernel's fused losses, Hsu et al.
-2024, arXiv 2410.10989). The price is that the weight w_i of every token must be known beforehand: the result is the
+So the gradient is made in the forward pass and nothing is recomputed (the idea of Liger-Kernel's fused losses, Hsu et
+al. 2024, arXiv 2410.10989). The price is that every token's weight w_i must be known beforehand: the result is the
 weighted sum of the losses, not the losses, and the backward pass only multiplies three finished arrays by one number.
 
-Within a chunk, rows pass in blocks small enough for the processor's cache, and within a block a loss is written as plain
-dense formulas over [row, vocab]. That is why a loss may take fifty passes over a block and still cost less than the
-matrix products. A row loss (`RowLoss`) knows nothing of chunks, hidden states or weights.
+Within a chunk, rows pass in blocks small enough for the processor's cache, and within a block a loss is written as
+plain dense formulas over [row, vocab]. That is why a loss may take fifty passes over a block and still cost less than
+the matrix products. A row loss (`RowLoss`) knows nothing of chunks, hidden states or weights.
 
 What this does not do: shard the vocabulary over devices, or differentiate twice.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -61,28 +61,42 @@ def chunked_loss(
 
     A token of weight 0 is left out before any arithmetic: its label may be anything (-100, say) and its hidden state
     NaN. Half-precision logits are computed in the hidden states' type, losses always in float32 or float64; the output
-    matrix is cast to the hidden states' type where the two differ. `chunk` is the number of tokens per chunk; it changes time
-    and memory, and the result only by rounding. `backward` may run once.
+    matrix is cast to the hidden states' type where the two differ. `chunk` is the number of tokens per chunk; it
+    changes time and memory, and the result only by rounding. `backward` may run once. Half precision means bfloat16:
+    float16 would need its loss scaled before this function's gradients are rounded, not after.
     """
+    precise = torch.float64 if hidden.dtype == torch.float64 else torch.float32
     if token_weight is None:
         token_weight = torch.ones_like(prob)
     elif token_weight.requires_grad:
         raise ValueError("token weights are constants of the loss: detach them")
-    weight = weight.to(hidden.dtype)
+    matrix = weight.to(hidden.dtype)
     bias = None if bias is None else bias.to(hidden.dtype)
     chunk = chunk or _chunk_size(len(weight), hidden.device.type)
-    needs = tuple(torch.is_grad_enabled() and x is not None and x.requires_grad for x in (hidden, weight, bias))
-    total, per_token = _Chunked.apply(
-        hidden, weight, bias, label.long(), prob, token_weight, row_loss, chunk, needs
-    )  # fmt: skip
+    wanted = torch.is_grad_enabled()
+    needs = tuple(wanted and x is not None and x.requires_grad for x in (hidden, matrix, bias))
+    constants = (label.long(), prob, token_weight.to(precise), row_loss, chunk, needs)
+    total, per_token = cast(tuple[Tensor, Tensor], _Chunked.apply(hidden, matrix, bias, *constants))  # type: ignore[no-untyped-call]
     return TokenLoss(total, per_token)
 
 
+class _Tokens(NamedTuple):
+    """What there is per token."""
+
+    hidden: Tensor
+    label: Tensor
+    prob: Tensor
+    weight: Tensor
+
+    def at(self, rows: Tensor | slice) -> "_Tokens":
+        return _Tokens(*(x[rows] for x in self))
+
+
 class _Gradients(NamedTuple):
-    """Room for the gradients that somebody wants; in the types of what they belong to."""
+    """Gradients, where somebody wants them; in the types of what they belong to."""
 
     hidden: Tensor | None
-    weight: Tensor | None
+    matrix: Tensor | None
     bias: Tensor | None
 
 
@@ -90,10 +104,10 @@ class _Chunked(torch.autograd.Function):
     """Forward makes loss and gradients, backward scales the gradients."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,
         hidden: Tensor,
-        weight: Tensor,
+        matrix: Tensor,
         bias: Tensor | None,
         label: Tensor,
         prob: Tensor,
@@ -102,24 +116,24 @@ class _Chunked(torch.autograd.Function):
         chunk: int,
         needs: tuple[bool, bool, bool],
     ) -> tuple[Tensor, Tensor]:
+        tokens, n_tokens = _Tokens(hidden, label, prob, token_weight), len(label)
         kept = token_weight.nonzero().squeeze(1)
-        everything = len(kept) == len(label)
-        of_kept = [x if everything else x[kept] for x in (hidden, label, prob, token_weight)]
+        if len(kept) < n_tokens:
+            tokens = tokens.at(kept)
         with torch.autocast(hidden.device.type, enabled=False):
-            losses, gradients = _pass(row_loss, weight, bias, *of_kept, chunk, needs)
-        total = (losses * of_kept[3].to(losses.dtype)).sum()
-        if everything:
-            ctx.gradients = gradients
-            per_token = losses
-        else:
-            ctx.gradients = gradients._replace(hidden=_put_back(gradients.hidden, kept, len(label)))
-            per_token = losses.new_zeros(len(label)).index_copy_(0, kept, losses)
-        ctx.mark_non_differentiable(per_token)
-        return total, per_token
+            losses, gradients = _pass(row_loss, tokens, matrix, bias, chunk, needs)
+        total = (losses * tokens.weight).sum()
+        if len(kept) < n_tokens:
+            losses = _put_back(losses, kept, n_tokens)
+            if gradients.hidden is not None:
+                gradients = gradients._replace(hidden=_put_back(gradients.hidden, kept, n_tokens))
+        ctx.gradients = gradients
+        ctx.mark_non_differentiable(losses)
+        return total, losses
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, outer: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, outer: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         if ctx.gradients is None:
             raise RuntimeError("the gradients of a chunked token loss were used up by an earlier backward")
         # Scaled in place and let go of: a copy of the output matrix's gradient would be the largest array of all.
@@ -130,78 +144,66 @@ class _Chunked(torch.autograd.Function):
 
 def _pass(
     row_loss: RowLoss,
-    weight: Tensor,
+    tokens: _Tokens,
+    matrix: Tensor,
     bias: Tensor | None,
-    hidden: Tensor,
-    label: Tensor,
-    prob: Tensor,
-    token_weight: Tensor,
     chunk: int,
     needs: tuple[bool, bool, bool],
 ) -> tuple[Tensor, _Gradients]:
     """Losses of all tokens, and the weighted sum's gradients."""
-    losses = hidden.new_empty(len(hidden), dtype=_precise(hidden.dtype))
-    gradients = _room(needs, hidden, weight, bias)
-    buffer = hidden.new_empty(min(chunk, len(hidden)), len(weight))
-    for part in _slices(len(hidden), chunk):
-        logits = buffer[: part.stop - part.start]
-        _multiply(hidden[part], weight, bias, out=logits)
-        losses[part] = _rows(row_loss, logits, label[part], prob[part], token_weight[part])
-        _accumulate(gradients, logits, hidden, weight, part)
+    losses = torch.empty_like(tokens.weight)
+    gradients = _room(needs, tokens.hidden, matrix, bias)
+    buffer = matrix.new_empty(min(chunk, len(losses)), len(matrix))
+    for part in _slices(len(losses), chunk):
+        here = tokens.at(part)
+        logits = buffer[: len(here.label)]
+        _multiply(here.hidden, matrix, bias, out=logits)
+        losses[part] = _rows(row_loss, logits, here)
+        if gradients.hidden is not None:
+            torch.mm(logits, matrix, out=gradients.hidden[part])
+        if gradients.matrix is not None:
+            gradients.matrix.addmm_(logits.T, here.hidden)
+        if gradients.bias is not None:
+            gradients.bias.add_(logits.sum(0))
     return losses, gradients
 
 
-def _rows(row_loss: RowLoss, logits: Tensor, label: Tensor, prob: Tensor, token_weight: Tensor) -> Tensor:
+def _rows(row_loss: RowLoss, logits: Tensor, tokens: _Tokens) -> Tensor:
     """Losses of a chunk; its logits become the weighted gradient, block by block."""
     losses = []
     size = max(1, BLOCK_ELEMENTS.get(logits.device.type, 2**22) // logits.shape[1])
     for rows in _slices(len(logits), size):
-        block = logits[rows].to(_precise(logits.dtype))
-        losses.append(row_loss(block, label[rows], prob[rows]))
-        block.mul_(token_weight[rows, None].to(block.dtype))
+        here = tokens.at(rows)
+        block = logits[rows].to(here.weight.dtype)
+        losses.append(row_loss(block, here.label, here.prob))
+        block.mul_(here.weight[:, None])
         if block.dtype != logits.dtype:
             logits[rows] = block
     return torch.cat(losses)
 
 
-def _accumulate(gradients: _Gradients, logits: Tensor, hidden: Tensor, weight: Tensor, part: slice) -> None:
-    """Carry a chunk's gradient with respect to its logits on to hidden states, output matrix and bias."""
-    if gradients.hidden is not None:
-        torch.mm(logits, weight, out=gradients.hidden[part])
-    if gradients.weight is not None:
-        gradients.weight.addmm_(logits.T, hidden[part])
-    if gradients.bias is not None:
-        gradients.bias.add_(logits.sum(0))
-
-
-def _multiply(hidden: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> None:
+def _multiply(hidden: Tensor, matrix: Tensor, bias: Tensor | None, out: Tensor) -> None:
     """Logits of a chunk, written where the last chunk's were."""
     if bias is None:
-        torch.mm(hidden, weight.T, out=out)
+        torch.mm(hidden, matrix.T, out=out)
     else:
-        torch.addmm(bias, hidden, weight.T, out=out)
+        torch.addmm(bias, hidden, matrix.T, out=out)
 
 
-def _room(needs: tuple[bool, bool, bool], hidden: Tensor, weight: Tensor, bias: Tensor | None) -> _Gradients:
-    owners = zip(needs, (hidden, weight, bias), strict=True)
+def _room(needs: tuple[bool, bool, bool], hidden: Tensor, matrix: Tensor, bias: Tensor | None) -> _Gradients:
+    owners = zip(needs, (hidden, matrix, bias), strict=True)
     return _Gradients(*(torch.zeros_like(owner) if need and owner is not None else None for need, owner in owners))
 
 
-def _put_back(gradient: Tensor | None, kept: Tensor, n_tokens: int) -> Tensor | None:
-    """The gradient of all hidden states from that of the kept ones: zero elsewhere."""
-    if gradient is None:
-        return None
-    return gradient.new_zeros(n_tokens, gradient.shape[1]).index_copy_(0, kept, gradient)
+def _put_back(of_kept: Tensor, kept: Tensor, n_tokens: int) -> Tensor:
+    """Rows of all tokens from those of the kept ones: zero elsewhere."""
+    return of_kept.new_zeros(n_tokens, *of_kept.shape[1:]).index_copy_(0, kept, of_kept)
 
 
 def _chunk_size(vocab: int, device: str) -> int:
     """Tokens per chunk, a multiple of 64 where there is room: matrix products work in such tiles."""
     tokens = max(1, CHUNK_ELEMENTS.get(device, 2**24) // vocab)
     return tokens - tokens % 64 if tokens > 64 else tokens
-
-
-def _precise(dtype: torch.dtype) -> torch.dtype:
-    return torch.float64 if dtype == torch.float64 else torch.float32
 
 
 def _slices(length: int, size: int) -> Iterator[slice]:

@@ -1,18 +1,18 @@
 """The soft label's loss of a few rows over a whole vocabulary, and its gradient, for `token_chunks`.
 
 A supervisor grants the label token c the probability t; the other tokens' target is proportional to the student's own
-probabilities (`token_targets`). Then a distribution over the vocabulary is not needed: with p the student's probability
-of the label, in value and in gradient,
+probabilities (`token_targets`). Then a distribution over the vocabulary is not needed: with p the student's
+probability of the label, in value and in gradient,
 
     KL(target || student) = t ln(t/p) + (1-t) ln((1-t)/(1-p)).
 
-Seen as "the label or one of the others", p = sigmoid(d) with d = z_c - ln Σ_{k≠c} exp(z_k). So neither ln p nor ln(1-p)
-is ever a difference of nearly equal numbers, whatever the student's confidence, and t may be 0 or 1. With q the others'
-softmax, dd/dz = onehot_c - q, so that
+Seen as "the label or one of the others", p = sigmoid(d) with d = z_c - ln Σ_{k≠c} exp(z_k). So neither ln p nor
+ln(1-p) is ever a difference of nearly equal numbers, whatever the student's confidence, and t may be 0 or 1. With q
+the others' softmax, dd/dz = onehot_c - q, so that
 
     student, onehot (t = 1)     dloss/dz = (p - t) (onehot_c - q)
     target_only                 loss = t ln(t/p),   dloss/dz = -t (1-p) (onehot_c - q)
-    self-training               loss = ln Σ_k exp(z_k) - z_top,   dloss/dz = p_label onehot_c + (1-p_label) q - onehot_top
+    self-training               loss = ln Σ_k exp(z_k) - z_top,   dloss/dz = p onehot_c + (1-p) q - onehot_top
 
 Everything that is a number per row is computed in float64: it costs nothing beside [row, vocab].
 """

@@ -1,17 +1,17 @@
 """What a student is to believe at one token: the label with probability t, and something about the other tokens.
 
-A supervisor's text gives, for each of the student's tokens, the label token c and the probability t that the supervisor
-grants it (equations 6 and 7 of Bayesian WeakS-to-Strong, Cui et al. 2024, arXiv 2406.03199). It says nothing about the
-other tokens. Three readings, the rows of the paper's table 8:
+A supervisor's text gives, for each of the student's tokens, the label token c and the probability t that the
+supervisor grants it (equations 6 and 7 of Bayesian WeakS-to-Strong, Cui et al. 2024, arXiv 2406.03199). It says
+nothing about the other tokens. Three readings, the rows of the paper's table 8:
 
     student       y_c = t,   y_k = p_k (1-t) / (1-p_c)   the student's own distribution p, detached, rescaled to fit
     target_only   y_c = t,   y_k = 0                     (sums to t only)
     onehot        y_c = 1,   y_k = 0                     t is ignored
 
-**Self-training** (equation 5) moves a share γ of the target to the student's own most probable token, for a loss that is
-linear in its target the same as (1-γ) loss(y) + γ loss(argmax).
+**Self-training** (equation 5) moves a share γ of the target to the student's own most probable token; for a loss that
+is linear in its target this is the same as (1-γ) loss(y) + γ loss(argmax).
 
-The division by 1 - p_c, which overflows in other codes when the student is sure, does not happen: the other tokens' share
+There is no division by 1 - p_c, which would overflow when the student is sure: the other tokens' share
 q_k = p_k / (1-p_c) is their own softmax. A dense target exists for a block of a few rows at a time only.
 """
 

@@ -6,8 +6,8 @@
 
 (Cui et al. 2024, arXiv 2406.03199, equations 3 to 7.) Targets are (label token, its probability) per token and never a
 distribution over the vocabulary: what the target says about the other tokens is `rest`, see `token_targets`. Logits
-exist for a chunk of tokens at a time, and gradients are made in the forward pass: see `token_chunks`, also for why these
-functions take the tokens' weights and return a weighted sum.
+exist for a chunk of tokens at a time, and gradients are made in the forward pass: see `token_chunks`, also for why
+these functions take the tokens' weights and return a weighted sum. For a mean over tokens give weights 1/n.
 
 What this does not do: choose targets (`align`), average over a batch, or anneal (the trainer knows the progress).
 """
@@ -64,8 +64,8 @@ def soft_label_loss(
     "student" (the paper's method), "target_only" or "onehot": table 8's rows; the first is >= 0. `self_training` γ
     gives (1-γ) times that plus γ times the cross-entropy with the student's own most probable token (equation 5).
     `token_weight` are constants >= 0 (default 1; 0 leaves a token out whatever its label); `chunk` is the number of
-    tokens per chunk. Gradients flow into `hidden`, `weight` and `bias`, none into the target. ValueError for an unknown
-    `rest` or a γ outside 0 … 1.
+    tokens per chunk. Gradients flow into `hidden`, `weight` and `bias`, none into the target. ValueError for an
+    unknown `rest` or a γ outside 0 … 1.
     """
     check_target(rest, self_training)
     rows = partial(soft_label_rows, rest=rest, self_training=self_training)
@@ -90,13 +90,12 @@ def evidential_token_loss(
 ) -> TokenLoss:
     """Σ_k y_k (ln S - ln alpha_k) + kl_weight clamp(annealing KL) of each token, alpha = exp(logits) + 1.
 
-    y is the target of (`label`, `prob`, `rest`); `self_training` γ makes it (1-γ) y + γ onehot(argmax), as the released
-    code does, which for "per_class" is equation 5. `kl` is "mixed" (the released code: KL of Dir(y + (1-y) alpha)) or
-    "per_class" (equation 4: Σ_k y_k KL of alpha with component k set to 1). `annealing` is the share of the run that
-    has passed, 0 … 1; `annealing KL` is cut at ±`clamp` (infinity switches that off), and has no gradient beyond. The
-    defaults are the released code's. Algebra: `token_evidence`.
-    Other arguments as in `soft_label_loss`. ValueError also
-    for an unknown `kl` and a vocabulary under 8.
+    y is the target of (`label`, `prob`, `rest`); `self_training` γ makes it (1-γ) y + γ onehot(argmax), as the
+    released code does, which for "per_class" is equation 5. `kl` is "mixed" (the released code: KL of
+    Dir(y + (1-y) alpha)) or "per_class" (equation 4: Σ_k y_k KL of alpha with component k set to 1). `annealing` is
+    the share of the run that has passed, 0 … 1; `annealing KL` is cut at ±`clamp` (infinity switches that off) and has
+    no gradient beyond. The defaults are the released code's. The algebra is in `token_evidence`; other arguments as in
+    `soft_label_loss`. ValueError also for an unknown `kl` and a vocabulary under 8.
     """
     check_target(rest, self_training)
     if kl not in get_args(Kl):

@@ -8,14 +8,15 @@ import contextlib
 import hashlib
 import io
 import shutil
-import tempfile
 from pathlib import Path
 
 import torch
 from filelock import FileLock
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from outgrow.errors import DataError
+from outgrow.graph.durable import sync_tree
 from outgrow.models.names import PREFIX, Bundled, cache_folder, package_folder, require_wheels, wheel_versions
 from outgrow.models.quiet import quiet
 
@@ -36,10 +37,10 @@ def bundled_folder(key: str) -> Path:
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_suffix(".lock")):
+        with FileLock(target.with_name(f"{target.name}.lock")):
             if not (target / "config.json").is_file():
                 _convert(bundled, target)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise DataError(
             f"{target}: the converted model cannot be written ({error}); free some space (0.6-1.1 GB), or set"
             " OUTGROW_CACHE to another folder"
@@ -48,10 +49,12 @@ def bundled_folder(key: str) -> Path:
 
 
 def _convert(bundled: Bundled, target: Path) -> None:
-    """Write the folder under a temporary name beside `target`, and rename it when it is whole."""
-    with tempfile.TemporaryDirectory(prefix=f"{target.name}.", dir=target.parent) as room:
-        source, draft = Path(room) / "source", Path(room) / "draft"
-        source.mkdir()
+    """Write the folder under another name beside `target`, and rename it when it is whole and on the disk."""
+    room = target.with_name(f"{target.name}.unfinished")
+    source, draft = room / "source", room / "draft"
+    try:
+        shutil.rmtree(room, ignore_errors=True)  # Of a conversion that was killed.
+        source.mkdir(parents=True)
         _join(bundled, source / "model.gguf")
         # The reader draws its own progress bar, which knows no switch.
         with quiet(), contextlib.redirect_stderr(io.StringIO()):
@@ -62,7 +65,10 @@ def _convert(bundled: Bundled, target: Path) -> None:
             model.hf_quantizer = None
             model.save_pretrained(draft)
             tokenizer.save_pretrained(draft)
+        sync_tree(draft)
         draft.rename(target)
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
 
 
 def _join(bundled: Bundled, target: Path) -> None:

@@ -26,6 +26,11 @@ class Choices(NamedTuple):
     """How many items lost a part of their prompt (its beginning) or of an option (its end)."""
 
     @property
+    def token_counts(self) -> Int[np.ndarray, "item option"]:
+        """Tokens of every option."""
+        return np.asarray([[len(option) for option in options] for options in self.options])
+
+    @property
     def tokens(self) -> int:
         """Tokens in all, each prompt counted once."""
         return sum(map(len, self.prefixes)) + sum(len(option) for options in self.options for option in options)

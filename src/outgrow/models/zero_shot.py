@@ -6,9 +6,10 @@ scores; evaluation harnesses call the accuracy of their argmax "acc" and "acc_no
     score: sum    sum over the option's tokens               acc
     score: mean   the same per character of the option       acc_norm (the default)
 
-Probabilities are a softmax over the options; the mean is first multiplied by the average length of the item's options,
-so that it orders them as it did and yet has the scale of a log-likelihood. For *classify* the class names are the
-options. Nothing is tuned, and no gold is looked at.
+Probabilities are a softmax over the options; the mean is first multiplied by the item's characters per token, so that
+it orders the options as it did and has the scale of one token's log-likelihood, whatever the language: milder, and
+nearer to calibrated, than the sum. For *classify* the class names are the options. Nothing is tuned, and no gold is
+looked at.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from outgrow.data.task import Split, Task
@@ -68,7 +69,7 @@ def answer(
     scorer = _scorer(lm, tokenizer, choices, packed)
     scores = np.load(sweep(job, Sweep(choices.lengths(packed), (len(options[0]),), scorer))).astype(np.float64)
     if score == "mean":
-        scores = per_character(scores, options)
+        scores = per_character(scores, options, choices.token_counts)
     WeakLabels(items.ids, (SOURCE,), softmax(scores)[:, None]).save(job.out / "test.parquet")
 
 
@@ -89,8 +90,7 @@ def option_logprobs(
     batches = length_sorted_batches(choices.lengths(packed), batch_tokens)
     for rows, scores in with_smaller_batches(_scorer(lm, tokenizer, choices, packed), batches):
         total[rows] = scores
-    counts = np.asarray([[len(option) for option in row] for row in choices.options])
-    return OptionLogprobs(total, total / counts)
+    return OptionLogprobs(total, total / choices.token_counts)
 
 
 def _scorer(
@@ -107,11 +107,14 @@ def _scorer(
 
 
 def per_character(
-    total: Float[np.ndarray, "item option"], options: Sequence[Sequence[str]]
+    total: Float[np.ndarray, "item option"],
+    options: Sequence[Sequence[str]],
+    token_counts: Int[np.ndarray, "item option"],
 ) -> Float[np.ndarray, "item option"]:
-    """Log-likelihoods per character of the option, times the average number of characters of the item's options."""
+    """Log-likelihoods per character of the option, times the characters per token over all options of the item."""
     length = np.asarray([[max(1, len(text)) for text in row] for row in options], dtype=np.float64)
-    return np.asarray(total / length * length.mean(axis=1, keepdims=True))
+    per_token = length.sum(axis=1, keepdims=True) / token_counts.sum(axis=1, keepdims=True)
+    return np.asarray(total / length * per_token)
 
 
 def softmax(scores: Float[np.ndarray, "item option"]) -> Float[np.ndarray, "item option"]:

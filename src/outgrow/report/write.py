@@ -40,7 +40,7 @@ def write_report(study: Study, store: Store, outcomes: Mapping[str, Outcome], fo
     contents = report_files(study, store, outcomes, results)
     try:
         for name, text in contents.items():
-            _write(folder / name, text)
+            write_file(folder / name, text)
         _sweep(folder, set(contents))
     except OSError as error:
         sentence = full_disk(error, folder)
@@ -79,7 +79,8 @@ def _json(content: Any) -> str:
     return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
-def _write(path: Path, text: str) -> None:
+def write_file(path: Path, text: str) -> None:
+    """Write a text file that appears whole or not at all; folders above it are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -1,16 +1,18 @@
 """What may still be done to a trained student, without new labels: match class shares, average two views.
 
-**Marginal matching.** Averaged weak labels are under-confident, and a student trained on them drifts to the frequent
-classes. One bias b per class, added to the log-probabilities, brings the mean prediction on the weak-labelled inputs
-back to the class shares m of the weak targets:
+**Marginal matching.** Averaged weak labels are under-confident, and the *answers* of a student trained on them, its
+most probable classes, drift to the frequent classes. (Its mean probabilities do not: a free bias in the head makes
+them equal to the targets' mean.) One bias b per class, added to the log-probabilities, brings the answers on the
+weak-labelled inputs back to the class shares m of the weak targets. With a sharpness s,
 
-    mean_i softmax(log p_i + b) = m
+    mean_i softmax(s (log p_i + b)) = m,
 
-That is where the convex function  mean_i logsumexp(log p_i + b) − m · b  is least; Newton's method finds it in a few
-rounds (the same point that alternate rescaling of rows and columns, Sinkhorn 1964, creeps up to). The bias is fitted
-on the inputs that carry weak labels and then applied to the test predictions, never fitted on them. Much of what
-self-training gains on K-class tasks is this correction, so a matched row belongs next to it. It makes no sense for
-*choose*, where a class is no more than a position.
+which for s = 1 matches mean probabilities and for large s the shares of answers. That is where the convex function
+mean_i logsumexp(s (log p_i + b)) − s m · b  is least; Newton's method finds it in a few rounds (the same point that
+alternate rescaling of rows and columns, Sinkhorn 1964, creeps up to). The bias is fitted on the inputs that carry weak
+labels and then applied to the test predictions, never fitted on them. Much of what self-training gains on K-class
+tasks is this correction, so a matched row belongs next to it. It makes no sense for *choose*, where a class is no more
+than a position.
 
 **Two views.** The mean of the probabilities of two students that look at different layers or models.
 """
@@ -29,14 +31,16 @@ CLOSE_ENOUGH = 1e-12
 MOST_ROUNDS = 200
 SOFTENING = (64, 32, 16, 8, 4, 2, 1)
 RIDGE = 1e-11
+SHARPNESS = {"answers": 32.0, "probabilities": 1.0}
+"""What is matched: at 32, a class that is 10 % more probable than the next counts as 95 % of an answer."""
 LEAST_PROBABILITY = 1e-12
 """Stands in for a smaller probability: what rounds to zero no bias could lift."""
 
 
 def marginal_bias(
-    probs: Float[np.ndarray, "item class"], marginals: Float[np.ndarray, "class"]
+    probs: Float[np.ndarray, "item class"], marginals: Float[np.ndarray, "class"], sharpness: float = 1.0
 ) -> Float[np.ndarray, "class"]:
-    """The bias per class under which the mean of `softmax(log probs + bias)` over the items is `marginals`.
+    """The bias per class under which the mean of `softmax(sharpness * (log probs + bias))` is `marginals`.
 
     Its mean over the classes with a share is 0; a class without a share gets −inf: it is not predicted any more.
 
@@ -44,7 +48,7 @@ def marginal_bias(
         StepFailed: no bias reaches the shares within rounding, as when two classes are never both possible.
     """
     wanted = marginals > 0
-    logs = np.log(np.maximum(probs[:, wanted], LEAST_PROBABILITY))
+    logs = sharpness * np.log(np.maximum(probs[:, wanted], LEAST_PROBABILITY))
     share = marginals[wanted] / marginals[wanted].sum()
     bias = np.zeros(len(share))
     # Confident predictions make the function a polyhedron on which Newton's method gets lost. So it is first solved
@@ -52,7 +56,7 @@ def marginal_bias(
     for softness in SOFTENING:
         bias = _newton(logs / softness, share, bias / softness) * softness
     full = np.full(len(marginals), -np.inf)
-    full[wanted] = bias - bias.mean()
+    full[wanted] = (bias - bias.mean()) / sharpness
     return full
 
 
@@ -64,8 +68,11 @@ def apply_bias(
     return shifted
 
 
-def match_marginals(job: Job, *, name: str) -> None:
-    """The step `matched`: inputs `student` and `targets`; writes its predictions anew, and `bias.json`."""
+def match_marginals(job: Job, *, name: str, of: str) -> None:
+    """The step `matched`: inputs `student` and `targets`; writes its predictions anew, and `bias.json`.
+
+    `of`: match the shares of its `answers` or its mean `probabilities`.
+    """
     targets = Targets.load(job.inputs["targets"] / "targets.parquet").collapse()
     student = {part: WeakLabels.load(job.inputs["student"] / f"{part}.parquet") for part in ("strong", "test")}
     row = {item: number for number, item in enumerate(student["strong"].items)}
@@ -73,7 +80,7 @@ def match_marginals(job: Job, *, name: str) -> None:
     if missing:
         raise DataError(f"{job.inputs['student'] / 'strong.parquet'}: no prediction for item `{missing[0]}`")
     labelled = [row[item] for item in targets.items]
-    bias = marginal_bias(student["strong"].probs[labelled, 0], targets.probs.mean(axis=0))
+    bias = marginal_bias(student["strong"].probs[labelled, 0], targets.probs.mean(axis=0), SHARPNESS[of])
     for part, labels in student.items():
         WeakLabels(labels.items, (name,), apply_bias(labels.probs, bias)).save(job.out / f"{part}.parquet")
     finite = [float(value) if np.isfinite(value) else None for value in bias]

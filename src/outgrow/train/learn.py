@@ -5,7 +5,6 @@ from typing import Any
 
 from outgrow.graph.step import Job
 from outgrow.losses import Objective
-from outgrow.train.fine_tune import learn_model
 from outgrow.train.lesson import Learned, Lesson, Tuning
 from outgrow.train.probe import learn_probe
 
@@ -16,4 +15,7 @@ def learn(
     """Learn `lesson` and answer what it asks; `adapt` is `probe`, `full` or `lora`."""
     if adapt == "probe":
         return learn_probe(job, lesson, objective, model, tuning)
+    # The Trainer and PEFT take seconds to import, which a study of probes should not pay.
+    from outgrow.train.fine_tune import learn_model
+
     return learn_model(job, lesson, objective, model, tuning, seed)

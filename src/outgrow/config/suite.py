@@ -1,0 +1,82 @@
+"""A suite: several studies that differ in a few keys, in one file.
+
+suite: laptop_suite
+base:            # an experiment without a name
+  ...
+studies:         # what each study changes, merged key by key
+  arc_easy: {task: {name: arc_easy}, student: {layer: 20}}
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from outgrow.config.complaints import complain
+from outgrow.config.experiment import Experiment, Name
+from outgrow.config.read import load_tree, read_experiment
+from outgrow.config.section import Section
+from outgrow.errors import ConfigError
+
+
+class SuiteFile(Section):
+    """The keys of a suite file."""
+
+    suite: Name
+    """What the suite is called; its reports go to `runs/SUITE/STUDY`."""
+    base: dict[str, Any]
+    """An experiment without a name: what all studies share."""
+    studies: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
+    """By name, the keys in which a study differs from the base."""
+
+
+class Suite(Section):
+    """A suite, read: its studies are whole experiments."""
+
+    name: str
+    studies: dict[str, Experiment]
+
+    @property
+    def folder(self) -> Path:
+        """Where the tables over all studies go."""
+        return Path("runs") / self.name
+
+
+def read_suite(path: str | Path, words: Sequence[str] = ()) -> Suite:
+    """Read a suite file; `words` are overrides for every study. Raises `ConfigError`."""
+    path = Path(path)
+    tree, place = load_tree(path)
+    try:
+        file = SuiteFile.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(complain(error, place, SuiteFile)) from None
+    studies = {
+        name: read_experiment(
+            {
+                **merge(file.base, changes),
+                "name": f"{file.suite}.{name}",
+                "output": str(Path("runs") / file.suite / name),
+            },
+            words,
+            called=place.at("studies", name),
+            folder=path.parent,
+        )
+        for name, changes in file.studies.items()
+    }
+    return Suite(name=file.suite, studies=studies)
+
+
+def read_studies(source: str | Path | Mapping[str, Any], words: Sequence[str] = ()) -> list[Experiment]:
+    """The one experiment of a file or mapping, or all experiments of a suite file."""
+    if not isinstance(source, Mapping) and "suite" in load_tree(Path(source))[0]:
+        return list(read_suite(source, words).studies.values())
+    return [read_experiment(source, words)]
+
+
+def merge(base: Any, changes: Any) -> Any:
+    """Mappings are merged key by key, and a key changed to null is dropped; anything else is replaced."""
+    if not isinstance(base, Mapping) or not isinstance(changes, Mapping):
+        return changes
+    both = {key: merge(base.get(key), value) for key, value in changes.items()}
+    return {key: value for key, value in {**base, **both}.items() if key not in changes or value is not None}

@@ -1,0 +1,111 @@
+"""A suite of studies: run one after another, then put side by side.
+
+The table over all studies has a row per method and variant and a column per study; the last column is the mean over
+the studies with a Student interval over them: how the method would do on another set of this kind, which no interval
+within a study can tell.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import t as student_t
+
+from outgrow import api
+from outgrow.config.suite import read_suite
+from outgrow.graph.run import Event
+from outgrow.metrics.estimate import LEVEL, Estimate
+from outgrow.report.results import Results, RowResult
+from outgrow.report.table import Column, Line, Table
+from outgrow.report.write import write_file
+
+
+@dataclass(frozen=True)
+class SuiteResult:
+    """The results of every study, by name, and the tables over all of them."""
+
+    folder: Path
+    results: dict[str, api.Result]
+    tables: tuple[Table, ...]
+
+
+def run_suite(
+    path: str | Path,
+    *words: str,
+    jobs: int = 1,
+    on_event: Callable[[Event], None] = lambda event: None,
+    on_study: Callable[[str], None] = lambda name: None,
+) -> SuiteResult:
+    """Run every study of a suite file to its report, then write the tables over all of them.
+
+    Steps that studies share are made once. `on_study` hears each study's name before it starts. An interrupted study
+    is the last one. Raises `ConfigError` and `DataError` for bad input, before anything runs if the file shows it.
+    """
+    suite = read_suite(path, words)
+    results: dict[str, api.Result] = {}
+    for name, experiment in suite.studies.items():
+        on_study(name)
+        results[name] = api.run_experiment(experiment, jobs=jobs, on_event=on_event)
+        if results[name].interrupted:
+            break
+    found = {name: result.results for name, result in results.items()}
+    tables = (pgr_table(found), accuracy_table(found))
+    for table in tables:
+        texts = {"md": table.to_markdown(), "csv": table.to_csv(), "json": table.to_json(), "tex": table.to_latex()}
+        for ending, text in texts.items():
+            write_file(suite.folder / f"{table.name}.{ending}", text)
+    return SuiteResult(suite.folder, results, tables)
+
+
+def pgr_table(results: dict[str, Results]) -> Table:
+    """PGR of every row in every study, and its mean over the studies."""
+    caption = (
+        "Performance gap recovered, mean over supervisors; in brackets 95 % intervals: within a study over items and"
+        " seeds, in the last column over the studies."
+    )
+    return _table(results, "pgr", "PGR over the studies", caption, lambda row: row.pgr)
+
+
+def accuracy_table(results: dict[str, Results]) -> Table:
+    """Paired difference of accuracy to plain naive of every row in every study, and its mean."""
+    caption = (
+        "Test accuracy minus that of naive multi-weak without self-training, paired within a study; in brackets 95 %"
+        " intervals: within a study over items and seeds, in the last column over the studies."
+    )
+    return _table(results, "versus_naive", "Difference to naive", caption, lambda row: row.versus_plain_naive, True)
+
+
+def _table(
+    results: dict[str, Results],
+    name: str,
+    title: str,
+    caption: str,
+    pick: Callable[[RowResult], Estimate | None],
+    signed: bool = False,
+) -> Table:
+    studies = [Column(study, study, signed=signed, best="high") for study in results]
+    columns = (Column("row", ""), *studies, Column("mean", f"mean of {len(results)}", signed=signed, best="high"))
+    found = {study: {row.name: pick(row) for row in one.of("method")} for study, one in results.items()}
+    names = dict.fromkeys(row for rows in found.values() for row in rows)
+    lines = []
+    for row in names:
+        cells = [rows.get(row) for rows in found.values()]
+        if any(cells):
+            lines.append(Line((row, *cells, over_studies(cells)), ranked=True))
+    return Table(name, title, caption, columns, tuple(lines))
+
+
+def over_studies(cells: list[Estimate | None]) -> Estimate:
+    """Mean over the studies in which the row is defined, with a Student interval over studies."""
+    values = np.asarray([cell.value for cell in cells if cell is not None and cell.value is not None])
+    seeds = max((cell.seeds for cell in cells if cell is not None), default=0)
+    left_out = len(cells) - len(values)
+    note = f"without {left_out} of {len(cells)} studies, where it is undefined" if left_out else ""
+    if not len(values):
+        return Estimate(None, None, None, 0, seeds, "undefined in every study")
+    mean = round(float(values.mean()), 6)
+    if len(values) < 2:
+        return Estimate(mean, None, None, len(values), seeds, note)
+    half = float(student_t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    return Estimate(mean, round(mean - half, 6), round(mean + half, 6), len(values), seeds, note)
