@@ -1,4 +1,4 @@
-"""The token losses where float64 brute force has no digits left, and in float32: mpmath and float64 are the references."""
+"""Token losses where float64 brute force has no digits left, and in float32, against mpmath and float64."""
 
 from functools import partial
 
