@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outgrow.config.experiment import Experiment
+from outgrow.config.model import ModelSection
 from outgrow.config.read import read_experiment
 from outgrow.config.suite import read_studies
 from outgrow.errors import ConfigError, DataError, suggest
@@ -138,11 +139,21 @@ def run_experiment(
     experiment: Experiment, *, jobs: int = 1, on_event: Callable[[Event], None] = lambda event: None
 ) -> Result:
     """`run` for an experiment that is read already."""
+    _settle_models(experiment)
     study = build_study(experiment)
     store = Store(experiment.store)
     threads = experiment.threads or max(1, (os.cpu_count() or 1) // jobs)
     outcomes = run_steps(study.steps, store, jobs=jobs, threads=threads, on_event=on_event)
     return write(study, store, outcomes)
+
+
+def _settle_models(experiment: Experiment) -> None:
+    """Let the hub name the commit of every model, so that the steps' identities are the same in every later run."""
+    from outgrow.models.hub import settle
+
+    for section in (experiment.student, experiment.second_view, *experiment.supervisors.values()):
+        if isinstance(section, ModelSection):
+            settle(section.model, section.revision)
 
 
 def plan(source: Source, *words: str) -> Plan:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from jaxtyping import TypeCheckError
 from scipy.special import polygamma
 from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
@@ -156,7 +157,7 @@ every_loss = pytest.mark.parametrize("name", LOSSES)
 def outcome(case: Case, name: str, **more) -> list[Tensor]:
     """Losses per token, total, and the gradients of hidden states, matrix and bias."""
     loss, options = LOSSES[name]
-    got = case.call(loss, **options, **more)
+    got = case.call(loss, **{**options, **more})
     return [got.per_token, got.total.detach(), *torch.autograd.grad(got.total, case.leaves())]
 
 
@@ -263,11 +264,12 @@ def test_only_what_is_trained_gets_a_gradient(name):
 
 @every_loss
 def test_bfloat16_is_close_to_float64_of_the_same_numbers(name):
-    case, exact = Case(16, dtype=torch.bfloat16), Case(16)
+    case, exact = Case(16, 1.0, torch.bfloat16), Case(16)
     for field in ("hidden", "weight", "bias"):
         setattr(exact, field, getattr(case, field).detach().double().requires_grad_())
     exact.prob, exact.token_weight = case.prob.double(), case.token_weight.double()
-    got, want = outcome(case, name), outcome(exact, name)
+    # Without self-training: rounded logits may have another maximum.
+    got, want = (outcome(x, name, self_training=0.0) for x in (case, exact))
     assert got[0].dtype == torch.float32
     assert got[2].dtype == torch.bfloat16
     for a, b in zip(got, want, strict=True):
@@ -287,13 +289,13 @@ def test_mixed_precision_hands_the_matrix_a_gradient_of_its_own_type():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rest": "uniform"}, "rest is one of"),
+        ({"rest": "uniform"}, "rest"),
         ({"self_training": 1.5}, "self_training"),
-        ({"kl": "exact"}, "kl is one"),
+        ({"kl": "exact"}, "kl"),
     ],
 )
 def test_options_that_do_not_exist(options, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeCheckError), match=message):
         Case(19).call(evidential_token_loss, **options)
 
 

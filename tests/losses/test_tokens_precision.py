@@ -85,7 +85,7 @@ def test_evidential_rows_are_exact_at_any_scale(scale, dtype, tolerance, kl):
     label = torch.randint(12, (6,), generator=draw)
     label[:2] = logits[:2].argmax(1)
     prob = torch.tensor([1.0, 0.9, 0.0, 1e-6, 1 - 2**-20, 0.5])
-    gradient = logits.to(dtype)
+    gradient = logits.to(dtype, copy=True)
     loss = evidential(kl=kl)(gradient, label, prob)
     for row in range(6):
         want, slopes = exact_evidential(logits[row].tolist(), int(label[row]), float(prob[row]), kl)
@@ -123,5 +123,6 @@ def test_float32_agrees_with_float64_of_the_same_logits(name, shift, scale):
     small, large = logits.clone(), logits.double()
     got, want = ROWS[name](small, label, prob), ROWS[name](large, label, prob)
     assert ((got - want).abs() <= 1e-6 * want.abs().clamp(min=1)).all()
-    error = (small - large).abs().amax(1) / large.abs().amax(1)
-    assert error.max() <= 5e-6
+    error = (small - large).abs().amax(1) / large.abs().amax(1).clamp(min=1e-4)
+    # With a heavy weight and hardly any evidence the gradient itself is a small difference.
+    assert error.max() <= (1e-5 if name.endswith("heavy") else 2e-6)

@@ -18,8 +18,8 @@ and Y = Σ_k y_k, each is a few sums over the row:
     likelihood dNLL/dz_j = Y e_j / S - y_j e_j / alpha_j
 
 where h' is by the logit and H' by the evidence. No target has a gradient. What belongs to the label, or to the row's
-largest logit, is computed in float64 from sums that leave it out, because `E - e_k` has no digits left when e_k is
-nearly all of E. The likelihood is exact for any logit; the divergence counts evidence up to e^75 (`evidence`).
+largest logit, is computed in float64 from sums that leave it out, because `E - e_k` and `1 - y_k` have no digits left
+when k is nearly everything. The likelihood is exact for any logit; the divergence counts evidence up to e^75.
 """
 
 import math
@@ -58,9 +58,8 @@ def evidential_rows(
     clamp: float,
 ) -> Float[Tensor, "row"]:
     """The loss of each row; `logits` become its gradient. Options as in `tokens.evidential_token_loss`."""
-    top = logits.argmax(1) if self_training else label
     split = split_label(logits.clone(), label)
-    target = block_target(split, label, prob, top, rest, self_training)
+    target = block_target(split, label, prob, rest, self_training)
     loss, slope = _likelihood(logits, label, split, target)
     if kl_weight * annealing != 0:
         divergence = DIVERGENCES[kl](logits, target)
@@ -93,7 +92,9 @@ def _likelihood(
 
 def _mixed(logits: Float[Tensor, "row vocab"], target: BlockTarget) -> Part:
     """The divergence of alpha~ = y + (1-y) alpha."""
-    kept = evidence(logits).mul_(1 - target.dense)
+    said = evidence(logits)
+    of_heavy = said.gather(1, target.heavy) * target.left.to(said.dtype)
+    kept = said.mul_(1 - target.dense).scatter_(1, target.heavy, of_heavy)
     own = own_term(kept)
     total, slope = _total(kept.sum(1, keepdim=True, dtype=torch.float64), logits.shape[1])
     value = total.squeeze(1) + own.value.sum(1, dtype=torch.float64)

@@ -38,13 +38,17 @@ class Split(NamedTuple):
 
 
 class BlockTarget(NamedTuple):
-    """Target distributions of a block of rows."""
+    """Target distributions y of a block of rows; the numbers per row are float64."""
 
     dense: Float[Tensor, "row vocab"]
     at_label: Float[Tensor, "row 1"]
-    """The label's entries of `dense`, in float64."""
+    """The label's entries of `dense`."""
     mass: Float[Tensor, "row 1"]
     """Row sums: 1, but for `target_only`."""
+    heavy: Int[Tensor, "row 2"]
+    """The label and the most probable other token: where y may be so near to 1 that 1-y has lost its digits."""
+    left: Float[Tensor, "row 2"]
+    """1-y at `heavy`, exactly."""
 
 
 def check_target(rest: Rest, self_training: float) -> None:
@@ -73,22 +77,23 @@ def label_probability(prob: Float[Tensor, "row"], rest: Rest) -> Float[Tensor, "
 
 
 def block_target(
-    split: Split,
-    label: Int[Tensor, "row"],
-    prob: Float[Tensor, "row"],
-    top: Int[Tensor, "row"],
-    rest: Rest,
-    self_training: float,
+    split: Split, label: Int[Tensor, "row"], prob: Float[Tensor, "row"], rest: Rest, self_training: float
 ) -> BlockTarget:
-    """The dense target of a few rows; `top` is the student's most probable token."""
-    given, at = 1 - self_training, label[:, None]
-    probability = label_probability(prob, rest)
-    spread = given * (1 - probability) * (rest == "student")
-    # Written so that a certain label stays exactly 1 when self-training agrees with it.
-    agreed = 1 - given * (1 - probability)
-    at_label = torch.where(top[:, None] == at, agreed, given * probability)
-    dense = split.share * spread.to(split.share.dtype)
-    if self_training:
-        dense.scatter_add_(1, top[:, None], torch.full_like(top[:, None], self_training, dtype=dense.dtype))
-    dense.scatter_(1, at, at_label.to(dense.dtype)).clamp_(max=1)
-    return BlockTarget(dense, at_label, given * probability + spread + self_training)
+    """The dense target of a few rows."""
+    dtype, given, at = split.share.dtype, 1 - self_training, label[:, None]
+    t = label_probability(prob, rest)
+    spread = given * (1 - t) if rest == "student" else torch.zeros_like(t)
+    own_label = self_training * (split.label_logit >= split.top_other).double()
+    own_other = self_training - own_label
+    top_other = split.share.argmax(1, keepdim=True)
+    share_of_top = split.share.gather(1, top_other)
+    # 1 - share_of_top, summed without it.
+    share_of_rest = split.share.scatter_(1, top_other, 0.0).sum(1, keepdim=True, dtype=torch.float64)
+    split.share.scatter_(1, top_other, share_of_top)
+    at_label, at_top = given * t + own_label, spread * share_of_top + own_other
+    dense = (
+        (split.share * spread.to(dtype)).scatter_(1, at, at_label.to(dtype)).scatter_(1, top_other, at_top.to(dtype))
+    )
+    left = [given * (1 - t) + own_other, given - spread + spread * share_of_rest + own_label]
+    mass = given * t + spread + self_training
+    return BlockTarget(dense, at_label, mass, torch.cat([at, top_other], 1), torch.cat(left, 1))
