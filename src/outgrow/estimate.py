@@ -21,6 +21,8 @@ from outgrow.models.identity import ModelSize, model_size
 CPU_FLOPS_PER_CORE = 4e10
 GPU_FLOPS = 2e14
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+FULL_TRAINING_BYTES = 16
+"""Per trained weight: weight, gradient and Adam's two moments in float32, whatever the precision of the arithmetic."""
 TOKENS_PER_ITEM = 64.0
 """Assumed until the items have been read once."""
 CHARACTERS_PER_TOKEN = 4.0
@@ -129,7 +131,6 @@ def transformer_training(params: Mapping[str, Any], learns: int, scale: Scale) -
     if size is None:
         return Cost(None, tokens + answered, None, None)
     lora = params["adapt"] == "lora"
-    width = BYTES[section["dtype"]]
-    memory = size.n_params * width * (1.1 if lora else 4)
+    memory = size.n_params * (1.1 * BYTES[section["dtype"]] if lora else FULL_TRAINING_BYTES)
     flops = size.n_params * ((4 if lora else 6) * tokens + 2 * answered)
     return Cost(size.n_params, tokens + answered, memory, flops / scale.flops)
