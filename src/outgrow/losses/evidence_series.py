@@ -85,11 +85,18 @@ def total_term(vocab: int) -> Total:
 
 
 def polynomial(x: Float[Tensor, "*shape"], coefficients: tuple[float, ...]) -> Float[Tensor, "*shape"]:
-    """Σ_n c_n x^n by Horner's rule, in a new tensor."""
-    value = torch.full_like(x, coefficients[-1])
-    for coefficient in reversed(coefficients[:-1]):
-        value.mul_(x).add_(coefficient)
+    """Σ_n c_n x^n by Horner's rule, in a new tensor; at least two coefficients."""
+    *lower, highest = _constants(coefficients, x.dtype, x.device)
+    value = torch.addcmul(lower.pop(), x, highest)
+    while lower:
+        torch.addcmul(lower.pop(), value, x, out=value)
     return value
+
+
+@cache
+def _constants(coefficients: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> tuple[Tensor, ...]:
+    """As tensors without dimensions: so a step of Horner's rule is one pass, and nothing is copied to a GPU twice."""
+    return torch.tensor(coefficients, dtype=dtype, device=device).unbind()
 
 
 @cache

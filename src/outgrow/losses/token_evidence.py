@@ -32,7 +32,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from outgrow.losses.evidence_series import evidence, own_term, polynomial, total_term
-from outgrow.losses.token_targets import BlockTarget, Rest, Split, block_target, split_label
+from outgrow.losses.token_targets import BlockTarget, Rest, Split, block_target, row_sum, split_label
 
 Kl = Literal["mixed", "per_class"]
 """How a soft target enters the divergence."""
@@ -41,7 +41,7 @@ Kl = Literal["mixed", "per_class"]
 class Part(NamedTuple):
     """A part of the loss: a number per row (float64), and its derivative by the logits."""
 
-    value: Float[Tensor, "row"]
+    value: Float[Tensor, "row 1"]
     slope: Float[Tensor, "row vocab"]
 
 
@@ -66,9 +66,9 @@ def evidential_rows(
         raised = divergence.value * annealing
         loss = loss + kl_weight * raised.clamp(-clamp, clamp)
         felt = kl_weight * annealing * (raised.abs() <= clamp).double()
-        slope.addcmul_(divergence.slope, felt[:, None].to(slope.dtype))
+        slope.addcmul_(divergence.slope, felt.to(slope.dtype))
     logits.copy_(slope)
-    return loss.to(logits.dtype)
+    return loss.squeeze(1).to(logits.dtype)
 
 
 def _likelihood(
@@ -87,7 +87,7 @@ def _likelihood(
     slope_here = target.mass * torch.exp(split.label_logit - log_strength)
     slope_here -= target.at_label * torch.sigmoid(split.label_logit)
     slope.scatter_(1, at, slope_here.to(dtype))
-    return Part(here.squeeze(1) - elsewhere.sum(1, dtype=torch.float64), slope)
+    return Part(here - row_sum(elsewhere), slope)
 
 
 def _mixed(logits: Float[Tensor, "row vocab"], target: BlockTarget) -> Part:
@@ -96,9 +96,8 @@ def _mixed(logits: Float[Tensor, "row vocab"], target: BlockTarget) -> Part:
     of_heavy = said.gather(1, target.heavy) * target.left.to(said.dtype)
     kept = said.mul_(1 - target.dense).scatter_(1, target.heavy, of_heavy)
     own = own_term(kept)
-    total, slope = _total(kept.sum(1, keepdim=True, dtype=torch.float64), logits.shape[1])
-    value = total.squeeze(1) + own.value.sum(1, dtype=torch.float64)
-    return Part(value, kept.mul_(slope.to(kept.dtype)).add_(own.slope))
+    total, slope = _total(row_sum(kept), logits.shape[1])
+    return Part(total + row_sum(own.value), kept.mul_(slope.to(kept.dtype)).add_(own.slope))
 
 
 def _per_class(logits: Float[Tensor, "row vocab"], target: BlockTarget) -> Part:
@@ -106,9 +105,9 @@ def _per_class(logits: Float[Tensor, "row vocab"], target: BlockTarget) -> Part:
     said = evidence(logits)
     own = own_term(said)
     other_mass = target.mass.to(said.dtype) - target.dense
-    value = other_mass.mul(own.value).sum(1, dtype=torch.float64)
-    own_slope = other_mass.mul_(own.slope)
-    removals = _removals(said)
+    value = row_sum(own.value.mul_(other_mass))
+    own_slope = own.slope.mul_(other_mass)
+    removals = _removals(said, target.heavy)
     value += _removals_value(removals, target)
     return Part(value, _removals_slope(removals, target.dense).add_(own_slope))
 
@@ -128,17 +127,17 @@ class Removals(NamedTuple):
     """S / (S - e_k), at most 2; 1 at `top`."""
 
 
-def _removals(said: Float[Tensor, "row vocab"]) -> Removals:
-    """Overwrites `said`, the evidence."""
-    top = said.argmax(1, keepdim=True)
+def _removals(said: Float[Tensor, "row vocab"], heavy: Int[Tensor, "row 2"]) -> Removals:
+    """Overwrites `said`, the evidence; the largest is that of the label or of the most probable other token."""
+    top = heavy.gather(1, said.gather(1, heavy).argmax(1, keepdim=True))
     said_of_top = said.gather(1, top)
-    others = said.scatter_(1, top, 0.0).sum(1, keepdim=True, dtype=torch.float64)
+    others = row_sum(said.scatter_(1, top, 0.0))
     strength = others + said_of_top.double() + said.shape[1]
     grown = (said / strength.to(said.dtype)).neg_().add_(1).reciprocal_()
     return Removals(top, others, strength, said, said_of_top, grown)
 
 
-def _removals_value(of: Removals, target: BlockTarget) -> Float[Tensor, "row"]:
+def _removals_value(of: Removals, target: BlockTarget) -> Float[Tensor, "row 1"]:
     """Σ_k y_k H(E_k), by `H(E_k) = (V-½) (ln(S/V) + ln((S-e_k)/S)) + P(V/(S-e_k))`."""
     dtype, vocab = of.said.dtype, of.said.shape[1]
     series = total_term(vocab)
@@ -146,7 +145,7 @@ def _removals_value(of: Removals, target: BlockTarget) -> Float[Tensor, "row"]:
     value = (of.said / of.strength.to(dtype)).neg_().log1p_().mul_(series.scale)
     value.add_(polynomial(of.grown * (vocab / of.strength).to(dtype), series.value))
     value.scatter_(1, of.top, (_total(of.others, vocab)[0] - constant).to(dtype))
-    return (value.mul_(target.dense).sum(1, keepdim=True, dtype=torch.float64) + target.mass * constant).squeeze(1)
+    return row_sum(value.mul_(target.dense)) + target.mass * constant
 
 
 def _removals_slope(of: Removals, dense: Float[Tensor, "row vocab"]) -> Float[Tensor, "row vocab"]:

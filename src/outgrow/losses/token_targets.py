@@ -65,9 +65,16 @@ def split_label(logits: Float[Tensor, "row vocab"], label: Int[Tensor, "row"]) -
     label_logit = logits.gather(1, at).double()
     share = logits.scatter_(1, at, -torch.inf)
     top_other = share.amax(1, keepdim=True)
-    total = share.sub_(top_other).exp_().sum(1, keepdim=True, dtype=torch.float64)
+    total = row_sum(share.sub_(top_other).exp_())
     share.div_(total.to(share.dtype))
     return Split(label_logit, top_other.double() + total.log(), top_other.double(), share)
+
+
+def row_sum(x: Float[Tensor, "row vocab"]) -> Float[Tensor, "row 1"]:
+    """Σ over a row in float64: of partial sums in the row's own type, so that no float64 copy is made."""
+    whole = x.shape[1] - x.shape[1] % 512
+    parts = x[:, :whole].view(len(x), whole // 512, 512).sum(2)
+    return (parts.sum(1, dtype=torch.float64) + x[:, whole:].sum(1, dtype=torch.float64))[:, None]
 
 
 def label_probability(prob: Float[Tensor, "row"], rest: Rest) -> Float[Tensor, "row 1"]:
@@ -88,7 +95,7 @@ def block_target(
     top_other = split.share.argmax(1, keepdim=True)
     share_of_top = split.share.gather(1, top_other)
     # 1 - share_of_top, summed without it.
-    share_of_rest = split.share.scatter_(1, top_other, 0.0).sum(1, keepdim=True, dtype=torch.float64)
+    share_of_rest = row_sum(split.share.scatter_(1, top_other, 0.0))
     split.share.scatter_(1, top_other, share_of_top)
     at_label, at_top = given * t + own_label, spread * share_of_top + own_other
     dense = (

@@ -3,6 +3,8 @@
 Both kinds of reading hold all items as token ids, know how long each is, and turn the items at some rows into logits.
 Classification logits come from the model's head (at the last real token of a decoder); the logits of a *choose* item
 are the log-likelihoods of its options under the language head, the options packed into one row where the model allows.
+Only their differences mean anything, so they are centred: a loss that takes the logits' level for evidence, as the
+evidential one does, would otherwise see none at all (log-likelihoods of whole options lie at −20, say).
 """
 
 from collections.abc import Sequence
@@ -65,10 +67,11 @@ class Questions:
         return self.choices.truncated
 
     def logits(self, model: torch.nn.Module, rows: Sequence[int], device: torch.device) -> Float[Tensor, "row class"]:
-        """The options' log-likelihoods for the items at `rows`."""
+        """The options' log-likelihoods for the items at `rows`, less their mean."""
         chosen = self.choices.take(np.asarray(rows))
         batch = pack_batch(chosen, self.pad_id, packed=self.packed, dtype=self.dtype)
-        return packed_option_logits(model, batch.to(device))
+        logits = packed_option_logits(model, batch.to(device))
+        return logits - logits.mean(dim=-1, keepdim=True)
 
 
 Reading = Texts | Questions
