@@ -108,11 +108,6 @@ class Result:
         complaints = [outcome.error for outcome in self.failed]
         return {"report": str(self.report), "failed": complaints, "results": asdict(self.results)}
 
-    def __str__(self) -> str:
-        from outgrow.console.result_text import result_text
-
-        return result_text(self.results)
-
     def _repr_html_(self) -> str:
         from outgrow.report.table_html import table_html
         from outgrow.report.tables import make_tables

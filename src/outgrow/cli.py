@@ -199,7 +199,9 @@ def _print_result(result: "Result", as_json: bool) -> None:
     if as_json:
         _print_json(result.to_json())
     else:
-        _print(f"{result}\n\nreport: {result.report}")
+        from outgrow.console.result_text import result_text
+
+        _print(f"{result_text(result.results)}\n\nreport: {result.report}")
         for outcome in result.failed:
             _complain(outcome.error)
     _exit([result])

@@ -21,7 +21,7 @@ GOOD = {
     },
     "studies": {
         "first": {"task": {"sizes": {"test": 5}}},
-        "second": {"task": {"name": "piqa"}, "supervisors": {"static": None}, "student": {"layer": None}, "seeds": [1]},
+        "second": {"task": {"name": "piqa"}, "supervisors": {"static": None}, "student": {"layer": None}},
     },
 }
 

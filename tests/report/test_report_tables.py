@@ -11,6 +11,7 @@ import pytest
 from outgrow.metrics.estimate import Estimate, undefined
 from outgrow.report.results import Results
 from outgrow.report.table import Column, Line, Table
+from outgrow.report.table_html import table_html
 from outgrow.report.tables import make_tables
 
 HOSTILE = [
@@ -54,7 +55,7 @@ class Seen(HTMLParser):
 
 
 def test_html_holds_no_tag_of_a_name() -> None:
-    seen = Seen(hostile().to_html())
+    seen = Seen(table_html(hostile()))
     assert "script" not in seen.tags
     assert seen.attributes <= {"class", "tabindex", "role", "aria-label", "id", "scope", "colspan", "title"}
     assert all(text.strip() in seen.text for text in HOSTILE)
@@ -101,7 +102,7 @@ def test_undefined_is_a_word_with_a_numbered_reason() -> None:
     assert table.notes == ("no gap", "2 of 3 seeds")
     assert "undefined (1)" in table.to_markdown()
     assert "1. no gap" in table.to_markdown()
-    assert "undefined<sup>1</sup>" in table.to_html()
+    assert "undefined<sup>1</sup>" in table_html(table)
     assert r"undefined$^{1}$" in table.to_latex()
     assert r"$-$0.100$^{2}$" in table.to_latex()
     assert table.records()[0] == {

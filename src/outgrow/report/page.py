@@ -1,6 +1,6 @@
 """The report as one HTML file: style sheet and drawings inside, no script, nothing to fetch.
 
-The template escapes everything; only what this package made itself (`Table.to_html`, the drawings) goes in as markup,
+The template escapes everything; only what this package made itself (`table_html`, the drawings) goes in as markup,
 and both escape the names and messages within them.
 """
 
@@ -19,6 +19,7 @@ from outgrow.report.plots import PLOTS
 from outgrow.report.provenance import Provenance, StepTime, show_seconds
 from outgrow.report.results import Results
 from outgrow.report.table import Table
+from outgrow.report.table_html import table_html
 
 CITATION = """@inproceedings{cui2025bayesian,
   title     = {Bayesian WeakS-to-Strong from Text Classification to Generation},
@@ -68,7 +69,7 @@ def make_page(
         about=results.about,
         finding=find(results),
         tables={table.name: table for table in tables},
-        table_html={table.name: Markup(table.to_html()) for table in tables},
+        table_html={table.name: Markup(table_html(table)) for table in tables},
         drawings=drawings,
         oracle=any(one.oracle for one in results.chosen),
         yaml=yaml,

@@ -222,12 +222,6 @@ class Table:
         reference = f"$^{{{mark}}}$" if mark else ""
         return value + reference + (rf" {{\scriptsize {interval}}}" if interval else "")
 
-    def to_html(self) -> str:
-        """A `<table>` with its notes; every text is escaped."""
-        from outgrow.report.table_html import table_html
-
-        return table_html(self)
-
     def _is_number(self, number: int) -> bool:
         return any(isinstance(line.cells[number], Estimate | int | float) for line in self.lines)
 
