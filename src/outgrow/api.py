@@ -21,6 +21,7 @@ from outgrow.graph.plan import plan as plan_steps
 from outgrow.graph.run import Event, Outcome, run_steps
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
+from outgrow.models.names import parse_name
 from outgrow.study import Study, build_study
 
 if TYPE_CHECKING:
@@ -78,6 +79,11 @@ class Result:
         return [outcome for outcome in self.outcomes.values() if outcome.state == "failed"]
 
     @property
+    def complaints(self) -> list[str]:
+        """What went wrong, one sentence each; what goes wrong alike under every seed is told once."""
+        return list(dict.fromkeys(outcome.error for outcome in self.failed))
+
+    @property
     def interrupted(self) -> bool:
         """Whether somebody stopped the run before its end."""
         return any(outcome.state == "interrupted" for outcome in self.outcomes.values())
@@ -105,8 +111,8 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """Everything the study found, as plain data."""
-        complaints = [outcome.error for outcome in self.failed]
-        return {"report": str(self.report), "failed": complaints, "results": asdict(self.results)}
+        ended = {"failed": self.complaints, "interrupted": self.interrupted}
+        return {"report": str(self.report), **ended, "results": asdict(self.results)}
 
     def _repr_html_(self) -> str:
         from outgrow.report.table_html import table_html
@@ -125,7 +131,8 @@ def run(
 
     `source` is an experiment file or the mapping it would hold, `words` are `key.sub=value` overrides, `jobs` is the
     number of steps to run at the same time. A step that fails does not stop the others: see `Result.failed`.
-    Raises `ConfigError` and `DataError` for bad input.
+    Raises `ConfigError` and `DataError` for bad input, `KeyboardInterrupt` after Ctrl-C if there is nothing to report
+    yet; later than that, see `Result.interrupted`.
     """
     return run_experiment(read_experiment(source, words), jobs=jobs, on_event=on_event)
 
@@ -139,15 +146,20 @@ def run_experiment(
     store = Store(experiment.store)
     threads = experiment.threads or max(1, (os.cpu_count() or 1) // jobs)
     outcomes = run_steps(study.steps, store, jobs=jobs, threads=threads, on_event=on_event)
+    items = outcomes[study.pool.identity]
+    if items.state == "interrupted":
+        raise KeyboardInterrupt
+    if items.state == "failed":
+        raise DataError(items.error)
     return write(study, store, outcomes)
 
 
 def _settle_models(experiment: Experiment) -> None:
     """Let the hub name the commit of every model, so that the steps' identities are the same in every later run."""
-    from outgrow.models.hub import settle
-
     for section in (experiment.student, experiment.second_view, *experiment.supervisors.values()):
-        if isinstance(section, ModelSection):
+        if isinstance(section, ModelSection) and parse_name(section.model).place == "hub":
+            from outgrow.models.hub import settle  # the hub's library takes its time to import
+
             settle(section.model, section.revision)
 
 
@@ -156,17 +168,18 @@ def plan(source: Source, *words: str) -> Plan:
     lines: dict[str, PlannedStep] = {}
     for experiment in read_studies(source, words):
         study, store = build_study(experiment), Store(experiment.store)
-        scale = scale_of(experiment, store.path(study.pool) if _is_there(store, study.pool) else None)
+        there = _is_there(store, study.pool, thorough=True)  # its items are going to be read
+        scale = scale_of(experiment, store.path(study.pool) if there else None)
         for line in plan_steps(study.steps, store):
             step = line.step
             lines[step.identity] = PlannedStep(step.name, step.label, step.folder, line.state, cost_of(step, scale))
     return Plan(tuple(lines.values()))
 
 
-def _is_there(store: Store, step: Step) -> bool:
-    """Whether a step is finished, without touching or reading its files."""
+def _is_there(store: Store, step: Step, thorough: bool = False) -> bool:
+    """Whether a step is finished, without touching its files; they are read only if `thorough`."""
     try:
-        return store.inspect(step, thorough=False) is not None
+        return store.inspect(step, thorough=thorough) is not None
     except Damaged:
         return False
 

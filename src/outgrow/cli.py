@@ -1,6 +1,7 @@
 """The command: every verb parses, calls the Python door, prints. Nothing heavy is imported before a verb needs it."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -108,7 +109,7 @@ def show(
     from outgrow import api
 
     text = api.read_table(file, *(words or []), table=table, kind="json" if as_json else "md")
-    _print(text)
+    _print(text.rstrip("\n"))
 
 
 @app.command()
@@ -120,7 +121,8 @@ def doctor(as_json: AsJson = False) -> None:
     if as_json:
         _print_json(findings)
     else:
-        _print("\n".join(f"{key:<24}{value}" for key, value in findings.items()))
+        width = max(map(len, findings))
+        _print("\n".join(f"{key.ljust(width)}  {value}" for key, value in findings.items()))
 
 
 @data_app.command("ls")
@@ -181,18 +183,19 @@ def version(show_version: Annotated[bool, typer.Option("--version", help="Print 
 
 
 def main() -> None:
-    """The entry point: errors become one message and an exit code, never a traceback."""
+    """The entry point: an error becomes a sentence on stderr, with --json an object on stdout too, and an exit code."""
     try:
         app()
     except OutgrowError as error:
+        if "--json" in sys.argv:
+            _print_json({"error": str(error)})
         _complain(str(error))
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        _complain("interrupted; finished steps are kept, the same command goes on from there")
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+    except SystemExit as end:
+        # This is what typer makes of Ctrl-C, without a word.
+        if end.code == INTERRUPTED:
+            _complain("interrupted; finished steps are kept, the same command goes on from there")
+        raise
 
 
 def _print_result(result: "Result", as_json: bool) -> None:
@@ -202,20 +205,29 @@ def _print_result(result: "Result", as_json: bool) -> None:
         from outgrow.console.result_text import result_text
 
         _print(f"{result_text(result.results)}\n\nreport: {result.report}")
-        for outcome in result.failed:
-            _complain(outcome.error)
     _exit([result])
 
 
 def _exit(results: "list[Result]") -> None:
+    for complaint in dict.fromkeys(complaint for result in results for complaint in result.complaints):
+        _complain(complaint)
     if any(result.interrupted for result in results):
-        raise KeyboardInterrupt
+        raise typer.Exit(INTERRUPTED)
     if any(result.failed for result in results):
         raise typer.Exit(FAILED)
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")
+    encoding = sys.stdout.encoding
+    if encoding.lower() != "utf-8":
+        # A terminal that lacks a character is no reason to fail; of all characters, the minus must not get lost.
+        text = text.replace("\N{MINUS SIGN}", "-").encode(encoding, "replace").decode(encoding)
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # `| head` has seen enough; Python must not try again when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_json(value: Any) -> None:
@@ -237,10 +249,7 @@ def _cell(value: Any) -> str:
 
 
 def _complain(message: str) -> None:
-    if "--json" in sys.argv:
-        _print_json({"error": message})
-    else:
-        sys.stderr.write(f"outgrow: {message}\n")
+    sys.stderr.write(f"outgrow: {message}\n")
 
 
 if __name__ == "__main__":

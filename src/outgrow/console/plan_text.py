@@ -1,4 +1,4 @@
-"""A plan as text: one line per kind of step, then the steps themselves."""
+"""A plan as text: a line per step, and what all of them take."""
 
 from collections import Counter
 
@@ -49,7 +49,7 @@ def amount(value: float | None, unit: str = "") -> str:
     if not value:
         return ""
     for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= factor:
+        if value >= 0.9995 * factor:  # as 999.9 k would be shown in three digits
             return f"{value / factor:.3g} {prefix}{unit}"
     return f"{value:.0f} {unit}".strip()
 

@@ -84,20 +84,21 @@ class Bars:
             self.progress.console.print(sentence(event), markup=False, highlight=False)
 
 
-class Silent(Lines):
-    """Nothing at all."""
+class Quiet(Lines):
+    """Nothing but warnings."""
 
     def section(self, name: str) -> None:
         return None
 
     def __call__(self, event: Event) -> None:
-        return None
+        if event.kind == "damaged":
+            super().__call__(event)
 
 
 def display(console: Console, quiet: bool) -> Lines | Bars:
     """The display that fits where the output goes."""
     if quiet:
-        return Silent(console)
+        return Quiet(console)
     return Bars(console) if console.is_terminal else Lines(console)
 
 

@@ -1,4 +1,4 @@
-"""A finished study as text: the finding, the main table without its intervals, and where the report lies."""
+"""A finished study as text: the finding, and the main table without its intervals."""
 
 from outgrow.metrics.estimate import Estimate, show_number
 from outgrow.report.finding import find
@@ -18,10 +18,13 @@ def result_text(results: Results) -> str:
 def compact(table: Table) -> str:
     """Names and values only, in aligned columns under their headings."""
     titles = [column.title for column in table.columns]
-    width = max([10, *(len(title) + 2 for title in titles)])
+    groups = table.groups()
+    narrow = [10, *(len(title) + 2 for title in titles), *(2 + len(group) // span for group, span in groups)]
+    width = max(narrow)
     lines = []
-    if table.groups():
-        lines.append("".join(_fit(group, width * span, first) for first, group, span in _spans(table)))
+    if groups:
+        heads = enumerate(groups)
+        lines.append("".join(_fit(group, width * span, number == 0) for number, (group, span) in heads))
     lines.append("".join(_fit(title, width, number == 0) for number, title in enumerate(titles)))
     for section, block in table.sections():
         lines += [section] if section else []
@@ -29,10 +32,6 @@ def compact(table: Table) -> str:
             texts = [_text(cell) for cell in line.cells]
             lines.append("".join(_fit(text, width, number == 0) for number, text in enumerate(texts)))
     return "\n".join(line.rstrip() for line in lines)
-
-
-def _spans(table: Table) -> list[tuple[bool, str, int]]:
-    return [(number == 0, group, span) for number, (group, span) in enumerate(table.groups())]
 
 
 def _fit(text: str, width: int, first: bool) -> str:

@@ -1,7 +1,7 @@
 """Dirichlet distributions read off logits: alpha(z), and the divergence from "knows nothing", stably.
 
 **From logits to concentrations.** An evidential student says Dir(alpha), where alpha_k grows with the logit z_k. Its
-prediction is the mean, alpha / sum(alpha). Four maps, `LOG_CONCENTRATIONS`:
+prediction is the mean, alpha / sum(alpha). Four maps, `CONCENTRATIONS`:
 
     exp_plus_one  exp(z) + 1        (released code of Bayesian WeakS-to-Strong)
     exp           exp(z)            (the mean is then the softmax)
@@ -15,13 +15,13 @@ terms cancel. Let, for a constant c,
 
     phi_c(x) = lnGamma(x) - lnGamma(c) - (x - c) (psi(x) - 1),      phi_c(c) = 0,      phi_c'(x) = 1 - (x - c) psi'(x).
 
-Then KL = phi_K(S) - sum_j phi_1(alpha_j), and phi grows only like (c - 1/2) ln x. For large x it is computed from
-Stirling's series, in which nothing larger than the result is ever formed.
+Then KL = phi_K(S) - sum_j phi_1(alpha_j), and phi grows only like (c - 1/2) ln x. It is computed from Stirling's
+series, in which nothing larger than the result is ever formed, and so is its slope x phi_c'(x) on a logarithmic scale.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -30,98 +30,139 @@ from torch.nn.functional import softplus
 
 BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6)
 """B_2, B_4, … B_14: the coefficients of Stirling's series."""
-BLOCK = 1 << 15
-"""Numbers handled at a time: few enough for the processor's cache, through which some forty passes go."""
-LARGEST_LOG = {torch.float64: 600.0, torch.float32: 80.0, torch.bfloat16: 80.0, torch.float16: 10.0}
-"""Concentrations are cut here where they must be exponentiated: beyond, exp overflows its type."""
 
-LOG_CONCENTRATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "exp_plus_one": softplus,
-    "exp": lambda logits: logits,
-    "softplus": lambda logits: torch.log1p(softplus(logits)),
-    "relu": lambda logits: torch.log1p(torch.relu(logits)),
+
+class Concentration(NamedTuple):
+    """alpha, ln alpha and d ln alpha / dz, each of the logits' shape."""
+
+    alpha: Float[Tensor, "*batch class"]
+    log_alpha: Float[Tensor, "*batch class"]
+    slope: Float[Tensor, "*batch class"]
+
+
+class Phi(NamedTuple):
+    """phi_c(x) and x phi_c'(x)."""
+
+    value: Float[Tensor, "*shape"]
+    slope: Float[Tensor, "*shape"]
+
+
+def _exp_plus_one(logits: Tensor) -> Concentration:
+    return Concentration(_exp(logits) + 1, _softplus(logits), logits.sigmoid())
+
+
+def _only_exp(logits: Tensor) -> Concentration:
+    return Concentration(_exp(logits), logits, torch.ones_like(logits))
+
+
+def _softplus_plus_one(logits: Tensor) -> Concentration:
+    evidence = _softplus(logits)
+    return Concentration(evidence + 1, evidence.log1p(), logits.sigmoid() / (evidence + 1))
+
+
+def _relu_plus_one(logits: Tensor) -> Concentration:
+    evidence = logits.relu()
+    return Concentration(evidence + 1, evidence.log1p(), (logits > 0) / (evidence + 1))
+
+
+CONCENTRATIONS: Mapping[str, Callable[[Tensor], Concentration]] = {
+    "exp_plus_one": _exp_plus_one,
+    "exp": _only_exp,
+    "softplus": _softplus_plus_one,
+    "relu": _relu_plus_one,
 }
-"""log alpha as a function of the logits; the logarithm is what stays finite."""
 
 
 def dirichlet_mean(logits: Float[Tensor, "*batch class"], evidence: str) -> Float[Tensor, "*batch class"]:
     """The predictive distribution alpha / sum(alpha)."""
-    return LOG_CONCENTRATIONS[evidence](logits).softmax(-1)
+    return log_dirichlet_mean(logits, evidence).exp()
 
 
-def concentrations(log_alpha: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """alpha, cut at the largest value whose sums still fit its type."""
-    return log_alpha.clamp_max(LARGEST_LOG[log_alpha.dtype]).exp()
+def log_dirichlet_mean(logits: Float[Tensor, "*batch class"], evidence: str) -> Float[Tensor, "*batch class"]:
+    """Its logarithm, finite for every finite logit."""
+    return CONCENTRATIONS[evidence](logits).log_alpha.log_softmax(-1)
 
 
-def divergence_from_uniform(alpha: Float[Tensor, "*batch class"]) -> Float[Tensor, "*batch"]:
-    """KL(Dir(alpha) || Dir(1, …, 1)) in nats, >= 0, for alpha > 0."""
-    return phi(alpha.sum(-1), float(alpha.shape[-1])) - phi(alpha, 1.0).sum(-1)
+def phi(x: Float[Tensor, "*shape"], c: float, at_least: float = 0.0) -> Phi:
+    """phi_c(x) of the module's docstring and x phi_c'(x), elementwise, for x > 0 and a constant c >= 1.
 
+    Stirling's series holds for large arguments; small ones are moved up to y = x + m first. With P(x) = x (x+1) …
+    (x+m-1) and R = (ln P)', phi_c(x) = phi_{c+m}(y) - ln(P(x) / P(c)) + (x - c) R(x). Written as y^m prod(w + i v)
+    with v = 1/y and w = x/y, all factors of P lie within 0 … 1, the powers of y cancel on paper, and one formula
+    serves x = 1e-30 and x = 1e30 alike. Where x is known to be `at_least` 8, the shift is left out.
 
-def phi(x: Float[Tensor, "*shape"], c: float) -> Float[Tensor, "*shape"]:
-    """phi_c(x) of the module's docstring, elementwise, for x > 0 and a constant c >= 1; differentiable once.
-
-    Errors relative to max(1, phi) are about 1e-13 in float64 and 1e-6 in float32.
+    Errors relative to max(1, |result|) are about 1e-13 in float64 and 1e-6 in float32.
     """
-    result: Tensor = _Phi.apply(x, c)  # type: ignore[no-untyped-call]
+    terms, shift = (7, 8) if x.dtype == torch.float64 else (3, 4)
+    shift = 0 if at_least >= shift else shift
+    y = x + shift
+    v = y.reciprocal()
+    value = y.div_(c + shift).log_().mul_(c - 0.5).add_(_offset(c, shift))
+    slope = _stirling(value, v, c + shift, terms)
+    if shift:
+        w = x * v
+        log_product, rate, curvature = _shifted(w, v, c, shift)
+        value.sub_(log_product).add_(rate)
+        slope.mul_(w).sub_(curvature)
+    return Phi(value, slope)
+
+
+def _offset(c: float, shift: int) -> float:
+    """What of phi_c(x) - (c - 1/2) ln(y / (c + m)) does not depend on x."""
+    top = c + shift
+    remainder = math.lgamma(top) - (top - 0.5) * math.log(top) + top - 0.5 * math.log(2 * math.pi)
+    return 0.5 - remainder + sum(math.log((c + i) / top) for i in range(shift))
+
+
+def _stirling(value: Tensor, v: Tensor, c: float, terms: int) -> Tensor:
+    """Add to `value` the terms of phi_c(y) in v = 1/y; return y phi_c'(y).
+
+    The latter is c - 1/2 + c v/2 - (v - c v^2) sum_n B_2n v^(2n-2).
+    """
+    u = v * v
+    odd = _polynomial(u, [b / (2 * n + 1) for n, b in enumerate(BERNOULLI[:terms])]).sub_(c / 2)
+    even = _polynomial(u, [-c * b / (2 * n + 2) for n, b in enumerate(BERNOULLI[:terms])])
+    value.addcmul_(v, odd).addcmul_(u, even)
+    slope = _polynomial(u, BERNOULLI[:terms])
+    return slope.mul_(u.mul_(c).sub_(v)).add_(v, alpha=c / 2).add_(c - 0.5)
+
+
+def _shifted(w: Tensor, v: Tensor, c: float, shift: int) -> tuple[Tensor, Tensor, Tensor]:
+    """ln prod(w + i v), (x - c) sum 1/(x + i) and x (x - c) sum 1/(x + i)^2 over i < m.
+
+    Factors i and m - 1 - i are taken together: (w + iv)(w + (m-1-i)v) = w (w + (m-1)v) + i (m-1-i) v^2, and all pairs
+    share the numerator `both` of 1/a + 1/b = (a + b)/(ab) and 1/a^2 + 1/b^2 = (a + b)^2/(ab)^2 - 2/(ab).
+    """
+    both = torch.add(w, v, alpha=shift - 1)
+    least, u = w * both, v * v
+    both.add_(w)
+    product, rate, squares = torch.ones_like(w), torch.zeros_like(w), torch.zeros_like(w)
+    for i in range(shift // 2):
+        pair = torch.add(least, u, alpha=i * (shift - 1 - i))
+        product.mul_(pair)
+        ratio = torch.div(both, pair, out=pair)
+        rate.add_(ratio)
+        squares.addcmul_(ratio * w, ratio)  # w first: the square alone overflows as x -> 0
+    distance = torch.add(w, v, alpha=-c)  # (x - c) / y
+    squares.addcdiv_(rate * w, both, value=-2).mul_(distance)
+    return product.log_(), rate.mul_(distance), squares
+
+
+def _polynomial(x: Tensor, coefficients: Sequence[float]) -> Tensor:
+    """sum_n coefficients[n] x^n by Horner's rule, in a new tensor; at least two coefficients."""
+    *rest, second, first = coefficients
+    result = (x * first).add_(second)
+    for coefficient in reversed(rest):
+        result.mul_(x).add_(coefficient)
     return result
 
 
-class _Phi(torch.autograd.Function):
-    """phi with its derivative in closed form: autograd's own would go through the huge terms that cancel."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, c: float) -> Tensor:
-        flat = x.reshape(-1)
-        value, slope = torch.empty_like(flat), torch.empty_like(flat)
-        for start in range(0, len(flat), BLOCK):
-            block = slice(start, start + BLOCK)
-            value[block], slope[block] = _phi_and_slope(flat[block], c)
-        ctx.save_for_backward(slope.reshape(x.shape))
-        return value.reshape(x.shape)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (slope,) = ctx.saved_tensors
-        return gradients[0] * slope, None
+def _exp(logits: Tensor) -> Tensor:
+    """exp(z), cut where the sum over the classes, or 1/exp(z), would overflow its type."""
+    most = math.log(torch.finfo(logits.dtype).max) - 4
+    return logits.clamp(-most, max(0.0, most + 3 - math.log(logits.shape[-1]))).exp_()
 
 
-def _phi_and_slope(x: Tensor, c: float) -> tuple[Tensor, Tensor]:
-    """phi_c(x) and phi_c'(x) by Stirling's series at y = x + m, where it holds for every x > 0.
-
-    With P(x) = x (x+1) … (x+m-1) and R = (ln P)',
-        phi_c(x) = phi_{c+m}(y) + lnGamma(c+m) - lnGamma(c) - ln P(x) + (x - c) R(x),
-    and P is written as y^m prod(w + i v), v = 1/y, w = x/y: every factor lies within 0 … 1, the powers of y cancel on
-    paper, and one formula serves x = 1e-30 and x = 1e30 alike.
-    """
-    terms, shift = (7, 8) if x.dtype == torch.float64 else (3, 4)
-    y = x + shift
-    v = y.reciprocal()
-    w = x * v
-    product, rate = w.clone(), w.reciprocal()
-    curvature = rate * rate
-    for step in range(1, shift):
-        factor = torch.add(w, v, alpha=step)
-        product *= factor
-        inverse = factor.reciprocal_()
-        rate += inverse
-        curvature.addcmul_(inverse, inverse)
-    excess = torch.add(w, v, alpha=-c)  # (x - c) / y
-    value, slope = _series(v, excess, terms)
-    value.add_(y.log_(), alpha=c - 0.5).sub_(product.log_()).addcmul_(excess, rate)
-    value += 0.5 * math.log(2 * math.pi) - math.lgamma(c) - c - shift
-    slope = torch.addcmul(torch.mul(v, c + shift), excess, slope.add_(curvature).mul_(v), value=-1)
-    return value, slope
-
-
-def _series(v: Tensor, excess: Tensor, terms: int) -> tuple[Tensor, Tensor]:
-    """The parts of phi and of 1 - y psi'(y) that Stirling's series makes, v = 1/y, excess = (y - c') / y."""
-    square = v * v
-    in_value, in_excess, in_slope = (torch.full_like(v, 0.0) for _ in range(3))
-    for n in range(terms, 0, -1):  # Horner's scheme in 1/y^2
-        in_value = in_value.mul_(square).add_(BERNOULLI[n - 1] / (2 * n * (2 * n - 1)))
-        in_excess = in_excess.mul_(square).add_(BERNOULLI[n - 1] / (2 * n))
-        in_slope = in_slope.mul_(square).add_(BERNOULLI[n - 1])
-    value = torch.addcmul(0.5 * excess, v, in_value.addcmul_(excess, in_excess))
-    return value, in_slope.mul_(square).add_(v, alpha=0.5)
+def _softplus(logits: Tensor) -> Tensor:
+    """ln(1 + exp(z)); PyTorch's default drops the 1 from z = 20 on, which is too early in float64."""
+    return softplus(logits, threshold=60.0)

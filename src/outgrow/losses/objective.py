@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from outgrow.losses.cross_entropy import cross_entropy
-from outgrow.losses.dirichlet import dirichlet_mean
+from outgrow.losses.dirichlet import log_dirichlet_mean
 from outgrow.losses.evidential import evidential
 from outgrow.losses.generalized_cross_entropy import generalized_cross_entropy
 from outgrow.losses.product import product
@@ -56,6 +56,8 @@ class Objective:
         if self.self_training is None:
             return loss(logits, target)
         gamma = self.self_training["gamma_max"] * ramp(progress, self.self_training["ramp"])
+        if gamma == 0:
+            return loss(logits, target)
         own = self._harden(logits, shares)
         if self.linear:  # the mixture of the two losses is the loss of the mixed target, at half the cost
             return loss(logits, torch.lerp(target.expand_as(own), own, gamma))
@@ -63,9 +65,12 @@ class Objective:
 
     def probs(self, logits: Float[Tensor, "*batch class"]) -> Float[Tensor, "*batch class"]:
         """The predictive distribution: softmax, or the Dirichlet's mean for the evidential loss."""
+        return self._log_probs(logits).exp()
+
+    def _log_probs(self, logits: Tensor) -> Tensor:
         if self.kind == "evidential":
-            return dirichlet_mean(logits, self.options["evidence"])
-        return logits.softmax(-1)
+            return log_dirichlet_mean(logits, self.options["evidence"])
+        return logits.log_softmax(-1)
 
     def _loss(self, progress: float) -> Loss:
         options = dict(self.options)
@@ -78,7 +83,7 @@ class Objective:
             return harden_argmax(logits)
         if shares is None:
             raise ValueError("balanced hardening needs the class shares of the weak targets")
-        return harden_balanced(logits, shares)
+        return harden_balanced(self._log_probs(logits), shares)
 
 
 def make_objective(loss: Mapping[str, Any], self_training: Mapping[str, Any] | None) -> Objective:

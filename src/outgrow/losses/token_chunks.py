@@ -203,8 +203,8 @@ def _put_back(of_kept: Tensor, kept: Tensor, n_tokens: int) -> Tensor:
 
 
 def _chunk_size(vocab: int, device: str) -> int:
-    """Tokens per chunk: a multiple of 64, as matrix products work in such tiles."""
-    return max(1, CHUNK_ELEMENTS.get(device, 2**23) // vocab // 64) * 64
+    """Tokens per chunk: a multiple of 32, as matrix products work in such tiles, and at least 64."""
+    return max(64, CHUNK_ELEMENTS.get(device, 2**23) // vocab // 32 * 32)
 
 
 def _slices(length: int, size: int) -> Iterator[slice]:

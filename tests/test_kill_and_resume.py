@@ -1,0 +1,79 @@
+"""A run that is killed or interrupted at any instant goes on to the same tables, byte for byte."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from small_study import FILE, accuracies, events, executed, finished, outgrow, report_bytes, start, write
+
+from fresh import SEEDS
+
+KILLS = 16
+
+
+def wait_for_events(run: "subprocess.Popen[str]", folder: Path, number: int) -> None:
+    """Until the run has told of `number` events, or has ended."""
+    while run.poll() is None and len(events(folder)) < number:
+        time.sleep(0.005)
+
+
+def test_killed_at_random_instants_a_study_comes_to_the_same_tables(tmp_path: Path) -> None:
+    expected = report_bytes(finished()[0])
+    draw = random.Random(SEEDS[0])
+    kills = 0
+    while kills < KILLS:
+        folder = tmp_path / f"after-{kills}-kills"
+        folder.mkdir()
+        write(folder)
+        kills += kill_until_finished(folder, draw, KILLS - kills)
+        # Killed steps are made again, finished ones never.
+        ends = Counter(one["folder"] for one in events(folder) if one["kind"] == "finished")
+        assert max(ends.values()) == 1
+        assert report_bytes(folder) == expected
+
+
+def kill_until_finished(folder: Path, draw: random.Random, most: int) -> int:
+    """Start the study again and again, killing it at most `most` times; returns how often it was killed."""
+    kills = 0
+    while True:
+        run = start(folder, "run", FILE, "-q", "--jobs", draw.choice("12"))
+        if kills < most:
+            # Instants spread over start-up, over the steps, which come thick and fast after it, and over the report.
+            wait_for_events(run, folder, len(events(folder)) + draw.randrange(8))
+            try:
+                run.wait(draw.choice([0.02, 0.2, 1.0]) * draw.random())
+            except subprocess.TimeoutExpired:
+                os.killpg(run.pid, signal.SIGKILL)
+                kills += 1
+        err = run.communicate(timeout=120)[1]
+        if run.returncode == 0:
+            return kills
+        assert run.returncode == -signal.SIGKILL, err
+
+
+@pytest.mark.parametrize(("number", "jobs"), [(1, "1"), (14, "2")])
+def test_ctrl_c_says_so_keeps_what_is_finished_and_the_same_command_goes_on(
+    tmp_path: Path, number: int, jobs: str
+) -> None:
+    write(tmp_path)
+    run = start(tmp_path, "run", FILE, "-q", "--jobs", jobs)
+    wait_for_events(run, tmp_path, number)
+    os.killpg(run.pid, signal.SIGINT)
+    out, err = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert err == "outgrow: interrupted; finished steps are kept, the same command goes on from there\n"
+    kept = executed(tmp_path)
+    if number > 1:
+        assert kept
+        assert "report: runs/small/report.html" in out
+        assert None in accuracies(tmp_path).values()
+    told = len(events(tmp_path))
+    again = outgrow(tmp_path, "run", FILE, "-q")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert len(kept) + len(executed(tmp_path, told)) == len(executed(finished()[0]))
+    assert report_bytes(tmp_path) == report_bytes(finished()[0])
