@@ -93,7 +93,7 @@ class WeakLabels:
         source_row = {name: i for i, name in enumerate(sources)}
         rows = [item_row[name] for name in table["item"].to_pylist()]
         columns = [source_row[name] for name in table["source"].to_pylist()]
-        probs[rows, columns] = votes.flatten().to_numpy().reshape(len(rows), -1)
+        probs[rows, columns] = votes.flatten().to_numpy().reshape(len(rows), votes.type.list_size)
         return WeakLabels(items, tuple(sources), probs)
 
 
