@@ -1,6 +1,5 @@
 """Heads reach the optimum that scikit-learn finds; the grid's members do not see each other."""
 
-
 import numpy as np
 import pytest
 import torch
