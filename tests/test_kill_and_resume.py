@@ -9,9 +9,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from small_study import FILE, accuracies, events, executed, finished, outgrow, report_bytes, start, write
 
 from fresh import SEEDS
+from small_study import FILE, accuracies, events, executed, finished, outgrow, report_bytes, start, write
 
 KILLS = 16
 

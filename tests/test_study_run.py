@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from fresh import SEEDS
 from small_study import (
     FILE,
     STUDY,
@@ -23,8 +25,6 @@ from small_study import (
     step_folder,
     write,
 )
-
-from fresh import SEEDS
 
 
 def test_a_run_ends_in_a_whole_report() -> None:
