@@ -183,7 +183,7 @@ def version(show_version: Annotated[bool, typer.Option("--version", help="Print 
 
 
 def main() -> None:
-    """The entry point: an error becomes a sentence on stderr (with --json an object on stdout too) and an exit code."""
+    """The entry point: an error becomes a sentence on stderr (with --json an object on stdout) and an exit code."""
     try:
         app()
     except OutgrowError as error:

@@ -28,6 +28,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from outgrow.losses.log_softmax import log_softmax
+
 BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6)
 """B_2, B_4, … B_14: the coefficients of Stirling's series."""
 
@@ -80,7 +82,7 @@ def dirichlet_mean(logits: Float[Tensor, "*batch class"], evidence: str) -> Floa
 
 def log_dirichlet_mean(logits: Float[Tensor, "*batch class"], evidence: str) -> Float[Tensor, "*batch class"]:
     """Its logarithm, finite for every finite logit."""
-    return CONCENTRATIONS[evidence](logits).log_alpha.log_softmax(-1)
+    return log_softmax(CONCENTRATIONS[evidence](logits).log_alpha)
 
 
 def phi(x: Float[Tensor, "*shape"], c: float, at_least: float = 0.0) -> Phi:

@@ -26,6 +26,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from outgrow.losses.dirichlet import CONCENTRATIONS, phi
+from outgrow.losses.log_softmax import log_softmax
 
 BLOCK = 1 << 16
 """Numbers handled at a time on a CPU: few enough for its cache, enough to hide the cost of a call."""
@@ -84,7 +85,7 @@ def _loss_and_gradient(
     logits: Tensor, target: Tensor, evidence: str, kl: str, kl_weight: float
 ) -> tuple[Tensor, Tensor]:
     alpha, log_alpha, slope = CONCENTRATIONS[evidence](logits)
-    log_mean = log_alpha.log_softmax(-1)
+    log_mean = log_softmax(log_alpha)
     loss = -(target * log_mean).sum(-1)
     gradient = target.sum(-1, keepdim=True) * log_mean.exp_() - target
     if kl_weight:

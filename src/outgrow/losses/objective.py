@@ -13,6 +13,7 @@ from outgrow.losses.cross_entropy import cross_entropy
 from outgrow.losses.dirichlet import log_dirichlet_mean
 from outgrow.losses.evidential import evidential
 from outgrow.losses.generalized_cross_entropy import generalized_cross_entropy
+from outgrow.losses.log_softmax import log_softmax
 from outgrow.losses.product import product
 from outgrow.losses.self_training import harden_argmax, harden_balanced, ramp
 
@@ -70,7 +71,7 @@ class Objective:
     def _log_probs(self, logits: Tensor) -> Tensor:
         if self.kind == "evidential":
             return log_dirichlet_mean(logits, self.options["evidence"])
-        return logits.log_softmax(-1)
+        return log_softmax(logits)
 
     def _loss(self, progress: float) -> Loss:
         options = dict(self.options)

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from outgrow.losses.cross_entropy import cross_entropy
+from outgrow.losses.log_softmax import log_softmax
 
 
 def product(
@@ -17,7 +18,7 @@ def product(
     beta: float = 1.0,
 ) -> Float[Tensor, "*batch"]:
     """Cross-entropy to softmax(beta log p + alpha log target) per example. Not linear in the target."""
-    own = logits.detach().log_softmax(-1)
+    own = log_softmax(logits.detach())
     # The smallest normal number stands for zero: log 0 * 0 must not be NaN when alpha is 0.
     weak = torch.log(target.clamp_min(torch.finfo(logits.dtype).tiny))
     return cross_entropy(logits, (beta * own + alpha * weak).softmax(-1))
