@@ -2,7 +2,6 @@
 
 import time
 from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -20,7 +19,7 @@ class Lines:
         self.console = console
         self.last = time.monotonic()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Lines":
         return self
 
     def __exit__(
@@ -52,7 +51,7 @@ class Bars:
         self.study: TaskID | None = None
         self.steps: dict[str, TaskID] = {}
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Bars":
         self.progress.__enter__()
         return self
 

@@ -1,0 +1,86 @@
+"""The documentation is true: generated pages are fresh, commands exist, experiments in prose parse, examples run."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+import typer
+import yaml
+
+import outgrow
+from outgrow.cli import app
+from outgrow.config.read import read_experiment
+from outgrow.config.suite import read_studies
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMMAND = typer.main.get_command(app)
+
+
+def blocks(language: str) -> list[tuple[Path, str]]:
+    """Every fenced block of a language, with its page."""
+    fence = re.compile(rf"```{language}\n(.*?)```", re.DOTALL)
+    return [(page, text) for page in PAGES for text in fence.findall(page.read_text())]
+
+
+def outgrow_commands() -> list[str]:
+    lines = [line for _, text in blocks("bash") for line in text.splitlines()]
+    recipes = [path.read_text().splitlines()[0].lstrip("# ") for path in sorted((ROOT / "examples").glob("*.yaml"))]
+    return [line.split(" #")[0].strip() for line in [*lines, *recipes] if line.startswith("outgrow ")]
+
+
+@pytest.mark.parametrize("name", ["cli.md", "configuration.md"])
+def test_generated_pages_are_fresh(name: str) -> None:
+    page = runpy.run_path(str(ROOT / "docs" / "generate.py"))["PAGES"][name]
+    assert (ROOT / "docs" / name).read_text() == page(), "run `make docs`"
+
+
+@pytest.mark.parametrize("line", outgrow_commands())
+def test_every_documented_command_is_one(line: str) -> None:
+    verb, *words = shlex.split(line.split("    ")[0])[1:]
+    command = COMMAND.commands[verb]
+    if isinstance(command, click.Group):
+        command = command.commands[words.pop(0)]
+    arguments = command.make_context(verb, words).params
+    file = arguments.get("file")
+    if file is not None and verb != "suite":
+        read_studies(ROOT / file, arguments["words"] or [])
+
+
+def test_the_make_targets_of_the_readme_exist() -> None:
+    targets = re.findall(r"^make (\w+)", "\n".join(text for _, text in blocks("bash")), re.MULTILINE)
+    makefile = (ROOT / "Makefile").read_text()
+    assert targets
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+
+
+@pytest.mark.parametrize("text", [text for _, text in blocks("yaml") if "supervisors:" in text and "student:" in text])
+def test_experiments_in_prose_parse(text: str) -> None:
+    read_experiment(yaml.safe_load(text))
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_public_names_exist() -> None:
+    for name in outgrow.__all__:
+        assert getattr(outgrow, name) is not None
+
+
+def test_examples_in_docstrings_are_true() -> None:
+    tried = 0
+    for found in pkgutil.walk_packages(outgrow.__path__, "outgrow."):
+        if found.name != "outgrow.__main__":
+            outcome = doctest.testmod(importlib.import_module(found.name))
+            assert not outcome.failed, found.name
+            tried += outcome.attempted
+    assert tried > 5
