@@ -5,9 +5,10 @@ import itertools
 import numpy as np
 import pytest
 import textbook_sources as textbook
+from scipy.special import expit
 
 from fresh import SEEDS
-from outgrow.combine.flying_squid import flying_squid, game_posterior, triplet_accuracies
+from outgrow.combine.flying_squid import flying_squid, game_log_odds, triplet_accuracies
 from outgrow.combine.vote import vote, weighted_vote
 from outgrow.labels import Anchors
 
@@ -34,6 +35,18 @@ def test_with_three_sources_the_formula_by_hand():
     np.testing.assert_allclose(triplet_accuracies(signs)[0], by_hand)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_more_sources_give_the_mean_over_all_triplets(seed):
+    rng = np.random.default_rng(seed)
+    signs = 2 * textbook.one_coin_votes(rng, rng.integers(2, size=1000), np.full(5, 0.75), 2) - 1
+    moment = signs.T @ signs / len(signs)
+    for i, found in enumerate(triplet_accuracies(signs)):
+        pairs = itertools.combinations(sorted(set(range(5)) - {i}), 2)
+        np.testing.assert_allclose(
+            found, np.mean([abs(moment[i, j] * moment[i, k] / moment[j, k]) ** 0.5 for j, k in pairs])
+        )
+
+
 @pytest.mark.parametrize("coverage", [1.0, 0.6])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_drawn_sources_are_recovered_through_abstentions(seed, coverage):
@@ -49,7 +62,7 @@ def test_drawn_sources_are_recovered_through_abstentions(seed, coverage):
 def test_posterior_is_naive_bayes(balance):
     strength = np.asarray([0.8, 0.3, 0.5])
     signs = np.asarray(list(itertools.product([-1, 0, 1], repeat=3)))
-    found = game_posterior(signs, strength, balance)
+    found = expit(game_log_odds(signs, strength, balance))
     for row, posterior in zip(signs, found, strict=True):
         plus, minus = balance, 1 - balance
         for sign, a in zip(row, strength, strict=True):
@@ -75,15 +88,32 @@ def test_labels_are_no_worse_than_the_majoritys(classes, seed):
         assert expected["triplets"] > expected["majority"] + 0.03
 
 
-def test_two_classes_are_one_game():
-    rng = np.random.default_rng(SEEDS[0])
-    gold = rng.integers(2, size=500)
-    votes = textbook.one_coin_votes(rng, gold, np.asarray([0.8, 0.7, 0.6]), 2, 0.7)
-    labels = textbook.hard_labels(votes, 2)
-    signs = np.where(votes < 0, 0, np.where(votes == 0, 1, -1))
-    share = (votes[votes >= 0] == 0).mean()
-    wanted = game_posterior(signs, triplet_accuracies(signs), share)[(votes >= 0).any(axis=1)]
-    np.testing.assert_allclose(flying_squid(labels).probs[:, 0], wanted)
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("classes", [2, 3, 6])
+def test_every_class_plays_against_the_rest(classes, seed):
+    rng = np.random.default_rng(seed)
+    gold = rng.integers(classes, size=500)
+    votes = textbook.one_coin_votes(rng, gold, np.asarray([0.8, 0.7, 0.6, 0.75]), classes, 0.7)
+    games = []
+    for chosen in range(classes):
+        signs = np.where(votes < 0, 0, np.where(votes == chosen, 1, -1))
+        share = (votes[votes >= 0] == chosen).mean()
+        games.append(expit(game_log_odds(signs, triplet_accuracies(signs), share)))
+    wanted = np.stack(games, axis=1)[(votes >= 0).any(axis=1)]
+    if classes == 2:  # one game only: the other one is its mirror image
+        np.testing.assert_allclose(wanted.sum(axis=1), 1)
+    found = flying_squid(textbook.hard_labels(votes, classes)).probs
+    np.testing.assert_allclose(found, wanted / wanted.sum(axis=1, keepdims=True), atol=1e-12)
+
+
+def test_a_crowd_that_disagrees_about_everything_stays_finite():
+    rng = np.random.default_rng(SEEDS[2])
+    gold = rng.integers(4, size=30)
+    votes = textbook.one_coin_votes(rng, gold, np.full(300, 0.97), 4)
+    votes[0] = np.arange(300) % 4
+    found = flying_squid(textbook.hard_labels(votes, 4)).probs
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    assert (found[1:].argmax(axis=1) == gold[1:]).all()
 
 
 def test_a_source_given_twice_is_believed_too_much_but_breaks_nothing():

@@ -90,6 +90,16 @@ def test_classes_in_any_order_and_targets_for_a_whole_grid(name):
     torch.testing.assert_close(LOSSES[name](logits[2, 7], target[0, 7]), loss[2, 7], rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("classes", [3, 40])
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_inputs_are_left_alone(name, classes):
+    logits, target = drawn(SEEDS[1], 20, classes)
+    before = logits.detach().clone(), target.clone()
+    LOSSES[name](logits, target).sum().backward()
+    assert torch.equal(logits.detach(), before[0])
+    assert torch.equal(target, before[1])
+
+
 @pytest.mark.parametrize("name", ["cross_entropy", "generalized_cross_entropy", "product"])
 def test_a_shift_of_all_logits_changes_nothing(name):
     logits, target = drawn(SEEDS[2], 20, 5)

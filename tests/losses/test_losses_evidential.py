@@ -5,6 +5,7 @@ import pytest
 import textbook
 import torch
 from torch.nn.functional import one_hot
+from torch.profiler import ProfilerActivity, profile
 
 from fresh import SEEDS
 from outgrow.losses.evidential import BLOCK, evidential, without_each
@@ -35,6 +36,21 @@ def test_agrees_with_the_textbook(evidence, kl, classes, seed):
     wanted = with_gradient(textbook.evidential(logits, target, evidence, kl, 0.7), logits)
     torch.testing.assert_close(found[0], wanted[0], rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(found[1], wanted[1], rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("classes", [3, 40])
+@pytest.mark.parametrize("kl", KL)
+def test_concentrations_far_below_one_agree_as_well(kl, classes):
+    logits, target = drawn(SEEDS[0], 60, classes)
+    found = with_gradient(evidential(logits - 4, target, "exp", kl, 0.7), logits)
+    wanted = with_gradient(textbook.evidential(logits - 4, target, "exp", kl, 0.7), logits)
+    torch.testing.assert_close(found[0], wanted[0], rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(found[1], wanted[1], rtol=1e-10, atol=1e-10)
+
+
+def test_the_target_is_a_constant():
+    logits, target = drawn(SEEDS[0], 5, 3)
+    assert not evidential(logits.detach(), target.requires_grad_()).requires_grad
 
 
 @pytest.mark.parametrize("kl", KL)
@@ -121,7 +137,7 @@ def test_blocks_of_rows_do_not_show():
 @pytest.mark.parametrize("classes", [2, 15, 1000])
 @pytest.mark.parametrize("kl", KL)
 @pytest.mark.parametrize("evidence", EVIDENCE)
-@pytest.mark.parametrize(("dtype", "size"), [(torch.float32, 78.0), (torch.float64, 600.0)])
+@pytest.mark.parametrize(("dtype", "size"), [(torch.float32, 78.0), (torch.float32, 1e30), (torch.float64, 600.0)])
 def test_extreme_logits_stay_finite(dtype, size, evidence, kl, classes):
     logits = torch.full((4, classes), -size, dtype=dtype)
     logits[0, 0], logits[1], logits[2], logits[3, ::2] = size, size, 0.0, size
@@ -130,6 +146,18 @@ def test_extreme_logits_stay_finite(dtype, size, evidence, kl, classes):
         loss, gradient = with_gradient(evidential(logits, target, evidence, kl, 1.0), logits)
         assert loss.isfinite().all()
         assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("kl", KL)
+def test_twenty_thousand_classes_need_no_table_of_class_pairs(kl):
+    # One float32 table [class, class] would be 1.6 GB; live memory stays within a few dozen rows of classes.
+    logits, target = (tensor.detach().float() for tensor in drawn(SEEDS[0], 2, 20_000))
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+        loss, gradient = with_gradient(evidential(logits.requires_grad_(), target, kl=kl), logits)
+    largest = max(event.nbytes() for event in recorded.profiler.kineto_results.events() if event.name() == "[memory]")
+    assert largest <= logits.numel() * 8  # the indices of `argmax` apart, no tensor is wider than the logits
+    assert loss.isfinite().all()
+    assert gradient.isfinite().all()
 
 
 def exact_equation_4(logits, target, kl_weight):

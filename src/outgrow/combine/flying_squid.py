@@ -17,6 +17,7 @@ from itertools import combinations
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.special import log_expit, softmax
 
 from outgrow.combine.vote import one_row_each, vote, weighted_vote
 from outgrow.labels import Anchors, Targets, WeakLabels
@@ -34,17 +35,17 @@ def flying_squid(labels: WeakLabels, anchors: Anchors | None = None) -> Targets:
         return _fall_back(labels, anchors, why)
     hard = labels.hard
     games = [0] if labels.n_classes == 2 else range(labels.n_classes)
-    scores = []
+    log_odds = []
     for chosen in games:
         signs = np.where(hard < 0, 0, np.where(hard == chosen, 1, -1))
         strength = triplet_accuracies(signs)
         if strength is None:
             return _fall_back(labels, anchors, "the sources' agreement determines no accuracies")
-        scores.append(game_posterior(signs, strength, _balance(labels, chosen)))
+        log_odds.append(game_log_odds(signs, strength, _balance(labels, chosen)))
     if labels.n_classes == 2:
-        scores.append(1 - scores[0])
-    probs = np.stack(scores, axis=1)
-    return one_row_each(labels, probs / probs.sum(axis=1, keepdims=True))
+        log_odds.append(-log_odds[0])
+    # On the log scale, since hundreds of sources against every class leave no posterior above zero.
+    return one_row_each(labels, np.asarray(softmax(log_expit(np.stack(log_odds, axis=1)), axis=1)))
 
 
 def triplet_accuracies(signs: Int[np.ndarray, "item source"]) -> Float[np.ndarray, "source"] | None:
@@ -67,12 +68,11 @@ def _mean_root(source: int, moment: Float[np.ndarray, "source source"], usable: 
     return float(np.mean(roots)) if roots else float("nan")
 
 
-def game_posterior(
+def game_log_odds(
     signs: Int[np.ndarray, "item source"], strength: Float[np.ndarray, "source"], balance: float
 ) -> Float[np.ndarray, "item"]:
-    """P(Y = +1 | votes) by naive Bayes with accuracies (1 + strength) / 2 and P(Y = +1) = `balance`."""
-    log_odds = np.log(balance / (1 - balance)) + signs @ np.log((1 + strength) / (1 - strength))
-    return np.asarray(1 / (1 + np.exp(-log_odds)))
+    """ln P(Y = +1 | votes) / P(Y = -1 | votes): naive Bayes, accuracies (1 + strength) / 2, P(Y = +1) = `balance`."""
+    return np.asarray(np.log(balance / (1 - balance)) + signs @ np.log((1 + strength) / (1 - strength)))
 
 
 def _balance(labels: WeakLabels, chosen: int) -> float:

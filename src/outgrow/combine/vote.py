@@ -20,8 +20,8 @@ from outgrow.labels import Anchors, Targets, WeakLabels
 def vote(labels: WeakLabels, anchors: Anchors | None = None) -> Targets:
     """The class with most hard votes; classes that tie share the probability. One row per item with a vote."""
     count = _tally(labels, np.ones(len(labels.sources)))
-    first = (count == count.max(axis=1, keepdims=True)) & labels.voted.any(axis=1, keepdims=True)
-    return one_row_each(labels, first / np.maximum(1, first.sum(axis=1, keepdims=True)))
+    first = count == count.max(axis=1, keepdims=True)
+    return one_row_each(labels, first / first.sum(axis=1, keepdims=True))
 
 
 def weighted_vote(labels: WeakLabels, anchors: Anchors | None = None) -> Targets:

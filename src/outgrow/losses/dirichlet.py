@@ -160,9 +160,9 @@ def _polynomial(x: Tensor, coefficients: Sequence[float]) -> Tensor:
 
 
 def _exp(logits: Tensor) -> Tensor:
-    """exp(z), cut where the sum over the classes, or 1/exp(z), would overflow its type."""
-    most = math.log(torch.finfo(logits.dtype).max) - 4
-    return logits.clamp(-most, max(0.0, most + 3 - math.log(logits.shape[-1]))).exp_()
+    """exp(z), cut where its sum over the classes, or that of 1/exp(z), would overflow its type."""
+    most = math.log(torch.finfo(logits.dtype).max) - math.log(logits.shape[-1]) - 4
+    return logits.clamp(-most, most).exp_()
 
 
 def _softplus(logits: Tensor) -> Tensor:

@@ -118,5 +118,5 @@ def assign_rest(
     """Classes for the rows that are not `kept`: those with room left, such that the rows' scores sum highest."""
     room = counts - np.bincount(won[kept], minlength=len(counts))
     seats = np.repeat(np.arange(len(counts)), room)
-    row, seat = linear_sum_assignment(scores[seats][:, ~kept].T, maximize=True)
-    return np.asarray(seats[seat[np.argsort(row)]])
+    _, seat = linear_sum_assignment(scores[seats][:, ~kept].T, maximize=True)  # as many seats as rows
+    return np.asarray(seats[seat])

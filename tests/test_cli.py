@@ -1,0 +1,107 @@
+"""The command as a person meets it: help at once, JSON everywhere, one sentence and an exit code for every mistake."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from small_study import FILE, outgrow, write
+
+ROOT = Path(__file__).parents[1]
+
+
+def own_data(folder: Path, table: bytes, **columns: object) -> Path:
+    """An experiment on a file of one's own, in `folder`."""
+    (folder / "own.csv").write_bytes(table)
+    experiment = {
+        "name": "own",
+        "task": {"name": "own", "path": "own.csv", "columns": columns, "sizes": {"weak": 2, "strong": 2, "test": 2}},
+        "supervisors": {"words": {"type": "ngram"}},
+        "student": {"model": "bundled:wordllama"},
+        "methods": ["naive"],
+    }
+    path = folder / "own.yaml"
+    path.write_text(yaml.safe_dump(experiment))
+    return path
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = ["torch", "transformers", "pandas", "numpy", "matplotlib"]
+    code = f"""
+import sys
+sys.argv = ["outgrow", "--help"]
+from outgrow.cli import main
+try:
+    main()
+except SystemExit:
+    print([name for name in {heavy} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip().endswith("[]")
+
+
+def test_help_takes_under_a_third_of_a_second_of_processor_time() -> None:
+    def seconds() -> float:
+        before = os.times()
+        subprocess.run([sys.executable, "-m", "outgrow", "--help"], capture_output=True, check=True)
+        after = os.times()
+        return after.children_user + after.children_system - before.children_user - before.children_system
+
+    assert min(seconds() for _ in range(5)) < 0.3
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["data", "ls"],
+        ["data", "show", "mmlu_topic", "--n", "1"],
+        ["examples", "ls"],
+        ["doctor"],
+        ["plan", str(ROOT / "examples" / "paper1_sciq.yaml")],
+    ],
+    ids=lambda words: " ".join(words[:2])[:20],
+)
+def test_every_verb_speaks_json(words: list[str], tmp_path: Path) -> None:
+    done = outgrow(tmp_path, *words, "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)
+
+
+GOOD = b"text,label\n" + b"".join(b"good day %d,yes\nbad day %d,no\n" % (n, n) for n in range(6))
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (b"txt,label\na,yes\nb,no\n", "did you mean"),
+        (b"text,label\n" + b"".join(b"day %d,yes\n" % n for n in range(9)), "class"),
+        (GOOD.replace(b"good", b"g\xff\xfe"), "UTF-8"),
+        (b"", "own.csv"),
+    ],
+    ids=["missing column", "one class", "not UTF-8", "empty"],
+)
+def test_a_bad_file_gets_one_sentence_and_exit_code_2(table: bytes, said: str, tmp_path: Path) -> None:
+    done = outgrow(tmp_path, "run", str(own_data(tmp_path, table)))
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("student.model=org/nothing-of-the-kind", "nothing-of-the-kind"),
+        ("student.model=bundled:minilm-l7", "did you mean"),
+        ("student.modle=x", "did you mean `model`?"),
+        ("task.name=mmlu_topics", "did you mean"),
+        ("task.sizes.test=999999", "task.sizes.test"),
+    ],
+)
+def test_a_bad_value_gets_one_sentence_and_exit_code_2(word: str, said: str, tmp_path: Path) -> None:
+    write(tmp_path)
+    done = outgrow(tmp_path, "run", FILE, word)
+    assert done.returncode == 2
+    assert said in done.stderr
