@@ -140,8 +140,13 @@ def test_below_three_sources_it_says_so_and_votes(sources):
     assert "majority vote instead" in bare.origin[-1]
 
 
-def test_sources_that_never_meet_determine_nothing_and_it_says_so():
-    labels = textbook.hard_labels([[0, -1, -1], [-1, 1, -1], [-1, -1, 0]] * 4, 2)
+@pytest.mark.parametrize(
+    "votes",
+    [[[0, -1, -1], [-1, 1, -1], [-1, -1, 0]] * 4, [[0, 0, 1, -1], [1, 1, 1, -1], [0, 0, 0, -1], [-1, -1, -1, 1]]],
+    ids=["nobody meets", "one meets nobody"],
+)
+def test_sources_that_never_meet_determine_nothing_and_it_says_so(votes):
+    labels = textbook.hard_labels(votes, 2)
     targets = flying_squid(labels)
     assert "determines no accuracies" in targets.origin[-1]
     textbook.assert_same_targets(targets, vote(labels))

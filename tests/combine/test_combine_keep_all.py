@@ -121,6 +121,33 @@ def test_every_combiner_ignores_the_order_of_sources_and_the_names_of_classes(na
     textbook.assert_same_targets(targets, back)
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("weighted_vote", {}),
+        ("log_pool", {}),
+        ("log_pool", {"weights": "accuracy"}),
+        ("keep_all", {"weights": "accuracy"}),
+    ],
+)
+def test_anchors_belong_to_sources_by_name(name, options):
+    labels = drawn(SEEDS[0])
+    anchors = anchors_for(labels, SEEDS[0])
+    turned = Anchors(textbook.permuted(anchors.labels, sources=[2, 0, 3, 1]), anchors.gold)
+    known, other = (COMBINERS[name](labels, which, **options) for which in (anchors, turned))
+    textbook.assert_same_targets(known, other)
+
+
+@pytest.mark.parametrize("name", COMBINERS)
+def test_every_combiner_leaves_its_inputs_alone(name):
+    labels = drawn(SEEDS[1])
+    anchors = anchors_for(labels, SEEDS[1])
+    before = labels.probs.copy(), anchors.labels.probs.copy()
+    COMBINERS[name](labels, anchors, **({"source": "s0"} if name == "single" else {}))
+    np.testing.assert_array_equal(labels.probs, before[0])
+    np.testing.assert_array_equal(anchors.labels.probs, before[1])
+
+
 @pytest.mark.parametrize("name", COMBINERS)
 def test_every_combiner_takes_one_source_and_one_item(name):
     labels = textbook.labels_of([[[0.2, 0.5, 0.3]]])

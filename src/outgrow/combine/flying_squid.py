@@ -13,8 +13,6 @@ Below three sources there is no triplet, and where all sources agree on everythi
 result is a weighted vote (or a majority vote without anchors), and `Targets.origin` says so.
 """
 
-from itertools import combinations
-
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import log_expit, softmax
@@ -52,20 +50,22 @@ def triplet_accuracies(signs: Int[np.ndarray, "item source"]) -> Float[np.ndarra
     """a_i = E[l_i Y | i voted] > 0 of every source; `None` where no triplet determines one of them."""
     voted = (signs != 0).astype(float)
     both = voted.T @ voted
-    moment = (signs.T @ signs) / np.maximum(both, 1)
-    usable = (both > 0) & (np.abs(moment) > LEAST_MOMENT)
-    found = np.asarray([_mean_root(source, moment, usable) for source in range(signs.shape[1])])
-    return None if np.isnan(found).any() else np.asarray(np.clip(found, 1 - LARGEST, LARGEST))
+    moment = np.abs(signs.T @ signs) / np.maximum(both, 1)
+    usable = moment > LEAST_MOMENT
+    np.fill_diagonal(usable, False)
+    # The sum over all pairs (j, k) of root_ij root_ik / root_jk, one quadratic form per source.
+    root = np.where(usable, np.sqrt(moment), 0)
+    inverse = np.divide(1, root, out=np.zeros_like(root), where=usable)
+    total, count = _quadratic_forms(root, inverse), _quadratic_forms(usable.astype(float), usable.astype(float))
+    if not count.all():
+        return None
+    return np.asarray(np.clip(total / count, 1 - LARGEST, LARGEST))
 
 
-def _mean_root(source: int, moment: Float[np.ndarray, "source source"], usable: np.ndarray) -> float:
-    others = [other for other in range(len(moment)) if other != source]
-    roots = [
-        np.sqrt(abs(moment[source, first] * moment[source, second] / moment[first, second]))
-        for first, second in combinations(others, 2)
-        if usable[source, first] and usable[source, second] and usable[first, second]
-    ]
-    return float(np.mean(roots)) if roots else float("nan")
+def _quadratic_forms(
+    rows: Float[np.ndarray, "source source"], matrix: Float[np.ndarray, "source source"]
+) -> Float[np.ndarray, "source"]:
+    return np.asarray(((rows @ matrix) * rows).sum(axis=1))
 
 
 def game_log_odds(

@@ -37,7 +37,8 @@ def log_pool(
         strength = strength / temperature
         told = ", ".join(f"{name} {value:.2f}" for name, value in zip(labels.sources, temperature, strict=True))
         origin = (f"Temperatures fitted on held-out items: {told}.",)
-    log_votes = np.log(np.maximum(labels.probs, FLOOR)) * labels.voted[:, :, None]
+    # An abstention is the same number for every class, which the softmax takes out.
+    log_votes = np.log(np.maximum(labels.probs, FLOOR))
     return one_row_each(labels, np.asarray(softmax(np.einsum("isc,s->ic", log_votes, strength), axis=1)), origin)
 
 
