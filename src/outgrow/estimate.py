@@ -28,6 +28,11 @@ TOKENS_PER_ITEM = 64.0
 CHARACTERS_PER_TOKEN = 4.0
 PROBE_STEPS, PROBE_GRID, PROBE_DIM = 100, 8, 512
 SMALL_STEP_SECONDS = 0.1
+ANSWER_TOKENS = 24
+"""Of a text that a model writes."""
+SCORED = 8
+"""Candidates of an item that are scored."""
+WRITING_SLOWDOWN = 4.0
 NGRAM_SECONDS = 4.0
 
 
@@ -35,11 +40,11 @@ NGRAM_SECONDS = 4.0
 class Cost:
     """Expected use of one step; `None` where nothing is known of the model."""
 
-    params: float | None = 0
+    params: float | int | None = 0
     """Weights of the model that is run."""
-    tokens: float = 0
+    tokens: float | int = 0
     """Tokens that go through it, training epochs counted."""
-    memory: float | None = 0
+    memory: float | int | None = 0
     """Bytes of weights, gradients and optimizer state."""
     seconds: float | None = SMALL_STEP_SECONDS
 
@@ -85,9 +90,15 @@ def cost_of(step: Step, scale: Scale) -> Cost:
         return inference(params, None if layers is None else max(layers), scale.pool, scale)
     if step.name == "untouched":
         return inference(params, None, scale.test, scale)
+    if step.name in ("texts", "scores"):
+        return writing(params, scale)
+    if step.name == "preference":
+        return text_training(params, params["preference"]["training"], 2 * scale.strong, scale)
     if step.name in ("student", "supervisor"):
         if "model" not in params:
             return Cost(seconds=NGRAM_SECONDS)
+        if "tune" not in params:
+            return text_training(params, params["model"]["training"], _learned(step, scale), scale)
         learns = scale.strong if step.name == "student" else scale.weak
         trained = probe_training if params["adapt"] == "probe" else transformer_training
         return trained(params, learns, scale)
@@ -102,6 +113,51 @@ def inference(params: Mapping[str, Any], deepest: int | None, items: int, scale:
         return Cost(None, tokens, None, None)
     used = body(size, deepest)
     return Cost(used, tokens, used * BYTES[params["dtype"]], 2 * used * tokens / scale.flops)
+
+
+def writing(params: Mapping[str, Any], scale: Scale) -> Cost:
+    """Beams or samples for one part's items, one forward pass per token; or all candidates of half B scored."""
+    section, decoding = params["model"], params.get("decoding")
+    if decoding is None:
+        items, rows, longest = scale.strong, SCORED, ANSWER_TOKENS
+    else:
+        items = scale.strong if params["part"] == "strong" else scale.test
+        rows = decoding["candidates"] if decoding["sample"] else decoding["beams"]
+        longest = min(ANSWER_TOKENS, decoding["max_new_tokens"])
+    tokens = items * (scale.tokens_per_item + rows * longest)
+    size = model_size(section["model"])
+    if size is None:
+        return Cost(None, tokens, None, None)
+    # A token of its own reads all weights once: the machine waits for memory, not for arithmetic.
+    slower = 1.0 if decoding is None else WRITING_SLOWDOWN
+    return Cost(
+        size.n_params,
+        tokens,
+        size.n_params * BYTES[section["dtype"]],
+        slower * 2 * size.n_params * tokens / scale.flops,
+    )
+
+
+def _learned(step: Step, scale: Scale) -> int:
+    """Texts that a training learns from: gold of a half, or every source's label of half B."""
+    if step.name == "supervisor":
+        return scale.weak
+    targets = step.inputs["targets"]
+    labels = targets.inputs.get("labels")
+    pooled = targets.params.get("combine", {}).get("type") == "joint_decoding"
+    return scale.strong * (1 if labels is None or pooled else len(labels.params["sources"]))
+
+
+def text_training(params: Mapping[str, Any], training: Mapping[str, Any], learns: int, scale: Scale) -> Cost:
+    """Training on `learns` prompts with their texts."""
+    section = params["model"]
+    tokens = learns * (scale.tokens_per_item + ANSWER_TOKENS) * training["epochs"]
+    size = model_size(section["model"])
+    if size is None:
+        return Cost(None, tokens, None, None)
+    lora = params["adapt"] == "lora"
+    memory = size.n_params * (1.1 * BYTES[section["dtype"]] if lora else FULL_TRAINING_BYTES)
+    return Cost(size.n_params, tokens, memory, size.n_params * (4 if lora else 6) * tokens / scale.flops)
 
 
 def body(size: ModelSize, deepest: int | None) -> float:

@@ -170,3 +170,9 @@ def test_damaged_bytes_are_read_or_refused_never_a_traceback(data: st.DataObject
     with TemporaryDirectory() as folder, suppress(OutgrowError):
         (Path(folder) / "damaged.yaml").write_bytes(content)
         read_experiment(Path(folder) / "damaged.yaml")
+
+
+def test_an_override_of_a_named_row_does_not_reach_the_next_experiment() -> None:
+    changed = read_experiment(copy.deepcopy(GOOD), ["methods=[bayesian]", "methods.0.loss.kl_weight=7"])
+    again = read_experiment(copy.deepcopy(GOOD), ["methods=[bayesian]"])
+    assert changed.methods[0].loss != again.methods[0].loss

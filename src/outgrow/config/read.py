@@ -41,9 +41,9 @@ def read_experiment(
         folder = Path(source).parent
     if "suite" in tree:
         raise ConfigError(f"{place.name}: is a suite of several studies; run it with `outgrow suite`")
-    # Filled in before the words, so that they can reach into a named row, and after, so that they can name one.
-    _fill_in_methods(tree, place)
+    # Filled in before every word, so that it can reach into a named row, and after the last, which may name one.
     for word in words:
+        _fill_in_methods(tree, place)
         _override(tree, word)
     _fill_in_methods(tree, place)
     try:
@@ -164,7 +164,7 @@ def _method_row(row: Any, where: str) -> Any:
     name = str(row["preset"])
     if name not in presets():
         raise ConfigError(f"{where}: no method named `{name}`; {suggest(name, presets())}")
-    return {"name": name, **presets()[name], **changes}
+    return {"name": name, **_plain(presets()[name]), **changes}
 
 
 def _with_data_paths(tree: Tree, folder: Path) -> Tree:
