@@ -105,7 +105,7 @@ def results(folder: Path) -> dict[str, Any]:
 
 def accuracies(folder: Path) -> dict[str, float | None]:
     """Test accuracy of every row of the report."""
-    return {row["name"]: row["accuracy"]["value"] for row in results(folder)["rows"]}
+    return {row["name"]: row["score"]["value"] for row in results(folder)["rows"]}
 
 
 def report_bytes(folder: Path) -> dict[str, bytes]:

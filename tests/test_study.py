@@ -4,7 +4,10 @@ import copy
 import importlib
 from collections import Counter
 
+import pytest
+
 from outgrow.config.read import read_experiment
+from outgrow.errors import ConfigError
 from outgrow.study import Study, build_study
 
 SMALL = {
@@ -103,3 +106,15 @@ def test_every_step_names_a_function_that_exists() -> None:
     for step in [*found.steps, *study("student={model: bundled:smollm2-135m}").steps]:
         module, _, name = step.function.partition(":")
         assert callable(vars(importlib.import_module(module))[name]), step.function
+
+
+def test_a_method_may_be_run_in_some_of_the_variants_only() -> None:
+    found = study("methods=[naive, {preset: vote, variants: [matching]}]")
+    assert [row.name for row in found.rows if row.role == "method"] == [
+        "naive",
+        "naive + self-training",
+        "naive + matching",
+        "vote + matching",
+    ]
+    with pytest.raises(ConfigError, match="`two_views` is not among the study's `variants`"):
+        study("methods=[{preset: vote, variants: [two_views]}]")

@@ -5,6 +5,7 @@ result.to_pandas("main")
 """
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -72,6 +73,8 @@ class Result:
     folder: Path
     results: "Results"
     outcomes: Mapping[str, Outcome]
+    notes: tuple[str, ...] = ()
+    """What its owner may not expect, one sentence each."""
 
     @property
     def failed(self) -> list[Outcome]:
@@ -147,10 +150,11 @@ def run_experiment(
     threads = experiment.threads or max(1, (os.cpu_count() or 1) // jobs)
     outcomes = run_steps(study.steps, store, jobs=jobs, threads=threads, on_event=on_event)
     items = outcomes[study.pool.identity]
-    if items.state == "interrupted":
-        raise KeyboardInterrupt
     if items.state == "failed":
         raise DataError(items.error)
+    answered = any(outcomes[step.identity].state in ("cached", "done") for row in study.rows for step in row.steps)
+    if not answered and any(outcome.state == "interrupted" for outcome in outcomes.values()):
+        raise KeyboardInterrupt
     return write(study, store, outcomes)
 
 
@@ -200,15 +204,26 @@ def report(source: Source, *words: str) -> Result:
 
 def write(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> Result:
     """Collect the finished steps into the report's folder."""
-    from outgrow.report.write import write_report
+    from outgrow.report.write import settings_that_differ, write_report
 
     folder = output_folder(study.experiment)
-    return Result(folder, write_report(study, store, outcomes, folder), outcomes)
+    other = settings_that_differ(folder, study.experiment)
+    replaced = f"{folder} held the report of other settings ({', '.join(other)}); `name=…` keeps both"
+    return Result(folder, write_report(study, store, outcomes, folder), outcomes, (replaced,) if other else ())
 
 
 def read_table(source: Source, *words: str, table: str = "main", kind: str = "md") -> str:
-    """The text of one table of a study's written report: `kind` is md, csv, json or tex."""
-    folder = output_folder(read_experiment(source, words)) / "tables"
+    """The text of one table of a study's written report: `kind` is md, csv, json or tex.
+
+    Warns (`UserWarning`) if the report is of other settings than the file's.
+    """
+    from outgrow.report.write import settings_that_differ
+
+    experiment = read_experiment(source, words)
+    folder = output_folder(experiment) / "tables"
+    other = settings_that_differ(folder.parent, experiment)
+    if other:
+        warnings.warn(f"{folder.parent} holds the report of other settings ({', '.join(other)})", stacklevel=2)
     known = sorted(path.stem for path in folder.glob(f"*.{kind}"))
     if not known:
         raise DataError(f"{folder}: no report yet; `outgrow run` writes it")

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -108,7 +109,10 @@ def show(
     """Print one table of a study's finished report."""
     from outgrow import api
 
-    text = api.read_table(file, *(words or []), table=table, kind="json" if as_json else "md")
+    with warnings.catch_warnings(record=True) as caught:
+        text = api.read_table(file, *(words or []), table=table, kind="json" if as_json else "md")
+    for warning in caught:
+        _complain(str(warning.message))
     _print(text.rstrip("\n"))
 
 
@@ -209,6 +213,8 @@ def _print_result(result: "Result", as_json: bool) -> None:
 
 
 def _exit(results: "list[Result]") -> None:
+    for note in (note for result in results for note in result.notes):
+        _complain(note)
     for complaint in dict.fromkeys(complaint for result in results for complaint in result.complaints):
         _complain(complaint)
     if any(result.interrupted for result in results):

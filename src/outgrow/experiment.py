@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from outgrow.config.experiment import Experiment, Variant
-from outgrow.config.method import CrossEntropy, Method, SelfTraining, SingleSource
+from outgrow.config.experiment import Experiment
+from outgrow.config.method import CrossEntropy, Evidential, Method, SelfTraining, SingleSource, Variant
 from outgrow.config.model import ModelSection, NgramSection, Supervisor
 from outgrow.config.section import Section
 from outgrow.data.identity import data_identity
+from outgrow.data.task import Kind
 from outgrow.graph.step import Json, Step
 from outgrow.models.identity import model_identity
 
@@ -162,7 +163,7 @@ def student_step(
     params = {
         "adapt": section.adapt,
         "model": model_params(section),
-        "loss": dump(method.loss),
+        "loss": loss_params(method, "classify"),
         "self_training": None if self_training is None else dump(self_training),
         "tune": tune,
         "seed": stage.seed,
@@ -200,7 +201,8 @@ def adjusted(stage: Stage, labels: Step, method: Method, variant: Variant) -> St
     """The student of one method in one variant."""
     student = stage.experiment.student
     taught = taught_student(stage, student, labels, method, trained="self_training" in variant)
-    label = f"{method.name}, seed {stage.seed}"
+    trained = " + self-training" if "self_training" in variant else ""
+    label = f"{method.name}{trained}, seed {stage.seed}"
     if variant in ("matching", "self_training+matching"):
         inputs = {"student": taught.student, "targets": taught.targets}
         params = {"name": STUDENT, "of": stage.experiment.matching}
@@ -244,6 +246,18 @@ def dump(section: Section, only: Iterable[str] | None = None, without: Iterable[
     """A section's values as JSON, for a step's parameters."""
     include = None if only is None else set(only)
     return section.model_dump(mode="json", include=include, exclude=set(without))
+
+
+def loss_params(method: Method, kind: Kind) -> dict[str, Json]:
+    """A method's loss with the defaults of its kind of task."""
+    if not isinstance(method.loss, Evidential):
+        return dump(method.loss)
+    loss, texts = method.loss, kind == "generate"
+    kl = loss.kl or ("mixed" if texts else "per_class")
+    weight = loss.kl_weight if loss.kl_weight is not None else 1e-4 if texts else 0.01
+    # Evidence of tokens is always exp(z) + 1; the KL of a few classes needs no clamp.
+    params = dump(loss, without=["evidence" if texts else "kl_clamp"])
+    return {**params, "kl": kl, "kl_weight": weight}
 
 
 def hints(experiment: Experiment, section: ModelSection) -> dict[str, Json]:

@@ -21,6 +21,8 @@ from jaxtyping import Bool, Float, Int
 from outgrow.errors import DataError
 
 SUM_TOLERANCE = 1e-4
+INSTEAD = " instead."
+"""How a sentence in `Targets.origin` ends that tells of a fall-back."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class WeakLabels:
                 "probs": pa.FixedSizeListArray.from_arrays(self.probs[item, source].ravel(), self.n_classes),
             },
             # The order of items and sources, and items that nobody voted on, must survive the journey.
-            metadata={"items": _pack(self.items), "sources": _pack(self.sources)},
+            metadata={"items": pack_names(self.items), "sources": pack_names(self.sources)},
         )
         pq.write_table(table, path)
 
@@ -84,7 +86,7 @@ class WeakLabels:
         """Read what `save` wrote."""
         try:
             table = pq.read_table(path)
-            items, sources = (_unpack(table.schema.metadata[key]) for key in (b"items", b"sources"))
+            items, sources = (unpack_names(table.schema.metadata[key]) for key in (b"items", b"sources"))
             votes = table["probs"].combine_chunks()
         except (OSError, pa.ArrowInvalid, KeyError, TypeError) as error:
             raise DataError(f"{path}: not a readable label table ({error})") from error
@@ -150,7 +152,7 @@ class Targets:
         """Write the table `item`, `probs`, `weight`."""
         probs = pa.FixedSizeListArray.from_arrays(self.probs.ravel(), self.probs.shape[1])
         table = pa.table({"item": self.items, "probs": probs, "weight": self.weight})
-        pq.write_table(table.replace_schema_metadata({"origin": _pack(self.origin)}), path)
+        pq.write_table(table.replace_schema_metadata({"origin": pack_names(self.origin)}), path)
 
     @staticmethod
     def load(path: Path) -> "Targets":
@@ -161,7 +163,7 @@ class Targets:
             items=table["item"].to_pylist(),
             probs=votes.flatten().to_numpy().reshape(len(table), votes.type.list_size),
             weight=table["weight"].to_numpy(),
-            origin=tuple(_unpack(table.schema.metadata[b"origin"])),
+            origin=tuple(unpack_names(table.schema.metadata[b"origin"])),
         )
 
 
@@ -178,9 +180,11 @@ def _check_distributions(
         )
 
 
-def _pack(names: Sequence[str]) -> bytes:
+def pack_names(names: Sequence[str]) -> bytes:
+    """Names as one value of a Parquet file's metadata, where an order must survive the journey."""
     return "\x1f".join(names).encode()
 
 
-def _unpack(packed: bytes) -> list[str]:
+def unpack_names(packed: bytes) -> list[str]:
+    """What `pack_names` packed."""
     return packed.decode().split("\x1f") if packed else []

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from outgrow.config.experiment import Experiment, Variant
-from outgrow.config.method import Method, SingleSource
+from outgrow import text_experiment as texts
+from outgrow.config.experiment import Experiment
+from outgrow.config.method import Method, SingleSource, Variant
+from outgrow.data.kind import kind_of
 from outgrow.experiment import (
     Stage,
     adjusted,
@@ -18,6 +20,7 @@ from outgrow.experiment import (
     untouched_step,
     views_step,
 )
+from outgrow.fit import require_fit
 from outgrow.graph.step import Step, walk
 from outgrow.models.zero_shot_ability import can_answer
 
@@ -65,11 +68,22 @@ class Study:
 
 
 def build_study(experiment: Experiment) -> Study:
-    """Lay out all steps of `experiment`. Raises `DataError` for a missing local file or model folder."""
+    """Lay out all steps of `experiment`.
+
+    Raises `DataError` for a missing local file or model folder, `ConfigError` for what this kind of task cannot have.
+    """
+    kind = kind_of(experiment.task)
+    require_fit(experiment, kind)
     pool = pool_step(experiment)
     stages = [
         Stage(experiment, seed, pool, split_step(experiment, pool, seed)) for seed in dict.fromkeys(experiment.seeds)
     ]
+    labels, rows = lay_out_texts(experiment, stages) if kind == "generate" else lay_out_votes(experiment, stages)
+    return Study(experiment, pool, tuple(stage.split for stage in stages), labels, tuple(rows))
+
+
+def lay_out_votes(experiment: Experiment, stages: list[Stage]) -> tuple[tuple[Step, ...], list[Row]]:
+    """Labels per seed and rows of a study of classes or options."""
     voices = [supervisor_steps(stage) for stage in stages]
     rows = [
         *floor_rows(experiment, voices),
@@ -77,8 +91,50 @@ def build_study(experiment: Experiment) -> Study:
         *ceiling_rows(experiment, stages),
         *method_rows(experiment, stages, voices),
     ]
-    splits = tuple(stage.split for stage in stages)
-    return Study(experiment, pool, splits, tuple(map(labels_step, voices)), tuple(rows))
+    return tuple(map(labels_step, voices)), rows
+
+
+def lay_out_texts(experiment: Experiment, stages: list[Stage]) -> tuple[tuple[Step, ...], list[Row]]:
+    """Labels per seed and rows of a study of texts."""
+    heard = [texts.voices(stage) for stage in stages]
+    rows = [
+        Row("floor", name, tuple(voices[name].test for voices in heard), source=name)
+        for name in experiment.supervisors
+    ]
+    if experiment.untouched and can_answer(experiment.student.model, experiment.student.revision):
+        answers = tuple(texts.answers(stage, None, texts.UNTOUCHED) for stage in stages)
+        rows.append(Row("untouched", "untouched student", answers))
+    rows.append(Row("ceiling", "ceiling", tuple(texts.answers(stage, texts.ceiling(stage)) for stage in stages)))
+    rows += text_method_rows(experiment, stages, heard)
+    labels = tuple(texts.gathered({name: voice.strong for name, voice in voices.items()}) for voices in heard)
+    return labels, rows
+
+
+def text_method_rows(
+    experiment: Experiment, stages: list[Stage], heard: list[dict[str, texts.Voice]]
+) -> Iterator[Row]:
+    """Every method in every variant; a second stage on preferences where the method has one."""
+    for method in expanded(experiment):
+        source = method.combine.source if isinstance(method.combine, SingleSource) else None
+        for variant in variants_of(method, experiment):
+            steps = []
+            for stage, voices in zip(stages, heard, strict=True):
+                labels = texts.labels_for(stage, method, voices)
+                student = texts.taught_student(stage, method, labels, trained=variant == "self_training")
+                if method.preference is not None:
+                    student = texts.preferring(stage, method, student, voices)
+                steps.append(texts.answers(stage, student))
+            yield Row("method", row_name(method, variant), tuple(steps), method.name, variant, source)
+
+
+def variants_of(method: Method, experiment: Experiment) -> list[Variant]:
+    """The study's variants in which a method is run, in the study's order."""
+    wanted = method.variants or experiment.variants
+    return [variant for variant in dict.fromkeys(experiment.variants) if variant in wanted]
+
+
+def row_name(method: Method, variant: Variant) -> str:
+    return method.name if variant == "plain" else f"{method.name} + {VARIANT_NAMES[variant]}"
 
 
 def floor_rows(experiment: Experiment, voices: list[dict[str, Step]]) -> Iterator[Row]:
@@ -111,12 +167,11 @@ def method_rows(experiment: Experiment, stages: list[Stage], voices: list[dict[s
     for method in expanded(experiment):
         source = method.combine.source if isinstance(method.combine, SingleSource) else None
         labels = [labels_for(method, supervisors) for supervisors in voices]
-        for variant in dict.fromkeys(experiment.variants):
+        for variant in variants_of(method, experiment):
             pairs = zip(stages, labels, strict=True)
             steps = tuple(adjusted(stage, table, method, variant) for stage, table in pairs)
-            name = method.name if variant == "plain" else f"{method.name} + {VARIANT_NAMES[variant]}"
             view: View = "two_views" if variant == "two_views" else "main"
-            yield Row("method", name, steps, method.name, variant, source, view)
+            yield Row("method", row_name(method, variant), steps, method.name, variant, source, view)
 
 
 def expanded(experiment: Experiment) -> Iterator[Method]:

@@ -22,6 +22,10 @@ SOUND = [
     {"text": f"text number {i}", "label": "abc"[i % 3], "options": ["x", "y", "z"], "part": "train", "id": f"n{i}"}
     for i in range(6)
 ]
+TO_WRITE = [
+    {"prompt": f"text number {i}", "completion": json.dumps({"t": f"word {i}"}), "part": "train", "id": f"n{i}"}
+    for i in range(6)
+]
 WHOLE = {
     ".jsonl": "\n".join(json.dumps(row) for row in SOUND).encode(),
     ".json": json.dumps(SOUND).encode(),
@@ -46,6 +50,13 @@ MAPPINGS = [
     {"columns": Columns(text="{id}: {text}", label="label", options="options")},
     {"columns": Columns(options="options"), "form": "binary", "split_seed": 3},
     {"columns": Columns(options=["id", "part"], label="part"), "kind": "choose"},
+    {"columns": Columns(text="text", label="label"), "kind": "generate"},
+]
+WRITING = [
+    {},
+    {"metric": "slu_f1", "template": "Among {types}: {text}"},
+    {"columns": Columns(id="id", part="part"), "metric": "answer_match"},
+    {"columns": Columns(text="{id} {prompt}", label="prompt"), "metric": "rouge_l", "template": "{{ {text} }}"},
 ]
 PUBLISHED = {
     # a tuple goes round, # is the row's number
@@ -87,6 +98,13 @@ PUBLISHED = {
     "mmlu_topic": {"question": "q #", "subject": ("anatomy", "prehistory")},
     "slurp_intent": {"sentence": "s #", "scenario": ("news", "weather"), "action": "query"},
     "slurp_scenario": {"transcript": "s #", "intent": ("news_query", "alarm_set")},
+    "slurp_slots": {
+        "sentence": "wake # up",
+        "tokens": [{"id": 0, "surface": "wake"}, {"id": 1, "surface": "#"}, {"id": 2, "surface": "up"}],
+        "entities": ([{"span": [1], "type": "person"}], []),
+    },
+    "gsm8k": {"question": "q #", "answer": ("1 + 1\n#### 2", "#### 3")},
+    "scan": {"commands": "jump #", "actions": ("I_JUMP", "I_JUMP I_JUMP")},
 }
 
 json_values = st.recursive(
@@ -94,8 +112,20 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=6,
 )
-cells = json_values | st.sampled_from(
-    ["a", "b", "A", "B", 0, 1, 2, "\ud800", ["x", "\ud800"], ["x", "y"], ["x", "y", "z"], "train", "test"]
+cells = (
+    json_values
+    | st.sampled_from(
+        [
+            "{}",
+            '{"t": "x"}',
+            [{"span": [0], "type": "t"}],
+            [{"span": [], "type": "t"}],
+            [{"id": 0, "surface": "x"}],
+        ]
+    )
+    | st.sampled_from(
+        ["a", "b", "A", "B", 0, 1, 2, "\ud800", ["x", "\ud800"], ["x", "y"], ["x", "y", "z"], "train", "test"]
+    )
 )
 rows = st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(SOUND[0], cells)), max_size=6)
 columns = st.builds(
@@ -109,7 +139,9 @@ columns = st.builds(
 sections = st.fixed_dictionaries(
     {
         "columns": columns,
-        "kind": st.sampled_from([None, "classify", "choose"]),
+        "kind": st.sampled_from([None, "classify", "choose", "generate"]),
+        "metric": st.sampled_from([None, None, "slu_f1", "token_f1"]),
+        "template": st.sampled_from([None, None, "{text}", "{types} {text}", "{", "{x}"]) | st.text(max_size=6),
         "classes": st.sampled_from([None, None, ["a", "b", "c"], ["a"], ["a", "a"], []]),
         "form": st.sampled_from(["native", "binary"]),
         "split_seed": st.integers(),
@@ -189,6 +221,23 @@ def mutate(sound, changes):
 @given(mutations(list(SOUND[0])), st.sampled_from(MAPPINGS))
 def test_sound_rows_with_cells_damaged(changes, section):
     load_or_refuse(".jsonl", mutate(SOUND, changes), section)
+
+
+@MANY
+@given(mutations(list(TO_WRITE[0])), st.sampled_from(WRITING))
+def test_sound_texts_with_cells_damaged(changes, section):
+    assert load_or_refuse(".jsonl", mutate(TO_WRITE, []), {**section, "kind": "generate"}) is not None
+    task = load_or_refuse(".jsonl", mutate(TO_WRITE, changes), {**section, "kind": "generate"})
+    if task is not None:
+        assert [bool(text) for text in task.items.answers] == (task.items.gold == 0).tolist()
+        assert all(text.strip() for text in task.items.prompts)
+
+
+@FEW
+@given(st.lists(st.text(max_size=30), max_size=6), st.integers(0, 3))
+def test_lines_of_anything_as_scan(lines, sound):
+    content = "\n".join(["IN: jump OUT: I_JUMP"] * sound + lines).encode("utf-8", "surrogatepass")
+    load_or_refuse(".txt", content, {}, "scan")
 
 
 @MANY

@@ -153,8 +153,8 @@ def test_bad_input_is_named(path, rows, columns, section, message):
     ("columns", "section", "message"),
     [
         ({"text": "{text"}, {}, "is no template"),
-        ({"text": "{text!r}"}, {}, "only plain column names"),
-        ({"text": "{}"}, {}, "only plain column names"),
+        ({"text": "{text!r}"}, {}, "only plain names"),
+        ({"text": "{}"}, {}, "only plain names"),
         ({}, {"kind": "choose"}, "task.columns.options must name"),
         ({"options": "o"}, {"kind": "classify"}, "remove one of them"),
         ({}, {"classes": ["a", "a"]}, "listed twice"),

@@ -142,6 +142,12 @@ def test_listing_of_tasks():
     assert rows["creak"]["sources"] == ["hub", "files"]
     assert (rows["mmlu_topic"]["kind"], rows["mmlu_topic"]["classes"]) == ("classify", 15)
     assert rows["slurp_intent"]["classes"] == 60
+    assert (rows["gsm8k"]["kind"], rows["gsm8k"]["classes"], rows["gsm8k"]["metric"]) == (
+        "generate",
+        0,
+        "answer_match",
+    )
+    assert (rows["errands"]["sources"], rows["errands"]["hub"]) == (["bundled"], "")
 
 
 def test_shown_items_carry_gold_by_name():

@@ -13,6 +13,7 @@ from outgrow.data.published import split_of
 from outgrow.data.tasks import TASKS
 from outgrow.data.tasks.mmlu import DISCIPLINES
 from outgrow.errors import DataError
+from outgrow.metrics.text_score import TEXT_SCORES
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 BUNDLED = {
@@ -28,6 +29,7 @@ BUNDLED = {
     "mmlu": (15709, 0),
     "mmlu_topic": (13640, 0),
     "boolq": (7972, 3270),
+    "errands": (2000, 1000),
 }
 FILES = {
     "sciq": ("sciq", 1000, 1000),
@@ -37,6 +39,9 @@ FILES = {
     "esnli": ("esnli", 9834, 9824),
     "slurp_scenario": ("slurp", 2032, 2973),
     "slurp_intent": ("slurp", 2032, 2973),
+    "slurp_slots": ("slurp", 2032, 2973),
+    "gsm8k": ("gsm8k", 7473, 1319),
+    "scan": ("scan", 16728, 4182),
 }
 
 
@@ -53,8 +58,15 @@ def check(task, train, test):
     assert (task.kind, task.classes) == (known.kind, known.classes)
     assert len(set(items.ids)) == len(items)
     assert all(text == text.strip() and text for text in items.prompts)
-    assert ((items.gold >= 0) & (items.gold < task.n_classes)).all()
+    assert ((items.gold >= 0) & (items.gold < max(task.n_classes, 1))).all()
     assert (items.options is not None) == (task.kind == "choose")
+    assert (items.answers is not None) == (task.kind == "generate")
+    assert task.metric == known.metric
+    if items.answers is not None:
+        assert all(text == text.strip() and text for text in items.answers)
+        assert (
+            TEXT_SCORES[task.metric].value(TEXT_SCORES[task.metric].counts(items.answers, items.answers).sum(0))
+        ) == 1
     if items.options is not None:
         assert {len(choice) for choice in items.options} == {task.n_classes}
         share = np.bincount(items.gold) / len(items)
@@ -65,7 +77,7 @@ def check(task, train, test):
     assert not both
 
 
-@pytest.mark.parametrize("name", [name for name, known in TASKS.items() if known.bundled])
+@pytest.mark.parametrize("name", [name for name, known in TASKS.items() if known.bundled or known.made])
 def test_bundled_set_loads(name):
     check(load_task(TaskSection(name=name)), *BUNDLED[name])
 
@@ -192,8 +204,11 @@ def test_line_files_of_different_length(tmp_path):
 def test_descriptions_are_complete():
     for known in TASKS.values():
         assert isinstance(known, KnownTask)
-        assert isinstance(known.hub, Hub)
+        assert isinstance(known.hub, Hub) == (known.made is None)
         assert known.title
         assert known.licence
-        assert len(set(known.classes)) == len(known.classes) >= 2
+        assert len(set(known.classes)) == len(known.classes)
+        assert (len(known.classes) >= 2) == (known.kind != "generate")
+        assert (known.metric in TEXT_SCORES) == (known.kind == "generate")
+        assert known.kind == "generate" or known.template == "{text}"
         assert set(known.bundled) <= set(known.parts)

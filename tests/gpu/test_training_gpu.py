@@ -7,8 +7,9 @@ import torch
 from outgrow.data.task import Items
 from outgrow.losses import make_objective
 from outgrow.models.load import DTYPES, load_causal_lm, load_classifier, load_tokenizer
+from outgrow.train.examples import ClassExamples
 from outgrow.train.heads import fit_heads
-from outgrow.train.loop import Examples, ObjectiveTrainer, history, train
+from outgrow.train.loop import ExampleTrainer, history, train
 from outgrow.train.reading import read_items
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
@@ -36,7 +37,7 @@ def items(kind: str) -> Items:
     return Items([str(i) for i in range(8)], prompts, rng.integers(0, 3, 8), options)
 
 
-def one_update(kind: str, device: str, dtype: str, scratch) -> ObjectiveTrainer:
+def one_update(kind: str, device: str, dtype: str, scratch) -> ExampleTrainer:
     """The model after one update of eight examples, on a device and in a precision."""
     tokenizer = load_tokenizer(MODEL)
     model = load_causal_lm(MODEL) if kind == "choose" else load_classifier(MODEL, n_classes=3, seed=0)
@@ -45,8 +46,7 @@ def one_update(kind: str, device: str, dtype: str, scratch) -> ObjectiveTrainer:
     targets = torch.tensor(np.random.default_rng(1).dirichlet(np.ones(3), 8), dtype=torch.float32)
     return train(
         model,
-        Examples(reading, np.arange(8), targets, torch.ones(8)),
-        make_objective({"type": "cross_entropy"}, None),
+        ClassExamples(reading, np.arange(8), targets, torch.ones(8), make_objective({"type": "cross_entropy"}, None)),
         TRAINING,
         dtype=dtype,
         seed=0,
@@ -66,7 +66,7 @@ def test_an_update_and_the_answers_after_it_agree(kind, tmp_path) -> None:
         norms.append(update["gradient_norm"])
         trainer.model.eval()
         with torch.inference_mode():
-            answers.append(trainer.logits(trainer.model, torch.arange(8)).softmax(-1).cpu().numpy())
+            answers.append(trainer.outputs(trainer.model, torch.arange(8)).softmax(-1).cpu().numpy())
     assert losses[1] == pytest.approx(losses[0], rel=0.03)
     assert norms[1] == pytest.approx(norms[0], rel=0.1)
     assert abs(answers[1] - answers[0]).max() < 0.1

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from fresh import SEEDS
-from outgrow.config.method import CrossEntropy, Evidential, GeneralizedCrossEntropy, Product, SelfTraining
+from outgrow.config.method import CrossEntropy, Evidential, GeneralizedCrossEntropy, Method, Product, SelfTraining
+from outgrow.experiment import loss_params
 from outgrow.losses import LOSSES, make_objective
 from outgrow.losses.dirichlet import dirichlet_mean
 from outgrow.losses.evidential import evidential
@@ -20,8 +21,13 @@ SECTIONS = [
 LINEAR = [True, True, False, True, False]
 
 
+def params_of(section):
+    """The options as a study gives them to its steps: every default filled in."""
+    return loss_params(Method(name="row", loss=section), "classify")
+
+
 def made(section, **self_training):
-    return make_objective(section.model_dump(), SelfTraining(**self_training).model_dump() if self_training else None)
+    return make_objective(params_of(section), SelfTraining(**self_training).model_dump() if self_training else None)
 
 
 def drawn(seed, *shape):
@@ -54,9 +60,9 @@ def test_self_training_mixes_two_losses(section, harden, progress):
     logits, target = drawn(SEEDS[0], 3, 40, 4)
     shares = target.mean((0, 1))
     objective = made(section, gamma_max=0.6, ramp=0.5, harden=harden)
-    options = section.model_dump(exclude={"type", "kl_anneal"})
+    options = {key: value for key, value in params_of(section).items() if key not in ("type", "kl_anneal")}
     if isinstance(section, Evidential) and section.kl_anneal:
-        options["kl_weight"] = section.kl_weight * progress
+        options["kl_weight"] *= progress
     own = harden_argmax(logits) if harden == "argmax" else harden_balanced(objective.probs(logits).log(), shares)
     gamma = 0.6 * min(1.0, progress / 0.5)
     loss = LOSSES[section.type]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from simulated_texts import SimulatedTexts, simulate_texts
 
 from outgrow.config.read import read_experiment
 from outgrow.data.task import Items, Split, Task
@@ -177,3 +178,29 @@ def report_folder(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
     """Everything finished but one seed of `vote`."""
     return simulate(tmp_path_factory.mktemp("store"), skip_row="vote")
+
+
+@pytest.fixture(scope="session")
+def simulated_texts(tmp_path_factory: pytest.TempPathFactory) -> SimulatedTexts:
+    """A study of texts: everything finished but one seed of `joint_decoding`."""
+    return simulate_texts(tmp_path_factory.mktemp("texts"), skip_row="joint_decoding")
+
+
+@pytest.fixture(scope="session")
+def text_report(simulated_texts: SimulatedTexts, tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, Path]:
+    """What the study of texts found, and the folder of its report."""
+    folder = tmp_path_factory.mktemp("text_report")
+    world = simulated_texts
+    return write_report(world.study, world.store, world.outcomes, folder), folder
+
+
+@pytest.fixture(scope="session")
+def text_results(text_report: tuple[Results, Path]) -> Results:
+    """What the study of texts found."""
+    return text_report[0]
+
+
+@pytest.fixture(scope="session")
+def text_report_folder(text_report: tuple[Results, Path]) -> Path:
+    """The report of the study of texts."""
+    return text_report[1]

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -35,12 +35,34 @@ WIDTHS = [1280, 390]
 LONG = "a_name_without_any_space_that_somebody_gave_to_a_method_of_theirs <b>&</b>"
 
 
-@pytest.fixture(scope="module", params=["usual names", "long names"])
-def page(request: pytest.FixtureRequest, simulated: Any, results: Results, report_folder: Path) -> Path:
-    """The report, as it is and with names that fit nowhere."""
-    path = report_folder / "report.html"
-    if request.param == "usual names":
-        return path
+VOTES = {
+    *("plot-study", "plot-pgr", "plot-agreement", "plot-error_copying", "plot-reliability"),
+    *("table-main", "table-missing", "table-supervisors", "table-calibration", "table-times", "table-versions"),
+}
+TEXTS = {
+    *("plot-study", "plot-pgr", "plot-slot_types", "plot-agreement"),
+    *("table-main", "table-missing", "table-supervisors", "table-texts", "table-slot_types", "table-per_seed"),
+}
+
+
+class Page(NamedTuple):
+    """A page, and the ids of plots and tables that must be on it."""
+
+    path: Path
+    ids: set[str]
+
+
+@pytest.fixture(scope="module", params=["votes", "votes, long names", "texts", "examples"])
+def page(
+    request: pytest.FixtureRequest, simulated: Any, results: Results, report_folder: Path, text_report_folder: Path
+) -> Page:
+    """The report as it is and with names that fit nowhere, of texts, and its examples."""
+    if request.param == "texts":
+        return Page(text_report_folder / "report.html", TEXTS)
+    if request.param == "examples":
+        return Page(text_report_folder / "examples.html", set())
+    if request.param == "votes":
+        return Page(report_folder / "report.html", VOTES)
     rows = tuple(
         replace(row, name=f"{LONG} {row.name}", method=f"{LONG} {row.method}") if row.role == "method" else row
         for row in results.rows
@@ -51,7 +73,7 @@ def page(request: pytest.FixtureRequest, simulated: Any, results: Results, repor
     files = report_files(simulated.study, simulated.store, simulated.outcomes, changed)
     path = report_folder.parent / "long-names.html"
     path.write_text(files["report.html"])
-    return path
+    return Page(path, VOTES)
 
 
 @pytest.fixture(scope="module")
@@ -71,17 +93,17 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(params=WIDTHS)
-def opened(request: pytest.FixtureRequest, browser: Any, page: Path) -> Any:
+def opened(request: pytest.FixtureRequest, browser: Any, page: Page) -> Any:
     """The page at one width, with everything that folds unfolded."""
     size = {"width": request.param, "height": 900, "deviceScaleFactor": 1, "mobile": request.param < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.get_log("performance")
-    browser.get(page.as_uri())
+    browser.get(page.path.as_uri())
     browser.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
     return browser
 
 
-def test_plots_and_tables_are_visible(opened: Any) -> None:
+def test_plots_and_tables_are_visible(opened: Any, page: Page) -> None:
     sizes = opened.execute_script(
         """return [...document.querySelectorAll('figure, table')].map(one => {
              const shown = one.matches('table') ? one
@@ -90,21 +112,19 @@ def test_plots_and_tables_are_visible(opened: Any) -> None:
              return [one.id, box.width, box.height, shown ? shown.checkVisibility() : false]})"""
     )
     names = {name for name, *_ in sizes}
-    plots = {"plot-study", "plot-pgr", "plot-agreement", "plot-error_copying", "plot-reliability"}
-    tables = {"table-main", "table-missing", "table-supervisors", "table-calibration", "table-times", "table-versions"}
-    assert plots | tables <= names
+    assert page.ids <= names
     for name, width, height, visible in sizes:
         assert visible, name
         assert width > 100, name
         assert height > 40, name
 
 
-def test_each_plot_is_drawn_once(opened: Any) -> None:
+def test_each_plot_is_drawn_once(opened: Any, page: Page) -> None:
     counts = opened.execute_script(
         """return [...document.querySelectorAll('figure')].map(one =>
              [...one.querySelectorAll('svg')].filter(svg => svg.checkVisibility()).length)"""
     )
-    assert counts == [1] * 5
+    assert counts == [1] * sum(name.startswith("plot-") for name in page.ids)
 
 
 def test_nothing_overflows(opened: Any) -> None:
@@ -147,7 +167,9 @@ def test_no_text_leaves_its_drawing_and_is_large_enough(opened: Any) -> None:
     assert small == []
 
 
-def test_first_column_stays_when_a_table_scrolls(opened: Any) -> None:
+def test_first_column_stays_when_a_table_scrolls(opened: Any, page: Page) -> None:
+    if not page.ids:
+        pytest.skip("the examples hold no table")
     moved = opened.execute_script(
         """const box = document.querySelector('#table-main').parentElement;
            const cell = box.querySelector('tbody tr:not(.section) th');
@@ -160,8 +182,27 @@ def test_first_column_stays_when_a_table_scrolls(opened: Any) -> None:
         assert moved[0] > 0
 
 
-def test_no_errors_and_no_requests(opened: Any, page: Path) -> None:
+def test_no_errors_and_no_requests(opened: Any, page: Page) -> None:
     assert opened.get_log("browser") == []
     messages = [json.loads(entry["message"])["message"] for entry in opened.get_log("performance")]
     asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    assert {url for url in asked if not url.startswith("data:")} <= {page.as_uri()}
+    assert {url for url in asked if not url.startswith("data:")} <= {page.path.as_uri()}
+
+
+def test_examples_are_readable(opened: Any, page: Page) -> None:
+    """Every piece is large enough and stands on the colour of its class; a prompt that is too long scrolls."""
+    if not page.path.name.startswith("examples"):
+        assert opened.execute_script("return document.querySelectorAll('article').length") == 0
+        return
+    pieces = opened.execute_script(
+        """return [...document.querySelectorAll('.text span')].map(one => [one.className,
+             getComputedStyle(one).backgroundColor, parseFloat(getComputedStyle(one).fontSize), one.textContent])"""
+    )
+    assert len(pieces) > 200
+    colours: dict[str, set[str]] = {}
+    for name, colour, size, text in pieces:
+        assert size >= (11 if text in ("end", "cut off") else 13)
+        colours.setdefault(name.split()[-1], set()).add(colour)
+    tenths = {name: found for name, found in colours.items() if name.startswith("p")}
+    assert all(len(found) == 1 for found in tenths.values())
+    assert len(set.union(*tenths.values())) == len(tenths) >= 8

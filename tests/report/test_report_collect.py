@@ -39,10 +39,10 @@ def test_accuracy_per_seed_and_over_seeds(simulated: Any, results: Results) -> N
         expected = [seed_accuracy(simulated, name, seed) for seed in range(3)]
         row = results.named(name)
         assert [one.value for one in row.per_seed] == pytest.approx(expected, abs=1e-6)
-        assert row.accuracy.value == pytest.approx(np.mean(expected), abs=1e-6)
-        assert row.accuracy.seeds == 3
+        assert row.score.value == pytest.approx(np.mean(expected), abs=1e-6)
+        assert row.score.seeds == 3
         items = {item for seed in range(3) for item in answered(simulated, name, seed)[0]}
-        assert row.accuracy.n == len(items)
+        assert row.score.n == len(items)
 
 
 def mean_accuracy(simulated: Any, row: str, seeds: tuple[int, ...] = (0, 1, 2)) -> float:
@@ -90,8 +90,8 @@ def test_differences_to_naive(simulated: Any, results: Results) -> None:
 
 def test_a_failed_seed_leaves_the_row_with_the_others(simulated: Any, results: Results) -> None:
     row = results.named("vote")
-    assert row.accuracy.seeds == 2
-    assert row.accuracy.value == pytest.approx(mean_accuracy(simulated, "vote", (0, 1)), abs=1e-6)
+    assert row.score.seeds == 2
+    assert row.score.value == pytest.approx(mean_accuracy(simulated, "vote", (0, 1)), abs=1e-6)
     assert row.versus_plain_naive is not None
     expected = mean_accuracy(simulated, "vote", (0, 1)) - mean_accuracy(simulated, "naive", (0, 1))
     assert row.versus_plain_naive.value == pytest.approx(expected, abs=1e-6)
@@ -179,7 +179,7 @@ def test_tables_of_an_earlier_report_do_not_stay(simulate_small: Small, tmp_path
 def test_nothing_but_items(simulate_small: Small, tmp_path: Path) -> None:
     world = simulate_small(tmp_path / "store", skip_all=True)
     results = write_report(world.study, world.store, {}, tmp_path / "out")
-    assert all(not row.accuracy.defined for row in results.rows)
+    assert all(not row.score.defined for row in results.rows)
     assert len(results.missing) == len(results.rows)
     assert {one.reason for one in results.missing} == {"not run yet"}
     assert "No method has a result yet." in (tmp_path / "out" / "report.html").read_text()

@@ -21,7 +21,7 @@ HOSTILE = '<script>alert("x")</script> & $\\frac{1}{0}$ {{ 7 * 7 }}'
 
 def with_best(results: Results, **changes: Any) -> Results:
     """The results with the highest method row changed, and no other method."""
-    best = max(results.of("method"), key=lambda row: row.accuracy.value or 0)
+    best = max(results.of("method"), key=lambda row: row.score.value or 0)
     return replace(results, rows=(*results.of("floor"), *results.of("ceiling"), replace(best, **changes)))
 
 
@@ -50,12 +50,26 @@ def test_headline_warns(results: Results) -> None:
     assert "oracle selection" in " ".join(find(oracle).sentences)
 
 
+OF_TEXTS = ["study", "pgr", "slot_types", "agreement"]
+OF_VOTES = ["study", "pgr", "agreement", "error_copying", "reliability"]
+
+
+def test_votes_and_texts_have_their_own_drawings(results: Results, text_results: Results) -> None:
+    for found, names in ((results, OF_VOTES), (text_results, OF_TEXTS)):
+        assert [name for name, plot in PLOTS.items() if plot(found, WIDE) is not None] == names
+
+
 @pytest.mark.parametrize("width", [WIDE, NARROW])
-@pytest.mark.parametrize("name", list(PLOTS))
-def test_drawings_are_valid_described_and_the_same_every_time(results: Results, name: str, width: int) -> None:
-    drawn = PLOTS[name](results, width)
+@pytest.mark.parametrize(
+    ("kind", "name"), [("votes", name) for name in OF_VOTES] + [("texts", name) for name in OF_TEXTS]
+)
+def test_drawings_are_valid_described_and_the_same_every_time(
+    results: Results, text_results: Results, kind: str, name: str, width: int
+) -> None:
+    found = results if kind == "votes" else text_results
+    drawn = PLOTS[name](found, width)
     assert drawn is not None
-    assert drawn == PLOTS[name](results, width)
+    assert drawn == PLOTS[name](found, width)
     root = ElementTree.fromstring(drawn)
     assert root.get("role") == "img"
     assert len(root.get("aria-label") or "") > 40
@@ -66,8 +80,10 @@ def test_drawings_are_valid_described_and_the_same_every_time(results: Results, 
     )
 
 
-def test_ids_are_different_in_every_drawing(results: Results) -> None:
-    drawn = [plot(results, width) or "" for plot in PLOTS.values() for width in (WIDE, NARROW)]
+@pytest.mark.parametrize("kind", ["votes", "texts"])
+def test_ids_are_different_in_every_drawing(results: Results, text_results: Results, kind: str) -> None:
+    found = results if kind == "votes" else text_results
+    drawn = [plot(found, width) or "" for plot in PLOTS.values() for width in (WIDE, NARROW)]
     ids = [set(re.findall(r'\bid="([^"]+)"', one)) for one in drawn]
     assert sum(len(one) for one in ids) == len(set.union(*ids))
 
@@ -84,7 +100,7 @@ def test_drawings_hold_hostile_names(results: Results) -> None:
 def test_nothing_to_draw_is_no_drawing(results: Results) -> None:
     blank = replace(results, pairs=(), copying=(), rows=())
     assert [name for name, plot in PLOTS.items() if plot(blank, WIDE) is None] == [
-        "pgr", "agreement", "error_copying", "reliability"
+        "pgr", "slot_types", "agreement", "error_copying", "reliability"
     ]  # fmt: skip
 
 

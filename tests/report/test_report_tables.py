@@ -131,7 +131,7 @@ def test_main_table_is_laid_out_like_paper_one(results: Results) -> None:
         "All supervisors (weaks-to-strong)",
     ]
     naive = next(line for line in table.lines if line.cells[0] == "naive")
-    assert naive.cells[1] == results.named("naive").accuracy
+    assert naive.cells[1] == results.named("naive").score
     assert naive.cells[4] == results.named("naive + self-training").pgr
 
 

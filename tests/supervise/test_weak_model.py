@@ -9,7 +9,8 @@ from fresh import SEEDS
 from outgrow.data.task import Items, Split, Task
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
-from outgrow.supervise.weak_model import kept_aside, train_supervisor
+from outgrow.supervise.weak_model import train_supervisor
+from outgrow.train.aside import kept_aside
 
 TUNE = {"l2": [1.0, 0.1, 0.01], "lr": None, "epochs": [50], "folds": 3}
 MODEL = {"model": "bundled:none", "revision": None, "layer": None}
@@ -31,7 +32,7 @@ def study(tmp_path):
     rng = np.random.default_rng(7)
     gold = rng.integers(0, 2, 120)
     groups = [f"g{i // 2}" for i in range(120)]
-    items = Items([f"i{i}" for i in range(120)], ["text"] * 120, gold, None, [], groups)
+    items = Items([f"i{i}" for i in range(120)], ["text"] * 120, gold, parts=[], groups=groups)
     for name in ("pool", "split", "features"):
         (tmp_path / name).mkdir()
     Task("toy", "classify", ("no", "yes"), items).save(tmp_path / "pool")

@@ -3,7 +3,7 @@
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -14,7 +14,8 @@ from fresh import SEEDS
 from outgrow.errors import ConfigError, StepFailed
 from outgrow.losses import Objective, make_objective
 from outgrow.models.load import load_causal_lm, load_classifier, load_tokenizer
-from outgrow.train.loop import Examples, history, train
+from outgrow.train.examples import ClassExamples
+from outgrow.train.loop import history, train
 from outgrow.train.order import batches_of
 from outgrow.train.randomness import sealed_randomness
 from outgrow.train.reading import read_items
@@ -49,7 +50,7 @@ def lesson(folder, kind="classify", n=20, dtype=torch.float32, seed=0):
     targets = torch.tensor(rng.dirichlet(np.ones(3), n), dtype=torch.float32)
     weight = torch.tensor(rng.uniform(0.2, 2, n), dtype=torch.float32)
     reading = read_items(items, model, tokenizer, 48, dtype)
-    return model, Examples(reading, np.arange(n), targets, weight)
+    return model, ClassExamples(reading, np.arange(n), targets, weight, CROSS_ENTROPY)
 
 
 def trained(model, examples, scratch, objective=CROSS_ENTROPY, dtype="float32", report=lambda *_: None, **training):
@@ -57,8 +58,7 @@ def trained(model, examples, scratch, objective=CROSS_ENTROPY, dtype="float32", 
     settings = {**TRAINING, "micro_batch_size": None, **training}
     return train(
         model,
-        examples,
-        objective,
+        replace(examples, objective=objective),
         settings,
         dtype=dtype,
         seed=3,

@@ -2,6 +2,8 @@
 
 Every combiner is `(labels, anchors=None, **options) -> Targets`, pure and deterministic. It takes one source or more,
 abstentions, soft and hard votes, two classes or more. `anchors` are the sources' answers to items with known gold.
+Combiners of texts (`TEXT_COMBINERS`) are `(labels, scores=None, **options) -> TextTargets`, where `scores` is, by
+name, what other models think of the same texts.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,10 +12,13 @@ import numpy as np
 from jaxtyping import Float
 
 from outgrow.combine.flying_squid import flying_squid
+from outgrow.combine.joint_decoding import joint_decoding
 from outgrow.combine.keep_all import keep_all, single
+from outgrow.combine.keep_texts import keep_all_texts, single_text
 from outgrow.combine.log_pool import log_pool
 from outgrow.combine.vote import vote, weighted_vote
 from outgrow.labels import Targets, WeakLabels
+from outgrow.texts import TextTargets
 
 COMBINERS: Mapping[str, Callable[..., Targets]] = {
     "keep_all": keep_all,
@@ -22,6 +27,12 @@ COMBINERS: Mapping[str, Callable[..., Targets]] = {
     "weighted_vote": weighted_vote,
     "log_pool": log_pool,
     "flying_squid": flying_squid,
+}
+
+TEXT_COMBINERS: Mapping[str, Callable[..., TextTargets]] = {
+    "keep_all": keep_all_texts,
+    "single": single_text,
+    "joint_decoding": joint_decoding,
 }
 
 

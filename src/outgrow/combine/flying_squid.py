@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from scipy.special import log_expit, softmax
 
 from outgrow.combine.vote import one_row_each, vote, weighted_vote
-from outgrow.labels import Anchors, Targets, WeakLabels
+from outgrow.labels import INSTEAD, Anchors, Targets, WeakLabels
 
 LARGEST = 1 - 1e-3
 """No source is taken to be perfect, or to have no information at all."""
@@ -84,4 +84,4 @@ def _balance(labels: WeakLabels, chosen: int) -> float:
 def _fall_back(labels: WeakLabels, anchors: Anchors | None, why: str) -> Targets:
     instead = vote(labels) if anchors is None else weighted_vote(labels, anchors)
     name = "majority vote" if anchors is None else "weighted vote"
-    return Targets(instead.items, instead.probs, instead.weight, (*instead.origin, f"{why}; {name} instead."))
+    return Targets(instead.items, instead.probs, instead.weight, (*instead.origin, f"{why}; {name}{INSTEAD}"))

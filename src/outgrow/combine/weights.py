@@ -45,7 +45,12 @@ def source_weights(
             accuracy = held_out_accuracy(Anchors(known.labels.only(labels.sources), known.gold))
             return _normalised(np.maximum(accuracy - 1 / labels.n_classes, LEAST))
         return np.full(len(labels.sources), 1 / len(labels.sources))
-    return _normalised(np.asarray([_given(weights, name, labels.sources) for name in labels.sources]))
+    return given_weights(weights, labels.sources)
+
+
+def given_weights(weights: Mapping[str, float], sources: Sequence[str]) -> Float[np.ndarray, "source"]:
+    """Numbers by name as one weight per source, summing to 1; an absent name counts 0. Raises `ConfigError`."""
+    return _normalised(np.asarray([_given(weights, name, sources) for name in sources]))
 
 
 def _given(weights: Mapping[str, float], name: str, sources: Sequence[str]) -> float:

@@ -20,6 +20,10 @@ def check(experiment: Experiment, place: Place) -> None:
     _unique("methods", [method.name for method in experiment.methods], place)
     for number, method in enumerate(experiment.methods):
         _check_sources(method, experiment, place.at("methods", number))
+        for variant in method.variants or ():
+            if variant not in experiment.variants:
+                where = f"{place.at('methods', number)}.variants"
+                raise ConfigError(f"{where}: `{variant}` is not among the study's `variants`; add it there")
     if "two_views" in experiment.variants and experiment.second_view is None:
         raise ConfigError(f"{place.at('variants')}: `two_views` needs a `second_view` (another model or layer)")
     if experiment.second_view is not None and "two_views" not in experiment.variants:

@@ -1,7 +1,7 @@
 """From pydantic's errors to sentences a person can act on: file, line, key, what is wrong, what would be right."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -23,11 +23,16 @@ class Place:
 
     name: str
     tree: yaml.Node | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
+    """The overrides, by the key that they change."""
 
     def at(self, *path: Key) -> str:
-        """`file:line: a.b.0`; the line of the deepest part of the path that stands in the file."""
-        line = _line(self.tree, path)
+        """`file:line: a.b.0`, with the line of the deepest part that the file has; or the override and the key."""
         dotted = ".".join(str(key) for key in path)
+        for key, word in self.words.items():
+            if f"{dotted}.".startswith(f"{key}."):
+                return f"override `{word}`: {dotted}"
+        line = _line(self.tree, path)
         return f"{self.name}{'' if line is None else f':{line}'}: {dotted}"
 
 

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from outgrow.config.method import Method, SelfTraining
+from outgrow.config.decoding import Decoding
+from outgrow.config.method import Method, SelfTraining, SoftLabels, Variant
 from outgrow.config.model import ModelSection, Supervisor
 from outgrow.config.section import Section
 from outgrow.config.task import TaskSection
@@ -18,7 +19,6 @@ from outgrow.config.tune import Tune
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]*$")]
-Variant = Literal["plain", "self_training", "matching", "self_training+matching", "two_views"]
 
 
 def _listed(value: Any) -> Any:
@@ -42,9 +42,15 @@ class Experiment(Section):
     methods: Annotated[list[Method], Field(min_length=1)]
     """Rows: a name from `methods.yaml`, a name with changes (`{preset: bayesian, …}`), or a row of your own."""
     variants: Annotated[list[Variant], Field(min_length=1)] = ["plain", "self_training"]
-    """Every method is run in each of these forms."""
+    """Every method is run in each of these forms, unless it names its own."""
     self_training: SelfTraining = SelfTraining()
     """How the `self_training` variants trust the student's own predictions."""
+    soft_labels: SoftLabels = SoftLabels()
+    """*generate*: how a supervisor's text becomes targets for the student's tokens."""
+    labelling: Decoding = Decoding()
+    """*generate*: how supervisors write their labels of half B."""
+    answering: Decoding = Decoding(beams=3, candidates=1)
+    """*generate*: how everybody answers the test items."""
     matching: Literal["answers", "probabilities"] = "answers"
     """What the `matching` variants bring back to the weak labels' class shares."""
     tune: Tune = Tune()

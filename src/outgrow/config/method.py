@@ -1,10 +1,14 @@
-"""What a file may say about a method: a row of (combine, loss, self-training, rounds)."""
+"""What a file may say about a method: a row of (combine, loss, self-training, rounds, preference)."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from outgrow.config.decoding import Decoding
+from outgrow.config.model import Training
 from outgrow.config.section import Section
+
+Variant = Literal["plain", "self_training", "matching", "self_training+matching", "two_views"]
 
 
 class KeepAll(Section):
@@ -12,7 +16,8 @@ class KeepAll(Section):
 
     type: Literal["keep_all"] = "keep_all"
     weights: Literal["average", "confidence", "accuracy"] | dict[str, float] = "average"
-    """Equal; each vote's own confidence; the sources' held-out accuracy; or one number per source."""
+    """Equal; each vote's own confidence (texts: softmax over the sources of mean log-probability); the sources'
+    held-out accuracy (not for texts); or one number per source."""
 
 
 class SingleSource(Section):
@@ -49,7 +54,23 @@ class FlyingSquid(Section):
     type: Literal["flying_squid"]
 
 
-Combine = Annotated[KeepAll | SingleSource | Vote | WeightedVote | LogPool | FlyingSquid, Field(discriminator="type")]
+class JointDecoding(Section):
+    """*generate*: all sources' candidates in one pool, scored by all; the best one is the target."""
+
+    type: Literal["joint_decoding"]
+    writers: list[str] | None = None
+    """Supervisors whose candidates are pooled; default: all."""
+    scorers: list[str] | None = None
+    """Supervisors that score the pool; default: all."""
+    beams: Annotated[int, Field(ge=1)] | None = None
+    """Candidates per writer, by a beam search of this width; default: the study's `labelling`."""
+    weights: Literal["average"] | dict[str, float] = "average"
+    """Of the scorers' mean log-probabilities."""
+
+
+Combine = Annotated[
+    KeepAll | SingleSource | Vote | WeightedVote | LogPool | FlyingSquid | JointDecoding, Field(discriminator="type")
+]
 
 
 class CrossEntropy(Section):
@@ -64,9 +85,13 @@ class Evidential(Section):
     type: Literal["evidential"]
     evidence: Literal["exp_plus_one", "exp", "softplus", "relu"] = "exp_plus_one"
     """alpha = exp(z) + 1 (released code) | exp(z) | softplus(z) + 1 | relu(z) + 1."""
-    kl: Literal["per_class", "mixed"] = "per_class"
-    """Eq. 4's expectation over classes, or the soft target plugged into one KL (released code)."""
-    kl_weight: float = 0.01
+    kl: Literal["per_class", "mixed"] | None = None
+    """Eq. 4's expectation over classes, or the soft target plugged into one KL (released code). Default: `per_class`;
+    *generate*: `mixed`."""
+    kl_weight: float | None = None
+    """Default: 0.01; *generate*: 1e-4."""
+    kl_clamp: Annotated[float, Field(gt=0)] = 2e5
+    """*generate*: the KL is cut off at this value."""
     kl_anneal: bool = True
     """Grow the KL's weight linearly over training."""
 
@@ -99,6 +124,44 @@ class SelfTraining(Section):
     """Most probable class (paper 1), or thresholds that keep the weak labels' class shares (Burns et al.)."""
 
 
+class SoftLabels(Section):
+    """*generate*: from a source's pieces to the student's tokens (eqs 6-7), and what the target says of the rest."""
+
+    unit: Literal["span", "word"] = "span"
+    """Group pieces by the smallest stretches that both tokenizers cut out, or by words as in the paper."""
+    split: Literal["confidence", "uniform"] = "confidence"
+    """Share a group's log-probability among the student's tokens by softmax(-confidence) (eq. 7), or equally."""
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    """Divides the confidence in that softmax."""
+    rest: Literal["student", "target_only", "onehot"] = "student"
+    """Other tokens: the student's own distribution, rescaled; nothing; or one-hot targets (table 8)."""
+
+
+class PreferenceTraining(Training):
+    """Gradient training on pairs; defaults are paper 1's."""
+
+    lr: float = 5e-7
+    epochs: float = 2
+    batch_size: Annotated[int, Field(ge=1)] = 2
+    scheduler: Literal["cosine", "linear", "constant"] = "linear"
+
+
+class Preference(Section):
+    """*generate*: a second stage on the supervisors' preferences among the student's own texts (eqs 8-9)."""
+
+    loss: Literal["cdpo", "robust", "ipo"] = "cdpo"
+    beta: Annotated[float, Field(gt=0)] = 2.0
+    epsilon: Annotated[float, Field(ge=0, lt=0.5)] | Literal["per_pair"] = 0.1
+    """How often a preference is the wrong way round; `per_pair`: 1 - the supervisors' probability that it is not."""
+    logprobs: Literal["sum", "mean"] = "sum"
+    """A text's log-probability, or the same per token."""
+    weights: Literal["average"] | dict[str, float] = "average"
+    """Of the supervisors' mean log-probabilities when a pair is chosen."""
+    candidates: Decoding = Decoding(beams=10, candidates=10)
+    """The student's texts among which the supervisors prefer."""
+    training: PreferenceTraining = PreferenceTraining()
+
+
 class Method(Section):
     """One row of the study: how labels become targets, and how the student learns them."""
 
@@ -109,3 +172,9 @@ class Method(Section):
     """Overrides the study's `self_training` in this row's self-training variant."""
     rounds: Annotated[int, Field(ge=1, le=5)] = 1
     """Further rounds add the last student's predictions as one more source, pooled log-linearly."""
+    variants: Annotated[list[Variant], Field(min_length=1)] | None = None
+    """Only these of the study's variants."""
+    soft_labels: SoftLabels | None = None
+    """*generate*: overrides the study's `soft_labels`."""
+    preference: Preference | None = None
+    """*generate*: tune the finished student on the supervisors' preferences."""

@@ -33,6 +33,8 @@ class Training(Section):
     weight_decay: float = 0.0
     max_grad_norm: float = 0.0
     """Clip the gradient's norm at this value; 0 = no clipping."""
+    keep: Literal["last", "best"] = "last"
+    """*generate*: the weights at the end, or those after the epoch with the lowest loss on the `holdout` items."""
 
 
 class ModelSection(Section):
@@ -52,12 +54,15 @@ class ModelSection(Section):
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     max_length: Annotated[int, Field(ge=8)] = 512
     """Longer inputs lose their beginning, with a note that counts them."""
+    chat: bool | Literal["auto"] = "auto"
+    """*generate*: ask through the tokenizer's chat template; `auto`: where it has one."""
     batch_tokens: Annotated[int, Field(ge=64)] = 4096
     """Tokens per forward pass when nothing is trained; does not change results."""
     training: Training = Training()
     lora: Lora = Lora()
     holdout: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """full/lora supervisor: share of its gold kept aside to estimate its accuracy (probes use all, by folds)."""
+    """full/lora supervisor: share of its gold kept aside to estimate its accuracy (probes use all, by folds);
+    *generate*: share of what anybody learns from that is kept aside for `training.keep: best`."""
     tune: Tune | None = None
     """This model's own grid; default: the study's `tune`."""
     trust_remote_code: bool = False

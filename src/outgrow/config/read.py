@@ -5,6 +5,7 @@ said in one message that names file, line and key; an unknown key comes with the
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -42,6 +43,7 @@ def read_experiment(
     if "suite" in tree:
         raise ConfigError(f"{place.name}: is a suite of several studies; run it with `outgrow suite`")
     # Filled in before every word, so that it can reach into a named row, and after the last, which may name one.
+    place = replace(place, words={word.partition("=")[0]: word for word in words})
     for word in words:
         _fill_in_methods(tree, place)
         _override(tree, word)
@@ -97,7 +99,7 @@ def load_tree(path: Path) -> tuple[Tree, Place]:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{path}: not YAML: {_problem(error)}") from None
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
     except TypeError:
@@ -105,6 +107,14 @@ def load_tree(path: Path) -> tuple[Tree, Place]:
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: an experiment is a mapping with keys such as `task`, `supervisors`, `student`")
     return tree, Place(str(path), yaml.compose(text, yaml.SafeLoader))
+
+
+def _problem(error: Exception) -> str:
+    """What the parser says, and where."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return " ".join(str(error).split())
 
 
 def _plain(tree: Any) -> Any:
@@ -121,7 +131,7 @@ def _override(tree: Tree, word: str) -> None:
     try:
         value = yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"`{word}`: the value is not YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"`{word}`: the value is not YAML: {_problem(error)}") from None
     if isinstance(value, str) and "," in value and not text.lstrip().startswith(('"', "'")):
         value = [yaml.safe_load(part) for part in text.split(",")]
     *path, last = key.split(".")

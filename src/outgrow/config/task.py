@@ -24,10 +24,12 @@ class Columns(Section):
 
     id: str | None = None
     """Unique name of an item; by default the row number."""
-    text: str = "text"
-    """The prompt, or several columns in a template such as `{title}: {body}`."""
-    label: str = "label"
-    """Gold: a class name or number (classify); the option's number, letter or text (choose). Empty = unknown."""
+    text: str | None = None
+    """The prompt, or several columns in a template such as `{title}: {body}`. Default: `text`; for *generate*
+    `prompt`."""
+    label: str | None = None
+    """Gold: a class name or number (classify); the option's number, letter or text (choose); the text to write
+    (generate). Empty = unknown. Default: `label`; for *generate* `completion`."""
     options: str | list[str] | None = None
     """For *choose*: one column that holds a list, or one column per option."""
     part: str | None = None
@@ -45,8 +47,13 @@ class TaskSection(Section):
     """A file or folder: your own data, or a known task's published files."""
     revision: str | None = None
     """The hub revision of the data set."""
-    kind: Literal["classify", "choose"] | None = None
+    kind: Literal["classify", "choose", "generate"] | None = None
     """For your own data; by default *choose* where `columns.options` is given, else *classify*."""
+    metric: Literal["slu_f1", "exact_match", "answer_match", "token_f1", "rouge_l"] | None = None
+    """*generate*: what answers are measured by; by default the task's own, for your own data `exact_match`."""
+    template: str | None = None
+    """*generate*: the instruction around an item's text, with `{text}` (and for slots `{types}`, the list of types in
+    the data) in it; by default the task's own, for your own data `{text}` alone."""
     columns: Columns = Columns()
     classes: list[str] | None = None
     """For your own data: the class names in order; by default the sorted labels of the file."""

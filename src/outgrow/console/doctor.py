@@ -20,7 +20,9 @@ def examine() -> dict[str, str]:
     findings |= {f"wheel {name}": _version(name) for name in WHEELS}
     findings["cpu cores"] = str(os.cpu_count())
     findings["free disk here"] = f"{shutil.disk_usage(Path()).free / 1e9:.1f} GB"
-    findings["hub"] = "offline (HF_HUB_OFFLINE)" if os.environ.get("HF_HUB_OFFLINE") == "1" else "online"
+    findings["hub"] = (
+        "not asked (HF_HUB_OFFLINE=1)" if os.environ.get("HF_HUB_OFFLINE") == "1" else "asked when a study names it"
+    )
     findings["HF_HOME"] = os.environ.get("HF_HOME", "default")
     findings["model cache"] = str(cache_folder())
     findings |= _devices()

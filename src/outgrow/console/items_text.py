@@ -1,4 +1,7 @@
-"""Items as text: what is asked, what may be answered, what is right, and the tokens a model will see."""
+"""Items as text: what is asked, what may be answered, what is right, and the tokens a model will see.
+
+For texts also the loss mask: a model reads the prompt's tokens and learns the answer's, the end included.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +21,8 @@ Seen = dict[str, Any]
 def look_at_items(name: str, words: Sequence[str], n: int, model: str | None) -> Seen:
     """Load a task by its name or from an experiment file and take `n` of its items.
 
-    Their tokens are those of `model`, by default the experiment's student. Raises `ConfigError` and `DataError`.
+    Their tokens are those of `model`, by default the experiment's student: a list per text of an item; for *generate*
+    one list, with `learned` beside it. Raises `ConfigError` and `DataError`.
     """
     reader = None if model is None else ModelSection(model=model)
     if Path(name).suffix in (".yaml", ".yml"):
@@ -31,12 +35,47 @@ def look_at_items(name: str, words: Sequence[str], n: int, model: str | None) ->
     task = load_task(section)
     items = show_items(task, n, seed=section.split_seed)
     if reader is not None:
-        tokens_of = _spelling(reader)
+        look = _learning(reader) if task.kind == "generate" else _reading(reader)
         for item in items:
-            texts = [item["prompt"], *(f" {option}" for option in item["options"] or [])]
-            item["tokens"] = [tokens_of(text) for text in texts]
+            item.update(look(item))
     about = {"task": task.name, "kind": task.kind, "classes": list(task.classes), "items": len(task.items)}
-    return {**about, "model": reader and reader.model, "notes": list(task.notes), "shown": items}
+    return {
+        **about,
+        "metric": task.metric,
+        "model": reader and reader.model,
+        "notes": list(task.notes),
+        "shown": items,
+    }
+
+
+def _reading(section: ModelSection) -> Callable[[Seen], Seen]:
+    """From an item to the tokens of its texts."""
+    tokens_of = _spelling(section)
+    return lambda item: {
+        "tokens": [tokens_of(text) for text in (item["prompt"], *(f" {option}" for option in item["options"] or []))]
+    }
+
+
+def _learning(section: ModelSection) -> Callable[[Seen], Seen]:
+    """From an item to the tokens of its prompt and its answer, and which of them are learned."""
+    if parse_name(section.model).static:
+        raise ConfigError(f"`{section.model}` has static embeddings and cannot write; name a language model")
+    from outgrow.align.spans import encode
+    from outgrow.align.spelling import spelling_of
+    from outgrow.models.load import load_tokenizer
+    from outgrow.models.prompting import prompter_of
+
+    tokenizer = load_tokenizer(section.model, section.revision, trust_remote_code=section.trust_remote_code)
+    prompter, spelling = prompter_of(tokenizer, section.chat), spelling_of(tokenizer.backend_tokenizer)
+
+    def look(item: Seen) -> Seen:
+        read, answer = prompter.ids(item["prompt"]), []
+        if item["gold"] is not None:
+            answer = [*encode(spelling, item["gold"], item=item["id"]).ids.tolist(), prompter.end_id]
+        tokens = list(tokenizer.convert_ids_to_tokens([*read, *answer]))
+        return {"tokens": tokens, "learned": [False] * len(read) + [True] * len(answer)}
+
+    return look
 
 
 def _spelling(section: ModelSection) -> Callable[[str], list[str]]:
@@ -54,7 +93,8 @@ def _spelling(section: ModelSection) -> Callable[[str], list[str]]:
 
 def items_text(seen: Seen) -> str:
     """The same, for reading."""
-    head = [f"{seen['task']}: {seen['kind']}, {seen['items']} items, {len(seen['classes'])} classes", *seen["notes"]]
+    what = f"measured by {seen['metric']}" if seen["kind"] == "generate" else f"{len(seen['classes'])} classes"
+    head = [f"{seen['task']}: {seen['kind']}, {seen['items']} items, {what}", *seen["notes"]]
     return "\n\n".join(["\n".join(head), *map(_item_text, seen["shown"])])
 
 
@@ -62,6 +102,16 @@ def _item_text(item: Seen) -> str:
     lines = [f"── {item['id']}", item["prompt"]]
     lines += [f"   ({number}) {option}" for number, option in enumerate(item["options"] or [])]
     lines.append(f"gold: {item['gold']}")
-    for tokens in item.get("tokens", []):
-        lines.append(f"tokens ({len(tokens)}): {' · '.join(tokens)}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_token_lines(item)])
+
+
+def _token_lines(item: Seen) -> list[str]:
+    tokens = item.get("tokens", [])
+    if "learned" not in item:
+        return [_token_line("tokens", one) for one in tokens]
+    border = item["learned"].count(False)
+    return [_token_line("read", tokens[:border]), _token_line("learned", tokens[border:])]
+
+
+def _token_line(name: str, tokens: Sequence[str]) -> str:
+    return f"{name} ({len(tokens)}): {' · '.join(tokens)}"

@@ -23,7 +23,7 @@ def _row(step: PlannedStep) -> tuple[str, ...]:
         amount(cost.params),
         amount(cost.tokens),
         amount(cost.memory, "B"),
-        duration(cost.seconds),
+        duration(cost.seconds) if step.state == "new" else "",
     )
 
 
@@ -39,7 +39,8 @@ def _total(plan: Plan) -> str:
     largest = max((step.cost.memory or 0 for step in plan.steps), default=0)
     text = f"{len(plan.steps)} steps: {counts['cached']} cached, {counts['new']} new"
     text += f"; about {duration(plan.seconds)} on this machine class, largest model state {amount(largest, 'B')}"
-    return text + (f"; {unknown} steps of unknown size" if unknown else "") + ". Nothing was executed."
+    text += f"; {unknown} steps of unknown size, as their model is not on this machine" if unknown else ""
+    return text + ". Nothing was executed."
 
 
 def amount(value: float | None, unit: str = "") -> str:

@@ -32,8 +32,8 @@ class Lines:
         self.console.print(f"── {name}", markup=False, highlight=False)
 
     def __call__(self, event: Event) -> None:
-        if event.kind == "cached":
-            return
+        if event.kind in ("cached", "skipped"):
+            return  # what had to be left out for another step's failure is counted at the end
         now = time.monotonic()
         if event.kind in ("progress", "started"):
             if now - self.last < EVERY_SECONDS:

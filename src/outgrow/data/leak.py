@@ -70,6 +70,8 @@ def screen(items: Items) -> Screened:
 def _right_answer(items: Items, row: int) -> str:
     """Comparable between copies whose options stand in another order."""
     gold = int(items.gold[row])
+    if items.answers is not None:
+        return items.answers[row]
     return str(gold) if items.options is None or gold < 0 else normalise(items.options[row][gold])
 
 

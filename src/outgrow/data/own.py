@@ -1,14 +1,15 @@
 """The user's own data: rows of a file, by a column mapping, into a task.
 
 `task.columns` says which columns hold the text (one column, or a template of several), the label, the options of a
-choice, an id and the published part. Files are read by `table.py`; every complaint names the file, the line and the
-fix. How labels are understood is in `gold.py`.
+choice, an id and the published part. For *generate* the label is the text to write. Files are read by `table.py`;
+every complaint names the file, the line and the fix. How labels are understood is in `gold.py`.
 """
 
 import json
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from string import Formatter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,8 @@ from outgrow.data.gold import UNUSABLE, class_gold, option_gold
 from outgrow.data.known import PUBLISHED_TEST
 from outgrow.data.published import split_of
 from outgrow.data.table import Row, Table, data_files, read_table
-from outgrow.data.task import Items, Task
+from outgrow.data.task import Items, Kind, Task
+from outgrow.data.template import template_pieces
 from outgrow.errors import ConfigError, DataError, suggest
 
 
@@ -42,19 +44,29 @@ def load_own(section: TaskSection) -> Task:
         raise ConfigError("task.kind is `choose`: task.columns.options must name the column(s) of the options")
     if kind == "classify" and section.columns.options is not None:
         raise ConfigError("task.columns.options is given, but task.kind is `classify`: remove one of them")
+    columns = _named(section.columns, kind)
     records = [
         record
         for path, part in _files(section.path)
-        for record in read_records(read_table(path), section.columns, part, prefix=_prefix(path, section.path))
+        for record in read_records(read_table(path), columns, part, prefix=_prefix(path, section.path))
     ]
     if not records:
         raise DataError(f"{section.path}: there is no row in it")
     _refuse_twin_ids(records)
-    return _choose(section, records) if kind == "choose" else _classify(section, records)
+    return _KINDS[kind](section, records)
+
+
+def _named(columns: Columns, kind: Kind) -> Columns:
+    """With the default names of the text and the label where the section gives none."""
+    text, label = ("prompt", "completion") if kind == "generate" else ("text", "label")
+    return columns.model_copy(update={"text": columns.text or text, "label": columns.label or label})
 
 
 def read_records(table: Table, columns: Columns, part: str = "train", prefix: str = "") -> list[Record]:
-    """Apply the column mapping to every row. `part` holds for all rows if no column says it."""
+    """Apply the column mapping to every row. `columns` names text and label; `part` holds if no column says it."""
+    assert columns.text is not None
+    label = columns.label
+    assert label is not None
     prompt = _prompt_of(columns.text, table)
     names = {"id": columns.id, "label": columns.label, "part": columns.part}
     for key, name in names.items():
@@ -66,7 +78,7 @@ def read_records(table: Table, columns: Columns, part: str = "train", prefix: st
             where=(where := table.where(number)),
             id=prefix + (str(number + 1) if columns.id is None else _id(row.get(columns.id), where)),
             prompt=prompt(row, where),
-            label=row.get(columns.label),
+            label=row.get(label),
             options=options(row, where),
             part=part if columns.part is None else _part(row.get(columns.part), where),
         )
@@ -84,6 +96,31 @@ def _choose(section: TaskSection, records: list[Record]) -> Task:
         raise ConfigError("task.classes names the classes of a *classify* task; a choice has options instead")
     gold, note = option_gold([(record.label, record.options) for record in records], [r.where for r in records])
     return choose_task(section.name, _items(records, gold), note)
+
+
+def _generate(section: TaskSection, records: list[Record]) -> Task:
+    key = section.columns.label or "completion"
+    answers = [_answer(record.label, key, record.where) for record in records]
+    if not any(answers):
+        raise DataError(f"{records[0].where} and the rows after it: none of them has a text in `{key}`")
+    items = _items(records, [0 if answer else -1 for answer in answers])
+    return Task(section.name, "generate", (), replace(items, answers=answers))
+
+
+def _answer(value: Any, column: str, where: str) -> str:
+    """The text to write; empty = unknown."""
+    if isinstance(value, (dict, list)):
+        raise DataError(
+            f"{where}: `{column}` must be a text, found {_shown(value)}; write JSON to generate as a string"
+        )
+    return "" if isinstance(value, float) and math.isnan(value) else _cell(value, column, where).strip()
+
+
+_KINDS: Mapping[Kind, Callable[[TaskSection, list[Record]], Task]] = {
+    "classify": _classify,
+    "choose": _choose,
+    "generate": _generate,
+}
 
 
 def _items(records: list[Record], gold: list[int]) -> Items:
@@ -116,7 +153,7 @@ def _prompt_of(template: str, table: Table) -> Callable[[Row, str], str]:
     if "{" not in template and "}" not in template:
         _require(table, template, "task.columns.text")
         return lambda row, where: _text(row.get(template), template, where)
-    pieces = _template_pieces(template)
+    pieces = template_pieces(template, "task.columns.text")
     for _, name in pieces:
         if name is not None:
             _require(table, name, "task.columns.text")
@@ -126,18 +163,6 @@ def _prompt_of(template: str, table: Table) -> Callable[[Row, str], str]:
         return _text("".join(values), template, where)
 
     return fill
-
-
-def _template_pieces(template: str) -> list[tuple[str, str | None]]:
-    """(literal text, column after it) in order; `{{` and `}}` are braces."""
-    try:
-        pieces = list(Formatter().parse(template))
-    except ValueError as error:
-        raise ConfigError(f"task.columns.text: `{template}` is no template ({error}); write `{{column}}`") from error
-    for _, name, spec, conversion in pieces:
-        if name is not None and (not name or spec or conversion):
-            raise ConfigError(f"task.columns.text: only plain column names may stand in braces in `{template}`")
-    return [(literal, name) for literal, name, _, _ in pieces]
 
 
 def _options_of(columns: str | list[str] | None, table: Table) -> Callable[[Row, str], list[str]]:

@@ -5,6 +5,7 @@ the published test items and weak + strong others; where no test part is publish
 Where items come in groups there are a few more, so that every split can be filled without tearing a group.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,19 +29,20 @@ def make_pool(job: Job, *, task: dict[str, Any]) -> None:
 def cut(task: Task, sizes: Sizes, seed: int) -> Task:
     """The items with gold that a study of these sizes can use, drawn by `seed`, in their published order.
 
-    Raises `DataError` where there are too few, or where all have one class.
+    Raises `DataError` where there are too few, or where all have one class (texts have none).
     """
     has_gold = np.flatnonzero(task.items.gold >= 0)
     unlabelled = len(task.items) - len(has_gold)
     if unlabelled:
         note = f"Items without a label left out, as every part of a study is compared with gold: {unlabelled}."
-        task = Task(task.name, task.kind, task.classes, task.items.take(has_gold), (*task.notes, note))
+        task = replace(task.take(has_gold), notes=(*task.notes, note))
     pool = task.take(_rows(task, sizes, seed))
-    _refuse_one_class(pool)
+    if pool.kind != "generate":
+        _refuse_one_class(pool)
     if len(pool.items) == len(task.items):
         return pool
     note = f"Items that this study uses: {len(pool.items)} of {len(task.items)} (drawn by split_seed {seed})."
-    return Task(pool.name, pool.kind, pool.classes, pool.items, (*pool.notes, note))
+    return replace(pool, notes=(*pool.notes, note))
 
 
 def _rows(task: Task, sizes: Sizes, seed: int) -> Int[np.ndarray, "row"]:

@@ -15,7 +15,7 @@ from outgrow.data.hub import read_hub
 from outgrow.data.known import Example, KnownTask, Shape
 from outgrow.data.leak import fingerprint
 from outgrow.data.source import Source
-from outgrow.data.table import Table, data_files, decode, read_bytes, read_table
+from outgrow.data.table import Table, data_files, decode, read_bytes, read_lines, read_table
 from outgrow.data.task import Items, Task
 from outgrow.errors import DataError
 
@@ -56,7 +56,7 @@ def load_published(known: KnownTask, source: Source, section: TaskSection) -> Ta
     items = _items(known, entries, parts)
     if known.kind == "choose":
         return choose_task(known.name, items, tuple(notes), known.shuffle_options)
-    return Task(known.name, known.kind, known.classes, items, tuple(notes))
+    return Task(known.name, known.kind, known.classes, items, tuple(notes), known.metric)
 
 
 def _entries(known: KnownTask, tables: Iterable[tuple[str, Table]], counts: "Counter[str]") -> Iterator[Entry]:
@@ -76,6 +76,7 @@ def _items(known: KnownTask, entries: list[Entry], parts: list[str]) -> Items:
         prompts=[example.prompt.strip() for example in examples],
         gold=np.asarray([entry.gold for entry in entries], dtype=np.int64),
         options=options if known.kind == "choose" else None,
+        answers=[str(example.gold).strip() for example in examples] if known.kind == "generate" else None,
         parts=parts,
         groups=[fingerprint(example.group or example.prompt) for example in examples],
     )
@@ -92,8 +93,9 @@ def split_of(path: Path, root: Path) -> str | None:
 
 def _tables(known: KnownTask, source: Source, section: TaskSection) -> Iterator[tuple[str, Table]]:
     if source == "bundled":
-        return read_bundled(known.bundled)
+        return read_bundled(known.bundled) if known.made is None else iter(known.made())
     if source == "hub":
+        assert known.hub is not None  # or `source_of` has said so
         return read_hub(known.hub, known.parts, section.revision)
     assert section.path is not None
     return _published_files(known, section.path)
@@ -101,11 +103,11 @@ def _tables(known: KnownTask, source: Source, section: TaskSection) -> Iterator[
 
 def _published_files(known: KnownTask, path: Path) -> Iterator[tuple[str, Table]]:
     if not path.is_dir():
-        yield split_of(path, path.parent) or "train", read_table(path, known.header)
+        yield split_of(path, path.parent) or "train", _read_file(known, path)
         return
     found = list(_line_tables(known, path)) + [
-        (split, _with_name(read_table(file, known.header), file, known))
-        for file in data_files(path)
+        (split, _with_name(_read_file(known, file), file, known))
+        for file in _candidates(known, path)
         if not any(word in str(file.relative_to(path)) for word in known.ignore)
         and (split := split_of(file, path)) in known.parts
     ]
@@ -113,6 +115,16 @@ def _published_files(known: KnownTask, path: Path) -> Iterator[tuple[str, Table]
         wanted = " or ".join(known.parts)
         raise DataError(f"{path}: no file of `{known.name}` here: its name or folder must say {wanted}")
     yield from ((split, table) for split, table in found if split is not None)
+
+
+def _read_file(known: KnownTask, file: Path) -> Table:
+    if known.line_pattern is not None and file.suffix == ".txt":
+        return read_lines(file, known.line_pattern)
+    return read_table(file, known.header)
+
+
+def _candidates(known: KnownTask, folder: Path) -> list[Path]:
+    return data_files(folder) + ([] if known.line_pattern is None else sorted(folder.rglob("*.txt")))
 
 
 def _with_name(table: Table, file: Path, known: KnownTask) -> Table:
@@ -172,11 +184,14 @@ def _shape(known: KnownTask, table: Table, number: int) -> Shape:
 def _is_text(example: Example) -> bool:
     """Raises `UnicodeEncodeError`, a `ValueError`, for half a character."""
     options = [] if example.options is None else example.options
-    texts = [example.prompt, example.group or "", *options]
+    gold = [example.gold] if isinstance(example.gold, str) else []
+    texts = [example.prompt, example.group or "", *gold, *options]
     return isinstance(options, list) and all(isinstance(text, str) and text.encode() is not None for text in texts)
 
 
 def _gold(known: KnownTask, example: Example, where: str) -> int:
+    if known.kind == "generate":
+        return 0
     if known.kind == "classify" and example.gold in known.classes:
         return known.classes.index(str(example.gold))
     if isinstance(example.gold, int) and 0 <= example.gold < len(example.options or []):

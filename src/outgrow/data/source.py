@@ -1,9 +1,10 @@
-"""Which place an experiment's data comes from: the user's files, a bundled wheel, or the hub."""
+"""Which place an experiment's data comes from: the user's files, a bundled wheel (or outgrow itself), or the hub."""
 
 from typing import Literal
 
 from outgrow.config.task import Columns, TaskSection
 from outgrow.data.bundle import wheel_folder
+from outgrow.data.known import KnownTask
 from outgrow.data.tasks import TASKS
 from outgrow.errors import ConfigError, suggest
 
@@ -14,7 +15,8 @@ def source_of(section: TaskSection) -> Source:
     """Resolve `task.source`.
 
     `auto`: `path` if given, else the wheel if it is installed and has the set (and no hub `revision` is asked for),
-    else the hub. Raises `ConfigError` for an unknown task without `path`, and for keys that contradict each other.
+    else the hub. A set that outgrow makes is always there, and nowhere else. Raises `ConfigError` for an unknown task
+    without `path`, and for keys that contradict each other.
     """
     known = TASKS.get(section.name)
     if known is None and section.path is None:
@@ -24,6 +26,8 @@ def source_of(section: TaskSection) -> Source:
         )
     if known is not None:
         _refuse_own_keys(section)
+    if known is not None and known.made is not None:
+        return _made_here(section)
     if section.revision is not None and (section.path is not None or section.source in ("bundled", "files")):
         raise ConfigError("task.revision is for the hub: remove it, or set task.source to `hub` and remove task.path")
     if section.source in ("auto", "files") and section.path is not None:
@@ -38,6 +42,27 @@ def source_of(section: TaskSection) -> Source:
     if section.source == "auto":
         return "bundled" if known.bundled and section.revision is None and wheel_folder() else "hub"
     return section.source
+
+
+def sources_here(known: KnownTask) -> list[Source]:
+    """Where a known task can be read from on this machine."""
+    if known.made is not None:
+        return ["bundled"]
+    bundled: list[Source] = ["bundled"] if known.bundled and wheel_folder() else []
+    return [*bundled, "hub", "files"]
+
+
+def _made_here(section: TaskSection) -> Source:
+    """For a set that ships with outgrow."""
+    for key, value in {"path": section.path, "revision": section.revision}.items():
+        if value is not None:
+            raise ConfigError(
+                f"task.{key}: `{section.name}` ships with outgrow: remove task.{key}, or give your data another"
+                " task.name"
+            )
+    if section.source not in ("auto", "bundled"):
+        raise ConfigError(f"task.source: `{section.name}` ships with outgrow and is nowhere else; remove task.source")
+    return "bundled"
 
 
 def _refuse_own_keys(section: TaskSection) -> None:

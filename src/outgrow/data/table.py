@@ -9,6 +9,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -54,6 +55,23 @@ def read_table(path: Path, header: Sequence[str] | None = None) -> Table:
     if suffix in (".parquet", ".arrow") and not gzipped:
         return _columnar(path, suffix)
     raise DataError(f"{path}: `{suffix or path.name}` is no format that can be read; known: {', '.join(SUFFIXES)}")
+
+
+def read_lines(path: Path, pattern: str) -> Table:
+    """Read a text file with one item per line, by a regular expression whose named groups are the columns.
+
+    Empty lines are left out. Raises `DataError` for any other line that does not match.
+    """
+    expression = re.compile(pattern)
+    rows, numbers = [], []
+    for number, line in enumerate(decode(read_bytes(path), str(path)).split("\n"), start=1):
+        if line.strip():
+            found = expression.fullmatch(line.strip())
+            if found is None:
+                raise DataError(f"{path}, line {number}: {line.strip()[:60]!r} is not of the form {pattern}")
+            rows.append(dict(found.groupdict()))
+            numbers.append(number)
+    return _table(str(path), rows, numbers, "line")
 
 
 def data_files(folder: Path) -> list[Path]:

@@ -31,9 +31,11 @@ class Items:
     ids: list[str]
     prompts: list[str]
     gold: Int[np.ndarray, "item"]
-    """Index into the classes (classify) or the item's options (choose); -1 = unknown."""
+    """Index into the classes (classify) or the item's options (choose), 0 (generate); -1 = unknown."""
     options: list[list[str]] | None = None
     """For *choose* only: the K texts to choose from, K the same for every item."""
+    answers: list[str] | None = None
+    """For *generate* only: the gold texts; empty where unknown."""
     parts: list[str] = field(default_factory=list)
     """`train` or `test`: which part of the published data set the item came from."""
     groups: list[str] = field(default_factory=list)
@@ -54,6 +56,7 @@ class Items:
             prompts=[self.prompts[i] for i in pick],
             gold=self.gold[index],
             options=None if self.options is None else [self.options[i] for i in pick],
+            answers=None if self.answers is None else [self.answers[i] for i in pick],
             parts=[self.parts[i] for i in pick],
             groups=[self.groups[i] for i in pick],
         )
@@ -66,9 +69,12 @@ class Task:
     name: str
     kind: Kind
     classes: tuple[str, ...]
+    """Empty for *generate*."""
     items: Items
     notes: tuple[str, ...] = ()
     """What loading left out or changed, one sentence each; shown by `outgrow data show` and in the report."""
+    metric: str = "accuracy"
+    """What answers are measured by; a *generate* task's is one of `metrics.text_score.TEXT_SCORES`."""
 
     @property
     def n_classes(self) -> int:
@@ -90,8 +96,16 @@ class Task:
         }
         if items.options is not None:
             columns["options"] = items.options
+        if items.answers is not None:
+            columns["answer"] = items.answers
         pq.write_table(pa.table(columns), folder / "items.parquet")
-        about = {"name": self.name, "kind": self.kind, "classes": self.classes, "notes": self.notes}
+        about = {
+            "name": self.name,
+            "kind": self.kind,
+            "classes": self.classes,
+            "notes": self.notes,
+            "metric": self.metric,
+        }
         (folder / "task.json").write_text(json.dumps(about, ensure_ascii=False, indent=1))
 
     @staticmethod
@@ -108,10 +122,13 @@ class Task:
             prompts=table["prompt"].to_pylist(),
             gold=table["gold"].to_numpy().astype(np.int64),
             options=options,
+            answers=table["answer"].to_pylist() if "answer" in table.column_names else None,
             parts=table["part"].to_pylist(),
             groups=table["group"].to_pylist(),
         )
-        return Task(about["name"], about["kind"], tuple(about["classes"]), items, tuple(about["notes"]))
+        return Task(
+            about["name"], about["kind"], tuple(about["classes"]), items, tuple(about["notes"]), about["metric"]
+        )
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ Conventions: `draws[0]` is always the sample itself (every weight one), the othe
 computed for all of them at once. NaN marks what a row does not have (a failed seed).
 """
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -123,7 +124,7 @@ def seeds_with(per_seed: Float[np.ndarray, "draw seed"]) -> int:
 
 
 def _columns(values: np.ndarray) -> np.ndarray:
-    return values.reshape(-1, values.shape[-1]).T
+    return values.reshape(math.prod(values.shape[:-1]), values.shape[-1]).T
 
 
 def _chunks(items: UInt8[np.ndarray, "draw item"]) -> Iterator[UInt8[np.ndarray, "some item"]]:

@@ -15,7 +15,7 @@ Tokenizing is the matter of `choices.py`.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import torch
@@ -39,8 +39,8 @@ class OptionBatch:
 
     inputs: dict[str, Tensor]
     """For `model(**inputs)`."""
-    last: Int[Tensor, "item option"]
-    """Flat position of each option's last token."""
+    last: Int[Tensor, "item option"] | Int[Tensor, "option"]
+    """Flat position of each option's last token; in one row if items have unlike numbers of options."""
     predicting: Bool[Tensor, "row token"]
     """Positions whose logits are needed."""
     rank: Int[Tensor, "target"]
@@ -56,7 +56,7 @@ class OptionBatch:
         return OptionBatch(inputs, *(value.to(device) for value in rest))
 
     @property
-    def token_counts(self) -> Int[Tensor, "item option"]:
+    def token_counts(self) -> Int[Tensor, "*item option"]:
         """Number of tokens of each option."""
         return torch.bincount(self.owner, minlength=self.last.numel()).view_as(self.last)
 
@@ -86,7 +86,9 @@ def pack_batch(choices: Choices, pad_id: int, *, packed: bool, dtype: torch.dtyp
     inputs = {"input_ids": input_ids, "attention_mask": (segment >= 0).long()}
     if packed:
         inputs |= {"attention_mask": _branching_mask(segment, dtype), "position_ids": position}
-    return _with_places(inputs, rows, width, len(choices.prefixes))
+    batch = _with_places(inputs, rows, width)
+    k = len(choices.options[0])
+    return replace(batch, last=batch.last.view(-1, k)) if all(len(one) == k for one in choices.options) else batch
 
 
 def _branching_mask(segment: Int[Tensor, "row token"], dtype: torch.dtype) -> Float[Tensor, "row 1 token token"]:
@@ -98,7 +100,7 @@ def _branching_mask(segment: Int[Tensor, "row token"], dtype: torch.dtype) -> Fl
 
 
 def _with_places(
-    inputs: dict[str, Tensor], rows: Sequence[tuple[list[int], list[list[int]]]], width: int, n_items: int
+    inputs: dict[str, Tensor], rows: Sequence[tuple[list[int], list[list[int]]]], width: int
 ) -> OptionBatch:
     """Note for every option where it ends, and for every option token which position predicts it."""
     last: list[int] = []
@@ -120,7 +122,7 @@ def _with_places(
     rank = predicting.cumsum(0)[needed] - 1
     return OptionBatch(
         inputs,
-        torch.tensor(last).view(n_items, -1),
+        torch.tensor(last),
         predicting.view(len(rows), width),
         rank,
         torch.tensor(target),
@@ -128,8 +130,15 @@ def _with_places(
     )
 
 
-def packed_option_logits(lm: torch.nn.Module, batch: OptionBatch) -> Float[Tensor, "item option"]:
-    """Log-likelihood of every option under a causal language model: the sum over its tokens, in nats.
+def packed_option_logits(lm: torch.nn.Module, batch: OptionBatch) -> Float[Tensor, "*item option"]:
+    """Log-likelihood of every option under a causal language model: the sum over its tokens, in nats."""
+    chosen = token_logprobs(lm, batch)
+    total = chosen.new_zeros(batch.last.numel()).index_add(0, batch.owner, chosen)
+    return total.view(batch.last.shape)
+
+
+def token_logprobs(lm: torch.nn.Module, batch: OptionBatch) -> Float[Tensor, "target"]:
+    """Log-likelihood of every option token after its prompt and the option's tokens before it, in nats.
 
     Differentiable, in float32 or better. The language head is applied at the positions that predict an option token
     and nowhere else. `lm` may be wrapped (PEFT, DDP); it is on the batch's device.
@@ -137,9 +146,7 @@ def packed_option_logits(lm: torch.nn.Module, batch: OptionBatch) -> Float[Tenso
     logits: Tensor = lm(**batch.inputs, logits_to_keep=batch.predicting, use_cache=False).logits
     logits = logits if logits.dtype == torch.float64 else logits.float()
     # log softmax at one class is logit - logsumexp; the whole [position, vocab] table is not made.
-    chosen = logits[batch.rank, batch.target] - logits.logsumexp(dim=-1)[batch.rank]
-    total = chosen.new_zeros(batch.last.numel()).index_add(0, batch.owner, chosen)
-    return total.view(batch.last.shape)
+    return logits[batch.rank, batch.target] - logits.logsumexp(dim=-1)[batch.rank]
 
 
 def packing_holds(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> bool:

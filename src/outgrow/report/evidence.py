@@ -31,6 +31,9 @@ class Part:
     name: PartName
     ids: list[str]
     gold: Int[np.ndarray, "item"]
+    prompts: list[str]
+    answers: list[str]
+    """Gold texts; empty unless the task is of kind *generate*."""
     group: Int[np.ndarray, "item"]
     """Items of one question, passage or premise share a number: 0, 1, …"""
     of_seed: Bool[np.ndarray, "seed item"]
@@ -46,7 +49,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Answers:
-    """One row's answers under every seed."""
+    """One row's answers under every seed, where they are classes or options."""
 
     there: Bool[np.ndarray, "seed item"]
     """Where the seed has the item and the row a result."""
@@ -70,7 +73,7 @@ def read_part(task: Task, splits: Sequence[Split | None], name: PartName) -> Par
     of_seed = np.stack([np.isin(union, mine) for mine in rows])
     items = task.items.take(union)
     group = np.unique(items.groups, return_inverse=True)[1] if items.ids else np.zeros(0, dtype=np.int64)
-    return Part(name, items.ids, items.gold, group, of_seed)
+    return Part(name, items.ids, items.gold, items.prompts, items.answers or [], group, of_seed)
 
 
 def read_split(store: Store, step: Step) -> Split | None:

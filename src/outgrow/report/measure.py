@@ -1,27 +1,34 @@
-"""The main table's numbers: accuracy, PGR and differences to naive, all from one set of resamples."""
+"""The main table's numbers: scores, PGR and differences to naive, all from one set of resamples.
 
-from collections.abc import Sequence
+A score is made of a few counts per item: they are summed over a resample's items, and the sums have a value. Accuracy
+counts (right, 1) and divides; micro-averaged F1 counts true positives, false positives and false negatives.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import CrossEntropy, KeepAll
-from outgrow.metrics.accuracy import is_correct
-from outgrow.metrics.bootstrap import Resamples, difference, over_seeds, paired, seed_means, seeds_with
+from outgrow.config.method import CrossEntropy, KeepAll, Method
+from outgrow.metrics.bootstrap import Resamples, difference, over_seeds, paired, resampled_sums, seeds_with
 from outgrow.metrics.estimate import Estimate, from_draws, undefined
 from outgrow.metrics.pgr import performance_gap_recovered
-from outgrow.report.evidence import Answers, Part
+from outgrow.report.evidence import Part
 from outgrow.report.results import RowResult
 from outgrow.study import Row
 
 MISSING = "no result"
+Counts = Bool[np.ndarray, "seed item part"] | Float[np.ndarray, "seed item part"]
+"""One row's counts; zeros where the seed lacks the item or the row a result."""
+Value = Callable[[Float[np.ndarray, "*rows part"]], Float[np.ndarray, "*rows"]]
+"""What summed counts are worth; NaN where all are zero."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """All rows' resampled accuracies."""
+    """All rows' resampled scores."""
 
     rows: Sequence[Row]
     per_seed: Float[np.ndarray, "draw row seed"]
@@ -37,19 +44,32 @@ class Measured:
 
 
 def baseline_name(experiment: Experiment) -> str | None:
-    """The first method that is naive multi-weak with equal weights (eq. 2), whatever it is called."""
-    for method in experiment.methods:
-        equal = isinstance(method.combine, KeepAll) and method.combine.weights == "average"
-        if equal and isinstance(method.loss, CrossEntropy) and method.rounds == 1:
-            return method.name
-    return None
+    """The first method that is naive multi-weak (eq. 2), whatever its name; equal weights go before fixed ones."""
+    naive = [method for method in experiment.methods if _is_naive(method)]
+    equal = [method for method in naive if isinstance(method.combine, KeepAll) and method.combine.weights == "average"]
+    return next((method.name for method in [*equal, *naive]), None)
 
 
-def measure(rows: Sequence[Row], found: Sequence[Answers], part: Part, resamples: Resamples) -> Measured:
-    """Resampled accuracy of every row under every seed; NaN where a row has no result."""
-    correct = np.stack([is_correct(answers.hard, part.gold) for answers in found])
-    there = np.stack([answers.there for answers in found])
-    return Measured(rows, seed_means(resamples.items, correct, there), resamples, part.of_seed)
+def _is_naive(method: Method) -> bool:
+    fixed = isinstance(method.combine, KeepAll) and method.combine.weights not in ("confidence", "accuracy")
+    plain = isinstance(method.loss, CrossEntropy) and method.rounds == 1 and method.preference is None
+    return fixed and plain
+
+
+def measure(rows: Sequence[Row], counts: Sequence[Counts], value: Value, part: Part, resamples: Resamples) -> Measured:
+    """Resampled score of every row under every seed; NaN where a row has no result."""
+    return Measured(rows, seed_values(resamples.items, np.stack(counts), value), resamples, part.of_seed)
+
+
+def seed_values(
+    items: UInt8[np.ndarray, "draw item"],
+    counts: Bool[np.ndarray, "row seed item part"] | Float[np.ndarray, "row seed item part"],
+    value: Value,
+) -> Float[np.ndarray, "draw row seed"]:
+    """The value of every draw's weighted sums."""
+    rows, seeds, n_items, parts = counts.shape
+    columns = np.moveaxis(counts, 2, 0).reshape(n_items, rows * seeds * parts)
+    return value(resampled_sums(items, columns).reshape(len(items), rows, seeds, parts))
 
 
 def mean_estimate(per_seed: Float[np.ndarray, "draw seed"], measured: Measured) -> Estimate:
@@ -61,7 +81,7 @@ def mean_estimate(per_seed: Float[np.ndarray, "draw seed"], measured: Measured) 
 
 
 def row_result(row: Row, measured: Measured, baseline: str | None) -> RowResult:
-    """Everything about a row but its calibration."""
+    """Everything about a row but its calibration and the look of its texts."""
     per_seed = measured.of(row)
     result = RowResult(
         role=row.role,
@@ -70,7 +90,7 @@ def row_result(row: Row, measured: Measured, baseline: str | None) -> RowResult:
         variant=row.variant,
         source=row.source,
         view=row.view,
-        accuracy=mean_estimate(per_seed, measured),
+        score=mean_estimate(per_seed, measured),
         per_seed=tuple(_one_seed(per_seed[:, seed], measured, seed) for seed in range(per_seed.shape[1])),
     )
     return result if row.role != "method" else _with_comparisons(result, row, measured, baseline)

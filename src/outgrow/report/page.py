@@ -4,7 +4,7 @@ The template escapes everything; only what this package made itself (`table_html
 and both escape the names and messages within them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -63,8 +63,9 @@ def make_page(
     yaml: str,
     source: Provenance,
     times: Sequence[StepTime],
+    examples: str = "",
 ) -> str:
-    """The whole file."""
+    """The whole file; `examples` is the name of the page of examples, if there is one."""
     return _template().render(
         about=results.about,
         finding=find(results),
@@ -77,14 +78,25 @@ def make_page(
         times=times,
         total=show_seconds(sum(step.seconds or 0 for step in times)),
         citation=CITATION,
-        css=Markup((files("outgrow.report") / "page.css").read_text(encoding="utf-8")),
+        css=Markup(resource("page.css")),
+        examples=examples,
     )
 
 
 @cache
 def _template() -> jinja2.Template:
+    return template("page.html", interval=show_interval, seconds=show_seconds)
+
+
+def template(name: str, **filters: Callable[..., str | int]) -> jinja2.Template:
+    """One of this folder's templates; everything that goes in is escaped."""
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters.update(number=show_number, interval=show_interval, seconds=show_seconds)
-    return environment.from_string((files("outgrow.report") / "page.html").read_text(encoding="utf-8"))
+    environment.filters.update(number=show_number, **filters)
+    return environment.from_string(resource(name))
+
+
+def resource(name: str) -> str:
+    """The text of a file of this folder."""
+    return (files("outgrow.report") / name).read_text(encoding="utf-8")

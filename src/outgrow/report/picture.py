@@ -57,29 +57,41 @@ def picture(results: Results, width: int) -> str:
 def supervisors_box(results: Results) -> Box:
     """The floor."""
     rows = results.of("floor")
-    lines = [(row.name, show_number(row.accuracy.value)) for row in rows[:SHOWN]]
+    lines = [(row.name, show_number(row.score.value)) for row in rows[:SHOWN]]
     lines += [(f"and {len(rows) - SHOWN} more", "")] if len(rows) > SHOWN else []
     return Box("Supervisors", f"learn {_count(results, 'weak')} gold labels", tuple(lines), ORANGE)
 
 
 def labels_box(results: Results) -> Box:
     """What the supervisors say about half B."""
-    lines = [
-        ("mean vote is right" if one.name == MEAN_VOTE else one.name, show_number(one.strong.value))
-        for one in results.supervisors[-1:]
-    ]
+    lines = [_best_labels(results)] if results.supervisors else []
     agreed = [pair.agreement.value for pair in results.pairs if pair.agreement.value is not None]
     if agreed:
-        lines.append(("two of them agree", show_number(sum(agreed) / len(agreed))))
+        lines.append(
+            (
+                "two are alike by" if results.about.of_texts else "two of them agree",
+                show_number(sum(agreed) / len(agreed)),
+            )
+        )
     return Box("Weak labels", f"on {_count(results, 'strong')} other items", tuple(lines), ORANGE)
 
 
+def _best_labels(results: Results) -> tuple[str, str]:
+    """How good the labels are: the mean vote's accuracy, or the best score of one supervisor."""
+    last = results.supervisors[-1]
+    if last.name == MEAN_VOTE:
+        return "mean vote is right", show_number(last.strong.value)
+    best = max(results.supervisors, key=lambda one: one.strong.value or 0.0)
+    name = f"best: {best.name}" if len(results.supervisors) > 1 else best.name
+    return name, show_number(best.strong.value)
+
+
 def methods_box(results: Results) -> Box:
-    """The rows, by the best accuracy of each method."""
+    """The rows, by the best score of each method."""
     best: dict[str, float] = {}
     for row in results.of("method"):
         name = row.method if row.source is None else "single"
-        best[name] = max(best.get(name, 0.0), row.accuracy.value or 0.0)
+        best[name] = max(best.get(name, 0.0), row.score.value or 0.0)
     ordered = sorted(best, key=lambda name: -best[name])
     lines = [(name, show_number(best[name] or None)) for name in ordered[:SHOWN]]
     lines += [(f"and {len(ordered) - SHOWN} more", "")] if len(ordered) > SHOWN else []
@@ -89,9 +101,9 @@ def methods_box(results: Results) -> Box:
 def student_box(results: Results) -> Box:
     """The strong model."""
     best, top, bare = best_method(results), ceiling_of(results), highest(results.of("untouched"))
-    lines = [("on weak labels", show_number(best.accuracy.value))] if best else []
-    lines += [("on gold (ceiling)", show_number(top.accuracy.value))] if top else []
-    lines += [("untouched", show_number(bare.accuracy.value))] if bare else []
+    lines = [("on weak labels", show_number(best.score.value))] if best else []
+    lines += [("on gold (ceiling)", show_number(top.score.value))] if top else []
+    lines += [("untouched", show_number(bare.score.value))] if bare else []
     return Box("Student", results.about.student, tuple(lines), GREEN)
 
 
@@ -161,7 +173,7 @@ def _arrow(ax: Axes, start: tuple[Pixels, Pixels], end: tuple[Pixels, Pixels]) -
 
 @dataclass(frozen=True)
 class Mark:
-    """A place on the accuracy scale."""
+    """A place on the scale of scores."""
 
     text: str
     value: float
@@ -177,20 +189,20 @@ def _marks(results: Results) -> list[Mark]:
         ceiling_of(results),
     )
     found = []
-    if floor and floor.accuracy.value is not None:
-        found.append(Mark("best supervisor", floor.accuracy.value, RED, above=True))
-    if naive and naive is not best and naive.accuracy.value is not None:
-        found.append(Mark("naive", naive.accuracy.value, PURPLE, above=False))
-    if best and best.accuracy.value is not None:
-        found.append(Mark("best student", best.accuracy.value, BLUE, above=True))
-    if top and top.accuracy.value is not None:
-        found.append(Mark("ceiling", top.accuracy.value, GREEN, above=False))
+    if floor and floor.score.value is not None:
+        found.append(Mark("best supervisor", floor.score.value, RED, above=True))
+    if naive and naive is not best and naive.score.value is not None:
+        found.append(Mark("naive", naive.score.value, PURPLE, above=False))
+    if best and best.score.value is not None:
+        found.append(Mark("best student", best.score.value, BLUE, above=True))
+    if top and top.score.value is not None:
+        found.append(Mark("ceiling", top.score.value, GREEN, above=False))
     return found
 
 
 def _scale(ax: Axes, results: Results, left: Pixels, right: Pixels, y: Pixels) -> None:
-    """Test accuracy from the lowest supervisor to the ceiling, with everybody's place on it."""
-    values = [row.accuracy.value for row in results.rows if row.accuracy.value is not None]
+    """The test score from the lowest supervisor to the ceiling, with everybody's place on it."""
+    values = [row.score.value for row in results.rows if row.score.value is not None]
     if not values:
         return
     low, high = min(values), max(values)
@@ -203,14 +215,14 @@ def _scale(ax: Axes, results: Results, left: Pixels, right: Pixels, y: Pixels) -
     ax.plot([left, right], [y, y], color=FAINT, lw=6, solid_capstyle="round")
     colours = {"floor": ORANGE, "method": BLUE, "ceiling": GREEN, "untouched": SOFT}
     for row in results.rows:
-        if row.accuracy.value is not None:
-            ax.plot([at(row.accuracy.value)], [y], "o", ms=7, color=colours[row.role], alpha=0.45, mew=0)
+        if row.score.value is not None:
+            ax.plot([at(row.score.value)], [y], "o", ms=7, color=colours[row.role], alpha=0.45, mew=0)
     for above in (True, False):
         taken: list[tuple[Pixels, Pixels, int]] = []
         for mark in sorted((one for one in _marks(results) if one.above == above), key=lambda one: one.value):
             _draw_mark(ax, mark, at(mark.value), y, (left, right), taken)
     ax.text(left, y + 56, show_number(low, 2), size=10, color=SOFT)
-    ax.text((left + right) / 2, y + 56, "test accuracy", size=11, color=SOFT, ha="center")
+    ax.text((left + right) / 2, y + 56, f"test {results.about.metric_title}", size=11, color=SOFT, ha="center")
     ax.text(right, y + 56, show_number(high, 2), size=10, color=SOFT, ha="right")
 
 

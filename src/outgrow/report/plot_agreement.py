@@ -9,7 +9,7 @@ from outgrow.report.results import Results
 
 
 def agreement(results: Results, width: int) -> str | None:
-    """Share of test items on which two supervisors give the same answer (paper 1, figure 3a)."""
+    """How often two supervisors give the same answer, or how alike their texts are (paper 1, figures 3a and 3b)."""
     names = results.about.supervisors
     if not any(pair.agreement.defined for pair in results.pairs):
         return None

@@ -33,6 +33,20 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class TextQuality:
+    """What is to be known of a row's texts beside their score: shares of the test items, and span F1 of slots."""
+
+    empty: Estimate
+    """Items without a text: the model abstained, or ended at once."""
+    cut_off: Estimate
+    """Texts that had no end when they became too long."""
+    span_f1: Estimate | None = None
+    """Slot tasks only: F1 of slots that are equal to the letter."""
+    invalid: Estimate | None = None
+    """Slot tasks only: answers that are no JSON object of slots; they count as answers without slots."""
+
+
+@dataclass(frozen=True)
 class RowResult:
     """One row of the main table, measured on the test items."""
 
@@ -42,7 +56,8 @@ class RowResult:
     variant: str
     source: str | None
     view: str
-    accuracy: Estimate
+    score: Estimate
+    """In the study's metric (`About.metric`): accuracy, or a score of texts."""
     per_seed: tuple[Estimate, ...]
     """In the order of the study's seeds; undefined where the row is missing."""
     pgr: Estimate | None = None
@@ -51,12 +66,15 @@ class RowResult:
     """Two-view rows only: against the ceiling of a single view."""
     pgr_by_supervisor: dict[str, Estimate] = field(default_factory=dict)
     versus_naive: Estimate | None = None
-    """Paired difference of accuracy to naive in the same variant."""
+    """Paired difference of the score to naive in the same variant."""
     versus_plain_naive: Estimate | None = None
-    """Paired difference of accuracy to naive without self-training or adjustment."""
+    """Paired difference of the score to naive without self-training or adjustment."""
     versus_best_supervisor: Estimate | None = None
-    """Paired difference of accuracy to the supervisor with the highest test accuracy."""
+    """Paired difference of the score to the supervisor with the highest one."""
     calibration: Calibration | None = None
+    """None for texts."""
+    texts: TextQuality | None = None
+    """*generate* only."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +83,7 @@ class SupervisorResult:
 
     name: str
     strong: Estimate
-    """Accuracy on the items it labels for the student."""
+    """Score on the items it labels for the student."""
     test: Estimate
 
 
@@ -76,7 +94,20 @@ class PairResult:
     first: str
     second: str
     agreement: Estimate
-    error_correlation: Estimate
+    """Share of equal answers; of texts the mean similarity, 1 − edit distance / length of the longer one."""
+    error_correlation: Estimate | None = None
+    """None for texts, which are seldom quite right or quite wrong."""
+
+
+@dataclass(frozen=True)
+class SlotTypeResult:
+    """How well the slots of one type are filled."""
+
+    type: str
+    items: int
+    """Different test items whose gold has a slot of this type."""
+    f1: dict[str, Estimate]
+    """SLU-F1 over the slots of this type, by the name of the row: supervisors, naive, best method, ceiling."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +155,10 @@ class About:
     task: str
     kind: str
     classes: tuple[str, ...]
+    metric: str
+    """What answers are measured by: `accuracy`, or one of `metrics.text_score.TEXT_SCORES`."""
+    metric_title: str
+    """The same for headings: `accuracy`, `SLU-F1`."""
     sizes: dict[str, int]
     """Items per seed in `weak`, `strong` and `test`."""
     seeds: tuple[int, ...]
@@ -136,6 +171,11 @@ class About:
     notes: tuple[str, ...]
     """What loading the data left out or changed."""
 
+    @property
+    def of_texts(self) -> bool:
+        """Whether answers are texts."""
+        return self.kind == "generate"
+
 
 @dataclass(frozen=True)
 class Results:
@@ -144,13 +184,15 @@ class Results:
     about: About
     rows: tuple[RowResult, ...]
     supervisors: tuple[SupervisorResult, ...]
-    """The last one is the mean vote, if there are several."""
+    """Of classes the last one is the mean vote, if there are several."""
     pairs: tuple[PairResult, ...]
     copying: tuple[CopyResult, ...]
     chosen: tuple[Chosen, ...]
     origins: dict[str, tuple[str, ...]]
     """By method: how its targets were made, and what had to be done otherwise."""
     missing: tuple[MissingStep, ...]
+    slot_types: tuple[SlotTypeResult, ...] = ()
+    """Slot tasks only: the most frequent type first."""
 
     def of(self, role: Role) -> list[RowResult]:
         """The rows of one role, in order."""

@@ -8,6 +8,7 @@ begins with `=`), commands in LaTeX, tags in HTML. Where a cell is undefined or 
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -169,7 +170,8 @@ class Table:
 
     def _markdown_cell(self, number: int, line: Line, best: tuple[float | None, ...]) -> str:
         cell, column = line.cells[number], self.columns[number]
-        text = _markdown(_plain(cell, column))
+        plain = _plain(cell, column)
+        text = plain if isinstance(cell, Estimate) else _markdown(plain)
         if _is_best(line, cell, best[number]):
             text = f"**{text}**"
         mark = self.mark_of(cell)
@@ -247,9 +249,12 @@ def _pipes(cells: Any) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+_SPECIAL = re.compile(r"[\\`*\[\]|~#$]|(?<![^\W_])_|_(?![^\W_])")
+"""What Markdown would take for a command; an underscore inside of a word is none."""
+
+
 def _markdown(text: str) -> str:
-    text = escape(" ".join(text.split()), quote=False)
-    return "".join(f"\\{letter}" if letter in "\\`*_[]|~#$" else letter for letter in text)
+    return _SPECIAL.sub(r"\\\g<0>", escape(" ".join(text.split()), quote=False))
 
 
 _LATEX = {

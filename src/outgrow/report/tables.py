@@ -1,10 +1,13 @@
 """The report's tables, from `Results`. The first is laid out like tables 1 and 2 of paper 1 (Cui et al. 2025)."""
 
 from collections.abc import Iterable, Sequence
+from statistics import stdev
 
 from outgrow.metrics.estimate import Estimate
-from outgrow.report.results import Chosen, Results, RowResult
+from outgrow.report.results import MEAN_VOTE, Chosen, Results, RowResult
+from outgrow.report.results_table import INTERVALS, results_table
 from outgrow.report.table import Cell, Column, Line, Table
+from outgrow.report.tables_texts import slot_types, texts
 
 VARIANT_TITLES = {
     "plain": "without self-training",
@@ -14,7 +17,6 @@ VARIANT_TITLES = {
     "two_views": "two views",
 }
 ORACLE = " Settings were chosen on gold (oracle selection)."
-INTERVALS = "In brackets: 95 % intervals of the paired bootstrap over items and seeds."
 
 
 def make_tables(results: Results) -> list[Table]:
@@ -24,6 +26,8 @@ def make_tables(results: Results) -> list[Table]:
         differences(results),
         pgr_by_supervisor(results),
         per_seed(results),
+        texts(results),
+        slot_types(results),
         supervisors(results),
         agreement(results),
         error_copying(results),
@@ -36,20 +40,20 @@ def make_tables(results: Results) -> list[Table]:
 
 
 def main_table(results: Results) -> Table:
-    """Floor and ceiling above; below them every method, accuracy and PGR side by side for each variant."""
-    variants = results.about.variants
+    """Floor and ceiling above; below them every method, score and PGR side by side for each variant."""
+    variants, metric = results.about.variants, results.about.metric_title
     columns = [Column("method", "")]
     for variant in variants:
         group = VARIANT_TITLES[variant]
-        columns.append(Column(f"accuracy_{variant}", "accuracy", group, best="high"))
+        columns.append(Column(f"score_{variant}", metric, group, best="high"))
         columns.append(Column(f"pgr_{variant}", "PGR", group, best="high"))
     lines = [*_reference_lines(results), *_method_lines(results)]
-    return _table(
+    return results_table(
         results,
         "main",
-        "Accuracy and performance gap recovered",
-        f"Test accuracy and PGR (0 = the supervisors, 1 = the ceiling; mean over supervisors). {INTERVALS}"
-        f" {_size_of(row.accuracy for row in results.rows)} Bold: the highest among"
+        f"{_capital(metric)} and performance gap recovered",
+        f"Test {metric} and PGR (0 = the supervisors, 1 = the ceiling; mean over supervisors). {INTERVALS}"
+        f" {_size_of(row.score for row in results.rows)} Bold: the highest among"
         " the rows with all supervisors. A single-supervisor row's PGR is against its own supervisor."
         f"{ORACLE if any(one.oracle for one in results.chosen) else ''}",
         columns,
@@ -64,12 +68,12 @@ def _reference_lines(results: Results) -> list[Line]:
 
 
 def _in_variant(results: Results, row: RowResult) -> tuple[Cell, ...]:
-    """A reference row's accuracy stands in the first column, a two-view ceiling's in that of two views."""
+    """A reference row's score stands in the first column, a two-view ceiling's in that of two views."""
     variants = results.about.variants
     mine = "two_views" if row.view == "two_views" and "two_views" in variants else variants[0]
     cells: list[Cell] = []
     for variant in variants:
-        cells += [row.accuracy if variant == mine else None, None]
+        cells += [row.score if variant == mine else None, None]
     return tuple(cells)
 
 
@@ -88,18 +92,18 @@ def _method_line(results: Results, name: str, rows: dict[str, RowResult]) -> Lin
     cells: list[Cell] = [name]
     for variant in results.about.variants:
         row = rows.get(variant)
-        cells += [row.accuracy, row.pgr] if row else [None, None]
+        cells += [row.score, row.pgr] if row else [None, None]
     alone = any(row.source is not None for row in rows.values())
     return Line(tuple(cells), ONE if alone else ALL, ranked=not alone)
 
 
 def differences(results: Results) -> Table:
     """Every method against naive, item by item."""
-    naive = results.about.baseline
+    naive, metric = results.about.baseline, results.about.metric_title
     columns = [
         Column("row", ""),
-        Column("versus_naive", "same variant", f"accuracy minus {naive}", signed=True),
-        Column("versus_plain_naive", "plain", f"accuracy minus {naive}", signed=True),
+        Column("versus_naive", "same variant", f"{metric} minus {naive}", signed=True),
+        Column("versus_plain_naive", "plain", f"{metric} minus {naive}", signed=True),
     ]
     two_views = any(row.pgr_main for row in results.rows)
     if two_views:
@@ -110,10 +114,10 @@ def differences(results: Results) -> Table:
         if row.versus_naive or row.versus_plain_naive or row.pgr_main
     ]
     caption = (
-        f"Paired difference of test accuracy to {naive}, in the same variant and without any. {INTERVALS}"
+        f"Paired difference of test {metric} to {naive}, in the same variant and without any. {INTERVALS}"
         " Of many rows some are expected to exclude zero by chance."
     )
-    return _table(results, "differences", "Difference to naive multi-weak", caption, columns, lines)
+    return results_table(results, "differences", "Difference to naive multi-weak", caption, columns, lines)
 
 
 def _several_first(results: Results) -> list[RowResult]:
@@ -132,31 +136,43 @@ def pgr_by_supervisor(results: Results) -> Table:
         for row in _several_first(results)
     ]
     caption = f"Undefined where the interval of ceiling − supervisor reaches zero. {INTERVALS}"
-    return _table(results, "pgr_by_supervisor", "PGR against each supervisor", caption, columns, lines)
+    return results_table(results, "pgr_by_supervisor", "PGR against each supervisor", caption, columns, lines)
 
 
 def per_seed(results: Results) -> Table:
-    """Test accuracy under every seed."""
+    """The test score under every seed, and how far the seeds lie apart."""
+    metric, several = results.about.metric_title, len(results.about.seeds) > 1
     columns = [
         Column("row", ""),
-        *(Column(f"seed_{seed}", f"seed {seed}", "test accuracy") for seed in results.about.seeds),
+        *(Column(f"seed_{seed}", f"seed {seed}", f"test {metric}") for seed in results.about.seeds),
     ]
-    lines = [Line((row.name, *row.per_seed)) for row in results.rows]
+    if several:
+        columns.append(Column("std", "standard deviation"))
+    lines = [Line((row.name, *row.per_seed, *([_spread(row)] if several else []))) for row in results.rows]
     caption = "In brackets: 95 % intervals of the bootstrap over this seed's items."
-    table = _table(results, "per_seed", "Accuracy under every seed", caption, columns, lines)
+    if several:
+        caption += " Standard deviation: over the seeds, with n − 1."
+    table = results_table(results, "per_seed", f"{_capital(metric)} under every seed", caption, columns, lines)
     return Table(table.name, table.title, table.caption, table.columns, table.lines)
+
+
+def _spread(row: RowResult) -> float | None:
+    values = [one.value for one in row.per_seed if one.value is not None]
+    return stdev(values) if len(values) > 1 else None
 
 
 def supervisors(results: Results) -> Table:
     """The weak sources."""
     columns = [
         Column("supervisor", ""),
-        Column("strong", "on the items it labels", "accuracy"),
-        Column("test", "on test items", "accuracy"),
+        Column("strong", "on the items it labels", results.about.metric_title),
+        Column("test", "on test items", results.about.metric_title),
     ]
     lines = [Line((one.name, one.strong, one.test)) for one in results.supervisors]
-    caption = f"Mean vote: the most probable class of the supervisors' mean. {INTERVALS}"
-    return _table(results, "supervisors", "The supervisors", caption, columns, lines)
+    mean = any(one.name == MEAN_VOTE for one in results.supervisors)
+    vote = "Mean vote: the most probable class of the supervisors' mean. " if mean else ""
+    caption = f"{vote}{INTERVALS}"
+    return results_table(results, "supervisors", "The supervisors", caption, columns, lines)
 
 
 def agreement(results: Results) -> Table:
@@ -164,12 +180,15 @@ def agreement(results: Results) -> Table:
     columns = [
         Column("first", ""),
         Column("second", ""),
-        Column("agreement", "agreement"),
-        Column("error_correlation", "correlation of errors", signed=True),
+        Column("agreement", "similarity" if results.about.of_texts else "agreement"),
     ]
-    lines = [Line((pair.first, pair.second, pair.agreement, pair.error_correlation)) for pair in results.pairs]
-    caption = f"Share of test items with the same answer, and phi coefficient of being wrong. {INTERVALS}"
-    return _table(results, "agreement", "Agreement of the supervisors", caption, columns, lines)
+    lines = [Line((pair.first, pair.second, pair.agreement)) for pair in results.pairs]
+    caption = f"Mean over the test items of 1 − edit distance / length of the longer text. {INTERVALS}"
+    if not results.about.of_texts:
+        columns.append(Column("error_correlation", "correlation of errors", signed=True))
+        lines = [Line((*line.cells, pair.error_correlation)) for line, pair in zip(lines, results.pairs, strict=True)]
+        caption = f"Share of test items with the same answer, and phi coefficient of being wrong. {INTERVALS}"
+    return results_table(results, "agreement", "Agreement of the supervisors", caption, columns, lines)
 
 
 PART_TITLES = {"test": "test items", "strong": "items that the student was trained on"}
@@ -189,7 +208,7 @@ def error_copying(results: Results) -> Table:
         for one in results.copying
     ]
     caption = f"Among the items on which the weak label is wrong. {INTERVALS}"
-    return _table(results, "error_copying", "Did the student copy the error?", caption, columns, lines)
+    return results_table(results, "error_copying", "Did the student copy the error?", caption, columns, lines)
 
 
 def calibration(results: Results) -> Table:
@@ -209,22 +228,29 @@ def calibration(results: Results) -> Table:
         if row.calibration
     ]
     caption = f"Expected calibration error over 15 bins of equally many items; lower is better. {INTERVALS}"
-    return _table(results, "calibration", "Calibration on the test items", caption, columns, lines)
+    return results_table(results, "calibration", "Calibration on the test items", caption, columns, lines)
 
 
 def chosen(results: Results) -> Table:
-    """The settings that tuning chose; where seeds differ, in the order of the seeds."""
+    """The settings that tuning chose, or what training on texts settled on; where seeds differ, in their order."""
     keys = list(dict.fromkeys(key for one in results.chosen for key in one.settings))
-    columns = [Column("row", ""), *(Column(key, key) for key in keys), Column("by", "chosen by")]
+    searched = not results.about.of_texts
+    columns = [Column("row", ""), *(Column(key, key) for key in keys)]
+    columns += [Column("by", "chosen by")] if searched else []
     rows: dict[str, list[Chosen]] = {}
     for one in results.chosen:
         rows.setdefault(one.row, []).append(one)
-    lines = [
-        Line((name, *(_over_seeds(_setting(one.settings.get(key)) for one in found) for key in keys), _by(found)))
-        for name, found in rows.items()
-    ]
-    caption = "Chosen on held-out items; test items are used for no choice. Where seeds differ: in the seeds' order."
-    return _table(results, "chosen", "Chosen settings", caption, columns, lines)
+    lines = []
+    for name, found in rows.items():
+        cells = [_over_seeds(_setting(one.settings.get(key)) for one in found) for key in keys]
+        lines.append(Line((name, *cells, *([_by(found)] if searched else []))))
+    title, how = (
+        ("Chosen settings", "Chosen on held-out items")
+        if searched
+        else ("How training ended", "As each model's training reports it")
+    )
+    caption = f"{how}; test items are used for no choice. Where seeds differ: in the seeds' order."
+    return results_table(results, "chosen", title, caption, columns, lines)
 
 
 def _over_seeds(values: Iterable[str]) -> str:
@@ -244,20 +270,20 @@ def origins(results: Results) -> Table:
     """How the targets of every method were made."""
     columns = [Column("method", ""), Column("how", "targets")]
     lines = [Line((method, sentence)) for method, sentences in results.origins.items() for sentence in sentences]
-    return _table(results, "origins", "How the labels were combined", "", columns, lines)
+    return results_table(results, "origins", "How the labels were combined", "", columns, lines)
 
 
 def missing(results: Results) -> Table:
     """Rows without a result."""
     columns = [Column("row", ""), Column("seed", "seed"), Column("step", "step"), Column("reason", "reason")]
     lines = [Line((one.row, one.seed, one.step, one.reason)) for one in results.missing]
-    return _table(results, "missing", "Missing rows", "Run the same command again to fill them in.", columns, lines)
+    return results_table(
+        results, "missing", "Missing rows", "Run the same command again to fill them in.", columns, lines
+    )
 
 
-def _table(
-    results: Results, name: str, title: str, caption: str, columns: Iterable[Column], lines: Iterable[Line]
-) -> Table:
-    return Table(name, title, caption, tuple(columns), tuple(lines), len(results.about.seeds))
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _size_of(estimates: Iterable[Estimate]) -> str:

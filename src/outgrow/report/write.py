@@ -1,6 +1,7 @@
 """Writing a study's report folder.
 
     report.html        everything, in one file that opens offline
+    examples.html      studies of texts: single items with everybody's text
     tables/NAME.*      every table as Markdown, CSV, JSON and LaTeX
     figures/NAME.svg   every plot
     results.json       all measured numbers
@@ -8,7 +9,7 @@
     provenance.json    versions and hashes
     timing.json        wall time per step: the only file, beside the page, that two runs of a study differ in
 
-Each file appears whole or not at all. Tables and figures of an earlier report that this one lacks are removed.
+Each file appears whole or not at all. What an earlier report had of these and this one lacks is removed.
 """
 
 import json
@@ -18,17 +19,26 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from outgrow.config.experiment import Experiment
 from outgrow.config.read import dump_experiment
 from outgrow.errors import DataError, StepFailed
 from outgrow.graph.durable import full_disk
 from outgrow.graph.event import Outcome
 from outgrow.graph.store import Store
 from outgrow.report.collect import collect
+from outgrow.report.examples import find_examples
+from outgrow.report.examples_page import make_examples_page
 from outgrow.report.page import draw_all, make_page
 from outgrow.report.provenance import provenance, times
 from outgrow.report.results import Results
 from outgrow.report.tables import make_tables
 from outgrow.study import Study
+
+EXAMPLES = "examples.html"
+WITHOUT_EFFECT = ("store", "output", "threads")
+"""Keys that change no number."""
 
 
 def write_report(study: Study, store: Store, outcomes: Mapping[str, Outcome], folder: Path) -> Results:
@@ -58,13 +68,16 @@ def report_files(study: Study, store: Store, outcomes: Mapping[str, Outcome], re
     tables, drawings = make_tables(results), draw_all(results)
     source, taken = provenance(study, store), times(study, store, outcomes)
     yaml = dump_experiment(study.experiment)
+    examples = find_examples(study, store, results) if results.about.of_texts else None
     contents = {
-        "report.html": make_page(results, tables, drawings, yaml, source, taken),
+        "report.html": make_page(results, tables, drawings, yaml, source, taken, EXAMPLES if examples else ""),
         "results.json": _json(asdict(results)),
         "resolved.yaml": yaml,
         "provenance.json": _json(asdict(source)),
         "timing.json": _json([asdict(step) for step in taken]),
     }
+    if examples:
+        contents[EXAMPLES] = make_examples_page(results.about, examples)
     for table in tables:
         contents[f"tables/{table.name}.md"] = table.to_markdown()
         contents[f"tables/{table.name}.csv"] = table.to_csv()
@@ -77,6 +90,16 @@ def report_files(study: Study, store: Store, outcomes: Mapping[str, Outcome], re
 
 def _json(content: Any) -> str:
     return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def settings_that_differ(folder: Path, experiment: Experiment) -> list[str]:
+    """Keys in which the report in `folder` is of another experiment; none if there is no report."""
+    path = folder / "resolved.yaml"
+    if not path.is_file():
+        return []
+    then, now = (yaml.safe_load(text) for text in (path.read_text(encoding="utf-8"), dump_experiment(experiment)))
+    # A key that only one of them has came or went with a version of outgrow.
+    return [key for key in now if key in then and then[key] != now[key] and key not in WITHOUT_EFFECT]
 
 
 def write_file(path: Path, text: str) -> None:
@@ -92,6 +115,8 @@ def write_file(path: Path, text: str) -> None:
 
 
 def _sweep(folder: Path, written: set[str]) -> None:
+    if EXAMPLES not in written:
+        (folder / EXAMPLES).unlink(missing_ok=True)
     for name, endings in (("tables", (".md", ".csv", ".json", ".tex")), ("figures", (".svg",))):
         for path in (folder / name).glob("*"):
             if path.suffix in endings and f"{name}/{path.name}" not in written:

@@ -16,6 +16,7 @@ import numpy as np
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels, join
+from outgrow.texts import WeakTexts, join_texts
 
 STRONG, WEAK = "strong.parquet", "weak.parquet"
 
@@ -32,6 +33,15 @@ def gather_labels(job: Job, *, sources: list[str]) -> None:
             _one_source(WeakLabels.load(folder / WEAK), name) for folder, name in zip(folders, sources, strict=True)
         ]
         join(on_all_items(tables)).save(job.out / WEAK)
+
+
+def gather_texts(job: Job, *, sources: list[str]) -> None:
+    """The step `labels` of a study of texts: inputs `source.NAME`; writes `strong.parquet`."""
+    tables = [WeakTexts.load(job.inputs[f"source.{name}"] / STRONG) for name in sources]
+    for name, table in zip(sources, tables, strict=True):
+        if table.sources != (name,):
+            raise DataError(f"source `{name}`: expected its texts alone, found those of {', '.join(table.sources)}")
+    join_texts(tables).save(job.out / STRONG)
 
 
 def on_all_items(tables: Sequence[WeakLabels]) -> list[WeakLabels]:

@@ -12,13 +12,13 @@ Half A's gold is this step's to use: choosing the grid's point by it is no oracl
 """
 
 import numpy as np
-from jaxtyping import Bool
 
 from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job, Json
 from outgrow.labels import Targets
 from outgrow.losses import make_objective
+from outgrow.train.aside import kept_aside
 from outgrow.train.learn import learn
 from outgrow.train.lesson import Lesson, Tuning, one_hot, save_answers, save_record
 from outgrow.train.tune import SelectBy
@@ -71,19 +71,3 @@ def train_supervisor(
         if len(answered):
             save_answers(probs, lesson.ids(answered), source, job.out / f"{part}.parquet")
     save_record(learned, tuning, job.out)
-
-
-def kept_aside(groups: list[str], share: float, seed: int) -> Bool[np.ndarray, "item"]:
-    """Which items are not trained on: whole groups in random order, up to the share of the items.
-
-    A share above 0 keeps at least one group aside and always leaves one to learn from.
-    """
-    names = np.asarray(groups)
-    aside = np.zeros(len(names), dtype=bool)
-    order = np.random.default_rng(seed).permutation(np.unique(names))
-    for name in order[:-1].tolist():
-        members = names == name
-        if share == 0 or (aside.any() and (aside | members).mean() > share):
-            break
-        aside |= members
-    return aside

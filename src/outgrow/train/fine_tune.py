@@ -34,8 +34,9 @@ from outgrow.models.batches import Rows, length_sorted_batches, with_smaller_bat
 from outgrow.models.load import DTYPES, load_causal_lm, load_classifier, load_tokenizer, model_folder, pick_device
 from outgrow.models.names import parse_name
 from outgrow.models.quiet import quiet
+from outgrow.train.examples import ClassExamples
 from outgrow.train.lesson import Learned, Lesson, Tuning
-from outgrow.train.loop import Examples, ObjectiveTrainer, history, train
+from outgrow.train.loop import ExampleTrainer, history, train
 from outgrow.train.randomness import sealed_randomness
 from outgrow.train.reading import Reading, read_items
 from outgrow.train.tune import Point, search, training_grid
@@ -84,7 +85,7 @@ class Apprentice:
 
     def trained(
         self, point: Point, scratch: Path, held: Bool[np.ndarray, "item"] | None = None
-    ) -> tuple[ObjectiveTrainer, Reading]:
+    ) -> tuple[ExampleTrainer, Reading]:
         """Train on the items that are not held out. The reading covers all items of the pool."""
         with sealed_randomness(self.seed), quiet():
             model = self.fresh_model()
@@ -100,7 +101,6 @@ class Apprentice:
             trainer = train(
                 model,
                 self.examples(reading, held),
-                self.objective,
                 {**self.section["training"], "lr": point.lr, "epochs": point.epochs},
                 dtype=self.section["dtype"],
                 seed=self.seed,
@@ -111,17 +111,18 @@ class Apprentice:
             )
         return trainer, reading
 
-    def examples(self, reading: Reading, held: Bool[np.ndarray, "item"] | None) -> Examples:
+    def examples(self, reading: Reading, held: Bool[np.ndarray, "item"] | None) -> ClassExamples:
         """One for each row of the targets whose item is not held out."""
         kept = self.lesson.taught(held)
-        return Examples(
+        return ClassExamples(
             reading,
             self.lesson.rows[self.lesson.item_of_target[kept]],
             torch.tensor(self.lesson.targets.probs[kept], dtype=torch.float32),
             torch.tensor(self.lesson.targets.weight[kept], dtype=torch.float32),
+            self.objective,
         )
 
-    def answers(self, trainer: ObjectiveTrainer, reading: Reading, rows: Rows) -> Float[np.ndarray, "row class"]:
+    def answers(self, trainer: ExampleTrainer, reading: Reading, rows: Rows) -> Float[np.ndarray, "row class"]:
         """The trained model's predictive distributions for some pool items."""
         trainer.model.eval()
         probs = np.zeros((len(rows), self.lesson.task.n_classes))
@@ -187,7 +188,7 @@ def release_memory() -> None:
 def with_adapter(model: PreTrainedModel, lora: Mapping[str, Any], kind: Kind) -> PeftModel:
     """The model with a new adapter; nothing else but a classification head is trained with it."""
     config = LoraConfig(
-        task_type="CAUSAL_LM" if kind == "choose" else "SEQ_CLS",
+        task_type="SEQ_CLS" if kind == "classify" else "CAUSAL_LM",
         r=lora["r"],
         lora_alpha=lora["alpha"],
         lora_dropout=lora["dropout"],
@@ -205,11 +206,16 @@ def with_adapter(model: PreTrainedModel, lora: Mapping[str, Any], kind: Kind) ->
 
 
 def save_model(
-    model: PreTrainedModel | PeftModel, tokenizer: PreTrainedTokenizerBase, section: Mapping[str, Any], folder: Path
+    model: PreTrainedModel | PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    section: Mapping[str, Any],
+    folder: Path,
+    *,
+    merge: bool = False,
 ) -> None:
-    """Write a folder that `from_pretrained` reads."""
+    """Write a folder that `from_pretrained` reads; `merge` an adapter whose base is not what `section` names."""
     name = parse_name(section["model"])
-    if isinstance(model, PeftModel) and name.layers is not None:
+    if isinstance(model, PeftModel) and (merge or name.layers is not None):
         model = model.float().merge_and_unload()
     if isinstance(model, PeftModel):
         config = model.peft_config["default"]

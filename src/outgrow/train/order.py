@@ -20,12 +20,17 @@ STRETCH = 16
 
 def batches_of(lengths: Int[np.ndarray, "row"], batch_size: int, epochs: float, seed: int) -> list[Batch]:
     """Row numbers of every batch of the whole training, `ceil(epochs · batches per pass)` of them."""
-    per_pass = math.ceil(len(lengths) / batch_size)
+    per_pass = updates_per_pass(len(lengths), batch_size)
     total = max(1, math.ceil(epochs * per_pass - 1e-9))
     batches: list[Batch] = []
     for number in range(math.ceil(total / per_pass)):
         batches += one_pass(lengths, batch_size, np.random.default_rng([seed, number]))
     return batches[:total]
+
+
+def updates_per_pass(rows: int, batch_size: int) -> int:
+    """Batches that every row is in once."""
+    return math.ceil(rows / batch_size)
 
 
 def one_pass(lengths: Int[np.ndarray, "row"], batch_size: int, rng: np.random.Generator) -> list[Batch]:

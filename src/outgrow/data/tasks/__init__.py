@@ -6,13 +6,16 @@ from outgrow.data.tasks.boolq import BOOLQ
 from outgrow.data.tasks.commonsense_qa import COMMONSENSE_QA
 from outgrow.data.tasks.cosmos_qa import COSMOS_QA
 from outgrow.data.tasks.creak import CREAK
+from outgrow.data.tasks.errands import ERRANDS
 from outgrow.data.tasks.esnli import ESNLI
+from outgrow.data.tasks.gsm8k import GSM8K
 from outgrow.data.tasks.mc_taco import MC_TACO
 from outgrow.data.tasks.mmlu import MMLU, MMLU_TOPIC
 from outgrow.data.tasks.openbookqa import OPENBOOKQA
 from outgrow.data.tasks.piqa import PIQA
+from outgrow.data.tasks.scan import SCAN
 from outgrow.data.tasks.sciq import SCIQ
-from outgrow.data.tasks.slurp import SLURP_INTENT, SLURP_SCENARIO
+from outgrow.data.tasks.slurp import SLURP_INTENT, SLURP_SCENARIO, SLURP_SLOTS
 from outgrow.data.tasks.social_iqa import SOCIAL_IQA
 from outgrow.data.tasks.winogrande import WINOGRANDE
 
@@ -34,4 +37,8 @@ TASKS: dict[str, KnownTask] = {
     "esnli": ESNLI,
     "slurp_scenario": SLURP_SCENARIO,
     "slurp_intent": SLURP_INTENT,
+    "slurp_slots": SLURP_SLOTS,
+    "gsm8k": GSM8K,
+    "scan": SCAN,
+    "errands": ERRANDS,
 }

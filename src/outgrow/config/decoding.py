@@ -1,0 +1,24 @@
+"""What a file may say about how texts are written."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from outgrow.config.section import Section
+
+
+class Decoding(Section):
+    """Beam search, or sampling; the candidates of an item are ranked by mean log-probability per piece."""
+
+    beams: Annotated[int, Field(ge=1)] = 5
+    """Width of the beam search; 1 = greedy."""
+    candidates: Annotated[int, Field(ge=1)] = 5
+    """Texts kept per item; at most `beams` unless sampled. Equal texts are kept once, so there may be fewer."""
+    sample: bool = False
+    """Draw `candidates` texts at random instead of searching for the most probable ones."""
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    """Of sampling."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Of sampling: draw among the most probable tokens that together have this probability."""
+    max_new_tokens: Annotated[int, Field(ge=1)] = 64
+    """Texts that have not ended by then are cut off."""

@@ -1,0 +1,31 @@
+"""GSM8K (Cobbe et al. 2021): grade-school word problems, with a worked solution that ends with `#### ` and a number.
+
+The solution is learned as it was published, with the calculator's marks (`<<16-3=13>>`). Only its final number counts.
+"""
+
+from outgrow.data.known import Example, Hub, KnownTask, Shape
+from outgrow.data.table import Row
+from outgrow.data.task import Part
+
+_PARTS: dict[str, Part] = {"train": "train", "test": "test"}
+
+
+def _read(row: Row) -> Example:
+    if "####" not in row["answer"]:
+        raise ValueError("no final answer after `####` in `answer`")
+    return Example(row["question"], row["answer"])
+
+
+GSM8K = KnownTask(
+    name="gsm8k",
+    title="GSM8K: grade-school word problems with worked solutions",
+    kind="generate",
+    classes=(),
+    licence="MIT",
+    hub=Hub("openai/gsm8k", "main"),
+    parts=_PARTS,
+    shapes=(Shape("question answer", _read),),
+    ignore=("socratic",),
+    metric="answer_match",
+    template="{text}\nReason step by step, then write `#### ` and the number that is the answer.",
+)

@@ -1,0 +1,69 @@
+"""The instruction around an item's text, and other texts with fields in braces.
+
+What a *generate* task asks is written once, as a template such as
+
+    Which slots does this request fill? Types: {types}
+    {text}
+
+with `{text}` for the item and, for slots, `{types}` for the slot types that the gold of the training part has. `{{`
+and `}}` are braces. Copies and leaks are looked for in the bare texts, so the template comes after that; from then on
+the whole prompt is the item's prompt.
+"""
+
+from dataclasses import replace
+from string import Formatter
+
+from outgrow.data.task import Task
+from outgrow.errors import ConfigError
+from outgrow.metrics.slu_f1 import parse_slots
+
+Piece = tuple[str, str | None]
+"""A literal text, and the name of the field behind it."""
+
+
+def template_pieces(template: str, key: str) -> list[Piece]:
+    """The pieces in order. Raises `ConfigError`, with the config's `key`, for anything but plain names in braces."""
+    try:
+        pieces = list(Formatter().parse(template))
+    except ValueError as error:
+        raise ConfigError(f"{key}: `{template}` is no template ({error}); write `{{name}}`") from error
+    for _, name, spec, conversion in pieces:
+        if name is not None and (not name or spec or conversion):
+            raise ConfigError(f"{key}: only plain names may stand in braces in `{template}`")
+    return [(literal, name) for literal, name, _, _ in pieces]
+
+
+def instruction_pieces(template: str, slots: bool) -> list[Piece]:
+    """The pieces of `task.template`; `slots`: is the gold slots, so that there are types to list?
+
+    Raises `ConfigError` if `{text}` is missing or another field cannot be filled.
+    """
+    pieces = template_pieces(template, "task.template")
+    names = [name for _, name in pieces if name is not None]
+    known = ("text", "types") if slots else ("text",)
+    for name in names:
+        if name not in known:
+            reason = "is for tasks measured by slu_f1" if name == "types" else "cannot be filled"
+            listed = " and ".join(f"`{{{field}}}`" for field in known)
+            raise ConfigError(f"task.template: `{{{name}}}` {reason}; use {listed}, and `{{{{` for a brace")
+    if "text" not in names:
+        raise ConfigError(f"task.template: `{template}` does not say where the item's `{{text}}` goes")
+    return pieces
+
+
+def instruct(task: Task, template: str, slots: bool) -> Task:
+    """The same task with its prompts filled into `template`. Raises `ConfigError` as above."""
+    pieces = instruction_pieces(template, slots)
+    types = ", ".join(slot_types(task)) if ("types" in {name for _, name in pieces}) else ""
+    prompts = [
+        "".join(literal + {"text": text, "types": types, None: ""}[name] for literal, name in pieces).strip()
+        for text in task.items.prompts
+    ]
+    return replace(task, items=replace(task.items, prompts=prompts))
+
+
+def slot_types(task: Task) -> list[str]:
+    """The slot types in the gold of the training part, sorted. Where no test part is published, of all items."""
+    items = task.items
+    golds = (text for text, part in zip(items.answers or [], items.parts, strict=True) if part == "train")
+    return sorted({slot.type for text in golds for slot in parse_slots(text) or []})

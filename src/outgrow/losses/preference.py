@@ -1,0 +1,53 @@
+"""Losses of pairs: one text is preferred to another, and the preference may be the wrong way round.
+
+With the margin m of a pair, how much more the student has raised the chosen text than the rejected one,
+
+    m = (log π(c) − log π₀(c)) − (log π(r) − log π₀(r)),        ε = the chance that the preference is wrong,
+
+    cdpo      −(1−ε) ln σ(βm) − ε ln σ(−βm)                     conservative DPO (paper 1, equation 9; Mitchell 2023)
+    robust    [−(1−ε) ln σ(βm) + ε ln σ(−βm)] / (1−2ε)          unbiased under such flips (Chowdhury et al. 2024)
+    ipo       (1−ε) (m − 1/2β)² + ε (m + 1/2β)²                 a margin to reach, not to exceed (Azar et al. 2023)
+
+For ε = 0 the first two are DPO (Rafailov et al. 2023). ε is given per pair. That of `ipo` is the expectation over the
+flip, which is ours. `robust` multiplies what the two directions of a pair differ by with up to 1/(1−2ε): with chances
+of their own, it is the pairs in doubt that then count most. What this does not do: compute margins, or average.
+"""
+
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+Kind = Literal["cdpo", "robust", "ipo"]
+
+
+def preference_loss(
+    margin: Float[Tensor, "*pair"], flip: Float[Tensor, "*pair"], *, beta: float, kind: Kind = "cdpo"
+) -> Float[Tensor, "*pair"]:
+    """The loss of each pair. `margin` in nats, `flip` = ε within 0 … 1/2 (below 1/2 for `robust`), `beta` > 0 per nat.
+
+    The loss of `robust` may be negative, the others are at least 0. Gradients flow into `margin`. ValueError for an
+    unknown `kind`, a `beta` that is not positive, or an ε outside of its range.
+    """
+    _check(flip, beta, kind)
+    if kind == "ipo":
+        goal = 1 / (2 * beta)
+        return (1 - flip) * (margin - goal) ** 2 + flip * (margin + goal) ** 2
+    right, wrong = -logsigmoid(beta * margin), -logsigmoid(-beta * margin)
+    if kind == "cdpo":
+        return (1 - flip) * right + flip * wrong
+    return ((1 - flip) * right - flip * wrong) / (1 - 2 * flip)
+
+
+def _check(flip: Float[Tensor, "*pair"], beta: float, kind: str) -> None:
+    if kind not in get_args(Kind):
+        raise ValueError(f"kind is one of {', '.join(get_args(Kind))}, not {kind!r}")
+    if not beta > 0:
+        raise ValueError(f"beta is above 0, not {beta}")
+    least, most = torch.aminmax(flip) if flip.numel() else (0.0, 0.0)
+    if not (least >= 0 and most <= 0.5) or (kind == "robust" and most == 0.5):
+        raise ValueError(
+            f"flips are chances within 0 … 1/2 (below it for `robust`), not {float(least)} … {float(most)}"
+        )

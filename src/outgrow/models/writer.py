@@ -1,0 +1,87 @@
+"""`Writer`: a causal language model as somebody who writes texts and can tell what it thinks of others'.
+
+A trained one is read from its step's folder; an adapter is merged into the weights, which makes writing faster.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from peft import PeftModel
+from transformers import GenerationConfig, PreTrainedModel
+
+from outgrow.align.pieces import PieceTable
+from outgrow.align.spans import spell
+from outgrow.align.spelling import Spelling, spelling_of
+from outgrow.errors import DataError
+from outgrow.models.batches import usable_length
+from outgrow.models.load import load_causal_lm, load_tokenizer
+from outgrow.models.prompting import Prompter, prompter_of
+from outgrow.models.quiet import quiet
+from outgrow.texts import Candidate
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A model with everything that belongs to its tokens; make it with `load_writer`."""
+
+    lm: PreTrainedModel
+    prompter: Prompter
+    spelling: Spelling
+    longest: int
+    """Tokens that a prompt and its answer may have together."""
+
+    def prompts(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of prompts, of any length."""
+        return [self.prompter.ids(text) for text in texts]
+
+    def candidate(self, ids: Sequence[int], logprobs: Sequence[float]) -> Candidate:
+        """The text that drawn tokens spell, white space around it removed, and what its pieces are worth.
+
+        `ids` may end with the end of the text; `logprobs` has one number for each of them.
+        """
+        ended = len(ids) > 0 and ids[-1] == self.prompter.end_id
+        text, pieces = spell(self.spelling, ids[:-1] if ended else ids)
+        inner = text.strip()
+        first = len(text[: len(text) - len(text.lstrip())].encode()) if inner else 0
+        n_bytes = len(inner.encode())
+        table = pieces_with(pieces.end, logprobs[: len(pieces.end)]).trim(first, first + n_bytes)
+        return Candidate(inner, table.close(logprobs[-1], n_bytes) if ended else table)
+
+
+def pieces_with(end: np.ndarray, logprob: Sequence[float]) -> PieceTable:
+    """A table of drawn pieces."""
+    return PieceTable(end, np.asarray(logprob, dtype=np.float64))
+
+
+def load_writer(section: Mapping[str, Any], folder: Path | None, device: torch.device | str) -> Writer:
+    """The model that `section` names or, with a `folder`, what was trained from it.
+
+    `section` has `model`, `revision`, `dtype`, `max_length`, `chat` and `trust_remote_code`. Raises `DataError`.
+    """
+    name, revision, trusted = section["model"], section["revision"], section["trust_remote_code"]
+    tokenizer = load_tokenizer(name, revision, trust_remote_code=trusted)
+    if not tokenizer.is_fast:
+        raise DataError(f"model `{name}`: its tokenizer cannot say which bytes its tokens stand for (no fast version)")
+    if folder is None:
+        lm = load_causal_lm(name, revision, dtype=section["dtype"], device=device, trust_remote_code=trusted)
+    else:
+        lm = load_trained(section, folder, device)
+    # A model's own defaults (a temperature, a penalty for repeating itself) would leak into every search.
+    lm.generation_config = GenerationConfig()
+    longest = usable_length(lm, tokenizer, section["max_length"])
+    return Writer(lm, prompter_of(tokenizer, section["chat"]), spelling_of(tokenizer.backend_tokenizer), longest)
+
+
+def load_trained(section: Mapping[str, Any], folder: Path, device: torch.device | str) -> PreTrainedModel:
+    """A causal language model from a training's folder: whole weights, or an adapter merged into its base."""
+    options = {"dtype": section["dtype"], "device": device, "trust_remote_code": section["trust_remote_code"]}
+    if not (folder / "adapter_config.json").is_file():
+        return load_causal_lm(str(folder), None, **options)
+    base = load_causal_lm(section["model"], section["revision"], **options)
+    with quiet():
+        adapted: PreTrainedModel = PeftModel.from_pretrained(base, folder).merge_and_unload()
+    return adapted.eval()

@@ -1,0 +1,64 @@
+"""What is measured of answers that are texts: their score, how alike the supervisors write, slots by type."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from outgrow.metrics.text_score import TEXT_SCORES, TextScore
+from outgrow.report.evidence_texts import TextAnswers, read_answers_of_row, read_labels, score_counts
+from outgrow.report.finding import highest
+from outgrow.report.frame import Findings, Frame
+from outgrow.report.measure import Measured, mean_estimate, measure, row_result
+from outgrow.report.measure_texts import SLOT_METRIC, quality, slot_types, text_pairs
+from outgrow.report.results import RowResult, SlotTypeResult, SupervisorResult
+
+
+def find_in_texts(frame: Frame) -> Findings:
+    """Measure every row's texts."""
+    study, test = frame.study, frame.test
+    score = TEXT_SCORES[frame.task.metric]
+    answers = [read_answers_of_row(frame.store, row.steps, test) for row in study.rows]
+    counts = [score_counts(found, test, score) for found in answers]
+    measured = measure(study.rows, counts, score.value, test, frame.on_test)
+    rows = tuple(
+        replace(
+            row_result(row, measured, frame.baseline), texts=quality(found, test, frame.on_test, frame.task.metric)
+        )
+        for row, found in zip(study.rows, answers, strict=True)
+    )
+    names, weak = [row.name for row in frame.floor], [answers[number] for number in frame.is_floor]
+    return Findings(
+        rows=rows,
+        supervisors=tuple(_supervisors(frame, measured, score)),
+        pairs=tuple(text_pairs(names, weak, test, frame.on_test)),
+        slot_types=_slot_types(frame, rows, answers),
+    )
+
+
+def _supervisors(frame: Frame, measured: Measured, score: TextScore) -> list[SupervisorResult]:
+    """Their scores on what they wrote for the student, and on the test items."""
+    sources = [row.source or row.name for row in frame.floor]
+    labels = read_labels(frame.store, frame.study.labels, sources, frame.strong)
+    counts = [score_counts(found, frame.strong, score) for found in labels]
+    on_strong = measure(frame.floor, counts, score.value, frame.strong, frame.on_strong)
+    return [
+        SupervisorResult(
+            row.name, mean_estimate(on_strong.of(row), on_strong), mean_estimate(measured.of(row), measured)
+        )
+        for row in frame.floor
+    ]
+
+
+def _slot_types(frame: Frame, rows: Sequence[RowResult], answers: Sequence[TextAnswers]) -> tuple[SlotTypeResult, ...]:
+    if frame.task.metric != SLOT_METRIC:
+        return ()
+    told = telling_rows(rows, frame.baseline)
+    found = {row.name: answers[number] for number, row in enumerate(rows) if row.name in told}
+    return slot_types(found, frame.test, frame.on_test)
+
+
+def telling_rows(rows: Sequence[RowResult], baseline: str | None) -> list[str]:
+    """The names of the rows to look at closely: supervisors, naive, the best method and the ceiling."""
+    best = highest([row for row in rows if row.role == "method"])
+    naive = [row for row in rows if row.method == baseline and row.variant == "plain"]
+    chosen = [*(row for row in rows if row.role in ("floor", "ceiling")), *naive, *([best] if best else [])]
+    return [row.name for row in rows if row in chosen and row.score.defined]

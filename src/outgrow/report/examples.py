@@ -1,0 +1,197 @@
+"""Examples of a *generate* study: single items with everybody's text, to see what the numbers are made of.
+
+Which items are shown is drawn with a fixed seed among all items of a kind (the student is right and no supervisor is,
+it repeats a mistake, …), and every group says how many such items there are: examples are no evidence. All are of one
+seed of the study. *Right* is a text with full marks in the study's metric.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from outgrow.data.task import Task
+from outgrow.graph.store import Store
+from outgrow.metrics.text_score import TEXT_SCORES
+from outgrow.report.evidence import Part, read_part, read_split
+from outgrow.report.finding import best_method
+from outgrow.report.results import Results
+from outgrow.report.shades import Shades, shades
+from outgrow.report.voices import Voice, VoiceKind, answering, fullest_seed, labelling
+from outgrow.study import Study
+from outgrow.texts import Candidate
+
+SHOWN = 6
+"""Examples of a group."""
+DRAWN_BY = 7
+"""The seed of the draw among the items of a group."""
+FULL_MARKS = 1 - 1e-9
+RANDOM = "Drawn at random"
+
+Marks = Bool[np.ndarray, "item"]
+Right = Mapping[VoiceKind, Bool[np.ndarray, "voice item"]]
+"""By kind of voice, whose text is right for which item."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """One text for an item."""
+
+    who: str
+    kind: VoiceKind
+    shades: Shades | None
+    """None: no answer."""
+    per_piece: float
+    """The geometric mean of the pieces' probabilities, the end included; 0 without an answer."""
+    score: float
+    """For this item, 0 … 1."""
+
+    @property
+    def right(self) -> bool:
+        return self.score >= FULL_MARKS
+
+
+@dataclass(frozen=True)
+class Example:
+    """An item, what everybody says, and what is right."""
+
+    item: str
+    prompt: str
+    gold: str
+    said: tuple[Said, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Examples of one kind."""
+
+    title: str
+    count: int
+    """All items of the kind."""
+    among: int
+    """Of so many items."""
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What the page shows."""
+
+    seed: int
+    student: str
+    """The row whose answers stand for the student; empty if no method has a result."""
+    test: tuple[Group, ...]
+    """Test items with everybody's answer."""
+    labels: tuple[Group, ...]
+    """Items of half B with the supervisors' labels."""
+
+
+def find_examples(study: Study, store: Store, results: Results) -> Examples | None:
+    """Examples of the seed with the most to show; None where nobody has written anything yet."""
+    best = best_method(results)
+    student = best.name if best else ""
+    seed = fullest_seed(study, store, student)
+    split = read_split(store, study.splits[seed])
+    if split is None:
+        return None
+    task = Task.load(store.path(study.pool))
+    test, strong = read_part(task, [split], "test"), read_part(task, [split], "strong")
+    answers, labels = answering(study, store, student, seed, test), labelling(study, store, seed, strong)
+    found = Examples(
+        results.about.seeds[seed],
+        student,
+        _groups(task.metric, test, answers, answer_kinds),
+        _groups(task.metric, strong, labels, label_kinds),
+    )
+    return found if found.test or found.labels else None
+
+
+# ---- which items ----------------------------------------------------------------------------------------
+
+
+def answer_kinds(voices: Sequence[Voice], right: Right) -> dict[str, Marks]:
+    """By heading, the test items of a kind."""
+    if "student" not in right:
+        return {}
+    good, weak = right["student"][0], _any(right["supervisor"])
+    return {
+        "The student is right, every supervisor is wrong": good & ~weak,
+        "The student repeats a supervisor's mistake, letter by letter": ~good & _repeated(voices),
+        "The student is wrong, some supervisor is right": ~good & weak,
+    }
+
+
+def label_kinds(voices: Sequence[Voice], right: Right) -> dict[str, Marks]:
+    """By heading, the items of half B of a kind."""
+    one, one_not = _any(right["supervisor"]), _any(~right["supervisor"])
+    return {
+        "Some supervisors are right, some are wrong": one & one_not,
+        "Every supervisor is wrong": ~one,
+    }
+
+
+def _any(marks: Bool[np.ndarray, "voice item"]) -> Marks:
+    return np.asarray(marks.any(axis=0))
+
+
+def _repeated(voices: Sequence[Voice]) -> Marks:
+    """Where the student says exactly what a supervisor says."""
+    student = next(voice for voice in voices if voice.kind == "student")
+    weak = [voice.texts for voice in voices if voice.kind == "supervisor"]
+    rows = zip(student.texts, zip(*weak, strict=True), strict=True)
+    return np.asarray([said is not None and said.text in {one.text for one in rest if one} for said, rest in rows])
+
+
+def _groups(
+    metric: str, part: Part, voices: Sequence[Voice], kinds: Callable[[Sequence[Voice], Right], dict[str, Marks]]
+) -> tuple[Group, ...]:
+    """The examples of a part; nothing without items or supervisors."""
+    if not part.n or not any(voice.kind == "supervisor" for voice in voices):
+        return ()
+    scores = np.stack([item_scores(metric, voice.texts, part.answers) for voice in voices])
+    of_kind = {
+        voice.kind: [number for number, other in enumerate(voices) if other.kind == voice.kind] for voice in voices
+    }
+    right: Right = {kind: scores[numbers] >= FULL_MARKS for kind, numbers in of_kind.items()}
+    marked = {**kinds(voices, right), RANDOM: np.ones(part.n, dtype=np.bool_)}
+    drawn = _draw(marked)
+    return tuple(
+        Group(
+            title,
+            int(marks.sum()),
+            part.n,
+            tuple(_example(part, item, voices, scores[:, item]) for item in drawn[title]),
+        )
+        for title, marks in marked.items()
+    )
+
+
+def _draw(marked: Mapping[str, Marks]) -> dict[str, list[int]]:
+    """Some items of every kind, none twice. The random ones are drawn first, so that they are random."""
+    order = np.random.default_rng(DRAWN_BY).permutation(len(marked[RANDOM])).tolist()
+    drawn: dict[str, list[int]] = {}
+    for title in [RANDOM, *marked]:
+        if title not in drawn:
+            taken = {item for items in drawn.values() for item in items}
+            drawn[title] = [item for item in order if marked[title][item] and item not in taken][:SHOWN]
+    return drawn
+
+
+def item_scores(metric: str, texts: Sequence[Candidate | None], gold: Sequence[str]) -> Float[np.ndarray, "item"]:
+    """The score of every item by itself; 1 where there is nothing to find and nothing was invented."""
+    score = TEXT_SCORES[metric]
+    values = score.value(score.counts([one.text if one else "" for one in texts], gold))
+    return np.where(np.isnan(values), 1.0, values)
+
+
+def _example(part: Part, item: int, voices: Sequence[Voice], scores: Float[np.ndarray, "voice"]) -> Example:
+    said = tuple(_said(voice, item, score) for voice, score in zip(voices, scores.tolist(), strict=True))
+    return Example(part.ids[item], part.prompts[item], part.answers[item], said)
+
+
+def _said(voice: Voice, item: int, score: float) -> Said:
+    candidate = voice.texts[item]
+    if candidate is None:
+        return Said(voice.who, voice.kind, None, 0.0, score)
+    return Said(voice.who, voice.kind, shades(*candidate), float(np.exp(candidate.mean_logprob)), score)

@@ -1,0 +1,15 @@
+"""A `Table` over a study's results: it knows how many seeds there are, and what its brackets mean."""
+
+from collections.abc import Iterable
+
+from outgrow.report.results import Results
+from outgrow.report.table import Column, Line, Table
+
+INTERVALS = "In brackets: 95 % intervals of the paired bootstrap over items and seeds."
+
+
+def results_table(
+    results: Results, name: str, title: str, caption: str, columns: Iterable[Column], lines: Iterable[Line]
+) -> Table:
+    """A table in which a number with fewer seeds than the study gets a note."""
+    return Table(name, title, caption, tuple(columns), tuple(lines), len(results.about.seeds))

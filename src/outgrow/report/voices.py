@@ -1,0 +1,85 @@
+"""Who says what about the items of one seed: supervisors, student and ceiling; labels and what was made of them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from outgrow.graph.step import Step, walk
+from outgrow.graph.store import Store
+from outgrow.report.evidence import Part
+from outgrow.report.evidence_texts import TextTable, table_of
+from outgrow.report.missing import record
+from outgrow.study import Row, Study
+from outgrow.texts import Candidate, TextTargets
+
+VoiceKind = Literal["supervisor", "target", "student", "ceiling"]
+
+
+class Voice(NamedTuple):
+    """Who speaks, and its best text for every item of a part (None: no answer)."""
+
+    who: str
+    kind: VoiceKind
+    texts: list[Candidate | None]
+
+
+def fullest_seed(study: Study, store: Store, student: str) -> int:
+    """The number of the first seed under which most of the supervisors, the student and the ceiling have a result."""
+    rows = [row for row in study.rows if _kind_of(row, student)]
+    there = [sum(record(store, row.steps[seed]) is not None for row in rows) for seed in range(len(study.splits))]
+    return there.index(max(there))
+
+
+def answering(study: Study, store: Store, student: str, seed: int, part: Part) -> list[Voice]:
+    """Everybody's answers to the test items: supervisors, the row named `student`, the ceiling."""
+    voices = []
+    for row in study.rows:
+        kind, table = _kind_of(row, student), table_of(store, row.steps[seed], part.name)
+        if kind is not None and table is not None:
+            voices.append(Voice(row.name, kind, _best_texts(table, part.ids)))
+    order: list[VoiceKind] = ["supervisor", "student", "ceiling"]
+    return sorted(voices, key=lambda voice: order.index(voice.kind))
+
+
+def labelling(study: Study, store: Store, seed: int, part: Part) -> list[Voice]:
+    """What every supervisor wrote for the student, and the one text that a method made of it, where it makes one."""
+    table = table_of(store, study.labels[seed], part.name)
+    if table is None:
+        return []
+    names = enumerate(table.texts.sources)
+    voices = [Voice(name, "supervisor", _best_texts(table, part.ids, number)) for number, name in names]
+    return [*voices, *_targets(study, store, seed, part)]
+
+
+def _kind_of(row: Row, student: str) -> VoiceKind | None:
+    if row.role == "floor":
+        return "supervisor"
+    if row.role == "ceiling":
+        return "ceiling"
+    return "student" if row.name == student else None
+
+
+def _best_texts(table: TextTable, items: Sequence[str], source: int = 0) -> list[Candidate | None]:
+    return [found[0] if found else None for found in table.candidates(items, source)]
+
+
+def _targets(study: Study, store: Store, seed: int, part: Part) -> Iterator[Voice]:
+    """Methods that learn the same targets share a voice; a method that keeps all labels has made none of its own."""
+    methods: dict[str, list[str]] = {}
+    steps: dict[str, Step] = {}
+    for row in study.rows:
+        if row.role == "method" and row.source is None:
+            for step in _target_steps(row.steps[seed]):
+                steps[step.identity] = step
+                methods.setdefault(step.identity, []).append(row.method)
+    for identity, step in steps.items():
+        if record(store, step) is None:
+            continue
+        targets = TextTargets.load(store.path(step) / "targets.parquet")
+        if len(set(targets.items)) == len(targets.items):
+            made = dict(zip(targets.items, map(Candidate, targets.texts, targets.pieces), strict=True))
+            names = ", ".join(dict.fromkeys(methods[identity]))
+            yield Voice(f"target of {names}", "target", [made.get(item) for item in part.ids])
+
+
+def _target_steps(step: Step) -> list[Step]:
+    return [one for one in walk([step]) if one.name == "targets"]

@@ -1,0 +1,96 @@
+"""The step `scores`: what one model thinks of all texts that some tables hold, by teacher forcing.
+
+Joint decoding scores the supervisors' pooled candidates, preference training the student's. Equal texts of an item are
+scored once. A text that the scorer's tokenizer cannot reproduce, or that does not fit behind its prompt, has no score:
+that is logged, and who chooses among scored texts passes it over.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+
+from outgrow.data.task import Task
+from outgrow.errors import DataError
+from outgrow.graph.step import Job, Json
+from outgrow.models.batches import length_sorted_batches
+from outgrow.models.load import pick_device
+from outgrow.models.ragged_sweep import ragged_sweep
+from outgrow.models.sweep import DEFAULT_BATCH_TOKENS
+from outgrow.models.teacher_forcing import TokenIds, canonical, forced
+from outgrow.models.writer import Writer, load_writer, pieces_with
+from outgrow.texts import Candidate, WeakTexts
+
+log = logging.getLogger(__name__)
+
+
+def score_texts(job: Job, *, model: dict[str, Json], name: str) -> None:
+    """Inputs `pool`, `model`, and `texts.NAME` for every table; writes `strong.parquet`.
+
+    Its one source is the scorer, its candidates are all different texts of an item in first-seen order.
+    """
+    tables = [WeakTexts.load(path / "strong.parquet") for key, path in job.inputs.items() if key.startswith("texts.")]
+    items, texts = pooled(tables)
+    writer = load_writer(model, job.inputs["model"] / "model", pick_device(job.hints))
+    task = Task.load(job.inputs["pool"])
+    prompt = dict(zip(task.items.ids, task.items.prompts, strict=True))
+    scored = score(job, writer, items, [prompt[item] for item in items], texts)
+    WeakTexts(items, (name,), [[found] for found in scored]).save(job.out / "strong.parquet")
+
+
+def pooled(tables: Sequence[WeakTexts]) -> tuple[list[str], list[list[str]]]:
+    """Items in the first table's order, and each item's different texts over all tables."""
+    found: dict[str, dict[str, None]] = {item: {} for table in tables for item in table.items}
+    for table in tables:
+        for item, _, _, candidate in table.rows():
+            found[table.items[item]][candidate.text] = None
+    return list(found), [list(texts) for texts in found.values()]
+
+
+class Ready(NamedTuple):
+    """One text as the scorer's tokens, the end of the text included."""
+
+    text: str
+    end: Int[np.ndarray, "piece"]
+    """Where the text's own pieces end, in bytes."""
+    ids: TokenIds
+
+
+def score(
+    job: Job, writer: Writer, items: Sequence[str], prompts: Sequence[str], texts: Sequence[Sequence[str]]
+) -> list[list[Candidate]]:
+    """Every text of every item with the writer's log-probability of each of its pieces, the end included."""
+    prompt_ids = writer.prompts(prompts)
+    ready = [_ready(writer, item, len(ids), found) for item, ids, found in zip(items, prompt_ids, texts, strict=True)]
+    rows = [row for row, found in enumerate(ready) if found]
+    if not rows:
+        return [[] for _ in items]
+    choices, run = forced(writer, [prompt_ids[row] for row in rows], [[one.ids for one in ready[row]] for row in rows])
+    budget = int(job.hints.get("batch_tokens", DEFAULT_BATCH_TOKENS))
+    found = ragged_sweep(job, length_sorted_batches(choices.lengths(True), budget), run, "scored")
+    scored: list[list[Candidate]] = [[] for _ in items]
+    for number, row in enumerate(rows):
+        scored[row] = [_candidate(one, logprobs) for one, logprobs in zip(ready[row], found[number], strict=True)]
+    return scored
+
+
+def _ready(writer: Writer, item: str, prompt_length: int, texts: Sequence[str]) -> list[Ready]:
+    ready = []
+    for text in texts:
+        try:
+            end, ids = canonical(writer, text, item)
+        except DataError as error:
+            log.warning("not scored: %s", error)
+            continue
+        if prompt_length + len(ids) > writer.longest:
+            log.warning("not scored: item `%s` with its text is longer than the model's context", item)
+            continue
+        ready.append(Ready(text, end, ids))
+    return ready
+
+
+def _candidate(one: Ready, logprobs: Sequence[float]) -> Candidate:
+    table = pieces_with(one.end, logprobs[:-1])
+    return Candidate(one.text, table.close(logprobs[-1], len(one.text.encode())))

@@ -1,0 +1,222 @@
+"""From an experiment on texts to its steps: the same picture as `experiment.py`, for tasks of kind *generate*.
+
+    supervisors learn half A ─► they write half B's labels ─► combine ─► the student learns ─► everybody answers
+                                        │                                      │
+                                        └─► they score each other's texts, or the student's ─► pairs ─► preference
+
+Training and writing are steps of their own, so that a wider beam trains nothing again. Whatever a model says of texts,
+its own or others', is a table of `WeakTexts`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from outgrow.config.decoding import Decoding
+from outgrow.config.experiment import Experiment
+from outgrow.config.method import CrossEntropy, JointDecoding, Method, Preference, SelfTraining, SingleSource
+from outgrow.config.model import ModelSection
+from outgrow.experiment import STUDENT, Stage, dump, hints, loss_params
+from outgrow.graph.step import Json, Step
+from outgrow.models.identity import model_identity
+
+READING = ["model", "revision", "dtype", "max_length", "chat", "trust_remote_code"]
+"""What of a model's section matters when it writes or scores."""
+UNTOUCHED = "untouched"
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A trained supervisor, what it wrote for the student, and its answers to the test items."""
+
+    section: ModelSection
+    model: Step
+    strong: Step
+    test: Step
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The supervisors' texts side by side, and what each scorer thinks of them."""
+
+    texts: Step
+    scores: Mapping[str, Step]
+
+
+# ---- supervisors ----------------------------------------------------------------------------------------
+
+
+def voices(stage: Stage) -> dict[str, Voice]:
+    """Every weak source trained on half A's gold; each writes labels of half B and answers to the test items."""
+    return {name: _voice(stage, name, section) for name, section in _sections(stage.experiment).items()}
+
+
+def _voice(stage: Stage, name: str, section: ModelSection) -> Voice:
+    params = {"adapt": section.adapt, "model": trained_params(section), "seed": stage.seed}
+    function = "outgrow.supervise.text_model:train_text_supervisor"
+    label = f"{name}, seed {stage.seed}"
+    model = Step("supervisor", function, params, stage.data, hints=hints(stage.experiment, section), label=label)
+    labelling, answering = stage.experiment.labelling, stage.experiment.answering
+    strong = texts_step(stage, section, model, name, "strong", labelling)
+    return Voice(section, model, strong, texts_step(stage, section, model, name, "test", answering))
+
+
+def _sections(experiment: Experiment) -> dict[str, ModelSection]:
+    return {name: section for name, section in experiment.supervisors.items() if isinstance(section, ModelSection)}
+
+
+# ---- writing and scoring --------------------------------------------------------------------------------
+
+
+def texts_step(
+    stage: Stage, section: ModelSection, model: Step | None, name: str, part: str, decoding: Decoding
+) -> Step:
+    """What a model writes for one part's items; without a training step, the pretrained model."""
+    params = {
+        "model": reading_params(section),
+        "decoding": dump(decoding),
+        "part": part,
+        "seed": stage.seed,
+        "name": name,
+    }
+    inputs = {**stage.data, **({} if model is None else {"model": model})}
+    label = f"{part}: {name if model is None else model.label or name}"
+    return Step(
+        "texts",
+        "outgrow.supervise.write:write_texts",
+        params,
+        inputs,
+        hints=hints(stage.experiment, section),
+        label=label,
+    )
+
+
+def scores_step(stage: Stage, section: ModelSection, model: Step, name: str, tables: Mapping[str, Step]) -> Step:
+    """What a model thinks of all texts in `tables`."""
+    params = {"model": reading_params(section), "name": name}
+    inputs = {"pool": stage.pool, "model": model, **{f"texts.{key}": table for key, table in tables.items()}}
+    label = f"by {name}, seed {stage.seed}"
+    return Step(
+        "scores",
+        "outgrow.supervise.score:score_texts",
+        params,
+        inputs,
+        hints=hints(stage.experiment, section),
+        label=label,
+    )
+
+
+def reading_params(section: ModelSection) -> dict[str, Json]:
+    """What of a model's section changes what it writes."""
+    return {**dump(section, only=READING), "identity": model_identity(section.model, section.revision)}
+
+
+def trained_params(section: ModelSection) -> dict[str, Json]:
+    """What of a model's section changes its training."""
+    lora = ["lora"] if section.adapt == "lora" else []
+    return {**reading_params(section), **dump(section, only=["training", "holdout", *lora])}
+
+
+# ---- labels to students ---------------------------------------------------------------------------------
+
+
+def labels_for(stage: Stage, method: Method, heard: Mapping[str, Voice]) -> Labels:
+    """The texts that a method looks at: everybody's best ones, one source's, or a pool that others score."""
+    combine = method.combine
+    if isinstance(combine, SingleSource) and combine.source is not None:
+        heard = {combine.source: heard[combine.source]}
+    if not isinstance(combine, JointDecoding):
+        return Labels(gathered({name: voice.strong for name, voice in heard.items()}), {})
+    written = {name: _candidates(stage, name, heard[name], combine.beams) for name in combine.writers or heard}
+    scores = {
+        name: scores_step(stage, heard[name].section, heard[name].model, name, written)
+        for name in combine.scorers or heard
+    }
+    return Labels(gathered(written), scores)
+
+
+def _candidates(stage: Stage, name: str, voice: Voice, beams: int | None) -> Step:
+    """A writer's candidates: those it wrote anyway, or those of a search as wide as asked for."""
+    if beams is None:
+        return voice.strong
+    decoding = stage.experiment.labelling.model_copy(update={"beams": beams, "candidates": beams, "sample": False})
+    return texts_step(stage, voice.section, voice.model, name, "strong", decoding)
+
+
+def gathered(written: Mapping[str, Step]) -> Step:
+    """Several sources' texts side by side."""
+    inputs = {f"source.{name}": step for name, step in written.items()}
+    params: dict[str, Json] = {"sources": list(written)}
+    return Step("labels", "outgrow.supervise.gather:gather_texts", params, inputs, label=", ".join(written))
+
+
+def taught_student(stage: Stage, method: Method, labels: Labels, trained: bool) -> Step:
+    """The student's training on a method's targets and, where the method says so, on preferences after it."""
+    inputs = {"pool": stage.pool, "labels": labels.texts, **_scored(labels.scores)}
+    params: dict[str, Json] = {"combine": dump(method.combine)}
+    function = "outgrow.combine.make_texts:make_text_targets"
+    targets = Step("targets", function, params, inputs, label=method.combine.type)
+    self_training = (method.self_training or stage.experiment.self_training) if trained else None
+    label = f"{method.name}{' + self-training' if self_training else ''}, seed {stage.seed}"
+    return student_step(stage, method, targets, self_training, label)
+
+
+def student_step(stage: Stage, method: Method, targets: Step, self_training: SelfTraining | None, label: str) -> Step:
+    section = stage.experiment.student
+    params = {
+        "adapt": section.adapt,
+        "model": trained_params(section),
+        "loss": loss_params(method, "generate"),
+        "soft_labels": dump(method.soft_labels or stage.experiment.soft_labels),
+        "self_training": None if self_training is None else dump(self_training),
+        "seed": stage.seed,
+    }
+    inputs = {**stage.data, "targets": targets}
+    function = "outgrow.train.text_student:train_text_student"
+    return Step("student", function, params, inputs, hints=hints(stage.experiment, section), label=label)
+
+
+def ceiling(stage: Stage) -> Step:
+    """The student on half B's gold."""
+    gold = Step("gold", "outgrow.combine.make_texts:make_text_gold", {}, stage.data, label=f"seed {stage.seed}")
+    return student_step(stage, Method(name="ceiling", loss=CrossEntropy()), gold, None, f"ceiling, seed {stage.seed}")
+
+
+def preferring(stage: Stage, method: Method, student: Step, heard: Mapping[str, Voice]) -> Step:
+    """The student tuned on what the supervisors prefer among its own texts."""
+    preference, section = method.preference, stage.experiment.student
+    assert preference is not None, "only methods with a second stage are asked for one"
+    params = {
+        "adapt": section.adapt,
+        "model": trained_params(section),
+        "preference": dump(preference, without=["candidates", "weights"]),
+        "seed": stage.seed,
+    }
+    inputs = {**stage.data, "student": student, "pairs": _pairs(stage, preference, student, heard)}
+    function = "outgrow.train.text_preference:train_preference"
+    label = f"{student.label}, {preference.loss}"
+    return Step("preference", function, params, inputs, hints=hints(stage.experiment, section), label=label)
+
+
+def _pairs(stage: Stage, preference: Preference, student: Step, heard: Mapping[str, Voice]) -> Step:
+    """The student's best and worst text for every item, by the supervisors' scores."""
+    section = stage.experiment.student
+    candidates = texts_step(stage, section, student, STUDENT, "strong", preference.candidates)
+    table = {STUDENT: candidates}
+    scores = {name: scores_step(stage, voice.section, voice.model, name, table) for name, voice in heard.items()}
+    inputs = {
+        "pool": stage.pool,
+        "candidates": candidates,
+        "reference": scores_step(stage, section, student, STUDENT, table),
+        **_scored(scores),
+    }
+    params = dump(preference, only=["epsilon", "weights", "logprobs"])
+    return Step("pairs", "outgrow.combine.make_texts:make_pairs", params, inputs, label=student.label)
+
+
+def answers(stage: Stage, model: Step | None, name: str = STUDENT) -> Step:
+    """The student's answers to the test items, after some training or none."""
+    return texts_step(stage, stage.experiment.student, model, name, "test", stage.experiment.answering)
+
+
+def _scored(scores: Mapping[str, Step]) -> dict[str, Step]:
+    return {f"scores.{name}": step for name, step in scores.items()}

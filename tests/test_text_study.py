@@ -1,0 +1,142 @@
+"""The steps of a study of texts: what it needs, and what a change re-runs."""
+
+import copy
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from outgrow.config.read import read_experiment
+from outgrow.errors import ConfigError
+from outgrow.study import Study, build_study
+
+MODEL = {"model": "bundled:smollm2-135m@2", "adapt": "lora"}
+SMALL: dict[str, Any] = {
+    "name": "texts",
+    "task": {"name": "mine", "kind": "generate", "sizes": {"weak": 4, "strong": 4, "test": 4}},
+    "supervisors": {"a": MODEL, "b": {**MODEL, "training": {"lr": 1e-4}}},
+    "student": {**MODEL, "model": "bundled:smollm2-135m@4"},
+    "methods": ["single", "naive", "joint_decoding", "bayesian", "bayesian_cdpo"],
+    "seeds": [0],
+}
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> dict[str, Any]:
+    path = tmp_path / "mine.jsonl"
+    path.write_text("".join(json.dumps({"prompt": f"p{n}", "completion": f"c{n}"}) + "\n" for n in range(20)))
+    study = copy.deepcopy(SMALL)
+    study["task"]["path"] = str(path)
+    return study
+
+
+def build(study: dict[str, Any], *words: str) -> Study:
+    return build_study(read_experiment(copy.deepcopy(study), words))
+
+
+def counts(study: Study) -> Counter[str]:
+    return Counter(step.name for step in study.steps)
+
+
+def test_a_study_has_exactly_the_steps_it_needs(small: dict[str, Any]) -> None:
+    found = counts(build(small))
+    assert found["supervisor"] == 2
+    # 2 single, naive, joint decoding, bayesian (which cDPO starts from), with and without self-training; ceiling.
+    assert found["student"] == 2 * 5 + 1
+    assert found["preference"] == found["pairs"] == 2
+    # Every supervisor scores the pool of joint decoding, and each student of cDPO with its own reference.
+    assert found["scores"] == 2 + 2 * (2 + 1)
+    # Supervisors: half B and test. Then: untouched, the ceiling, every student, every preferring one, its candidates.
+    assert found["texts"] == 2 * 2 + 1 + 1 + 2 * 5 + 2 + 2
+    assert [row.name for row in build(small, "variants=[plain]").rows] == [
+        "a", "b", "untouched student", "ceiling", "single: a", "single: b", "naive", "joint_decoding", "bayesian",
+        "bayesian_cdpo",
+    ]  # fmt: skip
+
+
+def changed(study: dict[str, Any], *words: str) -> Counter[str]:
+    """By name, the steps that are new after a change."""
+    before = {step.identity for step in build(study).steps}
+    return Counter(step.name for step in build(study, *words).steps if step.identity not in before)
+
+
+def test_a_wider_search_trains_no_supervisor_again(small: dict[str, Any]) -> None:
+    assert changed(small, "answering.beams=7").keys() == {"texts"}
+    assert "supervisor" not in changed(small, "labelling.beams=7")
+
+
+def test_another_learning_rate_of_one_supervisor_leaves_the_other_alone(small: dict[str, Any]) -> None:
+    new = changed(small, "supervisors.b.training.lr=2e-4", "methods=[single,naive]", "variants=[plain]")
+    assert new == {"supervisor": 1, "texts": 2 + 2, "labels": 2, "targets": 2, "student": 2}
+
+
+def test_a_further_method_costs_its_own_steps_only(small: dict[str, Any]) -> None:
+    small["methods"], small["variants"] = ["naive"], ["plain"]
+    assert changed(small, "methods=[naive,bayesian]") == {"student": 1, "texts": 1}
+    more = changed(small, "methods=[naive,joint_decoding]")
+    assert more == {"scores": 2, "targets": 1, "student": 1, "texts": 1}
+
+
+def test_joint_decoding_with_other_beams_writers_and_scorers(small: dict[str, Any]) -> None:
+    small["methods"], small["variants"] = ["joint_decoding"], ["plain"]
+    wide = changed(small, "methods.0.combine.beams=10")
+    assert wide == {"texts": 2 + 1, "labels": 1, "scores": 2, "targets": 1, "student": 1}
+    fewer = changed(small, "methods.0.combine.scorers=[a]")
+    assert fewer == {"targets": 1, "student": 1, "texts": 1}
+    alone = changed(small, "methods.0.combine.writers=[a]")
+    assert alone == {"labels": 1, "scores": 2, "targets": 1, "student": 1, "texts": 1}
+
+
+def test_a_preference_row_starts_from_the_same_student(small: dict[str, Any]) -> None:
+    small["methods"], small["variants"] = ["bayesian"], ["plain"]
+    new = changed(small, "methods=[bayesian,bayesian_cdpo]")
+    assert new == {"texts": 2, "scores": 3, "pairs": 1, "preference": 1}
+    small["methods"] = ["bayesian_cdpo"]
+    assert changed(small, "methods.0.preference.beta=1") == {"preference": 1, "texts": 1}
+
+
+def test_evidential_defaults_belong_to_the_kind_of_task(small: dict[str, Any]) -> None:
+    student = next(step for step in build(small, "methods=[bayesian]").steps if "bayesian" in step.label)
+    assert student.params["loss"] == {
+        "type": "evidential", "kl": "mixed", "kl_weight": 1e-4, "kl_clamp": 2e5, "kl_anneal": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("supervisors.a={type: ngram}", "supervisors.a: an n-gram model cannot write"),
+        ("student.adapt=probe", "student.adapt: a `probe` cannot write"),
+        ("variants=[plain,matching]", "variants: `matching` is for classes"),
+        ("methods=[vote]", "method `vote`: combine `vote` counts votes"),
+        ("methods=[naive_accuracy]", "combine.weights: `accuracy`"),
+        ("methods=[two_rounds]", "rounds"),
+        ("methods.1.loss.type=generalized_cross_entropy", "loss `generalized_cross_entropy` is for classes"),
+        ("methods.2.combine.scorers=[c]", "combine.scorers: no supervisor `c`"),
+        ("methods.4.preference.weights={c: 1}", "preference.weights: no supervisor `c`"),
+        ("self_training.harden=balanced", "self_training.harden"),
+        ("labelling.candidates=9", "labelling.candidates: a search of 5 beams"),
+    ],
+)
+def test_what_texts_cannot_have_is_said_before_anything_runs(small: dict[str, Any], word: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        build(small, word)
+    assert said in str(caught.value)
+    assert "task `mine` is of kind *generate*" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("methods=[joint_decoding]", "`joint_decoding` chooses among texts"),
+        ("methods=[bayesian_cdpo]", "`preference` compares texts"),
+        ("student.training.keep=best", "student.training.keep"),
+    ],
+)
+def test_what_classes_cannot_have_is_said_too(word: str, said: str) -> None:
+    study = {**copy.deepcopy(SMALL), "task": {"name": "mmlu_topic", "source": "bundled"}, "methods": ["naive"]}
+    study["student"] = {"model": "bundled:minilm-l6"}
+    with pytest.raises(ConfigError, match=said):
+        build(study, word)

@@ -1,0 +1,171 @@
+"""Tiny writing models (random weights, byte-level tokenizers trained here) and tiny studies of texts."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from tiny_study import TRAINING
+from tokenizers import Tokenizer
+from tokenizers.decoders import ByteLevel as ByteLevelDecoder
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel
+from tokenizers.trainers import BpeTrainer
+from transformers import (
+    CohereConfig,
+    CohereForCausalLM,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PhiConfig,
+    PhiForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+
+from outgrow.align.pieces import PieceTable
+from outgrow.data.task import Items, Split, Task
+from outgrow.graph.step import Job
+from outgrow.texts import TextTargets, certain
+
+LORA = {"r": 4, "alpha": 8, "dropout": 0.0, "modules": "all-linear"}
+SOFT = {"unit": "span", "split": "confidence", "temperature": 1.0, "rest": "student"}
+PLAIN = {"type": "cross_entropy"}
+EVIDENTIAL = {"type": "evidential", "kl": "mixed", "kl_weight": 1e-4, "kl_clamp": 2e5, "kl_anneal": True}
+PLACES = ["Ulm", "Köln", "Graz", "Bern", "東京"]
+TIMES = ["today", "at noon", "tomorrow evening"]
+VOCAB = 320
+SIZE = {"vocab_size": VOCAB, "pad_token_id": 0, "bos_token_id": None, "eos_token_id": 1}
+DECODER = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 128,
+    "head_dim": 8,
+}
+
+
+def train_words(n: int = 30, seed: int = 0) -> list[tuple[str, str]]:
+    """Prompts and answers: what a traveller says, and its slots."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(n):
+        place, time = str(rng.choice(PLACES)), str(rng.choice(TIMES))
+        found.append((f"book a train to {place} {time} please", f'{{"place": "{place}", "time": "{time}"}}'))
+    return found
+
+
+def fresh_model(family: str) -> PreTrainedModel:
+    """Random weights, large enough that predictions differ from uniform; gpt2 drops out, phi has a bias."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        if family == "gpt2":
+            model = GPT2LMHeadModel(GPT2Config(**SIZE, n_embd=32, n_layer=2, n_head=4, n_positions=128))
+        elif family == "phi":
+            model = PhiForCausalLM(PhiConfig(**SIZE, **{k: v for k, v in DECODER.items() if k != "head_dim"}))
+        elif family == "gemma2":
+            model = Gemma2ForCausalLM(Gemma2Config(**SIZE, **DECODER, sliding_window=64))
+        elif family == "gemma3":
+            model = Gemma3ForCausalLM(Gemma3TextConfig(**SIZE, **DECODER, sliding_window=64))
+        elif family == "cohere":
+            model = CohereForCausalLM(CohereConfig(**SIZE, **{k: v for k, v in DECODER.items() if k != "head_dim"}))
+        else:
+            model = LlamaForCausalLM(LlamaConfig(**SIZE, **DECODER, initializer_range=0.3))
+        if family == "phi":
+            torch.nn.init.normal_(model.lm_head.bias)
+    return model
+
+
+def save_writer(folder: Path, family: str) -> Path:
+    """A model of the family with a byte-level tokenizer that knows the words of `train_words`."""
+    fresh_model(family).save_pretrained(folder)
+    words = Tokenizer(BPE())
+    words.pre_tokenizer, words.decoder = ByteLevel(add_prefix_space=False), ByteLevelDecoder()
+    trainer = BpeTrainer(
+        vocab_size=VOCAB - 10,
+        special_tokens=["<pad>", "<end>"],
+        initial_alphabet=ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    words.train_from_iterator([text for pair in train_words(8) for text in pair], trainer)
+    PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", eos_token="<end>").save_pretrained(folder)
+    return folder
+
+
+def text_section(folder: str, adapt: str = "full", **training) -> dict:
+    """The parameters a step is given for a model that learns texts."""
+    section = {
+        "model": folder,
+        "revision": None,
+        "identity": "none",
+        "dtype": "float32",
+        "max_length": 128,
+        "chat": "auto",
+        "training": {**TRAINING, "keep": "last", **training},
+        "holdout": 0.2,
+        "trust_remote_code": False,
+    }
+    return section | ({"lora": LORA} if adapt == "lora" else {})
+
+
+def guessed(text: str, rng: np.random.Generator, closed: bool = True) -> PieceTable:
+    """A supervisor's table: cuts at random bytes, log-probabilities at random."""
+    n_bytes = len(text.encode())
+    cuts = np.flatnonzero(rng.random(max(0, n_bytes - 1)) < 0.6) + 1
+    end = np.append(cuts, n_bytes)
+    table = PieceTable(end, -rng.exponential(0.3, len(end)))
+    return table.close(-float(rng.exponential(0.1)), n_bytes) if closed else table
+
+
+class TextStudy:
+    """Folders of the steps that come before a training on texts; two sources label half B."""
+
+    def __init__(self, folder: Path, n: int = 30, seed: int = 0) -> None:
+        self.folder = folder
+        rng = np.random.default_rng(seed)
+        prompts, answers = zip(*train_words(n, seed), strict=True)
+        items = Items([f"i{number}" for number in range(n)], list(prompts), np.zeros(n, dtype=np.int64))
+        self.task = Task("trains", "generate", (), replace_answers(items, list(answers)), metric="slu_f1")
+        third = n // 3
+        self.split = Split(np.arange(third), np.arange(third, 2 * third), np.arange(2 * third, n))
+        for name in ("pool", "split", "targets", "student", "pairs"):
+            (folder / name).mkdir(parents=True)
+        self.task.save(folder / "pool")
+        self.split.save(folder / "split")
+        half = self.split.strong.tolist()
+        ids = [items.ids[row] for row in half for _ in range(2)]
+        texts = [answers[(row + source * int(rng.integers(2))) % n] for row in half for source in range(2)]
+        self.targets = TextTargets(ids, texts, [guessed(text, rng) for text in texts], np.full(len(ids), 0.5))
+        self.targets.save(folder / "targets" / "targets.parquet")
+
+    def teach(self, targets: TextTargets) -> None:
+        """Other targets for the student."""
+        self.targets = targets
+        targets.save(self.folder / "targets" / "targets.parquet")
+
+    def gold(self) -> TextTargets:
+        """Half B's gold."""
+        rows, items = self.split.strong.tolist(), self.task.items
+        texts = [items.answers[row] for row in rows]
+        return TextTargets(
+            [items.ids[row] for row in rows], texts, [certain(text) for text in texts], np.ones(len(rows))
+        )
+
+    def job(self, name: str, report=lambda message, share: None, **hints) -> Job:
+        """A job that may be run again under the same name: its scratch folder stays, its output starts empty."""
+        out, scratch = self.folder / name / "out", self.folder / name / "scratch"
+        scratch.mkdir(parents=True, exist_ok=True)
+        out.mkdir()
+        inputs = {key: self.folder / key for key in ("pool", "split", "targets", "student", "pairs")}
+        return Job(out, inputs, scratch, {"device": "cpu", **hints}, report)
+
+
+def replace_answers(items: Items, answers: list[str]) -> Items:
+    """The same items with gold texts."""
+    return Items(items.ids, items.prompts, items.gold, answers=answers)
