@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from small_study import FILE, outgrow, write
+from small_study import FILE, copy, outgrow, write
 
 ROOT = Path(__file__).parents[1]
 
@@ -95,7 +95,7 @@ def test_a_bad_file_gets_one_sentence_and_exit_code_2(table: bytes, said: str, t
     [
         ("student.model=org/nothing-of-the-kind", "nothing-of-the-kind"),
         ("student.model=bundled:minilm-l7", "did you mean"),
-        ("student.modle=x", "did you mean `model`?"),
+        ("student.modle=x", "override `student.modle=x`: student.modle: unknown key; did you mean `model`?"),
         ("task.name=mmlu_topics", "did you mean"),
         ("task.sizes.test=999999", "task.sizes.test"),
     ],
@@ -105,3 +105,19 @@ def test_a_bad_value_gets_one_sentence_and_exit_code_2(word: str, said: str, tmp
     done = outgrow(tmp_path, "run", FILE, word)
     assert done.returncode == 2
     assert said in done.stderr
+
+
+def test_a_recipe_is_copied_with_the_data_it_names(tmp_path: Path) -> None:
+    done = outgrow(tmp_path, "examples", "cp", "own_data", "mine.yaml")
+    assert done.returncode == 0
+    assert (tmp_path / "data" / "tickets.csv").read_bytes() == (ROOT / "examples/data/tickets.csv").read_bytes()
+    shown = outgrow(tmp_path, "data", "show", "mine.yaml", "--n", "1", "--json")
+    assert json.loads(shown.stdout)["items"]
+
+
+def test_a_table_of_other_settings_comes_with_a_warning(tmp_path: Path) -> None:
+    folder = copy(tmp_path)
+    assert outgrow(folder, "show", FILE).stderr == ""
+    other = outgrow(folder, "show", FILE, "seeds=0,1", "bootstrap=100")
+    assert "holds the report of other settings (seeds, bootstrap)" in other.stderr
+    assert other.stdout == outgrow(folder, "show", FILE).stdout

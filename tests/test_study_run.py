@@ -11,6 +11,12 @@ import numpy as np
 import pytest
 
 from fresh import SEEDS
+from outgrow import api
+from outgrow.config.read import read_experiment
+from outgrow.graph.run import run_steps
+from outgrow.graph.store import Store
+from outgrow.report.finding import find
+from outgrow.study import build_study
 from small_study import (
     FILE,
     STUDY,
@@ -91,7 +97,8 @@ def test_one_broken_branch_does_not_stop_the_others(tmp_path: Path) -> None:
     write(folder, {**STUDY, "supervisors": {**STUDY["supervisors"], "encoder": {"model": "./encoder"}}})
     broken = outgrow(folder, "run", FILE, "-q")
     assert broken.returncode == 1
-    (complaint,) = broken.stderr.splitlines()
+    note, complaint = broken.stderr.splitlines()
+    assert "held the report of other settings (supervisors)" in note
     assert "encoder" in complaint
     assert "config" in complaint
     found = accuracies(folder)
@@ -203,3 +210,14 @@ def invent(rng: np.random.Generator) -> tuple[list[int], list[str]]:
         other = rng.choice(" ".join(WORDS).split(), size=4).tolist()
         texts.append(f"ticket {number}: {' '.join(rng.permutation(own + other))}")
     return gold.tolist(), texts
+
+
+@pytest.mark.parametrize("steps", ["pool", "pool and splits"])
+def test_the_report_of_a_study_that_has_no_answers_yet_says_so(steps: str, tmp_path: Path) -> None:
+    experiment = read_experiment({**STUDY, "store": str(tmp_path / "steps"), "output": str(tmp_path / "out")})
+    study = build_study(experiment)
+    done = [study.pool, *(study.splits if "splits" in steps else [])]
+    run_steps(done, Store(experiment.store), jobs=1, threads=1, on_event=lambda event: None)
+    result = api.report(experiment.model_dump(mode="json"))
+    assert find(result.results).headline == "No method has a result yet."
+    assert {one.reason for one in result.results.missing} == {"not run yet"}

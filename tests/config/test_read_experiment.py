@@ -118,6 +118,7 @@ def test_a_mistake_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
         (b"name: a\nname: b", "line 2: the key `name` stands twice"),
         (b"? [a, b]\n: 1", "key"),
         (b"a: &a [*a]", ""),
+        (b"studen]: 1", "studen]: unknown key; did you mean `student`"),
     ],
 )
 def test_a_damaged_file_gets_a_sentence(tmp_path: Path, content: bytes, said: str) -> None:

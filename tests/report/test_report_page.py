@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from outgrow.labels import INSTEAD
 from outgrow.metrics.estimate import Estimate, undefined
 from outgrow.report.canvas import NARROW, WIDE
 from outgrow.report.finding import find
@@ -40,6 +41,25 @@ def test_headline_claims_what_the_interval_carries(results: Results) -> None:
 def test_headline_says_why_pgr_is_undefined(results: Results) -> None:
     found = find(with_best(results, pgr=undefined("the gap is within noise")))
     assert "undefined: the gap is within noise" in " ".join(found.sentences)
+
+
+def test_headline_names_the_teachers_of_the_best_row(results: Results) -> None:
+    story = " ".join(find(with_best(results)).sentences)
+    assert f"the labels of {len(results.about.supervisors)} weak supervisors (the best one" in story
+    assert "The mean of all supervisors' votes reaches" in story
+    alone = " ".join(find(with_best(results, source=results.about.supervisors[0])).sentences)
+    assert f"the labels of one weak supervisor, {results.about.supervisors[0]} (0." in alone
+
+
+def test_headline_tells_what_a_reader_would_miss(results: Results) -> None:
+    origins = {**results.origins, "pair": ("Something ordinary.", f"two sources are too few; a vote{INSTEAD}")}
+    story = find(replace(results, origins=origins)).sentences
+    assert f"pair: two sources are too few; a vote{INSTEAD}" in story
+    assert "Something ordinary." not in " ".join(story)
+    highest = Estimate(0.999, 0.99, 1.0, 10, 1)
+    untouched = replace(results.of("ceiling")[0], role="untouched", name="untouched", score=highest)
+    assert "more than any row" in " ".join(find(replace(results, rows=(*results.rows, untouched))).sentences)
+    assert "more than any row" not in " ".join(find(results).sentences)
 
 
 def test_headline_warns(results: Results) -> None:

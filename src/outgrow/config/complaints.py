@@ -77,10 +77,11 @@ def _follow(location: Sequence[Key], root: type[Section]) -> tuple[list[Key], ty
             here, section = tagged, tagged
             continue
         # Non-discriminated unions (`int | list[int]`) add the branch's name, which is no key of the file.
-        if isinstance(key, str) and (key.endswith("]") or key in ("int", "str", "float", "[key]")):
+        in_section = isinstance(here, type) and issubclass(here, Section)
+        if isinstance(key, str) and not in_section and (key.endswith("]") or key in ("int", "str", "float", "[key]")):
             continue
         path.append(key)
-        if isinstance(here, type) and issubclass(here, Section):
+        if in_section:
             section = here
             field = here.model_fields.get(str(key))
             here = None if field is None else field.annotation

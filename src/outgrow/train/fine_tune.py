@@ -6,7 +6,8 @@ nothing is held out. Finished trainings of a search are kept in the scratch fold
 on where it was.
 
 Weights that are trained are kept in float32 whatever `dtype` says: in bfloat16 a step of 1e-5 would round to nothing.
-`dtype` is the precision of the forward pass, and of the frozen weights under an adapter.
+`dtype` is the precision of the forward pass and, on a GPU, of the frozen weights under an adapter. A CPU converts as
+it goes: an update of SmolLM2-135M under an adapter took 1.7 times as long with weights in bfloat16 as in float32.
 
 `model/` is a plain Hugging Face folder with its tokenizer, or a PEFT one that names its base model. The base of a
 model that was cut after some layers is nowhere on disk, so there the adapter is merged into the weights.
@@ -68,9 +69,10 @@ class Apprentice:
 
     def fresh_model(self) -> PreTrainedModel:
         """The pretrained model with its head, on its device."""
+        device = pick_device(self.job.hints)
         options = {
-            "dtype": "float32" if self.lora is None else self.section["dtype"],
-            "device": pick_device(self.job.hints),
+            "dtype": weight_dtype(self.section, device),
+            "device": device,
             "trust_remote_code": self.section["trust_remote_code"],
         }
         if self.lesson.task.kind == "choose":
@@ -203,6 +205,11 @@ def with_adapter(model: PreTrainedModel, lora: Mapping[str, Any], kind: Kind) ->
         if weight.requires_grad:
             weight.data = weight.data.float()
     return adapted
+
+
+def weight_dtype(section: Mapping[str, Any], device: torch.device) -> str:
+    """What the pretrained weights are kept in while they, or an adapter on them, are trained."""
+    return str(section["dtype"]) if "lora" in section and device.type != "cpu" else "float32"
 
 
 def save_model(

@@ -4,8 +4,7 @@ What they differ in is their targets and their loss. With `training.keep: best` 
 groups) is not learned from, and the weights after the pass that predicts their texts best are kept; so a supervisor
 stops before it knows its few items by heart. A student may do so with held-out weak labels: no gold is looked at.
 
-A model that is trained whole has float32 weights; `dtype` is then the precision of its arithmetic. Under an adapter
-the frozen weights are kept in `dtype`.
+What the weights are kept in, and what `dtype` is then: see `fine_tune.py`.
 """
 
 import json
@@ -33,7 +32,7 @@ from outgrow.texts import TextTargets
 from outgrow.train.answer_states import output_layer, require_plain_logits
 from outgrow.train.aside import kept_aside
 from outgrow.train.examples import Examples
-from outgrow.train.fine_tune import release_memory, save_model, with_adapter
+from outgrow.train.fine_tune import release_memory, save_model, weight_dtype, with_adapter
 from outgrow.train.keep_best import best_update, held_out_losses
 from outgrow.train.loop import ExampleTrainer, history, train
 from outgrow.train.order import updates_per_pass
@@ -87,7 +86,8 @@ def pupil_of(job: Job, section: Mapping[str, Any], folder: Path | None = None) -
     tokenizer = load_tokenizer(name, revision, trust_remote_code=trusted)
     if not tokenizer.is_fast:
         raise DataError(f"model `{name}`: its tokenizer cannot say which bytes its tokens stand for (no fast version)")
-    dtype, device = section["dtype"] if "lora" in section else "float32", pick_device(job.hints)
+    device = pick_device(job.hints)
+    dtype = weight_dtype(section, device)
     if folder is None:
         model = load_causal_lm(name, revision, dtype=dtype, device=device, trust_remote_code=trusted)
     else:
