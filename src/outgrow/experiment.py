@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import CrossEntropy, Evidential, Method, SelfTraining, SingleSource, Variant
+from outgrow.config.method import CrossEntropy, Evidential, Method, SelfTraining, Variant
 from outgrow.config.model import ModelSection, NgramSection, Supervisor
 from outgrow.config.section import Section
 from outgrow.data.identity import data_identity
@@ -81,10 +81,8 @@ def supervisor_step(stage: Stage, name: str, section: Supervisor) -> Step:
 
 
 def labels_for(method: Method, supervisors: Mapping[str, Step]) -> Step:
-    """The labels that a method looks at: all of them, or those of its one source and nobody else's."""
-    if isinstance(method.combine, SingleSource) and method.combine.source is not None:
-        return labels_step({method.combine.source: supervisors[method.combine.source]})
-    return labels_step(supervisors)
+    """The labels that a method looks at: its teachers' and nobody else's."""
+    return labels_step({name: supervisors[name] for name in method.teachers(supervisors)})
 
 
 def labels_step(sources: Mapping[str, Step]) -> Step:

@@ -3,7 +3,7 @@
 `config/check.py` looks at what holds for every study; here the kind of the task is known.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Evidential, JointDecoding, KeepAll, Method, SingleSource
@@ -66,7 +66,7 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
     if isinstance(combine, KeepAll) and combine.weights == "accuracy":
         yield "combine.weights: `accuracy` is known of votes only; give one number per source"
     if isinstance(combine, JointDecoding):
-        yield from _joint_complaints(combine, experiment)
+        yield from _joint_complaints(combine, method.teachers(experiment.supervisors))
     if loss.type not in TEXT_LOSSES:
         yield f"loss `{loss.type}` is for classes; texts have {_listed(TEXT_LOSSES)}"
     if isinstance(loss, Evidential) and loss.evidence != "exp_plus_one":
@@ -76,22 +76,21 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
     if (method.self_training or experiment.self_training).harden != "argmax":
         yield "self_training.harden: `balanced` counts classes; use `argmax`"
     if method.preference is not None and isinstance(method.preference.weights, dict):
-        yield from _unknown("preference.weights", method.preference.weights, experiment.supervisors)
+        yield from _unknown("preference.weights", method.preference.weights, method.teachers(experiment.supervisors))
 
 
-def _joint_complaints(combine: JointDecoding, experiment: Experiment) -> Iterator[str]:
-    scorers = combine.scorers or list(experiment.supervisors)
-    yield from _unknown("combine.writers", combine.writers or (), experiment.supervisors)
-    yield from _unknown("combine.scorers", combine.scorers or (), experiment.supervisors)
+def _joint_complaints(combine: JointDecoding, teachers: Sequence[str]) -> Iterator[str]:
+    yield from _unknown("combine.writers", combine.writers or (), teachers)
+    yield from _unknown("combine.scorers", combine.scorers or (), teachers)
     if isinstance(combine.weights, dict):
-        yield from _unknown("combine.weights", combine.weights, scorers)
+        yield from _unknown("combine.weights", combine.weights, combine.scorers or teachers)
 
 
 def _unknown(key: str, names: Iterable[str], known: Iterable[str]) -> Iterator[str]:
     known = list(known)
     for name in names:
         if name not in known:
-            yield f"{key}: no supervisor `{name}`; {suggest(name, known)}"
+            yield f"{key}: no supervisor `{name}` teaches this row; {suggest(name, known)}"
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -1,6 +1,6 @@
 """`Study`: the steps of an experiment, and which of them make which row of the final table."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,6 +49,8 @@ class Row:
     """The one supervisor that a floor or a single weak-to-strong row is about."""
     view: View = "main"
     """Which ceiling the row is held against."""
+    teachers: tuple[str, ...] = ()
+    """method only: the supervisors whose labels it learned from."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,6 @@ def text_method_rows(
 ) -> Iterator[Row]:
     """Every method in every variant; a second stage on preferences where the method has one."""
     for method in expanded(experiment):
-        source = method.combine.source if isinstance(method.combine, SingleSource) else None
         for variant in variants_of(method, experiment):
             steps = []
             for stage, voices in zip(stages, heard, strict=True):
@@ -124,7 +125,7 @@ def text_method_rows(
                 if method.preference is not None:
                     student = texts.preferring(stage, method, student, voices)
                 steps.append(texts.answers(stage, student))
-            yield Row("method", row_name(method, variant), tuple(steps), method.name, variant, source)
+            yield method_row(experiment, method, variant, steps)
 
 
 def variants_of(method: Method, experiment: Experiment) -> list[Variant]:
@@ -135,6 +136,20 @@ def variants_of(method: Method, experiment: Experiment) -> list[Variant]:
 
 def row_name(method: Method, variant: Variant) -> str:
     return method.name if variant == "plain" else f"{method.name} + {VARIANT_NAMES[variant]}"
+
+
+def method_row(experiment: Experiment, method: Method, variant: Variant, steps: Sequence[Step]) -> Row:
+    """A method in one variant, with its students' answers under every seed."""
+    return Row(
+        role="method",
+        name=row_name(method, variant),
+        steps=tuple(steps),
+        method=method.name,
+        variant=variant,
+        source=method.combine.source if isinstance(method.combine, SingleSource) else None,
+        view="two_views" if variant == "two_views" else "main",
+        teachers=method.teachers(experiment.supervisors),
+    )
 
 
 def floor_rows(experiment: Experiment, voices: list[dict[str, Step]]) -> Iterator[Row]:
@@ -165,20 +180,18 @@ def ceiling_rows(experiment: Experiment, stages: list[Stage]) -> Iterator[Row]:
 def method_rows(experiment: Experiment, stages: list[Stage], voices: list[dict[str, Step]]) -> Iterator[Row]:
     """Every method in every variant; `single` once for each supervisor."""
     for method in expanded(experiment):
-        source = method.combine.source if isinstance(method.combine, SingleSource) else None
         labels = [labels_for(method, supervisors) for supervisors in voices]
         for variant in variants_of(method, experiment):
             pairs = zip(stages, labels, strict=True)
-            steps = tuple(adjusted(stage, table, method, variant) for stage, table in pairs)
-            view: View = "two_views" if variant == "two_views" else "main"
-            yield Row("method", row_name(method, variant), steps, method.name, variant, source, view)
+            steps = [adjusted(stage, table, method, variant) for stage, table in pairs]
+            yield method_row(experiment, method, variant, steps)
 
 
 def expanded(experiment: Experiment) -> Iterator[Method]:
     """The methods, with one row per supervisor in place of a `single` that names none."""
     for method in experiment.methods:
         if isinstance(method.combine, SingleSource) and method.combine.source is None:
-            for name in experiment.supervisors:
+            for name in method.teachers(experiment.supervisors):
                 combine = SingleSource(type="single", source=name)
                 yield method.model_copy(update={"name": f"{method.name}: {name}", "combine": combine})
         else:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from outgrow.config.decoding import Decoding
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import CrossEntropy, JointDecoding, Method, Preference, SelfTraining, SingleSource
+from outgrow.config.method import CrossEntropy, JointDecoding, Method, Preference, SelfTraining
 from outgrow.config.model import ModelSection
 from outgrow.experiment import STUDENT, Stage, dump, hints, loss_params
 from outgrow.graph.step import Json, Step
@@ -120,10 +120,8 @@ def trained_params(section: ModelSection) -> dict[str, Json]:
 
 
 def labels_for(stage: Stage, method: Method, heard: Mapping[str, Voice]) -> Labels:
-    """The texts that a method looks at: everybody's best ones, one source's, or a pool that others score."""
-    combine = method.combine
-    if isinstance(combine, SingleSource) and combine.source is not None:
-        heard = {combine.source: heard[combine.source]}
+    """The texts that a method looks at: its teachers' best ones, or a pool that they score."""
+    combine, heard = method.combine, taught_by(method, heard)
     if not isinstance(combine, JointDecoding):
         return Labels(gathered({name: voice.strong for name, voice in heard.items()}), {})
     written = {name: _candidates(stage, name, heard[name], combine.beams) for name in combine.writers or heard}
@@ -132,6 +130,11 @@ def labels_for(stage: Stage, method: Method, heard: Mapping[str, Voice]) -> Labe
         for name in combine.scorers or heard
     }
     return Labels(gathered(written), scores)
+
+
+def taught_by(method: Method, heard: Mapping[str, Voice]) -> dict[str, Voice]:
+    """The supervisors that teach a method."""
+    return {name: heard[name] for name in method.teachers(heard)}
 
 
 def _candidates(stage: Stage, name: str, voice: Voice, beams: int | None) -> Step:
@@ -191,7 +194,7 @@ def preferring(stage: Stage, method: Method, student: Step, heard: Mapping[str, 
         "preference": dump(preference, without=["candidates", "weights"]),
         "seed": stage.seed,
     }
-    inputs = {**stage.data, "student": student, "pairs": _pairs(stage, preference, student, heard)}
+    inputs = {**stage.data, "student": student, "pairs": _pairs(stage, preference, student, taught_by(method, heard))}
     function = "outgrow.train.text_preference:train_preference"
     label = f"{student.label}, {preference.loss}"
     return Step("preference", function, params, inputs, hints=hints(stage.experiment, section), label=label)

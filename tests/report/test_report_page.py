@@ -47,8 +47,8 @@ def test_headline_names_the_teachers_of_the_best_row(results: Results) -> None:
     story = " ".join(find(with_best(results)).sentences)
     assert f"the labels of {len(results.about.supervisors)} weak supervisors (the best one" in story
     assert "The mean of all supervisors' votes reaches" in story
-    alone = " ".join(find(with_best(results, source=results.about.supervisors[0])).sentences)
-    assert f"the labels of one weak supervisor, {results.about.supervisors[0]} (0." in alone
+    alone = " ".join(find(with_best(results, teachers=results.about.supervisors[:1])).sentences)
+    assert f"the labels of one weak supervisor ({results.about.supervisors[0]}, which reaches 0." in alone
 
 
 def test_headline_tells_what_a_reader_would_miss(results: Results) -> None:

@@ -43,10 +43,16 @@ def _check_sources(method: Method, experiment: Experiment, where: str) -> None:
     named: list[str] = []
     if isinstance(combine, SingleSource) and combine.source is not None:
         named = [combine.source]
+    for name in method.sources or ():
+        if name not in experiment.supervisors:
+            raise ConfigError(f"{where}.sources: no supervisor `{name}`; {suggest(name, experiment.supervisors)}")
     if isinstance(combine, KeepAll | LogPool) and isinstance(combine.weights, dict):
         named = list(combine.weights)
         if any(weight < 0 for weight in combine.weights.values()) or not any(combine.weights.values()):
             raise ConfigError(f"{where}.combine.weights: weights are >= 0 and not all zero")
+    teachers = method.teachers(experiment.supervisors)
     for name in named:
         if name not in experiment.supervisors:
             raise ConfigError(f"{where}.combine: no supervisor `{name}`; {suggest(name, experiment.supervisors)}")
+        if name not in teachers:
+            raise ConfigError(f"{where}.combine: `{name}` is not among the row's `sources`; add it there")

@@ -1,5 +1,6 @@
 """What a file may say about a method: a row of (combine, loss, self-training, rounds, preference)."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -167,6 +168,8 @@ class Method(Section):
 
     name: str
     combine: Combine = KeepAll()
+    sources: Annotated[list[str], Field(min_length=1)] | None = None
+    """Only these supervisors teach this row; default: all."""
     loss: Loss = CrossEntropy()
     self_training: SelfTraining | None = None
     """Overrides the study's `self_training` in this row's self-training variant."""
@@ -178,3 +181,9 @@ class Method(Section):
     """*generate*: overrides the study's `soft_labels`."""
     preference: Preference | None = None
     """*generate*: tune the finished student on the supervisors' preferences."""
+
+    def teachers(self, supervisors: Iterable[str]) -> tuple[str, ...]:
+        """Whose labels this row learns from, in the order of the study's `supervisors`."""
+        if isinstance(self.combine, SingleSource) and self.combine.source is not None:
+            return (self.combine.source,)
+        return tuple(name for name in supervisors if self.sources is None or name in self.sources)

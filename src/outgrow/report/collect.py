@@ -12,16 +12,20 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from outgrow.config.experiment import Experiment
+from outgrow.config.model import ModelSection
 from outgrow.graph.event import Outcome
 from outgrow.graph.step import Step, walk
 from outgrow.graph.store import Store
 from outgrow.labels import unpack_names
 from outgrow.metrics.text_score import TEXT_SCORES
+from outgrow.models.size import model_size
 from outgrow.report.collect_texts import find_in_texts
 from outgrow.report.collect_votes import find_in_votes
 from outgrow.report.frame import Frame, make_frame
 from outgrow.report.missing import reason, record
-from outgrow.report.results import About, Chosen, MissingStep, Results
+from outgrow.report.results import About, Chosen, MissingStep, Model, Results
+from outgrow.report.settings import find_settings
 from outgrow.study import Study
 
 
@@ -38,6 +42,7 @@ def collect(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> Resu
         chosen=tuple(_chosen(study, store)),
         origins=_origins(study, store),
         missing=tuple(_missing(study, store, outcomes)),
+        settings=find_settings(study.experiment, frame.task.kind == "generate"),
         slot_types=found.slot_types,
     )
 
@@ -57,11 +62,22 @@ def _about(frame: Frame) -> About:
         seeds=tuple(experiment.seeds),
         supervisors=tuple(experiment.supervisors),
         student=f"{experiment.student.model} ({experiment.student.adapt})",
+        models=_models(experiment),
         variants=tuple(experiment.variants),
         baseline=frame.baseline,
         resamples=experiment.bootstrap,
         notes=task.notes,
     )
+
+
+def _models(experiment: Experiment) -> dict[str, Model]:
+    sections = {"ceiling": experiment.student, **experiment.supervisors}
+    return {row: _model(section) for row, section in sections.items() if isinstance(section, ModelSection)}
+
+
+def _model(section: ModelSection) -> Model:
+    size = model_size(section.model, section.revision)
+    return Model(section.model, section.adapt, None if size is None else size.n_params)
 
 
 # ---- what the steps say about themselves ----------------------------------------------------------------

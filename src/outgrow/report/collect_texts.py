@@ -10,6 +10,7 @@ from outgrow.report.frame import Findings, Frame
 from outgrow.report.measure import Measured, mean_estimate, measure, row_result
 from outgrow.report.measure_texts import SLOT_METRIC, quality, slot_types, text_pairs
 from outgrow.report.results import RowResult, SlotTypeResult, SupervisorResult
+from outgrow.study import Row
 
 
 def find_in_texts(frame: Frame) -> Findings:
@@ -21,7 +22,9 @@ def find_in_texts(frame: Frame) -> Findings:
     measured = measure(study.rows, counts, score.value, test, frame.on_test)
     rows = tuple(
         replace(
-            row_result(row, measured, frame.baseline), texts=quality(found, test, frame.on_test, frame.task.metric)
+            row_result(row, measured, frame.baseline),
+            texts=quality(found, test, frame.on_test, frame.task.metric),
+            before=before_preferences(row, study.rows),
         )
         for row, found in zip(study.rows, answers, strict=True)
     )
@@ -32,6 +35,16 @@ def find_in_texts(frame: Frame) -> Findings:
         pairs=tuple(text_pairs(names, weak, test, frame.on_test)),
         slot_types=_slot_types(frame, rows, answers),
     )
+
+
+def before_preferences(row: Row, rows: Sequence[Row]) -> str:
+    """The row of the student from which this row's preference training started; empty if there is none."""
+    tuned = row.steps[0].inputs.get("model")
+    if tuned is None or tuned.name != "preference":
+        return ""
+    student = tuned.inputs["student"].identity
+    models = {other.name: other.steps[0].inputs.get("model") for other in rows}
+    return next((name for name, model in models.items() if model is not None and model.identity == student), "")
 
 
 def _supervisors(frame: Frame, measured: Measured, score: TextScore) -> list[SupervisorResult]:

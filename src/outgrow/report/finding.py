@@ -104,12 +104,11 @@ def _story(results: Results, best: RowResult) -> Iterator[str]:
 
 def _teachers(results: Results, best: RowResult) -> str:
     """Whose labels the best row was taught by, and how good the best of them is."""
-    floor, count = highest(results.of("floor")), len(results.about.supervisors)
-    if best.source is not None:
-        own = [row for row in results.of("floor") if row.name == best.source]
-        return f"one weak supervisor, {best.source}" + (f" ({show_number(own[0].score.value)})" if own else "")
-    source = f" (the best one, {floor.name}, reaches {show_number(floor.score.value)})" if floor else ""
-    return (f"{count} weak supervisors" if count > 1 else "one weak supervisor") + source
+    floor, count = highest([row for row in results.of("floor") if row.name in best.teachers]), len(best.teachers)
+    reached = "" if floor is None else f"reaches {show_number(floor.score.value)}"
+    if count == 1:
+        return f"one weak supervisor ({best.teachers[0]}{reached and f', which {reached}'})"
+    return f"{count} weak supervisors" + (f" (the best one, {floor.name}, {reached})" if floor else "")
 
 
 def _caveats(results: Results) -> Iterator[str]:

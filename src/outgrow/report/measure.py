@@ -4,7 +4,7 @@ A score is made of a few counts per item: they are summed over a resample's item
 counts (right, 1) and divides; micro-averaged F1 counts true positives, false positives and false negatives.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -90,6 +90,7 @@ def row_result(row: Row, measured: Measured, baseline: str | None) -> RowResult:
         variant=row.variant,
         source=row.source,
         view=row.view,
+        teachers=row.teachers,
         score=mean_estimate(per_seed, measured),
         per_seed=tuple(_one_seed(per_seed[:, seed], measured, seed) for seed in range(per_seed.shape[1])),
     )
@@ -108,12 +109,22 @@ def _with_comparisons(result: RowResult, row: Row, measured: Measured, baseline:
     return replace(
         result,
         pgr=own,
+        pgr_per_seed=tuple(_recovered(row, one, row.view)[0] for one in _by_seed(measured)),
         pgr_by_supervisor=by_supervisor,
         pgr_main=recovered["main"][0] if row.view != "main" else None,
         versus_naive=_versus(row, _naive(measured, baseline, row.variant), measured),
         versus_plain_naive=_versus(row, _naive(measured, baseline, "plain"), measured),
         versus_best_supervisor=_versus(row, _best_supervisor(measured), measured),
     )
+
+
+def _by_seed(measured: Measured) -> Iterator[Measured]:
+    """Each seed by itself."""
+    for seed in range(measured.per_seed.shape[2]):
+        once = np.ones_like(measured.resamples.seeds[:, :1])
+        alone = Resamples(once, measured.resamples.items)
+        only = slice(seed, seed + 1)
+        yield Measured(measured.rows, measured.per_seed[:, :, only], alone, measured.of_seed[only])
 
 
 def _recovered(row: Row, measured: Measured, view: str) -> tuple[Estimate, dict[str, Estimate]]:
@@ -123,7 +134,7 @@ def _recovered(row: Row, measured: Measured, view: str) -> tuple[Estimate, dict[
     weak = {
         floor.name: measured.of(floor)
         for floor in measured.rows
-        if floor.role == "floor" and row.source in (None, floor.source)
+        if floor.role == "floor" and floor.source in row.teachers
     }
     student = measured.of(row)
     if not seeds_with(student):

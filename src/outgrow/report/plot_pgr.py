@@ -21,7 +21,7 @@ from outgrow.report.canvas import (
     svg,
 )
 from outgrow.report.results import Results, RowResult
-from outgrow.report.tables import VARIANT_TITLES
+from outgrow.report.results_table import VARIANT_TITLES
 
 BAR = 13
 """Pixels of a bar."""

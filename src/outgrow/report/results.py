@@ -56,12 +56,18 @@ class RowResult:
     variant: str
     source: str | None
     view: str
+    teachers: tuple[str, ...]
+    """Methods only: the supervisors whose labels were learned."""
     score: Estimate
     """In the study's metric (`About.metric`): accuracy, or a score of texts."""
     per_seed: tuple[Estimate, ...]
     """In the order of the study's seeds; undefined where the row is missing."""
+    pgr_per_seed: tuple[Estimate, ...] = ()
+    """Methods only; in the order of the study's seeds."""
+    before: str = ""
+    """*generate*: the row of the student that this one was before it was tuned on preferences."""
     pgr: Estimate | None = None
-    """Methods only. Against the ceiling of the row's own view; a single-supervisor row against its own supervisor."""
+    """Methods only. Against the ceiling of the row's own view; the mean over the row's teachers."""
     pgr_main: Estimate | None = None
     """Two-view rows only: against the ceiling of a single view."""
     pgr_by_supervisor: dict[str, Estimate] = field(default_factory=dict)
@@ -138,6 +144,29 @@ class Chosen:
 
 
 @dataclass(frozen=True)
+class Settings:
+    """In what a method differs from others of its kind, as the experiment says it."""
+
+    method: str
+    kind: str
+    """How labels are combined and learned: the same for all that are compared."""
+    plain: dict[str, str]
+    """By key of the experiment file."""
+    lists: dict[str, tuple[str, ...]]
+    """Settings that are some of several: who teaches, what a soft target tells."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that was trained."""
+
+    name: str
+    adapt: str
+    weights: int | None
+    """None where nothing tells."""
+
+
+@dataclass(frozen=True)
 class MissingStep:
     """A row that one seed has no result for."""
 
@@ -164,6 +193,8 @@ class About:
     seeds: tuple[int, ...]
     supervisors: tuple[str, ...]
     student: str
+    models: dict[str, Model]
+    """By row: supervisors that are models, and the student under `ceiling`."""
     variants: tuple[str, ...]
     baseline: str | None
     """The method that others are compared with: the first row that is naive multi-weak."""
@@ -191,6 +222,8 @@ class Results:
     origins: dict[str, tuple[str, ...]]
     """By method: how its targets were made, and what had to be done otherwise."""
     missing: tuple[MissingStep, ...]
+    settings: tuple[Settings, ...] = ()
+    """Of methods that differ from others of their kind."""
     slot_types: tuple[SlotTypeResult, ...] = ()
     """Slot tasks only: the most frequent type first."""
 

@@ -5,6 +5,13 @@ from collections.abc import Iterable
 from outgrow.report.results import Results
 from outgrow.report.table import Column, Line, Table
 
+VARIANT_TITLES = {
+    "plain": "without self-training",
+    "self_training": "with self-training",
+    "matching": "+ marginal matching",
+    "self_training+matching": "self-training + matching",
+    "two_views": "two views",
+}
 INTERVALS = "In brackets: 95 % intervals of the paired bootstrap over items and seeds."
 
 

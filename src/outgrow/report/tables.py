@@ -5,17 +5,11 @@ from statistics import stdev
 
 from outgrow.metrics.estimate import Estimate
 from outgrow.report.results import MEAN_VOTE, Chosen, Results, RowResult
-from outgrow.report.results_table import INTERVALS, results_table
+from outgrow.report.results_table import INTERVALS, VARIANT_TITLES, results_table
 from outgrow.report.table import Cell, Column, Line, Table
-from outgrow.report.tables_texts import slot_types, texts
+from outgrow.report.tables_settings import ablation
+from outgrow.report.tables_texts import models, preferences, slot_types, texts
 
-VARIANT_TITLES = {
-    "plain": "without self-training",
-    "self_training": "with self-training",
-    "matching": "+ marginal matching",
-    "self_training+matching": "self-training + matching",
-    "two_views": "two views",
-}
 ORACLE = " Settings were chosen on gold (oracle selection)."
 
 
@@ -23,11 +17,14 @@ def make_tables(results: Results) -> list[Table]:
     """Every table that has lines; the main one comes first."""
     tables = [
         main_table(results),
+        ablation(results),
+        preferences(results),
         differences(results),
         pgr_by_supervisor(results),
         per_seed(results),
         texts(results),
         slot_types(results),
+        models(results),
         supervisors(results),
         agreement(results),
         error_copying(results),
@@ -52,9 +49,9 @@ def main_table(results: Results) -> Table:
         results,
         "main",
         f"{_capital(metric)} and performance gap recovered",
-        f"Test {metric} and PGR (0 = the supervisors, 1 = the ceiling; mean over supervisors). {INTERVALS}"
+        f"Test {metric} and PGR (0 = the supervisors, 1 = the ceiling). {INTERVALS}"
         f" {_size_of(row.score for row in results.rows)} Bold: the highest among"
-        " the rows with all supervisors. A single-supervisor row's PGR is against its own supervisor."
+        " the rows with several supervisors. PGR is the mean over the supervisors that taught the row."
         f"{ORACLE if any(one.oracle for one in results.chosen) else ''}",
         columns,
         lines,
@@ -82,7 +79,8 @@ def _method_lines(results: Results) -> list[Line]:
     for row in results.of("method"):
         methods.setdefault(row.method, {})[row.variant] = row
     lines = [_method_line(results, name, rows) for name, rows in methods.items()]
-    return sorted(lines, key=lambda line: line.section == ALL)
+    heard = {name: len(next(iter(rows.values())).teachers) for name, rows in methods.items()}
+    return sorted(lines, key=lambda line: (line.section != ONE, heard[str(line.cells[0])]))
 
 
 ONE, ALL = "One supervisor (weak-to-strong)", "All supervisors (weaks-to-strong)"
@@ -93,8 +91,11 @@ def _method_line(results: Results, name: str, rows: dict[str, RowResult]) -> Lin
     for variant in results.about.variants:
         row = rows.get(variant)
         cells += [row.score, row.pgr] if row else [None, None]
-    alone = any(row.source is not None for row in rows.values())
-    return Line(tuple(cells), ONE if alone else ALL, ranked=not alone)
+    first = next(iter(rows.values()))
+    count, everybody = len(first.teachers), len(results.about.supervisors)
+    several = ALL if count == everybody else f"{count} of {everybody} supervisors (weaks-to-strong-{count})"
+    alone = first.source is not None
+    return Line(tuple(cells), ONE if alone else several, ranked=not alone)
 
 
 def differences(results: Results) -> Table:

@@ -1,8 +1,46 @@
-"""The tables that only a study of texts has."""
+"""The tables that only a study of texts has; tables 3 and 5 of paper 1 among them."""
 
-from outgrow.report.results import Results
+from outgrow.metrics.estimate import Estimate
+from outgrow.report.results import Results, RowResult
 from outgrow.report.results_table import INTERVALS, results_table
 from outgrow.report.table import Column, Line, Table
+
+
+def models(results: Results) -> Table:
+    """Every model that learned gold: the student, whose score is the ceiling, and the supervisors."""
+    columns = [
+        Column("row", ""),
+        Column("model", "model"),
+        Column("adapt", "trained"),
+        Column("weights", "weights (millions)", digits=0),
+        Column("score", results.about.metric_title),
+    ]
+    lines = []
+    for row in (*results.of("ceiling"), *results.of("floor")) if results.about.of_texts else ():
+        model = results.about.models[row.name]
+        millions = None if model.weights is None else model.weights / 1e6
+        lines.append(Line((row.name, model.name, model.adapt, millions, row.score)))
+    return results_table(results, "models", "The models, trained on gold", INTERVALS, columns, lines)
+
+
+def preferences(results: Results) -> Table:
+    """Students before and after they were tuned on preferences, under every seed and on average."""
+    metric = results.about.metric_title
+    columns = [Column("row", "")]
+    for number, title in enumerate([*(f"seed {seed}" for seed in results.about.seeds), "average"]):
+        columns += [Column(f"score_{number}", metric, title), Column(f"pgr_{number}", "PGR", title)]
+    pairs = [(results.named(row.before), row) for row in results.of("method") if row.before]
+    lines = [
+        Line((row.name, *_by_seed(row)), f"{before.name}, before and after preference training")
+        for before, after in pairs
+        for row in (before, after)
+    ]
+    return results_table(results, "preferences", "What preference training adds", INTERVALS, columns, lines)
+
+
+def _by_seed(row: RowResult) -> list[Estimate | None]:
+    seeds = zip((*row.per_seed, row.score), (*row.pgr_per_seed, row.pgr), strict=True)
+    return [cell for pair in seeds for cell in pair]
 
 
 def texts(results: Results) -> Table:
