@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -63,17 +63,17 @@ def outgrow(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 
 
 @cache
-def finished() -> tuple[Path, "subprocess.CompletedProcess[str]"]:
+def finished(prepare: Callable[[Path], Path] = write) -> tuple[Path, "subprocess.CompletedProcess[str]"]:
     """A folder in which the study has been run once, and how that ended. Not to be written to: see `copy`."""
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    write(folder)
+    prepare(folder)
     return folder, outgrow(folder, "run", FILE)
 
 
-def copy(to: Path) -> Path:
+def copy(to: Path, prepare: Callable[[Path], Path] = write) -> Path:
     """The finished study once more, to be changed."""
-    shutil.copytree(finished()[0], to, dirs_exist_ok=True)
+    shutil.copytree(finished(prepare)[0], to, dirs_exist_ok=True)
     return to
 
 
@@ -112,5 +112,7 @@ def report_bytes(folder: Path) -> dict[str, bytes]:
     """All of the report that must not depend on when, how fast or how often the study was run."""
     report = folder / "runs" / "small"
     names = ["results.json", "resolved.yaml", "provenance.json"]
-    paths = [*report.glob("tables/*"), *report.glob("figures/*"), *(report / name for name in names)]
+    # Of texts: single items with everybody's pieces and their probabilities.
+    pages = report.glob("examples.html")
+    paths = [*report.glob("tables/*"), *report.glob("figures/*"), *pages, *(report / name for name in names)]
     return {str(path.relative_to(report)): path.read_bytes() for path in paths}

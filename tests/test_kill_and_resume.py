@@ -12,8 +12,10 @@ import pytest
 
 from fresh import SEEDS
 from small_study import FILE, accuracies, events, executed, finished, outgrow, report_bytes, start, write
+from small_texts import write_texts_study
 
 KILLS = 16
+STUDIES = {"votes": write, "texts": write_texts_study}
 
 
 def wait_for_events(run: "subprocess.Popen[str]", folder: Path, number: int) -> None:
@@ -22,19 +24,32 @@ def wait_for_events(run: "subprocess.Popen[str]", folder: Path, number: int) -> 
         time.sleep(0.005)
 
 
-def test_killed_at_random_instants_a_study_comes_to_the_same_tables(tmp_path: Path) -> None:
-    expected = report_bytes(finished()[0])
+@pytest.mark.parametrize("kind", STUDIES)
+def test_killed_at_random_instants_a_study_comes_to_the_same_tables(kind: str, tmp_path: Path) -> None:
+    prepare = STUDIES[kind]
+    expected, written = report_bytes(finished(prepare)[0]), text_bytes(finished(prepare)[0])
     draw = random.Random(SEEDS[0])
     kills = 0
     while kills < KILLS:
         folder = tmp_path / f"after-{kills}-kills"
         folder.mkdir()
-        write(folder)
+        prepare(folder)
         kills += kill_until_finished(folder, draw, KILLS - kills)
         # Killed steps are made again, finished ones never.
         ends = Counter(one["folder"] for one in events(folder) if one["kind"] == "finished")
         assert max(ends.values()) == 1
         assert report_bytes(folder) == expected
+        assert text_bytes(folder) == written
+
+
+def text_bytes(folder: Path) -> dict[str, bytes]:
+    """All that anybody wrote, scored or preferred, by step: the bytes hang on every weight of the models."""
+    steps = folder / "runs" / "steps"
+    return {
+        str(path.relative_to(steps)): path.read_bytes()
+        for name in ("texts", "scores", "pairs")
+        for path in steps.glob(f"{name}-*/*.parquet")
+    }
 
 
 def kill_until_finished(folder: Path, draw: random.Random, most: int) -> int:

@@ -54,7 +54,7 @@ def test_what_a_soft_target_tells_is_table_8(text_results: Results) -> None:
         for rest in ("onehot", "target_only", "student")
     ]
     table = filled(text_results, *rows)
-    assert [column.title for column in table.columns][:3] == ["method", "target token", "other tokens"]
+    assert [column.title for column in table.columns][:3] == ["", "target token", "other tokens"]
     assert table.groups()[1:] == [("probability of", 2), ("without self-training", 2)]
     assert [line.cells[1:3] for line in table.lines] == [("", ""), (YES, ""), (YES, YES)]
     assert [line.cells[3].value for line in table.lines] == [0.0, 0.01, 0.02]
@@ -67,7 +67,7 @@ def test_weights_are_table_9(text_results: Results) -> None:
         for name, weights in {"average": "average", "dynamic": "confidence", "fixed": fixed}.items()
     ]
     table = filled(text_results, *rows)
-    assert [column.title for column in table.columns] == ["method", "combine.weights", "SLU-F1", "PGR"]
+    assert [column.title for column in table.columns] == ["", "combine.weights", "SLU-F1", "PGR"]
     assert [line.cells[:2] for line in table.lines] == [
         ("average", "average"), ("dynamic", "confidence"), ("fixed", "a 0.1, b 0.3, c 0.2, d 0.3, e 0.1"),
     ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 import pytest
 from tiny_study import Study, colour_task, save_tiny
-from tiny_texts import TextStudy, save_writer
+from tiny_texts import TextStudy, save_trains
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def writing(tmp_path_factory):
 
     def folder(family: str) -> str:
         if family not in made:
-            made[family] = str(save_writer(tmp_path_factory.mktemp(f"writing-{family}"), family))
+            made[family] = str(save_trains(tmp_path_factory.mktemp(f"writing-{family}"), family))
         return made[family]
 
     return folder

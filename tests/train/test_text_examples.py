@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny_texts import EVIDENTIAL, LORA, PLAIN, SOFT, fresh_model, guessed, train_words
+from tiny_texts import EVIDENTIAL, LORA, PLAIN, SOFT, guessed, train_words
 from torch.nn.functional import one_hot
 
 from fresh import SEEDS
@@ -16,6 +16,7 @@ from outgrow.train.answer_states import answer_states, confidences, logits_of, o
 from outgrow.train.fine_tune import with_adapter
 from outgrow.train.text_examples import CERTAIN, TextExamples, TextLoss
 from outgrow.train.text_rows import Reader, tokenize_targets
+from tiny_writers import fresh_model
 
 CPU = torch.device("cpu")
 OWN = {"gamma_max": 0.5, "ramp": 0.8, "harden": "argmax"}

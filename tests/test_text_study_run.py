@@ -1,0 +1,78 @@
+"""A study of texts through the command: a run, what a second run reuses, what a change runs again."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from small_study import FILE, copy, events, executed, finished, outgrow, report_bytes, results, write
+from small_texts import TEXTS, write_texts_study
+
+
+def rerun(folder: Path, study: dict[str, Any]) -> list[str]:
+    """What another experiment in the same folder executes."""
+    write(folder, study)
+    told = len(events(folder))
+    done = outgrow(folder, "run", FILE, "-q")
+    assert done.returncode == 0, done.stderr
+    return sorted(executed(folder, told))
+
+
+def test_a_run_ends_in_a_whole_report() -> None:
+    folder, done = finished(write_texts_study)
+    assert (done.returncode, done.stdout.count("Student trained on gold")) == (0, 1), done.stderr
+    found = results(folder)
+    assert [row["name"] for row in found["rows"]] == [
+        "a", "b", "ceiling", "naive", "joint_decoding", "bayesian", "bayesian + self-training", "bayesian_cdpo",
+    ]  # fmt: skip
+    assert found["missing"] == []
+    assert all(row["score"]["value"] is not None and row["score"]["n"] == 16 for row in found["rows"])
+    assert next(row["before"] for row in found["rows"] if row["name"] == "bayesian_cdpo") == "bayesian"
+    report = folder / "runs" / "small"
+    for name in ("main", "preferences", "models", "texts", "slot_types", "agreement", "per_seed"):
+        assert (report / "tables" / f"{name}.tex").is_file(), name
+    assert "bayesian_cdpo" in (report / "examples.html").read_text()
+
+
+def test_a_second_run_executes_nothing_and_writes_the_same_bytes(tmp_path: Path) -> None:
+    folder = copy(tmp_path, write_texts_study)
+    before = report_bytes(folder)
+    assert rerun(folder, TEXTS) == []
+    assert report_bytes(folder) == before
+
+
+def test_a_new_method_generates_no_labels_again(tmp_path: Path) -> None:
+    folder = copy(tmp_path, write_texts_study)
+    onehot = {"preset": "bayesian", "name": "onehot", "soft_labels": {"rest": "onehot"}, "variants": ["plain"]}
+    study = {**TEXTS, "methods": [*TEXTS["methods"], onehot]}
+    assert rerun(folder, study) == ["student onehot, seed 0", "texts test: onehot, seed 0"]
+    assert (folder / "runs" / "small" / "tables" / "ablation.md").is_file()
+
+
+def test_another_epsilon_changes_pairs_and_what_hangs_on_them(tmp_path: Path) -> None:
+    folder = copy(tmp_path, write_texts_study)
+    *others, tuned = TEXTS["methods"]
+    study = {**TEXTS, "methods": [*others, {**tuned, "preference": {**tuned["preference"], "epsilon": 0.1}}]}
+    assert rerun(folder, study) == [
+        "pairs bayesian_cdpo, seed 0", "preference bayesian_cdpo, seed 0, cdpo",
+        "texts test: bayesian_cdpo, seed 0, cdpo",
+    ]  # fmt: skip
+
+
+def test_another_setting_of_one_supervisor_trains_nobody_elses_again(tmp_path: Path) -> None:
+    folder = copy(tmp_path, write_texts_study)
+    b = TEXTS["supervisors"]["b"]
+    changed = {**b, "training": {**b["training"], "lr": 5e-3}}
+    again = rerun(folder, {**TEXTS, "supervisors": {**TEXTS["supervisors"], "b": changed}})
+    assert "supervisor b, seed 0" in again
+    assert not {"supervisor a, seed 0", "student ceiling, seed 0", "texts strong: a, seed 0", "gold seed 0"} & set(
+        again
+    )
+
+
+@pytest.mark.parametrize("budget", ["a smaller", "a larger"])
+def test_tokens_per_pass_change_nothing_that_is_read(budget: str, tmp_path: Path) -> None:
+    """`batch_tokens` is a hint: the same steps, so nothing runs again."""
+    folder = copy(tmp_path, write_texts_study)
+    student = {**TEXTS["student"], "batch_tokens": {"a smaller": 128, "a larger": 8192}[budget]}
+    assert rerun(folder, {**TEXTS, "student": student}) == []
