@@ -19,7 +19,7 @@ from outgrow.experiment import STUDENT, Stage, dump, hints, loss_params
 from outgrow.graph.step import Json, Step
 from outgrow.models.identity import model_identity
 
-READING = ["model", "revision", "dtype", "max_length", "chat", "trust_remote_code"]
+READING = ["model", "revision", "dtype", "max_length", "chat", "unfit", "trust_remote_code"]
 """What of a model's section matters when it writes or scores."""
 UNTOUCHED = "untouched"
 

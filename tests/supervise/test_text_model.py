@@ -21,6 +21,7 @@ SECTION = {
     "max_length": 128,
     "chat": False,
     "holdout": 0.25,
+    "unfit": "skip",
     "trust_remote_code": False,
 }
 TRAINING = {

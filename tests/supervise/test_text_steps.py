@@ -23,6 +23,7 @@ MODEL: dict[str, Any] = {
     "dtype": "float32",
     "max_length": 64,
     "chat": False,
+    "unfit": "skip",
     "trust_remote_code": False,
 }
 DECODING = {"beams": 2, "candidates": 2, "sample": False, "temperature": 1.0, "top_p": 1.0, "max_new_tokens": 5}
@@ -64,6 +65,13 @@ def test_texts_are_written_for_the_items_of_a_part_and_no_others(study: Path) ->
     assert about["without_answer"] == ["i7"]
     assert strong.candidates[2] == [[]], "who cannot read the prompt abstains"
     assert all(row[0] for row in test.candidates)
+
+
+def test_who_wants_to_stop_at_a_prompt_without_room_does(study: Path) -> None:
+    step = job(study, "strict", pool="pool", split="split")
+    with pytest.raises(DataError, match=r"1 prompts leave no room .*\(items i7\); `unfit: skip` goes on"):
+        write_texts(step, model={**MODEL, "unfit": "stop"}, decoding=DECODING, part="strong", seed=0, name="a")
+    assert not list(step.out.iterdir())
 
 
 def test_a_trained_model_is_read_from_its_folder(study: Path) -> None:

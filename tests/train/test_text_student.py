@@ -238,6 +238,14 @@ def test_texts_that_are_too_long_are_counted_and_named(text_study, writing):
     assert about["learned"] == 8
 
 
+def test_who_wants_to_stop_at_a_text_that_is_too_long_does(text_study, writing):
+    gold = text_study.gold()
+    texts = ["word " * 200, *gold.texts[1:]]
+    text_study.teach(TextTargets(gold.items, texts, [certain(text) for text in texts], gold.weight))
+    with pytest.raises(DataError, match=rf"1 texts are longer than 128 tokens .*\(items {gold.items[0]}\)"):
+        run(text_study, writing("llama"), changes={"unfit": "stop"})
+
+
 def test_only_items_of_half_b_may_be_learned(text_study, writing):
     outsider = text_study.task.items.ids[text_study.split.test[0]]
     text_study.teach(TextTargets([outsider], ["x"], [certain("x")], np.ones(1)))

@@ -45,6 +45,7 @@ def text_section(folder: str, adapt: str = "full", **training) -> dict:
         "chat": "auto",
         "training": {**TRAINING, "keep": "last", **training},
         "holdout": 0.2,
+        "unfit": "skip",
         "trust_remote_code": False,
     }
     return section | ({"lora": LORA} if adapt == "lora" else {})

@@ -56,6 +56,9 @@ class ModelSection(Section):
     """Longer inputs lose their beginning, with a note that counts them."""
     chat: bool | Literal["auto"] = "auto"
     """*generate*: ask through the tokenizer's chat template; `auto`: where it has one."""
+    unfit: Literal["skip", "stop"] = "skip"
+    """*generate*: items that the model cannot take (longer than `max_length`, or not to be spelled by its tokenizer):
+    go on without them, with a note that names them, or stop."""
     batch_tokens: Annotated[int, Field(ge=64)] = 4096
     """Tokens per forward pass when nothing is trained; does not change results."""
     training: Training = Training()

@@ -34,8 +34,6 @@ class Written(NamedTuple):
 
     candidates: list[list[Candidate]]
     """Per prompt, best first; empty where the prompt leaves no room for an answer."""
-    too_long: list[int]
-    """Numbers of these prompts."""
     cut_off: int
     """Texts that had not ended after `max_new_tokens`."""
 
@@ -53,8 +51,7 @@ def write(
     `places` (with `seed`) seed the samples of each prompt. Finished batches are kept in `job.scratch`.
     """
     ids = writer.prompts(prompts)
-    lengths = np.asarray([len(row) for row in ids], dtype=np.int64)
-    fits = lengths + decoding["max_new_tokens"] <= writer.longest
+    fits = writer.fits(ids, decoding["max_new_tokens"])
     drawn = draw_all(job, writer, ids, np.flatnonzero(fits), decoding, seed, places)
     scores = read_back(job, writer, ids, drawn)
     candidates: list[list[Candidate]] = [[] for _ in prompts]
@@ -62,7 +59,7 @@ def write(
         pairs = zip(texts, scores[row], strict=True)
         candidates[row] = ranked([writer.candidate(tokens, logprobs) for tokens, logprobs in pairs])
     cut_off = sum(tokens[-1:] != [writer.prompter.end_id] for texts in drawn.values() for tokens in texts)
-    return Written(candidates, np.flatnonzero(~fits).tolist(), cut_off)
+    return Written(candidates, cut_off)
 
 
 def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:

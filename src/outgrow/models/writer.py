@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Bool
 from peft import PeftModel
 from transformers import GenerationConfig, PreTrainedModel
 
@@ -21,6 +22,7 @@ from outgrow.models.batches import usable_length
 from outgrow.models.load import load_causal_lm, load_tokenizer
 from outgrow.models.prompting import Prompter, prompter_of
 from outgrow.models.quiet import quiet
+from outgrow.models.unfit import Unfit
 from outgrow.texts import Candidate
 
 
@@ -33,10 +35,16 @@ class Writer:
     spelling: Spelling
     longest: int
     """Tokens that a prompt and its answer may have together."""
+    unfit: Unfit = "skip"
+    """What becomes of prompts and texts that it cannot take."""
 
     def prompts(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of prompts, of any length."""
         return [self.prompter.ids(text) for text in texts]
+
+    def fits(self, prompts: Sequence[Sequence[int]], new_tokens: int) -> Bool[np.ndarray, "prompt"]:
+        """Which prompts leave room for an answer of that many tokens."""
+        return np.asarray([len(ids) + new_tokens <= self.longest for ids in prompts], dtype=bool)
 
     def candidate(self, ids: Sequence[int], logprobs: Sequence[float]) -> Candidate:
         """The text that drawn tokens spell, white space around it removed, and what its pieces are worth.
@@ -60,7 +68,7 @@ def pieces_with(end: np.ndarray, logprob: Sequence[float]) -> PieceTable:
 def load_writer(section: Mapping[str, Any], folder: Path | None, device: torch.device | str) -> Writer:
     """The model that `section` names or, with a `folder`, what was trained from it.
 
-    `section` has `model`, `revision`, `dtype`, `max_length`, `chat` and `trust_remote_code`. Raises `DataError`.
+    `section` has what `text_experiment.READING` lists. Raises `DataError`.
     """
     name, revision, trusted = section["model"], section["revision"], section["trust_remote_code"]
     tokenizer = load_tokenizer(name, revision, trust_remote_code=trusted)
@@ -73,7 +81,8 @@ def load_writer(section: Mapping[str, Any], folder: Path | None, device: torch.d
     # A model's own defaults (a temperature, a penalty for repeating itself) would leak into every search.
     lm.generation_config = GenerationConfig()
     longest = usable_length(lm, tokenizer, section["max_length"])
-    return Writer(lm, prompter_of(tokenizer, section["chat"]), spelling_of(tokenizer.backend_tokenizer), longest)
+    prompter, spelling = prompter_of(tokenizer, section["chat"]), spelling_of(tokenizer.backend_tokenizer)
+    return Writer(lm, prompter, spelling, longest, section["unfit"])
 
 
 def load_trained(section: Mapping[str, Any], folder: Path, device: torch.device | str) -> PreTrainedModel:

@@ -5,7 +5,6 @@ scored once. A text that the scorer's tokenizer cannot reproduce, or that does n
 that is logged, and who chooses among scored texts passes it over.
 """
 
-import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,10 +19,9 @@ from outgrow.models.load import pick_device
 from outgrow.models.ragged_sweep import ragged_sweep
 from outgrow.models.sweep import DEFAULT_BATCH_TOKENS
 from outgrow.models.teacher_forcing import TokenIds, canonical, forced
+from outgrow.models.unfit import tell_unfit
 from outgrow.models.writer import Writer, load_writer, pieces_with
 from outgrow.texts import Candidate, WeakTexts
-
-log = logging.getLogger(__name__)
 
 
 def score_texts(job: Job, *, model: dict[str, Json], name: str) -> None:
@@ -82,10 +80,12 @@ def _ready(writer: Writer, item: str, prompt_length: int, texts: Sequence[str]) 
         try:
             end, ids = canonical(writer, text, item)
         except DataError as error:
-            log.warning("not scored: %s", error)
+            tell_unfit(f"not scored: {error}", writer.unfit)
             continue
         if prompt_length + len(ids) > writer.longest:
-            log.warning("not scored: item `%s` with its text is longer than the model's context", item)
+            tell_unfit(
+                f"not scored: item `{item}` and a text are together longer than {writer.longest} tokens", writer.unfit
+            )
             continue
         ready.append(Ready(text, end, ids))
     return ready

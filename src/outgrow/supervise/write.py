@@ -5,7 +5,7 @@ supervisors prefer; the untouched student answers without any training. All of i
 """
 
 import json
-import logging
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,12 +13,9 @@ from outgrow.data.task import Split, Task
 from outgrow.graph.step import Job, Json
 from outgrow.models.generator import write
 from outgrow.models.load import pick_device
-from outgrow.models.writer import load_writer
+from outgrow.models.unfit import named, tell_unfit
+from outgrow.models.writer import Writer, load_writer
 from outgrow.texts import WeakTexts
-
-log = logging.getLogger(__name__)
-NAMED = 5
-"""Items that a message names."""
 
 
 def write_texts(
@@ -38,16 +35,24 @@ def write_texts(
     folder = job.inputs["model"] / "model" if "model" in job.inputs else None
     writer = load_writer(model, folder, pick_device(job.hints))
     prompts = [task.items.prompts[row] for row in rows.tolist()]
-    written = write(job, writer, prompts, decoding, seed, rows)
     items = [task.items.ids[row] for row in rows.tolist()]
-    if written.too_long:
-        named = ", ".join(items[number] for number in written.too_long[:NAMED])
-        log.warning("%d prompts leave no room for an answer, and get none: %s, …", len(written.too_long), named)
+    too_long = prompts_without_room(writer, items, prompts, decoding["max_new_tokens"])
+    written = write(job, writer, prompts, decoding, seed, rows)
     WeakTexts(items, (name,), [[found] for found in written.candidates]).save(job.out / f"{part}.parquet")
     about = {
         "items": len(items),
-        "without_answer": [items[number] for number in written.too_long],
+        "without_answer": too_long,
         "cut_off_texts": written.cut_off,
         "empty_texts": sum(one.text == "" for found in written.candidates for one in found),
     }
     (job.out / "written.json").write_text(json.dumps(about, indent=1))
+
+
+def prompts_without_room(writer: Writer, items: Sequence[str], prompts: Sequence[str], new_tokens: int) -> list[str]:
+    """Items that get no answer. Says so, or raises `DataError` if the model's section wants to stop there."""
+    fits = writer.fits(writer.prompts(prompts), new_tokens)
+    found = [item for item, there in zip(items, fits.tolist(), strict=True) if not there]
+    if found:
+        room = f"{new_tokens} new tokens within {writer.longest} (`max_length`, or the model's context)"
+        tell_unfit(f"{len(found)} prompts leave no room for {room}, and get no answer ({named(found)})", writer.unfit)
+    return found

@@ -27,6 +27,7 @@ from outgrow.models.batches import usable_length
 from outgrow.models.load import load_causal_lm, load_tokenizer, pick_device
 from outgrow.models.prompting import prompter_of
 from outgrow.models.quiet import quiet
+from outgrow.models.unfit import NAMED
 from outgrow.models.writer import load_trained
 from outgrow.texts import TextTargets
 from outgrow.train.answer_states import output_layer, require_plain_logits
@@ -38,7 +39,7 @@ from outgrow.train.loop import ExampleTrainer, history, train
 from outgrow.train.order import updates_per_pass
 from outgrow.train.randomness import sealed_randomness
 from outgrow.train.text_examples import CERTAIN, TextExamples, TextLoss
-from outgrow.train.text_rows import NAMED, Reader, tokenize_targets
+from outgrow.train.text_rows import Reader, tokenize_targets
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Pupil:
         """How it is asked, and what its tokenizer makes of texts."""
         longest = usable_length(self.model, self.tokenizer, self.section["max_length"])
         spelling = spelling_of(self.tokenizer.backend_tokenizer)
-        return Reader(prompter_of(self.tokenizer, self.section["chat"]), spelling, longest)
+        return Reader(prompter_of(self.tokenizer, self.section["chat"]), spelling, longest, self.section["unfit"])
 
     def train(
         self, job: Job, examples: Examples, held_out: Examples | None, training: Mapping[str, Any], seed: int

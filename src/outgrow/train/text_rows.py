@@ -21,11 +21,10 @@ from outgrow.align.spans import encode
 from outgrow.align.spelling import Spelling
 from outgrow.errors import DataError
 from outgrow.models.prompting import Prompter
+from outgrow.models.unfit import Unfit, named, tell_unfit
 from outgrow.texts import TextTargets
 
 log = logging.getLogger(__name__)
-NAMED = 20
-"""Items that a message or a record names."""
 
 
 class TextRow(NamedTuple):
@@ -65,6 +64,8 @@ class Reader(NamedTuple):
     spelling: Spelling
     longest: int
     """Tokens that a prompt and its text may have together."""
+    unfit: Unfit = "skip"
+    """What becomes of texts that cannot be learned."""
 
     def pieces(self, text: str, closed: bool, item: str = "") -> Pieces:
         """The text's tokens and, if it is `closed`, the end of the sequence. `DataError` where that cannot be."""
@@ -106,7 +107,7 @@ def tokenize_targets(
             alignment = align(text, table, pieces, unit=unit, item=item)
             found.rows.append(TextRow(asked[item], pieces.ids.tolist(), alignment.group, alignment.logprob))
             found.kept.append(number)
-    _report(found, reader.longest)
+    _report(found, reader)
     return found
 
 
@@ -132,19 +133,15 @@ def _require_log_probabilities(table: PieceTable, item: str) -> None:
         )
 
 
-def _report(found: Tokenized, longest: int) -> None:
-    """Log what was left out; an error if nothing is left."""
+def _report(found: Tokenized, reader: Reader) -> None:
+    """Tell what is left out; an error if nothing is left."""
     reasons = {
-        "too_long": f"are longer than {longest} tokens with their prompt (`max_length`, or the model's context)",
+        "too_long": f"are longer than {reader.longest} tokens with the prompt (`max_length`, or the model's context)",
         "unreadable": "cannot be reproduced by the model's tokenizer",
         "empty": "are empty and cut off, so that there is no token to learn",
     }
-    parts = []
-    for name, items in found.left_out.items():
-        if items:
-            named = ", ".join(items[:NAMED]) + (", …" if len(items) > NAMED else "")
-            parts.append(f"{len(items)} texts {reasons[name]} (items {named})")
+    parts = [f"{len(items)} texts {reasons[name]} ({named(items)})" for name, items in found.left_out.items() if items]
     if not found.rows:
         raise DataError(f"nothing to learn: {'; '.join(parts) or 'no target has a weight above 0'}")
     for part in parts:
-        log.warning("not learned: %s", part)
+        tell_unfit(f"not learned: {part}", reader.unfit)
