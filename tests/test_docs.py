@@ -31,7 +31,7 @@ def blocks(language: str) -> list[tuple[Path, str]]:
 
 def outgrow_commands() -> list[str]:
     lines = [line for _, text in blocks("bash") for line in text.splitlines()]
-    recipes = [path.read_text().splitlines()[0].lstrip("# ") for path in sorted((ROOT / "examples").glob("*.yaml"))]
+    recipes = [path.read_text().splitlines()[0].lstrip("# ") for path in sorted((ROOT / "examples").rglob("*.yaml"))]
     return [line.split(" #")[0].strip() for line in [*lines, *recipes] if line.startswith("outgrow ")]
 
 

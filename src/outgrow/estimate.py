@@ -18,7 +18,7 @@ from outgrow.config.experiment import Experiment
 from outgrow.graph.step import Step
 from outgrow.models.identity import ModelSize, model_size
 
-CPU_FLOPS_PER_CORE = 4e10
+CPU_FLOPS_PER_CORE = 6e10
 GPU_FLOPS = 2e14
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 FULL_TRAINING_BYTES = 16
@@ -32,7 +32,7 @@ ANSWER_TOKENS = 24
 """Of a text that a model writes."""
 SCORED = 8
 """Candidates of an item that are scored."""
-WRITING_SLOWDOWN = 4.0
+WRITING_SLOWDOWN = 2.0
 NGRAM_SECONDS = 4.0
 
 

@@ -15,7 +15,7 @@ from outgrow.config.method import Evidential
 from outgrow.config.read import dump_experiment, presets, read_experiment
 from outgrow.errors import ConfigError, OutgrowError
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").rglob("*.yaml"))
 SUITES = [path for path in EXAMPLES if path.stem.endswith("suite")]
 
 GOOD = {

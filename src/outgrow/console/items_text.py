@@ -11,6 +11,7 @@ from outgrow.config.model import ModelSection
 from outgrow.config.read import read_experiment
 from outgrow.config.task import TaskSection
 from outgrow.data.load import load_task
+from outgrow.data.pool import with_gold
 from outgrow.data.show import show_items
 from outgrow.errors import ConfigError
 from outgrow.models.names import parse_name
@@ -25,7 +26,8 @@ def look_at_items(name: str, words: Sequence[str], n: int, model: str | None) ->
     one list, with `learned` beside it. Raises `ConfigError` and `DataError`.
     """
     reader = None if model is None else ModelSection(model=model)
-    if Path(name).suffix in (".yaml", ".yml"):
+    of_study = Path(name).suffix in (".yaml", ".yml")
+    if of_study:
         experiment = read_experiment(name, words)
         section, reader = experiment.task, reader or experiment.student
     elif words:
@@ -33,6 +35,8 @@ def look_at_items(name: str, words: Sequence[str], n: int, model: str | None) ->
     else:
         section = TaskSection(name=name)
     task = load_task(section)
+    if of_study:
+        task = with_gold(task)
     items = show_items(task, n, seed=section.split_seed)
     if reader is not None:
         look = _learning(reader) if task.kind == "generate" else _reading(reader)

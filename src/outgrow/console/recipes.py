@@ -17,7 +17,14 @@ def recipes_folder() -> Path:
 
 def list_recipes() -> list[dict[str, str]]:
     """Name, command and first sentence of every recipe, from the comment at its top."""
-    return [{"name": path.stem, "about": about(path)} for path in sorted(recipes_folder().glob("*.yaml"))]
+    return [{"name": name, "about": about(path)} for name, path in recipes().items()]
+
+
+def recipes() -> dict[str, Path]:
+    """Every recipe's file by its name: `quickstart`, `ablations/weights`."""
+    folder = recipes_folder()
+    paths = sorted(folder.rglob("*.yaml"), key=lambda path: (path.parent, path.name))
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
 
 
 def about(path: Path) -> str:
@@ -35,10 +42,11 @@ def copy_recipe(name: str, to: Path | None) -> Path:
 
     Raises `ConfigError` rather than overwrite a recipe; a data file that is there already is kept.
     """
-    known = {path.stem: path for path in recipes_folder().glob("*.yaml")}
+    known = recipes()
     if name not in known:
         raise ConfigError(f"no example named `{name}`; {suggest(name, sorted(known))}")
-    target = Path(f"{name}.yaml") if to is None else to / f"{name}.yaml" if to.is_dir() else to
+    file = known[name].name
+    target = Path(file) if to is None else to / file if to.is_dir() else to
     if target.exists():
         raise ConfigError(f"{target}: exists already; name another file")
     try:

@@ -31,11 +31,7 @@ def cut(task: Task, sizes: Sizes, seed: int) -> Task:
 
     Raises `DataError` where there are too few, or where all have one class (texts have none).
     """
-    has_gold = np.flatnonzero(task.items.gold >= 0)
-    unlabelled = len(task.items) - len(has_gold)
-    if unlabelled:
-        note = f"Items without a label left out, as every part of a study is compared with gold: {unlabelled}."
-        task = replace(task.take(has_gold), notes=(*task.notes, note))
+    task = with_gold(task)
     pool = task.take(_rows(task, sizes, seed))
     if pool.kind != "generate":
         _refuse_one_class(pool)
@@ -43,6 +39,16 @@ def cut(task: Task, sizes: Sizes, seed: int) -> Task:
         return pool
     note = f"Items that this study uses: {len(pool.items)} of {len(task.items)} (drawn by split_seed {seed})."
     return replace(pool, notes=(*pool.notes, note))
+
+
+def with_gold(task: Task) -> Task:
+    """The items that a study can use at all; a note counts the others."""
+    has_gold = np.flatnonzero(task.items.gold >= 0)
+    unlabelled = len(task.items) - len(has_gold)
+    if not unlabelled:
+        return task
+    note = f"Items without a label left out, as every part of a study is compared with gold: {unlabelled}."
+    return replace(task.take(has_gold), notes=(*task.notes, note))
 
 
 def _rows(task: Task, sizes: Sizes, seed: int) -> Int[np.ndarray, "row"]:
