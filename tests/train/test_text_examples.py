@@ -12,7 +12,14 @@ from outgrow.errors import ConfigError, DataError
 from outgrow.models.load import load_causal_lm, load_tokenizer
 from outgrow.models.prompting import prompter_of
 from outgrow.texts import TextTargets
-from outgrow.train.answer_states import answer_states, confidences, logits_of, output_layer, require_plain_logits
+from outgrow.train.answer_states import (
+    answer_states,
+    confidences,
+    logits_of,
+    output_layer,
+    output_matrix,
+    require_plain_logits,
+)
 from outgrow.train.fine_tune import with_adapter
 from outgrow.train.text_examples import CERTAIN, TextExamples, TextLoss
 from outgrow.train.text_rows import Reader, tokenize_targets
@@ -209,6 +216,21 @@ def test_models_that_cap_or_scale_their_logits_are_refused(family):
 @pytest.mark.parametrize("family", ["llama", "gpt2", "phi", "gemma3"])
 def test_plain_models_are_not_refused(family):
     require_plain_logits(fresh_model(family).eval(), family)
+
+
+def test_a_frozen_output_layer_is_converted_once_and_a_trained_one_every_time():
+    frozen, trained = torch.nn.Linear(3, 5), torch.nn.Linear(3, 5)
+    frozen.requires_grad_(False)
+    first = output_matrix(frozen, torch.bfloat16)
+    assert first.dtype == torch.bfloat16
+    assert output_matrix(frozen, torch.bfloat16) is first
+    assert output_matrix(frozen, torch.float32).equal(frozen.weight)
+    before = output_matrix(trained, torch.bfloat16)
+    with torch.no_grad():
+        trained.weight.add_(1.0)
+    after = output_matrix(trained, torch.bfloat16)
+    assert after.equal(trained.weight.bfloat16())
+    assert not after.equal(before)
 
 
 def test_an_adapter_on_the_output_layer_is_refused():

@@ -7,6 +7,7 @@ state; models that scale or cap their logits afterwards are refused.
 """
 
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float, Int
@@ -67,8 +68,23 @@ def token_logprobs(
 def logits_of(hidden: Float[Tensor, "token dim"], head: torch.nn.Linear) -> Float[Tensor, "token vocab"]:
     """Computed in the hidden states' precision, in float32 or better from there on."""
     bias = None if head.bias is None else head.bias.to(hidden.dtype)
-    logits = linear(hidden, head.weight.to(hidden.dtype), bias)
+    logits = linear(hidden, output_matrix(head, hidden.dtype), bias)
     return logits if logits.dtype == torch.float64 else logits.float()
+
+
+_CONVERTED: WeakKeyDictionary[torch.nn.Module, Tensor] = WeakKeyDictionary()
+
+
+def output_matrix(head: torch.nn.Linear, dtype: torch.dtype) -> Float[Tensor, "vocab dim"]:
+    """The output layer's weights in the precision of the arithmetic.
+
+    A frozen layer is converted once: to do it at every update would take a CPU longer than the rest of the loss.
+    """
+    if head.weight.requires_grad or head.weight.dtype == dtype:
+        return head.weight.to(dtype)
+    if head not in _CONVERTED or _CONVERTED[head].dtype != dtype:
+        _CONVERTED[head] = head.weight.to(dtype)
+    return _CONVERTED[head]
 
 
 def language_model(model: torch.nn.Module) -> PreTrainedModel:

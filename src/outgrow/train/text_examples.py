@@ -25,7 +25,7 @@ from torch import Tensor
 from outgrow.align.targets import split_logprob
 from outgrow.losses.self_training import ramp
 from outgrow.losses.tokens import evidential_token_loss, soft_label_loss
-from outgrow.train.answer_states import answer_states, confidences, output_layer
+from outgrow.train.answer_states import answer_states, confidences, output_layer, output_matrix
 from outgrow.train.text_rows import TextRow
 
 
@@ -68,10 +68,11 @@ class TextLoss:
             "token_weight": token_weight,
             "self_training": 0.0 if own is None else own["gamma_max"] * ramp(progress, own["ramp"]),
         }
+        matrix = output_matrix(head, hidden.dtype)
         if self.loss["type"] == "cross_entropy":
-            return soft_label_loss(hidden, head.weight, label, prob, **common).total
+            return soft_label_loss(hidden, matrix, label, prob, **common).total
         return evidential_token_loss(
-            hidden, head.weight, label, prob, **common,
+            hidden, matrix, label, prob, **common,
             kl=self.loss["kl"], kl_weight=self.loss["kl_weight"], clamp=self.loss["kl_clamp"],
             annealing=progress if self.loss["kl_anneal"] else 1.0,
         ).total  # fmt: skip
