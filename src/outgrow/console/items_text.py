@@ -35,8 +35,8 @@ def look_at_items(name: str, words: Sequence[str], n: int, model: str | None) ->
     else:
         section = TaskSection(name=name)
     task = load_task(section)
-    if of_study:
-        task = with_gold(task)
+    # A study leaves out what has no gold, and says so; here such items are worth a look too.
+    notes = with_gold(task).notes if of_study else task.notes
     items = show_items(task, n, seed=section.split_seed)
     if reader is not None:
         look = _learning(reader) if task.kind == "generate" else _reading(reader)
@@ -47,7 +47,7 @@ def look_at_items(name: str, words: Sequence[str], n: int, model: str | None) ->
         **about,
         "metric": task.metric,
         "model": reader and reader.model,
-        "notes": list(task.notes),
+        "notes": list(notes),
         "shown": items,
     }
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from outgrow.config.experiment import Experiment
 from outgrow.config.model import ModelSection
+from outgrow.errors import DataError
 from outgrow.graph.event import Outcome
 from outgrow.graph.step import Step, walk
 from outgrow.graph.store import Store
@@ -76,7 +77,10 @@ def _models(experiment: Experiment) -> dict[str, Model]:
 
 
 def _model(section: ModelSection) -> Model:
-    size = model_size(section.model, section.revision)
+    try:
+        size = model_size(section.model, section.revision)
+    except DataError:  # a broken model has no result either, and its step says why
+        size = None
     return Model(section.model, section.adapt, None if size is None else size.n_params)
 
 
