@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 from peft import PeftModel
-from transformers import GenerationConfig, PreTrainedModel
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from outgrow.align.pieces import PieceTable
 from outgrow.align.spans import spell
@@ -71,9 +71,7 @@ def load_writer(section: Mapping[str, Any], folder: Path | None, device: torch.d
     `section` has what `text_experiment.READING` lists. Raises `DataError`.
     """
     name, revision, trusted = section["model"], section["revision"], section["trust_remote_code"]
-    tokenizer = load_tokenizer(name, revision, trust_remote_code=trusted)
-    if not tokenizer.is_fast:
-        raise DataError(f"model `{name}`: its tokenizer cannot say which bytes its tokens stand for (no fast version)")
+    tokenizer = spelling_tokenizer(section)
     if folder is None:
         lm = load_causal_lm(name, revision, dtype=section["dtype"], device=device, trust_remote_code=trusted)
     else:
@@ -85,6 +83,15 @@ def load_writer(section: Mapping[str, Any], folder: Path | None, device: torch.d
     longest = usable_length(lm, tokenizer, section["max_length"])
     prompter, spelling = prompter_of(tokenizer, section["chat"]), spelling_of(tokenizer.backend_tokenizer)
     return Writer(lm, prompter, spelling, longest, section["unfit"])
+
+
+def spelling_tokenizer(section: Mapping[str, Any]) -> PreTrainedTokenizerBase:
+    """The model's tokenizer. `DataError` for one that cannot tell which bytes its tokens stand for."""
+    name, revision, trusted = section["model"], section["revision"], section["trust_remote_code"]
+    tokenizer = load_tokenizer(name, revision, trust_remote_code=trusted)
+    if not tokenizer.is_fast:
+        raise DataError(f"model `{name}`: its tokenizer cannot say which bytes its tokens stand for (no fast version)")
+    return tokenizer
 
 
 def load_trained(section: Mapping[str, Any], folder: Path, device: torch.device | str) -> PreTrainedModel:

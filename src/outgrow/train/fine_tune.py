@@ -7,7 +7,7 @@ on where it was.
 
 Weights that are trained are kept in float32 whatever `dtype` says: in bfloat16 a step of 1e-5 would round to nothing.
 `dtype` is the precision of the forward pass and, on a GPU, of the frozen weights under an adapter. A CPU converts as
-it goes: an update of SmolLM2-135M under an adapter took 1.7 times as long with weights in bfloat16 as in float32.
+it goes: an update of SmolLM2-135M under an adapter took 1.6 times as long with weights in bfloat16 as in float32.
 
 `model/` is a plain Hugging Face folder with its tokenizer, or a PEFT one that names its base model. The base of a
 model that was cut after some layers is nowhere on disk, so there the adapter is merged into the weights.

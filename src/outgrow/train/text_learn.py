@@ -24,11 +24,11 @@ from outgrow.data.task import Task
 from outgrow.errors import ConfigError, DataError
 from outgrow.graph.step import Job
 from outgrow.models.batches import usable_length
-from outgrow.models.load import load_causal_lm, load_tokenizer, pick_device
+from outgrow.models.load import load_causal_lm, pick_device
 from outgrow.models.prompting import prompter_of
 from outgrow.models.quiet import quiet
 from outgrow.models.unfit import NAMED
-from outgrow.models.writer import load_trained
+from outgrow.models.writer import load_trained, spelling_tokenizer
 from outgrow.texts import TextTargets
 from outgrow.train.answer_states import output_layer, require_plain_logits
 from outgrow.train.aside import kept_aside
@@ -84,9 +84,7 @@ def pupil_of(job: Job, section: Mapping[str, Any], folder: Path | None = None) -
     Raises `DataError` for what cannot learn texts: no fast tokenizer, logits that are scaled or capped.
     """
     name, revision, trusted = section["model"], section["revision"], section["trust_remote_code"]
-    tokenizer = load_tokenizer(name, revision, trust_remote_code=trusted)
-    if not tokenizer.is_fast:
-        raise DataError(f"model `{name}`: its tokenizer cannot say which bytes its tokens stand for (no fast version)")
+    tokenizer = spelling_tokenizer(section)
     device = pick_device(job.hints)
     dtype = weight_dtype(section, device)
     if folder is None:
