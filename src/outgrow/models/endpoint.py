@@ -1,0 +1,328 @@
+"""`Endpoint`: a model behind an OpenAI-compatible server, asked many questions at a time.
+
+The `openai` package sends a request again after 408, 409, 429, 5xx, timeouts and cut connections, honouring
+Retry-After. What it takes for an answer is looked at here: a server may send something that is no JSON, nothing at
+all, fewer samples than were asked for, or the name of another model. Every answer is kept before it counts
+(`answer_store.py`), so that asking again costs only what is missing.
+
+Three kinds of trouble. One item's (the server refuses it, or answers with nothing): its answer is a `Refusal`. The
+server's (down, too busy, confused): the questions that got no answer are named at the end, and asked when the same
+command runs again. The account's (no key, no such model, no money left): nothing further is asked.
+"""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Event, Lock
+from typing import Any, NamedTuple
+
+import httpx2
+import openai
+
+from outgrow.errors import StepFailed
+from outgrow.models.answer_store import AnswerStore, Usage, key_of
+from outgrow.models.purse import Purse
+from outgrow.models.talk import Conversation, messages
+from outgrow.models.unfit import named
+
+TRIES = 3
+"""For an answer that is empty or no JSON; the first request counted."""
+PAUSE = 0.5
+"""Seconds before an answer that is no JSON is asked for again; doubled every time."""
+FRAME_TOKENS = 16
+"""At most so many tokens does a chat template put around a message."""
+QUOTED = 200
+"""Characters of a server's words that a message repeats."""
+OF_ACCOUNT = (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError)
+NO_KEY = "none"
+"""Sent where there is no key: the package wants one, local servers do not look."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What one item is asked, and how it is to be answered."""
+
+    item: str
+    conversation: Conversation
+    fields: Mapping[str, Any]
+    """Of the request: `temperature`, `stop`, …"""
+    samples: int = 1
+    seed: int | None = None
+    """Of samples; further requests for missing ones count on from it."""
+
+
+class Choice(NamedTuple):
+    """One answer."""
+
+    text: str
+    ended: bool
+    """Whether the model came to an end by itself."""
+    tokens: tuple[Mapping[str, Any], ...] | None
+    """With `token`, `bytes`, `logprob` and perhaps `top_logprobs` each; `None` if the server does not tell."""
+
+
+class Reply(NamedTuple):
+    """All samples of a question."""
+
+    choices: tuple[Choice, ...]
+    usage: Usage
+
+
+class Refusal(NamedTuple):
+    """Why an item has no answer, and never will have."""
+
+    reason: str
+
+
+class Unreachable(Exception):
+    """The server's trouble: the same question may be answered later."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What came of many questions."""
+
+    answers: list[Reply | Refusal]
+    served: tuple[str, ...]
+    """Names under which the server answered that are not the model's."""
+
+    @property
+    def usage(self) -> Usage:
+        """What these answers took, whenever they were bought."""
+        return sum((one.usage for one in self.answers if isinstance(one, Reply)), Usage())
+
+
+@dataclass
+class Endpoint:
+    """A server's model as `config.endpoint.EndpointSection` describes it."""
+
+    section: Mapping[str, Any]
+    store: AnswerStore
+    _stop: Event = field(default_factory=Event)
+    _lock: Lock = field(default_factory=Lock)
+    _served: dict[str, None] = field(default_factory=dict)
+    _silent: int = 0
+    """Questions in a row that the server did not answer."""
+
+    @property
+    def model(self) -> str:
+        return str(self.section["model"])
+
+    @property
+    def url(self) -> str:
+        return str(self.section["url"])
+
+    @cached_property
+    def client(self) -> openai.OpenAI:
+        """Connections are made when they are needed."""
+        return openai.OpenAI(
+            api_key=os.environ.get(self.section["key"]) or NO_KEY,
+            base_url=self.url,
+            timeout=self.section["timeout"],
+            max_retries=self.section["retries"],
+        )
+
+    @cached_property
+    def purse(self) -> Purse:
+        """What is left of the budget."""
+        return Purse(self.section, self.store.spent(self.url, self.model))
+
+    def ask(
+        self, questions: Sequence[Question], report: Callable[[str, float], None] = lambda message, share: None
+    ) -> Asked:
+        """An answer to every question, in order.
+
+        Raises `StepFailed` if some got none because of the server or the account; all others are kept.
+        """
+        self._stop.clear()
+        self._silent = 0
+        answers: dict[int, Reply | Refusal] = {}
+        troubles: dict[int, str] = {}
+        with (
+            self.store.exclusive(self.url, self.model),
+            ThreadPoolExecutor(self.section["concurrency"]) as pool,
+        ):
+            futures = {pool.submit(self._one, question): number for number, question in enumerate(questions)}
+            try:
+                for done, future in enumerate(as_completed(futures), start=1):
+                    found = future.result()
+                    if isinstance(found, str):
+                        troubles[futures[future]] = found
+                    else:
+                        answers[futures[future]] = found
+                    report(f"answer {done} of {len(questions)}", done / len(questions))
+            except BaseException:
+                self._stop.set()
+                raise
+        if troubles:
+            raise StepFailed(self._left_over(questions, troubles))
+        self._tell_served()
+        return Asked([answers[number] for number in range(len(questions))], tuple(self._served))
+
+    def _one(self, question: Question) -> Reply | Refusal | str:
+        """The answer, or the server's trouble in words; empty if it was not asked at all."""
+        if self._stop.is_set():
+            return ""
+        try:
+            found: Reply | Refusal | str = self._answer(question)
+        except Unreachable as trouble:
+            found = str(trouble)
+        with self._lock:
+            self._silent = self._silent + 1 if isinstance(found, str) else 0
+            if self._silent >= self.section["concurrency"]:
+                self._stop.set()
+        return found
+
+    def _answer(self, question: Question) -> Reply | Refusal:
+        """As many samples as were asked for, by as many requests as that takes."""
+        choices: list[Choice] = []
+        usage, blank = Usage(), 0
+        while len(choices) < question.samples:
+            body = self.body(question, len(choices))
+            try:
+                reply = self._bought(body, f"sample {len(choices)}, try {blank}")
+            except openai.APIStatusError as error:
+                return Refusal(self._refused(error))
+            new = [choice for choice in read_choices(reply) if choice.text.strip()]
+            choices += new[: question.samples - len(choices)]
+            usage += read_usage(reply, body)
+            blank += not new
+            if blank == TRIES:
+                return Refusal(f"an empty answer, {TRIES} times")
+        return Reply(tuple(choices), usage)
+
+    def body(self, question: Question, have: int) -> dict[str, Any]:
+        """The request for the samples that are still missing."""
+        missing = question.samples - have
+        return {
+            "model": self.model,
+            "messages": messages(question.conversation),
+            **question.fields,
+            **({"n": missing} if missing > 1 else {}),
+            **({} if question.seed is None else {"seed": question.seed + have}),
+            **self.section["options"],
+        }
+
+    # ---- one request ----------------------------------------------------------------------------------------
+
+    def _bought(self, body: Mapping[str, Any], place: str) -> dict[str, Any]:
+        """The reply from the disk, or from the server and then kept."""
+        key = key_of(self.url, body, place)
+        known = self.store.get(key)
+        if known is not None:
+            return known
+        expected = expected_usage(body)
+        self.purse.take(expected)
+        try:
+            reply = self._sent(body)
+            usage = read_usage(reply, body)
+            self.store.put(key, self.url, self.model, reply, usage)
+            self.purse.pay(usage)
+        finally:
+            self.purse.give_back(expected)
+        served = str(reply.get("model") or self.model)
+        if not (served.startswith(self.model) or self.model.endswith(served)):
+            self._served[served] = None
+        return reply
+
+    def _sent(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The server's reply, well-formed."""
+        reason = ""
+        for attempt in range(TRIES):
+            time.sleep(PAUSE * 2 ** (attempt - 1) if attempt else 0)
+            try:
+                return well_formed(self._posted(body))
+            except ValueError as error:
+                reason = f"no valid answer ({error})"
+        raise Unreachable(reason)
+
+    def _posted(self, body: Mapping[str, Any]) -> str:
+        try:
+            return self.client.post("/chat/completions", cast_to=httpx2.Response, body=dict(body)).text
+        except OF_ACCOUNT as error:
+            raise StepFailed(self._account(error)) from None
+        except openai.APIStatusError as error:
+            if error.status_code in (408, 409, 429) or error.status_code >= 500:
+                raise Unreachable(f"HTTP {error.status_code} to the end: {self._words(error)}") from None
+            raise
+        except openai.APITimeoutError:
+            raise Unreachable(f"no answer within {self.section['timeout']:g} s") from None
+        except openai.APIConnectionError as error:
+            raise Unreachable(f"the connection failed ({self._words(error.__cause__ or error)})") from None
+
+    # ---- sentences ------------------------------------------------------------------------------------------
+
+    def _words(self, error: BaseException) -> str:
+        """What a server or a library said, short, on one line, without the key."""
+        text = " ".join(str(error).split()) or type(error).__name__
+        key = os.environ.get(self.section["key"])
+        text = text.replace(key, "…") if key else text
+        return text if len(text) <= QUOTED else f"{text[:QUOTED]}…"
+
+    def _account(self, error: openai.APIStatusError) -> str:
+        where, key = f"`{self.model}` at {self.url}", self.section["key"]
+        if isinstance(error, openai.NotFoundError):
+            return f"{where}: the server knows no such model or address (404: {self._words(error)})"
+        state = "is not right for it" if os.environ.get(key) else "is not set"
+        return f"{where}: refused ({error.status_code}); the environment variable {key} {state}"
+
+    def _refused(self, error: openai.APIStatusError) -> str:
+        return f"HTTP {error.status_code}: {self._words(error)}"
+
+    def _left_over(self, questions: Sequence[Question], troubles: Mapping[int, str]) -> str:
+        items = named([questions[number].item for number in sorted(troubles)])
+        reasons = list(dict.fromkeys(reason for reason in troubles.values() if reason))
+        return (
+            f"`{self.model}` at {self.url}: {len(troubles)} of {len(questions)} questions got no answer ({items}):"
+            f" {'; '.join(reasons[:3])}. All answers are kept: run the same command again to ask only these"
+        )
+
+    def _tell_served(self) -> None:
+        if self._served:
+            log.warning("asked for `%s`, answered by %s", self.model, ", ".join(f"`{name}`" for name in self._served))
+
+
+def well_formed(text: str) -> dict[str, Any]:
+    """A reply with choices that have a message each. Raises `ValueError` for anything else."""
+    try:
+        reply = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("JSON that cannot be read") from error
+    if not isinstance(reply, dict) or not isinstance(reply.get("choices"), list):
+        raise ValueError("no `choices` in it")
+    if not all(isinstance(one, dict) and isinstance(one.get("message"), dict) for one in reply["choices"]):
+        raise ValueError("a choice without a message")
+    return reply
+
+
+def read_choices(reply: Mapping[str, Any]) -> Iterator[Choice]:
+    """The answers of a reply; one that was filtered or never written is empty."""
+    for one in reply["choices"]:
+        told = (one.get("logprobs") or {}).get("content")
+        tokens = tuple(told) if isinstance(told, list) and told else None
+        content = one["message"].get("content")
+        yield Choice(content if isinstance(content, str) else "", one.get("finish_reason") != "length", tokens)
+
+
+def read_usage(reply: Mapping[str, Any], body: Mapping[str, Any]) -> Usage:
+    """What the server counted; what is to be expected where it does not tell."""
+    told = reply.get("usage") or {}
+    read, written = told.get("prompt_tokens"), told.get("completion_tokens")
+    if isinstance(read, int) and isinstance(written, int):
+        return Usage(read, written)
+    texts = sum(len(choice.text) for choice in read_choices(reply))
+    return Usage(expected_usage(body).read, texts // 4)
+
+
+def expected_usage(body: Mapping[str, Any]) -> Usage:
+    """At most so much: a token has seldom less than three bytes; answers may be as long as allowed."""
+    read = sum(len(one["content"].encode(errors="replace")) // 3 + FRAME_TOKENS for one in body["messages"])
+    longest = body.get("max_tokens") or body.get("max_completion_tokens") or 0
+    return Usage(read, int(longest) * int(body.get("n", 1)))

@@ -1,0 +1,255 @@
+"""A model behind a server: everything that a server can do wrong, and what was paid for."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loopback import Body, choice, echo, serving
+from outgrow.config.endpoint import EndpointSection
+from outgrow.errors import DataError, StepFailed
+from outgrow.models.answer_store import AnswerStore, Usage
+from outgrow.models.endpoint import Endpoint, Question, Refusal, Reply, read_choices, well_formed
+from outgrow.models.talk import asked
+
+
+def section(url: str, **changes: Any) -> dict[str, Any]:
+    named = {"type": "endpoint", "model": "tiny", "url": url, "timeout": 2.0, "retries": 6, **changes}
+    return EndpointSection.model_validate(named).model_dump(mode="json")
+
+
+def endpoint(folder: Path, url: str, **changes: Any) -> Endpoint:
+    return Endpoint(section(url, **changes), AnswerStore(folder / "answers.sqlite"))
+
+
+def questions(n: int, **changes: Any) -> list[Question]:
+    fields = {"temperature": 0.0, "max_tokens": 16}
+    return [Question(f"q{number}", asked(f"what is {number}?"), fields, **changes) for number in range(n)]
+
+
+def texts(answers: list[Reply | Refusal]) -> list[list[str]]:
+    return [[one.text for one in answer.choices] if isinstance(answer, Reply) else [] for answer in answers]
+
+
+def test_every_question_is_answered_in_order_and_bought_once(tmp_path: Path) -> None:
+    with serving() as server:
+        first = endpoint(tmp_path, server.url).ask(questions(40))
+        again = endpoint(tmp_path, server.url).ask(questions(40))
+        assert len(server.requests) == 40
+        assert server.most_at_once <= 8
+    assert texts(first.answers) == texts(again.answers) == [[f"what is {number}? (0)"] for number in range(40)]
+    assert first.usage == again.usage == Usage(400, 200)
+
+
+@pytest.mark.parametrize("fault", ["429", "500", "503", "408", "cut", "not json", "slow"])
+def test_a_fault_that_passes_is_outlasted(tmp_path: Path, fault: str) -> None:
+    def passing(count: int, body: Body) -> str | None:
+        return fault if count == 0 and int(body["messages"][-1]["content"][8:-1]) % 2 else None
+
+    with serving(fault=passing) as server:
+        found = endpoint(tmp_path, server.url, timeout=1.0).ask(questions(6))
+        assert len(server.requests) == 9
+    assert texts(found.answers) == [[f"what is {number}? (0)"] for number in range(6)]
+
+
+@pytest.mark.parametrize("fault", ["500", "not json"])
+def test_what_stays_broken_is_named_and_only_that_is_asked_again(tmp_path: Path, fault: str) -> None:
+    broken = {"what is 2?", "what is 5?"}
+    with serving(fault=lambda count, body: fault if body["messages"][-1]["content"] in broken else None) as server:
+        with pytest.raises(StepFailed, match=r"2 of 8 questions got no answer \(items q2, q5\).*same command") as told:
+            endpoint(tmp_path, server.url, retries=1).ask(questions(8))
+        assert "\n" not in str(told.value)
+        assert len(server.given) == 6
+        broken.clear()
+        before = len(server.requests)
+        found = endpoint(tmp_path, server.url).ask(questions(8))
+        assert len(server.requests) == before + 2
+    assert len([text for text in texts(found.answers) if text]) == 8
+
+
+def test_a_server_that_is_down_is_left_alone_soon(tmp_path: Path) -> None:
+    with serving() as server:
+        url = server.url
+    started = time.monotonic()
+    with pytest.raises(StepFailed, match=r"50 of 50 questions got no answer .*the connection failed"):
+        endpoint(tmp_path, url, retries=1, concurrency=4).ask(questions(50))
+    assert time.monotonic() - started < 10
+
+
+def test_a_server_that_ignores_n_is_asked_for_the_rest(tmp_path: Path) -> None:
+    with serving(fault=lambda count, body: "one choice") as server:
+        found = endpoint(tmp_path, server.url).ask(questions(2, samples=3, seed=11))
+        assert Counter(body.get("n", 1) for body in server.requests) == {3: 2, 2: 2, 1: 2}
+    assert texts(found.answers)[1] == [f"what is 1? ({seed})" for seed in (11, 12, 13)]
+
+
+def test_an_empty_answer_is_asked_for_again_and_then_refused(tmp_path: Path) -> None:
+    def empty(count: int, body: Body) -> str | None:
+        said = body["messages"][-1]["content"]
+        return "empty" if said == "what is 1?" or (said == "what is 0?" and count == 0) else None
+
+    with serving(fault=empty) as server:
+        for _ in range(2):
+            found = endpoint(tmp_path, server.url).ask(questions(3))
+            assert texts(found.answers) == [["what is 0? (0)"], [], ["what is 2? (0)"]]
+            assert isinstance(found.answers[1], Refusal)
+            assert "empty" in found.answers[1].reason
+        assert len(server.requests) == 2 + 3 + 1, "what was paid for is not bought again, be it empty"
+
+
+def test_a_request_that_is_refused_is_that_items_own_trouble(tmp_path: Path) -> None:
+    with serving(fault=lambda count, body: "400" if "1" in body["messages"][-1]["content"] else None) as server:
+        found = endpoint(tmp_path, server.url).ask(questions(3))
+    refusal = found.answers[1]
+    assert isinstance(refusal, Refusal)
+    assert "HTTP 400" in refusal.reason
+    assert "fault 400" in refusal.reason
+    assert [bool(text) for text in texts(found.answers)] == [True, False, True]
+
+
+@pytest.mark.parametrize(("status", "words"), [("401", "SOME_KEY is not right"), ("404", "no such model")])
+def test_trouble_with_the_account_stops_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str, words: str
+) -> None:
+    monkeypatch.setenv("SOME_KEY", "sk-very-secret")
+    with (
+        serving(fault=lambda count, body: status) as server,
+        pytest.raises(StepFailed, match=words),
+    ):
+        endpoint(tmp_path, server.url, key="SOME_KEY", concurrency=2).ask(questions(200))
+    assert len(server.requests) < 20
+
+
+def test_a_missing_key_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SOME_KEY", raising=False)
+    with (
+        serving(fault=lambda count, body: "401") as server,
+        pytest.raises(StepFailed, match="SOME_KEY is not set"),
+    ):
+        endpoint(tmp_path, server.url, key="SOME_KEY").ask(questions(1))
+
+
+def test_the_key_is_sent_and_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "sk-very-secret-0123456789"
+    monkeypatch.setenv("SOME_KEY", secret)
+
+    def tell_all(body: Body) -> list[dict[str, Any]]:
+        return [choice("fine")]
+
+    with serving(tell_all) as server:
+        endpoint(tmp_path, server.url, key="SOME_KEY").ask(questions(3))
+        assert {headers["authorization"] for headers in server.headers} == {f"Bearer {secret}"}
+    for path in tmp_path.iterdir():
+        assert secret.encode() not in path.read_bytes(), path
+
+    speaker = endpoint(tmp_path, "http://127.0.0.1:1/v1", key="SOME_KEY")
+    assert secret not in speaker._words(ValueError(f"you sent {secret}"))
+
+
+def test_another_models_name_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with serving(fault=lambda count, body: "other name") as server:
+        found = endpoint(tmp_path, server.url).ask(questions(2))
+    assert found.served == ("somebody-else",)
+    assert "answered by `somebody-else`" in caplog.text
+
+
+def test_a_budget_is_never_exceeded_and_a_larger_one_goes_on(tmp_path: Path) -> None:
+    with serving() as server:
+        with pytest.raises(StepFailed, match=r"budget.tokens: 100.*raise the budget"):
+            endpoint(tmp_path, server.url, budget={"tokens": 100}).ask(questions(20))
+        spent = len(server.given) * 15
+        assert 0 < spent <= 100
+        prices = {"input": 1e6, "output": 1e6}
+        with pytest.raises(StepFailed, match=r"budget.money"):
+            endpoint(tmp_path, server.url, budget={"money": 150}, prices=prices).ask(questions(20))
+        assert len(server.given) * 15 <= 150
+        found = endpoint(tmp_path, server.url, budget={"tokens": 1000}).ask(questions(20))
+        assert len(server.given) == 20
+    assert found.usage.total == 300
+
+
+def test_usage_that_is_not_told_is_estimated(tmp_path: Path) -> None:
+    with serving(fault=lambda count, body: "no usage") as server:
+        found = endpoint(tmp_path, server.url).ask(questions(1))
+    assert found.usage.read > 0
+    assert found.usage.written == len("what is 0? (0)") // 4
+
+
+def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
+    (tmp_path / "answers.sqlite").write_text("these are no answers, but something else altogether")
+    with pytest.raises(DataError, match=r"answers\.sqlite.*move it away"):
+        AnswerStore(tmp_path / "answers.sqlite")
+
+
+def _ask_forever(folder: Path, url: str) -> None:
+    endpoint(folder, url, concurrency=4).ask(questions(400))
+
+
+def test_killed_at_any_moment_nothing_kept_is_bought_twice(tmp_path: Path) -> None:
+    """After SIGKILL only requests that were under way are sent a second time."""
+    with serving(latency=0.01) as server:
+        for _ in range(3):
+            child = multiprocessing.get_context("spawn").Process(target=_ask_forever, args=(tmp_path, server.url))
+            child.start()
+            before = len(server.given)
+            deadline = time.monotonic() + 60
+            while len(server.given) < before + 40 and child.is_alive() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert child.pid is not None
+            os.kill(child.pid, signal.SIGKILL)
+            child.join()
+        found = endpoint(tmp_path, server.url).ask(questions(400))
+        twice = sum(count - 1 for count in Counter(server.given).values())
+    assert texts(found.answers) == [[f"what is {number}? (0)"] for number in range(400)]
+    assert twice <= 3 * 4
+
+
+def test_two_processes_share_what_they_bought_and_the_limit(tmp_path: Path) -> None:
+    with serving(latency=0.01) as server:
+        asking = [
+            threading.Thread(target=lambda: endpoint(tmp_path, server.url, concurrency=3).ask(questions(60)))
+            for _ in range(2)
+        ]
+        for thread in asking:
+            thread.start()
+        for thread in asking:
+            thread.join()
+        assert len(server.given) == 60
+        assert server.most_at_once <= 3
+
+
+@pytest.mark.slow
+def test_a_thousand_questions_to_a_faulty_server(tmp_path: Path) -> None:
+    """Every answer once, and not much longer than the server's own latency asks for."""
+    latency, concurrency = 0.5, 32
+    faults = ["429", "500", "cut", "not json"]
+
+    def fault(count: int, body: Body) -> str | None:
+        number = int(body["messages"][-1]["content"][8:-1])
+        return faults[number // 50 % 4] if number % 50 == 7 and count == 0 else None
+
+    with serving(echo, fault, latency) as server:
+        started = time.monotonic()
+        found = endpoint(tmp_path, server.url, concurrency=concurrency, timeout=30.0).ask(questions(1000))
+        took = time.monotonic() - started
+        assert len(server.requests) == 1020
+        assert set(Counter(server.given).values()) == {1}
+    assert texts(found.answers) == [[f"what is {number}? (0)"] for number in range(1000)]
+    assert took < 1.3 * 1020 * latency / concurrency + 1
+
+
+@given(st.text())
+def test_no_reply_breaks_the_reader(text: str) -> None:
+    try:
+        reply = well_formed(text)
+    except ValueError:
+        return
+    assert list(read_choices(reply)) is not None
