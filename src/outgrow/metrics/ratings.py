@@ -1,0 +1,111 @@
+"""The arithmetic of a language model as judge: from what it wrote to ratings, and from ratings to wins.
+
+A judge is asked to give one rating per scale in double brackets ("Content Rating: [[7]] Style Rating: [[9]]"), several
+times at a temperature above zero. The samples are brought to one rating per scale thus (Somerstep et al. 2024,
+arXiv 2405.16236):
+
+1. every `[[number]]` of a sample is one of its ratings, in the order in which it wrote them;
+2. samples whose number of ratings is not the median number are dropped (they rated twice, or refused);
+3. what is left is averaged, scale by scale;
+4. the question has *failed* (None) if there are more or fewer ratings than scales, or an average lies outside its
+   scale. A failed question has no rating; it is not a rating of zero.
+
+Here is no model and no prompt. What the judged text says is no danger to the parser, but may be one to the judge.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean, median_low
+
+import numpy as np
+from jaxtyping import Float
+
+from outgrow.errors import ConfigError
+
+RATING = re.compile(r"\[\[\s*+([+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++))\s*+\]\]")
+"""`[[7]]`, `[[ -0.5 ]]`; neither `[[7/10]]` nor `[[1e3]]` nor `[[seven]]`.
+
+Nothing is tried twice (`++`, `*+`): a long run of digits takes no longer than to read it.
+"""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a rating is about, and its ends, which belong to it."""
+
+    name: str
+    lowest: float
+    highest: float
+
+    def __post_init__(self) -> None:
+        if not -math.inf < self.lowest < self.highest < math.inf:
+            ends = f"lowest {self.lowest:g}, highest {self.highest:g}"
+            raise ConfigError(f"scale `{self.name}`: {ends}; give two finite numbers, the lowest rating first")
+
+    def holds(self, rating: float) -> bool:
+        return self.lowest <= rating <= self.highest
+
+
+def parse_ratings(answer: str) -> list[float]:
+    """Every `[[number]]` of an answer, from left to right; anything else is passed over.
+
+    Numbers are integers and decimals in the digits 0 to 9, with or without a sign, with spaces around them or none.
+    One with so many digits that it is not finite is passed over. Text before or after can add numbers, but neither
+    change nor remove one: its ratings are a run of those of the longer text.
+
+    >>> parse_ratings("Content Rating: [[7]] Style Rating: [[ 8.5 ]], not [[high]]")
+    [7.0, 8.5]
+    """
+    numbers = map(float, RATING.findall(answer))
+    return [number for number in numbers if math.isfinite(number)]
+
+
+def agreed_rating(samples: Sequence[str], scales: Sequence[Scale]) -> list[float] | None:
+    """One rating per scale from several answers to one question, or None if the question failed; see the module.
+
+    With an even number of samples the median may fall between two counts, and be no sample's own: it is then the
+    lower of the two (`statistics.median_low`), so that some sample is always kept. Without samples a question failed.
+    Means are exact until they are rounded once: the order of the samples never matters, nor does taking all twice.
+
+    >>> content, style = Scale("content", 1.0, 10.0), Scale("style", 1.0, 10.0)
+    >>> agreed_rating(["[[7]] [[9]]", "[[8]] [[9]]", "I would say [[8]]."], [content, style])
+    [7.5, 9.0]
+    >>> agreed_rating(["[[7]] [[11]]"], [content, style]) is None
+    True
+    """
+    parsed = [parse_ratings(sample) for sample in samples]
+    if not parsed or median_low(map(len, parsed)) != len(scales):
+        return None
+    kept = [ratings for ratings in parsed if len(ratings) == len(scales)]
+    # Not `fmean`: its sum overflows where a judge writes 308 digits.
+    means = [mean(ratings) for ratings in zip(*kept, strict=True)]
+    inside = all(scale.holds(value) for scale, value in zip(scales, means, strict=True))
+    return means if inside else None
+
+
+def swap_mean(first: Sequence[float] | None, second: Sequence[float] | None) -> list[float] | None:
+    """Mean of the ratings that the same texts got in two orders, which cancels a taste for the first or the last.
+
+    Both list the ratings by text, not by place: of the second order, the caller has undone the swap. None if either
+    order failed, for a single one would bring the taste back.
+
+    >>> swap_mean([7.0, 4.0], [6.0, 5.0])
+    [6.5, 4.5]
+    """
+    if first is None or second is None:
+        return None
+    return [mean(pair) for pair in zip(first, second, strict=True)]
+
+
+def win_rate(own: Float[np.ndarray, "item"], reference: Float[np.ndarray, "item"]) -> Float[np.ndarray, "item"]:
+    """1 where the own text is rated higher, 0 where the reference's is, 0.5 where both are equal.
+
+    The mean over items is the win rate. NaN marks a failed question, in the ratings and in the result.
+
+    >>> win_rate(np.array([8.0, 5.0, 5.0, np.nan]), np.array([7.5, 5.0, 9.0, 5.0]))
+    array([1. , 0.5, 0. , nan])
+    """
+    wins = (own > reference) + 0.5 * (own == reference)
+    return np.where(np.isnan(own) | np.isnan(reference), np.nan, wins)
