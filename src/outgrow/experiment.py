@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import CrossEntropy, Evidential, Method, SelfTraining, Variant
 from outgrow.config.model import ModelSection, NgramSection, Supervisor
@@ -36,6 +37,12 @@ class Stage:
     @property
     def data(self) -> dict[str, Step]:
         return {"pool": self.pool, "split": self.split}
+
+
+def student_here(experiment: Experiment) -> ModelSection:
+    """The student, where it is trained on this machine (`fit.py` has seen to it)."""
+    assert isinstance(experiment.student, ModelSection), "students behind a server are refused before"
+    return experiment.student
 
 
 # ---- items ----------------------------------------------------------------------------------------------
@@ -64,6 +71,7 @@ def supervisor_steps(stage: Stage) -> dict[str, Step]:
 
 def supervisor_step(stage: Stage, name: str, section: Supervisor) -> Step:
     label = f"{name}, seed {stage.seed}"
+    assert not isinstance(section, EndpointSection), "supervisors behind a server are refused before"
     if isinstance(section, NgramSection):
         params = {**dump(section, without=["type"]), "seed": stage.seed, "source": name}
         return Step("supervisor", "outgrow.supervise.ngram:train_ngram", params, stage.data, label=label)
@@ -197,7 +205,7 @@ def taught_student(stage: Stage, section: ModelSection, labels: Step, method: Me
 
 def adjusted(stage: Stage, labels: Step, method: Method, variant: Variant) -> Step:
     """The student of one method in one variant."""
-    student = stage.experiment.student
+    student = student_here(stage.experiment)
     taught = taught_student(stage, student, labels, method, trained="self_training" in variant)
     trained = " + self-training" if "self_training" in variant else ""
     label = f"{method.name}{trained}, seed {stage.seed}"
@@ -227,7 +235,7 @@ def ceiling(stage: Stage, section: ModelSection) -> Step:
 
 def untouched_step(experiment: Experiment, stages: Sequence[Stage]) -> Step:
     """The student's zero-shot answers to the test items of every seed, in one pass."""
-    section = experiment.student
+    section = student_here(experiment)
     params = {
         **dump(section, only=["model", "revision", "dtype", "max_length", "trust_remote_code"]),
         "identity": model_identity(section.model, section.revision),

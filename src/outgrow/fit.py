@@ -5,9 +5,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from outgrow.config.decoding import Decoding
+from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Evidential, JointDecoding, KeepAll, Method, SingleSource
-from outgrow.config.model import ModelSection
+from outgrow.config.model import ModelSection, NgramSection, Supervisor
+from outgrow.config.refine import InferAndRespond, Refine
 from outgrow.data.task import Kind
 from outgrow.errors import ConfigError, suggest
 
@@ -24,39 +27,59 @@ def require_fit(experiment: Experiment, kind: Kind) -> None:
 
 def vote_complaints(experiment: Experiment) -> Iterator[str]:
     """What a study of classes or options cannot have."""
+    for where, speaker in {"student": experiment.student, **_named(experiment)}.items():
+        if isinstance(speaker, EndpointSection):
+            yield f"{where}: an endpoint writes texts; use a model or n-grams here, or a task of kind *generate*"
     for method in experiment.methods:
         if isinstance(method.combine, JointDecoding):
             yield f"method `{method.name}`: `joint_decoding` chooses among texts; use `naive` or `vote`"
         if method.preference is not None:
             yield f"method `{method.name}`: `preference` compares texts; remove it"
+        if method.refine is not None:
+            yield f"method `{method.name}`: `refine` rewrites texts; remove it"
     for where, section in _models(experiment):
+        if section.adapt == "none":
+            yield f"{where}.adapt: `none` is for texts; use `probe`, `lora` or `full`"
         if section.training.keep == "best":
             yield f"{where}.training.keep: `best` is for texts; choose `epochs` by `tune` instead"
 
 
 def text_complaints(experiment: Experiment) -> Iterator[str]:
     """What a study of texts cannot have."""
-    for name, section in experiment.supervisors.items():
-        if not isinstance(section, ModelSection):
+    for name, supervisor in experiment.supervisors.items():
+        if isinstance(supervisor, NgramSection):
             yield f"supervisors.{name}: an n-gram model cannot write; give it a `model`"
     for where, section in _models(experiment):
         if section.adapt == "probe":
             yield f"{where}.adapt: a `probe` cannot write; use `lora` or `full`"
+    if isinstance(experiment.student, ModelSection) and experiment.student.adapt == "none":
+        yield "student.adapt: `none` learns nothing; use `lora` or `full`"
+    if isinstance(experiment.student, EndpointSection):
+        yield "student: a model behind a server cannot be trained from here; give it a `model` of this machine"
     for variant in experiment.variants:
         if variant not in TEXT_VARIANTS:
             yield f"variants: `{variant}` is for classes; texts have {_listed(TEXT_VARIANTS)}"
     for key, decoding in {"labelling": experiment.labelling, "answering": experiment.answering}.items():
-        if not decoding.sample and decoding.candidates > decoding.beams:
-            yield f"{key}.candidates: a search of {decoding.beams} beams ends with no more texts; raise `{key}.beams`"
+        yield from _decoding_complaints(key, decoding)
     for method in experiment.methods:
         yield from (f"method `{method.name}`: {complaint}" for complaint in _method_complaints(method, experiment))
 
 
+def _decoding_complaints(key: str, decoding: Decoding) -> Iterator[str]:
+    if not decoding.sample and decoding.candidates > decoding.beams:
+        yield f"{key}.candidates: a search of {decoding.beams} beams ends with no more texts; raise `{key}.beams`"
+    if not decoding.sample and decoding.beams > 1 and decoding.stop:
+        yield f"{key}.stop: a beam search cannot stop at a text; use `{key}.beams: 1` or `{key}.sample: true`"
+
+
+def _named(experiment: Experiment) -> dict[str, Supervisor]:
+    return {f"supervisors.{name}": section for name, section in experiment.supervisors.items()}
+
+
 def _models(experiment: Experiment) -> Iterator[tuple[str, ModelSection]]:
-    for name, section in experiment.supervisors.items():
+    for where, section in {**_named(experiment), "student": experiment.student}.items():
         if isinstance(section, ModelSection):
-            yield f"supervisors.{name}", section
-    yield "student", experiment.student
+            yield where, section
 
 
 def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
@@ -67,6 +90,11 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
         yield "combine.weights: `accuracy` is known of votes only; give one number per source"
     if isinstance(combine, JointDecoding):
         yield from _joint_complaints(combine, method.teachers(experiment.supervisors))
+    if method.refine is not None:
+        yield from _refine_complaints(method.refine, method)
+    for name in _scorers(method, experiment):
+        if isinstance(experiment.supervisors[name], EndpointSection):
+            yield f"supervisor `{name}` lives behind a server and cannot score texts; leave it out by `sources`"
     if loss.type not in TEXT_LOSSES:
         yield f"loss `{loss.type}` is for classes; texts have {_listed(TEXT_LOSSES)}"
     if isinstance(loss, Evidential) and loss.evidence != "exp_plus_one":
@@ -77,6 +105,27 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
         yield "self_training.harden: `balanced` counts classes; use `argmax`"
     if method.preference is not None and isinstance(method.preference.weights, dict):
         yield from _unknown("preference.weights", method.preference.weights, method.teachers(experiment.supervisors))
+
+
+def _scorers(method: Method, experiment: Experiment) -> Sequence[str]:
+    """Supervisors that must say what they think of others' texts."""
+    teachers = method.teachers(experiment.supervisors)
+    if method.preference is not None:
+        return teachers
+    return (method.combine.scorers or teachers) if isinstance(method.combine, JointDecoding) else ()
+
+
+def _refine_complaints(refine: Refine, method: Method) -> Iterator[str]:
+    yield from _decoding_complaints("refine.decoding", refine.decoding)
+    if isinstance(refine, InferAndRespond):
+        yield from _decoding_complaints("refine.naming", refine.naming)
+    if isinstance(refine.by, ModelSection) and refine.by.adapt not in ("none", "probe"):
+        yield f"refine.by.adapt: `{refine.by.adapt}` is not looked at, as nothing is trained; leave it out"
+    combine = method.combine
+    if isinstance(combine, JointDecoding) and (combine.writers or combine.beams):
+        yield "combine: `writers` and `beams` are of labels as they are; with `refine` the rewritten ones are pooled"
+    if refine.type == "self_bootstrap" and not (isinstance(combine, KeepAll) and combine.weights == "average"):
+        yield "refine: `self_bootstrap` hears no supervisor; leave `combine` out"
 
 
 def _joint_complaints(combine: JointDecoding, teachers: Sequence[str]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from outgrow.experiment import (
     labels_step,
     pool_step,
     split_step,
+    student_here,
     supervisor_steps,
     untouched_step,
     views_step,
@@ -23,6 +24,7 @@ from outgrow.experiment import (
 from outgrow.fit import require_fit
 from outgrow.graph.step import Step, walk
 from outgrow.models.zero_shot_ability import can_answer
+from outgrow.text_steps import gathered
 
 VARIANT_NAMES: Mapping[Variant, str] = {
     "self_training": "self-training",
@@ -103,12 +105,12 @@ def lay_out_texts(experiment: Experiment, stages: list[Stage]) -> tuple[tuple[St
         Row("floor", name, tuple(voices[name].test for voices in heard), source=name)
         for name in experiment.supervisors
     ]
-    if experiment.untouched and can_answer(experiment.student.model, experiment.student.revision):
+    if experiment.untouched and texts.can_write(experiment.student):
         answers = tuple(texts.answers(stage, None, texts.UNTOUCHED) for stage in stages)
         rows.append(Row("untouched", "untouched student", answers))
     rows.append(Row("ceiling", "ceiling", tuple(texts.answers(stage, texts.ceiling(stage)) for stage in stages)))
     rows += text_method_rows(experiment, stages, heard)
-    labels = tuple(texts.gathered({name: voice.strong for name, voice in voices.items()}) for voices in heard)
+    labels = tuple(gathered({name: voice.strong for name, voice in voices.items()}) for voices in heard)
     return labels, rows
 
 
@@ -160,7 +162,7 @@ def floor_rows(experiment: Experiment, voices: list[dict[str, Step]]) -> Iterato
 
 def untouched_rows(experiment: Experiment, stages: list[Stage]) -> Iterator[Row]:
     """The student before any training, where it is a language model that can answer."""
-    section = experiment.student
+    section = student_here(experiment)
     if not experiment.untouched or not can_answer(section.model, section.revision):
         return
     step = untouched_step(experiment, stages)
@@ -169,7 +171,7 @@ def untouched_rows(experiment: Experiment, stages: list[Stage]) -> Iterator[Row]
 
 def ceiling_rows(experiment: Experiment, stages: list[Stage]) -> Iterator[Row]:
     """The student on half B's gold; with a second view also the mean of both views' ceilings."""
-    main = [ceiling(stage, experiment.student) for stage in stages]
+    main = [ceiling(stage, student_here(experiment)) for stage in stages]
     yield Row("ceiling", "ceiling", tuple(main))
     if experiment.second_view is not None:
         second = [ceiling(stage, experiment.second_view) for stage in stages]

@@ -1,8 +1,9 @@
 """From an experiment on texts to its steps: the same picture as `experiment.py`, for tasks of kind *generate*.
 
     supervisors learn half A ─► they write half B's labels ─► combine ─► the student learns ─► everybody answers
-                                        │                                      │
-                                        └─► they score each other's texts, or the student's ─► pairs ─► preference
+                                      │         │    ▲                         │
+                                      │         └────┴ the student rewrites    │
+                                      └─► they score each other's texts, or the student's ─► pairs ─► preference
 
 Training and writing are steps of their own, so that a wider beam trains nothing again. Whatever a model says of texts,
 its own or others', is a table of `WeakTexts`.
@@ -11,25 +12,26 @@ its own or others', is a table of `WeakTexts`.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from outgrow.config.decoding import Decoding
+from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import CrossEntropy, JointDecoding, Method, Preference, SelfTraining
-from outgrow.config.model import ModelSection
-from outgrow.experiment import STUDENT, Stage, dump, hints, loss_params
+from outgrow.config.model import ModelSection, Speaker
+from outgrow.config.refine import Refine
+from outgrow.experiment import STUDENT, Stage, dump, hints, loss_params, student_here
 from outgrow.graph.step import Json, Step
-from outgrow.models.identity import model_identity
+from outgrow.models.zero_shot_ability import can_answer
+from outgrow.text_steps import gathered, reading_params, refined_step, scores_step, texts_step
 
-READING = ["model", "revision", "dtype", "max_length", "chat", "unfit", "trust_remote_code"]
-"""What of a model's section matters when it writes or scores."""
 UNTOUCHED = "untouched"
 
 
 @dataclass(frozen=True)
 class Voice:
-    """A trained supervisor, what it wrote for the student, and its answers to the test items."""
+    """A supervisor, what it wrote for the student, and its answers to the test items."""
 
-    section: ModelSection
-    model: Step
+    section: Speaker
+    model: Step | None
+    """Its training, if it has any."""
     strong: Step
     test: Step
 
@@ -46,68 +48,30 @@ class Labels:
 
 
 def voices(stage: Stage) -> dict[str, Voice]:
-    """Every weak source trained on half A's gold; each writes labels of half B and answers to the test items."""
+    """Every weak source, trained on half A's gold or told what to do; each labels half B and answers the test."""
     return {name: _voice(stage, name, section) for name, section in _sections(stage.experiment).items()}
 
 
-def _voice(stage: Stage, name: str, section: ModelSection) -> Voice:
-    params = {"adapt": section.adapt, "model": trained_params(section), "seed": stage.seed}
-    function = "outgrow.supervise.text_model:train_text_supervisor"
-    label = f"{name}, seed {stage.seed}"
-    model = Step("supervisor", function, params, stage.data, hints=hints(stage.experiment, section), label=label)
+def _voice(stage: Stage, name: str, section: Speaker) -> Voice:
+    model = _training(stage, name, section) if isinstance(section, ModelSection) and section.adapt != "none" else None
     labelling, answering = stage.experiment.labelling, stage.experiment.answering
     strong = texts_step(stage, section, model, name, "strong", labelling)
     return Voice(section, model, strong, texts_step(stage, section, model, name, "test", answering))
 
 
-def _sections(experiment: Experiment) -> dict[str, ModelSection]:
-    return {name: section for name, section in experiment.supervisors.items() if isinstance(section, ModelSection)}
+def _training(stage: Stage, name: str, section: ModelSection) -> Step:
+    params = {"adapt": section.adapt, "model": trained_params(section), "seed": stage.seed}
+    function = "outgrow.supervise.text_model:train_text_supervisor"
+    label = f"{name}, seed {stage.seed}"
+    return Step("supervisor", function, params, stage.data, hints=hints(stage.experiment, section), label=label)
 
 
-# ---- writing and scoring --------------------------------------------------------------------------------
-
-
-def texts_step(
-    stage: Stage, section: ModelSection, model: Step | None, name: str, part: str, decoding: Decoding
-) -> Step:
-    """What a model writes for one part's items; without a training step, the pretrained model."""
-    params = {
-        "model": reading_params(section),
-        "decoding": dump(decoding),
-        "part": part,
-        "seed": stage.seed,
-        "name": name,
+def _sections(experiment: Experiment) -> dict[str, Speaker]:
+    return {
+        name: section
+        for name, section in experiment.supervisors.items()
+        if isinstance(section, ModelSection | EndpointSection)
     }
-    inputs = {**stage.data, **({} if model is None else {"model": model})}
-    label = f"{part}: {name if model is None else model.label or name}"
-    return Step(
-        "texts",
-        "outgrow.supervise.write:write_texts",
-        params,
-        inputs,
-        hints=hints(stage.experiment, section),
-        label=label,
-    )
-
-
-def scores_step(stage: Stage, section: ModelSection, model: Step, name: str, tables: Mapping[str, Step]) -> Step:
-    """What a model thinks of all texts in `tables`."""
-    params = {"model": reading_params(section), "name": name}
-    inputs = {"pool": stage.pool, "model": model, **{f"texts.{key}": table for key, table in tables.items()}}
-    label = f"by {name}, seed {stage.seed}"
-    return Step(
-        "scores",
-        "outgrow.supervise.score:score_texts",
-        params,
-        inputs,
-        hints=hints(stage.experiment, section),
-        label=label,
-    )
-
-
-def reading_params(section: ModelSection) -> dict[str, Json]:
-    """What of a model's section changes what it writes."""
-    return {**dump(section, only=READING), "identity": model_identity(section.model, section.revision)}
 
 
 def trained_params(section: ModelSection) -> dict[str, Json]:
@@ -120,16 +84,34 @@ def trained_params(section: ModelSection) -> dict[str, Json]:
 
 
 def labels_for(stage: Stage, method: Method, heard: Mapping[str, Voice]) -> Labels:
-    """The texts that a method looks at: its teachers' best ones, or a pool that they score."""
+    """The texts that a method looks at: its teachers' best ones, as they are or rewritten, or a pool they score."""
     combine, heard = method.combine, taught_by(method, heard)
+    if method.refine is not None:
+        written = _refined(stage, method.refine, heard)
+    elif isinstance(combine, JointDecoding):
+        written = {name: _candidates(stage, name, heard[name], combine.beams) for name in combine.writers or heard}
+    else:
+        written = {name: voice.strong for name, voice in heard.items()}
     if not isinstance(combine, JointDecoding):
-        return Labels(gathered({name: voice.strong for name, voice in heard.items()}), {})
-    written = {name: _candidates(stage, name, heard[name], combine.beams) for name in combine.writers or heard}
-    scores = {
-        name: scores_step(stage, heard[name].section, heard[name].model, name, written)
-        for name in combine.scorers or heard
+        return Labels(gathered(written), {})
+    scorers = {name: heard[name] for name in combine.scorers or heard}
+    return Labels(gathered(written), _scores(stage, scorers, written))
+
+
+def _refined(stage: Stage, refine: Refine, heard: Mapping[str, Voice]) -> dict[str, Step]:
+    """Every teacher's labels rewritten; the strong model's own are the same whoever teaches."""
+    if refine.type == "self_bootstrap":
+        return {UNTOUCHED: refined_step(stage, refine, UNTOUCHED, None)}
+    return {name: refined_step(stage, refine, name, voice.strong) for name, voice in heard.items()}
+
+
+def _scores(stage: Stage, scorers: Mapping[str, Voice], tables: Mapping[str, Step]) -> dict[str, Step]:
+    """What each scorer thinks of all texts; only models of this machine can be asked that."""
+    return {
+        name: scores_step(stage, voice.section, voice.model, name, tables)
+        for name, voice in scorers.items()
+        if isinstance(voice.section, ModelSection)
     }
-    return Labels(gathered(written), scores)
 
 
 def taught_by(method: Method, heard: Mapping[str, Voice]) -> dict[str, Voice]:
@@ -145,13 +127,6 @@ def _candidates(stage: Stage, name: str, voice: Voice, beams: int | None) -> Ste
     return texts_step(stage, voice.section, voice.model, name, "strong", decoding)
 
 
-def gathered(written: Mapping[str, Step]) -> Step:
-    """Several sources' texts side by side."""
-    inputs = {f"source.{name}": step for name, step in written.items()}
-    params: dict[str, Json] = {"sources": list(written)}
-    return Step("labels", "outgrow.supervise.gather:gather_texts", params, inputs, label=", ".join(written))
-
-
 def taught_student(stage: Stage, method: Method, labels: Labels, trained: bool) -> Step:
     """The student's training on a method's targets and, where the method says so, on preferences after it."""
     inputs = {"pool": stage.pool, "labels": labels.texts, **_scored(labels.scores)}
@@ -164,7 +139,7 @@ def taught_student(stage: Stage, method: Method, labels: Labels, trained: bool) 
 
 
 def student_step(stage: Stage, method: Method, targets: Step, self_training: SelfTraining | None, label: str) -> Step:
-    section = stage.experiment.student
+    section = student_here(stage.experiment)
     params = {
         "adapt": section.adapt,
         "model": trained_params(section),
@@ -186,7 +161,7 @@ def ceiling(stage: Stage) -> Step:
 
 def preferring(stage: Stage, method: Method, student: Step, heard: Mapping[str, Voice]) -> Step:
     """The student tuned on what the supervisors prefer among its own texts."""
-    preference, section = method.preference, stage.experiment.student
+    preference, section = method.preference, student_here(stage.experiment)
     assert preference is not None, "only methods with a second stage are asked for one"
     params = {
         "adapt": section.adapt,
@@ -202,10 +177,10 @@ def preferring(stage: Stage, method: Method, student: Step, heard: Mapping[str, 
 
 def _pairs(stage: Stage, preference: Preference, student: Step, heard: Mapping[str, Voice]) -> Step:
     """The student's best and worst text for every item, by the supervisors' scores."""
-    section = stage.experiment.student
+    section = student_here(stage.experiment)
     candidates = texts_step(stage, section, student, STUDENT, "strong", preference.candidates)
     table = {STUDENT: candidates}
-    scores = {name: scores_step(stage, voice.section, voice.model, name, table) for name, voice in heard.items()}
+    scores = _scores(stage, heard, table)
     inputs = {
         "pool": stage.pool,
         "candidates": candidates,
@@ -214,6 +189,11 @@ def _pairs(stage: Stage, preference: Preference, student: Step, heard: Mapping[s
     }
     params = dump(preference, only=["epsilon", "weights", "logprobs"])
     return Step("pairs", "outgrow.combine.make_texts:make_pairs", params, inputs, label=student.label)
+
+
+def can_write(section: Speaker) -> bool:
+    """Whether a model answers without any training."""
+    return isinstance(section, EndpointSection) or can_answer(section.model, section.revision)
 
 
 def answers(stage: Stage, model: Step | None, name: str = STUDENT) -> Step:

@@ -40,6 +40,12 @@ class Candidate(NamedTuple):
         return float(self.pieces.logprob.sum())
 
     @property
+    def has_end(self) -> bool:
+        """Whether the writer ended the text itself: then its last piece is the end, one byte behind the text."""
+        end = self.pieces.end
+        return len(end) > 0 and int(end[-1]) > len(self.text.encode())
+
+    @property
     def mean_logprob(self) -> float:
         """Per piece: the length-normalised score that candidates are ranked by."""
         return self.logprob / max(1, len(self.pieces.logprob))

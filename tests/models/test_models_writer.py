@@ -15,13 +15,14 @@ from fresh import SEEDS
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.models.batches import Rows
-from outgrow.models.generator import Written, ended, ranked, write
+from outgrow.models.generator import ended, ranked, write
 from outgrow.models.load import load_tokenizer
 from outgrow.models.prompting import prompter_of
 from outgrow.models.ragged_sweep import ragged_sweep
 from outgrow.models.teacher_forcing import canonical, forced
 from outgrow.models.writer import Writer, load_writer
 from outgrow.supervise.score import score
+from outgrow.texts import Candidate
 
 SECTION: dict[str, Any] = {
     "model": "bundled:smollm2-135m@2",
@@ -30,9 +31,19 @@ SECTION: dict[str, Any] = {
     "max_length": 96,
     "chat": False,
     "unfit": "skip",
+    "system": None,
+    "type": "model",
     "trust_remote_code": False,
 }
-SEARCH = {"beams": 3, "candidates": 3, "sample": False, "temperature": 1.0, "top_p": 1.0, "max_new_tokens": 6}
+SEARCH = {
+    "beams": 3,
+    "candidates": 3,
+    "sample": False,
+    "temperature": 1.0,
+    "top_p": 1.0,
+    "max_new_tokens": 6,
+    "stop": [],
+}
 PROMPTS = ["say noon", "what is the time in Köln just now", "half past", "say noon twice, 😀 please"]
 TEXTS = [["at noon", "", "zwölf Uhr 😀"], ["now"], ["half past ten", "half  past\tten"], ["noon noon"]]
 
@@ -48,7 +59,7 @@ def job(folder: Path, **hints: Any) -> Job:
     return Job(folder / "out", {}, folder / "scratch", hints)
 
 
-def written(folder: Path, writer: Writer, prompts: list[str], **changes: Any) -> Written:
+def written(folder: Path, writer: Writer, prompts: list[str], **changes: Any) -> list[list[Candidate]]:
     places = np.asarray([PROMPTS.index(prompt) for prompt in prompts])
     return write(job(folder), writer, prompts, {**SEARCH, **changes}, 7, places)
 
@@ -97,7 +108,7 @@ def test_what_is_written_carries_its_exact_log_probabilities(writer: Writer, tmp
         found = written(tmp_path / name, writer, PROMPTS, **changes)
         drawn = json.loads((tmp_path / name / "scratch" / "drawn.jsonl").read_text().splitlines()[1])
         row, texts = drawn[0]
-        scores = {one.text: one for one in found.candidates[row]}
+        scores = {one.text: one for one in found[row]}
         for tokens in texts:
             candidate = writer.candidate(tokens, by_definition(writer, PROMPTS[row], tokens).tolist())
             if scores[candidate.text].pieces.end.tolist() == candidate.pieces.end.tolist():
@@ -107,7 +118,7 @@ def test_what_is_written_carries_its_exact_log_probabilities(writer: Writer, tmp
 def test_a_search_is_as_good_as_greedy_and_ranked(writer: Writer, tmp_path: Path) -> None:
     greedy = written(tmp_path / "greedy", writer, PROMPTS, beams=1, candidates=1)
     wide = written(tmp_path / "wide", writer, PROMPTS)
-    for one, several in zip(greedy.candidates, wide.candidates, strict=True):
+    for one, several in zip(greedy, wide, strict=True):
         assert len(one) == 1
         means = [candidate.mean_logprob for candidate in several]
         assert means == sorted(means, reverse=True)
@@ -130,16 +141,16 @@ def test_neighbours_and_order_do_not_matter(writer: Writer, tmp_path: Path, chan
     first = written(tmp_path / "a", writer, PROMPTS, **changes)
     turned = written(tmp_path / "b", writer, PROMPTS[::-1], **changes)
     alone = written(tmp_path / "c", writer, PROMPTS[1:2], **changes)
-    texts = [[one.text for one in found] for found in first.candidates]
-    assert [[one.text for one in found] for found in turned.candidates[::-1]] == texts
-    assert [one.text for one in alone.candidates[0]] == texts[1]
+    texts = [[one.text for one in found] for found in first]
+    assert [[one.text for one in found] for found in turned[::-1]] == texts
+    assert [one.text for one in alone[0]] == texts[1]
 
 
 def test_a_prompt_that_leaves_no_room_gets_no_answer(writer: Writer, tmp_path: Path) -> None:
     prompts = ["say noon", "noon " * 95]
     found = write(job(tmp_path), writer, prompts, SEARCH, 0, np.arange(2))
-    assert found.candidates[0]
-    assert found.candidates[1] == []
+    assert found[0]
+    assert found[1] == []
     assert score(job(tmp_path / "s"), writer, ["x", "y"], prompts, [["noon"], ["noon"]])[1] == []
 
 
@@ -226,8 +237,6 @@ def test_writing_goes_on_where_it_was(writer: Writer, tmp_path: Path, monkeypatc
     monkeypatch.setattr(writer.lm, "generate", lambda **words: (calls.append(1), original(**words))[1])
     found = written(tmp_path / "cut", writer, PROMPTS)
     assert not calls, "drawn texts are not drawn again"
-    assert [[one.text for one in row] for row in found.candidates] == [
-        [one.text for one in row] for row in expected.candidates
-    ]
+    assert [[one.text for one in row] for row in found] == [[one.text for one in row] for row in expected]
     choices, _ = forced(writer, [[1, 2]], [[[3], [4, 5]]])
     assert choices.tokens == 5

@@ -22,6 +22,8 @@ SECTION = {
     "chat": False,
     "holdout": 0.25,
     "unfit": "skip",
+    "system": None,
+    "type": "model",
     "trust_remote_code": False,
 }
 TRAINING = {

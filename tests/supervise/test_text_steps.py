@@ -24,9 +24,19 @@ MODEL: dict[str, Any] = {
     "max_length": 64,
     "chat": False,
     "unfit": "skip",
+    "system": None,
+    "type": "model",
     "trust_remote_code": False,
 }
-DECODING = {"beams": 2, "candidates": 2, "sample": False, "temperature": 1.0, "top_p": 1.0, "max_new_tokens": 5}
+DECODING = {
+    "beams": 2,
+    "candidates": 2,
+    "sample": False,
+    "temperature": 1.0,
+    "top_p": 1.0,
+    "max_new_tokens": 5,
+    "stop": [],
+}
 
 
 @pytest.fixture

@@ -46,6 +46,8 @@ def text_section(folder: str, adapt: str = "full", **training) -> dict:
         "training": {**TRAINING, "keep": "last", **training},
         "holdout": 0.2,
         "unfit": "skip",
+        "system": None,
+        "type": "model",
         "trust_remote_code": False,
     }
     return section | ({"lora": LORA} if adapt == "lora" else {})

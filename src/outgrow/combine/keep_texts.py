@@ -68,16 +68,10 @@ def text_rows(labels: WeakTexts, share: Float[np.ndarray, "item source"]) -> Tex
 
 def remarks(texts: Sequence[Candidate]) -> list[str]:
     """Sentences on what is unusual about texts that become labels."""
-    empty, cut_off = sum(one.text == "" for one in texts), sum(not has_end(one) for one in texts)
+    empty, cut_off = sum(one.text == "" for one in texts), sum(not one.has_end for one in texts)
     found = [f"Empty texts among the {len(texts)} labels: {empty}."] if empty else []
     found += [f"Labels that were cut off, and say nothing about where they end: {cut_off}."] if cut_off else []
     return found
-
-
-def has_end(candidate: Candidate) -> bool:
-    """Whether the writer ended the text itself: then its last piece is the end, one byte behind the text."""
-    end = candidate.pieces.end
-    return len(end) > 0 and int(end[-1]) > len(candidate.text.encode())
 
 
 def confidence_weights(labels: WeakTexts) -> Float[np.ndarray, "item source"]:

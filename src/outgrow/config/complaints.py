@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from outgrow.config.endpoint import KEY_ITSELF
 from outgrow.config.experiment import Experiment
 from outgrow.config.section import Section
 from outgrow.errors import suggest
@@ -48,6 +49,8 @@ def _sentence(detail: ErrorDetails, place: Place, root: type[Section]) -> str:
     if kind == "extra_forbidden":
         known = [] if section is None else section.model_fields
         return f"{where}: unknown key; {suggest(str(path[-1]), known)}"
+    if kind == KEY_ITSELF:
+        return f"{where}: {detail['msg']}"
     if kind == "missing":
         return f"{where}: is required"
     if kind == "literal_error":

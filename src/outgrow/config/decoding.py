@@ -22,3 +22,6 @@ class Decoding(Section):
     """Of sampling: draw among the most probable tokens that together have this probability."""
     max_new_tokens: Annotated[int, Field(ge=1)] = 64
     """Texts that have not ended by then are cut off."""
+    stop: list[Annotated[str, Field(min_length=1)]] = []
+    """Such a text ends the answer and is no part of it; a line break, say, for a model that was never taught to end.
+    Not for a beam search."""

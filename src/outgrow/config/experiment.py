@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field
 
 from outgrow.config.decoding import Decoding
 from outgrow.config.method import Method, SelfTraining, SoftLabels, Variant
-from outgrow.config.model import ModelSection, Supervisor
+from outgrow.config.model import ModelSection, Speaker, Supervisor
 from outgrow.config.section import Section
 from outgrow.config.task import TaskSection
 from outgrow.config.tune import Tune
@@ -35,7 +35,7 @@ class Experiment(Section):
     """Which question is asked of which items."""
     supervisors: Annotated[dict[SourceName, Supervisor], Field(min_length=1)]
     """The weak sources, each under a name of your choice."""
-    student: ModelSection
+    student: Speaker
     """The strong model that learns from the supervisors' labels, and from gold for the ceiling."""
     second_view: ModelSection | None = None
     """Another layer or model whose student is averaged with the first in the `two_views` variant."""

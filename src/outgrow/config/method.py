@@ -1,4 +1,4 @@
-"""What a file may say about a method: a row of (combine, loss, self-training, rounds, preference)."""
+"""What a file may say about a method: a row of (refine, combine, loss, self-training, rounds, preference)."""
 
 from collections.abc import Iterable
 from typing import Annotated, Literal
@@ -7,6 +7,7 @@ from pydantic import Field
 
 from outgrow.config.decoding import Decoding
 from outgrow.config.model import Training
+from outgrow.config.refine import Refine
 from outgrow.config.section import Section
 
 Variant = Literal["plain", "self_training", "matching", "self_training+matching", "two_views"]
@@ -167,6 +168,8 @@ class Method(Section):
     """One row of the study: how labels become targets, and how the student learns them."""
 
     name: str
+    refine: Refine | None = None
+    """*generate*: how every teacher's labels are rewritten before they are combined."""
     combine: Combine = KeepAll()
     sources: Annotated[list[str], Field(min_length=1)] | None = None
     """Only these supervisors teach this row; default: all."""

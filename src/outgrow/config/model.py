@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from outgrow.config.endpoint import EndpointSection
 from outgrow.config.section import Section
 from outgrow.config.tune import Tune
 
@@ -45,8 +46,9 @@ class ModelSection(Section):
     """`bundled:NAME`, `bundled:NAME@LAYERS` (cut after so many layers), `org/name` on the hub, or a folder."""
     revision: str | None = None
     """A branch, tag or commit of a hub model."""
-    adapt: Literal["full", "lora", "probe"] = "probe"
-    """Train all weights, a low-rank adapter, or only a linear head on frozen hidden states."""
+    adapt: Literal["full", "lora", "probe", "none"] = "probe"
+    """Train all weights, a low-rank adapter, or only a linear head on frozen hidden states. *generate*: `none` takes
+    the model as it is, and tells it what to do by `system`."""
     layer: int | list[int] | None = None
     """probe: the hidden layer (0 = embeddings); a list is chosen from on held-out items; default: the last."""
     dims: int | None = None
@@ -56,6 +58,8 @@ class ModelSection(Section):
     """Longer inputs lose their beginning, with a note that counts them."""
     chat: bool | Literal["auto"] = "auto"
     """*generate*: ask through the tokenizer's chat template; `auto`: where it has one."""
+    system: str | None = None
+    """*generate*: what the model is told before every question, in training and in use."""
     unfit: Literal["skip", "stop"] = "skip"
     """*generate*: items that the model cannot take (longer than `max_length`, or not to be spelled by its tokenizer):
     go on without them, with a note that names them, or stop."""
@@ -85,5 +89,10 @@ def _default_type(value: Any) -> Any:
 
 
 Supervisor = Annotated[
-    Annotated[ModelSection | NgramSection, Field(discriminator="type")], BeforeValidator(_default_type)
+    Annotated[ModelSection | NgramSection | EndpointSection, Field(discriminator="type")],
+    BeforeValidator(_default_type),
 ]
+Speaker = Annotated[
+    Annotated[ModelSection | EndpointSection, Field(discriminator="type")], BeforeValidator(_default_type)
+]
+"""Whoever can be asked for a text."""

@@ -42,11 +42,13 @@ def read_experiment(
         folder = Path(source).parent
     if "suite" in tree:
         raise ConfigError(f"{place.name}: is a suite of several studies; run it with `outgrow suite`")
+    if "simulation" in tree:
+        raise ConfigError(f"{place.name}: is a simulation; run it with `outgrow simulate`")
     # Filled in before every word, so that it can reach into a named row, and after the last, which may name one.
     place = replace(place, words={word.partition("=")[0]: word for word in words})
     for word in words:
         _fill_in_methods(tree, place)
-        _override(tree, word)
+        override(tree, word)
     _fill_in_methods(tree, place)
     try:
         experiment = Experiment.model_validate(_with_data_paths(tree, folder))
@@ -124,7 +126,8 @@ def _plain(tree: Any) -> Any:
     return [_plain(value) for value in tree] if isinstance(tree, list | tuple) else tree
 
 
-def _override(tree: Tree, word: str) -> None:
+def override(tree: Tree, word: str) -> None:
+    """Change the tree as a `key.sub=value` word says. Raises `ConfigError` for a word that is none."""
     key, equals, text = word.partition("=")
     if not equals or not key:
         raise ConfigError(f"`{word}`: an override is written key.sub=value")
@@ -178,7 +181,21 @@ def _method_row(row: Any, where: str) -> Any:
 
 
 def _with_data_paths(tree: Tree, folder: Path) -> Tree:
-    task = tree.get("task")
-    if isinstance(task, dict) and isinstance(task.get("path"), str):
-        return {**tree, "task": {**task, "path": str(folder / Path(task["path"]).expanduser())}}
-    return tree
+    """The same with `task.path` and every method's `refine.prompts` seen from `folder`."""
+    found = {**tree, "task": _with_path(tree.get("task"), "path", folder)} if "task" in tree else tree
+    methods = found.get("methods")
+    if not isinstance(methods, list):
+        return found
+    return {**found, "methods": [_with_prompts(method, folder) for method in methods]}
+
+
+def _with_prompts(method: Any, folder: Path) -> Any:
+    if not isinstance(method, dict) or "refine" not in method:
+        return method
+    return {**method, "refine": _with_path(method["refine"], "prompts", folder)}
+
+
+def _with_path(section: Any, key: str, folder: Path) -> Any:
+    if not isinstance(section, dict) or not isinstance(section.get(key), str):
+        return section
+    return {**section, key: str(folder / Path(section[key]).expanduser())}

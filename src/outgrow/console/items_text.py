@@ -29,7 +29,9 @@ def look_at_items(name: str, words: Sequence[str], n: int, model: str | None) ->
     of_study = Path(name).suffix in (".yaml", ".yml")
     if of_study:
         experiment = read_experiment(name, words)
-        section, reader = experiment.task, reader or experiment.student
+        section = experiment.task
+        here = experiment.student if isinstance(experiment.student, ModelSection) else None
+        reader = reader or here
     elif words:
         raise ConfigError(f"`{words[0]}`: overrides belong to an experiment file, and `{name}` is the name of a task")
     else:

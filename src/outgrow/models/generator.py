@@ -10,17 +10,18 @@ tokens that were drawn. So a score of a search, of a sample and of somebody else
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Int
-from transformers import GenerationConfig
+from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
 from outgrow.graph.step import Job
 from outgrow.models.batches import Rows, length_sorted_batches
 from outgrow.models.ragged_sweep import ragged_sweep
 from outgrow.models.sweep import DEFAULT_BATCH_TOKENS
+from outgrow.models.talk import Prompt
 from outgrow.models.teacher_forcing import TokenIds, forced
 from outgrow.models.writer import Writer
 from outgrow.texts import Candidate
@@ -29,26 +30,18 @@ SEARCH_TOKENS = 8192
 """Padded tokens of all beams of a search, answers included. No hint changes it, lest rounding change a text."""
 
 
-class Written(NamedTuple):
-    """What came of some prompts."""
-
-    candidates: list[list[Candidate]]
-    """Per prompt, best first; empty where the prompt leaves no room for an answer."""
-    cut_off: int
-    """Texts that had not ended after `max_new_tokens`."""
-
-
 def write(
     job: Job,
     writer: Writer,
-    prompts: Sequence[str],
+    prompts: Sequence[Prompt],
     decoding: Mapping[str, Any],
     seed: int,
     places: Int[np.ndarray, "prompt"],
-) -> Written:
+) -> list[list[Candidate]]:
     """Write `candidates` texts for every prompt. `decoding` is a `config.decoding.Decoding` as a dictionary.
 
-    `places` (with `seed`) seed the samples of each prompt. Finished batches are kept in `job.scratch`.
+    Per prompt, best first; nothing where the prompt leaves no room for an answer. `places` (with `seed`) seed the
+    samples of each prompt. Finished batches are kept in `job.scratch`.
     """
     ids = writer.prompts(prompts)
     fits = writer.fits(ids, decoding["max_new_tokens"])
@@ -57,9 +50,8 @@ def write(
     candidates: list[list[Candidate]] = [[] for _ in prompts]
     for row, texts in drawn.items():
         pairs = zip(texts, scores[row], strict=True)
-        candidates[row] = ranked([writer.candidate(tokens, logprobs) for tokens, logprobs in pairs])
-    cut_off = sum(tokens[-1:] != [writer.prompter.end_id] for texts in drawn.values() for tokens in texts)
-    return Written(candidates, cut_off)
+        candidates[row] = ranked([writer.candidate(*pair, decoding["stop"]) for pair in pairs])
+    return candidates
 
 
 def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -86,12 +78,13 @@ def draw_all(
         lengths = np.asarray([len(prompts[row]) for row in rows.tolist()], dtype=np.int64)
         cost = decoding["beams"] * (lengths + decoding["max_new_tokens"])
         batches = [rows[batch] for batch in length_sorted_batches(cost, SEARCH_TOKENS)]
-    config = generation_config(writer, decoding)
+    config, stops = generation_config(writer, decoding), decoding["stop"]
 
     def run(batch: Rows) -> list[list[TokenIds]]:
-        texts = draw(writer, [prompts[row] for row in batch.tolist()], config, [seed, *places[batch].tolist()])
+        asked = [prompts[row] for row in batch.tolist()]
+        texts = draw(writer, asked, config, [seed, *places[batch].tolist()], stops)
         share = len(texts) // len(batch)
-        whole = [ended(tokens, writer.prompter.end_id) for tokens in texts]
+        whole = [without_rest(writer, ended(tokens, writer.prompter.end_id), stops) for tokens in texts]
         return [whole[start : start + share] for start in range(0, len(whole), share)]
 
     return ragged_sweep(job, batches, run, "drawn")
@@ -99,7 +92,11 @@ def draw_all(
 
 @torch.inference_mode()
 def draw(
-    writer: Writer, prompts: Sequence[TokenIds], config: GenerationConfig, entropy: Sequence[int]
+    writer: Writer,
+    prompts: Sequence[TokenIds],
+    config: GenerationConfig,
+    entropy: Sequence[int],
+    stops: Sequence[str] = (),
 ) -> list[TokenIds]:
     """New tokens of every text, the texts of a prompt next to each other; random numbers from `entropy`."""
     width = max(map(len, prompts))
@@ -110,7 +107,12 @@ def draw(
     with torch.random.fork_rng(devices=devices):
         if config.do_sample:
             torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1))
-        texts = writer.lm.generate(input_ids=ids, attention_mask=mask.long().to(ids.device), generation_config=config)
+        texts = writer.lm.generate(
+            input_ids=ids,
+            attention_mask=mask.long().to(ids.device),
+            generation_config=config,
+            stopping_criteria=StoppingCriteriaList([AtStop(writer, width, stops)] if stops else []),
+        )
     new: list[TokenIds] = texts[:, width:].tolist()
     return new
 
@@ -129,6 +131,25 @@ def generation_config(writer: Writer, decoding: Mapping[str, Any]) -> Generation
         return GenerationConfig(**common, **drawn)
     searched = {"early_stopping": True, "length_penalty": 1.0} if decoding["beams"] > 1 else {}
     return GenerationConfig(**common, do_sample=False, num_beams=decoding["beams"], **searched)
+
+
+class AtStop(StoppingCriteria):  # type: ignore[misc]
+    """Ends a text that has spelled a stop, so that no time is lost on what is cut away."""
+
+    def __init__(self, writer: Writer, width: int, stops: Sequence[str]) -> None:
+        self.writer, self.width, self.stops = writer, width, stops
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **more: Any) -> torch.Tensor:
+        rows = input_ids[:, self.width :].tolist()
+        found = [self.writer.has_stopped(ended(row, self.writer.prompter.end_id), self.stops) for row in rows]
+        return torch.tensor(found, device=input_ids.device)
+
+
+def without_rest(writer: Writer, tokens: TokenIds, stops: Sequence[str]) -> TokenIds:
+    """The tokens up to the one that completes a stop, which is kept."""
+    if not stops or not writer.has_stopped(tokens, stops):
+        return tokens
+    return next(tokens[:length] for length in range(1, len(tokens) + 1) if writer.has_stopped(tokens[:length], stops))
 
 
 def ended(tokens: TokenIds, end_id: int) -> TokenIds:

@@ -1,8 +1,9 @@
 """A prompt as the token ids after which a model writes its answer.
 
-With a chat template the prompt is the user's one message and the answer the assistant's. Without, the answer begins on
-the line below the prompt: no piece can run across that border, whatever the tokenizer does with spaces. Either way an
-answer ends with the tokenizer's end-of-sequence token, which instruction-tuned models have made the end of a turn.
+With a chat template the answer is the assistant's next message. Without, the turns stand below each other with an
+empty line between them, and the answer begins on the line below the last: no piece can run across that border,
+whatever the tokenizer does with spaces. Either way an answer ends with the tokenizer's end-of-sequence token, which
+instruction-tuned models have made the end of a turn.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from outgrow.errors import DataError
 from outgrow.models.choices import opening_tokens
+from outgrow.models.talk import Prompt, conversation_of, flat, messages
 
 Chat = bool | Literal["auto"]
 
@@ -27,13 +29,17 @@ class Prompter:
     end_id: int
     """What an answer ends with."""
 
-    def ids(self, prompt: str) -> list[int]:
+    def ids(self, prompt: Prompt) -> list[int]:
         """Everything before the answer's first token."""
-        if self.chat:
-            message = [{"role": "user", "content": prompt}]
-            text = self.tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
-            return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
-        return self.opening + list(self.tokenizer(f"{prompt}\n", add_special_tokens=False, verbose=False)["input_ids"])
+        conversation = conversation_of(prompt)
+        if not self.chat:
+            return self.opening + self._tokens(f"{flat(conversation)}\n")
+        return self._tokens(
+            self.tokenizer.apply_chat_template(messages(conversation), add_generation_prompt=True, tokenize=False)
+        )
+
+    def _tokens(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
 
 def prompter_of(tokenizer: PreTrainedTokenizerBase, chat: Chat = "auto") -> Prompter:

@@ -3,6 +3,7 @@
 A trained one is read from its step's folder; an adapter is merged into the weights, which makes writing faster.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from outgrow.models.batches import usable_length
 from outgrow.models.load import load_causal_lm, load_tokenizer
 from outgrow.models.prompting import Prompter, prompter_of
 from outgrow.models.quiet import quiet
+from outgrow.models.talk import Prompt
 from outgrow.models.unfit import Unfit
 from outgrow.texts import Candidate
 
@@ -38,7 +40,7 @@ class Writer:
     unfit: Unfit = "skip"
     """What becomes of prompts and texts that it cannot take."""
 
-    def prompts(self, texts: Sequence[str]) -> list[list[int]]:
+    def prompts(self, texts: Sequence[Prompt]) -> list[list[int]]:
         """Token ids of prompts, of any length."""
         return [self.prompter.ids(text) for text in texts]
 
@@ -46,18 +48,33 @@ class Writer:
         """Which prompts leave room for an answer of that many tokens."""
         return np.asarray([len(ids) + new_tokens <= self.longest for ids in prompts], dtype=bool)
 
-    def candidate(self, ids: Sequence[int], logprobs: Sequence[float]) -> Candidate:
+    def candidate(self, ids: Sequence[int], logprobs: Sequence[float], stops: Sequence[str] = ()) -> Candidate:
         """The text that drawn tokens spell, white space around it removed, and what its pieces are worth.
 
-        `ids` may end with the end of the text; `logprobs` has one number for each of them.
+        `ids` may end with the end of the text, or spell one of `stops`, which ends it as well: then the pieces behind
+        the text are the end. `logprobs` has one number for each of `ids`.
         """
         ended = len(ids) > 0 and ids[-1] == self.prompter.end_id
         text, pieces = spell(self.spelling, ids[:-1] if ended else ids)
-        inner = text.strip()
+        stop = stop_in(text, stops)
+        inner = text[:stop].strip()
         first = len(text[: len(text) - len(text.lstrip())].encode()) if inner else 0
         n_bytes = len(inner.encode())
-        table = pieces_with(pieces.end, logprobs[: len(pieces.end)]).trim(first, first + n_bytes)
-        return Candidate(inner, table.close(logprobs[-1], n_bytes) if ended else table)
+        last = len(pieces.end) if stop is None else int((pieces.start < len(text[:stop].encode())).sum())
+        table = pieces_with(pieces.end[:last], logprobs[:last]).trim(first, first + n_bytes)
+        closed = ended or stop is not None
+        return Candidate(inner, table.close(math.fsum(logprobs[last:]), n_bytes) if closed else table)
+
+    def has_stopped(self, ids: Sequence[int], stops: Sequence[str]) -> bool:
+        """Whether tokens spell one of `stops`."""
+        return stop_in(b"".join(self.spelling.spell(list(ids))).decode(errors="ignore"), stops) is not None
+
+
+def stop_in(text: str, stops: Sequence[str]) -> int | None:
+    """Where the first of `stops` begins; the white space with which a text begins is none."""
+    inner = text.lstrip()
+    places = [inner.index(stop) for stop in stops if stop in inner]
+    return min(places) + len(text) - len(inner) if places else None
 
 
 def pieces_with(end: np.ndarray, logprob: Sequence[float]) -> PieceTable:

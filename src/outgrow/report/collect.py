@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from outgrow.config.experiment import Experiment
-from outgrow.config.model import ModelSection
+from outgrow.config.model import ModelSection, Speaker
 from outgrow.errors import DataError
 from outgrow.graph.event import Outcome
 from outgrow.graph.step import Step, walk
@@ -62,13 +62,19 @@ def _about(frame: Frame) -> About:
         sizes=sizes,
         seeds=tuple(experiment.seeds),
         supervisors=tuple(experiment.supervisors),
-        student=f"{experiment.student.model} ({experiment.student.adapt})",
+        student=_speaker(experiment.student),
         models=_models(experiment),
         variants=tuple(experiment.variants),
         baseline=frame.baseline,
         resamples=experiment.bootstrap,
         notes=task.notes,
     )
+
+
+def _speaker(section: Speaker) -> str:
+    """`model (how it is trained)`."""
+    trained = section.adapt if isinstance(section, ModelSection) else "behind a server"
+    return f"{section.model} ({trained})"
 
 
 def _models(experiment: Experiment) -> dict[str, Model]:

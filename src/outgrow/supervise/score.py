@@ -18,6 +18,7 @@ from outgrow.models.batches import length_sorted_batches
 from outgrow.models.load import pick_device
 from outgrow.models.ragged_sweep import ragged_sweep
 from outgrow.models.sweep import DEFAULT_BATCH_TOKENS
+from outgrow.models.talk import Prompt, asked
 from outgrow.models.teacher_forcing import TokenIds, canonical, forced
 from outgrow.models.unfit import tell_unfit
 from outgrow.models.writer import Writer, load_writer, pieces_with
@@ -25,16 +26,18 @@ from outgrow.texts import Candidate, WeakTexts
 
 
 def score_texts(job: Job, *, model: dict[str, Json], name: str) -> None:
-    """Inputs `pool`, `model`, and `texts.NAME` for every table; writes `strong.parquet`.
+    """Inputs `pool`, `model` (if trained), and `texts.NAME` for every table; writes `strong.parquet`.
 
     Its one source is the scorer, its candidates are all different texts of an item in first-seen order.
     """
     tables = [WeakTexts.load(path / "strong.parquet") for key, path in job.inputs.items() if key.startswith("texts.")]
     items, texts = pooled(tables)
-    writer = load_writer(model, job.inputs["model"] / "model", pick_device(job.hints))
+    folder = job.inputs["model"] / "model" if "model" in job.inputs else None
+    writer = load_writer(model, folder, pick_device(job.hints))
     task = Task.load(job.inputs["pool"])
     prompt = dict(zip(task.items.ids, task.items.prompts, strict=True))
-    scored = score(job, writer, items, [prompt[item] for item in items], texts)
+    prompts = [asked(prompt[item], model["system"]) for item in items]
+    scored = score(job, writer, items, prompts, texts)
     WeakTexts(items, (name,), [[found] for found in scored]).save(job.out / "strong.parquet")
 
 
@@ -57,7 +60,7 @@ class Ready(NamedTuple):
 
 
 def score(
-    job: Job, writer: Writer, items: Sequence[str], prompts: Sequence[str], texts: Sequence[Sequence[str]]
+    job: Job, writer: Writer, items: Sequence[str], prompts: Sequence[Prompt], texts: Sequence[Sequence[str]]
 ) -> list[list[Candidate]]:
     """Every text of every item with the writer's log-probability of each of its pieces, the end included."""
     prompt_ids = writer.prompts(prompts)

@@ -1,20 +1,18 @@
 """The step `texts`: what a model writes for the items of one part of the study.
 
 A trained supervisor labels half B and answers the test items; a student answers, and writes the texts among which the
-supervisors prefer; the untouched student answers without any training. All of it is this one step.
+supervisors prefer; the untouched student answers without any training, and so does a supervisor that is only told what
+to do. All of it is this one step, wherever the model lives.
 """
 
 import json
-from collections.abc import Sequence
 
 import numpy as np
 
 from outgrow.data.task import Split, Task
 from outgrow.graph.step import Job, Json
-from outgrow.models.generator import write
-from outgrow.models.load import pick_device
-from outgrow.models.unfit import named, tell_unfit
-from outgrow.models.writer import Writer, load_writer
+from outgrow.models.author import Errand, open_author
+from outgrow.models.talk import asked
 from outgrow.texts import WeakTexts
 
 
@@ -32,27 +30,14 @@ def write_texts(
     """
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
     rows = np.asarray(getattr(split, part))
-    folder = job.inputs["model"] / "model" if "model" in job.inputs else None
-    writer = load_writer(model, folder, pick_device(job.hints))
-    prompts = [task.items.prompts[row] for row in rows.tolist()]
-    items = [task.items.ids[row] for row in rows.tolist()]
-    too_long = prompts_without_room(writer, items, prompts, decoding["max_new_tokens"])
-    written = write(job, writer, prompts, decoding, seed, rows)
-    WeakTexts(items, (name,), [[found] for found in written.candidates]).save(job.out / f"{part}.parquet")
-    about = {
-        "items": len(items),
-        "without_answer": too_long,
-        "cut_off_texts": written.cut_off,
-        "empty_texts": sum(one.text == "" for found in written.candidates for one in found),
-    }
-    (job.out / "written.json").write_text(json.dumps(about, indent=1))
-
-
-def prompts_without_room(writer: Writer, items: Sequence[str], prompts: Sequence[str], new_tokens: int) -> list[str]:
-    """Items that get no answer. Says so, or raises `DataError` if the model's section wants to stop there."""
-    fits = writer.fits(writer.prompts(prompts), new_tokens)
-    found = [item for item, there in zip(items, fits.tolist(), strict=True) if not there]
-    if found:
-        room = f"{new_tokens} new tokens within {writer.longest} (`max_length`, or the model's context)"
-        tell_unfit(f"{len(found)} prompts leave no room for {room}, and get no answer ({named(found)})", writer.unfit)
-    return found
+    errand = Errand(
+        items=[task.items.ids[row] for row in rows.tolist()],
+        conversations=[asked(task.items.prompts[row], model["system"]) for row in rows.tolist()],
+        decoding=decoding,
+        seed=seed,
+        places=rows,
+    )
+    author = open_author(job, model, job.inputs["model"] / "model" if "model" in job.inputs else None)
+    written = author.write(job, errand)
+    WeakTexts(errand.items, (name,), [[found] for found in written.candidates]).save(job.out / f"{part}.parquet")
+    (job.out / "written.json").write_text(json.dumps(written.record(errand), indent=1))

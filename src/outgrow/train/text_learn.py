@@ -27,6 +27,7 @@ from outgrow.models.batches import usable_length
 from outgrow.models.load import load_causal_lm, pick_device
 from outgrow.models.prompting import prompter_of
 from outgrow.models.quiet import quiet
+from outgrow.models.talk import Prompt, asked
 from outgrow.models.unfit import NAMED
 from outgrow.models.writer import load_trained, spelling_tokenizer
 from outgrow.texts import TextTargets
@@ -114,7 +115,9 @@ def learn_texts(
     """
     with sealed_randomness(seed), quiet():
         pupil = pupil_of(job, section)
-        read = tokenize_targets(targets, prompts_of(task, half), pupil.reader, objective.soft_labels["unit"])
+        read = tokenize_targets(
+            targets, prompts_of(task, half, section["system"]), pupil.reader, objective.soft_labels["unit"]
+        )
         items = [targets.items[number] for number in read.kept]
         aside = aside_of(task, items, section["training"], section["holdout"], seed)
         weight = targets.weight[read.kept]
@@ -131,9 +134,9 @@ def learn_texts(
     release_memory()
 
 
-def prompts_of(task: Task, half: Int[np.ndarray, "item"]) -> dict[str, str]:
-    """By name, what the items at these pool rows ask."""
-    return {task.items.ids[row]: task.items.prompts[row] for row in half.tolist()}
+def prompts_of(task: Task, half: Int[np.ndarray, "item"], system: str | None) -> dict[str, Prompt]:
+    """By name, what the items at these pool rows ask, after what a model is told before every question."""
+    return {task.items.ids[row]: asked(task.items.prompts[row], system) for row in half.tolist()}
 
 
 def aside_of(

@@ -12,7 +12,7 @@ Training goes on from the student's weights. An adapter of the student is merged
 one after it, so that `model/` is always a plain folder: the base of a second adapter would be nowhere on disk.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -27,6 +27,7 @@ from outgrow.errors import DataError
 from outgrow.graph.step import Job, Json
 from outgrow.losses.preference import Kind, preference_loss
 from outgrow.models.quiet import quiet
+from outgrow.models.talk import Prompt
 from outgrow.pairs import Pairs
 from outgrow.texts import TextTargets, certain
 from outgrow.train.answer_states import answer_states, output_layer, token_logprobs
@@ -120,7 +121,7 @@ def train_preference(job: Job, *, adapt: str, model: dict[str, Json], preference
     training, per_token = preference["training"], preference["logprobs"] == "mean"
     with sealed_randomness(seed), quiet():
         pupil = pupil_of(job, model, job.inputs["student"] / "model")
-        rows, left_out = pair_rows(pairs, prompts_of(task, split.strong), pupil.reader)
+        rows, left_out = pair_rows(pairs, prompts_of(task, split.strong, model["system"]), pupil.reader)
         aside = aside_of(task, [row.item for row in rows], training, model["holdout"], seed)
 
         def some(which: Bool[np.ndarray, "pair"]) -> PairExamples:
@@ -135,7 +136,9 @@ def train_preference(job: Job, *, adapt: str, model: dict[str, Json], preference
     release_memory()
 
 
-def pair_rows(pairs: Pairs, prompts: dict[str, str], reader: Reader) -> tuple[list[PairRow], dict[str, list[str]]]:
+def pair_rows(
+    pairs: Pairs, prompts: Mapping[str, Prompt], reader: Reader
+) -> tuple[list[PairRow], dict[str, list[str]]]:
     """Both texts of every pair as tokens, and the items that are left out because one of them cannot be learned.
 
     Raises `DataError` for a reference that is no number, and if no pair is left.

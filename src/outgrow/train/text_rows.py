@@ -21,6 +21,7 @@ from outgrow.align.spans import encode
 from outgrow.align.spelling import Spelling
 from outgrow.errors import DataError
 from outgrow.models.prompting import Prompter
+from outgrow.models.talk import Prompt
 from outgrow.models.unfit import Unfit, named, tell_unfit
 from outgrow.texts import TextTargets
 
@@ -78,7 +79,7 @@ NO_PIECES = Pieces(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
 
 def tokenize_targets(
-    targets: TextTargets, prompts: Mapping[str, str], reader: Reader, unit: Unit = "span"
+    targets: TextTargets, prompts: Mapping[str, Prompt], reader: Reader, unit: Unit = "span"
 ) -> Tokenized:
     """Every target of weight above 0 as the student's tokens; `prompts` by item.
 

@@ -1,0 +1,86 @@
+"""`Author`: whoever answers conversations with texts, a model in this process or one behind a server.
+
+Supervisors, students, those who rewrite labels and judges are all asked through it, so that nothing above it knows
+where a model lives.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Int
+
+from outgrow.graph.step import Job
+from outgrow.models.answer_store import Usage
+from outgrow.models.talk import Conversation
+from outgrow.texts import Candidate
+
+Section = Mapping[str, Any]
+NOTHING = Usage()
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What an author is to answer."""
+
+    items: list[str]
+    """Names of the questions, for messages; one may come several times."""
+    conversations: list[Conversation]
+    decoding: Mapping[str, Any]
+    """A `config.decoding.Decoding` as a dictionary."""
+    seed: int
+    places: Int[np.ndarray, "item"]
+    """With the seed they decide an item's samples: where it stands in the pool, whoever asks with it."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What came of an errand."""
+
+    candidates: list[list[Candidate]]
+    """Per question, best first; empty where there is no answer."""
+    usage: Usage = NOTHING
+    """Tokens that were bought."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """By item, why a server gave no answer."""
+    served: tuple[str, ...] = ()
+    """Other names under which a server answered."""
+
+    def record(self, errand: Errand) -> dict[str, Any]:
+        """What a step notes about it."""
+        texts = [one for found in self.candidates for one in found]
+        return {
+            "items": len(errand.items),
+            "without_answer": [item for item, found in zip(errand.items, self.candidates, strict=True) if not found],
+            "cut_off_texts": sum(not one.has_end for one in texts),
+            "empty_texts": sum(one.text == "" for one in texts),
+            "tokens_read": self.usage.read,
+            "tokens_written": self.usage.written,
+            "refused": dict(self.refused),
+            "served": list(self.served),
+        }
+
+
+@runtime_checkable
+class Author(Protocol):
+    """Whoever writes."""
+
+    def write(self, job: Job, errand: Errand) -> Written:
+        """An answer to every question, or why there is none."""
+
+
+def open_author(job: Job, section: Section, trained: Path | None = None) -> Author:
+    """The author that a model's section describes or, with the folder of a training, what became of it.
+
+    Raises `DataError`.
+    """
+    # Each kind brings a heavy library along.
+    if section["type"] == "endpoint":
+        from outgrow.models.remote_author import open_remote
+
+        return open_remote(job, section, trained)
+    from outgrow.models.local_author import open_local
+
+    return open_local(job, section, trained)

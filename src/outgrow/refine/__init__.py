@@ -1,0 +1,1 @@
+"""Rewriting weak labels by the strong model: `WeakTexts` in, `WeakTexts` out."""

@@ -1,0 +1,95 @@
+"""The steps in which somebody writes or reads: what `text_experiment.py` lays its studies out of.
+
+A model that is trained here is a step before; one that is only told what to do, or lives behind a server, has none.
+"""
+
+from collections.abc import Mapping
+
+from outgrow.config.decoding import Decoding
+from outgrow.config.endpoint import EndpointSection
+from outgrow.config.experiment import Experiment
+from outgrow.config.model import ModelSection, Speaker
+from outgrow.config.refine import Icl, InferAndRespond, Refine
+from outgrow.experiment import Stage, dump, hints
+from outgrow.graph.step import Json, Step
+from outgrow.models.answer_store import NAME as ANSWERS
+from outgrow.models.identity import model_identity
+from outgrow.refine.prompts import read_prompts
+
+READING = ["type", "model", "revision", "dtype", "max_length", "chat", "system", "unfit", "trust_remote_code"]
+"""What of a model's section matters when it writes or scores."""
+ASKING = ["type", "model", "url", "system", "logprobs", "limit", "options", "unfit"]
+"""The same of an endpoint's; all else of it is no more than how it is asked."""
+
+
+def texts_step(stage: Stage, section: Speaker, model: Step | None, name: str, part: str, decoding: Decoding) -> Step:
+    """What a model writes for one part's items; without a training step, the model as it is."""
+    params = {
+        "model": reading_params(section),
+        "decoding": dump(decoding),
+        "part": part,
+        "seed": stage.seed,
+        "name": name,
+    }
+    inputs = {**stage.data, **trained(model)}
+    label = f"{part}: {name if model is None else model.label or name}"
+    function = "outgrow.supervise.write:write_texts"
+    return Step("texts", function, params, inputs, hints=speaker_hints(stage.experiment, section), label=label)
+
+
+def scores_step(
+    stage: Stage, section: ModelSection, model: Step | None, name: str, tables: Mapping[str, Step]
+) -> Step:
+    """What a model thinks of all texts in `tables`."""
+    params = {"model": reading_params(section), "name": name}
+    inputs = {"pool": stage.pool, **trained(model), **{f"texts.{key}": table for key, table in tables.items()}}
+    label = f"by {name}, seed {stage.seed}"
+    function = "outgrow.supervise.score:score_texts"
+    return Step("scores", function, params, inputs, hints=hints(stage.experiment, section), label=label)
+
+
+def refined_step(stage: Stage, refine: Refine, name: str, weak: Step | None) -> Step:
+    """One teacher's labels of half B, rewritten; without `weak`, the strong model's own answers."""
+    section = refine.by or stage.experiment.student
+    params: dict[str, Json] = {
+        "refiner": refine.type,
+        "batch": refine.batch if isinstance(refine, Icl | InferAndRespond) else None,
+        "fixed": refine.fixed if isinstance(refine, Icl) else None,
+        "prompts": dict(read_prompts(refine.type, refine.prompts)),
+        "model": reading_params(section),
+        "decoding": dump(refine.decoding),
+        "naming": dump(refine.naming) if isinstance(refine, InferAndRespond) else None,
+        "name": name,
+        "seed": stage.seed,
+    }
+    inputs = {**stage.data, **({} if weak is None else {"texts": weak})}
+    label = f"{refine.type}: {name}, seed {stage.seed}"
+    function = "outgrow.refine.step:refine_texts"
+    return Step("refined", function, params, inputs, hints=speaker_hints(stage.experiment, section), label=label)
+
+
+def gathered(written: Mapping[str, Step]) -> Step:
+    """Several sources' texts side by side."""
+    inputs = {f"source.{name}": step for name, step in written.items()}
+    params: dict[str, Json] = {"sources": list(written)}
+    return Step("labels", "outgrow.supervise.gather:gather_texts", params, inputs, label=", ".join(written))
+
+
+def trained(model: Step | None) -> dict[str, Step]:
+    """The input that is a training, if there was one."""
+    return {} if model is None else {"model": model}
+
+
+def reading_params(section: Speaker) -> dict[str, Json]:
+    """What of a model's section changes what it writes."""
+    if isinstance(section, EndpointSection):
+        return dump(section, only=ASKING)
+    return {**dump(section, only=READING), "identity": model_identity(section.model, section.revision)}
+
+
+def speaker_hints(experiment: Experiment, section: Speaker) -> dict[str, Json]:
+    """What a step may use but what is written does not depend on."""
+    if isinstance(section, ModelSection):
+        return hints(experiment, section)
+    asking = dump(section, without=[*ASKING, "fine_tuning"])
+    return {"endpoint": asking, "answers": str((experiment.store / ANSWERS).absolute())}
