@@ -78,6 +78,26 @@ def suite(
 
 
 @app.command()
+def simulate(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A simulation, a YAML file with `simulation`.")],
+    words: Words = None,
+    as_json: AsJson = False,
+) -> None:
+    """Watch the theory at work: simulate a world whose truth is known, where refinement beats naive fine-tuning."""
+    from outgrow.config.simulation import read_simulation
+    from outgrow.simulate.study import simulate
+    from outgrow.simulate.write import plain_data, terminal_text, write_simulation
+
+    settings = read_simulation(path, words or [])
+    outcome = simulate(settings)
+    report = write_simulation(settings, outcome)
+    if as_json:
+        _print_json({"report": str(report), "results": plain_data(outcome)})
+    else:
+        _print(f"{terminal_text(outcome)}\n\nreport: {report}")
+
+
+@app.command()
 def plan(file: File, words: Words = None, as_json: AsJson = False) -> None:
     """List every step with its expected cost, cached or new; execute nothing."""
     from outgrow import api

@@ -1,0 +1,134 @@
+"""A simulation: the third kind of file, beside experiments and suites. It trains no language model.
+
+simulation: mixture_of_regressions
+name: theory_mixture
+dims: 8
+components: 4
+...
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BeforeValidator, Field, ValidationError
+
+from outgrow.config.complaints import Place, complain
+from outgrow.config.experiment import Name
+from outgrow.config.read import load_tree, override
+from outgrow.config.section import Section
+from outgrow.errors import ConfigError
+
+SUM_TOLERANCE = 1e-6
+"""Shares written with a few decimals need not add up to the last bit."""
+
+
+def _listed(value: Any) -> Any:
+    """`demonstrations=8` on the command line means the list of one."""
+    return [value] if isinstance(value, int) else value
+
+
+Counts = Annotated[
+    list[Annotated[int, Field(ge=1, le=100_000)]],
+    Field(min_length=1),
+    BeforeValidator(_listed),
+]
+
+
+class Simulation(Section):
+    """A mixture of linear regressions, a weak supervisor of its first component, and students that learn from it."""
+
+    simulation: Literal["mixture_of_regressions"]
+    """Which world is simulated."""
+    name: Name
+    """What the simulation is called; also its folder below `runs/`."""
+    dims: Annotated[int, Field(ge=2, le=256)] = 8
+    """Coordinates of an input x, uniform on [-1, 1]."""
+    components: Annotated[int, Field(ge=2, le=256)] = 4
+    """Concepts that the source mixes, orthonormal directions; the first is the target. At most `dims`."""
+    sigma: Annotated[float, Field(ge=0.01, le=100)] = 0.5
+    """Standard deviation of every label's noise, the weak labels' too."""
+    prior: list[Annotated[float, Field(gt=0, lt=1)]] | None = None
+    """How much of the source is of each component; sums to 1. Default: equal shares."""
+    bias: Annotated[float, Field(ge=0, le=10)] = 0.6
+    """Distance of the weak supervisor from the target, leaning evenly to the other components. Its own excess risk is
+    bias²/3; from sqrt(components − 1) on the target cannot be told apart by its labels."""
+    refine: Literal["mean", "mode", "draw"] = "mean"
+    """A refined label: the posterior's mean, the answer of its most probable component, or of one drawn from it."""
+    demonstrations: Counts = [1, 2, 4, 8, 12, 16, 20, 24, 32, 40]
+    """Weak labels in the context from which the source infers the concept; rising."""
+    refined: Annotated[int, Field(ge=2, le=100_000)] = 64
+    """New inputs whose refined labels the student learns; at least `dims`."""
+    weak_labels: Counts = [8, 16, 32, 64, 128, 256, 512, 1024, 2048]
+    """Weak labels that naive fine-tuning learns from; rising."""
+    repetitions: Annotated[int, Field(ge=2, le=200_000)] = 20_000
+    """Independent draws of everything but the components."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of the components and of all draws."""
+    bootstrap: Annotated[int, Field(ge=100, le=10_000)] = 1000
+    """Resamples of the repetitions behind every interval."""
+    output: Path | None = None
+    """Folder of the report; default `runs/NAME`."""
+
+    @property
+    def shares(self) -> list[float]:
+        """The prior, spelled out and summing to 1 exactly enough for arithmetic."""
+        shares = self.prior or [1 / self.components] * self.components
+        return [share / math.fsum(shares) for share in shares]
+
+    @property
+    def folder(self) -> Path:
+        """Where the report goes."""
+        return self.output or Path("runs") / self.name
+
+
+def read_simulation(path: str | Path, words: Sequence[str] = ()) -> Simulation:
+    """Read a simulation file; `words` are `key=value` overrides. Raises `ConfigError`."""
+    tree, place = load_tree(Path(path))
+    if "simulation" not in tree:
+        raise ConfigError(f"{place.name}: is no simulation, for it has no key `simulation`; try `outgrow run`")
+    place = replace(place, words={word.partition("=")[0]: word for word in words})
+    for word in words:
+        override(tree, word)
+    try:
+        settings = Simulation.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(complain(error, place, Simulation)) from None
+    _check(settings, place)
+    return settings
+
+
+def dump_simulation(settings: Simulation) -> str:
+    """The resolved file as YAML: every default spelled out."""
+    tree = settings.model_dump(mode="json") | {"prior": settings.prior or settings.shares}
+    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+
+
+def _check(settings: Simulation, place: Place) -> None:
+    """What no single key can know."""
+    if settings.components > settings.dims:
+        raise ConfigError(
+            f"{place.at('components')}: {settings.components} orthonormal directions do not fit into"
+            f" {settings.dims} dimensions; raise `dims` or lower `components`"
+        )
+    if settings.refined < settings.dims:
+        raise ConfigError(f"{place.at('refined')}: a student of {settings.dims} dims needs at least as many labels")
+    _check_prior(settings, place)
+    for key, counts in (("demonstrations", settings.demonstrations), ("weak_labels", settings.weak_labels)):
+        if counts != sorted(set(counts)):
+            raise ConfigError(f"{place.at(key)}: the numbers must rise, not {counts}")
+
+
+def _check_prior(settings: Simulation, place: Place) -> None:
+    if settings.prior is None:
+        return
+    if len(settings.prior) != settings.components:
+        raise ConfigError(
+            f"{place.at('prior')}: has {len(settings.prior)} shares for {settings.components} components; name all"
+        )
+    total = math.fsum(settings.prior)
+    if abs(total - 1) > SUM_TOLERANCE:
+        raise ConfigError(f"{place.at('prior')}: the shares sum to {total:.6g}; they must sum to 1")
