@@ -1,7 +1,7 @@
 """`Study`: the steps of an experiment, and which of them make which row of the final table."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from outgrow import text_experiment as texts
@@ -24,7 +24,7 @@ from outgrow.experiment import (
 from outgrow.fit import require_fit
 from outgrow.graph.step import Step, walk
 from outgrow.models.zero_shot_ability import can_answer
-from outgrow.text_steps import gathered
+from outgrow.text_steps import gathered, ratings_step
 
 VARIANT_NAMES: Mapping[Variant, str] = {
     "self_training": "self-training",
@@ -53,6 +53,8 @@ class Row:
     """Which ceiling the row is held against."""
     teachers: tuple[str, ...] = ()
     """method only: the supervisors whose labels it learned from."""
+    judged: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
+    """By judge, its ratings of the row's answers; one step per seed."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class Study:
     @property
     def steps(self) -> list[Step]:
         """Everything the study needs, each step once, inputs before users."""
-        return walk([*self.labels, *(step for row in self.rows for step in row.steps)])
+        ratings = [step for row in self.rows for steps in row.judged.values() for step in steps]
+        return walk([*self.labels, *(step for row in self.rows for step in row.steps), *ratings])
 
 
 def build_study(experiment: Experiment) -> Study:
@@ -110,8 +113,20 @@ def lay_out_texts(experiment: Experiment, stages: list[Stage]) -> tuple[tuple[St
         rows.append(Row("untouched", "untouched student", answers))
     rows.append(Row("ceiling", "ceiling", tuple(texts.answers(stage, texts.ceiling(stage)) for stage in stages)))
     rows += text_method_rows(experiment, stages, heard)
+    rows = [replace(row, judged=judgements(experiment, stages, row)) for row in rows]
     labels = tuple(gathered({name: voice.strong for name, voice in voices.items()}) for voices in heard)
     return labels, rows
+
+
+def judgements(experiment: Experiment, stages: list[Stage], row: Row) -> dict[str, tuple[Step, ...]]:
+    """What every judge says of a row's answers."""
+    return {
+        name: tuple(
+            ratings_step(stage, name, judge, answers, texts.answers(stage, None, texts.UNTOUCHED))
+            for stage, answers in zip(stages, row.steps, strict=True)
+        )
+        for name, judge in experiment.judges.items()
+    }
 
 
 def text_method_rows(

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from outgrow.config.decoding import Decoding
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
+from outgrow.config.measure import Judge
 from outgrow.config.model import ModelSection, Speaker
 from outgrow.config.refine import Icl, InferAndRespond, Refine
 from outgrow.experiment import Stage, dump, hints
 from outgrow.graph.step import Json, Step
+from outgrow.judge.prompts import read_prompt
 from outgrow.models.answer_store import NAME as ANSWERS
 from outgrow.models.identity import model_identity
 from outgrow.refine.prompts import read_prompts
@@ -66,6 +68,33 @@ def refined_step(stage: Stage, refine: Refine, name: str, weak: Step | None) -> 
     label = f"{refine.type}: {name}, seed {stage.seed}"
     function = "outgrow.refine.step:refine_texts"
     return Step("refined", function, params, inputs, hints=speaker_hints(stage.experiment, section), label=label)
+
+
+def ratings_step(stage: Stage, name: str, judge: Judge, answers: Step, untouched: Step) -> Step:
+    """What a judge says of one row's answers to the test items."""
+    decoding = Decoding(
+        beams=1,
+        candidates=judge.samples,
+        sample=judge.temperature > 0,
+        temperature=judge.temperature or 1.0,
+        max_new_tokens=judge.max_new_tokens,
+    )
+    params: dict[str, Json] = {
+        "model": reading_params(judge.by),
+        "scales": {key: list(ends) for key, ends in judge.scales.items()},
+        "prompt": read_prompt("rate" if judge.against is None else "compare", judge.prompt),
+        "system": judge.system,
+        "decoding": dump(decoding if decoding.sample else decoding.model_copy(update={"candidates": 1})),
+        "against": judge.against,
+        "swap": judge.swap,
+        "name": name,
+        "seed": stage.seed,
+    }
+    reference = {"reference": untouched} if judge.against == "untouched" else {}
+    inputs = {**stage.data, "texts": answers, **reference}
+    label = f"{name} on {answers.label}"
+    function = "outgrow.judge.rate:rate_texts"
+    return Step("ratings", function, params, inputs, hints=speaker_hints(stage.experiment, judge.by), label=label)
 
 
 def gathered(written: Mapping[str, Step]) -> Step:

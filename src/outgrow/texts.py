@@ -11,7 +11,7 @@ model that scores, and its candidates are all the texts of an item, in the order
 per item allowed. Gold is a text whose pieces are all certain.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,6 +49,17 @@ class Candidate(NamedTuple):
     def mean_logprob(self) -> float:
         """Per piece: the length-normalised score that candidates are ranked by."""
         return self.logprob / max(1, len(self.pieces.logprob))
+
+
+def ranked(candidates: Iterable[Candidate], distinct: bool = True) -> list[Candidate]:
+    """Best first by mean log-probability; of equal texts only the more probable spelling, if `distinct`."""
+    best = sorted(candidates, key=lambda one: -one.mean_logprob)
+    if not distinct:
+        return best
+    found: dict[str, Candidate] = {}
+    for candidate in best:
+        found.setdefault(candidate.text, candidate)
+    return list(found.values())
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,14 @@ from fresh import SEEDS
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.models.batches import Rows
-from outgrow.models.generator import ended, ranked, write
+from outgrow.models.generator import ended, write
 from outgrow.models.load import load_tokenizer
 from outgrow.models.prompting import prompter_of
 from outgrow.models.ragged_sweep import ragged_sweep
 from outgrow.models.teacher_forcing import canonical, forced
 from outgrow.models.writer import Writer, load_writer
 from outgrow.supervise.score import score
-from outgrow.texts import Candidate
+from outgrow.texts import Candidate, ranked
 
 SECTION: dict[str, Any] = {
     "model": "bundled:smollm2-135m@2",

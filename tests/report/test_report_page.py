@@ -120,7 +120,7 @@ def test_drawings_hold_hostile_names(results: Results) -> None:
 def test_nothing_to_draw_is_no_drawing(results: Results) -> None:
     blank = replace(results, pairs=(), copying=(), rows=())
     assert [name for name, plot in PLOTS.items() if plot(blank, WIDE) is None] == [
-        "pgr", "slot_types", "agreement", "error_copying", "reliability"
+        "pgr", "plane", "slot_types", "agreement", "error_copying", "reliability"
     ]  # fmt: skip
 
 

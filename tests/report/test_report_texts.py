@@ -73,7 +73,10 @@ def test_a_resample_is_the_score_of_the_items_drawn(simulated_texts: SimulatedTe
     frame = make_frame(simulated_texts.study, simulated_texts.store, simulated_texts.outcomes)
     rows = [row for row in frame.study.rows if row.name in ("opt", "naive")]
     texts = TEXT_SCORES["slu_f1"]
-    counts = [score_counts(read_answers_of_row(frame.store, row.steps, frame.test), frame.test, texts) for row in rows]
+    counts = [
+        score_counts(read_answers_of_row(frame.store, row.steps, frame.test), frame.test.answers, texts)
+        for row in rows
+    ]
     measured = measure(rows, counts, texts.value, frame.test, frame.on_test)
     for draw in (0, 1, 77):
         times = dict(zip(frame.test.ids, frame.on_test.items[draw].tolist(), strict=True))

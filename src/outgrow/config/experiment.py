@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from outgrow.config.decoding import Decoding
+from outgrow.config.measure import Judge, Measure
 from outgrow.config.method import Method, SelfTraining, SoftLabels, Variant
 from outgrow.config.model import ModelSection, Speaker, Supervisor
 from outgrow.config.section import Section
@@ -51,6 +52,13 @@ class Experiment(Section):
     """*generate*: how supervisors write their labels of half B."""
     answering: Decoding = Decoding(beams=3, candidates=1)
     """*generate*: how everybody answers the test items."""
+    measures: dict[Name, Measure] = {}
+    """*generate*: further measures of every row's answers, by a name of your choice."""
+    judges: dict[Name, Judge] = {}
+    """*generate*: language models that rate every row's answers; each of their scales is a measure."""
+    plane: tuple[str, str] | None = None
+    """*generate*: the two measures that the report draws against each other (content, style); default: the first
+    two of `measures` and `judges`."""
     matching: Literal["answers", "probabilities"] = "answers"
     """What the `matching` variants bring back to the weak labels' class shares."""
     tune: Tune = Tune()

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from outgrow.config.measure import TextMetric
 from outgrow.config.section import Section
 
 
@@ -32,6 +33,8 @@ class Columns(Section):
     (generate). Empty = unknown. Default: `label`; for *generate* `completion`."""
     options: str | list[str] | None = None
     """For *choose*: one column that holds a list, or one column per option."""
+    key: str | None = None
+    """*generate*: the bare answer that content is judged by, where it is not the whole label."""
     part: str | None = None
     """A column that says `train` or `test`; by default the test items are drawn from all rows."""
 
@@ -49,11 +52,14 @@ class TaskSection(Section):
     """The hub revision of the data set."""
     kind: Literal["classify", "choose", "generate"] | None = None
     """For your own data; by default *choose* where `columns.options` is given, else *classify*."""
-    metric: Literal["slu_f1", "exact_match", "answer_match", "token_f1", "rouge_l"] | None = None
+    metric: TextMetric | None = None
     """*generate*: what answers are measured by; by default the task's own, for your own data `exact_match`."""
     template: str | None = None
     """*generate*: the instruction around an item's text, with `{text}` (and for slots `{types}`, the list of types in
     the data) in it; by default the task's own, for your own data `{text}` alone."""
+    answer: str | None = None
+    """*generate*: a form around every gold text, with `{text}` in it, such as `Arr, {text} it be!`; the bare text is
+    still what `measures` are compared with."""
     columns: Columns = Columns()
     classes: list[str] | None = None
     """For your own data: the class names in order; by default the sorted labels of the file."""

@@ -3,7 +3,7 @@
 from outgrow.config.task import TaskSection
 from outgrow.data.task import Kind
 from outgrow.data.tasks import TASKS
-from outgrow.data.template import instruction_pieces
+from outgrow.data.template import answer_pieces, instruction_pieces
 from outgrow.errors import ConfigError
 
 OWN_METRIC = "exact_match"
@@ -49,7 +49,7 @@ def _text_metric(section: TaskSection) -> str:
 
 def _require_fitting_keys(section: TaskSection, kind: Kind) -> None:
     if kind != "generate":
-        for key, value in {"metric": section.metric, "template": section.template}.items():
+        for key, value in {"metric": section.metric, "template": section.template, "answer": section.answer}.items():
             if value is not None:
                 raise ConfigError(f"task.{key} is for tasks of kind `generate`; `{section.name}` is {kind}: remove it")
         return
@@ -60,3 +60,5 @@ def _require_fitting_keys(section: TaskSection, kind: Kind) -> None:
     if section.columns.options is not None:
         raise ConfigError("task.columns.options is given, but task.kind is `generate`: remove one of them")
     instruction_pieces(template_of(section), has_slots(section))
+    if section.answer is not None:
+        answer_pieces(section.answer)

@@ -11,7 +11,7 @@ from outgrow.data.published import load_published
 from outgrow.data.source import source_of
 from outgrow.data.task import Task
 from outgrow.data.tasks import TASKS
-from outgrow.data.template import instruct
+from outgrow.data.template import answered, instruct
 from outgrow.errors import DataError
 from outgrow.metrics.slu_f1 import parse_slots
 
@@ -32,7 +32,7 @@ def load_task(section: TaskSection) -> Task:
     task = replace(task.take(keep), notes=(*task.notes, *notes), metric=metric_of(section))
     if kind == "generate":
         _require_slots(task)
-        return instruct(task, template_of(section), has_slots(section))
+        return answered(instruct(task, template_of(section), has_slots(section)), section.answer)
     return balanced_binary(task, section.split_seed) if section.form == "binary" else task
 
 

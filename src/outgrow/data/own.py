@@ -34,6 +34,8 @@ class Record(NamedTuple):
     label: Any
     options: list[str]
     part: str
+    key: Any = None
+    """The bare answer, where a column holds it."""
 
 
 def load_own(section: TaskSection) -> Task:
@@ -68,7 +70,7 @@ def read_records(table: Table, columns: Columns, part: str = "train", prefix: st
     label = columns.label
     assert label is not None
     prompt = _prompt_of(columns.text, table)
-    names = {"id": columns.id, "label": columns.label, "part": columns.part}
+    names = {"id": columns.id, "label": columns.label, "key": columns.key, "part": columns.part}
     for key, name in names.items():
         if name is not None:
             _require(table, name, f"task.columns.{key}")
@@ -81,6 +83,7 @@ def read_records(table: Table, columns: Columns, part: str = "train", prefix: st
             label=row.get(label),
             options=options(row, where),
             part=part if columns.part is None else _part(row.get(columns.part), where),
+            key=None if columns.key is None else row.get(columns.key),
         )
         for number, row in enumerate(table.rows)
     ]
@@ -104,7 +107,9 @@ def _generate(section: TaskSection, records: list[Record]) -> Task:
     if not any(answers):
         raise DataError(f"{records[0].where} and the rows after it: none of them has a text in `{key}`")
     items = _items(records, [0 if answer else -1 for answer in answers])
-    return Task(section.name, "generate", (), replace(items, answers=answers))
+    bare = section.columns.key
+    keys = None if bare is None else [_answer(record.key, bare, record.where) for record in records]
+    return Task(section.name, "generate", (), replace(items, answers=answers, keys=keys))
 
 
 def _answer(value: Any, column: str, where: str) -> str:

@@ -36,12 +36,15 @@ class Items:
     """For *choose* only: the K texts to choose from, K the same for every item."""
     answers: list[str] | None = None
     """For *generate* only: the gold texts; empty where unknown."""
+    keys: list[str] | None = None
+    """For *generate*: the bare answers that content is judged by; by default the gold texts themselves."""
     parts: list[str] = field(default_factory=list)
     """`train` or `test`: which part of the published data set the item came from."""
     groups: list[str] = field(default_factory=list)
     """Items of one group are never separated by a split; by default an item is its own group."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "keys", self.answers if self.keys is None else self.keys)
         object.__setattr__(self, "parts", self.parts or ["train"] * len(self.ids))
         object.__setattr__(self, "groups", self.groups or list(self.ids))
 
@@ -57,6 +60,7 @@ class Items:
             gold=self.gold[index],
             options=None if self.options is None else [self.options[i] for i in pick],
             answers=None if self.answers is None else [self.answers[i] for i in pick],
+            keys=None if self.keys is None else [self.keys[i] for i in pick],
             parts=[self.parts[i] for i in pick],
             groups=[self.groups[i] for i in pick],
         )
@@ -98,6 +102,8 @@ class Task:
             columns["options"] = items.options
         if items.answers is not None:
             columns["answer"] = items.answers
+        if items.keys is not None:
+            columns["key"] = items.keys
         pq.write_table(pa.table(columns), folder / "items.parquet")
         about = {
             "name": self.name,
@@ -123,6 +129,7 @@ class Task:
             gold=table["gold"].to_numpy().astype(np.int64),
             options=options,
             answers=table["answer"].to_pylist() if "answer" in table.column_names else None,
+            keys=table["key"].to_pylist() if "key" in table.column_names else None,
             parts=table["part"].to_pylist(),
             groups=table["group"].to_pylist(),
         )

@@ -62,6 +62,26 @@ def instruct(task: Task, template: str, slots: bool) -> Task:
     return replace(task, items=replace(task.items, prompts=prompts))
 
 
+def answered(task: Task, template: str | None) -> Task:
+    """The same task with its gold texts filled into `task.answer`; unknown ones stay empty."""
+    if template is None:
+        return task
+    pieces = answer_pieces(template)
+    texts = [
+        text and "".join(literal + ("" if name is None else text) for literal, name in pieces).strip()
+        for text in task.items.answers or []
+    ]
+    return replace(task, items=replace(task.items, answers=texts))
+
+
+def answer_pieces(template: str) -> list[Piece]:
+    """The pieces of `task.answer`. Raises `ConfigError` unless `{text}` is its one field."""
+    pieces = template_pieces(template, "task.answer")
+    if {name for _, name in pieces if name is not None} != {"text"}:
+        raise ConfigError(f"task.answer: `{template}` must have the field `{{text}}`, and no other")
+    return pieces
+
+
 def slot_types(task: Task) -> list[str]:
     """The slot types in the gold of the training part, sorted. Where no test part is published, of all items."""
     items = task.items

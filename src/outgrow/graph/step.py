@@ -8,7 +8,7 @@ code. When the code of a step changes so that its results change, its version is
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,12 @@ class Job:
     hints: Mapping[str, Json] = field(default_factory=dict)
     report: Callable[[str, float], None] = lambda message, share: None
     """`report("epoch 1 of 2", 0.5)`: tells the person who waits; the share is within 0 … 1."""
+
+    def apart(self, name: str) -> "Job":
+        """The same with a scratch folder of its own, for one of several rounds of the same work."""
+        scratch = self.scratch / name
+        scratch.mkdir(exist_ok=True)
+        return replace(self, scratch=scratch)
 
 
 def identify(name: str, version: int, params: Mapping[str, Json], inputs: Mapping[str, str]) -> str:

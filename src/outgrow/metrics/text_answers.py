@@ -4,6 +4,8 @@
 |---|---|
 | `exact_match` | the texts are equal up to case, Unicode form and spaces |
 | `answer_match` | the final answers are equal, as numbers where they are numbers (GSM8K, MATH) |
+| `math_match` | the same, or the formulas mean the same (`1/2` and `\\frac{1}{2}`; the library Math-Verify) |
+| `contains` | the words of gold stand in the text, next to each other |
 | `token_f1` | share of common words, order ignored: 2PR / (P + R) over multisets (SQuAD, but articles count) |
 | `rouge_l` | the same over the longest common subsequence of words (Lin 2004, with P and R weighed alike) |
 | `levenshtein_similarity` | 1 − character edits / length of the longer text: agreement (paper 1, figure 3b) |
@@ -23,6 +25,7 @@ import numpy as np
 from jaxtyping import Float
 
 from outgrow.metrics.edit_distance import common_length, normalised_distance
+from outgrow.metrics.formula import same_formula
 
 NUMBER = re.compile(
     r"(?<![A-Za-z0-9])(?<![0-9]\.)-?[$£€]?-?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:\s*/\s*\d+)?"
@@ -46,6 +49,16 @@ def answer_match(predicted: Sequence[str], gold: Sequence[str]) -> Float[np.ndar
     return _each(_same_answer, predicted, gold)
 
 
+def math_match(predicted: Sequence[str], gold: Sequence[str]) -> Float[np.ndarray, "item"]:
+    """1 where the final answers are equal, or are formulas that mean the same."""
+    return _each(lambda said, wanted: _same_answer(said, wanted) or same_formula(said, wanted), predicted, gold)
+
+
+def contains(predicted: Sequence[str], gold: Sequence[str]) -> Float[np.ndarray, "item"]:
+    """1 where the gold words stand in the text one after another; case and punctuation do not matter."""
+    return _each(_contains, predicted, gold)
+
+
 def token_f1(predicted: Sequence[str], gold: Sequence[str]) -> Float[np.ndarray, "item"]:
     """Harmonic mean of the shares of predicted and of gold words that are common to both."""
     return _each(lambda said, wanted: _overlap(said, wanted, _common_words), predicted, gold)
@@ -64,6 +77,8 @@ def levenshtein_similarity(one: Sequence[str], other: Sequence[str]) -> Float[np
 TEXT_METRICS: dict[str, Callable[[Sequence[str], Sequence[str]], Float[np.ndarray, "item"]]] = {
     "exact_match": exact_match,
     "answer_match": answer_match,
+    "math_match": math_match,
+    "contains": contains,
     "token_f1": token_f1,
     "rouge_l": rouge_l,
 }
@@ -105,6 +120,11 @@ def _same_answer(said: str, wanted: str) -> bool:
     # A gold text may be the bare answer, and need not be a number.
     answer, gold = (final_answer(text) or normalise(text) for text in (said, wanted))
     return bool(answer) and answer == gold
+
+
+def _contains(said: str, wanted: str) -> bool:
+    text, part = words(said), words(wanted)
+    return any(text[start : start + len(part)] == part for start in range(len(text) - len(part) + 1))
 
 
 def _number(written: str) -> str:

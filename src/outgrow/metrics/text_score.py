@@ -6,7 +6,7 @@ summed with the draw's weights, and the sums have a value.
 | score | parts of an item | value of the sums |
 |---|---|---|
 | `slu_f1` | TP, FP, FN over both of SLURP's measures (`slu_f1.slu_counts`) | 2TP / (2TP + FP + FN) |
-| `exact_match`, `answer_match`, `token_f1`, `rouge_l` | the item's number (`text_answers`), 1 | the mean |
+| `exact_match`, `answer_match`, `math_match`, `contains`, … | the item's number (`text_answers`), 1 | the mean |
 
 So SLU-F1 is micro-averaged, as published: an utterance with five slots counts five times, one with none only where
 slots are invented for it. The others are means over items. An empty text is a wrong answer like any other (for slots:
@@ -72,6 +72,8 @@ TEXT_SCORES: Mapping[str, TextScore] = {
     "slu_f1": TextScore("SLU-F1", slot_counts, slot_value),
     "exact_match": _mean_of("exact_match", "exact match"),
     "answer_match": _mean_of("answer_match", "answer match"),
+    "math_match": _mean_of("math_match", "formula match"),
+    "contains": _mean_of("contains", "gold contained"),
     "token_f1": _mean_of("token_f1", "token F1"),
     "rouge_l": _mean_of("rouge_l", "ROUGE-L"),
 }

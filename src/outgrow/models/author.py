@@ -33,6 +33,8 @@ class Errand:
     seed: int
     places: Int[np.ndarray, "item"]
     """With the seed they decide an item's samples: where it stands in the pool, whoever asks with it."""
+    distinct: bool = True
+    """Keep equal answers to a question once."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from outgrow.models.sweep import DEFAULT_BATCH_TOKENS
 from outgrow.models.talk import Prompt
 from outgrow.models.teacher_forcing import TokenIds, forced
 from outgrow.models.writer import Writer
-from outgrow.texts import Candidate
+from outgrow.texts import Candidate, ranked
 
 SEARCH_TOKENS = 8192
 """Padded tokens of all beams of a search, answers included. No hint changes it, lest rounding change a text."""
@@ -37,11 +37,13 @@ def write(
     decoding: Mapping[str, Any],
     seed: int,
     places: Int[np.ndarray, "prompt"],
+    *,
+    distinct: bool = True,
 ) -> list[list[Candidate]]:
     """Write `candidates` texts for every prompt. `decoding` is a `config.decoding.Decoding` as a dictionary.
 
-    Per prompt, best first; nothing where the prompt leaves no room for an answer. `places` (with `seed`) seed the
-    samples of each prompt. Finished batches are kept in `job.scratch`.
+    Per prompt, best first (equal texts once, if they are to be `distinct`); nothing where the prompt leaves no room
+    for an answer. `places` (with `seed`) seed the samples of each prompt. Finished batches are kept in `job.scratch`.
     """
     ids = writer.prompts(prompts)
     fits = writer.fits(ids, decoding["max_new_tokens"])
@@ -50,16 +52,9 @@ def write(
     candidates: list[list[Candidate]] = [[] for _ in prompts]
     for row, texts in drawn.items():
         pairs = zip(texts, scores[row], strict=True)
-        candidates[row] = ranked([writer.candidate(*pair, decoding["stop"]) for pair in pairs])
+        found = [writer.candidate(*pair, decoding["stop"]) for pair in pairs]
+        candidates[row] = ranked(found, distinct)
     return candidates
-
-
-def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Best first by mean log-probability; of equal texts the more probable spelling is kept."""
-    found: dict[str, Candidate] = {}
-    for candidate in sorted(candidates, key=lambda one: -one.mean_logprob):
-        found.setdefault(candidate.text, candidate)
-    return list(found.values())
 
 
 def draw_all(

@@ -21,7 +21,15 @@ class LocalAuthor:
         """Prompts that are too long get no answer, or end the step where the model's section says so."""
         self.tell_too_long(errand)
         return Written(
-            write(job, self.writer, errand.conversations, errand.decoding, errand.seed, errand.places),
+            write(
+                job,
+                self.writer,
+                errand.conversations,
+                errand.decoding,
+                errand.seed,
+                errand.places,
+                distinct=errand.distinct,
+            )
         )
 
     def tell_too_long(self, errand: Errand) -> None:

@@ -14,9 +14,9 @@ from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.models.answer_store import AnswerStore
 from outgrow.models.author import Errand, Section, Written
-from outgrow.models.endpoint import Choice, Endpoint, Question, Refusal, Reply
+from outgrow.models.endpoint import Choice, Endpoint, Question, Refusal
 from outgrow.models.unfit import named, tell_unfit
-from outgrow.texts import Candidate, certain
+from outgrow.texts import Candidate, certain, ranked
 
 TUNED = "tuned.json"
 """In a training's folder: the name that the provider gave to the tuned model."""
@@ -38,7 +38,11 @@ class RemoteAuthor:
             if isinstance(found, Refusal)
         }
         self.tell_refused(refused, len(errand.items))
-        return Written([_candidates(found) for found in asked.answers], asked.usage, refused, asked.served)
+        candidates = [
+            [] if isinstance(found, Refusal) else ranked(map(candidate_of, found.choices), errand.distinct)
+            for found in asked.answers
+        ]
+        return Written(candidates, asked.usage, refused, asked.served)
 
     def questions(self, errand: Errand) -> Iterator[Question]:
         """A search is the most probable answer, as servers search no further; samples are seeded item by item."""
@@ -76,16 +80,6 @@ def open_remote(job: Job, section: Section, trained: Path | None) -> RemoteAutho
 def seed_of(seed: int, place: int) -> int:
     """A number that servers take, from the study's seed and the item's place."""
     return int(np.random.SeedSequence([seed, place]).generate_state(1, np.uint64)[0] % LARGEST_SEED)
-
-
-def _candidates(found: Reply | Refusal) -> list[Candidate]:
-    """Different texts, best first."""
-    if isinstance(found, Refusal):
-        return []
-    texts: dict[str, Candidate] = {}
-    for candidate in sorted(map(candidate_of, found.choices), key=lambda one: -one.mean_logprob):
-        texts.setdefault(candidate.text, candidate)
-    return list(texts.values())
 
 
 def candidate_of(choice: Choice) -> Candidate:

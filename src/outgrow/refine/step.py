@@ -108,11 +108,7 @@ class Desk:
             seed=self.seed,
             places=np.asarray([self.places[ask.item] for ask in asks], dtype=np.int64),
         )
-        # Two rounds of questions keep what is unfinished apart.
-        scratch = self.job.scratch / kind
-        scratch.mkdir(exist_ok=True)
-        job = Job(self.job.out, self.job.inputs, scratch, self.job.hints, self.job.report)
-        written = self.author.write(job, errand)
+        written = self.author.write(self.job.apart(kind), errand)
         self.written.append((errand, written))
         return written.candidates
 

@@ -24,6 +24,7 @@ from outgrow.models.size import model_size
 from outgrow.report.collect_texts import find_in_texts
 from outgrow.report.collect_votes import find_in_votes
 from outgrow.report.frame import Frame, make_frame
+from outgrow.report.measure_further import measure_names, measure_plane, measure_scales
 from outgrow.report.missing import reason, record
 from outgrow.report.results import About, Chosen, MissingStep, Model, Results
 from outgrow.report.settings import find_settings
@@ -68,6 +69,9 @@ def _about(frame: Frame) -> About:
         baseline=frame.baseline,
         resamples=experiment.bootstrap,
         notes=task.notes,
+        measures=tuple(measure_names(experiment)),
+        plane=measure_plane(experiment),
+        scales=measure_scales(experiment),
     )
 
 

@@ -8,6 +8,7 @@ from outgrow.report.evidence_texts import TextAnswers, read_answers_of_row, read
 from outgrow.report.finding import highest
 from outgrow.report.frame import Findings, Frame
 from outgrow.report.measure import Measured, mean_estimate, measure, row_result
+from outgrow.report.measure_further import further_measures
 from outgrow.report.measure_texts import SLOT_METRIC, quality, slot_types, text_pairs
 from outgrow.report.results import RowResult, SlotTypeResult, SupervisorResult
 from outgrow.study import Row
@@ -18,13 +19,14 @@ def find_in_texts(frame: Frame) -> Findings:
     study, test = frame.study, frame.test
     score = TEXT_SCORES[frame.task.metric]
     answers = [read_answers_of_row(frame.store, row.steps, test) for row in study.rows]
-    counts = [score_counts(found, test, score) for found in answers]
+    counts = [score_counts(found, test.answers, score) for found in answers]
     measured = measure(study.rows, counts, score.value, test, frame.on_test)
     rows = tuple(
         replace(
             row_result(row, measured, frame.baseline),
             texts=quality(found, test, frame.on_test, frame.task.metric),
             before=before_preferences(row, study.rows),
+            measures=further_measures(frame, row, found),
         )
         for row, found in zip(study.rows, answers, strict=True)
     )
@@ -51,7 +53,7 @@ def _supervisors(frame: Frame, measured: Measured, score: TextScore) -> list[Sup
     """Their scores on what they wrote for the student, and on the test items."""
     sources = [row.source or row.name for row in frame.floor]
     labels = read_labels(frame.store, frame.study.labels, sources, frame.strong)
-    counts = [score_counts(found, frame.strong, score) for found in labels]
+    counts = [score_counts(found, frame.strong.answers, score) for found in labels]
     on_strong = measure(frame.floor, counts, score.value, frame.strong, frame.on_strong)
     return [
         SupervisorResult(

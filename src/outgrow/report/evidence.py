@@ -34,6 +34,8 @@ class Part:
     prompts: list[str]
     answers: list[str]
     """Gold texts; empty unless the task is of kind *generate*."""
+    keys: list[str]
+    """Bare answers that content is judged by; the gold texts where the task has no others."""
     group: Int[np.ndarray, "item"]
     """Items of one question, passage or premise share a number: 0, 1, …"""
     of_seed: Bool[np.ndarray, "seed item"]
@@ -73,7 +75,7 @@ def read_part(task: Task, splits: Sequence[Split | None], name: PartName) -> Par
     of_seed = np.stack([np.isin(union, mine) for mine in rows])
     items = task.items.take(union)
     group = np.unique(items.groups, return_inverse=True)[1] if items.ids else np.zeros(0, dtype=np.int64)
-    return Part(name, items.ids, items.gold, items.prompts, items.answers or [], group, of_seed)
+    return Part(name, items.ids, items.gold, items.prompts, items.answers or [], items.keys or [], group, of_seed)
 
 
 def read_split(store: Store, step: Step) -> Split | None:

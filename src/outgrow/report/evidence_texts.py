@@ -96,20 +96,16 @@ def _read(tables: Sequence[TextTable | None], part: Part) -> TextAnswers:
             if found:
                 text[seed, item] = found[0].text
                 said[seed, item] = True
-                ended[seed, item] = has_end(found[0])
+                ended[seed, item] = found[0].has_end
     return TextAnswers(there, text, said, ended)
 
 
-def has_end(candidate: Candidate) -> bool:
-    """Whether the text was ended by who wrote it: then its last piece is the end, one byte behind the text."""
-    end = candidate.pieces.end
-    return len(end) > 0 and int(end[-1]) > len(candidate.text.encode())
-
-
-def score_counts(found: TextAnswers, part: Part, score: TextScore) -> Float[np.ndarray, "seed item part"]:
-    """A source's counts per item against gold; zeros where nothing is there."""
+def score_counts(found: TextAnswers, gold: Sequence[str], score: TextScore) -> Float[np.ndarray, "seed item part"]:
+    """A source's counts per item against gold texts; zeros where nothing is there."""
     n_parts = score.counts([], []).shape[1]
     counts = np.zeros((*found.there.shape, n_parts))
     for seed, there in enumerate(found.there):
-        counts[seed, there] = score.counts(found.of_seed(seed), [part.answers[item] for item in np.flatnonzero(there)])
+        counts[seed, there] = score.counts(
+            found.of_seed(seed), [gold[item] for item in np.flatnonzero(there).tolist()]
+        )
     return counts

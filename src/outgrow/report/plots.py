@@ -10,6 +10,7 @@ from outgrow.report.picture import picture
 from outgrow.report.plot_agreement import agreement
 from outgrow.report.plot_copying import copying
 from outgrow.report.plot_pgr import pgr
+from outgrow.report.plot_plane import plane
 from outgrow.report.plot_reliability import reliability
 from outgrow.report.plot_slots import slot_types
 from outgrow.report.results import Results
@@ -17,6 +18,7 @@ from outgrow.report.results import Results
 PLOTS: Mapping[str, Callable[[Results, int], str | None]] = {
     "study": picture,
     "pgr": pgr,
+    "plane": plane,
     "slot_types": slot_types,
     "agreement": agreement,
     "error_copying": copying,

@@ -81,6 +81,8 @@ class RowResult:
     """None for texts."""
     texts: TextQuality | None = None
     """*generate* only."""
+    measures: dict[str, Estimate] = field(default_factory=dict)
+    """*generate*: the study's `measures` and its judges' ratings, by name."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,12 @@ class About:
     resamples: int
     notes: tuple[str, ...]
     """What loading the data left out or changed."""
+    measures: tuple[str, ...] = ()
+    """*generate*: names of further measures."""
+    plane: tuple[str, str] | None = None
+    """Which two of them are drawn against each other."""
+    scales: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Lowest and highest value of a judge's measures; others lie within 0 … 1."""
 
     @property
     def of_texts(self) -> bool:

@@ -8,7 +8,7 @@ from outgrow.report.results import MEAN_VOTE, Chosen, Results, RowResult
 from outgrow.report.results_table import INTERVALS, VARIANT_TITLES, results_table
 from outgrow.report.table import Cell, Column, Line, Table
 from outgrow.report.tables_settings import ablation
-from outgrow.report.tables_texts import models, preferences, slot_types, texts
+from outgrow.report.tables_texts import measures, models, preferences, slot_types, texts
 
 ORACLE = " Settings were chosen on gold (oracle selection)."
 
@@ -17,6 +17,7 @@ def make_tables(results: Results) -> list[Table]:
     """Every table that has lines; the main one comes first."""
     tables = [
         main_table(results),
+        measures(results),
         ablation(results),
         preferences(results),
         differences(results),

@@ -43,6 +43,18 @@ def _by_seed(row: RowResult) -> list[Estimate | None]:
     return [cell for pair in seeds for cell in pair]
 
 
+def measures(results: Results) -> Table:
+    """Every row under every further measure; the untouched student is what capability is to be kept of."""
+    names = results.about.measures
+    columns = [Column("row", ""), Column("score", results.about.metric_title)]
+    columns += [Column(f"measure_{name}", name) for name in names]
+    rows = results.rows if names else ()
+    lines = [Line((row.name, row.score, *(row.measures[name] for name in names))) for row in rows]
+    scales = "; ".join(f"{name}: {low:g} to {high:g}" for name, (low, high) in results.about.scales.items())
+    caption = f"{scales + '. ' if scales else ''}{INTERVALS}"
+    return results_table(results, "measures", "Further measures of the answers", caption, columns, lines)
+
+
 def texts(results: Results) -> Table:
     """What the texts of every row are like."""
     rows = [(row, row.texts) for row in results.rows if row.texts is not None]

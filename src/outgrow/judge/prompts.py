@@ -1,0 +1,42 @@
+"""The prompts of judges: what is filled in, and a user's own file in place of ours."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+from outgrow.data.table import decode, read_bytes
+from outgrow.data.template import template_pieces
+from outgrow.errors import ConfigError
+from outgrow.metrics.ratings import Scale
+
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "rate": ("question", "answer", "key", "scales", "example"),
+    "compare": ("question", "first", "second", "key", "scales", "example"),
+}
+"""What may stand in braces, by the kind of judgement."""
+NEEDED = {"rate": ("answer",), "compare": ("first", "second")}
+
+
+def read_prompt(kind: str, path: Path | None = None) -> str:
+    """Our prompt, or the one in a file. Raises `ConfigError` for fields that cannot be filled, or are missing."""
+    if path is None:
+        return (files("outgrow.judge") / "prompts" / f"{kind}.txt").read_text(encoding="utf-8")
+    text = decode(read_bytes(path), str(path))
+    found = {name for _, name in template_pieces(text, str(path)) if name is not None}
+    for name in sorted(found - set(FIELDS[kind])):
+        listed = ", ".join(f"`{{{field}}}`" for field in FIELDS[kind])
+        raise ConfigError(f"{path}: `{{{name}}}` cannot be filled; there are {listed}, and `{{{{` is a brace")
+    for name in NEEDED[kind]:
+        if name not in found:
+            raise ConfigError(f"{path}: does not say where the `{{{name}}}` goes")
+    return text
+
+
+def described(scales: list[Scale]) -> str:
+    """`content (1 to 10), style (1 to 10)`"""
+    return ", ".join(f"{one.name} ({one.lowest:g} to {one.highest:g})" for one in scales)
+
+
+def example(scales: list[Scale], times: int = 1) -> str:
+    """What the judge is to write, with the lowest ratings."""
+    return " ".join(f"{one.name}: [[{one.lowest:g}]]" for one in scales for _ in range(times))
