@@ -30,6 +30,8 @@ BUNDLED = {
     "mmlu_topic": (13640, 0),
     "boolq": (7972, 3270),
     "errands": (2000, 1000),
+    "tales": (2000, 1000),
+    "sums": (2000, 1000),
 }
 FILES = {
     "sciq": ("sciq", 1000, 1000),

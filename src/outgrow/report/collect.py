@@ -12,8 +12,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
-from outgrow.config.model import ModelSection, Speaker
+from outgrow.config.model import ModelSection, NgramSection, Speaker
 from outgrow.errors import DataError
 from outgrow.graph.event import Outcome
 from outgrow.graph.step import Step, walk
@@ -29,6 +30,9 @@ from outgrow.report.missing import reason, record
 from outgrow.report.results import About, Chosen, MissingStep, Model, Results
 from outgrow.report.settings import find_settings
 from outgrow.study import Study
+
+BEHIND = "behind a server"
+"""How a model is trained that is not on this machine."""
 
 
 def collect(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> Results:
@@ -77,16 +81,18 @@ def _about(frame: Frame) -> About:
 
 def _speaker(section: Speaker) -> str:
     """`model (how it is trained)`."""
-    trained = section.adapt if isinstance(section, ModelSection) else "behind a server"
+    trained = section.adapt if isinstance(section, ModelSection) else BEHIND
     return f"{section.model} ({trained})"
 
 
 def _models(experiment: Experiment) -> dict[str, Model]:
     sections = {"ceiling": experiment.student, **experiment.supervisors}
-    return {row: _model(section) for row, section in sections.items() if isinstance(section, ModelSection)}
+    return {row: _model(section) for row, section in sections.items() if not isinstance(section, NgramSection)}
 
 
-def _model(section: ModelSection) -> Model:
+def _model(section: Speaker) -> Model:
+    if isinstance(section, EndpointSection):
+        return Model(section.model, BEHIND, None)
     try:
         size = model_size(section.model, section.revision)
     except DataError:  # a broken model has no result either, and its step says why

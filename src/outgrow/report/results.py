@@ -196,7 +196,7 @@ class About:
     supervisors: tuple[str, ...]
     student: str
     models: dict[str, Model]
-    """By row: supervisors that are models, and the student under `ceiling`."""
+    """By row: supervisors that are language models, and the student under `ceiling`."""
     variants: tuple[str, ...]
     baseline: str | None
     """The method that others are compared with: the first row that is naive multi-weak."""

@@ -7,7 +7,7 @@ from outgrow.report.table import Column, Line, Table
 
 
 def models(results: Results) -> Table:
-    """Every model that learned gold: the student, whose score is the ceiling, and the supervisors."""
+    """The student, whose score is the ceiling, and the supervisors."""
     columns = [
         Column("row", ""),
         Column("model", "model"),
@@ -20,7 +20,7 @@ def models(results: Results) -> Table:
         model = results.about.models[row.name]
         millions = None if model.weights is None else model.weights / 1e6
         lines.append(Line((row.name, model.name, model.adapt, millions, row.score)))
-    return results_table(results, "models", "The models, trained on gold", INTERVALS, columns, lines)
+    return results_table(results, "models", "The models", INTERVALS, columns, lines)
 
 
 def preferences(results: Results) -> Table:

@@ -17,6 +17,8 @@ from outgrow.data.tasks.scan import SCAN
 from outgrow.data.tasks.sciq import SCIQ
 from outgrow.data.tasks.slurp import SLURP_INTENT, SLURP_SCENARIO, SLURP_SLOTS
 from outgrow.data.tasks.social_iqa import SOCIAL_IQA
+from outgrow.data.tasks.sums import SUMS
+from outgrow.data.tasks.tales import TALES
 from outgrow.data.tasks.winogrande import WINOGRANDE
 
 TASKS: dict[str, KnownTask] = {
@@ -41,4 +43,6 @@ TASKS: dict[str, KnownTask] = {
     "gsm8k": GSM8K,
     "scan": SCAN,
     "errands": ERRANDS,
+    "tales": TALES,
+    "sums": SUMS,
 }

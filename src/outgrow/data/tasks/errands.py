@@ -13,50 +13,25 @@ stream a new version of a library may change. The first 2000 are the training pa
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from hashlib import blake2b
-from importlib.resources import files
 from typing import Any
 
-import yaml
-
 from outgrow.data.known import Example, KnownTask, Shape
-from outgrow.data.leak import fingerprint
 from outgrow.data.table import Row, Table
-from outgrow.data.task import Part
+from outgrow.data.tasks import grammar as grammars
+from outgrow.data.tasks.grammar import SIZES, Dice, choose, draw_different, make_parts
 from outgrow.metrics.slu_f1 import Slot, write_slots
 
-SIZES: dict[Part, int] = {"train": 2000, "test": 1000}
-_CHOICE = re.compile(r"\(([^()]*)\)")
 _FIELD = re.compile(r"\{(\w+)\}")
-
-
-class Dice:
-    """A stream of choices that is the same on every machine."""
-
-    def __init__(self, seed: str) -> None:
-        self.seed = seed
-        self.thrown = 0
-
-    def pick(self, options: Sequence[str]) -> str:
-        """One of `options`, all equally likely."""
-        self.thrown += 1
-        digest = blake2b(f"{self.seed} {self.thrown}".encode(), digest_size=8).digest()
-        return options[int.from_bytes(digest) % len(options)]
 
 
 def make_errands() -> Iterator[tuple[str, Table]]:
     """The two parts, with the columns `text` and `slots`."""
-    rows = _requests(sum(SIZES.values()))
-    start = 0
-    for part, size in SIZES.items():
-        numbers = list(range(1, size + 1))
-        yield part, Table(f"errands ({part})", ["text", "slots"], list(rows[start : start + size]), numbers, "row")
-        start += size
+    return make_parts("errands", _requests())
 
 
 def read_grammar() -> dict[str, Any]:
     """`wrappers`, `closers` and `templates` by mood (orders, questions, remarks), and `fillers` by type."""
-    return dict(yaml.safe_load((files("outgrow.data.tasks") / "errands.yaml").read_text()))
+    return grammars.read_grammar("errands")
 
 
 def draw_request(grammar: Mapping[str, Any], dice: Dice) -> Row:
@@ -72,32 +47,23 @@ def draw_request(grammar: Mapping[str, Any], dice: Dice) -> Row:
         slots.append(Slot(field[1], filler))
         return filler
 
-    body = _FIELD.sub(fill, _chosen(template, dice))
-    words = [_chosen(dice.pick(grammar[around][mood]), dice) for around in ("wrappers", "closers")]
+    body = _FIELD.sub(fill, choose(template, dice))
+    words = [choose(dice.pick(grammar[around][mood]), dice) for around in ("wrappers", "closers")]
     return {"text": " ".join(f"{words[0]} {body} {words[1]}".split()), "slots": write_slots(slots)}
 
 
 @cache
-def _requests(n: int) -> tuple[Row, ...]:
-    """The first `n` different requests."""
+def _requests() -> tuple[Row, ...]:
     grammar, dice = read_grammar(), Dice("errands")
-    found: dict[str, Row] = {}
-    while len(found) < n:
-        request = draw_request(grammar, dice)
-        found.setdefault(fingerprint(request["text"]), request)
-    return tuple(found.values())
+    return draw_different(lambda _: draw_request(grammar, dice), "text")
 
 
 def _new_filler(fillers: Sequence[str], taken: Sequence[str], dice: Dice) -> str:
     """A filler that no other slot of the request has."""
     while True:
-        filler = _chosen(dice.pick(fillers), dice)
+        filler = choose(dice.pick(fillers), dice)
         if filler not in taken:
             return filler
-
-
-def _chosen(text: str, dice: Dice) -> str:
-    return _CHOICE.sub(lambda choice: dice.pick(choice[1].split("|")), text)
 
 
 def _read(row: Row) -> Example:
