@@ -87,6 +87,11 @@ def test_a_study_of_rewritten_labels_ends_in_a_whole_report(tmp_path: Path, serv
     report = tmp_path / "runs" / "small"
     assert (report / "tables" / "measures.md").is_file()
     assert (report / "figures" / "plane.svg").is_file()
+    assert "voice-rewritten" in (report / "examples.html").read_text()
+    spent = {one["model"]: one for one in found["spent"]}
+    assert set(spent) == {"far", "judge"}
+    assert spent["far"]["read"] == 10 * (6 + 6)
+    assert spent["judge"]["written"] == 2 * 5 * 6 * len(rows)
 
     asked, told = len(server.requests), len(events(tmp_path))
     assert outgrow(tmp_path, "run", FILE, "-q").returncode == 0

@@ -97,6 +97,8 @@ def cost_of(step: Step, scale: Scale) -> Cost:
     if step.name in ("student", "supervisor"):
         if "model" not in params:
             return Cost(seconds=NGRAM_SECONDS)
+        if "fine_tuning" in params:
+            return provider_training(params["fine_tuning"], _learned(step, scale), scale)
         if "tune" not in params:
             return text_training(params, params["model"]["training"], _learned(step, scale), scale)
         learns = scale.strong if step.name == "student" else scale.weak
@@ -125,7 +127,7 @@ def writing(params: Mapping[str, Any], scale: Scale) -> Cost:
         rows = decoding["candidates"] if decoding["sample"] else decoding["beams"]
         longest = min(ANSWER_TOKENS, decoding["max_new_tokens"])
     tokens = items * (scale.tokens_per_item + rows * longest)
-    size = model_size(section["model"])
+    size = None if section["type"] == "endpoint" else model_size(section["model"])
     if size is None:
         return Cost(None, tokens, None, None)
     # A token of its own reads all weights once: the machine waits for memory, not for arithmetic.
@@ -158,6 +160,12 @@ def text_training(params: Mapping[str, Any], training: Mapping[str, Any], learns
     lora = params["adapt"] == "lora"
     memory = size.n_params * (1.1 * BYTES[section["dtype"]] if lora else FULL_TRAINING_BYTES)
     return Cost(size.n_params, tokens, memory, size.n_params * (4 if lora else 6) * tokens / scale.flops)
+
+
+def provider_training(fine_tuning: Mapping[str, Any], learns: int, scale: Scale) -> Cost:
+    """The tokens that a provider trains on; one pass where it decides how many."""
+    epochs = 1 if fine_tuning["epochs"] == "auto" else fine_tuning["epochs"]
+    return Cost(None, learns * (scale.tokens_per_item + ANSWER_TOKENS) * epochs, None, None)
 
 
 def body(size: ModelSize, deepest: int | None) -> float:

@@ -27,6 +27,9 @@ def require_fit(experiment: Experiment, kind: Kind) -> None:
 
 def vote_complaints(experiment: Experiment) -> Iterator[str]:
     """What a study of classes or options cannot have."""
+    for key, value in {"measures": experiment.measures, "judges": experiment.judges}.items():
+        if value:
+            yield f"{key}: are for answers that are texts; remove them"
     for where, speaker in {"student": experiment.student, **_named(experiment)}.items():
         if isinstance(speaker, EndpointSection):
             yield f"{where}: an endpoint writes texts; use a model or n-grams here, or a task of kind *generate*"
@@ -55,14 +58,42 @@ def text_complaints(experiment: Experiment) -> Iterator[str]:
     if isinstance(experiment.student, ModelSection) and experiment.student.adapt == "none":
         yield "student.adapt: `none` learns nothing; use `lora` or `full`"
     if isinstance(experiment.student, EndpointSection):
-        yield "student: a model behind a server cannot be trained from here; give it a `model` of this machine"
+        yield from _provider_complaints(experiment, experiment.student)
     for variant in experiment.variants:
         if variant not in TEXT_VARIANTS:
             yield f"variants: `{variant}` is for classes; texts have {_listed(TEXT_VARIANTS)}"
     for key, decoding in {"labelling": experiment.labelling, "answering": experiment.answering}.items():
         yield from _decoding_complaints(key, decoding)
+    yield from _measure_complaints(experiment)
     for method in experiment.methods:
         yield from (f"method `{method.name}`: {complaint}" for complaint in _method_complaints(method, experiment))
+
+
+def _measure_complaints(experiment: Experiment) -> Iterator[str]:
+    names = list(experiment.measures)
+    for name, judge in experiment.judges.items():
+        if judge.against is not None and len(judge.scales) != 1:
+            yield f"judges.{name}.scales: two answers are compared on one scale, not on {len(judge.scales)}"
+        names += [name] if judge.against is not None else judge.scales
+    for name in names:
+        if names.count(name) > 1:
+            yield f"measures: the name `{name}` stands twice; a judge's scales are measures too"
+    for name in experiment.plane or ():
+        if name not in names:
+            yield f"plane: there is no measure `{name}`; {suggest(name, names)}"
+
+
+def _provider_complaints(experiment: Experiment, student: EndpointSection) -> Iterator[str]:
+    """What a provider cannot do when it tunes the student."""
+    if student.fine_tuning is None:
+        yield "student: a model behind a server is trained by its provider; add `fine_tuning: {}`, or use a `model`"
+    if "self_training" in experiment.variants:
+        yield "variants: `self_training` looks into the student as it learns, and a server's is closed; use [plain]"
+    for method in experiment.methods:
+        if method.loss.type != "cross_entropy":
+            yield f"method `{method.name}`: loss `{method.loss.type}`: a provider trains by `cross_entropy` only"
+        if method.preference is not None:
+            yield f"method `{method.name}`: `preference` tunes weights of this machine; remove it"
 
 
 def _decoding_complaints(key: str, decoding: Decoding) -> Iterator[str]:

@@ -20,7 +20,7 @@ from outgrow.config.refine import Refine
 from outgrow.experiment import STUDENT, Stage, dump, hints, loss_params, student_here
 from outgrow.graph.step import Json, Step
 from outgrow.models.zero_shot_ability import can_answer
-from outgrow.text_steps import gathered, reading_params, refined_step, scores_step, texts_step
+from outgrow.text_steps import gathered, reading_params, refined_step, scores_step, speaker_hints, texts_step
 
 UNTOUCHED = "untouched"
 
@@ -139,6 +139,9 @@ def taught_student(stage: Stage, method: Method, labels: Labels, trained: bool) 
 
 
 def student_step(stage: Stage, method: Method, targets: Step, self_training: SelfTraining | None, label: str) -> Step:
+    """The student's training on some targets, here or by its provider."""
+    if isinstance(stage.experiment.student, EndpointSection):
+        return remote_student_step(stage, stage.experiment.student, targets, label)
     section = student_here(stage.experiment)
     params = {
         "adapt": section.adapt,
@@ -151,6 +154,20 @@ def student_step(stage: Stage, method: Method, targets: Step, self_training: Sel
     inputs = {**stage.data, "targets": targets}
     function = "outgrow.train.text_student:train_text_student"
     return Step("student", function, params, inputs, hints=hints(stage.experiment, section), label=label)
+
+
+def remote_student_step(stage: Stage, section: EndpointSection, targets: Step, label: str) -> Step:
+    """The same at its provider; how often it is looked at changes nothing."""
+    assert section.fine_tuning is not None, "students that cannot be tuned are refused before"
+    params = {
+        "model": reading_params(section),
+        "fine_tuning": dump(section.fine_tuning, without=["poll"]),
+        "seed": stage.seed,
+    }
+    inputs = {**stage.data, "targets": targets}
+    function = "outgrow.train.remote_student:train_remote_student"
+    asking = {**speaker_hints(stage.experiment, section), "poll": section.fine_tuning.poll}
+    return Step("student", function, params, inputs, hints=asking, label=label)
 
 
 def ceiling(stage: Stage) -> Step:

@@ -12,7 +12,6 @@ command runs again. The account's (no key, no such model, no money left): nothin
 
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -27,20 +26,13 @@ import openai
 from outgrow.errors import StepFailed
 from outgrow.models.answer_store import AnswerStore, Usage, key_of
 from outgrow.models.purse import Purse
+from outgrow.models.server import PAUSE, TRIES, called, client_of, passes, refused, words
 from outgrow.models.talk import Conversation, messages
 from outgrow.models.unfit import named
 
-TRIES = 3
-"""For an answer that is empty or no JSON; the first request counted."""
-PAUSE = 0.5
-"""Seconds before an answer that is no JSON is asked for again; doubled every time."""
 FRAME_TOKENS = 16
 """At most so many tokens does a chat template put around a message."""
-QUOTED = 200
-"""Characters of a server's words that a message repeats."""
 OF_ACCOUNT = (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError)
-NO_KEY = "none"
-"""Sent where there is no key: the package wants one, local servers do not look."""
 
 log = logging.getLogger(__name__)
 
@@ -121,13 +113,7 @@ class Endpoint:
 
     @cached_property
     def client(self) -> openai.OpenAI:
-        """Connections are made when they are needed."""
-        return openai.OpenAI(
-            api_key=os.environ.get(self.section["key"]) or NO_KEY,
-            base_url=self.url,
-            timeout=self.section["timeout"],
-            max_retries=self.section["retries"],
-        )
+        return client_of(self.section)
 
     @cached_property
     def purse(self) -> Purse:
@@ -189,7 +175,7 @@ class Endpoint:
             try:
                 reply = self._bought(body, f"sample {len(choices)}, try {blank}")
             except openai.APIStatusError as error:
-                return Refusal(self._refused(error))
+                return Refusal(f"HTTP {error.status_code}: {words(self.section, error)}")
             new = [choice for choice in read_choices(reply) if choice.text.strip()]
             choices += new[: question.samples - len(choices)]
             usage += read_usage(reply, body)
@@ -249,38 +235,27 @@ class Endpoint:
         except OF_ACCOUNT as error:
             raise StepFailed(self._account(error)) from None
         except openai.APIStatusError as error:
-            if error.status_code in (408, 409, 429) or error.status_code >= 500:
-                raise Unreachable(f"HTTP {error.status_code} to the end: {self._words(error)}") from None
+            if passes(error):
+                raise Unreachable(f"HTTP {error.status_code} to the end: {words(self.section, error)}") from None
             raise
         except openai.APITimeoutError:
             raise Unreachable(f"no answer within {self.section['timeout']:g} s") from None
         except openai.APIConnectionError as error:
-            raise Unreachable(f"the connection failed ({self._words(error.__cause__ or error)})") from None
+            raise Unreachable(f"the connection failed ({words(self.section, error.__cause__ or error)})") from None
 
     # ---- sentences ------------------------------------------------------------------------------------------
 
-    def _words(self, error: BaseException) -> str:
-        """What a server or a library said, short, on one line, without the key."""
-        text = " ".join(str(error).split()) or type(error).__name__
-        key = os.environ.get(self.section["key"])
-        text = text.replace(key, "…") if key else text
-        return text if len(text) <= QUOTED else f"{text[:QUOTED]}…"
-
     def _account(self, error: openai.APIStatusError) -> str:
-        where, key = f"`{self.model}` at {self.url}", self.section["key"]
         if isinstance(error, openai.NotFoundError):
-            return f"{where}: the server knows no such model or address (404: {self._words(error)})"
-        state = "is not right for it" if os.environ.get(key) else "is not set"
-        return f"{where}: refused ({error.status_code}); the environment variable {key} {state}"
-
-    def _refused(self, error: openai.APIStatusError) -> str:
-        return f"HTTP {error.status_code}: {self._words(error)}"
+            said = words(self.section, error)
+            return f"{called(self.section)}: the server knows no such model or address (404: {said})"
+        return refused(self.section, error)
 
     def _left_over(self, questions: Sequence[Question], troubles: Mapping[int, str]) -> str:
         items = named([questions[number].item for number in sorted(troubles)])
         reasons = list(dict.fromkeys(reason for reason in troubles.values() if reason))
         return (
-            f"`{self.model}` at {self.url}: {len(troubles)} of {len(questions)} questions got no answer ({items}):"
+            f"{called(self.section)}: {len(troubles)} of {len(questions)} questions got no answer ({items}):"
             f" {'; '.join(reasons[:3])}. All answers are kept: run the same command again to ask only these"
         )
 

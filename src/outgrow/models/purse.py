@@ -6,6 +6,7 @@ from typing import Any
 
 from outgrow.errors import StepFailed
 from outgrow.models.answer_store import Usage
+from outgrow.models.server import called
 
 MILLION = 1_000_000
 
@@ -49,6 +50,6 @@ class Purse:
 
     def _empty(self, spent: str, key: str, limit: int | float) -> str:
         return (
-            f"`{self.section['model']}` at {self.section['url']}: {spent} spent, and the next answer could exceed"
+            f"{called(self.section)}: {spent} spent, and the next answer could exceed"
             f" `budget.{key}: {limit:g}`. All answers are kept: raise the budget and run the same command again"
         )

@@ -15,6 +15,7 @@ from outgrow.graph.step import Job
 from outgrow.models.answer_store import AnswerStore
 from outgrow.models.author import Errand, Section, Written
 from outgrow.models.endpoint import Choice, Endpoint, Question, Refusal
+from outgrow.models.server import called
 from outgrow.models.unfit import named, tell_unfit
 from outgrow.texts import Candidate, certain, ranked
 
@@ -61,7 +62,7 @@ class RemoteAuthor:
         """Name the items without an answer, or raise `DataError`: always if there is no answer at all."""
         if not refused:
             return
-        where = f"`{self.endpoint.model}` at {self.endpoint.url}"
+        where = called(self.endpoint.section)
         reasons = "; ".join(list(dict.fromkeys(refused.values()))[:3])
         sentence = f"{where}: {len(refused)} of {n_items} items get no answer ({named(list(refused))}): {reasons}"
         if len(refused) == n_items:

@@ -29,6 +29,7 @@ from outgrow.report.measure_further import measure_names, measure_plane, measure
 from outgrow.report.missing import reason, record
 from outgrow.report.results import About, Chosen, MissingStep, Model, Results
 from outgrow.report.settings import find_settings
+from outgrow.report.spending import find_spending
 from outgrow.study import Study
 
 BEHIND = "behind a server"
@@ -50,6 +51,7 @@ def collect(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> Resu
         missing=tuple(_missing(study, store, outcomes)),
         settings=find_settings(study.experiment, frame.task.kind == "generate"),
         slot_types=found.slot_types,
+        spent=find_spending(study, store),
     )
 
 

@@ -46,6 +46,8 @@ class Said:
     """The geometric mean of the pieces' probabilities, the end included; 0 without an answer."""
     score: float
     """For this item, 0 … 1."""
+    remark: str = ""
+    """What else is to be known of the text."""
 
     @property
     def right(self) -> bool:
@@ -192,6 +194,7 @@ def _example(part: Part, item: int, voices: Sequence[Voice], scores: Float[np.nd
 
 def _said(voice: Voice, item: int, score: float) -> Said:
     candidate = voice.texts[item]
+    remark = voice.remarks[item] if voice.remarks else ""
     if candidate is None:
-        return Said(voice.who, voice.kind, None, 0.0, score)
-    return Said(voice.who, voice.kind, shades(*candidate), float(np.exp(candidate.mean_logprob)), score)
+        return Said(voice.who, voice.kind, None, 0.0, score, remark)
+    return Said(voice.who, voice.kind, shades(*candidate), float(np.exp(candidate.mean_logprob)), score, remark)

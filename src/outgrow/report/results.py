@@ -169,6 +169,22 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Spent:
+    """What a model behind a server took in this study."""
+
+    model: str
+    url: str
+    read: int
+    """Tokens of questions."""
+    written: int
+    """Tokens of answers."""
+    trained: int
+    """Tokens of fine-tuning."""
+    money: float
+    """By the study's `prices`; 0 where it has none."""
+
+
+@dataclass(frozen=True)
 class MissingStep:
     """A row that one seed has no result for."""
 
@@ -234,6 +250,8 @@ class Results:
     """Of methods that differ from others of their kind."""
     slot_types: tuple[SlotTypeResult, ...] = ()
     """Slot tasks only: the most frequent type first."""
+    spent: tuple[Spent, ...] = ()
+    """By model behind a server."""
 
     def of(self, role: Role) -> list[RowResult]:
         """The rows of one role, in order."""

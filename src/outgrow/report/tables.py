@@ -8,7 +8,7 @@ from outgrow.report.results import MEAN_VOTE, Chosen, Results, RowResult
 from outgrow.report.results_table import INTERVALS, VARIANT_TITLES, results_table
 from outgrow.report.table import Cell, Column, Line, Table
 from outgrow.report.tables_settings import ablation
-from outgrow.report.tables_texts import measures, models, preferences, slot_types, texts
+from outgrow.report.tables_texts import measures, models, preferences, slot_types, spending, texts
 
 ORACLE = " Settings were chosen on gold (oracle selection)."
 
@@ -32,6 +32,7 @@ def make_tables(results: Results) -> list[Table]:
         calibration(results),
         chosen(results),
         origins(results),
+        spending(results),
         missing(results),
     ]
     return [table for table in tables if table.lines or table.name == "main"]

@@ -72,6 +72,24 @@ def texts(results: Results) -> Table:
     return results_table(results, "texts", "What the answers look like", caption, columns, lines)
 
 
+def spending(results: Results) -> Table:
+    """Tokens and money, by model behind a server."""
+    columns = [
+        Column("model", "model"),
+        Column("url", "address"),
+        Column("read", "tokens read", digits=0),
+        Column("written", "tokens written", digits=0),
+        Column("trained", "tokens trained on", digits=0),
+        Column("money", "money", digits=4),
+    ]
+    lines = [
+        Line((one.model, one.url, float(one.read), float(one.written), float(one.trained), one.money))
+        for one in results.spent
+    ]
+    caption = "All answers that this study uses, whenever they were bought; money by its `prices`."
+    return results_table(results, "spending", "What models behind servers took", caption, columns, lines)
+
+
 def slot_types(results: Results) -> Table:
     """SLU-F1 of every slot type for the rows that matter most."""
     rows = list(results.slot_types[0].f1) if results.slot_types else []

@@ -1,5 +1,6 @@
 """Who says what about the items of one seed: supervisors, student and ceiling; labels and what was made of them."""
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -11,7 +12,7 @@ from outgrow.report.missing import record
 from outgrow.study import Row, Study
 from outgrow.texts import Candidate, TextTargets
 
-VoiceKind = Literal["supervisor", "target", "student", "ceiling"]
+VoiceKind = Literal["supervisor", "rewritten", "target", "student", "ceiling"]
 
 
 class Voice(NamedTuple):
@@ -20,6 +21,8 @@ class Voice(NamedTuple):
     who: str
     kind: VoiceKind
     texts: list[Candidate | None]
+    remarks: Sequence[str] = ()
+    """Per item what else is to be known of its text; the concept that it follows, say."""
 
 
 def fullest_seed(study: Study, store: Store, student: str) -> int:
@@ -47,7 +50,7 @@ def labelling(study: Study, store: Store, seed: int, part: Part) -> list[Voice]:
         return []
     names = enumerate(table.texts.sources)
     voices = [Voice(name, "supervisor", _best_texts(table, part.ids, number)) for number, name in names]
-    return [*voices, *_targets(study, store, seed, part)]
+    return [*voices, *_rewritten(study, store, seed, part), *_targets(study, store, seed, part)]
 
 
 def _kind_of(row: Row, student: str) -> VoiceKind | None:
@@ -79,6 +82,24 @@ def _targets(study: Study, store: Store, seed: int, part: Part) -> Iterator[Voic
             made = dict(zip(targets.items, map(Candidate, targets.texts, targets.pieces), strict=True))
             names = ", ".join(dict.fromkeys(methods[identity]))
             yield Voice(f"target of {names}", "target", [made.get(item) for item in part.ids])
+
+
+def _rewritten(study: Study, store: Store, seed: int, part: Part) -> Iterator[Voice]:
+    """What the strong model made of each supervisor's labels, and of what concept it thought."""
+    steps = {
+        one.identity: (row.method, one)
+        for row in study.rows
+        if row.role == "method"
+        for one in walk([row.steps[seed]])
+        if one.name == "refined"
+    }
+    for method, step in steps.values():
+        table = table_of(store, step, part.name)
+        if table is None:
+            continue
+        told = json.loads((store.path(step) / "written.json").read_text(encoding="utf-8"))["concepts"]
+        remarks = [told.get(item, "") for item in part.ids]
+        yield Voice(f"{method}: {table.texts.sources[0]}", "rewritten", _best_texts(table, part.ids), remarks)
 
 
 def _target_steps(step: Step) -> list[Step]:
