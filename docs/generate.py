@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from outgrow.cli import app
-from outgrow.config import method, model, task, tune
+from outgrow.config import decoding, endpoint, measure, method, model, refine, task, tune
 from outgrow.config.experiment import Experiment
 from outgrow.config.read import presets
 from outgrow.config.section import Section
@@ -61,7 +61,7 @@ def configuration_page() -> str:
 def sections() -> Iterator[tuple[type[Section], str]]:
     """Every section with the heading it gets, the root first."""
     yield Experiment, "The whole file"
-    for module in (task, model, tune, method):
+    for module in (task, model, endpoint, decoding, tune, method, refine, measure):
         for name, value in vars(module).items():
             if isinstance(value, type) and issubclass(value, Section) and value.__module__ == module.__name__:
                 tag = value.model_fields.get("type")

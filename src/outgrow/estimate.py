@@ -15,8 +15,11 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from outgrow.config.experiment import Experiment
+from outgrow.estimate_texts import ANSWER_TOKENS, Scale, Traffic, traffic
 from outgrow.graph.step import Step
+from outgrow.models.answer_store import Usage
 from outgrow.models.identity import ModelSize, model_size
+from outgrow.models.purse import MILLION, money
 
 CPU_FLOPS_PER_CORE = 6e10
 GPU_FLOPS = 2e14
@@ -28,10 +31,7 @@ TOKENS_PER_ITEM = 64.0
 CHARACTERS_PER_TOKEN = 4.0
 PROBE_STEPS, PROBE_GRID, PROBE_DIM = 100, 8, 512
 SMALL_STEP_SECONDS = 0.1
-ANSWER_TOKENS = 24
-"""Of a text that a model writes."""
-SCORED = 8
-"""Candidates of an item that are scored."""
+PROVIDERS_PASSES = 3
 WRITING_SLOWDOWN = 2.0
 NGRAM_SECONDS = 4.0
 
@@ -47,21 +47,8 @@ class Cost:
     memory: float | int | None = 0
     """Bytes of weights, gradients and optimizer state."""
     seconds: float | None = SMALL_STEP_SECONDS
-
-
-@dataclass(frozen=True)
-class Scale:
-    """The sizes that all estimates of one study start from."""
-
-    weak: int
-    strong: int
-    test: int
-    tokens_per_item: float
-    flops: float
-
-    @property
-    def pool(self) -> int:
-        return self.weak + self.strong + self.test
+    money: float | int = 0
+    """At most so much is paid to a server's owner."""
 
 
 def scale_of(experiment: Experiment, pool_folder: Path | None) -> Scale:
@@ -90,15 +77,15 @@ def cost_of(step: Step, scale: Scale) -> Cost:
         return inference(params, None if layers is None else max(layers), scale.pool, scale)
     if step.name == "untouched":
         return inference(params, None, scale.test, scale)
-    if step.name in ("texts", "scores"):
-        return writing(params, scale)
+    if step.name in ("texts", "scores", "refined", "ratings"):
+        return writing(step, traffic(step, scale), scale)
     if step.name == "preference":
         return text_training(params, params["preference"]["training"], 2 * scale.strong, scale)
     if step.name in ("student", "supervisor"):
         if "model" not in params:
             return Cost(seconds=NGRAM_SECONDS)
         if "fine_tuning" in params:
-            return provider_training(params["fine_tuning"], _learned(step, scale), scale)
+            return provider_training(step, _learned(step, scale), scale)
         if "tune" not in params:
             return text_training(params, params["model"]["training"], _learned(step, scale), scale)
         learns = scale.strong if step.name == "student" else scale.weak
@@ -115,29 +102,6 @@ def inference(params: Mapping[str, Any], deepest: int | None, items: int, scale:
         return Cost(None, tokens, None, None)
     used = body(size, deepest)
     return Cost(used, tokens, used * BYTES[params["dtype"]], 2 * used * tokens / scale.flops)
-
-
-def writing(params: Mapping[str, Any], scale: Scale) -> Cost:
-    """Beams or samples for one part's items, one forward pass per token; or all candidates of half B scored."""
-    section, decoding = params["model"], params.get("decoding")
-    if decoding is None:
-        items, rows, longest = scale.strong, SCORED, ANSWER_TOKENS
-    else:
-        items = scale.strong if params["part"] == "strong" else scale.test
-        rows = decoding["candidates"] if decoding["sample"] else decoding["beams"]
-        longest = min(ANSWER_TOKENS, decoding["max_new_tokens"])
-    tokens = items * (scale.tokens_per_item + rows * longest)
-    size = None if section["type"] == "endpoint" else model_size(section["model"])
-    if size is None:
-        return Cost(None, tokens, None, None)
-    # A token of its own reads all weights once: the machine waits for memory, not for arithmetic.
-    slower = 1.0 if decoding is None else WRITING_SLOWDOWN
-    return Cost(
-        size.n_params,
-        tokens,
-        size.n_params * BYTES[section["dtype"]],
-        slower * 2 * size.n_params * tokens / scale.flops,
-    )
 
 
 def _learned(step: Step, scale: Scale) -> int:
@@ -162,10 +126,27 @@ def text_training(params: Mapping[str, Any], training: Mapping[str, Any], learns
     return Cost(size.n_params, tokens, memory, size.n_params * (4 if lora else 6) * tokens / scale.flops)
 
 
-def provider_training(fine_tuning: Mapping[str, Any], learns: int, scale: Scale) -> Cost:
-    """The tokens that a provider trains on; one pass where it decides how many."""
-    epochs = 1 if fine_tuning["epochs"] == "auto" else fine_tuning["epochs"]
-    return Cost(None, learns * (scale.tokens_per_item + ANSWER_TOKENS) * epochs, None, None)
+def writing(step: Step, through: Traffic, scale: Scale) -> Cost:
+    """Texts written or scored, by a model of this machine or for money."""
+    section = step.params["model"]
+    if section["type"] == "endpoint":
+        usage = Usage(round(through.read), round(through.written))
+        return Cost(None, through.total, None, None, money(usage, step.hints["endpoint"]["prices"]))
+    size = model_size(section["model"])
+    if size is None:
+        return Cost(None, through.total, None, None)
+    # A token of its own reads all weights once: the machine waits for memory, not for arithmetic.
+    slower = WRITING_SLOWDOWN if through.written else 1.0
+    seconds = slower * 2 * size.n_params * through.total / scale.flops
+    return Cost(size.n_params, through.total, size.n_params * BYTES[section["dtype"]], seconds)
+
+
+def provider_training(step: Step, learns: int, scale: Scale) -> Cost:
+    """The tokens that a provider trains on, and their price; three passes where it decides how many."""
+    epochs = step.params["fine_tuning"]["epochs"]
+    tokens = learns * (scale.tokens_per_item + ANSWER_TOKENS) * (PROVIDERS_PASSES if epochs == "auto" else epochs)
+    price = step.hints["endpoint"]["prices"]["training"]
+    return Cost(None, tokens, None, None, tokens * price / MILLION)
 
 
 def body(size: ModelSize, deepest: int | None) -> float:

@@ -18,7 +18,7 @@ class Refiner(Section):
     decoding: Decoding = Decoding(beams=1, candidates=1)
     """How the better answers are written."""
     prompts: Path | None = None
-    """A folder with prompts of your own; those that it lacks are ours (`outgrow prompts`)."""
+    """A folder with prompts of your own, such as `icl.user.txt` (docs/methods.md lists them); the others are ours."""
 
 
 class Icl(Refiner):

@@ -39,7 +39,9 @@ def _total(plan: Plan) -> str:
     largest = max((step.cost.memory or 0 for step in plan.steps), default=0)
     text = f"{len(plan.steps)} steps: {counts['cached']} cached, {counts['new']} new"
     text += f"; about {duration(plan.seconds)} on this machine class, largest model state {amount(largest, 'B')}"
-    text += f"; {unknown} steps of unknown size, as their model is not on this machine" if unknown else ""
+    text += f"; {unknown} steps of unknown length, as their model is not on this machine" if unknown else ""
+    paid = sum(step.cost.money for step in plan.new)
+    text += f"; at most {paid:.2f} of money, by the `prices` in the file" if paid else ""
     return text + ". Nothing was executed."
 
 

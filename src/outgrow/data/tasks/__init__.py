@@ -6,6 +6,7 @@ from outgrow.data.tasks.boolq import BOOLQ
 from outgrow.data.tasks.commonsense_qa import COMMONSENSE_QA
 from outgrow.data.tasks.cosmos_qa import COSMOS_QA
 from outgrow.data.tasks.creak import CREAK
+from outgrow.data.tasks.dolly import DOLLY
 from outgrow.data.tasks.errands import ERRANDS
 from outgrow.data.tasks.esnli import ESNLI
 from outgrow.data.tasks.gsm8k import GSM8K
@@ -42,6 +43,7 @@ TASKS: dict[str, KnownTask] = {
     "slurp_slots": SLURP_SLOTS,
     "gsm8k": GSM8K,
     "scan": SCAN,
+    "dolly": DOLLY,
     "errands": ERRANDS,
     "tales": TALES,
     "sums": SUMS,
