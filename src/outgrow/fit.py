@@ -52,6 +52,8 @@ def text_complaints(experiment: Experiment) -> Iterator[str]:
     for name, supervisor in experiment.supervisors.items():
         if isinstance(supervisor, NgramSection):
             yield f"supervisors.{name}: an n-gram model cannot write; give it a `model`"
+        if isinstance(supervisor, EndpointSection) and supervisor.fine_tuning is not None:
+            yield f"supervisors.{name}.fine_tuning: only the student is tuned by its provider; remove it"
     for where, section in _models(experiment):
         if section.adapt == "probe":
             yield f"{where}.adapt: a `probe` cannot write; use `lora` or `full`"

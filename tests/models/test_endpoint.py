@@ -17,7 +17,8 @@ from loopback import Body, choice, echo, serving
 from outgrow.config.endpoint import EndpointSection
 from outgrow.errors import DataError, StepFailed
 from outgrow.models.answer_store import AnswerStore, Usage
-from outgrow.models.endpoint import Endpoint, Question, Refusal, Reply, read_choices, well_formed
+from outgrow.models.endpoint import Endpoint, Question, Refusal, Reply
+from outgrow.models.reply import read_choices, well_formed
 from outgrow.models.server import words
 from outgrow.models.talk import asked
 

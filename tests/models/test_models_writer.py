@@ -20,7 +20,7 @@ from outgrow.models.load import load_tokenizer
 from outgrow.models.prompting import prompter_of
 from outgrow.models.ragged_sweep import ragged_sweep
 from outgrow.models.teacher_forcing import canonical, forced
-from outgrow.models.writer import Writer, load_writer
+from outgrow.models.writer import Writer, load_writer, stop_in
 from outgrow.supervise.score import score
 from outgrow.texts import Candidate, ranked
 
@@ -162,6 +162,32 @@ def test_spaces_around_a_text_are_nobodys_but_their_probability_stays(writer: Wr
     assert candidate.pieces.end[-2:].tolist() == [4, 5]
     blank = writer.candidate([*writer.prompter.tokenizer("  ")["input_ids"], writer.prompter.end_id], [-1.0] * 2)
     assert (blank.text, blank.logprob) == ("", -2.0)
+
+
+def test_a_stop_ends_a_text_and_is_no_part_of_it(writer: Writer) -> None:
+    tokens = writer.prompter.tokenizer("\n noon\nand more", add_special_tokens=False)["input_ids"]
+    logprobs = [-float(number + 1) for number in range(len(tokens))]
+    candidate = writer.candidate(tokens, logprobs, ["\n"])
+    assert candidate.text == "noon", "white space before the text is no stop"
+    assert candidate.has_end
+    assert candidate.logprob == pytest.approx(sum(logprobs)), "what spelled the stop is what the end is worth"
+    assert not writer.candidate(tokens, logprobs, ["never"]).has_end
+    assert stop_in("  a. b. c", [". ", "b"]) == 3
+    assert stop_in("\n\n", ["\n"]) is None
+
+
+@pytest.mark.parametrize("sample", [False, True])
+def test_a_text_with_a_stop_is_the_beginning_of_the_one_without(writer: Writer, tmp_path: Path, sample: bool) -> None:
+    changes: dict[str, Any] = {"beams": 1, "candidates": 1, "max_new_tokens": 12, "sample": sample}
+    whole = written(tmp_path / "whole", writer, PROMPTS, **changes)
+    letters = sorted({letter for row in whole for letter in row[0].text[1:]} - {" "})
+    stops = [letters[len(letters) // 2]]
+    short = written(tmp_path / "short", writer, PROMPTS, **changes, stop=stops)
+    for long_row, short_row in zip(whole, short, strict=True):
+        text = long_row[0].text
+        expected = text.partition(stops[0])[0].strip()
+        assert short_row[0].text == (expected if stops[0] in text else text)
+        assert short_row[0].has_end or stops[0] not in text
 
 
 def test_equal_texts_are_kept_once_at_their_best(writer: Writer) -> None:

@@ -14,9 +14,9 @@ from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.models.author import Errand
-from outgrow.models.endpoint import Choice
 from outgrow.models.local_author import LocalAuthor
 from outgrow.models.remote_author import candidate_of
+from outgrow.models.reply import Choice
 from outgrow.models.talk import Message
 from outgrow.models.writer import load_writer
 from outgrow.refine.prompts import read_prompts

@@ -39,7 +39,7 @@ class Prices(Section):
 
 
 class Budget(Section):
-    """What all studies that share a `store` may spend at one model together; nothing is asked beyond it."""
+    """What all studies that share a `store` may spend on one model's answers together; nothing is asked beyond it."""
 
     tokens: Annotated[int, Field(ge=1)] | None = None
     money: Annotated[float, Field(gt=0)] | None = None

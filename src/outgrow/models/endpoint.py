@@ -10,10 +10,9 @@ server's (down, too busy, confused): the questions that got no answer are named 
 command runs again. The account's (no key, no such model, no money left): nothing further is asked.
 """
 
-import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,12 +25,11 @@ import openai
 from outgrow.errors import StepFailed
 from outgrow.models.answer_store import AnswerStore, Usage, key_of
 from outgrow.models.purse import Purse
+from outgrow.models.reply import Choice, expected_usage, read_choices, read_usage, well_formed
 from outgrow.models.server import PAUSE, TRIES, called, client_of, passes, refused, words
 from outgrow.models.talk import Conversation, messages
 from outgrow.models.unfit import named
 
-FRAME_TOKENS = 16
-"""At most so many tokens does a chat template put around a message."""
 OF_ACCOUNT = (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError)
 
 log = logging.getLogger(__name__)
@@ -48,16 +46,6 @@ class Question:
     samples: int = 1
     seed: int | None = None
     """Of samples; further requests for missing ones count on from it."""
-
-
-class Choice(NamedTuple):
-    """One answer."""
-
-    text: str
-    ended: bool
-    """Whether the model came to an end by itself."""
-    tokens: tuple[Mapping[str, Any], ...] | None
-    """With `token`, `bytes`, `logprob` and perhaps `top_logprobs` each; `None` if the server does not tell."""
 
 
 class Reply(NamedTuple):
@@ -262,42 +250,3 @@ class Endpoint:
     def _tell_served(self) -> None:
         if self._served:
             log.warning("asked for `%s`, answered by %s", self.model, ", ".join(f"`{name}`" for name in self._served))
-
-
-def well_formed(text: str) -> dict[str, Any]:
-    """A reply with choices that have a message each. Raises `ValueError` for anything else."""
-    try:
-        reply = json.loads(text)
-    except RecursionError as error:
-        raise ValueError("JSON that cannot be read") from error
-    if not isinstance(reply, dict) or not isinstance(reply.get("choices"), list):
-        raise ValueError("no `choices` in it")
-    if not all(isinstance(one, dict) and isinstance(one.get("message"), dict) for one in reply["choices"]):
-        raise ValueError("a choice without a message")
-    return reply
-
-
-def read_choices(reply: Mapping[str, Any]) -> Iterator[Choice]:
-    """The answers of a reply; one that was filtered or never written is empty."""
-    for one in reply["choices"]:
-        told = (one.get("logprobs") or {}).get("content")
-        tokens = tuple(told) if isinstance(told, list) and told else None
-        content = one["message"].get("content")
-        yield Choice(content if isinstance(content, str) else "", one.get("finish_reason") != "length", tokens)
-
-
-def read_usage(reply: Mapping[str, Any], body: Mapping[str, Any]) -> Usage:
-    """What the server counted; what is to be expected where it does not tell."""
-    told = reply.get("usage") or {}
-    read, written = told.get("prompt_tokens"), told.get("completion_tokens")
-    if isinstance(read, int) and isinstance(written, int):
-        return Usage(read, written)
-    texts = sum(len(choice.text) for choice in read_choices(reply))
-    return Usage(expected_usage(body).read, texts // 4)
-
-
-def expected_usage(body: Mapping[str, Any]) -> Usage:
-    """At most so much: a token has seldom less than three bytes; answers may be as long as allowed."""
-    read = sum(len(one["content"].encode(errors="replace")) // 3 + FRAME_TOKENS for one in body["messages"])
-    longest = body.get("max_tokens") or body.get("max_completion_tokens") or 0
-    return Usage(read, int(longest) * int(body.get("n", 1)))

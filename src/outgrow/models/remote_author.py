@@ -14,7 +14,8 @@ from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.models.answer_store import AnswerStore
 from outgrow.models.author import Errand, Section, Written
-from outgrow.models.endpoint import Choice, Endpoint, Question, Refusal
+from outgrow.models.endpoint import Endpoint, Question, Refusal
+from outgrow.models.reply import Choice
 from outgrow.models.server import called
 from outgrow.models.unfit import named, tell_unfit
 from outgrow.texts import Candidate, certain, ranked
