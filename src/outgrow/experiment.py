@@ -9,17 +9,15 @@ share every step up to the point where they differ. Which steps make which row: 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import CrossEntropy, Evidential, Method, SelfTraining, Variant
+from outgrow.config.method import CrossEntropy, Method, SelfTraining, Variant
 from outgrow.config.model import ModelSection, NgramSection, Supervisor
-from outgrow.config.section import Section
 from outgrow.data.identity import data_identity
-from outgrow.data.task import Kind
 from outgrow.graph.step import Json, Step
 from outgrow.models.identity import model_identity
+from outgrow.parameters import ASKING, dump, hints, loss_params, speaker_hints
 
 STUDENT = "student"
 """The name under which every student's predictions are stored, so that renaming a method re-runs nothing."""
@@ -71,7 +69,8 @@ def supervisor_steps(stage: Stage) -> dict[str, Step]:
 
 def supervisor_step(stage: Stage, name: str, section: Supervisor) -> Step:
     label = f"{name}, seed {stage.seed}"
-    assert not isinstance(section, EndpointSection), "supervisors behind a server are refused before"
+    if isinstance(section, EndpointSection):
+        return _asked_supervisor(stage, name, section, label)
     if isinstance(section, NgramSection):
         params = {**dump(section, without=["type"]), "seed": stage.seed, "source": name}
         return Step("supervisor", "outgrow.supervise.ngram:train_ngram", params, stage.data, label=label)
@@ -86,6 +85,13 @@ def supervisor_step(stage: Stage, name: str, section: Supervisor) -> Step:
     function = "outgrow.supervise.weak_model:train_supervisor"
     inputs = {**stage.data, **features_input(stage, section)}
     return Step("supervisor", function, params, inputs, hints=hints(stage.experiment, section), label=label)
+
+
+def _asked_supervisor(stage: Stage, name: str, section: EndpointSection, label: str) -> Step:
+    """A model behind a server, which learns nothing: one step for all seeds that ask it the same."""
+    params = {"model": dump(section, only=[*ASKING, "structured"]), "source": name}
+    function, asking = "outgrow.supervise.endpoint:ask_supervisor", speaker_hints(stage.experiment, section)
+    return Step("supervisor", function, params, stage.data, hints=asking, label=label)
 
 
 def labels_for(method: Method, supervisors: Mapping[str, Step]) -> Step:
@@ -243,34 +249,3 @@ def untouched_step(experiment: Experiment, stages: Sequence[Stage]) -> Step:
     inputs = {"pool": stages[0].pool, **{f"split.{number}": stage.split for number, stage in enumerate(stages)}}
     function = "outgrow.models.zero_shot:answer"
     return Step("untouched", function, params, inputs, hints=hints(experiment, section), label=section.model)
-
-
-# ---- parameters -----------------------------------------------------------------------------------------
-
-
-def dump(section: Section, only: Iterable[str] | None = None, without: Iterable[str] = ()) -> dict[str, Any]:
-    """A section's values as JSON, for a step's parameters."""
-    include = None if only is None else set(only)
-    return section.model_dump(mode="json", include=include, exclude=set(without))
-
-
-def loss_params(method: Method, kind: Kind) -> dict[str, Json]:
-    """A method's loss with the defaults of its kind of task."""
-    if not isinstance(method.loss, Evidential):
-        return dump(method.loss)
-    loss, texts = method.loss, kind == "generate"
-    kl = loss.kl or ("mixed" if texts else "per_class")
-    weight = loss.kl_weight if loss.kl_weight is not None else 1e-4 if texts else 0.01
-    # Evidence of tokens is always exp(z) + 1; the KL of a few classes needs no clamp.
-    params = dump(loss, without=["evidence" if texts else "kl_clamp"])
-    return {**params, "kl": kl, "kl_weight": weight}
-
-
-def hints(experiment: Experiment, section: ModelSection) -> dict[str, Json]:
-    """What a step may use but its result does not depend on."""
-    return {
-        "device": experiment.device,
-        "batch_tokens": section.batch_tokens,
-        "report_to": list(experiment.report_to),
-        "run_name": experiment.name,
-    }

@@ -30,9 +30,8 @@ def vote_complaints(experiment: Experiment) -> Iterator[str]:
     for key, value in {"measures": experiment.measures, "judges": experiment.judges}.items():
         if value:
             yield f"{key}: are for answers that are texts; remove them"
-    for where, speaker in {"student": experiment.student, **_named(experiment)}.items():
-        if isinstance(speaker, EndpointSection):
-            yield f"{where}: an endpoint writes texts; use a model or n-grams here, or a task of kind *generate*"
+    if isinstance(experiment.student, EndpointSection):
+        yield "student: a model behind a server learns texts only; give it a `model` of this machine"
     for method in experiment.methods:
         if isinstance(method.combine, JointDecoding):
             yield f"method `{method.name}`: `joint_decoding` chooses among texts; use `naive` or `vote`"

@@ -17,10 +17,11 @@ from outgrow.config.experiment import Experiment
 from outgrow.config.method import CrossEntropy, JointDecoding, Method, Preference, SelfTraining
 from outgrow.config.model import ModelSection, Speaker
 from outgrow.config.refine import Refine
-from outgrow.experiment import STUDENT, Stage, dump, hints, loss_params, student_here
+from outgrow.experiment import STUDENT, Stage, student_here
 from outgrow.graph.step import Json, Step
 from outgrow.models.zero_shot_ability import can_answer
-from outgrow.text_steps import gathered, reading_params, refined_step, scores_step, speaker_hints, texts_step
+from outgrow.parameters import dump, hints, loss_params, reading_params, speaker_hints
+from outgrow.text_steps import gathered, refined_step, scores_step, texts_step
 
 UNTOUCHED = "untouched"
 

@@ -6,22 +6,14 @@ A model that is trained here is a step before; one that is only told what to do,
 from collections.abc import Mapping
 
 from outgrow.config.decoding import Decoding
-from outgrow.config.endpoint import EndpointSection
-from outgrow.config.experiment import Experiment
 from outgrow.config.measure import Judge
 from outgrow.config.model import ModelSection, Speaker
 from outgrow.config.refine import Icl, InferAndRespond, Refine
-from outgrow.experiment import Stage, dump, hints
+from outgrow.experiment import Stage
 from outgrow.graph.step import Json, Step
 from outgrow.judge.prompts import read_prompt
-from outgrow.models.answer_store import NAME as ANSWERS
-from outgrow.models.identity import model_identity
+from outgrow.parameters import dump, hints, reading_params, speaker_hints
 from outgrow.refine.prompts import read_prompts
-
-READING = ["type", "model", "revision", "dtype", "max_length", "chat", "system", "unfit", "trust_remote_code"]
-"""What of a model's section matters when it writes or scores."""
-ASKING = ["type", "model", "url", "system", "logprobs", "limit", "options", "unfit"]
-"""The same of an endpoint's; all else of it is no more than how it is asked."""
 
 
 def texts_step(stage: Stage, section: Speaker, model: Step | None, name: str, part: str, decoding: Decoding) -> Step:
@@ -107,18 +99,3 @@ def gathered(written: Mapping[str, Step]) -> Step:
 def trained(model: Step | None) -> dict[str, Step]:
     """The input that is a training, if there was one."""
     return {} if model is None else {"model": model}
-
-
-def reading_params(section: Speaker) -> dict[str, Json]:
-    """What of a model's section changes what it writes."""
-    if isinstance(section, EndpointSection):
-        return dump(section, only=ASKING)
-    return {**dump(section, only=READING), "identity": model_identity(section.model, section.revision)}
-
-
-def speaker_hints(experiment: Experiment, section: Speaker) -> dict[str, Json]:
-    """What a step may use but what is written does not depend on."""
-    if isinstance(section, ModelSection):
-        return hints(experiment, section)
-    asking = dump(section, without=[*ASKING, "fine_tuning"])
-    return {"endpoint": asking, "answers": str((experiment.store / ANSWERS).absolute())}

@@ -1,0 +1,120 @@
+"""A supervisor behind a server that chooses among classes or options: what it is asked and what its votes are."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from loopback import Body, choice, serving
+from outgrow.config.endpoint import EndpointSection
+from outgrow.data.task import Items, Split, Task
+from outgrow.errors import DataError
+from outgrow.graph.step import Job
+from outgrow.labels import WeakLabels
+from outgrow.models.answer_store import Usage
+from outgrow.models.endpoint import Refusal, Reply
+from outgrow.models.reply import Choice
+from outgrow.supervise.endpoint import ask_supervisor, one_of, vote
+from small_study import FILE, outgrow, results, write
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    items = Items(
+        [f"i{n}" for n in range(6)],
+        [f"How many are {n}?" for n in range(6)],
+        np.array([0, 1, 2, 0, 1, 2]),
+        options=[["none", f"{n} of them", "all"] for n in range(6)],
+    )
+    for name in ("pool", "split", "out", "scratch"):
+        (tmp_path / name).mkdir()
+    Task("mine", "choose", ("A", "B", "C"), items).save(tmp_path / "pool")
+    Split(np.array([0, 1]), np.array([2, 3]), np.array([4, 5])).save(tmp_path / "split")
+    return tmp_path
+
+
+def ask(study: Path, url: str, **changes: Any) -> dict[str, WeakLabels]:
+    named = {"type": "endpoint", "model": "tiny", "url": url, "timeout": 2.0, **changes}
+    section = EndpointSection.model_validate(named).model_dump(mode="json")
+    hints = {"endpoint": section, "answers": str(study / "answers.sqlite")}
+    inputs = {name: study / name for name in ("pool", "split")}
+    ask_supervisor(Job(study / "out", inputs, study / "scratch", hints), model=section, source="far")
+    return {part: WeakLabels.load(study / "out" / f"{part}.parquet") for part in ("weak", "strong", "test")}
+
+
+def test_letters_are_votes_and_silence_an_abstention(study: Path) -> None:
+    said = {"0": "B", "1": "(C) of course", "2": "I cannot tell.", "3": "A.", "4": '{"choice": "C"}', "5": "Because"}
+
+    def answer(body: Body) -> list[dict[str, Any]]:
+        return [choice(said[body["messages"][-1]["content"][13]])]
+
+    with serving(answer) as server:
+        labels = ask(study, server.url, system="Be brief.")
+        shown = sorted(body["messages"][1]["content"] for body in server.requests)
+        assert all("top_logprobs" not in body and body["temperature"] == 0.0 for body in server.requests)
+    assert shown[3] == "How many are 3?\nA. none\nB. 3 of them\nC. all\nAnswer with the letter of your choice alone."
+    assert labels["weak"].probs[:, 0].tolist() == [[0, 1, 0], [0, 0, 1]]
+    assert labels["strong"].probs[:, 0].tolist() == [[0, 0, 0], [1, 0, 0]]
+    assert labels["test"].probs[:, 0].tolist() == [[0, 0, 1], [0, 0, 0]]
+    assert labels["test"].items == ["i4", "i5"]
+    assert labels["test"].sources == ("far",)
+
+
+def test_log_probabilities_become_a_distribution(study: Path) -> None:
+    tops = [("A", 0.2), (" A", 0.1), ("B", 0.3), ("Sure", 0.35)]
+    told = [{"token": name, "logprob": math.log(p)} for name, p in tops]
+    content = {"content": [{"token": "Sure", "logprob": -1.0, "top_logprobs": told}]}
+    with serving(lambda body: [choice("Sure", logprobs=content)]) as server:
+        labels = ask(study, server.url, logprobs=True)
+        assert all(body["top_logprobs"] == 20 for body in server.requests)
+    np.testing.assert_allclose(labels["strong"].probs[:, 0], [[0.5, 0.5, 0.0]] * 2)
+
+
+def test_a_choice_may_be_demanded_by_a_schema(study: Path) -> None:
+    with serving(lambda body: [choice('{"choice": "B"}')]) as server:
+        labels = ask(study, server.url, structured=True)
+        assert server.requests[0]["response_format"] == one_of(("A", "B", "C"))
+    assert labels["weak"].probs[:, 0].tolist() == [[0, 1, 0]] * 2
+
+
+def test_nothing_but_silence_is_an_error(study: Path) -> None:
+    with serving(lambda body: [choice("dunno")]) as server, pytest.raises(DataError, match="6 of 6 items get no vote"):
+        ask(study, server.url)
+
+
+@pytest.mark.parametrize("tokens", [None, (), ({},), ({"top_logprobs": [{"token": "A", "logprob": "x"}]},)])
+def test_broken_log_probabilities_fall_back_to_the_text(tokens: Any) -> None:
+    assert vote(Reply((Choice("C", True, tokens),), Usage()), 3).tolist() == [0, 0, 1]
+    assert not vote(Refusal("no"), 3).any()
+
+
+def test_a_study_with_a_supervisor_behind_a_server(tmp_path: Path) -> None:
+    def answer(body: Body) -> list[dict[str, Any]]:
+        return [choice("ABCD"[len(body["messages"][-1]["content"]) % 4])]
+
+    with serving(answer) as server:
+        study = {
+            "name": "small",
+            "task": {"name": "arc_easy", "sizes": {"weak": 20, "strong": 24, "test": 30}},
+            "supervisors": {
+                "far": {"type": "endpoint", "model": "far", "url": server.url, "prices": {"input": 1.0}},
+                "words": {"type": "ngram"},
+            },
+            "student": {"model": "bundled:smollm2-135m@2"},
+            "methods": ["naive", "weighted_vote"],
+            "variants": ["plain"],
+            "untouched": False,
+            "seeds": [0],
+            "bootstrap": 100,
+        }
+        write(tmp_path, study)
+        done = outgrow(tmp_path, "run", FILE, "-q")
+        assert done.returncode == 0, done.stderr
+        assert len(server.given) == 74
+    found = results(tmp_path)
+    assert found["missing"] == []
+    assert found["spent"][0]["model"] == "far"
+    assert json.dumps(found["spent"][0]["money"]) == json.dumps(74 * 10 / 1e6)
