@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from outgrow.data.template import fill
 from outgrow.errors import ConfigError
 from outgrow.models.talk import Message, flat
 from outgrow.refine import refiners
 from outgrow.refine.batches import Example, in_batches, leave_one_out, with_fixed
-from outgrow.refine.prompts import FIELDS, fill, read_prompts
+from outgrow.refine.prompts import FIELDS, read_prompts
 
 EXAMPLES = [Example(f"i{n}", f"q{n}?", f"a{n}!") for n in range(1, 6)]
 

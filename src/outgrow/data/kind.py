@@ -3,7 +3,7 @@
 from outgrow.config.task import TaskSection
 from outgrow.data.task import Kind
 from outgrow.data.tasks import TASKS
-from outgrow.data.template import answer_pieces, instruction_pieces
+from outgrow.data.template import instruction_pieces, require_fields
 from outgrow.errors import ConfigError
 
 OWN_METRIC = "exact_match"
@@ -61,4 +61,4 @@ def _require_fitting_keys(section: TaskSection, kind: Kind) -> None:
         raise ConfigError("task.columns.options is given, but task.kind is `generate`: remove one of them")
     instruction_pieces(template_of(section), has_slots(section))
     if section.answer is not None:
-        answer_pieces(section.answer)
+        require_fields(section.answer, "task.answer", ("text",), ("text",))

@@ -10,6 +10,7 @@ and `}}` are braces. Copies and leaks are looked for in the bare texts, so the t
 the whole prompt is the item's prompt.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from string import Formatter
 
@@ -31,6 +32,23 @@ def template_pieces(template: str, key: str) -> list[Piece]:
         if name is not None and (not name or spec or conversion):
             raise ConfigError(f"{key}: only plain names may stand in braces in `{template}`")
     return [(literal, name) for literal, name, _, _ in pieces]
+
+
+def require_fields(template: str, key: str, known: Sequence[str], needed: Sequence[str]) -> None:
+    """Raise `ConfigError`, with the config's `key` or the file, for a field that is not known or one that is missing."""
+    found = {name for _, name in template_pieces(template, key) if name is not None}
+    for name in sorted(found - set(known)):
+        listed = " and ".join(f"`{{{field}}}`" for field in known) or "none"
+        raise ConfigError(f"{key}: `{{{name}}}` cannot be filled; its fields are {listed}, and `{{{{` is a brace")
+    for name in needed:
+        if name not in found:
+            raise ConfigError(f"{key}: does not say where the `{{{name}}}` goes")
+
+
+def fill(template: str, **values: str) -> str:
+    """The template with its fields filled in; what is filled in is not looked at for fields."""
+    pieces = template_pieces(template, "template")
+    return "".join(literal + ("" if name is None else values[name]) for literal, name in pieces)
 
 
 def instruction_pieces(template: str, slots: bool) -> list[Piece]:
@@ -66,20 +84,8 @@ def answered(task: Task, template: str | None) -> Task:
     """The same task with its gold texts filled into `task.answer`; unknown ones stay empty."""
     if template is None:
         return task
-    pieces = answer_pieces(template)
-    texts = [
-        text and "".join(literal + ("" if name is None else text) for literal, name in pieces).strip()
-        for text in task.items.answers or []
-    ]
+    texts = [text and fill(template, text=text).strip() for text in task.items.answers or []]
     return replace(task, items=replace(task.items, answers=texts))
-
-
-def answer_pieces(template: str) -> list[Piece]:
-    """The pieces of `task.answer`. Raises `ConfigError` unless `{text}` is its one field."""
-    pieces = template_pieces(template, "task.answer")
-    if {name for _, name in pieces if name is not None} != {"text"}:
-        raise ConfigError(f"task.answer: `{template}` must have the field `{{text}}`, and no other")
-    return pieces
 
 
 def slot_types(task: Task) -> list[str]:

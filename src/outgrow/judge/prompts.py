@@ -5,8 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from outgrow.data.table import decode, read_bytes
-from outgrow.data.template import template_pieces
-from outgrow.errors import ConfigError
+from outgrow.data.template import require_fields
 from outgrow.metrics.ratings import Scale
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -22,13 +21,7 @@ def read_prompt(kind: str, path: Path | None = None) -> str:
     if path is None:
         return (files("outgrow.judge") / "prompts" / f"{kind}.txt").read_text(encoding="utf-8")
     text = decode(read_bytes(path), str(path))
-    found = {name for _, name in template_pieces(text, str(path)) if name is not None}
-    for name in sorted(found - set(FIELDS[kind])):
-        listed = ", ".join(f"`{{{field}}}`" for field in FIELDS[kind])
-        raise ConfigError(f"{path}: `{{{name}}}` cannot be filled; there are {listed}, and `{{{{` is a brace")
-    for name in NEEDED[kind]:
-        if name not in found:
-            raise ConfigError(f"{path}: does not say where the `{{{name}}}` goes")
+    require_fields(text, str(path), FIELDS[kind], NEEDED[kind])
     return text
 
 

@@ -17,13 +17,14 @@ import pyarrow.parquet as pq
 from jaxtyping import Float, Int
 
 from outgrow.data.task import Split, Task
+from outgrow.data.template import fill
 from outgrow.graph.step import Job, Json
 from outgrow.judge.prompts import described, example
 from outgrow.metrics.ratings import Scale, agreed_rating, swap_mean, win_rate
 from outgrow.models.answer_store import Usage
-from outgrow.models.author import NOTHING, Author, Errand, open_author
+from outgrow.models.author import NOTHING, Author, Errand
+from outgrow.models.open_author import open_author
 from outgrow.models.talk import asked
-from outgrow.refine.prompts import fill
 from outgrow.texts import WeakTexts
 
 TEST, RATINGS = "test.parquet", "ratings.parquet"

@@ -6,7 +6,6 @@ where a model lives.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -71,18 +70,3 @@ class Author(Protocol):
 
     def write(self, job: Job, errand: Errand) -> Written:
         """An answer to every question, or why there is none."""
-
-
-def open_author(job: Job, section: Section, trained: Path | None = None) -> Author:
-    """The author that a model's section describes or, with the folder of a training, what became of it.
-
-    Raises `DataError`.
-    """
-    # Each kind brings a heavy library along.
-    if section["type"] == "endpoint":
-        from outgrow.models.remote_author import open_remote
-
-        return open_remote(job, section, trained)
-    from outgrow.models.local_author import open_local
-
-    return open_local(job, section, trained)

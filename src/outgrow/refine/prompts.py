@@ -17,7 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from outgrow.data.table import decode
-from outgrow.data.template import template_pieces
+from outgrow.data.template import require_fields
 from outgrow.errors import ConfigError, suggest
 
 DEMONSTRATION = {"demonstration": ("question", "answer")}
@@ -46,14 +46,8 @@ def read_prompts(refiner: str, folder: Path | None = None) -> dict[str, str]:
     found = {name: own.get(name, _ours(name)) for name in FIELDS[refiner]}
     for name, text in found.items():
         where = f"{folder / name}.txt" if folder is not None and name in own else name
-        _require_fields(text, FIELDS[refiner][name], where)
+        require_fields(text, where, FIELDS[refiner][name], FIELDS[refiner][name])
     return found
-
-
-def fill(template: str, **values: str) -> str:
-    """The template with its fields filled in."""
-    pieces = template_pieces(template, "prompt")
-    return "".join(literal + ("" if name is None else values[name]) for literal, name in pieces)
 
 
 def _own_prompts(folder: Path) -> dict[str, str]:
@@ -71,13 +65,3 @@ def _own_prompts(folder: Path) -> dict[str, str]:
 
 def _ours(name: str) -> str:
     return (files("outgrow.refine") / "prompts" / f"{name}.txt").read_text(encoding="utf-8")
-
-
-def _require_fields(text: str, fields: tuple[str, ...], where: str) -> None:
-    found = {name for _, name in template_pieces(text, where) if name is not None}
-    for name in sorted(found - set(fields)):
-        listed = " and ".join(f"`{{{field}}}`" for field in fields) or "none"
-        raise ConfigError(f"{where}: `{{{name}}}` cannot be filled; its fields are {listed}, and `{{{{` is a brace")
-    for name in fields:
-        if name not in found:
-            raise ConfigError(f"{where}: does not say where the `{{{name}}}` goes")

@@ -13,9 +13,9 @@ Everything here is but what would be asked: who asks it is `step.py`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from outgrow.data.template import fill
 from outgrow.models.talk import Conversation, Message, asked
 from outgrow.refine.batches import Example, Shown, in_batches, leave_one_out, with_fixed
-from outgrow.refine.prompts import fill
 
 Prompts = Mapping[str, str]
 

@@ -11,7 +11,8 @@ from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job, Json
 from outgrow.models.answer_store import Usage
-from outgrow.models.author import Author, Errand, Written, open_author
+from outgrow.models.author import Author, Errand, Written
+from outgrow.models.open_author import open_author
 from outgrow.refine import refiners
 from outgrow.refine.batches import Example
 from outgrow.refine.refiners import Ask

@@ -11,7 +11,8 @@ import numpy as np
 
 from outgrow.data.task import Split, Task
 from outgrow.graph.step import Job, Json
-from outgrow.models.author import Errand, open_author
+from outgrow.models.author import Errand
+from outgrow.models.open_author import open_author
 from outgrow.models.talk import asked
 from outgrow.texts import WeakTexts
 
