@@ -1,5 +1,6 @@
 """The known data sets: from the wheel, from their published files, from a folder that the hub library reads."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -90,8 +91,20 @@ def test_published_files_load(name):
     check(load_task(TaskSection(name=name, path=shared(folder))), train, test)
 
 
+def test_instructions_with_a_passage_are_not_dolly(tmp_path):
+    rows = [
+        {"instruction": f"Name {n} rivers.", "context": "A text." * (n % 2), "response": f"{n}", "category": "qa"}
+        for n in range(6)
+    ]
+    path = tmp_path / "databricks-dolly-15k.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    items = load_task(TaskSection(name="dolly", path=path)).items
+    assert items.prompts == ["Name 0 rivers.", "Name 2 rivers.", "Name 4 rivers."]
+    assert items.answers == items.keys == ["0", "2", "4"]
+
+
 def test_every_known_task_is_tried_somewhere():
-    assert set(TASKS) == set(BUNDLED) | set(FILES)
+    assert set(TASKS) == set(BUNDLED) | set(FILES) | {"dolly"}
     assert all(name == known.name for name, known in TASKS.items())
 
 

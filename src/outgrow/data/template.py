@@ -35,7 +35,7 @@ def template_pieces(template: str, key: str) -> list[Piece]:
 
 
 def require_fields(template: str, key: str, known: Sequence[str], needed: Sequence[str]) -> None:
-    """Raise `ConfigError`, with the config's `key` or the file, for a field that is not known or one that is missing."""
+    """Raise `ConfigError`, with the config's `key` or the file, for a field that is unknown or one that is missing."""
     found = {name for _, name in template_pieces(template, key) if name is not None}
     for name in sorted(found - set(known)):
         listed = " and ".join(f"`{{{field}}}`" for field in known) or "none"
