@@ -1,10 +1,25 @@
 """Two measures against each other: what was learned of the weak labels, and what was kept of the model."""
 
+from typing import NamedTuple
+
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from outgrow.metrics.estimate import show_number
-from outgrow.report.canvas import BLUE, GREEN, INK, NARROW, ORANGE, axes, figure, page_size, shortened, style, svg
+from outgrow.report.canvas import (
+    BLUE,
+    GREEN,
+    INK,
+    NARROW,
+    ORANGE,
+    Pixels,
+    axes,
+    figure,
+    page_size,
+    shortened,
+    style,
+    svg,
+)
 from outgrow.report.results import Results, Role, RowResult
 
 MARKS: dict[Role, tuple[str, str, str]] = {
@@ -15,6 +30,8 @@ MARKS: dict[Role, tuple[str, str, str]] = {
 }
 """What a role is called, and the colour and shape of its marks: shapes tell apart what colours do not."""
 LETTER = 11
+LIFTS = (6, -16, 20, -30, 34, -44, 48, 62, 76)
+"""Where a name may stand above or below its mark, in pixels, the best first."""
 ROOM = 0.06
 """Of an axis, beyond the ends of its scale."""
 
@@ -36,8 +53,9 @@ def plane(results: Results, width: int) -> str | None:
             bounds(low - ROOM * (high - low), high + ROOM * (high - low))
             put(name)
         ax.grid()
-        for number, row in enumerate(rows):
-            _mark(ax, row, across, up, number, side)
+        for row in rows:
+            _mark(ax, row, across, up)
+        _name_all(ax, rows, across, up, side)
         there = [role for role in MARKS if any(row.role == role for row in rows)]
         fig.legend(
             handles=[_legend_mark(role) for role in there],
@@ -56,36 +74,60 @@ def _shown(results: Results) -> list[RowResult]:
     return [row for row in results.rows if names and all(row.measures[name].defined for name in names)]
 
 
-def _mark(ax: Axes, row: RowResult, across: str, up: str, number: int, side: int) -> None:
+def _mark(ax: Axes, row: RowResult, across: str, up: str) -> None:
     _, colour, shape = MARKS[row.role]
-    one, other = row.measures[across], row.measures[up]
-    assert one.value is not None
-    assert other.value is not None
+    one, other, x, y = row.measures[across], row.measures[up], _number(row, across), _number(row, up)
     if one.low is not None and one.high is not None:
-        ax.plot([one.low, one.high], [other.value, other.value], color=colour, lw=1.2, alpha=0.5)
+        ax.plot([one.low, one.high], [y, y], color=colour, lw=1.2, alpha=0.5)
     if other.low is not None and other.high is not None:
-        ax.plot([one.value, one.value], [other.low, other.high], color=colour, lw=1.2, alpha=0.5)
+        ax.plot([x, x], [other.low, other.high], color=colour, lw=1.2, alpha=0.5)
     face = "none" if row.role == "untouched" else colour
-    ax.plot([one.value], [other.value], shape, ms=8, color=colour, mfc=face, mew=1.6)
-    low, high = ax.get_xlim()
-    at_right = (one.value - low) / (high - low) < 0.6
-    # Names of rows that lie close together alternate above and below their marks.
-    lift = 7 if number % 2 else -13
-    ax.annotate(
-        shortened(row.name, 0.4 * side, LETTER),
-        (one.value, other.value),
-        xytext=(8 if at_right else -8, lift),
-        textcoords="offset points",
-        ha="left" if at_right else "right",
-        size=LETTER,
-        color=INK,
-    )
+    ax.plot([x], [y], shape, ms=8, color=colour, mfc=face, mew=1.6)
+
+
+class Box(NamedTuple):
+    """A name's place in pixels."""
+
+    left: Pixels
+    bottom: Pixels
+    right: Pixels
+    top: Pixels
+
+    def meets(self, other: "Box") -> bool:
+        beside = self.right <= other.left or other.right <= self.left
+        return not (beside or self.top <= other.bottom or other.top <= self.bottom)
+
+
+def _name_all(ax: Axes, rows: list[RowResult], across: str, up: str, side: int) -> None:
+    """Every name at the nearest place beside its mark that no earlier name has taken."""
+    taken: list[Box] = []
+    bounds = ax.get_window_extent()
+    for row in rows:
+        name = shortened(row.name, 0.45 * side, LETTER)
+        x, y = ax.transData.transform((_number(row, across), _number(row, up)))
+        width = 0.6 * LETTER * len(name)
+        boxes = [
+            Box(x + dx - (width if dx < 0 else 0), y + dy, x + dx + (0 if dx < 0 else width), y + dy + LETTER)
+            for dy in LIFTS
+            for dx in (8, -8)
+        ]
+        inside = [box for box in boxes if bounds.x0 <= box.left and box.right <= bounds.x1 and box.bottom >= bounds.y0]
+        free = [box for box in inside if not any(box.meets(other) for other in taken)]
+        place = (free or inside or boxes)[0]
+        taken.append(place)
+        ax.annotate(name, (place.left, place.bottom + 2), xycoords="figure pixels", size=LETTER, color=INK)
 
 
 def _legend_mark(role: Role) -> Line2D:
     name, colour, shape = MARKS[role]
     face = "none" if role == "untouched" else colour
     return Line2D([], [], ls="", marker=shape, color=colour, mfc=face, ms=8, mew=1.6, label=name)
+
+
+def _number(row: RowResult, name: str) -> float:
+    value = row.measures[name].value
+    assert value is not None, "only rows that have both measures are drawn"
+    return value
 
 
 def _value(row: RowResult, name: str) -> str:
