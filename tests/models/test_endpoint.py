@@ -155,11 +155,24 @@ def test_the_key_is_sent_and_nowhere_else(tmp_path: Path, monkeypatch: pytest.Mo
     assert secret not in words({"key": "SOME_KEY"}, ValueError(f"you sent {secret}"))
 
 
-def test_another_models_name_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_equal_questions_are_asked_once_and_answered_all(tmp_path: Path) -> None:
+    with serving(latency=0.05) as server:
+        found = endpoint(tmp_path, server.url).ask([*questions(3), *questions(4)])
+        assert len(server.requests) == 4
+    assert texts(found.answers) == [[f"what is {number}? (0)"] for number in (0, 1, 2, 0, 1, 2, 3)]
+    assert found.usage == Usage(40, 20)
+
+
+def test_another_models_name_is_told_also_of_answers_that_were_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with serving(fault=lambda count, body: "other name") as server:
-        found = endpoint(tmp_path, server.url).ask(questions(2))
-    assert found.served == ("somebody-else",)
-    assert "answered by `somebody-else`" in caplog.text
+        for _ in range(2):
+            caplog.clear()
+            found = endpoint(tmp_path, server.url).ask(questions(2))
+            assert found.served == ("somebody-else",)
+            assert "answered by `somebody-else`" in caplog.text
+        assert len(server.requests) == 2
 
 
 def test_a_budget_is_never_exceeded_and_a_larger_one_goes_on(tmp_path: Path) -> None:

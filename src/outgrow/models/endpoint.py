@@ -75,8 +75,9 @@ class Asked:
 
     @property
     def usage(self) -> Usage:
-        """What these answers took, whenever they were bought."""
-        return sum((one.usage for one in self.answers if isinstance(one, Reply)), Usage())
+        """What these answers took, whenever they were bought; one that several questions share counts once."""
+        different = {id(one): one.usage for one in self.answers if isinstance(one, Reply)}
+        return sum(different.values(), Usage())
 
 
 @dataclass
@@ -88,6 +89,8 @@ class Endpoint:
     _stop: Event = field(default_factory=Event)
     _lock: Lock = field(default_factory=Lock)
     _served: dict[str, None] = field(default_factory=dict)
+    _purse: Purse = field(init=False)
+    """What is left of the budget."""
     _silent: int = 0
     """Questions in a row that the server did not answer."""
 
@@ -103,42 +106,43 @@ class Endpoint:
     def client(self) -> openai.OpenAI:
         return client_of(self.section)
 
-    @cached_property
-    def purse(self) -> Purse:
-        """What is left of the budget."""
-        return Purse(self.section, self.store.spent(self.url, self.model))
-
     def ask(
         self, questions: Sequence[Question], report: Callable[[str, float], None] = lambda message, share: None
     ) -> Asked:
-        """An answer to every question, in order.
+        """An answer to every question, in order; equal questions share theirs.
 
         Raises `StepFailed` if some got none because of the server or the account; all others are kept.
         """
+        keys = [key_of(self.url, self.body(question, 0), f"all {question.samples}") for question in questions]
+        different = dict(zip(keys, questions, strict=True))
+        with self.store.exclusive(self.url, self.model):
+            found = self._ask_all(different, report)
+        troubles = {number: str(found[key]) for number, key in enumerate(keys) if isinstance(found[key], str)}
+        if troubles:
+            raise StepFailed(self._left_over(questions, troubles))
+        self._tell_served()
+        answers = [answer for answer in (found[key] for key in keys) if not isinstance(answer, str)]
+        return Asked(answers, tuple(self._served))
+
+    def _ask_all(
+        self, questions: Mapping[str, Question], report: Callable[[str, float], None]
+    ) -> dict[str, Reply | Refusal | str]:
+        """By key, what came of each question."""
         self._stop.clear()
         self._silent = 0
-        answers: dict[int, Reply | Refusal] = {}
-        troubles: dict[int, str] = {}
-        with (
-            self.store.exclusive(self.url, self.model),
-            ThreadPoolExecutor(self.section["concurrency"]) as pool,
-        ):
-            futures = {pool.submit(self._one, question): number for number, question in enumerate(questions)}
+        # Read anew, as others may have spent from the same budget since.
+        self._purse = Purse(self.section, self.store.spent(self.url, self.model))
+        found: dict[str, Reply | Refusal | str] = {}
+        with ThreadPoolExecutor(self.section["concurrency"]) as pool:
+            futures = {pool.submit(self._one, question): key for key, question in questions.items()}
             try:
                 for done, future in enumerate(as_completed(futures), start=1):
-                    found = future.result()
-                    if isinstance(found, str):
-                        troubles[futures[future]] = found
-                    else:
-                        answers[futures[future]] = found
+                    found[futures[future]] = future.result()
                     report(f"answer {done} of {len(questions)}", done / len(questions))
             except BaseException:
                 self._stop.set()
                 raise
-        if troubles:
-            raise StepFailed(self._left_over(questions, troubles))
-        self._tell_served()
-        return Asked([answers[number] for number in range(len(questions))], tuple(self._served))
+        return found
 
     def _one(self, question: Question) -> Reply | Refusal | str:
         """The answer, or the server's trouble in words; empty if it was not asked at all."""
@@ -189,21 +193,24 @@ class Endpoint:
     def _bought(self, body: Mapping[str, Any], place: str) -> dict[str, Any]:
         """The reply from the disk, or from the server and then kept."""
         key = key_of(self.url, body, place)
-        known = self.store.get(key)
-        if known is not None:
-            return known
+        reply = self.store.get(key) or self._buy(key, body)
+        served = str(reply.get("model") or self.model)
+        # `gpt-4o` is answered by a dated version, `org/name` perhaps by `name`.
+        if not (served.startswith(self.model) or self.model.endswith(served)):
+            self._served[served] = None
+        return reply
+
+    def _buy(self, key: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The server's reply, on the disk when this returns."""
         expected = expected_usage(body)
-        self.purse.take(expected)
+        self._purse.take(expected)
         try:
             reply = self._sent(body)
             usage = read_usage(reply, body)
             self.store.put(key, self.url, self.model, reply, usage)
-            self.purse.pay(usage)
+            self._purse.pay(usage)
         finally:
-            self.purse.give_back(expected)
-        served = str(reply.get("model") or self.model)
-        if not (served.startswith(self.model) or self.model.endswith(served)):
-            self._served[served] = None
+            self._purse.give_back(expected)
         return reply
 
     def _sent(self, body: Mapping[str, Any]) -> dict[str, Any]:
