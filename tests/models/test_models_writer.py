@@ -19,6 +19,7 @@ from outgrow.models.generator import ended, write
 from outgrow.models.load import load_tokenizer
 from outgrow.models.prompting import prompter_of
 from outgrow.models.ragged_sweep import ragged_sweep
+from outgrow.models.talk import asked
 from outgrow.models.teacher_forcing import canonical, forced
 from outgrow.models.writer import Writer, load_writer, stop_in
 from outgrow.supervise.score import score
@@ -205,9 +206,9 @@ def test_equal_texts_are_kept_once_at_their_best(writer: Writer) -> None:
 def test_a_chat_template_is_used_where_there_is_one() -> None:
     tokenizer = load_tokenizer(SECTION["model"])
     auto, plain = prompter_of(tokenizer), prompter_of(tokenizer, False)
-    asked = tokenizer.decode(auto.ids("say noon"))
-    assert "<|im_start|>user\nsay noon<|im_end|>" in asked
-    assert asked.endswith("<|im_start|>assistant\n")
+    whole = tokenizer.decode(auto.ids("say noon"))
+    assert "<|im_start|>user\nsay noon<|im_end|>" in whole
+    assert whole.endswith("<|im_start|>assistant\n")
     assert tokenizer.decode(plain.ids("say noon")) == "say noon\n"
     assert auto.end_id == plain.end_id == tokenizer.convert_tokens_to_ids("<|im_end|>")
     encoder = load_tokenizer("bundled:minilm-l6")
@@ -217,6 +218,18 @@ def test_a_chat_template_is_used_where_there_is_one() -> None:
     with pytest.raises(DataError, match="no chat template"):
         prompter_of(tokenizer, True)
     assert not prompter_of(tokenizer, "auto").chat
+
+
+def test_a_template_without_a_systems_turn_hears_it_at_the_head_of_the_question() -> None:
+    tokenizer = load_tokenizer(SECTION["model"])
+    said = asked("say noon", "Be brief.")
+    assert "<|im_start|>system\nBe brief.<|im_end|>" in tokenizer.decode(prompter_of(tokenizer).ids(said))
+    tokenizer.chat_template = (
+        "{% for one in messages %}{% if one.role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+        "[{{ one.role }}]{{ one.content }}{% endfor %}[answer]"
+    )
+    assert tokenizer.decode(prompter_of(tokenizer).ids(said)) == "[user]Be brief.\n\nsay noon[answer]"
+    assert tokenizer.decode(prompter_of(tokenizer, False).ids(said)) == "Be brief.\n\nsay noon\n"
 
 
 # ---- killed and resumed ---------------------------------------------------------------------------------

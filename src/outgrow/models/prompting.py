@@ -9,11 +9,12 @@ instruction-tuned models have made the end of a turn.
 from dataclasses import dataclass
 from typing import Literal
 
+from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from outgrow.errors import DataError
 from outgrow.models.choices import opening_tokens
-from outgrow.models.talk import Prompt, conversation_of, flat, messages
+from outgrow.models.talk import Conversation, Prompt, conversation_of, flat, messages, without_system
 
 Chat = bool | Literal["auto"]
 
@@ -34,9 +35,15 @@ class Prompter:
         conversation = conversation_of(prompt)
         if not self.chat:
             return self.opening + self._tokens(f"{flat(conversation)}\n")
-        return self._tokens(
-            self.tokenizer.apply_chat_template(messages(conversation), add_generation_prompt=True, tokenize=False)
-        )
+        try:
+            return self._tokens(self._rendered(conversation))
+        except TemplateError:
+            # Gemma's and Mistral's templates, among others, know no turn of the system.
+            return self._tokens(self._rendered(without_system(conversation)))
+
+    def _rendered(self, conversation: Conversation) -> str:
+        turns = messages(conversation)
+        return str(self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
 
     def _tokens(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])

@@ -28,6 +28,14 @@ def conversation_of(prompt: Prompt) -> Conversation:
     return asked(prompt) if isinstance(prompt, str) else prompt
 
 
+def without_system(conversation: Conversation) -> Conversation:
+    """The same with what the system says at the head of the first question."""
+    if conversation[0].role != "system":
+        return conversation
+    first, second, *rest = conversation
+    return (Message(second.role, f"{first.content}\n\n{second.content}"), *rest)
+
+
 def messages(conversation: Conversation) -> list[dict[str, str]]:
     """The form that chat templates and servers take."""
     return [{"role": one.role, "content": one.content} for one in conversation]

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
-from outgrow.data.table import decode
+from outgrow.data.table import decode, read_bytes
 from outgrow.data.template import require_fields
 from outgrow.errors import ConfigError, suggest
 
@@ -54,7 +54,7 @@ def _own_prompts(folder: Path) -> dict[str, str]:
     if not folder.is_dir():
         raise ConfigError(f"refine.prompts: {folder} is no folder")
     known = sorted({name for prompts in FIELDS.values() for name in prompts})
-    found = {path.stem: decode(path.read_bytes(), str(path)) for path in sorted(folder.glob("*.txt"))}
+    found = {path.stem: decode(read_bytes(path), str(path)) for path in sorted(folder.glob("*.txt"))}
     for name in found:
         if name not in known:
             raise ConfigError(f"{folder / name}.txt: there is no such prompt; {suggest(name, known)}")

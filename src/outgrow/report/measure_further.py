@@ -10,12 +10,12 @@ from jaxtyping import Float
 from outgrow.config.experiment import Experiment
 from outgrow.config.measure import Judge, Rule
 from outgrow.graph.step import Step
-from outgrow.metrics.bootstrap import over_seeds, seeds_with
-from outgrow.metrics.estimate import Estimate, from_draws, undefined
+from outgrow.metrics.estimate import Estimate
 from outgrow.metrics.text_score import TEXT_SCORES, TextScore, mean_value
 from outgrow.report.evidence_texts import TextAnswers, score_counts
 from outgrow.report.frame import Frame
-from outgrow.report.measure import MISSING, Value, seed_values
+from outgrow.report.measure import Value, seed_values
+from outgrow.report.measure_texts import seeds_estimate
 from outgrow.report.missing import record
 from outgrow.study import Row
 
@@ -46,7 +46,12 @@ def measure_plane(experiment: Experiment) -> tuple[str, str] | None:
 
 def further_measures(frame: Frame, row: Row, found: TextAnswers) -> dict[str, Estimate]:
     """Every further measure of one row."""
-    return {name: _estimate(counts, value, frame) for name, counts, value in _all_counts(frame, row, found)}
+    return {
+        name: seeds_estimate(
+            seed_values(frame.on_test.items, counts[None], value)[:, 0], (counts != 0).any(axis=2), frame.on_test
+        )
+        for name, counts, value in _all_counts(frame, row, found)
+    }
 
 
 def _all_counts(frame: Frame, row: Row, found: TextAnswers) -> Iterator[tuple[str, Counts, Value]]:
@@ -87,10 +92,3 @@ def _rated(frame: Frame, steps: Sequence[Step], column: str) -> Counts:
             if item in place and value is not None and np.isfinite(value):
                 counts[seed, place[item]] = (value, 1.0)
     return counts
-
-
-def _estimate(counts: Counts, value: Value, frame: Frame) -> Estimate:
-    """Mean over the seeds; n is the number of different items with a number."""
-    per_seed = seed_values(frame.on_test.items, counts[None], value)[:, 0]
-    seeds, n = seeds_with(per_seed), int(counts.any(axis=(0, 2)).sum())
-    return from_draws(over_seeds(per_seed, frame.on_test.seeds), n, seeds) if seeds else undefined(MISSING, n)

@@ -40,7 +40,7 @@ def _shares(
     marked: Sequence[Bool[np.ndarray, "seed item"]], found: TextAnswers, resamples: Resamples
 ) -> list[Estimate]:
     means = seed_means(resamples.items, np.stack(marked), found.there[None])
-    return [_estimate(means[:, number], found.there, resamples) for number in range(len(marked))]
+    return [seeds_estimate(means[:, number], found.there, resamples) for number in range(len(marked))]
 
 
 def _invalid(found: TextAnswers) -> Bool[np.ndarray, "seed item"]:
@@ -55,7 +55,7 @@ def _span_f1(found: TextAnswers, part: Part, resamples: Resamples) -> Estimate:
     for seed, there in enumerate(found.there):
         counts[seed, there] = _slot_counts(found, part, seed, span_counts).per_item
     values = seed_values(resamples.items, counts[None], slot_value)
-    return _estimate(values[:, 0], found.there, resamples)
+    return seeds_estimate(values[:, 0], found.there, resamples)
 
 
 def _slot_counts(found: TextAnswers, part: Part, seed: int, measure: Callable[..., SlotCounts]) -> SlotCounts:
@@ -63,7 +63,7 @@ def _slot_counts(found: TextAnswers, part: Part, seed: int, measure: Callable[..
     return measure(read_answers(gold).slots, read_answers(found.of_seed(seed)).slots)
 
 
-def _estimate(
+def seeds_estimate(
     per_seed: Float[np.ndarray, "draw seed"], among: Bool[np.ndarray, "seed item"], resamples: Resamples
 ) -> Estimate:
     """Mean over the seeds; n is the number of different items in `among`."""
@@ -94,7 +94,7 @@ def _similarity(left: TextAnswers, right: TextAnswers, resamples: Resamples) -> 
     means = seed_means(resamples.items, alike[None], both[None])[:, 0]
     if not seeds_with(means):
         return undefined("no item that both answered")
-    return _estimate(means, both, resamples)
+    return seeds_estimate(means, both, resamples)
 
 
 # ---- slot types -----------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ def _f1_by_type(
     estimates = []
     for number, name in enumerate(types):
         among = found.there & np.isin(np.arange(part.n), list(wanted[name]))
-        estimates.append(_estimate(values[:, number], among, resamples))
+        estimates.append(seeds_estimate(values[:, number], among, resamples))
     return estimates
 
 
