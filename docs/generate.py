@@ -69,10 +69,25 @@ def sections() -> Iterator[tuple[type[Section], str]]:
 
 
 def section_text(section: type[Section], title: str) -> str:
-    """A heading, the class's docstring, and a table of its fields."""
-    rows = [field_row(name, field) for name, field in section.model_fields.items() if name != "type"]
-    table = ["| key | values | default | meaning |", "|---|---|---|---|", *rows] if rows else ["No further keys."]
-    return "\n".join([f"## {title}\n", f"{section.__doc__}\n", *table, ""])
+    """A heading, the class's docstring, and a table of its own fields; the section that it extends has the others."""
+    parent = section.__bases__[0]
+    inherited = parent.model_fields if parent is not Section else {}
+    own = {
+        name: field
+        for name, field in section.model_fields.items()
+        if name != "type" and not same(field, inherited.get(name))
+    }
+    rows = [field_row(name, field) for name, field in own.items()]
+    others = [f"The keys of `{parent.__name__}`{', and:' if rows else '.'}"] if inherited else []
+    others += [""] if others and rows else []
+    table = ["| key | values | default | meaning |", "|---|---|---|---|", *rows]
+    listed = table if rows else [] if inherited else ["No further keys."]
+    return "\n".join([f"## {title}\n", f"{section.__doc__}\n", *others, *listed, ""])
+
+
+def same(field: FieldInfo, other: FieldInfo | None) -> bool:
+    """Whether a section says of a field what the section that it extends says."""
+    return other is not None and (field.annotation, field.default) == (other.annotation, other.default)
 
 
 def field_row(name: str, field: FieldInfo) -> str:
@@ -87,6 +102,8 @@ def shown(value: object) -> str:
     if isinstance(value, Section):
         tag = value.model_dump().get("type")
         return "its defaults" if tag is None else f"{{type: {tag}}}"
+    if isinstance(value, list):
+        value = [one.model_dump(exclude_defaults=True) if isinstance(one, Section) else one for one in value]
     return yaml.safe_dump(str(value) if isinstance(value, Path) else value, default_flow_style=True).split("\n")[0]
 
 

@@ -149,7 +149,7 @@ def test_a_mistake_in_the_file_is_told_with_its_line_and_exit_code_2(tmp_path: P
 def test_a_simulation_is_not_run_as_a_study_nor_a_study_as_a_simulation(tmp_path: Path) -> None:
     done = outgrow(tmp_path, "run", str(RECIPE))
     assert done.returncode == 2
-    assert "is a simulation; run it with `outgrow simulate`" in done.stderr
+    assert "is a simulation, which `outgrow simulate` runs and shows" in done.stderr
     done = outgrow(tmp_path, "simulate", str(RECIPE.parent / "quickstart.yaml"))
     assert done.returncode == 2
     assert "is no simulation" in done.stderr

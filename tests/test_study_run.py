@@ -133,7 +133,7 @@ def test_damaged_results_are_made_again_with_a_warning_and_change_nothing(tmp_pa
     flipped = bytearray((altered / "test.parquet").read_bytes())
     flipped[len(flipped) // 2] ^= 255
     (altered / "test.parquet").write_bytes(flipped)
-    emptied = step_folder(folder, "labels", "words, a, b")
+    emptied = step_folder(folder, "labels", "words, a, b, seed 0")
     (emptied / "strong.parquet").unlink()
 
     assert outgrow(folder, "plan", FILE, "--json").returncode == 0

@@ -18,6 +18,7 @@ from outgrow.config.suite import read_studies
 from outgrow.errors import ConfigError, DataError, suggest
 from outgrow.estimate import Cost, cost_of, scale_of
 from outgrow.graph.done import Damaged
+from outgrow.graph.plan import PlannedStep as PlanLine
 from outgrow.graph.plan import plan as plan_steps
 from outgrow.graph.run import Event, Outcome, run_steps
 from outgrow.graph.step import Step
@@ -43,6 +44,10 @@ class PlannedStep:
     state: str
     """`cached` or `new`."""
     cost: Cost
+    server: str = ""
+    """The address that the step asks, if it asks one."""
+    key: str | None = None
+    """The environment variable whose value that server is sent."""
 
 
 @dataclass(frozen=True)
@@ -176,8 +181,15 @@ def plan(source: Source, *words: str) -> Plan:
         scale = scale_of(experiment, store.path(study.pool) if there else None)
         for line in plan_steps(study.steps, store):
             step = line.step
-            lines[step.identity] = PlannedStep(step.name, step.label, step.folder, line.state, cost_of(step, scale))
+            lines[step.identity] = _planned(line, cost_of(step, scale))
     return Plan(tuple(lines.values()))
+
+
+def _planned(line: PlanLine, cost: Cost) -> PlannedStep:
+    step = line.step
+    server = step.params["model"]["url"] if "endpoint" in step.hints else ""
+    key = step.hints["endpoint"]["key"] if server else None
+    return PlannedStep(step.name, step.label, step.folder, line.state, cost, server, key)
 
 
 def _is_there(store: Store, step: Step, thorough: bool = False) -> bool:
@@ -215,13 +227,13 @@ def write(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> Result
 def read_table(source: Source, *words: str, table: str = "main", kind: str = "md") -> str:
     """The text of one table of a study's written report: `kind` is md, csv, json or tex.
 
-    Warns (`UserWarning`) if the report is of other settings than the file's.
+    Warns (`UserWarning`) if the report is of other settings than `words` say.
     """
-    from outgrow.report.write import settings_that_differ
+    from outgrow.report.write import words_that_differ
 
     experiment = read_experiment(source, words)
     folder = output_folder(experiment) / "tables"
-    other = settings_that_differ(folder.parent, experiment)
+    other = words_that_differ(folder.parent, experiment, words)
     if other:
         warnings.warn(f"{folder.parent} holds the report of other settings ({', '.join(other)})", stacklevel=2)
     known = sorted(path.stem for path in folder.glob(f"*.{kind}"))

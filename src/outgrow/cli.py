@@ -190,13 +190,13 @@ def examples_cp(
     as_json: AsJson = False,
 ) -> None:
     """Copy an experiment to start from; an existing file is left alone."""
-    from outgrow.console.recipes import copy_recipe
+    from outgrow.console.recipes import copy_recipe, verb
 
     written = copy_recipe(name, to)
     if as_json:
-        _print_json({"written": str(written)})
+        _print_json({"written": [str(path) for path in written]})
     else:
-        _print(f"{written}\nNext: outgrow run {written}")
+        _print("\n".join([*map(str, written), f"Next: outgrow {verb(written[0])} {written[0]}"]))
 
 
 @app.callback(invoke_without_command=True)

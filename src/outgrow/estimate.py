@@ -7,7 +7,7 @@ are right within a factor of about three; memory and tokens are better than that
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,10 +53,11 @@ class Cost:
 
 def scale_of(experiment: Experiment, pool_folder: Path | None) -> Scale:
     """Sizes from the file; tokens per item from the finished pool where there is one."""
-    sizes = experiment.task.sizes
+    sizes = experiment.task.sizes_by_capability.values()
+    weak, strong = sum(one.weak for one in sizes), sum(one.strong for one in sizes)
     tokens = TOKENS_PER_ITEM if pool_folder is None else mean_tokens(pool_folder)
     flops = GPU_FLOPS if experiment.device == "cuda" else CPU_FLOPS_PER_CORE * (os.cpu_count() or 1)
-    return Scale(sizes.weak, sizes.strong, sizes.test, tokens, flops)
+    return Scale(weak, strong, sum(one.test for one in sizes), tokens, flops)
 
 
 @cache
@@ -71,6 +72,11 @@ def mean_tokens(pool_folder: Path) -> float:
 
 def cost_of(step: Step, scale: Scale) -> Cost:
     """The estimate for one step of a study."""
+    cost = _work_of(step, scale)
+    return cost if cost.seconds is None else replace(cost, seconds=max(SMALL_STEP_SECONDS, cost.seconds))
+
+
+def _work_of(step: Step, scale: Scale) -> Cost:
     params = step.params
     if step.name == "features":
         layers = params["layers"]
@@ -81,11 +87,15 @@ def cost_of(step: Step, scale: Scale) -> Cost:
         return writing(step, traffic(step, scale), scale)
     if step.name == "preference":
         return text_training(params, params["preference"]["training"], 2 * scale.strong, scale)
+    if step.name == "reward":
+        return reward_training(params, 2 * _rows(step.inputs["targets"], scale), scale)
     if step.name in ("student", "supervisor"):
         if "model" not in params:
             return Cost(seconds=NGRAM_SECONDS)
         if "fine_tuning" in params:
             return provider_training(step, _learned(step, scale), scale)
+        if "endpoint" in step.hints:
+            return writing(step, traffic(step, scale), scale)
         if "tune" not in params:
             return text_training(params, params["model"]["training"], _learned(step, scale), scale)
         learns = scale.strong if step.name == "student" else scale.weak
@@ -105,13 +115,35 @@ def inference(params: Mapping[str, Any], deepest: int | None, items: int, scale:
 
 
 def _learned(step: Step, scale: Scale) -> int:
-    """Texts that a training learns from: gold of a half, or every source's label of half B."""
+    """Texts of one pass of a training: gold of a half, or labels of half B; as many as `whole` where that counts."""
     if step.name == "supervisor":
         return scale.weak
-    targets = step.inputs["targets"]
+    return _rows(step.inputs.get("whole", step.inputs["targets"]), scale)
+
+
+def _rows(targets: Step, scale: Scale) -> int:
+    """Every source's label of half B, or one of each item, or a part of them."""
+    if targets.name == "selected":
+        return round(_rows(targets.inputs["targets"], scale) * _kept(targets))
     labels = targets.inputs.get("labels")
     pooled = targets.params.get("combine", {}).get("type") == "joint_decoding"
     return scale.strong * (1 if labels is None or pooled else len(labels.params["sources"]))
+
+
+def _kept(selected: Step) -> float:
+    """The share of the labels that a selection keeps; all of them where only their scores will tell."""
+    select = selected.params["select"]
+    if select["type"] == "capability":
+        return len(select["only"]) / len(selected.inputs["pool"].params["task"]["capabilities"])
+    return float(select["keep"]["fraction"] or 1.0)
+
+
+def reward_training(params: Mapping[str, Any], texts: int, scale: Scale) -> Cost:
+    """Labels and the strong model's own answers, read once for a probe, else learned."""
+    reward = params["reward"]
+    if reward["adapt"] == "probe":
+        return inference(params["model"], reward["layer"], texts, scale)
+    return text_training({**params, "adapt": reward["adapt"]}, reward["training"], texts, scale)
 
 
 def text_training(params: Mapping[str, Any], training: Mapping[str, Any], learns: int, scale: Scale) -> Cost:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from outgrow.config.endpoint import CHOICE_TOKENS
 from outgrow.graph.step import Step
 
 ANSWER_TOKENS = 24
@@ -15,7 +16,7 @@ ANSWER_TOKENS = 24
 SCORED = 8
 """Candidates of an item that are scored."""
 FRAME_TOKENS = 120
-"""Of a judge's instructions, or those of one who names a style."""
+"""Of a judge's instructions, those of one who names a style, or a list of classes."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,10 @@ class Traffic(NamedTuple):
 
 
 def traffic(step: Step, scale: Scale) -> Traffic:
-    """The tokens of a step `texts`, `scores`, `refined` or `ratings`."""
+    """The tokens of a step `texts`, `scores`, `refined` or `ratings`, or of a supervisor that is asked to choose."""
     params = step.params
+    if step.name == "supervisor":
+        return Traffic(scale.pool * (scale.tokens_per_item + FRAME_TOKENS), scale.pool * CHOICE_TOKENS)
     if step.name == "scores":
         return Traffic(scale.strong * (scale.tokens_per_item + SCORED * ANSWER_TOKENS), 0)
     items = scale.strong if step.name == "refined" or params.get("part") == "strong" else scale.test

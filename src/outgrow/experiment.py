@@ -9,18 +9,22 @@ share every step up to the point where they differ. Which steps make which row: 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import CrossEntropy, Method, SelfTraining, Variant
+from outgrow.config.method import Method
 from outgrow.config.model import ModelSection, NgramSection, Supervisor
+from outgrow.config.select import Select
 from outgrow.data.identity import data_identity
 from outgrow.graph.step import Json, Step
 from outgrow.models.identity import model_identity
-from outgrow.parameters import ASKING, dump, hints, loss_params, speaker_hints
+from outgrow.parameters import ASKING, dump, hints, speaker_hints
 
 STUDENT = "student"
 """The name under which every student's predictions are stored, so that renaming a method re-runs nothing."""
+ASKED_BEFORE = ["strong", "size_of"]
+"""Options of a selection that decided which inputs its step is given."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +52,18 @@ def student_here(experiment: Experiment) -> ModelSection:
 
 def pool_step(experiment: Experiment) -> Step:
     """All items that the study may use, whatever the seed."""
-    task = {**dump(experiment.task, without=["resplit"]), "content": data_identity(experiment.task)}
+    # Where nothing is said of capabilities, the step is what it was before there were any.
+    unsaid = ["resplit"] if experiment.task.capabilities else ["resplit", "capabilities"]
+    task = {**dump(experiment.task, without=unsaid), "content": data_identity(experiment.task)}
     return Step("pool", "outgrow.data.pool:make_pool", {"task": task}, label=experiment.task.name)
 
 
 def split_step(experiment: Experiment, pool: Step, seed: int) -> Step:
     """Who may see which items, drawn anew for every seed unless `task.resplit` is off."""
-    drawn = seed if experiment.task.resplit else experiment.task.split_seed
-    params = {"sizes": dump(experiment.task.sizes), "seed": drawn}
+    task = experiment.task
+    drawn = seed if task.resplit else task.split_seed
+    sizes = {name: dump(one) for name, one in task.sizes_by_capability.items()} if task.capabilities else None
+    params = {"sizes": sizes or dump(task.sizes), "seed": drawn}
     return Step("split", "outgrow.data.split:make_split", params, {"pool": pool}, label=f"seed {drawn}")
 
 
@@ -94,16 +102,28 @@ def _asked_supervisor(stage: Stage, name: str, section: EndpointSection, label: 
     return Step("supervisor", function, params, stage.data, hints=asking, label=label)
 
 
-def labels_for(method: Method, supervisors: Mapping[str, Step]) -> Step:
+def labels_for(stage: Stage, method: Method, supervisors: Mapping[str, Step]) -> Step:
     """The labels that a method looks at: its teachers' and nobody else's."""
-    return labels_step({name: supervisors[name] for name in method.teachers(supervisors)})
+    teachers = method.teachers(supervisors)
+    return labels_step(stage, {name: noised(stage, method, "votes", supervisors[name]) for name in teachers})
 
 
-def labels_step(sources: Mapping[str, Step]) -> Step:
+def noised(stage: Stage, method: Method, what: Literal["texts", "votes"], labels: Step) -> Step:
+    """One teacher's labels, of which the method may want a share exchanged."""
+    if not method.noise:
+        return labels
+    function = f"outgrow.supervise.noise:add_noise_to_{what}"
+    params: dict[str, Json] = {"share": method.noise, "seed": stage.seed}
+    inputs = {**stage.data, "labels": labels}
+    return Step("noised", function, params, inputs, label=f"{method.noise:.0%} of {labels.label}")
+
+
+def labels_step(stage: Stage, sources: Mapping[str, Step]) -> Step:
     """The sources' answers to half B side by side, and their held-out answers to half A as anchors."""
     inputs = {f"source.{name}": step for name, step in sources.items()}
     params = {"sources": list(sources)}
-    return Step("labels", "outgrow.supervise.gather:gather_labels", params, inputs, label=", ".join(sources))
+    label = f"{', '.join(sources)}, seed {stage.seed}"
+    return Step("labels", "outgrow.supervise.gather:gather_labels", params, inputs, label=label)
 
 
 # ---- models ---------------------------------------------------------------------------------------------
@@ -148,97 +168,6 @@ def tune_params(experiment: Experiment, section: ModelSection, without: Iterable
     return dump(section.tune or experiment.tune, without=without)
 
 
-# ---- labels to students ---------------------------------------------------------------------------------
-
-
-def targets_step(stage: Stage, labels: Step, method: Method) -> Step:
-    """What the student of this method learns."""
-    params = {"combine": dump(method.combine)}
-    inputs = {**stage.data, "labels": labels}
-    return Step("targets", "outgrow.combine.make:make_targets", params, inputs, label=method.combine.type)
-
-
-def gold_step(stage: Stage) -> Step:
-    """Half B's gold in the shape of labels and targets: what the ceiling learns."""
-    return Step("gold", "outgrow.combine.make:make_gold", {}, stage.data, label=f"seed {stage.seed}")
-
-
-def student_step(
-    stage: Stage,
-    section: ModelSection,
-    method: Method,
-    self_training: SelfTraining | None,
-    taught: Mapping[str, Step],
-    tune: dict[str, Json],
-) -> Step:
-    """Train on `taught` (`targets`, and the `labels` that hold-out items are scored against)."""
-    params = {
-        "adapt": section.adapt,
-        "model": model_params(section),
-        "loss": loss_params(method, "classify"),
-        "self_training": None if self_training is None else dump(self_training),
-        "tune": tune,
-        "seed": stage.seed,
-        "name": STUDENT,
-    }
-    inputs = {**stage.data, **taught, **features_input(stage, section)}
-    label = f"{method.name}{' + self-training' if self_training else ''}, seed {stage.seed}"
-    function = "outgrow.train.student:train_student"
-    return Step("student", function, params, inputs, hints=hints(stage.experiment, section), label=label)
-
-
-@dataclass(frozen=True)
-class Taught:
-    """A trained student and the targets that the supervisors' labels made for it."""
-
-    student: Step
-    targets: Step
-
-
-def taught_student(stage: Stage, section: ModelSection, labels: Step, method: Method, trained: bool) -> Taught:
-    """All rounds of a method: in each further round the last student's answers multiply the targets."""
-    self_training = (method.self_training or stage.experiment.self_training) if trained else None
-    tune = tune_params(stage.experiment, section)
-    targets = targets_step(stage, labels, method)
-    student = student_step(stage, section, method, self_training, {"targets": targets, "labels": labels}, tune)
-    for _ in range(method.rounds - 1):
-        inputs = {"targets": targets, "student": student}
-        joined = Step("targets", "outgrow.combine.multiply:multiply_in", {}, inputs, label="the last student joined")
-        taught = {"targets": joined, "labels": labels}
-        student = student_step(stage, section, method, self_training, taught, tune)
-    return Taught(student, targets)
-
-
-def adjusted(stage: Stage, labels: Step, method: Method, variant: Variant) -> Step:
-    """The student of one method in one variant."""
-    student = student_here(stage.experiment)
-    taught = taught_student(stage, student, labels, method, trained="self_training" in variant)
-    trained = " + self-training" if "self_training" in variant else ""
-    label = f"{method.name}{trained}, seed {stage.seed}"
-    if variant in ("matching", "self_training+matching"):
-        inputs = {"student": taught.student, "targets": taught.targets}
-        params = {"name": STUDENT, "of": stage.experiment.matching}
-        return Step("matched", "outgrow.train.adjust:match_marginals", params, inputs, label=label)
-    if variant == "two_views":
-        assert stage.experiment.second_view is not None, "checked when the experiment was read"
-        second = taught_student(stage, stage.experiment.second_view, labels, method, trained=False)
-        return views_step(taught.student, second.student, label)
-    return taught.student
-
-
-def views_step(first: Step, second: Step, label: str) -> Step:
-    """The mean of two students that look at the items through different layers or models."""
-    inputs = {"first": first, "second": second}
-    return Step("views", "outgrow.train.adjust:average_views", {"name": STUDENT}, inputs, label=label)
-
-
-def ceiling(stage: Stage, section: ModelSection) -> Step:
-    gold = gold_step(stage)
-    method = Method(name="ceiling", loss=CrossEntropy())
-    tune = tune_params(stage.experiment, section, without=["select_by"])
-    return student_step(stage, section, method, None, {"targets": gold, "labels": gold}, tune)
-
-
 def untouched_step(experiment: Experiment, stages: Sequence[Stage]) -> Step:
     """The student's zero-shot answers to the test items of every seed, in one pass."""
     section = student_here(experiment)
@@ -249,3 +178,34 @@ def untouched_step(experiment: Experiment, stages: Sequence[Stage]) -> Step:
     inputs = {"pool": stages[0].pool, **{f"split.{number}": stage.split for number, stage in enumerate(stages)}}
     function = "outgrow.models.zero_shot:answer"
     return Step("untouched", function, params, inputs, hints=hints(experiment, section), label=section.model)
+
+
+# ---- trainings ------------------------------------------------------------------------------------------
+
+
+def training_inputs(method: Method, targets: Step, chosen: Step | None, before: Step | None) -> dict[str, Step]:
+    """What one training of a method's student learns, and the weights from which it goes on.
+
+    With `whole`, the targets before a selection, as many examples are seen as if there had been none.
+    """
+    start = {} if before is None else {"start": before}
+    if chosen is None:
+        return {"targets": targets, **start}
+    whole = {"whole": targets} if method.budget == "examples" else {}
+    return {"targets": chosen, **whole, **start}
+
+
+def training_label(stage: Stage, method: Method, trained: bool, number: int = 1, of: int = 1) -> str:
+    """For people: whose training this is, and which of several; `trained`: with self-training."""
+    which = f" ({number} of {of})" if of > 1 else ""
+    return f"{method.name}{' + self-training' if trained else ''}, seed {stage.seed}{which}"
+
+
+def selected_step(
+    stage: Stage, method: Method, what: Literal["texts", "votes"], select: Select, inputs: Mapping[str, Step]
+) -> Step:
+    """Some of a method's targets; `inputs`: all of them, and what the selection goes by."""
+    params: dict[str, Json] = {"select": dump(select, without=ASKED_BEFORE), "seed": stage.seed}
+    label = f"{select.type}, {method.name}, seed {stage.seed}"
+    function = f"outgrow.select.step:select_{what}"
+    return Step("selected", function, params, {"pool": stage.pool, **inputs}, label=label)

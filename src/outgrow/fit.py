@@ -4,15 +4,20 @@
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from outgrow.config.decoding import Decoding
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Evidential, JointDecoding, KeepAll, Method, SingleSource
 from outgrow.config.model import ModelSection, NgramSection, Supervisor
-from outgrow.config.refine import InferAndRespond, Refine
+from outgrow.config.refine import Icl, InferAndRespond, Refine
+from outgrow.config.select import Agreement, RewardModel
+from outgrow.data.kind import to_be_written
 from outgrow.data.task import Kind
 from outgrow.errors import ConfigError, suggest
+from outgrow.fit_stages import losses_of, stage_complaints, vote_stage_complaints
+from outgrow.method_rows import parts_of
 
 TEXT_LOSSES = ("cross_entropy", "evidential")
 TEXT_VARIANTS = ("plain", "self_training")
@@ -21,15 +26,19 @@ TEXT_VARIANTS = ("plain", "self_training")
 def require_fit(experiment: Experiment, kind: Kind) -> None:
     """Raise `ConfigError` at the first thing that a task of this kind cannot have."""
     complaints = text_complaints(experiment) if kind == "generate" else vote_complaints(experiment)
-    for complaint in complaints:
+    for complaint in chain(complaints, *(_stage_complaints(method, experiment) for method in experiment.methods)):
         raise ConfigError(f"task `{experiment.task.name}` is of kind *{kind}*: {complaint}")
+
+
+def _stage_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
+    return (f"method `{method.name}`: {complaint}" for complaint in stage_complaints(method, experiment))
 
 
 def vote_complaints(experiment: Experiment) -> Iterator[str]:
     """What a study of classes or options cannot have."""
     for key, value in {"measures": experiment.measures, "judges": experiment.judges}.items():
         if value:
-            yield f"{key}: are for answers that are texts; remove them"
+            yield f"{key}: are for answers that are texts; remove them, or {to_be_written(experiment.task)}"
     if isinstance(experiment.student, EndpointSection):
         yield "student: a model behind a server learns texts only; give it a `model` of this machine"
     for method in experiment.methods:
@@ -39,6 +48,7 @@ def vote_complaints(experiment: Experiment) -> Iterator[str]:
             yield f"method `{method.name}`: `preference` compares texts; remove it"
         if method.refine is not None:
             yield f"method `{method.name}`: `refine` rewrites texts; remove it"
+        yield from (f"method `{method.name}`: {complaint}" for complaint in vote_stage_complaints(method))
     for where, section in _models(experiment):
         if section.adapt == "none":
             yield f"{where}.adapt: `none` is for texts; use `probe`, `lora` or `full`"
@@ -91,8 +101,9 @@ def _provider_complaints(experiment: Experiment, student: EndpointSection) -> It
     if "self_training" in experiment.variants:
         yield "variants: `self_training` looks into the student as it learns, and a server's is closed; use [plain]"
     for method in experiment.methods:
-        if method.loss.type != "cross_entropy":
-            yield f"method `{method.name}`: loss `{method.loss.type}`: a provider trains by `cross_entropy` only"
+        for loss in losses_of(method):
+            if loss.type != "cross_entropy":
+                yield f"method `{method.name}`: loss `{loss.type}`: a provider trains by `cross_entropy` only"
         if method.preference is not None:
             yield f"method `{method.name}`: `preference` tunes weights of this machine; remove it"
 
@@ -115,7 +126,7 @@ def _models(experiment: Experiment) -> Iterator[tuple[str, ModelSection]]:
 
 
 def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
-    combine, loss = method.combine, method.loss
+    combine = method.combine
     if not isinstance(combine, KeepAll | SingleSource | JointDecoding):
         yield f"combine `{combine.type}` counts votes; texts have `keep_all`, `single` and `joint_decoding`"
     if isinstance(combine, KeepAll) and combine.weights == "accuracy":
@@ -123,14 +134,19 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
     if isinstance(combine, JointDecoding):
         yield from _joint_complaints(combine, method.teachers(experiment.supervisors))
     if method.refine is not None:
-        yield from _refine_complaints(method.refine, method)
+        yield from _refine_complaints("refine", method.refine, experiment)
+        yield from _rewritten_complaints(method.refine, method)
+    for part in parts_of(method):
+        if isinstance(part.select, Agreement | RewardModel):
+            yield from _refine_complaints("select.strong", part.select.strong, experiment)
     for name in _scorers(method, experiment):
         if isinstance(experiment.supervisors[name], EndpointSection):
             yield f"supervisor `{name}` lives behind a server and cannot score texts; leave it out by `sources`"
-    if loss.type not in TEXT_LOSSES:
-        yield f"loss `{loss.type}` is for classes; texts have {_listed(TEXT_LOSSES)}"
-    if isinstance(loss, Evidential) and loss.evidence != "exp_plus_one":
-        yield f"loss.evidence: `{loss.evidence}` is for classes; tokens have `exp_plus_one`"
+    for loss in losses_of(method):
+        if loss.type not in TEXT_LOSSES:
+            yield f"loss `{loss.type}` is for classes; texts have {_listed(TEXT_LOSSES)}"
+        if isinstance(loss, Evidential) and loss.evidence != "exp_plus_one":
+            yield f"loss.evidence: `{loss.evidence}` is for classes; tokens have `exp_plus_one`"
     if method.rounds > 1:
         yield "rounds: a second round multiplies distributions over classes; leave it out"
     if (method.self_training or experiment.self_training).harden != "argmax":
@@ -147,12 +163,20 @@ def _scorers(method: Method, experiment: Experiment) -> Sequence[str]:
     return (method.combine.scorers or teachers) if isinstance(method.combine, JointDecoding) else ()
 
 
-def _refine_complaints(refine: Refine, method: Method) -> Iterator[str]:
-    yield from _decoding_complaints("refine.decoding", refine.decoding)
+def _refine_complaints(key: str, refine: Refine, experiment: Experiment) -> Iterator[str]:
+    if refine.decoding is not None:
+        yield from _decoding_complaints(f"{key}.decoding", refine.decoding)
     if isinstance(refine, InferAndRespond):
-        yield from _decoding_complaints("refine.naming", refine.naming)
+        yield from _decoding_complaints(f"{key}.naming", refine.naming)
     if isinstance(refine.by, ModelSection) and refine.by.adapt not in ("none", "probe"):
-        yield f"refine.by.adapt: `{refine.by.adapt}` is not looked at, as nothing is trained; leave it out"
+        yield f"{key}.by.adapt: `{refine.by.adapt}` is not looked at, as nothing is trained; leave it out"
+    for name, sizes in experiment.task.sizes_by_capability.items():
+        if isinstance(refine, Icl) and refine.fixed is not None and refine.fixed >= sizes.strong:
+            where = f" of `{name}`" if name else ""
+            yield f"{key}.fixed: {refine.fixed} demonstrations are all {sizes.strong} labels{where}; name fewer"
+
+
+def _rewritten_complaints(refine: Refine, method: Method) -> Iterator[str]:
     combine = method.combine
     if isinstance(combine, JointDecoding) and (combine.writers or combine.beams):
         yield "combine: `writers` and `beams` are of labels as they are; with `refine` the rewritten ones are pooled"

@@ -5,7 +5,7 @@ from typing import Any
 
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import Evidential, Method
+from outgrow.config.method import Evidential, Loss
 from outgrow.config.model import ModelSection, Speaker
 from outgrow.config.section import Section
 from outgrow.data.task import Kind
@@ -25,11 +25,11 @@ def dump(section: Section, only: Iterable[str] | None = None, without: Iterable[
     return section.model_dump(mode="json", include=include, exclude=set(without))
 
 
-def loss_params(method: Method, kind: Kind) -> dict[str, Json]:
-    """A method's loss with the defaults of its kind of task."""
-    if not isinstance(method.loss, Evidential):
-        return dump(method.loss)
-    loss, texts = method.loss, kind == "generate"
+def loss_params(loss: Loss, kind: Kind) -> dict[str, Json]:
+    """A loss with the defaults of its kind of task."""
+    if not isinstance(loss, Evidential):
+        return dump(loss)
+    texts = kind == "generate"
     kl = loss.kl or ("mixed" if texts else "per_class")
     weight = loss.kl_weight if loss.kl_weight is not None else 1e-4 if texts else 0.01
     # Evidence of tokens is always exp(z) + 1; the KL of a few classes needs no clamp.
@@ -58,5 +58,16 @@ def speaker_hints(experiment: Experiment, section: Speaker) -> dict[str, Json]:
     """What a step may use but what is written does not depend on."""
     if isinstance(section, ModelSection):
         return hints(experiment, section)
-    asking = dump(section, without=[*ASKING, "fine_tuning"])
+    asking = {**dump(section, without=[*ASKING, "fine_tuning"]), "place": place_of(section, experiment)}
     return {"endpoint": asking, "answers": str((experiment.store / ANSWERS).absolute())}
+
+
+def place_of(section: Section, inside: object, at: str = "") -> str:
+    """The key under which a section stands in the file, such as `supervisors.host`; empty if it does not."""
+    if inside is section:
+        return at
+    children = dict(enumerate(inside)) if isinstance(inside, list) else inside
+    if not isinstance(children, Section | dict):
+        return ""
+    found = (place_of(section, child, f"{at}.{key}".lstrip(".")) for key, child in dict(children).items())
+    return next(filter(None, found), "")

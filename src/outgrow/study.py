@@ -5,26 +5,26 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from outgrow import text_experiment as texts
+from outgrow import text_students
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method, SingleSource, Variant
 from outgrow.data.kind import kind_of
+from outgrow.data.own import require_columns
 from outgrow.experiment import (
     Stage,
-    adjusted,
-    ceiling,
-    labels_for,
     labels_step,
     pool_step,
     split_step,
     student_here,
     supervisor_steps,
     untouched_step,
-    views_step,
 )
 from outgrow.fit import require_fit
 from outgrow.graph.step import Step, walk
+from outgrow.method_rows import expanded
 from outgrow.models.zero_shot_ability import can_answer
 from outgrow.text_steps import gathered, ratings_step
+from outgrow.vote_students import adjusted, ceiling, views_step
 
 VARIANT_NAMES: Mapping[Variant, str] = {
     "self_training": "self-training",
@@ -77,11 +77,13 @@ class Study:
 def build_study(experiment: Experiment) -> Study:
     """Lay out all steps of `experiment`.
 
-    Raises `DataError` for a missing local file or model folder, `ConfigError` for what this kind of task cannot have.
+    Raises `DataError` for a missing local file, column or model folder, `ConfigError` for what this kind of task
+    cannot have.
     """
     kind = kind_of(experiment.task)
     require_fit(experiment, kind)
     pool = pool_step(experiment)
+    require_columns(experiment.task)
     stages = [
         Stage(experiment, seed, pool, split_step(experiment, pool, seed)) for seed in dict.fromkeys(experiment.seeds)
     ]
@@ -98,7 +100,7 @@ def lay_out_votes(experiment: Experiment, stages: list[Stage]) -> tuple[tuple[St
         *ceiling_rows(experiment, stages),
         *method_rows(experiment, stages, voices),
     ]
-    return tuple(map(labels_step, voices)), rows
+    return tuple(map(labels_step, stages, voices)), rows
 
 
 def lay_out_texts(experiment: Experiment, stages: list[Stage]) -> tuple[tuple[Step, ...], list[Row]]:
@@ -111,10 +113,13 @@ def lay_out_texts(experiment: Experiment, stages: list[Stage]) -> tuple[tuple[St
     if experiment.untouched and texts.can_write(experiment.student):
         answers = tuple(texts.answers(stage, None, texts.UNTOUCHED) for stage in stages)
         rows.append(Row("untouched", "untouched student", answers))
-    rows.append(Row("ceiling", "ceiling", tuple(texts.answers(stage, texts.ceiling(stage)) for stage in stages)))
+    rows.append(
+        Row("ceiling", "ceiling", tuple(texts.answers(stage, text_students.ceiling(stage)) for stage in stages))
+    )
     rows += text_method_rows(experiment, stages, heard)
     rows = [replace(row, judged=judgements(experiment, stages, row)) for row in rows]
-    labels = tuple(gathered({name: voice.strong for name, voice in voices.items()}) for voices in heard)
+    written = [{name: voice.strong for name, voice in voices.items()} for voices in heard]
+    labels = tuple(map(gathered, stages, written))
     return labels, rows
 
 
@@ -137,10 +142,7 @@ def text_method_rows(
         for variant in variants_of(method, experiment):
             steps = []
             for stage, voices in zip(stages, heard, strict=True):
-                labels = texts.labels_for(stage, method, voices)
-                student = texts.taught_student(stage, method, labels, trained=variant == "self_training")
-                if method.preference is not None:
-                    student = texts.preferring(stage, method, student, voices)
+                student = text_students.taught_student(stage, method, voices, trained=variant == "self_training")
                 steps.append(texts.answers(stage, student))
             yield method_row(experiment, method, variant, steps)
 
@@ -197,19 +199,7 @@ def ceiling_rows(experiment: Experiment, stages: list[Stage]) -> Iterator[Row]:
 def method_rows(experiment: Experiment, stages: list[Stage], voices: list[dict[str, Step]]) -> Iterator[Row]:
     """Every method in every variant; `single` once for each supervisor."""
     for method in expanded(experiment):
-        labels = [labels_for(method, supervisors) for supervisors in voices]
         for variant in variants_of(method, experiment):
-            pairs = zip(stages, labels, strict=True)
-            steps = [adjusted(stage, table, method, variant) for stage, table in pairs]
+            pairs = zip(stages, voices, strict=True)
+            steps = [adjusted(stage, method, supervisors, variant) for stage, supervisors in pairs]
             yield method_row(experiment, method, variant, steps)
-
-
-def expanded(experiment: Experiment) -> Iterator[Method]:
-    """The methods, with one row per supervisor in place of a `single` that names none."""
-    for method in experiment.methods:
-        if isinstance(method.combine, SingleSource) and method.combine.source is None:
-            for name in method.teachers(experiment.supervisors):
-                combine = SingleSource(type="single", source=name)
-                yield method.model_copy(update={"name": f"{method.name}: {name}", "combine": combine})
-        else:
-            yield method

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import CrossEntropy, JointDecoding, Method, Preference, SelfTraining
+from outgrow.config.method import JointDecoding, Method
 from outgrow.config.model import ModelSection, Speaker
 from outgrow.config.refine import Refine
-from outgrow.experiment import STUDENT, Stage, student_here
+from outgrow.experiment import STUDENT, Stage, noised
 from outgrow.graph.step import Json, Step
 from outgrow.models.zero_shot_ability import can_answer
-from outgrow.parameters import dump, hints, loss_params, reading_params, speaker_hints
+from outgrow.parameters import dump, hints, reading_params
 from outgrow.text_steps import gathered, refined_step, scores_step, texts_step
 
 UNTOUCHED = "untouched"
@@ -81,32 +81,33 @@ def trained_params(section: ModelSection) -> dict[str, Json]:
     return {**reading_params(section), **dump(section, only=["training", "holdout", *lora])}
 
 
-# ---- labels to students ---------------------------------------------------------------------------------
+# ---- labels --------------------------------------------------------------------------------------------------
 
 
 def labels_for(stage: Stage, method: Method, heard: Mapping[str, Voice]) -> Labels:
     """The texts that a method looks at: its teachers' best ones, as they are or rewritten, or a pool they score."""
     combine, heard = method.combine, taught_by(method, heard)
-    if method.refine is not None:
-        written = _refined(stage, method.refine, heard)
-    elif isinstance(combine, JointDecoding):
+    if isinstance(combine, JointDecoding):
         written = {name: _candidates(stage, name, heard[name], combine.beams) for name in combine.writers or heard}
     else:
         written = {name: voice.strong for name, voice in heard.items()}
+    written = {name: noised(stage, method, "texts", step) for name, step in written.items()}
+    if method.refine is not None:
+        written = _refined(stage, method.refine, written)
     if not isinstance(combine, JointDecoding):
-        return Labels(gathered(written), {})
+        return Labels(gathered(stage, written), {})
     scorers = {name: heard[name] for name in combine.scorers or heard}
-    return Labels(gathered(written), _scores(stage, scorers, written))
+    return Labels(gathered(stage, written), scored_by(stage, scorers, written))
 
 
-def _refined(stage: Stage, refine: Refine, heard: Mapping[str, Voice]) -> dict[str, Step]:
+def _refined(stage: Stage, refine: Refine, written: Mapping[str, Step]) -> dict[str, Step]:
     """Every teacher's labels rewritten; the strong model's own are the same whoever teaches."""
     if refine.type == "self_bootstrap":
         return {UNTOUCHED: refined_step(stage, refine, UNTOUCHED, None)}
-    return {name: refined_step(stage, refine, name, voice.strong) for name, voice in heard.items()}
+    return {name: refined_step(stage, refine, name, step) for name, step in written.items()}
 
 
-def _scores(stage: Stage, scorers: Mapping[str, Voice], tables: Mapping[str, Step]) -> dict[str, Step]:
+def scored_by(stage: Stage, scorers: Mapping[str, Voice], tables: Mapping[str, Step]) -> dict[str, Step]:
     """What each scorer thinks of all texts; only models of this machine can be asked that."""
     return {
         name: scores_step(stage, voice.section, voice.model, name, tables)
@@ -128,87 +129,6 @@ def _candidates(stage: Stage, name: str, voice: Voice, beams: int | None) -> Ste
     return texts_step(stage, voice.section, voice.model, name, "strong", decoding)
 
 
-def taught_student(stage: Stage, method: Method, labels: Labels, trained: bool) -> Step:
-    """The student's training on a method's targets and, where the method says so, on preferences after it."""
-    inputs = {"pool": stage.pool, "labels": labels.texts, **_scored(labels.scores)}
-    params: dict[str, Json] = {"combine": dump(method.combine)}
-    function = "outgrow.combine.make_texts:make_text_targets"
-    targets = Step("targets", function, params, inputs, label=method.combine.type)
-    self_training = (method.self_training or stage.experiment.self_training) if trained else None
-    label = f"{method.name}{' + self-training' if self_training else ''}, seed {stage.seed}"
-    return student_step(stage, method, targets, self_training, label)
-
-
-def student_step(stage: Stage, method: Method, targets: Step, self_training: SelfTraining | None, label: str) -> Step:
-    """The student's training on some targets, here or by its provider."""
-    if isinstance(stage.experiment.student, EndpointSection):
-        return remote_student_step(stage, stage.experiment.student, targets, label)
-    section = student_here(stage.experiment)
-    params = {
-        "adapt": section.adapt,
-        "model": trained_params(section),
-        "loss": loss_params(method, "generate"),
-        "soft_labels": dump(method.soft_labels or stage.experiment.soft_labels),
-        "self_training": None if self_training is None else dump(self_training),
-        "seed": stage.seed,
-    }
-    inputs = {**stage.data, "targets": targets}
-    function = "outgrow.train.text_student:train_text_student"
-    return Step("student", function, params, inputs, hints=hints(stage.experiment, section), label=label)
-
-
-def remote_student_step(stage: Stage, section: EndpointSection, targets: Step, label: str) -> Step:
-    """The same at its provider; how often it is looked at changes nothing."""
-    assert section.fine_tuning is not None, "students that cannot be tuned are refused before"
-    params = {
-        "model": reading_params(section),
-        "fine_tuning": dump(section.fine_tuning, without=["poll"]),
-        "seed": stage.seed,
-    }
-    inputs = {**stage.data, "targets": targets}
-    function = "outgrow.train.remote_student:train_remote_student"
-    asking = {**speaker_hints(stage.experiment, section), "poll": section.fine_tuning.poll}
-    return Step("student", function, params, inputs, hints=asking, label=label)
-
-
-def ceiling(stage: Stage) -> Step:
-    """The student on half B's gold."""
-    gold = Step("gold", "outgrow.combine.make_texts:make_text_gold", {}, stage.data, label=f"seed {stage.seed}")
-    return student_step(stage, Method(name="ceiling", loss=CrossEntropy()), gold, None, f"ceiling, seed {stage.seed}")
-
-
-def preferring(stage: Stage, method: Method, student: Step, heard: Mapping[str, Voice]) -> Step:
-    """The student tuned on what the supervisors prefer among its own texts."""
-    preference, section = method.preference, student_here(stage.experiment)
-    assert preference is not None, "only methods with a second stage are asked for one"
-    params = {
-        "adapt": section.adapt,
-        "model": trained_params(section),
-        "preference": dump(preference, without=["candidates", "weights"]),
-        "seed": stage.seed,
-    }
-    inputs = {**stage.data, "student": student, "pairs": _pairs(stage, preference, student, taught_by(method, heard))}
-    function = "outgrow.train.text_preference:train_preference"
-    label = f"{student.label}, {preference.loss}"
-    return Step("preference", function, params, inputs, hints=hints(stage.experiment, section), label=label)
-
-
-def _pairs(stage: Stage, preference: Preference, student: Step, heard: Mapping[str, Voice]) -> Step:
-    """The student's best and worst text for every item, by the supervisors' scores."""
-    section = student_here(stage.experiment)
-    candidates = texts_step(stage, section, student, STUDENT, "strong", preference.candidates)
-    table = {STUDENT: candidates}
-    scores = _scores(stage, heard, table)
-    inputs = {
-        "pool": stage.pool,
-        "candidates": candidates,
-        "reference": scores_step(stage, section, student, STUDENT, table),
-        **_scored(scores),
-    }
-    params = dump(preference, only=["epsilon", "weights", "logprobs"])
-    return Step("pairs", "outgrow.combine.make_texts:make_pairs", params, inputs, label=student.label)
-
-
 def can_write(section: Speaker) -> bool:
     """Whether a model answers without any training."""
     return isinstance(section, EndpointSection) or can_answer(section.model, section.revision)
@@ -217,7 +137,3 @@ def can_write(section: Speaker) -> bool:
 def answers(stage: Stage, model: Step | None, name: str = STUDENT) -> Step:
     """The student's answers to the test items, after some training or none."""
     return texts_step(stage, stage.experiment.student, model, name, "test", stage.experiment.answering)
-
-
-def _scored(scores: Mapping[str, Step]) -> dict[str, Step]:
-    return {f"scores.{name}": step for name, step in scores.items()}

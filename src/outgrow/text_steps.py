@@ -26,7 +26,7 @@ def texts_step(stage: Stage, section: Speaker, model: Step | None, name: str, pa
         "name": name,
     }
     inputs = {**stage.data, **trained(model)}
-    label = f"{part}: {name if model is None else model.label or name}"
+    label = f"{part}: {f'{name}, seed {stage.seed}' if model is None else model.label}"
     function = "outgrow.supervise.write:write_texts"
     return Step("texts", function, params, inputs, hints=speaker_hints(stage.experiment, section), label=label)
 
@@ -51,7 +51,7 @@ def refined_step(stage: Stage, refine: Refine, name: str, weak: Step | None) -> 
         "fixed": refine.fixed if isinstance(refine, Icl) else None,
         "prompts": dict(read_prompts(refine.type, refine.prompts)),
         "model": reading_params(section),
-        "decoding": dump(refine.decoding),
+        "decoding": dump(refine.decoding or stage.experiment.labelling.greedy()),
         "naming": dump(refine.naming) if isinstance(refine, InferAndRespond) else None,
         "name": name,
         "seed": stage.seed,
@@ -89,11 +89,12 @@ def ratings_step(stage: Stage, name: str, judge: Judge, answers: Step, untouched
     return Step("ratings", function, params, inputs, hints=speaker_hints(stage.experiment, judge.by), label=label)
 
 
-def gathered(written: Mapping[str, Step]) -> Step:
+def gathered(stage: Stage, written: Mapping[str, Step]) -> Step:
     """Several sources' texts side by side."""
     inputs = {f"source.{name}": step for name, step in written.items()}
     params: dict[str, Json] = {"sources": list(written)}
-    return Step("labels", "outgrow.supervise.gather:gather_texts", params, inputs, label=", ".join(written))
+    label = f"{', '.join(written)}, seed {stage.seed}"
+    return Step("labels", "outgrow.supervise.gather:gather_texts", params, inputs, label=label)
 
 
 def trained(model: Step | None) -> dict[str, Step]:

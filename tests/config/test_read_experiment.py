@@ -101,6 +101,53 @@ def test_a_mistake_gets_a_sentence_with_the_key_and_the_fix(word: str, said: str
     assert said in str(error.value)
 
 
+MIXED = {
+    **GOOD,
+    "task": {
+        "name": "mixed",
+        "sizes": {"weak": 10, "test": 30},
+        "capabilities": {"maths": {"name": "sums", "sizes": {"weak": 3}}, "time": {"name": "mc_taco", "path": "taco"}},
+    },
+}
+
+
+def test_capabilities_are_read_with_their_paths_and_sizes(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(yaml.safe_dump(MIXED))
+    experiment = read_experiment(path, ["task.capabilities.time.revision=v1", "task.sizes.strong=7"])
+    sets = experiment.task.capabilities
+    assert list(sets) == ["maths", "time"]
+    assert (sets["time"].path, sets["time"].revision) == (tmp_path / "taco", "v1")
+    assert {one.form for one in sets.values()} == {"text"}
+    sizes = experiment.task.sizes_by_capability
+    assert [(one.weak, one.strong, one.test) for one in sizes.values()] == [(3, 7, 30), (10, 7, 30)]
+    assert read_experiment(GOOD).task.sizes_by_capability == {"": read_experiment(GOOD).task.sizes}
+    again = read_experiment(yaml.safe_load(dump_experiment(experiment)))
+    assert again == experiment
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("task.capabilities.maths.pth=x", "task.capabilities.maths.pth: unknown key; did you mean `path`?"),
+        (
+            "task.capabilities.maths.sizes.tset=1",
+            "task.capabilities.maths.sizes.tset: unknown key; did you mean `test`?",
+        ),
+        ("task.capabilities.maths.form=binary", "task.capabilities.maths.form: 'binary' is not one of 'text'"),
+        ("task.capabilities.maths.resplit=false", "task.capabilities.maths.resplit: unknown key"),
+        ("task.capabilities.new.path=x", "task.capabilities.new.name: is required"),
+        ("task.capabilities.a/b={name: sums}", "task.capabilities.a/b: string should match pattern"),
+        ("task.capabilities=3", "task.capabilities: "),
+        ("task.capabilities.maths=3", "task.capabilities.maths: "),
+    ],
+)
+def test_a_mistake_in_a_capability_is_told_with_its_whole_key(word: str, said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read_experiment(MIXED, [word])
+    assert said in str(error.value)
+
+
 def test_a_mistake_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(yaml.safe_dump(GOOD, sort_keys=False).replace("weak: 10", "waek: 10"))

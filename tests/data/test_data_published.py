@@ -104,7 +104,7 @@ def test_instructions_with_a_passage_are_not_dolly(tmp_path):
 
 
 def test_every_known_task_is_tried_somewhere():
-    assert set(TASKS) == set(BUNDLED) | set(FILES) | {"dolly"}
+    assert set(TASKS) == set(BUNDLED) | set(FILES) | {"dolly", "ecqa"}
     assert all(name == known.name for name, known in TASKS.items())
 
 
@@ -226,4 +226,5 @@ def test_descriptions_are_complete():
         assert (len(known.classes) >= 2) == (known.kind != "generate")
         assert (known.metric in TEXT_SCORES) == (known.kind == "generate")
         assert known.kind == "generate" or known.template == "{text}"
+        assert known.kind != "generate" or not (known.text_template or known.text_note)
         assert set(known.bundled) <= set(known.parts)

@@ -87,6 +87,7 @@ def test_samples_with_the_median_count_of_numbers_are_averaged(study: Path) -> N
     assert table["style"][:3] == [8.5] * 3
     assert np.isnan(table["content"][3])
     assert about["failed"] == ["i4"]
+    assert about["why_failed"] == "ratings given: 0, asked for: 2, as in “I would rather not.”"
     assert any("<b>two</b> {x} [[10]] [[10]]" in text and "\ni2\n" in text for text in shown)
     assert all("content (1 to 10), style (1 to 10)" in text for text in shown)
 
@@ -94,8 +95,9 @@ def test_samples_with_the_median_count_of_numbers_are_averaged(study: Path) -> N
 def test_equal_samples_all_count(study: Path) -> None:
     said = ["[[2]]", "[[2]]", "[[8]]"]
     with serving(lambda body: [choice(text, number) for number, text in enumerate(said)]) as server:
-        table, _ = rate(study, server.url, {"content": [1.0, 10.0]})
+        table, about = rate(study, server.url, {"content": [1.0, 10.0]})
     assert table["content"] == [4.0] * 4
+    assert (about["failed"], about["why_failed"]) == ([], "")
 
 
 @pytest.mark.parametrize("swap", [False, True])
@@ -118,6 +120,18 @@ def test_the_better_answer_wins_in_both_orders(study: Path) -> None:
     with serving(judge) as server:
         table, _ = rate(study, server.url, {"quality": [1.0, 10.0]}, against="gold", prompt=read_prompt("compare"))
     assert table["jury"] == [1.0, 0.0, 0.5, 0.5]
+
+
+def test_a_judge_that_fails_in_one_order_only_says_why(study: Path) -> None:
+    def judge(body: Body) -> list[dict[str, Any]]:
+        text = body["messages"][-1]["content"]
+        turned = text.find("Arr, i1!") < text.find("Arr, one!")
+        return [choice("[[9]] [[30]]" if turned else "[[9]] [[3]]", number) for number in range(3)]
+
+    with serving(judge) as server:
+        _, about = rate(study, server.url, {"quality": [1.0, 10.0]}, against="gold", prompt=read_prompt("compare"))
+    assert about["failed"] == ["i1"]
+    assert about["why_failed"] == "a mean rating lies outside of its scale, as in “[[9]] [[30]]”"
 
 
 def test_a_prompt_of_ones_own_must_have_its_fields(tmp_path: Path) -> None:

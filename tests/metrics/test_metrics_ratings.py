@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fresh import SEEDS
 from outgrow.errors import ConfigError
-from outgrow.metrics.ratings import Scale, agreed_rating, parse_ratings, swap_mean, win_rate
+from outgrow.metrics.ratings import Scale, agreed_rating, parse_ratings, swap_mean, why_failed, win_rate
 
 CONTENT, STYLE, FEMALE = Scale("content", 1.0, 10.0), Scale("style", 1.0, 10.0), Scale("female", 0.0, 1.0)
 BOTH = [CONTENT, STYLE]
@@ -186,3 +186,15 @@ def test_wins_and_losses_add_up(seed):
     wins = win_rate(own, reference)
     np.testing.assert_array_equal(wins + win_rate(reference, own), 1)
     np.testing.assert_array_equal(wins, (np.sign(own - reference) + 1) / 2)
+
+
+@given(SAMPLES)
+def test_a_failure_has_a_reason_and_a_rating_has_none(samples):
+    agreed = agreed_rating(samples, BOTH)
+    reason = why_failed(samples, BOTH)
+    assert (reason == "") == (agreed is not None)
+    if agreed is None and samples:
+        counts = [len(parse_ratings(sample)) for sample in samples]
+        quoted = next(sample for sample in samples if len(parse_ratings(sample)) == median_low(counts))
+        assert f"“{quoted[:80]}”" in reason
+        assert ("outside of its scale" in reason) == (median_low(counts) == 2)

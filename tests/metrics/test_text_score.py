@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from fresh import SEEDS
+from outgrow.data.task import Items, Task
 from outgrow.metrics.slu_f1 import Slot, parse_slots, score, slu_counts, write_slots
 from outgrow.metrics.text_answers import TEXT_METRICS
-from outgrow.metrics.text_score import TEXT_SCORES
+from outgrow.metrics.text_score import MACRO, TEXT_SCORES, HasMetrics, score_of
 
 MEANS = sorted(TEXT_METRICS)
 
@@ -97,3 +98,93 @@ def test_utterances_without_slots_count_only_where_slots_are_invented():
     assert measure.value(right + nothing) == 1
     # Both measures count: 2 true, 2 false positives.
     assert measure.value(right + invented) == pytest.approx(2 * 2 / (2 * 2 + 2))
+
+
+# ---- mixtures of capabilities ---------------------------------------------------------------------------
+
+METRICS = {"words": "token_f1", "slots": "slu_f1", "sums": "answer_match", "facts": "exact_match"}
+
+
+def mixture(metrics):
+    items = Items([], [], np.zeros(0, dtype=np.int64), answers=[], capabilities=[])
+    return Task("mix", "generate", (), items, metric=MACRO, metrics=metrics)
+
+
+def mixed_texts(generator, n):
+    """Capabilities in any order, each with texts that its metric can read; some predictions are right."""
+    whose = generator.choice(list(METRICS), n).tolist()
+    gold, said = slot_texts(generator, n)
+    other_gold, other_said = words_of(generator, n), words_of(generator, n)
+    gold = [one if name == "slots" else other for name, one, other in zip(whose, gold, other_gold, strict=True)]
+    said = [one if name == "slots" else other for name, one, other in zip(whose, said, other_said, strict=True)]
+    right = generator.random(n) < 0.3
+    return whose, gold, [wanted if same else one for wanted, one, same in zip(gold, said, right, strict=True)]
+
+
+def macro_average(whose, gold, said):
+    """By definition: every capability's own score over its own items, then their mean."""
+    values = []
+    for name, metric in METRICS.items():
+        rows = [row for row, one in enumerate(whose) if one == name]
+        texts = [[side[row] for row in rows] for side in (said, gold)]
+        if metric == "slu_f1":
+            slots = [[parse_slots(text) or [] for text in side] for side in texts]
+            if any(map(len, slots[0])) or any(map(len, slots[1])):
+                values.append(score(slu_counts(slots[1], slots[0])).f1)
+        elif rows:
+            values.append(float(np.mean(TEXT_METRICS[metric](*texts))))
+    return np.mean(values) if values else np.nan
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("size", [3, 60])
+def test_a_mixture_has_the_macro_average_of_whatever_is_drawn(seed, size):
+    generator = np.random.default_rng(seed)
+    whose, gold, said = mixed_texts(generator, size)
+    measure = score_of(mixture(METRICS))
+    counts = measure.counts(said, gold, whose)
+    draws = generator.integers(0, size, (12, size))
+    weights = np.stack([np.bincount(drawn, minlength=size) for drawn in draws]).astype(np.float64)
+    expected = [macro_average(*([side[row] for row in drawn] for side in (whose, gold, said))) for drawn in draws]
+    assert measure.value(weights @ counts) == pytest.approx(expected, abs=1e-12, nan_ok=True)
+    if size == 3:
+        assert any(len({whose[row] for row in drawn}) < len(METRICS) for drawn in draws)
+
+
+def test_a_capability_has_the_score_that_it_has_alone():
+    generator = np.random.default_rng(SEEDS[0])
+    whose, gold, said = mixed_texts(generator, 50)
+    measure = score_of(mixture(METRICS))
+    sums = measure.counts(said, gold, whose).sum(0)
+    for name, metric in METRICS.items():
+        rows = [row for row, one in enumerate(whose) if one == name]
+        own = TEXT_SCORES[metric]
+        alone = own.value(own.counts([said[row] for row in rows], [gold[row] for row in rows]).sum(0))
+        assert measure.value_of(name, sums) == pytest.approx(alone, abs=1e-12, nan_ok=True)
+    other = score_of(mixture(dict(reversed(METRICS.items()))))
+    assert other.value(other.counts(said, gold, whose).sum(0)) == pytest.approx(measure.value(sums), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", list(TEXT_SCORES))
+def test_a_task_of_one_set_has_its_own_score_to_the_last_bit(name):
+    generator = np.random.default_rng(SEEDS[2])
+    gold, said = slot_texts(generator, 30) if name == "slu_f1" else (words_of(generator, 30), words_of(generator, 30))
+    items = Items([], [], np.zeros(0, dtype=np.int64), answers=[])
+    task = Task("mine", "generate", (), items, metric=name)
+    assert isinstance(task, HasMetrics)
+    whole, own = score_of(task), TEXT_SCORES[name]
+    counts = whole.counts(said, gold)
+    assert counts.tolist() == own.counts(said, gold).tolist()
+    assert whole.title == own.title
+    weights = generator.integers(0, 4, (7, 30)).astype(np.float64)
+    assert np.array_equal(whole.value(weights @ counts), own.value(weights @ counts), equal_nan=True)
+
+
+def test_nothing_drawn_is_nan_and_texts_of_nobody_are_refused():
+    measure = score_of(mixture(METRICS))
+    counts = measure.counts([], [], [])
+    assert counts.shape == (0, 3 + 3 * 2)
+    assert np.isnan(measure.value(counts.sum(0)))
+    for whose in (["words"], ["words", "elsewhere"], None):
+        with pytest.raises(ValueError, match="do not fit together"):
+            measure.counts(["a", "b"], ["a", "b"], whose)

@@ -1,6 +1,7 @@
 """The step `refined`, with a real model in this process and the same one behind a real server."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -131,6 +132,24 @@ def test_a_server_is_asked_what_a_model_here_is_asked_and_says_the_same(study: P
 
 def shown(*items: str) -> str:
     return "\n\n".join(f"Question: what is {item[1]}?\nAnswer:\n{WEAK[item]}" for item in items)
+
+
+def test_a_mixture_shows_only_questions_of_one_capability(study: Path) -> None:
+    task = Task.load(study / "pool")
+    whose = ["a", "a", "b", "b", "a", "b"]
+    items = replace(task.items, capabilities=whose)
+    Task("mine", "generate", (), items, metric="macro", metrics={"a": "exact_match", "b": "exact_match"}).save(
+        study / "pool"
+    )
+    rows = [[[Candidate(text, certain(text))]] for text in ("Arr, one!", "Arr, two!", "Arr, three!", "Arr, four!")]
+    WeakTexts(items.ids[1:5], ("t",), rows).save(study / "weak" / "strong.parquet")
+    with serving(lambda body: [choice("x")]) as server:
+        section = EndpointSection(type="endpoint", model="tiny", url=server.url).model_dump(mode="json")
+        hints = {"endpoint": section, "answers": str(study / "answers.sqlite")}
+        refine(study, "there", "icl", section, hints, batch=4)
+        asked = sorted("\n".join(one["content"] for one in body["messages"]) for body in server.requests)
+    shown = [sorted(digit for digit in text if digit.isdigit()) for text in asked]
+    assert sorted(shown) == [["1", "4"], ["1", "4"], ["2", "3"], ["2", "3"]]
 
 
 def test_items_without_a_weak_answer_get_none_but_by_bootstrapping(study: Path) -> None:

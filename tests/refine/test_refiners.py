@@ -72,6 +72,28 @@ def test_batches_hold_everything_once_and_nobody_alone(n: int, size: int) -> Non
         assert {*shown.others, shown.example} == set(batches[shown.batch])
 
 
+@given(st.lists(st.sampled_from(["maths", "time", "facts"]), max_size=40), st.integers(2, 9), st.integers(1, 5))
+def test_only_questions_of_one_capability_are_shown_together(whose: list[str], size: int, fixed: int) -> None:
+    examples = [Example(str(number), "q", "a", name) for number, name in enumerate(whose)]
+    batches = in_batches(examples, size)
+    assert sorted(batches) == sorted(
+        batch
+        for name in set(whose)
+        for batch in in_batches([one._replace(capability="") for one in examples if one.capability == name], size)
+        for batch in [[one._replace(capability=name) for one in batch]]
+    )
+    for shown in leave_one_out(examples, size):
+        assert {one.capability for one in shown.others} <= {shown.example.capability}
+        assert {*shown.others, shown.example} == set(batches[shown.batch])
+    asked = with_fixed(examples, fixed)
+    for shown in asked:
+        alike = [one for one in examples if one.capability == shown.example.capability]
+        assert list(shown.others) == alike[:fixed]
+    assert len(asked) == sum(max(0, whose.count(name) - fixed) for name in set(whose))
+    assert {shown.example.capability for shown in asked} == {name for name in set(whose) if whose.count(name) > fixed}
+    assert len({(shown.batch, shown.example.capability) for shown in asked}) == len({shown.batch for shown in asked})
+
+
 def test_with_fixed_of_more_than_there_are_asks_nobody() -> None:
     assert with_fixed(EXAMPLES, 5) == []
 

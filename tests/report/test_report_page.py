@@ -33,7 +33,7 @@ def test_headline_claims_what_the_interval_carries(results: Results) -> None:
     ahead, level, behind = (Estimate(value, value - 0.02, value + 0.02, 100, 3) for value in (0.1, 0.01, -0.1))
     share = Estimate(0.814, 0.7, 0.9, 100, 3)
     assert "recovered 81 %" in headline(versus_best_supervisor=ahead, pgr=share)
-    assert "too small to say" in headline(versus_best_supervisor=ahead, pgr=undefined("within noise"))
+    assert "ceiling is not clearly above" in headline(versus_best_supervisor=ahead, pgr=undefined("within noise"))
     assert "clearly better" in headline(versus_best_supervisor=level)
     assert "stays below" in headline(versus_best_supervisor=behind)
 

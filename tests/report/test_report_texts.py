@@ -14,7 +14,7 @@ from outgrow.errors import DataError
 from outgrow.graph.event import Outcome
 from outgrow.metrics.bootstrap import draw_resamples, seed_means
 from outgrow.metrics.slu_f1 import parse_slots, score, slu_counts, span_counts
-from outgrow.metrics.text_score import TEXT_SCORES, mean_value
+from outgrow.metrics.text_score import TEXT_SCORES, mean_value, score_of
 from outgrow.report.collect import collect
 from outgrow.report.evidence_texts import read_answers_of_row, score_counts
 from outgrow.report.finding import find
@@ -72,7 +72,7 @@ def test_a_resample_is_the_score_of_the_items_drawn(simulated_texts: SimulatedTe
     """Micro-averaging happens after the draw: an utterance drawn twice brings its slots twice."""
     frame = make_frame(simulated_texts.study, simulated_texts.store, simulated_texts.outcomes)
     rows = [row for row in frame.study.rows if row.name in ("opt", "naive")]
-    texts = TEXT_SCORES["slu_f1"]
+    texts = score_of(frame.task)
     counts = [
         score_counts(read_answers_of_row(frame.store, row.steps, frame.test), frame.test.answers, texts)
         for row in rows
@@ -157,8 +157,8 @@ def test_what_the_answers_look_like(simulated_texts: SimulatedTexts, text_result
     look = text_results.named(name).texts
     assert look is not None
     assert look.span_f1 is not None
-    assert look.invalid is not None
-    found_shares = [look.empty.value, look.cut_off.value, look.invalid.value]
+    assert look.unreadable is not None
+    found_shares = [look.empty.value, look.cut_off.value, look.unreadable.value]
     assert found_shares == pytest.approx(np.mean(shares, axis=0), abs=1e-6)
     assert min(np.mean(shares, axis=0)) > 0
     assert look.span_f1.value == pytest.approx(np.mean(spans), abs=1e-6)
@@ -194,7 +194,7 @@ def test_other_metrics_are_means_over_items(tmp_path: Path, metric: str) -> None
     assert results.slot_types == ()
     look = results.named("naive").texts
     assert look is not None
-    assert look.span_f1 is look.invalid is None
+    assert look.span_f1 is look.unreadable is None
     names = {table.name for table in make_tables(results)}
     assert "texts" in names
     assert "slot_types" not in names

@@ -3,19 +3,30 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from outgrow.config.endpoint import KEY_ITSELF
 from outgrow.config.experiment import Experiment
-from outgrow.config.section import Section
+from outgrow.config.section import WHOLE, Section
 from outgrow.errors import suggest
 
 Key = str | int
 SHOWN = 60
+NO_SECTION = ("model_type", "model_attributes_type")
+"""A bare value stands where a section is expected."""
+
+
+class Spot(NamedTuple):
+    """What pydantic complains about."""
+
+    path: list[Key]
+    section: type[Section] | None
+    """The last section on the way to it."""
+    wanted: Any
+    """The type that should be there."""
 
 
 @dataclass(frozen=True)
@@ -43,25 +54,75 @@ def complain(error: ValidationError, place: Place, root: type[Section] = Experim
 
 
 def _sentence(detail: ErrorDetails, place: Place, root: type[Section]) -> str:
-    path, section = _follow(detail["loc"], root)
+    path, section, wanted = _follow(detail["loc"], root)
     where = place.at(*path)
-    kind, value = detail["type"], detail.get("input")
+    kind, value, context = detail["type"], detail.get("input"), detail.get("ctx", {})
     if kind == "extra_forbidden":
         known = [] if section is None else section.model_fields
         return f"{where}: unknown key; {suggest(str(path[-1]), known)}"
-    if kind == KEY_ITSELF:
-        return f"{where}: {detail['msg']}"
-    if kind == "missing":
-        return f"{where}: is required"
-    if kind == "literal_error":
-        return f"{where}: {_shown(value)} is not one of {detail['ctx']['expected']}"
     if kind == "union_tag_invalid":
-        context = detail["ctx"]
-        tags = [tag.strip().strip("'") for tag in context["expected_tags"].split(",")]
-        return f"{where}.type: `{context['tag']}` is unknown; {suggest(str(context['tag']), tags)}"
+        return f"{where}.type: `{context['tag']}` is unknown; {suggest(str(context['tag']), _tags(wanted))}"
+    if kind == "literal_error":
+        return f"{where}: {_shown(value)} is not one of {context['expected']}"
+    return f"{where}: {_plain_words(detail, path, wanted)}"
+
+
+def _plain_words(detail: ErrorDetails, path: Sequence[Key], wanted: Any) -> str:
+    """What is wrong with a value, and what would be right."""
+    kind, value, context = detail["type"], detail.get("input"), detail.get("ctx", {})
+    key = path[-1] if path else ""
+    if kind == WHOLE:
+        return detail["msg"]
+    if kind == "missing":
+        return "is required"
     if kind == "union_tag_not_found":
-        return f"{where}: needs a `type`"
-    return f"{where}: {detail['msg'][0].lower()}{detail['msg'][1:]}, not {_shown(value)}"
+        return f"needs a `type`; {suggest('', _tags(wanted))}"
+    if kind == "too_short":
+        return f"has {context['actual_length']} entries; give at least {context['min_length']}"
+    if kind in NO_SECTION:
+        return f"{_as_section(key, value, wanted)}, not {_shown(value)}"
+    if kind == "dict_type":
+        return f"write names with their values, such as `{key}: {{NAME: …}}`, not {_shown(value)}"
+    said = str(context["error"]) if kind == "value_error" else detail["msg"]
+    return f"{said[0].lower()}{said[1:]}, not {_shown(value)}"
+
+
+def _as_section(key: Key, value: Any, wanted: Any) -> str:
+    """How a bare value is written as the section that it probably means: `budget: {tokens: 1000}`."""
+    before = "" if isinstance(key, int) else f"{key}: "
+    options, tags = _options(wanted), _tags(wanted)
+    if value in tags:
+        return f"write `{before}{{type: {value}}}`"
+    meant = next((name for option in options for name in option.model_fields if _takes(option, name, value)), None)
+    if meant is not None:
+        return f"write `{before}{{{meant}: {value}}}`"
+    fields = {name: field for option in reversed(options) for name, field in option.model_fields.items()}
+    first = next((name for name, field in fields.items() if field.is_required()), next(iter(fields)))
+    listed = f"; {suggest(str(value), tags)}" if first == "type" else ""
+    return f"write a section, such as `{before}{{{first}: …}}`{listed}"
+
+
+def _takes(option: type[Section], name: str, value: object) -> bool:
+    """Whether a section can be nothing but this key with this value."""
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        return False
+    try:
+        option.model_validate({name: value})
+    except ValidationError:
+        return False
+    return True
+
+
+def _options(wanted: Any) -> list[type[Section]]:
+    """The sections that a type allows."""
+    allowed = get_args(wanted) if get_origin(wanted) in (Union, UnionType) else (wanted,)
+    return [one for one in map(_unwrapped, allowed) if isinstance(one, type) and issubclass(one, Section)]
+
+
+def _tags(wanted: Any) -> list[str]:
+    """The values of `type` that tell its sections apart."""
+    fields = [option.model_fields["type"] for option in _options(wanted) if "type" in option.model_fields]
+    return [str(tag) for field in fields for tag in get_args(field.annotation)]
 
 
 def _shown(value: Any) -> str:
@@ -69,8 +130,8 @@ def _shown(value: Any) -> str:
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
-def _follow(location: Sequence[Key], root: type[Section]) -> tuple[list[Key], type[Section] | None]:
-    """Walk pydantic's location through the sections; drop union tags; return the path and the last section."""
+def _follow(location: Sequence[Key], root: type[Section]) -> Spot:
+    """Walk pydantic's location through the sections, without its tags of unions."""
     path: list[Key] = []
     here: Any = root
     section: type[Section] | None = root
@@ -79,9 +140,11 @@ def _follow(location: Sequence[Key], root: type[Section]) -> tuple[list[Key], ty
         if tagged is not None:
             here, section = tagged, tagged
             continue
+        if key == "[key]":  # what is wrong is the name itself, which stands in the path already
+            continue
         # Non-discriminated unions (`int | list[int]`) add the branch's name, which is no key of the file.
         in_section = isinstance(here, type) and issubclass(here, Section)
-        if isinstance(key, str) and not in_section and (key.endswith("]") or key in ("int", "str", "float", "[key]")):
+        if isinstance(key, str) and not in_section and (key.endswith("]") or key in ("int", "str", "float")):
             continue
         path.append(key)
         if in_section:
@@ -93,7 +156,7 @@ def _follow(location: Sequence[Key], root: type[Section]) -> tuple[list[Key], ty
         here = _unwrapped(here)
         if isinstance(here, type) and issubclass(here, Section):
             section = here
-    return path, section
+    return Spot(path, section, here)
 
 
 def _tagged(annotation: Any, key: Key) -> type[Section] | None:

@@ -25,3 +25,7 @@ class Decoding(Section):
     stop: list[Annotated[str, Field(min_length=1)]] = []
     """Such a text ends the answer and is no part of it; a line break, say, for a model that was never taught to end.
     Not for a beam search."""
+
+    def greedy(self) -> "Decoding":
+        """The most probable token again and again, to the same end."""
+        return Decoding(beams=1, candidates=1, max_new_tokens=self.max_new_tokens, stop=self.stop)

@@ -3,30 +3,38 @@
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, model_validator
 
-from outgrow.config.section import Section
+from outgrow.config.section import Section, complaint
 
-KEY_ITSELF = "key_itself"
-"""The kind of a complaint that must not show the value."""
+OPENAI_HOST, OPENAI_KEY = "api.openai.com", "OPENAI_API_KEY"
+CHOICE_TOKENS = 16
+"""Longest answer of a supervisor that chooses: a letter, or an object with one."""
 
 
-def _name_of_variable(value: str) -> str:
-    if not value.isidentifier():
-        raise PydanticCustomError(
-            KEY_ITSELF, "write the name of the environment variable that holds the key, never the key"
-        )
+def _name_of_variable(value: str | None) -> str | None:
+    if value is not None and not value.isidentifier():
+        raise complaint("write the name of the environment variable that holds the key, never the key")
     return value
 
 
 def _server(value: str) -> str:
-    parts = urlsplit(value)
+    parts, example = urlsplit(value), "write the address up to `/v1`, such as `http://127.0.0.1:8000/v1`"
     if parts.username or parts.password:
-        raise PydanticCustomError(KEY_ITSELF, "keys belong in an environment variable (`key`), not in the address")
+        raise complaint("keys belong in an environment variable (`key`), not in the address")
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ValueError("write the address up to `/v1`, such as `http://127.0.0.1:8000/v1`")
+        raise ValueError(example)
+    path = parts.path.rstrip("/")
+    if not path or path.endswith("/completions"):
+        raise ValueError(example)
     return value.rstrip("/")
+
+
+def _host(url: object) -> str | None:
+    try:
+        return urlsplit(str(url)).hostname
+    except ValueError:  # no address at all, which `_server` says
+        return None
 
 
 class Prices(Section):
@@ -43,7 +51,7 @@ class Budget(Section):
 
     tokens: Annotated[int, Field(ge=1)] | None = None
     money: Annotated[float, Field(gt=0)] | None = None
-    """In the currency of `prices`."""
+    """In the currency of `prices`, which it needs."""
 
 
 class FineTuning(Section):
@@ -64,8 +72,9 @@ class EndpointSection(Section):
     """What the server calls it."""
     url: Annotated[str, AfterValidator(_server)]
     """The server's address up to `/v1`."""
-    key: Annotated[str, AfterValidator(_name_of_variable)] = "OPENAI_API_KEY"
-    """The environment variable that holds the key; where it is not set, none is sent."""
+    key: Annotated[str | None, AfterValidator(_name_of_variable)] = None
+    """The environment variable that holds the key. Default: no key is sent, but for `api.openai.com`, which is sent
+    that of `OPENAI_API_KEY`."""
     system: str | None = None
     """What the model is told before every question of an item."""
     concurrency: Annotated[int, Field(ge=1, le=512)] = 8
@@ -90,3 +99,17 @@ class EndpointSection(Section):
     them, or stop."""
     fine_tuning: FineTuning | None = None
     """student only: how the provider tunes it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _openais_own_key(cls, section: Any) -> Any:
+        # A key goes where the file says, and by itself to nobody but its owner.
+        if isinstance(section, dict) and section.get("key") is None and _host(section.get("url")) == OPENAI_HOST:
+            return {**section, "key": OPENAI_KEY}
+        return section
+
+    @model_validator(mode="after")
+    def _money_has_prices(self) -> "EndpointSection":
+        if self.budget.money is not None and not (self.prices.input or self.prices.output):
+            raise complaint("budget.money: needs `prices`, such as `prices: {input: 0.15, output: 0.6}`")
+        return self

@@ -1,13 +1,15 @@
 """What a file may say about further measures of texts, beside the one that PGR is about."""
 
+import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from outgrow.config.model import Speaker
-from outgrow.config.section import Section
+from outgrow.config.section import Section, complaint
 
 TextMetric = Literal["slu_f1", "exact_match", "answer_match", "math_match", "contains", "token_f1", "rouge_l"]
 """One of `metrics.text_score.TEXT_SCORES`."""
@@ -17,7 +19,22 @@ def _pattern(value: str) -> str:
     try:
         re.compile(value)
     except re.error as error:
-        raise ValueError(f"no regular expression ({error})") from error
+        raise complaint(
+            f"`{value}` is no regular expression ({error}); put a backslash before a sign that means itself"
+        ) from error
+    return value
+
+
+def _scales(value: Any) -> Any:
+    """As it came; every scale is looked at by itself, so that the one that is wrong can be named."""
+    if not isinstance(value, Mapping) or not value:
+        name = next(iter(value), "content") if isinstance(value, list) else "content"
+        raise complaint(f"write every scale with its lowest and highest rating, such as `scales: {{{name}: [1, 10]}}`")
+    for name, ends in value.items():
+        pair = ends if isinstance(ends, list | tuple) else ()
+        numbers = [end for end in pair if isinstance(end, int | float) and not isinstance(end, bool)]
+        if len(pair) != 2 or len(numbers) != 2 or not -math.inf < numbers[0] < numbers[1] < math.inf:
+            raise complaint(f"{name}: write the lowest and the highest rating, such as `{name}: [1, 10]`, not {ends}")
     return value
 
 
@@ -46,14 +63,17 @@ class Judge(Section):
 
     by: Speaker
     """Who judges."""
-    scales: Annotated[dict[str, tuple[float, float]], Field(min_length=1)]
+    scales: Annotated[dict[str, tuple[float, float]], BeforeValidator(_scales)]
     """What is rated, in the order in which the judge writes its `[[numbers]]`, each with its lowest and highest."""
     prompt: Path | None = None
-    """A text file with `{question}`, `{answer}`, `{key}` and `{scales}`; default: ours."""
+    """A text file; default: ours. In braces: `{answer}` (with `against`: `{first}` and `{second}`), and if you like
+    `{question}`, `{key}`, `{scales}` and `{example}`, which shows the form of the ratings: it, or `[[1]]`, must be
+    there."""
     system: str | None = None
     """What the judge is told before."""
     samples: Annotated[int, Field(ge=1)] = 10
-    """Answers of the judge per question; those with the median count of numbers are averaged."""
+    """Answers of the judge per question; those with the median count of numbers are averaged. One number off its scale
+    is averaged in, and the question fails only if the mean is off the scale too."""
     temperature: Annotated[float, Field(ge=0)] = 1.0
     max_new_tokens: Annotated[int, Field(ge=1)] = 64
     against: Literal["gold", "untouched"] | None = None

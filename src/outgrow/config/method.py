@@ -1,4 +1,4 @@
-"""What a file may say about a method: a row of (refine, combine, loss, self-training, rounds, preference)."""
+"""What a file may say about a method: a row of (noise, refine, combine, loss, rounds, stages, preference)."""
 
 from collections.abc import Iterable
 from typing import Annotated, Literal
@@ -9,6 +9,7 @@ from outgrow.config.decoding import Decoding
 from outgrow.config.model import Training
 from outgrow.config.refine import Refine
 from outgrow.config.section import Section
+from outgrow.config.select import Select
 
 Variant = Literal["plain", "self_training", "matching", "self_training+matching", "two_views"]
 
@@ -164,10 +165,23 @@ class Preference(Section):
     training: PreferenceTraining = PreferenceTraining()
 
 
+class TrainingStage(Section):
+    """One training of a row's student; each goes on from the weights of the one before."""
+
+    select: Select | None = None
+    """Which of the targets it learns from; default: all."""
+    share: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Of the row's training; default: an equal part of what the others leave. A stage without any is left out."""
+    loss: Loss | None = None
+    """Default: the row's."""
+
+
 class Method(Section):
     """One row of the study: how labels become targets, and how the student learns them."""
 
     name: str
+    noise: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of every teacher's labels that are exchanged among items first, to see how much quality matters."""
     refine: Refine | None = None
     """*generate*: how every teacher's labels are rewritten before they are combined."""
     combine: Combine = KeepAll()
@@ -182,6 +196,10 @@ class Method(Section):
     """Only these of the study's variants."""
     soft_labels: SoftLabels | None = None
     """*generate*: overrides the study's `soft_labels`."""
+    stages: Annotated[list[TrainingStage], Field(min_length=1)] = [TrainingStage()]
+    """The student's trainings, one after the other."""
+    budget: Literal["examples", "epochs"] = "examples"
+    """What a selection leaves as it was: the number of examples seen, so that fewer are seen more often; or passes."""
     preference: Preference | None = None
     """*generate*: tune the finished student on the supervisors' preferences."""
 

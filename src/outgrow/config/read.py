@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from outgrow.config.check import check
 from outgrow.config.complaints import Place, complain
 from outgrow.config.experiment import Experiment
+from outgrow.config.recipes import where_to_start
 from outgrow.errors import ConfigError, suggest
 
 Tree = dict[str, Any]
@@ -41,9 +42,9 @@ def read_experiment(
         tree, place = load_tree(Path(source))
         folder = Path(source).parent
     if "suite" in tree:
-        raise ConfigError(f"{place.name}: is a suite of several studies; run it with `outgrow suite`")
+        raise ConfigError(f"{place.name}: is a suite of several studies, which `outgrow suite` runs and shows")
     if "simulation" in tree:
-        raise ConfigError(f"{place.name}: is a simulation; run it with `outgrow simulate`")
+        raise ConfigError(f"{place.name}: is a simulation, which `outgrow simulate` runs and shows")
     # Filled in before every word, so that it can reach into a named row, and after the last, which may name one.
     place = replace(place, words={word.partition("=")[0]: word for word in words})
     for word in words:
@@ -95,7 +96,7 @@ def load_tree(path: Path) -> tuple[Tree, Place]:
         text = path.read_text(encoding="utf-8")
         tree = yaml.load(text, _Loader)
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; `outgrow examples ls` lists experiments to start from") from None
+        raise ConfigError(f"{path}: no such file; {where_to_start(path)}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except OSError as error:
@@ -177,16 +178,35 @@ def _method_row(row: Any, where: str) -> Any:
     name = str(row["preset"])
     if name not in presets():
         raise ConfigError(f"{where}: no method named `{name}`; {suggest(name, presets())}")
-    return {"name": name, **_plain(presets()[name]), **changes}
+    return {"name": name, **_changed(_plain(presets()[name]), changes)}
+
+
+def _changed(row: Tree, changes: Tree) -> Tree:
+    """The named row with some of its keys replaced; a section that names no `type` changes the row's own."""
+    own = {key: row[key] for key in changes if isinstance(row.get(key), dict)}
+    inherited = {
+        key: {**own[key], **value}
+        for key, value in changes.items()
+        if key in own and isinstance(value, dict) and "type" not in value
+    }
+    return {**row, **changes, **inherited}
 
 
 def _with_data_paths(tree: Tree, folder: Path) -> Tree:
-    """The same with `task.path` and every method's `refine.prompts` seen from `folder`."""
-    found = {**tree, "task": _with_path(tree.get("task"), "path", folder)} if "task" in tree else tree
+    """The same with every set's `path` and every method's `refine.prompts` seen from `folder`."""
+    found = {**tree, "task": _with_set_paths(tree.get("task"), folder)} if "task" in tree else tree
     methods = found.get("methods")
     if not isinstance(methods, list):
         return found
     return {**found, "methods": [_with_prompts(method, folder) for method in methods]}
+
+
+def _with_set_paths(task: Any, folder: Path) -> Any:
+    task = _with_path(task, "path", folder)
+    if not isinstance(task, dict) or not isinstance(task.get("capabilities"), dict):
+        return task
+    sets = {name: _with_path(one, "path", folder) for name, one in task["capabilities"].items()}
+    return {**task, "capabilities": sets}
 
 
 def _with_prompts(method: Any, folder: Path) -> Any:

@@ -15,8 +15,8 @@ class Refiner(Section):
 
     by: Speaker | None = None
     """Who rewrites; default: the untouched student."""
-    decoding: Decoding = Decoding(beams=1, candidates=1)
-    """How the better answers are written."""
+    decoding: Decoding | None = None
+    """How the better answers are written; default: as the study's `labelling`, but greedily (one beam, one text)."""
     prompts: Path | None = None
     """A folder with prompts of your own, such as `icl.user.txt` (docs/methods.md lists them); the others are ours."""
 

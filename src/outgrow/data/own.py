@@ -14,13 +14,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from outgrow.config.task import Columns, TaskSection
+from outgrow.config.task import Columns, SetSection, TaskSection
+from outgrow.data.capability import speaking_of
 from outgrow.data.choice import choose_task
 from outgrow.data.gold import UNUSABLE, class_gold, option_gold
+from outgrow.data.kind import native_kind
 from outgrow.data.known import PUBLISHED_TEST
 from outgrow.data.published import split_of
-from outgrow.data.table import Row, Table, data_files, read_table
+from outgrow.data.table import Row, Table, data_files, read_columns, read_table
 from outgrow.data.task import Items, Kind, Task
+from outgrow.data.tasks import TASKS
 from outgrow.data.template import template_pieces
 from outgrow.errors import ConfigError, DataError, suggest
 
@@ -38,15 +41,10 @@ class Record(NamedTuple):
     """The bare answer, where a column holds it."""
 
 
-def load_own(section: TaskSection) -> Task:
+def load_own(section: SetSection) -> Task:
     """Read `task.path` (a file, or a folder of files) as the section says. Raises `DataError` or `ConfigError`."""
     assert section.path is not None
-    kind = section.kind or ("choose" if section.columns.options is not None else "classify")
-    if kind == "choose" and section.columns.options is None:
-        raise ConfigError("task.kind is `choose`: task.columns.options must name the column(s) of the options")
-    if kind == "classify" and section.columns.options is not None:
-        raise ConfigError("task.columns.options is given, but task.kind is `classify`: remove one of them")
-    columns = _named(section.columns, kind)
+    kind, columns = native_kind(section), _columns_of(section)
     records = [
         record
         for path, part in _files(section.path)
@@ -58,8 +56,34 @@ def load_own(section: TaskSection) -> Task:
     return _KINDS[kind](section, records)
 
 
-def _named(columns: Columns, kind: Kind) -> Columns:
+def require_columns(task: TaskSection) -> None:
+    """Look at the first line of every file of the user's own: does it have the columns that the section names?
+
+    Raises what reading all of it would raise for those that are missing.
+    """
+    sets: Mapping[str, SetSection] = task.capabilities or {"": task}
+    for name, section in sets.items():
+        if section.path is not None and section.name not in TASKS:
+            with speaking_of(name):
+                columns = _columns_of(section)
+                for path, _ in _files(section.path):
+                    _require_columns_in(path, columns)
+
+
+def _require_columns_in(path: Path, columns: Columns) -> None:
+    try:
+        read_records(read_columns(path), columns)
+    except DataError:  # of JSON a later row may have more, and what is damaged is told by its reader
+        read_records(read_table(path)._replace(rows=[], numbers=[]), columns)
+
+
+def _columns_of(section: SetSection) -> Columns:
     """With the default names of the text and the label where the section gives none."""
+    kind, columns = native_kind(section), section.columns
+    if kind == "choose" and columns.options is None:
+        raise ConfigError("task.kind is `choose`: task.columns.options must name the column(s) of the options")
+    if kind == "classify" and columns.options is not None:
+        raise ConfigError("task.columns.options is given, but task.kind is `classify`: remove one of them")
     text, label = ("prompt", "completion") if kind == "generate" else ("text", "label")
     return columns.model_copy(update={"text": columns.text or text, "label": columns.label or label})
 
@@ -89,19 +113,19 @@ def read_records(table: Table, columns: Columns, part: str = "train", prefix: st
     ]
 
 
-def _classify(section: TaskSection, records: list[Record]) -> Task:
+def _classify(section: SetSection, records: list[Record]) -> Task:
     gold, classes = class_gold([record.label for record in records], [r.where for r in records], section.classes)
     return Task(section.name, "classify", classes, _items(records, gold))
 
 
-def _choose(section: TaskSection, records: list[Record]) -> Task:
+def _choose(section: SetSection, records: list[Record]) -> Task:
     if section.classes is not None:
         raise ConfigError("task.classes names the classes of a *classify* task; a choice has options instead")
     gold, note = option_gold([(record.label, record.options) for record in records], [r.where for r in records])
     return choose_task(section.name, _items(records, gold), note)
 
 
-def _generate(section: TaskSection, records: list[Record]) -> Task:
+def _generate(section: SetSection, records: list[Record]) -> Task:
     key = section.columns.label or "completion"
     answers = [_answer(record.label, key, record.where) for record in records]
     if not any(answers):
@@ -121,7 +145,7 @@ def _answer(value: Any, column: str, where: str) -> str:
     return "" if isinstance(value, float) and math.isnan(value) else _cell(value, column, where).strip()
 
 
-_KINDS: Mapping[Kind, Callable[[TaskSection, list[Record]], Task]] = {
+_KINDS: Mapping[Kind, Callable[[SetSection, list[Record]], Task]] = {
     "classify": _classify,
     "choose": _choose,
     "generate": _generate,

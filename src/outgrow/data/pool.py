@@ -2,9 +2,11 @@
 
 Models compute features once for every item of the pool, so it holds no more than the study can use: `sizes.test` of
 the published test items and weak + strong others; where no test part is published, weak + strong + test items in all.
-Where items come in groups there are a few more, so that every split can be filled without tearing a group.
+Where items come in groups there are a few more, so that every split can be filled without tearing a group. Every
+capability of a mixture is cut down by itself.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy as np
 from jaxtyping import Int
 
 from outgrow.config.task import Sizes, TaskSection
+from outgrow.data.capability import speaking_of
 from outgrow.data.draw import draw, spare
 from outgrow.data.load import load_task
 from outgrow.data.task import Task
@@ -23,16 +26,18 @@ def make_pool(job: Job, *, task: dict[str, Any]) -> None:
     """Write `task.json` and `items.parquet`. `task` is a `TaskSection`; its key `content` is identity only."""
     section = TaskSection.model_validate({key: value for key, value in task.items() if key != "content"})
     job.report(f"reading {section.name}", 0.0)
-    cut(load_task(section), section.sizes, section.split_seed).save(job.out)
+    cut(load_task(section), section.sizes_by_capability, section.split_seed).save(job.out)
 
 
-def cut(task: Task, sizes: Sizes, seed: int) -> Task:
+def cut(task: Task, sizes: Sizes | Mapping[str, Sizes], seed: int) -> Task:
     """The items with gold that a study of these sizes can use, drawn by `seed`, in their published order.
 
-    Raises `DataError` where there are too few, or where all have one class (texts have none).
+    Of a mixture `sizes` are by capability. Raises `DataError` where there are too few items, or where all have one
+    class (texts have none).
     """
     task = with_gold(task)
-    pool = task.take(_rows(task, sizes, seed))
+    by_capability = {"": sizes} if isinstance(sizes, Sizes) else sizes
+    pool = task.take(_rows(task, by_capability, seed))
     if pool.kind != "generate":
         _refuse_one_class(pool)
     if len(pool.items) == len(task.items):
@@ -51,7 +56,16 @@ def with_gold(task: Task) -> Task:
     return replace(task.take(has_gold), notes=(*task.notes, note))
 
 
-def _rows(task: Task, sizes: Sizes, seed: int) -> Int[np.ndarray, "row"]:
+def _rows(task: Task, sizes: Mapping[str, Sizes], seed: int) -> Int[np.ndarray, "row"]:
+    found = []
+    for name, wanted in sizes.items():
+        mine = task.items.rows_of(name)
+        with speaking_of(name):
+            found.append(mine[_draw_set(task.take(mine), wanted, seed)])
+    return np.sort(np.concatenate(found))
+
+
+def _draw_set(task: Task, sizes: Sizes, seed: int) -> Int[np.ndarray, "row"]:
     part = np.asarray(task.items.parts)
     if not (part == "test").any():
         return _draw_part(task, "train", {"weak": sizes.weak, "strong": sizes.strong, "test": sizes.test}, seed)

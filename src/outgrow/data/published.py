@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from outgrow.config.task import TaskSection
+from outgrow.config.task import SetSection
 from outgrow.data.bundle import read_bundled
 from outgrow.data.choice import choose_task
 from outgrow.data.hub import read_hub
@@ -40,7 +40,7 @@ class Entry(NamedTuple):
     gold: int
 
 
-def load_published(known: KnownTask, source: Source, section: TaskSection) -> Task:
+def load_published(known: KnownTask, source: Source, section: SetSection) -> Task:
     """Read, check and assemble a known task. Raises `DataError` with the place of whatever is wrong."""
     counts: Counter[str] = Counter()
     entries = list(_entries(known, _tables(known, source, section), counts))
@@ -91,7 +91,7 @@ def split_of(path: Path, root: Path) -> str | None:
     return None
 
 
-def _tables(known: KnownTask, source: Source, section: TaskSection) -> Iterator[tuple[str, Table]]:
+def _tables(known: KnownTask, source: Source, section: SetSection) -> Iterator[tuple[str, Table]]:
     if source == "bundled":
         return read_bundled(known.bundled) if known.made is None else iter(known.made())
     if source == "hub":

@@ -1,8 +1,10 @@
 """For `outgrow data ls` and `outgrow data show`: what there is, and what it looks like."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
 from outgrow.data.known import KnownTask
 from outgrow.data.source import sources_here
@@ -23,9 +25,10 @@ def show_items(task: Task, n: int, seed: int) -> list[dict[str, Any]]:
     """`n` random items (all, if there are fewer): `id`, `part`, `prompt`, `options`, and `gold` by name or text.
 
     `options` is `None` but for *choose*; `gold` is the text to write for *generate*, and `None` where it is unknown.
+    The capabilities of a mixture take turns.
     """
     items = task.items
-    rows = np.random.default_rng(seed % 2**64).permutation(len(items))[: max(n, 0)]
+    rows = _in_turns(task, np.random.default_rng(seed % 2**64).permutation(len(items)))[: max(n, 0)]
     return [
         {
             "id": items.ids[row],
@@ -36,6 +39,29 @@ def show_items(task: Task, n: int, seed: int) -> list[dict[str, Any]]:
         }
         for row in rows.tolist()
     ]
+
+
+def describe_capabilities(task: Task) -> list[dict[str, Any]]:
+    """Of a mixture, one row per capability: `name`, `metric`, and the items in the parts `train` and `test`."""
+    items = task.items
+    counts = Counter(zip(items.capabilities or [], items.parts, strict=False))
+    return [
+        {"name": name, "metric": metric, "train": counts[name, "train"], "test": counts[name, "test"]}
+        for name, metric in task.metrics.items()
+    ]
+
+
+def _in_turns(task: Task, rows: Int[np.ndarray, "row"]) -> Int[np.ndarray, "row"]:
+    """The first row of every capability, then the second of every one, and so on."""
+    if task.items.capabilities is None:
+        return rows
+    seen: Counter[str] = Counter()
+    turn = []
+    for row in rows.tolist():
+        name = task.items.capabilities[row]
+        turn.append(seen[name])
+        seen[name] += 1
+    return rows[np.argsort(turn, kind="stable")]
 
 
 def _describe(known: KnownTask) -> dict[str, Any]:

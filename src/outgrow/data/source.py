@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from outgrow.config.task import Columns, TaskSection
+from outgrow.config.task import Columns, SetSection
 from outgrow.data.bundle import wheel_folder
 from outgrow.data.known import KnownTask
 from outgrow.data.tasks import TASKS
@@ -11,7 +11,7 @@ from outgrow.errors import ConfigError, suggest
 Source = Literal["files", "bundled", "hub"]
 
 
-def source_of(section: TaskSection) -> Source:
+def source_of(section: SetSection) -> Source:
     """Resolve `task.source`.
 
     `auto`: `path` if given, else the wheel if it is installed and has the set (and no hub `revision` is asked for),
@@ -52,7 +52,7 @@ def sources_here(known: KnownTask) -> list[Source]:
     return [*bundled, "hub", "files"]
 
 
-def _made_here(section: TaskSection) -> Source:
+def _made_here(section: SetSection) -> Source:
     """For a set that ships with outgrow."""
     for key, value in {"path": section.path, "revision": section.revision}.items():
         if value is not None:
@@ -65,7 +65,7 @@ def _made_here(section: TaskSection) -> Source:
     return "bundled"
 
 
-def _refuse_own_keys(section: TaskSection) -> None:
+def _refuse_own_keys(section: SetSection) -> None:
     """`columns`, `classes` and `kind` describe own data; for a known task they would be ignored silently."""
     given = {"columns": section.columns != Columns(), "classes": section.classes, "kind": section.kind}
     for key, value in given.items():

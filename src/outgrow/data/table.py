@@ -47,14 +47,37 @@ def read_table(path: Path, header: Sequence[str] | None = None) -> Table:
     `header` names the columns of a CSV or TSV file that has no header line; such a TSV file has no quoting either.
     Raises `DataError` for a missing file, an unknown suffix, or anything that is not what the suffix promises.
     """
-    suffixes = path.suffixes
-    gzipped = bool(suffixes) and suffixes[-1].lower() == ".gz"
-    suffix = "".join(suffixes[-2:-1] if gzipped else suffixes[-1:]).lower()
+    suffix, gzipped = _format(path)
     if suffix in TEXT_READERS:
         return TEXT_READERS[suffix](str(path), decode(read_bytes(path, gzipped), str(path)), header)
     if suffix in (".parquet", ".arrow") and not gzipped:
         return _columnar(path, suffix)
     raise DataError(f"{path}: `{suffix or path.name}` is no format that can be read; known: {', '.join(SUFFIXES)}")
+
+
+def read_columns(path: Path) -> Table:
+    """The same without its rows, from the first line alone; of JSON a later row may have more columns.
+
+    Raises `DataError` where that does not work, which does not mean that the whole cannot be read.
+    """
+    suffix, gzipped = _format(path)
+    if suffix not in TEXT_READERS and suffix != ".parquet":
+        return read_table(path)._replace(rows=[], numbers=[])
+    try:
+        if suffix == ".parquet":
+            return Table(str(path), pq.read_schema(path).names, [], [], "row")
+        with (gzip.open if gzipped else open)(path, "rb") as file:
+            line = file.readline()
+    except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+    return TEXT_READERS[suffix](str(path), decode(line, str(path)), None)._replace(rows=[], numbers=[])
+
+
+def _format(path: Path) -> tuple[str, bool]:
+    """The suffix, and whether the file is gzipped."""
+    suffixes = path.suffixes
+    gzipped = bool(suffixes) and suffixes[-1].lower() == ".gz"
+    return "".join(suffixes[-2:-1] if gzipped else suffixes[-1:]).lower(), gzipped
 
 
 def read_lines(path: Path, pattern: str) -> Table:

@@ -6,9 +6,12 @@ one group (the two halves of a balanced binary question, say) always land on the
 
 Three index sets carve a study out of a task: supervisors learn gold on `weak`, label `strong` for the
 student, and everybody is measured on `test`.
+
+A task may be a mixture of capabilities: several sets of texts in one table, each with its own metric.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -42,6 +45,11 @@ class Items:
     """`train` or `test`: which part of the published data set the item came from."""
     groups: list[str] = field(default_factory=list)
     """Items of one group are never separated by a split; by default an item is its own group."""
+    allowed: list[list[str]] | None = None
+    """For *generate*: the answers among which the right one is, such as the options that the prompt lists; an empty
+    list where any text may be right."""
+    capabilities: list[str] | None = None
+    """Of a mixture only: which capability the item belongs to."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "keys", self.answers if self.keys is None else self.keys)
@@ -61,9 +69,17 @@ class Items:
             options=None if self.options is None else [self.options[i] for i in pick],
             answers=None if self.answers is None else [self.answers[i] for i in pick],
             keys=None if self.keys is None else [self.keys[i] for i in pick],
+            allowed=None if self.allowed is None else [self.allowed[i] for i in pick],
+            capabilities=None if self.capabilities is None else [self.capabilities[i] for i in pick],
             parts=[self.parts[i] for i in pick],
             groups=[self.groups[i] for i in pick],
         )
+
+    def rows_of(self, capability: str) -> Int[np.ndarray, "row"]:
+        """The row numbers of one capability; of a task that is no mixture, all of them."""
+        if self.capabilities is None:
+            return np.arange(len(self))
+        return np.flatnonzero(np.asarray(self.capabilities, dtype=np.str_) == capability)
 
 
 @dataclass(frozen=True)
@@ -78,7 +94,10 @@ class Task:
     notes: tuple[str, ...] = ()
     """What loading left out or changed, one sentence each; shown by `outgrow data show` and in the report."""
     metric: str = "accuracy"
-    """What answers are measured by; a *generate* task's is one of `metrics.text_score.TEXT_SCORES`."""
+    """What answers are measured by; a *generate* task's is one of `metrics.text_score.TEXT_SCORES`, a mixture's
+    `macro`."""
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    """Of a mixture: by capability, which of `TEXT_SCORES` its answers are measured by."""
 
     @property
     def n_classes(self) -> int:
@@ -98,12 +117,7 @@ class Task:
             "part": items.parts,
             "group": items.groups,
         }
-        if items.options is not None:
-            columns["options"] = items.options
-        if items.answers is not None:
-            columns["answer"] = items.answers
-        if items.keys is not None:
-            columns["key"] = items.keys
+        columns |= {name: there for name, there in _optional(items).items() if there is not None}
         pq.write_table(pa.table(columns), folder / "items.parquet")
         about = {
             "name": self.name,
@@ -111,6 +125,7 @@ class Task:
             "classes": self.classes,
             "notes": self.notes,
             "metric": self.metric,
+            "metrics": dict(self.metrics),
         }
         (folder / "task.json").write_text(json.dumps(about, ensure_ascii=False, indent=1))
 
@@ -122,20 +137,32 @@ class Task:
             table = pq.read_table(folder / "items.parquet")
         except (OSError, ValueError, pa.ArrowInvalid) as error:
             raise DataError(f"{folder}: not a readable task folder ({error})") from error
-        options = table["options"].to_pylist() if "options" in table.column_names else None
+        found = {name: table[name].to_pylist() for name in table.column_names}
         items = Items(
-            ids=table["id"].to_pylist(),
-            prompts=table["prompt"].to_pylist(),
+            ids=found["id"],
+            prompts=found["prompt"],
             gold=table["gold"].to_numpy().astype(np.int64),
-            options=options,
-            answers=table["answer"].to_pylist() if "answer" in table.column_names else None,
-            keys=table["key"].to_pylist() if "key" in table.column_names else None,
-            parts=table["part"].to_pylist(),
-            groups=table["group"].to_pylist(),
+            options=found.get("options"),
+            answers=found.get("answer"),
+            keys=found.get("key"),
+            allowed=found.get("allowed"),
+            capabilities=found.get("capability"),
+            parts=found["part"],
+            groups=found["group"],
         )
-        return Task(
-            about["name"], about["kind"], tuple(about["classes"]), items, tuple(about["notes"]), about["metric"]
-        )
+        classes, notes = tuple(about["classes"]), tuple(about["notes"])
+        return Task(about["name"], about["kind"], classes, items, notes, about["metric"], about.get("metrics", {}))
+
+
+def _optional(items: Items) -> dict[str, list[str] | list[list[str]] | None]:
+    """The columns that only some tasks have."""
+    return {
+        "options": items.options,
+        "answer": items.answers,
+        "key": items.keys,
+        "allowed": items.allowed,
+        "capability": items.capabilities,
+    }
 
 
 @dataclass(frozen=True)

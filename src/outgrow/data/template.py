@@ -5,9 +5,9 @@ What a *generate* task asks is written once, as a template such as
     Which slots does this request fill? Types: {types}
     {text}
 
-with `{text}` for the item and, for slots, `{types}` for the slot types that the gold of the training part has. `{{`
-and `}}` are braces. Copies and leaks are looked for in the bare texts, so the template comes after that; from then on
-the whole prompt is the item's prompt.
+with `{text}` for the item and, for slots, `{types}` for the slot types that the gold of the training part has; where
+the answer is one of several (`text_form.py`), `{options}` lists them. `{{` and `}}` are braces. Copies and leaks are
+looked for in the bare texts, so the template comes after that; from then on the whole prompt is the item's prompt.
 """
 
 from collections.abc import Sequence
@@ -51,41 +51,51 @@ def fill(template: str, **values: str) -> str:
     return "".join(literal + ("" if name is None else values[name]) for literal, name in pieces)
 
 
-def instruction_pieces(template: str, slots: bool) -> list[Piece]:
-    """The pieces of `task.template`; `slots`: is the gold slots, so that there are types to list?
+def instruction_pieces(template: str, fields: Sequence[str]) -> list[Piece]:
+    """The pieces of `task.template`, in which `fields` can be filled, `text` among them.
 
     Raises `ConfigError` if `{text}` is missing or another field cannot be filled.
     """
     pieces = template_pieces(template, "task.template")
     names = [name for _, name in pieces if name is not None]
-    known = ("text", "types") if slots else ("text",)
     for name in names:
-        if name not in known:
-            reason = "is for tasks measured by slu_f1" if name == "types" else "cannot be filled"
-            listed = " and ".join(f"`{{{field}}}`" for field in known)
+        if name not in fields:
+            listed = " and ".join(f"`{{{field}}}`" for field in fields)
+            reason = _ELSEWHERE.get(name, "cannot be filled")
             raise ConfigError(f"task.template: `{{{name}}}` {reason}; use {listed}, and `{{{{` for a brace")
     if "text" not in names:
         raise ConfigError(f"task.template: `{template}` does not say where the item's `{{text}}` goes")
     return pieces
 
 
-def instruct(task: Task, template: str, slots: bool) -> Task:
-    """The same task with its prompts filled into `template`. Raises `ConfigError` as above."""
-    pieces = instruction_pieces(template, slots)
+_ELSEWHERE = {"types": "is for tasks measured by slu_f1", "options": "is for options or classes with `form: text`"}
+
+
+def instruct(task: Task, template: str, fields: Sequence[str], options: Sequence[str] | None = None) -> Task:
+    """The same task with its prompts filled into `template`; `options` says item by item what may be answered.
+
+    Raises `ConfigError` as above.
+    """
+    pieces = instruction_pieces(template, fields)
     types = ", ".join(slot_types(task)) if ("types" in {name for _, name in pieces}) else ""
+    values = zip(task.items.prompts, options or [""] * len(task.items), strict=True)
     prompts = [
-        "".join(literal + {"text": text, "types": types, None: ""}[name] for literal, name in pieces).strip()
-        for text in task.items.prompts
+        "".join(
+            literal + {"text": text, "types": types, "options": listed, None: ""}[name] for literal, name in pieces
+        )
+        for text, listed in values
     ]
-    return replace(task, items=replace(task.items, prompts=prompts))
+    return replace(task, items=replace(task.items, prompts=[prompt.strip() for prompt in prompts]))
 
 
 def answered(task: Task, template: str | None) -> Task:
     """The same task with its gold texts filled into `task.answer`; unknown ones stay empty."""
     if template is None:
         return task
-    texts = [text and fill(template, text=text).strip() for text in task.items.answers or []]
-    return replace(task, items=replace(task.items, answers=texts))
+    items = task.items
+    texts = [text and fill(template, text=text).strip() for text in items.answers or []]
+    allowed = items.allowed and [[fill(template, text=text).strip() for text in choice] for choice in items.allowed]
+    return replace(task, items=replace(items, answers=texts, allowed=allowed))
 
 
 def slot_types(task: Task) -> list[str]:

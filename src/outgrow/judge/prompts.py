@@ -6,6 +6,7 @@ from pathlib import Path
 
 from outgrow.data.table import decode, read_bytes
 from outgrow.data.template import require_fields
+from outgrow.errors import ConfigError
 from outgrow.metrics.ratings import Scale
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -14,14 +15,21 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 """What may stand in braces, by the kind of judgement."""
 NEEDED = {"rate": ("answer",), "compare": ("first", "second")}
+FORM = "[["
+"""What a rating begins with."""
 
 
 def read_prompt(kind: str, path: Path | None = None) -> str:
-    """Our prompt, or the one in a file. Raises `ConfigError` for fields that cannot be filled, or are missing."""
+    """Our prompt, or the one in a file.
+
+    Raises `ConfigError` for fields that cannot be filled or are missing, and where nothing shows the ratings' form.
+    """
     if path is None:
         return (files("outgrow.judge") / "prompts" / f"{kind}.txt").read_text(encoding="utf-8")
     text = decode(read_bytes(path), str(path))
     require_fields(text, str(path), FIELDS[kind], NEEDED[kind])
+    if FORM not in text and "{example}" not in text:
+        raise ConfigError(f"{path}: does not say how to write a rating; add `{{example}}`, or show it as `[[1]]`")
     return text
 
 

@@ -2,7 +2,8 @@
 
 Either each answer by itself on several scales, or side by side with another answer on one scale, in one order or in
 both; then the measure is whether the row's answer wins. What a judge writes is read by `metrics/ratings.py`. A
-question that it fails at has no rating, and stands under `failed`: it is not a rating of zero.
+question that it fails at has no rating, and stands under `failed`: it is not a rating of zero. `why_failed` says what
+was wrong with the first of them.
 """
 
 import json
@@ -20,7 +21,7 @@ from outgrow.data.task import Split, Task
 from outgrow.data.template import fill
 from outgrow.graph.step import Job, Json
 from outgrow.judge.prompts import described, example
-from outgrow.metrics.ratings import Scale, agreed_rating, swap_mean, win_rate
+from outgrow.metrics.ratings import Scale, agreed_rating, swap_mean, why_failed, win_rate
 from outgrow.models.answer_store import Usage
 from outgrow.models.author import NOTHING, Author, Errand
 from outgrow.models.open_author import open_author
@@ -84,6 +85,7 @@ def rate_texts(
     about = {
         "items": len(cases),
         "failed": [case.item for case, bad in zip(cases, failed.tolist(), strict=True) if bad],
+        "why_failed": bench.why_failed,
         "tokens_read": bench.usage.read,
         "tokens_written": bench.usage.written,
     }
@@ -117,20 +119,21 @@ class Bench:
     seed: int
     places: Int[np.ndarray, "item"]
     usage: Usage = NOTHING
+    why_failed: str = ""
+    """Of the first question that the judge failed at."""
 
     def rate(self, cases: Sequence[Case], scales: list[Scale]) -> Float[np.ndarray, "item scale"]:
         """Every answer by itself."""
-        said = self._ask(cases, [self._single(case, scales) for case in cases], "alone")
-        rated = [agreed_rating(samples, scales) for samples in said]
+        rated = self._ratings(cases, [self._single(case, scales) for case in cases], scales, "alone")
         return np.asarray([[np.nan] * len(scales) if one is None else one for one in rated], dtype=np.float64)
 
     def compare(self, cases: Sequence[Case], scale: Scale, swap: bool) -> Float[np.ndarray, "item"]:
         """1 where the row's answer is rated higher than the other one, 0 where lower, 0.5 where both are equal."""
-        first = self._ask(cases, [self._pair(case, scale, case.own, case.other) for case in cases], "first")
-        ratings = [agreed_rating(samples, [scale, scale]) for samples in first]
+        asked_first = [self._pair(case, scale, case.own, case.other) for case in cases]
+        ratings = self._ratings(cases, asked_first, [scale, scale], "first")
         if swap:
-            second = self._ask(cases, [self._pair(case, scale, case.other, case.own) for case in cases], "second")
-            turned = [agreed_rating(samples, [scale, scale]) for samples in second]
+            asked_second = [self._pair(case, scale, case.other, case.own) for case in cases]
+            turned = self._ratings(cases, asked_second, [scale, scale], "second")
             undone = [None if one is None else one[::-1] for one in turned]
             ratings = [swap_mean(*pair) for pair in zip(ratings, undone, strict=True)]
         pairs = np.asarray([[np.nan, np.nan] if one is None else one for one in ratings], dtype=np.float64)
@@ -156,6 +159,15 @@ class Bench:
             scales=described([scale]),
             example=example([scale], 2),
         )
+
+    def _ratings(
+        self, cases: Sequence[Case], prompts: Sequence[str], scales: list[Scale], order: str
+    ) -> list[list[float] | None]:
+        """What the judge's samples on every question come to; None where it failed."""
+        said = self._ask(cases, prompts, order)
+        reasons = (why_failed(samples, scales) for samples in said)
+        self.why_failed = self.why_failed or next(filter(None, reasons), "")
+        return [agreed_rating(samples, scales) for samples in said]
 
     def _ask(self, cases: Sequence[Case], prompts: Sequence[str], order: str) -> list[list[str]]:
         """The judge's samples on every question."""

@@ -8,8 +8,9 @@ gold; below 0 and above 1 are possible. With several supervisors it is computed 
 a mean of ratios.
 
 A ratio over a gap that is not there is no number. The rule: PGR against a supervisor is *undefined* unless the 95 %
-interval of the paired difference ceiling − supervisor lies above zero. The average is over the supervisors that have
-one; its note names those left out; with none it is undefined.
+interval of the paired difference ceiling − supervisor lies above zero: else the gap is within noise, or the ceiling is
+below the supervisor. The average is over the supervisors that have one; its note names those left out; with none it is
+undefined.
 """
 
 from collections.abc import Mapping
@@ -75,11 +76,15 @@ def _against(
     reached, floor, top = (over_seeds(values, seeds) for values in trio)
     gap = from_draws(top - floor, n, shared)
     if gap.low is None or gap.low <= 0 or gap.value is None or gap.value <= 0:
-        return _Against(
-            undefined(f"the gap to the ceiling is within noise: {show(gap, signed=True)}", n, shared), None
-        )
+        return _Against(undefined(_no_gap(gap), n, shared), None)
     draws = recovered_share(reached, floor, top)
     return _Against(from_draws(draws, n, shared), draws)
+
+
+def _no_gap(gap: Estimate) -> str:
+    below = gap.high is not None and gap.high < 0
+    why = "the ceiling is below the supervisor" if below else "the gap to the ceiling is within noise"
+    return f"{why}: {show(gap, signed=True)}"
 
 
 def _average(against: Mapping[str, _Against], n: int, seeds: int) -> Estimate:

@@ -29,6 +29,8 @@ RATING = re.compile(r"\[\[\s*+([+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++))\s*+\]\]
 
 Nothing is tried twice (`++`, `*+`): a long run of digits takes no longer than to read it.
 """
+QUOTED = 80
+"""Characters of a judge's words that a message repeats."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +77,35 @@ def agreed_rating(samples: Sequence[str], scales: Sequence[Scale]) -> list[float
     >>> agreed_rating(["[[7]] [[11]]"], [content, style]) is None
     True
     """
-    parsed = [parse_ratings(sample) for sample in samples]
-    if not parsed or median_low(map(len, parsed)) != len(scales):
+    if _agreed_count(samples) != len(scales):
         return None
-    kept = [ratings for ratings in parsed if len(ratings) == len(scales)]
+    kept = [ratings for ratings in map(parse_ratings, samples) if len(ratings) == len(scales)]
     # Not `fmean`: its sum overflows where a judge writes 308 digits.
     means = [mean(ratings) for ratings in zip(*kept, strict=True)]
     inside = all(scale.holds(value) for scale, value in zip(scales, means, strict=True))
     return means if inside else None
+
+
+def why_failed(samples: Sequence[str], scales: Sequence[Scale]) -> str:
+    """Why a question has no agreed rating, and a sample of what the judge wrote; empty if it has one.
+
+    >>> why_failed(["I would rather not."], [Scale("style", 1.0, 10.0)])
+    'ratings given: 0, asked for: 1, as in “I would rather not.”'
+    """
+    if agreed_rating(samples, scales) is not None:
+        return ""
+    if not samples:
+        return "no answer"
+    count = _agreed_count(samples)
+    outside = "a mean rating lies outside of its scale"
+    why = outside if count == len(scales) else f"ratings given: {count}, asked for: {len(scales)}"
+    said = next(sample for sample in samples if len(parse_ratings(sample)) == count)
+    return f"{why}, as in “{' '.join(said.split())[:QUOTED]}”"
+
+
+def _agreed_count(samples: Sequence[str]) -> int | None:
+    """How many ratings most samples have; None without samples."""
+    return median_low([len(parse_ratings(sample)) for sample in samples]) if samples else None
 
 
 def swap_mean(first: Sequence[float] | None, second: Sequence[float] | None) -> list[float] | None:

@@ -11,10 +11,19 @@ summed with the draw's weights, and the sums have a value.
 So SLU-F1 is micro-averaged, as published: an utterance with five slots counts five times, one with none only where
 slots are invented for it. The others are means over items. An empty text is a wrong answer like any other (for slots:
 an answer without slots), and nothing here asks whether a text may be missing.
+
+`TaskScore` is what a whole task is measured by. A mixture of capabilities C, each with a score of its own, has their
+macro average:
+
+    value = (1 / |C|) sum of value_c over the capabilities c
+
+Its parts are those of all capabilities side by side, zero but for the item's own, so that it is resampled like any
+other score. A capability without anything to measure (in a draw of few items, say) is left out of the mean.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -73,7 +82,74 @@ TEXT_SCORES: Mapping[str, TextScore] = {
     "exact_match": _mean_of("exact_match", "exact match"),
     "answer_match": _mean_of("answer_match", "answer match"),
     "math_match": _mean_of("math_match", "formula match"),
-    "contains": _mean_of("contains", "gold contained"),
+    "contains": _mean_of("contains", "gold containment"),
     "token_f1": _mean_of("token_f1", "token F1"),
     "rouge_l": _mean_of("rouge_l", "ROUGE-L"),
 }
+
+MACRO = "macro"
+"""The metric of a mixture of capabilities."""
+
+
+@dataclass(frozen=True)
+class TaskScore:
+    """How a task's answers are measured; make it with `score_of`."""
+
+    title: str
+    scores: Mapping[str, TextScore]
+    """By capability; a task that is no mixture has one, under the empty name."""
+
+    @property
+    def columns(self) -> Mapping[str, slice]:
+        """By capability, which of the parts are its own."""
+        widths = [one.counts([], []).shape[1] for one in self.scores.values()]
+        ends = np.cumsum([0, *widths]).tolist()
+        return {name: slice(*ends[number : number + 2]) for number, name in enumerate(self.scores)}
+
+    def counts(
+        self, predicted: Sequence[str], gold: Sequence[str], capabilities: Sequence[str] | None = None
+    ) -> Float[np.ndarray, "item part"]:
+        """`TextScore.counts` for every item by the score of its capability; a mixture must be told which that is."""
+        whose = np.asarray([""] * len(gold) if capabilities is None else capabilities, dtype=np.str_)
+        if not (len(predicted) == len(gold) == len(whose)) or not set(whose.tolist()) <= set(self.scores):
+            raise ValueError("texts, gold and capabilities do not fit together")
+        columns = self.columns
+        found = np.zeros((len(whose), max(one.stop for one in columns.values())))
+        for name, score in self.scores.items():
+            rows = np.flatnonzero(whose == name)
+            said, wanted = ([texts[row] for row in rows.tolist()] for texts in (predicted, gold))
+            found[rows, columns[name]] = score.counts(said, wanted)
+        return found
+
+    def value(self, sums: Float[np.ndarray, "*rows part"]) -> Float[np.ndarray, "*rows"]:
+        """The mean over the capabilities that have something to measure; NaN where none has."""
+        values = np.stack([self.value_of(name, sums) for name in self.scores], axis=-1)
+        there = np.isfinite(values)
+        return mean_value(np.stack([np.where(there, values, 0.0).sum(axis=-1), there.sum(axis=-1)], axis=-1))
+
+    def value_of(self, capability: str, sums: Float[np.ndarray, "*rows part"]) -> Float[np.ndarray, "*rows"]:
+        """What one capability's part of the sums is worth."""
+        return self.scores[capability].value(sums[..., self.columns[capability]])
+
+
+@runtime_checkable
+class HasMetrics(Protocol):
+    """A task, as far as it says what it is measured by (`data.task.Task`)."""
+
+    @property
+    def metric(self) -> str: ...
+
+    @property
+    def metrics(self) -> Mapping[str, str]: ...
+
+
+def score_of(task: HasMetrics) -> TaskScore:
+    """What the answers of a *generate* task are measured by."""
+    if task.metric == MACRO:
+        return TaskScore("macro average", {name: TEXT_SCORES[metric] for name, metric in task.metrics.items()})
+    return alone(TEXT_SCORES[task.metric])
+
+
+def alone(score: TextScore) -> TaskScore:
+    """One score for all items."""
+    return TaskScore(score.title, {"": score})

@@ -10,7 +10,7 @@ The file is also the ledger: what a model has cost is the sum over its answers.
 import hashlib
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from outgrow.graph.durable import full_disk
 TABLE = """CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, url TEXT, model TEXT, reply TEXT, read INTEGER, written INTEGER
 ) WITHOUT ROWID"""
+RETIRE = "UPDATE answers SET key = key || ' retired ' || hex(randomblob(8)) WHERE key = ?"
 NAME = "answers.sqlite"
 
 
@@ -78,6 +79,11 @@ class AnswerStore:
             said = "No space left on device" if "full" in str(error) else str(error)
             sentence = full_disk(OSError(said), self.path.parent)
             raise StepFailed(sentence or f"{self.path}: an answer cannot be kept ({error})") from error
+
+    def retire(self, keys: Iterable[str]) -> None:
+        """Give none of these replies again; what they cost stays on the bill."""
+        with self._lock:
+            self._file.executemany(RETIRE, [(key,) for key in keys])
 
     def spent(self, url: str, model: str) -> Usage:
         """Everything that one model's answers took."""

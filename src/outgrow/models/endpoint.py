@@ -12,21 +12,22 @@ command runs again. The account's (no key, no such model, no money left): nothin
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from threading import Event, Lock
+from threading import Condition, Event
 from typing import Any, NamedTuple
 
 import httpx2
 import openai
 
-from outgrow.errors import StepFailed
+from outgrow.errors import DataError, StepFailed
 from outgrow.models.answer_store import AnswerStore, Usage, key_of
 from outgrow.models.purse import Purse
 from outgrow.models.reply import Choice, expected_usage, read_choices, read_usage, well_formed
-from outgrow.models.server import PAUSE, TRIES, called, client_of, passes, refused, words
+from outgrow.models.server import PAUSE, TRIES, called, client_of, is_it_running, passes, refused, words
 from outgrow.models.talk import Conversation, messages
 from outgrow.models.unfit import named
 
@@ -80,6 +81,11 @@ class Asked:
         return sum(different.values(), Usage())
 
 
+def place_of(have: int, blank: int) -> str:
+    """Tells requests of one question apart: how many samples were there, how many replies were empty."""
+    return f"sample {have}, try {blank}"
+
+
 @dataclass
 class Endpoint:
     """A server's model as `config.endpoint.EndpointSection` describes it."""
@@ -87,12 +93,16 @@ class Endpoint:
     section: Mapping[str, Any]
     store: AnswerStore
     _stop: Event = field(default_factory=Event)
-    _lock: Lock = field(default_factory=Lock)
+    _turn: Condition = field(default_factory=Condition)
     _served: dict[str, None] = field(default_factory=dict)
     _purse: Purse = field(init=False)
     """What is left of the budget."""
     _silent: int = 0
     """Questions in a row that the server did not answer."""
+    _under_way: int = 0
+    """Questions that are being asked."""
+    _heard: bool = False
+    """Whether the server said anything yet."""
 
     @property
     def model(self) -> str:
@@ -129,16 +139,19 @@ class Endpoint:
     ) -> dict[str, Reply | Refusal | str]:
         """By key, what came of each question."""
         self._stop.clear()
-        self._silent = 0
+        self._silent, self._heard = 0, False
+        report(f"asking {self.url}", 0.0)
         # Read anew, as others may have spent from the same budget since.
         self._purse = Purse(self.section, self.store.spent(self.url, self.model))
         found: dict[str, Reply | Refusal | str] = {}
         with ThreadPoolExecutor(self.section["concurrency"]) as pool:
             futures = {pool.submit(self._one, question): key for key, question in questions.items()}
             try:
-                for done, future in enumerate(as_completed(futures), start=1):
+                answers = 0
+                for future in as_completed(futures):
                     found[futures[future]] = future.result()
-                    report(f"answer {done} of {len(questions)}", done / len(questions))
+                    answers += not isinstance(future.result(), str)
+                    report(f"answer {answers} of {len(questions)}", answers / len(questions))
             except BaseException:
                 self._stop.set()
                 raise
@@ -146,17 +159,33 @@ class Endpoint:
 
     def _one(self, question: Question) -> Reply | Refusal | str:
         """The answer, or the server's trouble in words; empty if it was not asked at all."""
-        if self._stop.is_set():
+        if not self._may_begin():
             return ""
+        trouble = ""
         try:
-            found: Reply | Refusal | str = self._answer(question)
-        except Unreachable as trouble:
-            found = str(trouble)
-        with self._lock:
-            self._silent = self._silent + 1 if isinstance(found, str) else 0
-            if self._silent >= self.section["concurrency"]:
+            return self._answer(question)
+        except Unreachable as error:
+            trouble = str(error)
+            return trouble
+        finally:
+            with self._turn:
+                self._silent += bool(trouble)
+                self._under_way -= 1
+                self._turn.notify_all()
+
+    def _may_begin(self) -> bool:
+        """Wait for the first wave of questions if one of them failed before the server said anything.
+
+        If all of it failed, nobody is there, and nothing further is asked. The same after many failures in a row.
+        """
+        with self._turn:
+            self._turn.wait_for(lambda: self._heard or not self._silent or not self._under_way)
+            if self._silent >= (self.section["concurrency"] if self._heard else 1):
                 self._stop.set()
-        return found
+            if self._stop.is_set():
+                return False
+            self._under_way += 1
+            return True
 
     def _answer(self, question: Question) -> Reply | Refusal:
         """As many samples as were asked for, by as many requests as that takes."""
@@ -165,7 +194,7 @@ class Endpoint:
         while len(choices) < question.samples:
             body = self.body(question, len(choices))
             try:
-                reply = self._bought(body, f"sample {len(choices)}, try {blank}")
+                reply = self._bought(body, place_of(len(choices), blank))
             except openai.APIStatusError as error:
                 return Refusal(f"HTTP {error.status_code}: {words(self.section, error)}")
             new = [choice for choice in read_choices(reply) if choice.text.strip()]
@@ -188,6 +217,23 @@ class Endpoint:
             **self.section["options"],
         }
 
+    @contextmanager
+    def asking_anew(self, questions: Sequence[Question]) -> Iterator[None]:
+        """A `DataError` from within says that these answers are of no use: the next time they are bought again.
+
+        Else a server that was mended could not help; the old answers stay on the bill.
+        """
+        try:
+            yield
+        except DataError:
+            self.store.retire(
+                key_of(self.url, self.body(question, have), place_of(have, blank))
+                for question in questions
+                for have in range(question.samples)
+                for blank in range(TRIES)
+            )
+            raise
+
     # ---- one request ----------------------------------------------------------------------------------------
 
     def _bought(self, body: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -206,6 +252,7 @@ class Endpoint:
         self._purse.take(expected)
         try:
             reply = self._sent(body)
+            self._silent = 0
             usage = read_usage(reply, body)
             self.store.put(key, self.url, self.model, reply, usage)
             self._purse.pay(usage)
@@ -226,17 +273,22 @@ class Endpoint:
 
     def _posted(self, body: Mapping[str, Any]) -> str:
         try:
-            return self.client.post("/chat/completions", cast_to=httpx2.Response, body=dict(body)).text
+            text = self.client.post("/chat/completions", cast_to=httpx2.Response, body=dict(body)).text
+            self._heard = True
+            return text
         except OF_ACCOUNT as error:
             raise StepFailed(self._account(error)) from None
         except openai.APIStatusError as error:
             if passes(error):
                 raise Unreachable(f"HTTP {error.status_code} to the end: {words(self.section, error)}") from None
+            self._heard, self._silent = True, 0
             raise
         except openai.APITimeoutError:
             raise Unreachable(f"no answer within {self.section['timeout']:g} s") from None
         except openai.APIConnectionError as error:
-            raise Unreachable(f"the connection failed ({words(self.section, error.__cause__ or error)})") from None
+            doubt = "" if self._heard else f"; {is_it_running(self.section)}"
+            reason = words(self.section, error.__cause__ or error)
+            raise Unreachable(f"the connection failed ({reason}){doubt}") from None
 
     # ---- sentences ------------------------------------------------------------------------------------------
 

@@ -1,9 +1,13 @@
-"""A context in which transformers keeps its load reports and progress bars to itself."""
+"""A context in which transformers and PEFT keep load reports, progress bars and known warnings to themselves."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from transformers.utils import logging
+
+PEFT_WARNINGS = (".*gradient_checkpointing.*is deprecated", "fan_in_fan_out is set to False")
+"""PEFT asks transformers by an old name, and sets GPT-2's transposed weights right by itself: neither needs saying."""
 
 
 @contextmanager
@@ -13,7 +17,10 @@ def quiet() -> Iterator[None]:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            for message in PEFT_WARNINGS:
+                warnings.filterwarnings("ignore", message=message)
+            yield
     finally:
         logging.set_verbosity(level)
         if bars:

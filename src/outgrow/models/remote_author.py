@@ -33,13 +33,15 @@ class RemoteAuthor:
 
     def write(self, job: Job, errand: Errand) -> Written:
         """Items that the server refuses get no answer, or end the step where the section says so."""
-        asked = self.endpoint.ask(list(self.questions(errand)), job.report)
+        questions = list(self.questions(errand))
+        asked = self.endpoint.ask(questions, job.report)
         refused = {
             item: found.reason
             for item, found in zip(errand.items, asked.answers, strict=True)
             if isinstance(found, Refusal)
         }
-        self.tell_refused(refused, len(errand.items))
+        with self.endpoint.asking_anew([one for one in questions if one.item in refused]):
+            self.tell_refused(refused, len(errand.items))
         candidates = [
             [] if isinstance(found, Refusal) else ranked(map(candidate_of, found.choices), errand.distinct)
             for found in asked.answers

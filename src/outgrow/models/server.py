@@ -23,16 +23,27 @@ PASSING = (408, 409, 429)
 def client_of(section: Section) -> openai.OpenAI:
     """Connections are made when they are needed."""
     return openai.OpenAI(
-        api_key=os.environ.get(section["key"]) or NO_KEY,
+        api_key=_key(section) or NO_KEY,
         base_url=section["url"],
         timeout=section["timeout"],
         max_retries=section["retries"],
     )
 
 
+def _key(section: Section) -> str | None:
+    """The key itself, from the environment."""
+    return None if section["key"] is None else os.environ.get(section["key"])
+
+
 def called(section: Section) -> str:
     """For messages."""
     return f"`{section['model']}` at {section['url']}"
+
+
+def is_it_running(section: Section) -> str:
+    """The question for somebody whose server was never heard; `place` is where the file speaks of it."""
+    place = section.get("place")
+    return f"is a server running at `{place}.url`?" if place else "is a server running there?"
 
 
 def passes(error: openai.APIStatusError) -> bool:
@@ -43,13 +54,14 @@ def passes(error: openai.APIStatusError) -> bool:
 def words(section: Section, said: object) -> str:
     """What a server or a library said, short, on one line, without the key."""
     text = " ".join(str(said).split()) or type(said).__name__
-    key = os.environ.get(section["key"])
+    key = _key(section)
     text = text.replace(key, "…") if key else text
     return text if len(text) <= QUOTED else f"{text[:QUOTED]}…"
 
 
 def refused(section: Section, error: openai.APIStatusError) -> str:
     """The sentence for a key that is missing or not right."""
-    key = section["key"]
-    state = "is not right for it" if os.environ.get(key) else "is not set"
-    return f"{called(section)}: refused ({error.status_code}); the environment variable {key} {state}"
+    who, key = f"{called(section)}: refused ({error.status_code})", section["key"]
+    if key is None:
+        return f"{who}; no key was sent: name the environment variable that holds it, such as `key: SERVER_KEY`"
+    return f"{who}; the environment variable {key} {'is not right for it' if _key(section) else 'is not set'}"

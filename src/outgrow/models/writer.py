@@ -116,7 +116,11 @@ def load_trained(section: Mapping[str, Any], folder: Path, device: torch.device 
     options = {"dtype": section["dtype"], "device": device, "trust_remote_code": section["trust_remote_code"]}
     if not (folder / "adapter_config.json").is_file():
         return load_causal_lm(str(folder), None, **options)
-    base = load_causal_lm(section["model"], section["revision"], **options)
+    return merged(load_causal_lm(section["model"], section["revision"], **options), folder)
+
+
+def merged(base: PreTrainedModel, adapter: Path) -> PreTrainedModel:
+    """A model with what an adapter's folder makes of it, in evaluation mode."""
     with quiet():
-        adapted: PreTrainedModel = PeftModel.from_pretrained(base, folder).merge_and_unload()
+        adapted: PreTrainedModel = PeftModel.from_pretrained(base, adapter).merge_and_unload()
     return adapted.eval()

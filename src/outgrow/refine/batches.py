@@ -10,6 +10,8 @@ class Example(NamedTuple):
     item: str
     question: str
     answer: str
+    capability: str = ""
+    """Of a mixture: what the question is about. Only questions of one capability are shown together."""
 
 
 class Shown(NamedTuple):
@@ -22,7 +24,14 @@ class Shown(NamedTuple):
 
 
 def in_batches(examples: Sequence[Example], size: int) -> list[list[Example]]:
-    """Consecutive batches of `size`; a rest of one joins the batch before: alone it had nothing to go by."""
+    """Batches of `size` questions that follow each other in one capability.
+
+    A rest of one joins the batch before: alone it had nothing to go by.
+    """
+    return [batch for alike in _by_capability(examples) for batch in _cut(alike, size)]
+
+
+def _cut(examples: Sequence[Example], size: int) -> list[list[Example]]:
     batches = [list(examples[start : start + size]) for start in range(0, len(examples), size)]
     if len(batches) > 1 and len(batches[-1]) == 1:
         last = batches.pop()
@@ -40,5 +49,17 @@ def leave_one_out(examples: Sequence[Example], size: int) -> list[Shown]:
 
 
 def with_fixed(examples: Sequence[Example], n: int) -> list[Shown]:
-    """Every question but the first `n`, which are shown with all others."""
-    return [Shown(example, tuple(examples[:n]), 0) for example in examples[n:]]
+    """Every question but the first `n` of its capability, which are shown with all others of it."""
+    return [
+        Shown(example, tuple(alike[:n]), number)
+        for number, alike in enumerate(_by_capability(examples))
+        for example in alike[n:]
+    ]
+
+
+def _by_capability(examples: Sequence[Example]) -> list[list[Example]]:
+    """The examples of each capability, in their order."""
+    found: dict[str, list[Example]] = {}
+    for example in examples:
+        found.setdefault(example.capability, []).append(example)
+    return list(found.values())

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from outgrow.data.task import Split, Task
+from outgrow.data.text_form import unanswered
 from outgrow.errors import DataError
 from outgrow.graph.step import Job, Json
 from outgrow.models.answer_store import Usage
@@ -51,14 +52,16 @@ def refine_texts(
         seed: of samples.
     """
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
-    questions = {task.items.ids[row]: task.items.prompts[row] for row in split.strong.tolist()}
+    # The refiners' prompts say `Answer:` themselves.
+    questions = {task.items.ids[row]: unanswered(task.items.prompts[row]) for row in split.strong.tolist()}
     places = dict(zip(questions, split.strong.tolist(), strict=True))
     desk = Desk(job, open_author(job, model), places, seed)
     concepts: dict[int, str] = {}
     if refiner == "self_bootstrap":
         asks = refiners.self_bootstrap(questions, prompts, model["system"])
     else:
-        examples = weak_examples(WeakTexts.load(job.inputs["texts"] / STRONG), questions, name)
+        capabilities = dict(zip(task.items.ids, task.items.capabilities or [], strict=False))
+        examples = weak_examples(WeakTexts.load(job.inputs["texts"] / STRONG), questions, capabilities)
         if refiner == "ask_to_improve":
             asks = refiners.ask_to_improve(examples, prompts)
         elif refiner == "icl":
@@ -71,12 +74,24 @@ def refine_texts(
     (job.out / "written.json").write_text(json.dumps(desk.record(asks, concepts), indent=1))
 
 
-def weak_examples(labels: WeakTexts, questions: Mapping[str, str], name: str) -> list[Example]:
-    """The items of half B that the teacher answered, in their order."""
-    best = {item: row[0][0].text for item, row in zip(labels.items, labels.candidates, strict=True) if row[0]}
-    examples = [Example(item, question, best[item]) for item, question in questions.items() if item in best]
+def weak_examples(labels: WeakTexts, questions: Mapping[str, str], capabilities: Mapping[str, str]) -> list[Example]:
+    """The items of half B that a teacher answered, in their order; `capabilities` by item, of a mixture only.
+
+    Where several teachers answered, the answer of the one that was surest of it counts.
+    """
+    best = {
+        item: max((found[0] for found in row if found), key=lambda one: one.mean_logprob).text
+        for item, row in zip(labels.items, labels.candidates, strict=True)
+        if any(row)
+    }
+    examples = [
+        Example(item, question, best[item], capabilities.get(item, ""))
+        for item, question in questions.items()
+        if item in best
+    ]
     if not examples:
-        raise DataError(f"supervisor `{name}` answered no item of half B: there is nothing to rewrite")
+        whose = ", ".join(f"`{name}`" for name in labels.sources)
+        raise DataError(f"supervisor {whose} answered no item of half B: there is nothing to rewrite")
     return examples
 
 

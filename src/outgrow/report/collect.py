@@ -6,7 +6,8 @@ says why. Nothing is computed again.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,24 @@ import pyarrow.parquet as pq
 
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
-from outgrow.config.model import ModelSection, NgramSection, Speaker
+from outgrow.config.model import ModelSection, NgramSection, Speaker, Supervisor
 from outgrow.errors import DataError
 from outgrow.graph.event import Outcome
 from outgrow.graph.step import Step, walk
 from outgrow.graph.store import Store
 from outgrow.labels import unpack_names
-from outgrow.metrics.text_score import TEXT_SCORES
+from outgrow.metrics.estimate import Estimate
+from outgrow.metrics.text_score import TEXT_SCORES, score_of
 from outgrow.models.size import model_size
+from outgrow.report.about import About, Model
+from outgrow.report.analyses import analyse
 from outgrow.report.collect_texts import find_in_texts
 from outgrow.report.collect_votes import find_in_votes
 from outgrow.report.frame import Frame, make_frame
+from outgrow.report.measure import MISSING
 from outgrow.report.measure_further import measure_names, measure_plane, measure_scales
 from outgrow.report.missing import reason, record
-from outgrow.report.results import About, Chosen, MissingStep, Model, Results
+from outgrow.report.results import CapabilityResult, Chosen, MissingStep, Results, RowResult
 from outgrow.report.settings import find_settings
 from outgrow.report.spending import find_spending
 from outgrow.study import Study
@@ -40,18 +45,20 @@ def collect(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> Resu
     """Measure everything that is finished. Raises `DataError` if the items themselves are not there."""
     frame = make_frame(study, store, outcomes)
     found = find_in_texts(frame) if frame.task.kind == "generate" else find_in_votes(frame)
+    missing = tuple(_missing(study, store, outcomes))
     return Results(
         about=_about(frame),
-        rows=found.rows,
+        rows=tuple(_explained(row, missing, study.experiment.seeds) for row in found.rows),
         supervisors=found.supervisors,
         pairs=found.pairs,
         copying=found.copying,
         chosen=tuple(_chosen(study, store)),
         origins=_origins(study, store),
-        missing=tuple(_missing(study, store, outcomes)),
+        missing=missing,
         settings=find_settings(study.experiment, frame.task.kind == "generate"),
         slot_types=found.slot_types,
         spent=find_spending(study, store),
+        analyses=analyse(frame),
     )
 
 
@@ -65,10 +72,11 @@ def _about(frame: Frame) -> About:
         kind=task.kind,
         classes=task.classes,
         metric=task.metric,
-        metric_title=TEXT_SCORES[task.metric].title if task.kind == "generate" else "accuracy",
+        metric_title=score_of(task).title if task.kind == "generate" else "accuracy",
         sizes=sizes,
         seeds=tuple(experiment.seeds),
         supervisors=tuple(experiment.supervisors),
+        untaught=tuple(name for name, section in experiment.supervisors.items() if _is_untaught(section)),
         student=_speaker(experiment.student),
         models=_models(experiment),
         variants=tuple(experiment.variants),
@@ -78,7 +86,13 @@ def _about(frame: Frame) -> About:
         measures=tuple(measure_names(experiment)),
         plane=measure_plane(experiment),
         scales=measure_scales(experiment),
+        capabilities={name: TEXT_SCORES[metric].title for name, metric in task.metrics.items()},
     )
+
+
+def _is_untaught(section: Supervisor) -> bool:
+    as_it_is = isinstance(section, ModelSection) and section.adapt == "none"
+    return as_it_is or isinstance(section, EndpointSection)
 
 
 def _speaker(section: Speaker) -> str:
@@ -150,6 +164,30 @@ def _origins(study: Study, store: Store) -> dict[str, tuple[str, ...]]:
 def _origin_of(path: Path) -> list[str]:
     """What a table of targets says of itself, without reading the targets."""
     return unpack_names(pq.read_schema(path).metadata[b"origin"])
+
+
+def _explained(row: RowResult, missing: Sequence[MissingStep], seeds: Sequence[int]) -> RowResult:
+    """The row with the reason in place of every number that is not there for want of a result."""
+    reasons = {one.seed: f"{MISSING}: {one.reason}" for one in missing if one.row == row.name}
+    if not reasons:
+        return row
+    first = next(iter(reasons.values()))
+    of_seed = [reasons.get(seed, first) for seed in seeds]
+    return replace(
+        row,
+        score=_because(row.score, first),
+        per_seed=tuple(map(_because, row.per_seed, of_seed)),
+        pgr=row.pgr and _because(row.pgr, first),
+        pgr_per_seed=tuple(map(_because, row.pgr_per_seed, of_seed)),
+        capabilities={
+            name: CapabilityResult(_because(one.score, first), one.pgr and _because(one.pgr, first))
+            for name, one in row.capabilities.items()
+        },
+    )
+
+
+def _because(estimate: Estimate, why: str) -> Estimate:
+    return replace(estimate, note=why) if estimate.note == MISSING else estimate
 
 
 def _missing(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> list[MissingStep]:

@@ -10,7 +10,7 @@ from outgrow.metrics.accuracy import is_correct
 from outgrow.metrics.text_score import mean_value
 from outgrow.report.evidence import Answers, Part, PartName, read_answers, read_mean_vote
 from outgrow.report.frame import Findings, Frame
-from outgrow.report.measure import Measured, mean_estimate, measure, row_result
+from outgrow.report.measure import Measured, mean_estimate, measure, row_result, unanswered
 from outgrow.report.measure_calibration import calibration
 from outgrow.report.measure_errors import Student, copy_results, pair_results
 from outgrow.report.results import MEAN_VOTE, CopyResult, SupervisorResult
@@ -30,16 +30,16 @@ def find_in_votes(frame: Frame) -> Findings:
         for row, found in zip(study.rows, answers, strict=True)
     )
     labelled = [read_answers(store, row.steps, strong) for row in study.rows]
-    weak = [[found[number].hard for number in frame.is_floor] for found in (answers, labelled)]
+    said, labels = ([found[number] for number in frame.is_floor] for found in (answers, labelled))
     names = [row.name for row in frame.floor]
     votes = {part.name: read_mean_vote(store, [row.steps for row in frame.floor], part) for part in (test, strong)}
     return Findings(
         rows=rows,
-        supervisors=tuple(_supervisors(frame, measured, [labelled[number] for number in frame.is_floor], votes)),
-        pairs=tuple(pair_results(names, weak[0], test, frame.on_test)),
+        supervisors=tuple(_supervisors(frame, measured, said, labels, votes)),
+        pairs=tuple(pair_results(names, [one.hard for one in said], test, frame.on_test)),
         copying=(
-            *_copying(frame, answers, weak[0], votes["test"], test),
-            *_copying(frame, labelled, weak[1], votes["strong"], strong),
+            *_copying(frame, answers, [one.hard for one in said], votes["test"], test),
+            *_copying(frame, labelled, [one.hard for one in labels], votes["strong"], strong),
         ),
     )
 
@@ -50,16 +50,24 @@ def accuracy_counts(hard: Hard, there: Bool[np.ndarray, "seed item"], part: Part
 
 
 def _supervisors(
-    frame: Frame, measured: Measured, labelled: Sequence[Answers], votes: Mapping[PartName, np.ndarray]
+    frame: Frame,
+    measured: Measured,
+    answers: Sequence[Answers],
+    labelled: Sequence[Answers],
+    votes: Mapping[PartName, np.ndarray],
 ) -> list[SupervisorResult]:
+    """How well each of them, and the mean of all, votes; `answers` are to test items, `labelled` to half B's."""
     strong, test = frame.strong, frame.test
     counts = [accuracy_counts(found.hard, found.there, strong) for found in labelled]
     on_strong = measure(frame.floor, counts, mean_value, strong, frame.on_strong)
     found = [
         SupervisorResult(
-            row.name, mean_estimate(on_strong.of(row), on_strong), mean_estimate(measured.of(row), measured)
+            row.name,
+            mean_estimate(on_strong.of(row), on_strong),
+            mean_estimate(measured.of(row), measured),
+            {"strong": unanswered(labels.there, labels.hard >= 0), "test": unanswered(said.there, said.hard >= 0)},
         )
-        for row in frame.floor
+        for row, labels, said in zip(frame.floor, labelled, answers, strict=True)
     ]
     if len(found) < 2:
         return found
@@ -68,7 +76,8 @@ def _supervisors(
         measure([vote], [_vote_counts(hard, part)], mean_value, part, drawn)
         for hard, part, drawn in ((votes["strong"], strong, frame.on_strong), (votes["test"], test, frame.on_test))
     ]
-    return [*found, SupervisorResult(MEAN_VOTE, *(mean_estimate(one.of(vote), one) for one in on_both))]
+    mean_on_strong, mean_on_test = (mean_estimate(one.of(vote), one) for one in on_both)
+    return [*found, SupervisorResult(MEAN_VOTE, mean_on_strong, mean_on_test)]
 
 
 def _vote_counts(hard: Hard, part: Part) -> Bool[np.ndarray, "seed item 2"]:

@@ -36,6 +36,10 @@ class Part:
     """Gold texts; empty unless the task is of kind *generate*."""
     keys: list[str]
     """Bare answers that content is judged by; the gold texts where the task has no others."""
+    allowed: list[list[str]]
+    """Texts among which the answer is; an empty list where any text may be right."""
+    capabilities: list[str]
+    """Which capability of a mixture the item belongs to; empty names where the task is none."""
     group: Int[np.ndarray, "item"]
     """Items of one question, passage or premise share a number: 0, 1, …"""
     of_seed: Bool[np.ndarray, "seed item"]
@@ -47,6 +51,10 @@ class Part:
     @property
     def n_groups(self) -> int:
         return int(self.group.max(initial=-1)) + 1
+
+    def of_capability(self, name: str) -> Bool[np.ndarray, "item"]:
+        """Whose capability it is."""
+        return np.asarray([one == name for one in self.capabilities], dtype=np.bool_)
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,18 @@ def read_part(task: Task, splits: Sequence[Split | None], name: PartName) -> Par
     of_seed = np.stack([np.isin(union, mine) for mine in rows])
     items = task.items.take(union)
     group = np.unique(items.groups, return_inverse=True)[1] if items.ids else np.zeros(0, dtype=np.int64)
-    return Part(name, items.ids, items.gold, items.prompts, items.answers or [], items.keys or [], group, of_seed)
+    return Part(
+        name=name,
+        ids=items.ids,
+        gold=items.gold,
+        prompts=items.prompts,
+        answers=items.answers or [],
+        keys=items.keys or [],
+        allowed=items.allowed or [[]] * len(items),
+        capabilities=items.capabilities or [""] * len(items),
+        group=group,
+        of_seed=of_seed,
+    )
 
 
 def read_split(store: Store, step: Step) -> Split | None:

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Shaped
 from outgrow.errors import DataError
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
-from outgrow.metrics.text_score import TextScore
+from outgrow.metrics.text_score import TaskScore
 from outgrow.report.evidence import Part
 from outgrow.report.missing import record
 from outgrow.texts import Candidate, WeakTexts
@@ -100,12 +100,14 @@ def _read(tables: Sequence[TextTable | None], part: Part) -> TextAnswers:
     return TextAnswers(there, text, said, ended)
 
 
-def score_counts(found: TextAnswers, gold: Sequence[str], score: TextScore) -> Float[np.ndarray, "seed item part"]:
+def score_counts(
+    found: TextAnswers, gold: Sequence[str], score: TaskScore, capabilities: Sequence[str] | None = None
+) -> Float[np.ndarray, "seed item part"]:
     """A source's counts per item against gold texts; zeros where nothing is there."""
     n_parts = score.counts([], []).shape[1]
     counts = np.zeros((*found.there.shape, n_parts))
     for seed, there in enumerate(found.there):
-        counts[seed, there] = score.counts(
-            found.of_seed(seed), [gold[item] for item in np.flatnonzero(there).tolist()]
-        )
+        items = np.flatnonzero(there).tolist()
+        whose = None if capabilities is None else [capabilities[item] for item in items]
+        counts[seed, there] = score.counts(found.of_seed(seed), [gold[item] for item in items], whose)
     return counts

@@ -13,12 +13,13 @@ from jaxtyping import Bool, Float
 
 from outgrow.data.task import Task
 from outgrow.graph.store import Store
-from outgrow.metrics.text_score import TEXT_SCORES
+from outgrow.method_rows import expanded
+from outgrow.metrics.text_score import TaskScore, score_of
 from outgrow.report.evidence import Part, read_part, read_split
-from outgrow.report.finding import best_method
+from outgrow.report.finding import best_method, highest
 from outgrow.report.results import Results
 from outgrow.report.shades import Shades, shades
-from outgrow.report.voices import Voice, VoiceKind, answering, fullest_seed, labelling
+from outgrow.report.voices import Students, Voice, VoiceKind, answering, fullest_seed, labelling
 from outgrow.study import Study
 from outgrow.texts import Candidate
 
@@ -42,8 +43,9 @@ class Said:
     kind: VoiceKind
     shades: Shades | None
     """None: no answer."""
-    per_piece: float
-    """The geometric mean of the pieces' probabilities, the end included; 0 without an answer."""
+    per_piece: float | None
+    """The geometric mean of the pieces' probabilities, the end included; None where nobody told them, 0 without an
+    answer."""
     score: float
     """For this item, 0 … 1."""
     remark: str = ""
@@ -83,6 +85,8 @@ class Examples:
     seed: int
     student: str
     """The row whose answers stand for the student; empty if no method has a result."""
+    beside: str
+    """A row that learned rewritten labels if that one did not, or the other way round; empty if there is none."""
     test: tuple[Group, ...]
     """Test items with everybody's answer."""
     labels: tuple[Group, ...]
@@ -91,22 +95,35 @@ class Examples:
 
 def find_examples(study: Study, store: Store, results: Results) -> Examples | None:
     """Examples of the seed with the most to show; None where nobody has written anything yet."""
-    best = best_method(results)
-    student = best.name if best else ""
-    seed = fullest_seed(study, store, student)
+    student, beside = students_to_show(study, results)
+    students: Students = {beside: "beside", student: "student"}
+    seed = fullest_seed(study, store, students)
     split = read_split(store, study.splits[seed])
     if split is None:
         return None
     task = Task.load(store.path(study.pool))
     test, strong = read_part(task, [split], "test"), read_part(task, [split], "strong")
-    answers, labels = answering(study, store, student, seed, test), labelling(study, store, seed, strong)
+    answers, labels = answering(study, store, students, seed, test), labelling(study, store, seed, strong)
+    score = score_of(task)
     found = Examples(
         results.about.seeds[seed],
         student,
-        _groups(task.metric, test, answers, answer_kinds),
-        _groups(task.metric, strong, labels, label_kinds),
+        beside,
+        _groups(score, test, answers, answer_kinds),
+        _groups(score, strong, labels, label_kinds),
     )
     return found if found.test or found.labels else None
+
+
+def students_to_show(study: Study, results: Results) -> tuple[str, str]:
+    """The highest row, and the highest of those that differ from it in whether labels were rewritten; or nothing."""
+    best = best_method(results)
+    if best is None:
+        return "", ""
+    rewriting = {method.name for method in expanded(study.experiment) if method.refine is not None}
+    rewritten = best.method in rewriting
+    other = highest([row for row in results.of("method") if (row.method in rewriting) != rewritten])
+    return best.name, other.name if other else ""
 
 
 # ---- which items ----------------------------------------------------------------------------------------
@@ -146,12 +163,12 @@ def _repeated(voices: Sequence[Voice]) -> Marks:
 
 
 def _groups(
-    metric: str, part: Part, voices: Sequence[Voice], kinds: Callable[[Sequence[Voice], Right], dict[str, Marks]]
+    score: TaskScore, part: Part, voices: Sequence[Voice], kinds: Callable[[Sequence[Voice], Right], dict[str, Marks]]
 ) -> tuple[Group, ...]:
     """The examples of a part; nothing without items or supervisors."""
     if not part.n or not any(voice.kind == "supervisor" for voice in voices):
         return ()
-    scores = np.stack([item_scores(metric, voice.texts, part.answers) for voice in voices])
+    scores = np.stack([item_scores(score, voice.texts, part) for voice in voices])
     of_kind = {
         voice.kind: [number for number, other in enumerate(voices) if other.kind == voice.kind] for voice in voices
     }
@@ -180,10 +197,10 @@ def _draw(marked: Mapping[str, Marks]) -> dict[str, list[int]]:
     return drawn
 
 
-def item_scores(metric: str, texts: Sequence[Candidate | None], gold: Sequence[str]) -> Float[np.ndarray, "item"]:
+def item_scores(score: TaskScore, texts: Sequence[Candidate | None], part: Part) -> Float[np.ndarray, "item"]:
     """The score of every item by itself; 1 where there is nothing to find and nothing was invented."""
-    score = TEXT_SCORES[metric]
-    values = score.value(score.counts([one.text if one else "" for one in texts], gold))
+    said = [one.text if one else "" for one in texts]
+    values = score.value(score.counts(said, part.answers, part.capabilities))
     return np.where(np.isnan(values), 1.0, values)
 
 
@@ -197,4 +214,5 @@ def _said(voice: Voice, item: int, score: float) -> Said:
     remark = voice.remarks[item] if voice.remarks else ""
     if candidate is None:
         return Said(voice.who, voice.kind, None, 0.0, score, remark)
-    return Said(voice.who, voice.kind, shades(*candidate), float(np.exp(candidate.mean_logprob)), score, remark)
+    per_piece = float(np.exp(candidate.mean_logprob)) if voice.told else None
+    return Said(voice.who, voice.kind, shades(*candidate), per_piece, score, remark)

@@ -7,9 +7,9 @@ import jinja2
 from markupsafe import Markup
 
 from outgrow.metrics.estimate import show_number
+from outgrow.report.about import About
 from outgrow.report.examples import Examples
 from outgrow.report.page import resource, template
-from outgrow.report.results import About
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 """Characters that a browser would not show, but for the end of a line and the tab."""

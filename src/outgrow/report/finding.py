@@ -1,7 +1,8 @@
 """The headline: what the numbers say, in plain words, and no more than they say.
 
 A claim is made only where an interval carries it ("outgrew its supervisors" needs an interval above zero); the
-best of many rows is called what it is, the highest of many, because picking it on the test items flatters it.
+best of many rows is called what it is, the highest of many, because picking it on the test items flatters it, and rows
+that tie are called a tie. Answers that are missing behind the numbers are told here, too: nobody should have to look.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,10 @@ from typing import Literal
 
 from outgrow.labels import INSTEAD
 from outgrow.metrics.estimate import Estimate, show, show_number, show_percent
-from outgrow.report.results import MEAN_VOTE, Results, RowResult
+from outgrow.report.results import MEAN_VOTE, OutOf, Results, RowResult
+
+MOST_NAMED = 3
+"""Rows that tie and are told by their names."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,18 @@ def find(results: Results) -> Finding:
 
 def highest(rows: Sequence[RowResult]) -> RowResult | None:
     """The row with the highest score; the first one on a tie."""
-    measured = [row for row in rows if row.score.value is not None]
-    return max(measured, key=lambda row: row.score.value or 0.0, default=None)
+    return next(iter(leaders(rows)), None)
+
+
+def leaders(rows: Sequence[RowResult], measure: str = "") -> list[RowResult]:
+    """The rows with the highest score, or the highest of a further measure: several on a tie."""
+    values = [(row, _under(row, measure).value) for row in rows]
+    top = max((value for _, value in values if value is not None), default=None)
+    return [row for row, value in values if value is not None and value == top]
+
+
+def _under(row: RowResult, measure: str) -> Estimate:
+    return row.measures[measure] if measure else row.score
 
 
 def best_method(results: Results) -> RowResult | None:
@@ -74,7 +88,7 @@ def _headline(best: RowResult, metric: str) -> str:
         return "Every student stays below the best of its supervisors."
     share = best.pgr
     if share is None or share.value is None:
-        return "The student outgrew its supervisors, but the gap to the ceiling is too small to say how far."
+        return "The student outgrew its supervisors; how far cannot be said: the ceiling is not clearly above any of them."
     return f"The student outgrew its supervisors and recovered {show_percent(share.value)} of the gap to its ceiling."
 
 
@@ -83,8 +97,9 @@ def _story(results: Results, best: RowResult) -> Iterator[str]:
     gold = f"; with gold labels instead it reaches {show(top.score)}" if top else ""
     yield (
         f"Taught by nothing but the labels of {_teachers(results, best)}, the student reaches a test"
-        f" {results.about.metric_title} of {show(best.score)} with {best.name}{gold}."
+        f" {results.about.metric_title} of {show(best.score)} with {leading(results.of('method'))}{gold}."
     )
+    yield from _on_plane(results)
     together = [one for one in results.supervisors if one.name == MEAN_VOTE and one.test.defined]
     if together:
         yield f"The mean of all supervisors' votes reaches {show(together[0].test)} without any student."
@@ -102,6 +117,28 @@ def _story(results: Results, best: RowResult) -> Iterator[str]:
         )
 
 
+def leading(rows: Sequence[RowResult], measure: str = "") -> str:
+    """The names of the rows that lead; how many, if they are many."""
+    first, count = leaders(rows, measure), sum(_under(row, measure).defined for row in rows)
+    if len(first) == count > 1:
+        return "every row"
+    return f"{len(first)} rows" if len(first) > MOST_NAMED else " and ".join(row.name for row in first)
+
+
+def _on_plane(results: Results) -> Iterator[str]:
+    """How far students get under each of the two measures, beside the untouched student and the ceiling."""
+    methods, others = results.of("method"), [*results.of("untouched"), *results.of("ceiling")]
+    parts = []
+    for name in results.about.plane or ():
+        best = leaders(methods, name)
+        if best:
+            beside = ", ".join(f"{row.name} {show_number(row.measures[name].value)}" for row in others)
+            reached = f"at most {show(best[0].measures[name])} with {leading(methods, name)}"
+            parts.append(f"{name} is {reached}{beside and f' ({beside})'}")
+    if parts:
+        yield f"Of the students, {'; '.join(parts)}."
+
+
 def _teachers(results: Results, best: RowResult) -> str:
     """Whose labels the best row was taught by, and how good the best of them is."""
     floor, count = highest([row for row in results.of("floor") if row.name in best.teachers]), len(best.teachers)
@@ -114,7 +151,8 @@ def _teachers(results: Results, best: RowResult) -> str:
 def _caveats(results: Results) -> Iterator[str]:
     rows = [row for row in results.of("method") if row.score.defined]
     if len(rows) > 1:
-        yield f"{best_name(rows)} is the highest of {len(rows)} rows on these test items; being picked flatters it."
+        yield _picked(rows)
+    yield from _silences(results)
     if len(results.about.seeds) == 1:
         yield "One seed: the intervals cover other test items, not other runs."
     if any(one.oracle for one in results.chosen):
@@ -126,10 +164,32 @@ def _caveats(results: Results) -> Iterator[str]:
         yield f"{lost} of {len(results.rows)} rows lack{'s' if lost == 1 else ''} a result for some seed; see below."
 
 
-def best_name(rows: Sequence[RowResult]) -> str:
-    """The highest row's name."""
-    best = highest(rows)
-    return best.name if best else ""
+def _picked(rows: Sequence[RowResult]) -> str:
+    count = len(leaders(rows))
+    if count == len(rows):
+        return f"All {count} rows tie on these test items."
+    highest_are = (
+        f"{leading(rows)} {'is' if count == 1 else 'are'} the highest of {len(rows)} rows on these test items"
+    )
+    return f"{highest_are}; being picked flatters {'it' if count == 1 else 'them'}."
+
+
+def _silences(results: Results) -> Iterator[str]:
+    """Answers that nobody gave: of supervisors, and of judges."""
+    what = "answer" if results.about.of_texts else "vote"
+    for one in results.supervisors:
+        if one.ever_silent:
+            labels, test = one.silent["strong"], one.silent["test"]
+            yield (
+                f"{one.name} gave no {what} to {labels} items that it labels, and to {test} test items, which count as"
+                " wrong."
+            )
+    for judge in dict.fromkeys(name for row in results.rows for name in row.rated):
+        rated = [row.rated[judge] for row in results.rows if judge in row.rated]
+        lost, total = sum(one.answers.of - one.answers.count for one in rated), sum(one.answers.of for one in rated)
+        if lost:
+            why = next((f" ({one.why_not_all})" for one in rated if one.why_not_all), "")
+            yield f"The judge {judge} gave no rating to {OutOf(lost, total)} answers{why}; see the further measures."
 
 
 def _tiles(results: Results) -> Iterator[Tile]:
@@ -140,6 +200,7 @@ def _tiles(results: Results) -> Iterator[Tile]:
     if naive and naive is not best:
         yield Tile("naive", "naive student", naive.name, naive.score)
     if best:
-        yield Tile("best", "best student", best.name, best.score)
+        tied = len(leaders(results.of("method"))) > 1
+        yield Tile("best", "best students" if tied else "best student", leading(results.of("method")), best.score)
     if top:
         yield Tile("ceiling", "ceiling", "student trained on gold", top.score)

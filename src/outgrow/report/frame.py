@@ -27,6 +27,8 @@ class Frame:
 
     study: Study
     store: Store
+    outcomes: Mapping[str, Outcome]
+    """How the steps ended, as far as it is known."""
     task: Task
     splits: list[Split | None]
     test: Part
@@ -72,4 +74,4 @@ def make_frame(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> F
         for part in (test, strong)
     )
     baseline = baseline_name(study.experiment)
-    return Frame(study, store, task, splits, test, strong, on_test, on_strong, baseline)
+    return Frame(study, store, outcomes, task, splits, test, strong, on_test, on_strong, baseline)

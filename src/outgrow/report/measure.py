@@ -16,7 +16,7 @@ from outgrow.metrics.bootstrap import Resamples, difference, over_seeds, paired,
 from outgrow.metrics.estimate import Estimate, from_draws, undefined
 from outgrow.metrics.pgr import performance_gap_recovered
 from outgrow.report.evidence import Part
-from outgrow.report.results import RowResult
+from outgrow.report.results import OutOf, RowResult
 from outgrow.study import Row
 
 MISSING = "no result"
@@ -61,15 +61,23 @@ def measure(rows: Sequence[Row], counts: Sequence[Counts], value: Value, part: P
     return Measured(rows, seed_values(resamples.items, np.stack(counts), value), resamples, part.of_seed)
 
 
+def seed_sums(
+    items: UInt8[np.ndarray, "draw item"],
+    counts: Bool[np.ndarray, "row seed item part"] | Float[np.ndarray, "row seed item part"],
+) -> Float[np.ndarray, "draw row seed part"]:
+    """Every draw's weighted sums."""
+    rows, seeds, n_items, parts = counts.shape
+    columns = np.moveaxis(counts, 2, 0).reshape(n_items, rows * seeds * parts)
+    return resampled_sums(items, columns).reshape(len(items), rows, seeds, parts)
+
+
 def seed_values(
     items: UInt8[np.ndarray, "draw item"],
     counts: Bool[np.ndarray, "row seed item part"] | Float[np.ndarray, "row seed item part"],
     value: Value,
 ) -> Float[np.ndarray, "draw row seed"]:
     """The value of every draw's weighted sums."""
-    rows, seeds, n_items, parts = counts.shape
-    columns = np.moveaxis(counts, 2, 0).reshape(n_items, rows * seeds * parts)
-    return value(resampled_sums(items, columns).reshape(len(items), rows, seeds, parts))
+    return value(seed_sums(items, counts))
 
 
 def mean_estimate(per_seed: Float[np.ndarray, "draw seed"], measured: Measured) -> Estimate:
@@ -78,6 +86,11 @@ def mean_estimate(per_seed: Float[np.ndarray, "draw seed"], measured: Measured) 
     if not seeds:
         return undefined(MISSING)
     return from_draws(over_seeds(per_seed, measured.resamples.seeds), measured.n(per_seed), seeds)
+
+
+def unanswered(there: Bool[np.ndarray, "seed item"], said: Bool[np.ndarray, "seed item"]) -> OutOf:
+    """Of the answers that there could be, how many were not given."""
+    return OutOf(int((there & ~said).sum()), int(there.sum()))
 
 
 def row_result(row: Row, measured: Measured, baseline: str | None) -> RowResult:
@@ -104,17 +117,17 @@ def _one_seed(draws: Float[np.ndarray, "draw"], measured: Measured, seed: int) -
 
 
 def _with_comparisons(result: RowResult, row: Row, measured: Measured, baseline: str | None) -> RowResult:
-    recovered = {view: _recovered(row, measured, view) for view in {row.view, "main"}}
-    own, by_supervisor = recovered[row.view]
+    shares = {view: recovered(row, measured, view) for view in {row.view, "main"}}
+    own, by_supervisor = shares[row.view]
     return replace(
         result,
         pgr=own,
-        pgr_per_seed=tuple(_recovered(row, one, row.view)[0] for one in _by_seed(measured)),
+        pgr_per_seed=tuple(recovered(row, one, row.view)[0] for one in _by_seed(measured)),
         pgr_by_supervisor=by_supervisor,
-        pgr_main=recovered["main"][0] if row.view != "main" else None,
-        versus_naive=_versus(row, _naive(measured, baseline, row.variant), measured),
-        versus_plain_naive=_versus(row, _naive(measured, baseline, "plain"), measured),
-        versus_best_supervisor=_versus(row, _best_supervisor(measured), measured),
+        pgr_main=shares["main"][0] if row.view != "main" else None,
+        versus_naive=versus(row, _naive(measured, baseline, row.variant), measured),
+        versus_plain_naive=versus(row, _naive(measured, baseline, "plain"), measured),
+        versus_best_supervisor=versus(row, _best_supervisor(measured), measured),
     )
 
 
@@ -127,7 +140,8 @@ def _by_seed(measured: Measured) -> Iterator[Measured]:
         yield Measured(measured.rows, measured.per_seed[:, :, only], alone, measured.of_seed[only])
 
 
-def _recovered(row: Row, measured: Measured, view: str) -> tuple[Estimate, dict[str, Estimate]]:
+def recovered(row: Row, measured: Measured, view: str) -> tuple[Estimate, dict[str, Estimate]]:
+    """A method's PGR against the ceiling of a view: the mean over its teachers, and against each."""
     ceiling = next((top for top in measured.rows if top.role == "ceiling" and top.view == view), None)
     if ceiling is None:
         return undefined("there is no ceiling to compare with"), {}
@@ -156,7 +170,8 @@ def _best_supervisor(measured: Measured) -> Row | None:
     return measured.rows[max(rows, key=lambda number: float(means[number]))] if rows else None
 
 
-def _versus(row: Row, other: Row | None, measured: Measured) -> Estimate | None:
+def versus(row: Row, other: Row | None, measured: Measured) -> Estimate | None:
+    """The paired difference of a row's score to another's; None without another."""
     if other is None or other is row:
         return None
     shared, theirs = paired(measured.of(row), measured.of(other))

@@ -21,9 +21,12 @@ DRAWS = 501
 
 
 def calibration(answers: Answers, part: Part, resamples: Resamples) -> Calibration | None:
-    """ECE, Brier score, log loss and the reliability curve of one row; None if it has no result."""
+    """ECE, Brier score, log loss and the reliability curve of one row.
+
+    None if it has no result, or if all its answers are bare choices: then nothing tells how sure it is of them.
+    """
     seeds = int(answers.seeds.sum())
-    if not seeds:
+    if not seeds or (answers.confidence[answers.hard >= 0] == 1).all():
         return None
     some = Resamples(resamples.seeds[:DRAWS], resamples.items[:DRAWS])
     n = int(answers.there.any(axis=0).sum())

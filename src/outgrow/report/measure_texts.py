@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 
 from outgrow.metrics.bootstrap import Resamples, over_seeds, seed_means, seeds_with
 from outgrow.metrics.estimate import Estimate, from_draws, undefined
+from outgrow.metrics.readable import can_tell, is_readable
 from outgrow.metrics.slu_f1 import SlotCounts, read_answers, slu_counts, span_counts
 from outgrow.metrics.text_answers import levenshtein_similarity
 from outgrow.metrics.text_score import slot_value
@@ -24,30 +25,55 @@ SLOT_METRIC = "slu_f1"
 # ---- what texts look like -------------------------------------------------------------------------------
 
 
-def quality(found: TextAnswers, part: Part, resamples: Resamples, metric: str) -> TextQuality | None:
-    """Empty, cut off, not valid; None if the row has no result."""
+def quality(found: TextAnswers, part: Part, resamples: Resamples, metrics: Mapping[str, str]) -> TextQuality | None:
+    """Empty, cut off, not readable; None if the row has no result.
+
+    `metrics` are those of the capabilities; a task that is no mixture has one, under the empty name.
+    """
     if not found.seeds.any():
         return None
-    blank = found.there & (found.text == "")
-    cut = found.said & ~found.ended
-    if metric != SLOT_METRIC:
-        return TextQuality(*_shares([blank, cut], found, resamples))
-    empty, cut_off, invalid = _shares([blank, cut, _invalid(found)], found, resamples)
-    return TextQuality(empty, cut_off, _span_f1(found, part, resamples), invalid)
+    told = _tellable(part, metrics)
+    lost = _unreadable(found, part, metrics, told)
+    by_capability = {name: told & part.of_capability(name) for name in metrics if name}
+    groups = {name: items for name, items in {"": told, **by_capability}.items() if items.any()}
+    marked = [
+        found.there & (found.text == ""),
+        found.said & ~found.ended,
+        *(lost & items for items in groups.values()),
+    ]
+    among = [found.there, found.there, *(found.there & items for items in groups.values())]
+    empty, cut_off, *unreadable = _shares(marked, among, resamples)
+    shares = dict(zip(groups, unreadable, strict=True))
+    return TextQuality(
+        empty,
+        cut_off,
+        _span_f1(found, part, resamples) if metrics == {"": SLOT_METRIC} else None,
+        shares.pop("", None),
+        shares,
+    )
 
 
-def _shares(
-    marked: Sequence[Bool[np.ndarray, "seed item"]], found: TextAnswers, resamples: Resamples
-) -> list[Estimate]:
-    means = seed_means(resamples.items, np.stack(marked), found.there[None])
-    return [seeds_estimate(means[:, number], found.there, resamples) for number in range(len(marked))]
+Marks = Bool[np.ndarray, "seed item"]
 
 
-def _invalid(found: TextAnswers) -> Bool[np.ndarray, "seed item"]:
-    invalid = np.zeros_like(found.there)
-    for seed, there in enumerate(found.there):
-        invalid[seed, there] = read_answers(found.of_seed(seed)).failed
-    return invalid
+def _shares(marked: Sequence[Marks], among: Sequence[Marks], resamples: Resamples) -> list[Estimate]:
+    means = seed_means(resamples.items, np.stack(marked), np.stack(among))
+    return [seeds_estimate(means[:, number], items, resamples) for number, items in enumerate(among)]
+
+
+def _tellable(part: Part, metrics: Mapping[str, str]) -> Bool[np.ndarray, "item"]:
+    """Of which items it can be told what is no answer."""
+    items = zip(part.capabilities, part.answers, part.allowed, strict=True)
+    return np.asarray([can_tell(metrics[name], gold, allowed) for name, gold, allowed in items], dtype=np.bool_)
+
+
+def _unreadable(found: TextAnswers, part: Part, metrics: Mapping[str, str], told: Bool[np.ndarray, "item"]) -> Marks:
+    lost = np.zeros_like(found.there)
+    for seed, item in np.argwhere(found.there & told).tolist():
+        metric = metrics[part.capabilities[item]]
+        text = str(found.text[seed, item])
+        lost[seed, item] = not is_readable(metric, text, part.answers[item], part.allowed[item])
+    return lost
 
 
 def _span_f1(found: TextAnswers, part: Part, resamples: Resamples) -> Estimate:
@@ -64,11 +90,14 @@ def _slot_counts(found: TextAnswers, part: Part, seed: int, measure: Callable[..
 
 
 def seeds_estimate(
-    per_seed: Float[np.ndarray, "draw seed"], among: Bool[np.ndarray, "seed item"], resamples: Resamples
+    per_seed: Float[np.ndarray, "draw seed"],
+    among: Bool[np.ndarray, "seed item"],
+    resamples: Resamples,
+    note: str = "",
 ) -> Estimate:
     """Mean over the seeds; n is the number of different items in `among`."""
     seeds, n = seeds_with(per_seed), int(among.any(axis=0).sum())
-    return from_draws(over_seeds(per_seed, resamples.seeds), n, seeds) if seeds else undefined("nothing to measure", n)
+    return from_draws(over_seeds(per_seed, resamples.seeds), n, seeds, note)
 
 
 # ---- supervisors among themselves -----------------------------------------------------------------------

@@ -8,33 +8,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 import jinja2
+import yaml
 from markupsafe import Markup
 
+from outgrow.config.experiment import Experiment
 from outgrow.metrics.estimate import show_interval, show_number
 from outgrow.report.canvas import NARROW, WIDE
+from outgrow.report.citation import citation
 from outgrow.report.finding import find
 from outgrow.report.plots import PLOTS
 from outgrow.report.provenance import Provenance, StepTime, show_seconds
 from outgrow.report.results import Results
 from outgrow.report.table import Table
 from outgrow.report.table_html import table_html
-
-CITATION = """@inproceedings{cui2025bayesian,
-  title     = {Bayesian WeakS-to-Strong from Text Classification to Generation},
-  author    = {Cui, Ziyun and Zhang, Ziyang and Sun, Guangzhi and Wu, Wen and Zhang, Chao},
-  booktitle = {International Conference on Learning Representations},
-  year      = {2025},
-  note      = {arXiv:2406.03199}
-}
-
-@article{burns2023weak,
-  title   = {Weak-to-Strong Generalization: Eliciting Strong Capabilities With Weak Supervision},
-  author  = {Burns, Collin and others},
-  journal = {arXiv:2312.09390},
-  year    = {2023}
-}"""
 
 
 @dataclass(frozen=True)
@@ -60,7 +50,7 @@ def make_page(
     results: Results,
     tables: Sequence[Table],
     drawings: dict[str, Drawing],
-    yaml: str,
+    experiment: Experiment,
     source: Provenance,
     times: Sequence[StepTime],
     examples: str = "",
@@ -73,14 +63,29 @@ def make_page(
         table_html={table.name: Markup(table_html(table)) for table in tables},
         drawings=drawings,
         oracle=any(one.oracle for one in results.chosen),
-        yaml=yaml,
+        yaml=_settings(experiment),
         source=source,
         times=times,
         total=show_seconds(sum(step.seconds or 0 for step in times)),
-        citation=CITATION,
+        citation=citation(experiment),
         css=Markup(resource("page.css")),
         examples=examples,
     )
+
+
+def _settings(experiment: Experiment) -> str:
+    """The experiment as YAML; a file below the working folder by its place there, however the file named it."""
+    tree = _from_here(experiment.model_dump(mode="json"), Path.cwd())
+    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+
+
+def _from_here(tree: Any, here: Path) -> Any:
+    if isinstance(tree, dict):
+        return {key: _from_here(value, here) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_from_here(value, here) for value in tree]
+    below = isinstance(tree, str) and Path(tree).is_absolute() and Path(tree).is_relative_to(here)
+    return str(Path(tree).relative_to(here)) if below else tree
 
 
 @cache

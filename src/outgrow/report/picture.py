@@ -59,7 +59,16 @@ def supervisors_box(results: Results) -> Box:
     rows = results.of("floor")
     lines = [(row.name, show_number(row.score.value)) for row in rows[:SHOWN]]
     lines += [(f"and {len(rows) - SHOWN} more", "")] if len(rows) > SHOWN else []
-    return Box("Supervisors", f"learn {_count(results, 'weak')} gold labels", tuple(lines), ORANGE)
+    return Box("Supervisors", _lesson(results), tuple(lines), ORANGE)
+
+
+def _lesson(results: Results) -> str:
+    """What the supervisors learn before they label anything."""
+    count, untaught = len(results.about.supervisors), len(results.about.untaught)
+    if untaught == count:
+        return "asked as they are"
+    learn = f"learn {_count(results, 'weak')} gold labels"
+    return f"{count - untaught} of {count} {learn}" if untaught else learn
 
 
 def labels_box(results: Results) -> Box:

@@ -21,7 +21,7 @@ from outgrow.report.canvas import (
     svg,
 )
 from outgrow.report.results import CopyResult, Results
-from outgrow.report.tables import PART_TITLES
+from outgrow.report.tables_supervisors import PART_TITLES
 
 COPY_COLOURS = {"gold": GREEN, "the weak label": RED, "neither": "#c3cad3"}
 

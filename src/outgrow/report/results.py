@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from outgrow.metrics.estimate import Estimate
+from outgrow.report.about import About
+from outgrow.report.results_analyses import Analyses
 
 Role = Literal["floor", "untouched", "ceiling", "method"]
 MEAN_VOTE = "mean vote"
@@ -42,8 +44,42 @@ class TextQuality:
     """Texts that had no end when they became too long."""
     span_f1: Estimate | None = None
     """Slot tasks only: F1 of slots that are equal to the letter."""
-    invalid: Estimate | None = None
-    """Slot tasks only: answers that are no JSON object of slots; they count as answers without slots."""
+    unreadable: Estimate | None = None
+    """Texts that are no answer at all (`metrics.readable`), among the items of which that can be told."""
+    unreadable_by: dict[str, Estimate] = field(default_factory=dict)
+    """Of a mixture: the same by capability, where it can be told."""
+
+
+@dataclass(frozen=True)
+class CapabilityResult:
+    """A row's answers to the test items of one capability of a mixture."""
+
+    score: Estimate
+    """In the capability's own metric."""
+    pgr: Estimate | None = None
+    """Methods only."""
+    versus_untouched: Estimate | None = None
+    """Paired difference of the score to the student before any training."""
+
+
+@dataclass(frozen=True)
+class OutOf:
+    """So many of so many answers; an item counts once under every seed."""
+
+    count: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.count} of {self.of}"
+
+
+@dataclass(frozen=True)
+class Rated:
+    """To how many of a row's answers a judge gave a rating."""
+
+    answers: OutOf
+    why_not_all: str = ""
+    """What was wrong where it gave none, with some of its words."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +114,15 @@ class RowResult:
     versus_best_supervisor: Estimate | None = None
     """Paired difference of the score to the supervisor with the highest one."""
     calibration: Calibration | None = None
-    """None for texts."""
+    """None for texts, and for answers that tell no probabilities."""
     texts: TextQuality | None = None
     """*generate* only."""
     measures: dict[str, Estimate] = field(default_factory=dict)
     """*generate*: the study's `measures` and its judges' ratings, by name."""
+    rated: dict[str, Rated] = field(default_factory=dict)
+    """*generate*: by judge; without those that have not come to the row yet."""
+    capabilities: dict[str, CapabilityResult] = field(default_factory=dict)
+    """Of a mixture only; the row's `score` is their macro average."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +133,13 @@ class SupervisorResult:
     strong: Estimate
     """Score on the items it labels for the student."""
     test: Estimate
+    silent: dict[str, OutOf] = field(default_factory=dict)
+    """By part, `strong` and `test`: items to which it gave no answer, which is never a right one."""
+
+    @property
+    def ever_silent(self) -> bool:
+        """Whether it left an item without an answer."""
+        return any(lost.count for lost in self.silent.values())
 
 
 @dataclass(frozen=True)
@@ -159,16 +206,6 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Model:
-    """A model that was trained."""
-
-    name: str
-    adapt: str
-    weights: int | None
-    """None where nothing tells."""
-
-
-@dataclass(frozen=True)
 class Spent:
     """What a model behind a server took in this study."""
 
@@ -195,44 +232,6 @@ class MissingStep:
 
 
 @dataclass(frozen=True)
-class About:
-    """What was studied."""
-
-    name: str
-    task: str
-    kind: str
-    classes: tuple[str, ...]
-    metric: str
-    """What answers are measured by: `accuracy`, or one of `metrics.text_score.TEXT_SCORES`."""
-    metric_title: str
-    """The same for headings: `accuracy`, `SLU-F1`."""
-    sizes: dict[str, int]
-    """Items per seed in `weak`, `strong` and `test`."""
-    seeds: tuple[int, ...]
-    supervisors: tuple[str, ...]
-    student: str
-    models: dict[str, Model]
-    """By row: supervisors that are language models, and the student under `ceiling`."""
-    variants: tuple[str, ...]
-    baseline: str | None
-    """The method that others are compared with: the first row that is naive multi-weak."""
-    resamples: int
-    notes: tuple[str, ...]
-    """What loading the data left out or changed."""
-    measures: tuple[str, ...] = ()
-    """*generate*: names of further measures."""
-    plane: tuple[str, str] | None = None
-    """Which two of them are drawn against each other."""
-    scales: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """Lowest and highest value of a judge's measures; others lie within 0 … 1."""
-
-    @property
-    def of_texts(self) -> bool:
-        """Whether answers are texts."""
-        return self.kind == "generate"
-
-
-@dataclass(frozen=True)
 class Results:
     """What a study found."""
 
@@ -252,6 +251,8 @@ class Results:
     """Slot tasks only: the most frequent type first."""
     spent: tuple[Spent, ...] = ()
     """By model behind a server."""
+    analyses: Analyses = field(default_factory=Analyses)
+    """Of labels, selections and capabilities."""
 
     def of(self, role: Role) -> list[RowResult]:
         """The rows of one role, in order."""

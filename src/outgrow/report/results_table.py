@@ -12,6 +12,8 @@ VARIANT_TITLES = {
     "self_training+matching": "self-training + matching",
     "two_views": "two views",
 }
+NOT_TOLD = "not told"
+"""In place of a number that nobody gave."""
 INTERVALS = "In brackets: 95 % intervals of the paired bootstrap over items and seeds."
 
 

@@ -80,13 +80,13 @@ class Table:
         return self.notes.index(note) + 1 if note else 0
 
     def best_values(self) -> tuple[float | None, ...]:
-        """For every column the value to be printed in bold."""
+        """For every column the value to be printed in bold; none where all are equal."""
         return tuple(self._best(number, column) for number, column in enumerate(self.columns))
 
     def _best(self, number: int, column: Column) -> float | None:
         cells = [line.cells[number] for line in self.lines if line.ranked]
         values = [cell.value for cell in cells if isinstance(cell, Estimate) and cell.value is not None]
-        if not column.best or len(values) < 2:
+        if not column.best or len(set(values)) < 2:
             return None
         return max(values) if column.best == "high" else min(values)
 
@@ -112,7 +112,10 @@ class Table:
         return found if any(group for group, _ in found) else []
 
     def records(self) -> list[dict[str, Any]]:
-        """One flat mapping per line; an estimate fills KEY, KEY_low, KEY_high, KEY_n, KEY_seeds and KEY_note."""
+        """One flat mapping per line; an estimate fills KEY, KEY_low, KEY_high, KEY_n, KEY_seeds and KEY_note.
+
+        A text in place of an estimate is its note.
+        """
         wide = [
             any(isinstance(line.cells[number], Estimate) for line in self.lines) for number in range(len(self.columns))
         ]
@@ -124,8 +127,10 @@ class Table:
             if not is_wide:
                 record[column.key] = cell
                 continue
-            parts = asdict(cell) if isinstance(cell, Estimate) else {"value": cell}
-            record[column.key] = parts["value"]
+            parts = (
+                asdict(cell) if isinstance(cell, Estimate) else {"note" if isinstance(cell, str) else "value": cell}
+            )
+            record[column.key] = parts.get("value")
             record |= {f"{column.key}_{part}": parts.get(part) for part in ("low", "high", "n", "seeds", "note")}
         return record
 

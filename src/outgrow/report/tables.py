@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from statistics import stdev
 
 from outgrow.metrics.estimate import Estimate
-from outgrow.report.results import MEAN_VOTE, Chosen, Results, RowResult
-from outgrow.report.results_table import INTERVALS, VARIANT_TITLES, results_table
+from outgrow.report.results import Chosen, Results, Role, RowResult
+from outgrow.report.results_table import INTERVALS, NOT_TOLD, VARIANT_TITLES, results_table
 from outgrow.report.table import Cell, Column, Line, Table
 from outgrow.report.tables_settings import ablation
-from outgrow.report.tables_texts import measures, models, preferences, slot_types, spending, texts
+from outgrow.report.tables_supervisors import agreement, error_copying, supervisors
+from outgrow.report.tables_texts import capability_tables, measures, models, preferences, slot_types, spending, texts
 
 ORACLE = " Settings were chosen on gold (oracle selection)."
 
@@ -17,6 +18,7 @@ def make_tables(results: Results) -> list[Table]:
     """Every table that has lines; the main one comes first."""
     tables = [
         main_table(results),
+        *capability_tables(results),
         measures(results),
         ablation(results),
         preferences(results),
@@ -117,7 +119,7 @@ def differences(results: Results) -> Table:
         if row.versus_naive or row.versus_plain_naive or row.pgr_main
     ]
     caption = (
-        f"Paired difference of test {metric} to {naive}, in the same variant and without any. {INTERVALS}"
+        f"Paired difference of test {metric} to {naive}, in the row's own variant and in the plain one. {INTERVALS}"
         " Of many rows some are expected to exclude zero by chance."
     )
     return results_table(results, "differences", "Difference to naive multi-weak", caption, columns, lines)
@@ -138,7 +140,7 @@ def pgr_by_supervisor(results: Results) -> Table:
         Line((row.name, *(row.pgr_by_supervisor.get(name) for name in names)), ranked=row.source is None)
         for row in _several_first(results)
     ]
-    caption = f"Undefined where the interval of ceiling − supervisor reaches zero. {INTERVALS}"
+    caption = f"Undefined where the interval of ceiling − supervisor does not lie above zero. {INTERVALS}"
     return results_table(results, "pgr_by_supervisor", "PGR against each supervisor", caption, columns, lines)
 
 
@@ -164,56 +166,6 @@ def _spread(row: RowResult) -> float | None:
     return stdev(values) if len(values) > 1 else None
 
 
-def supervisors(results: Results) -> Table:
-    """The weak sources."""
-    columns = [
-        Column("supervisor", ""),
-        Column("strong", "on the items it labels", results.about.metric_title),
-        Column("test", "on test items", results.about.metric_title),
-    ]
-    lines = [Line((one.name, one.strong, one.test)) for one in results.supervisors]
-    mean = any(one.name == MEAN_VOTE for one in results.supervisors)
-    vote = "Mean vote: the most probable class of the supervisors' mean. " if mean else ""
-    caption = f"{vote}{INTERVALS}"
-    return results_table(results, "supervisors", "The supervisors", caption, columns, lines)
-
-
-def agreement(results: Results) -> Table:
-    """Pairs of supervisors."""
-    columns = [
-        Column("first", ""),
-        Column("second", ""),
-        Column("agreement", "similarity" if results.about.of_texts else "agreement"),
-    ]
-    lines = [Line((pair.first, pair.second, pair.agreement)) for pair in results.pairs]
-    caption = f"Mean over the test items of 1 − edit distance / length of the longer text. {INTERVALS}"
-    if not results.about.of_texts:
-        columns.append(Column("error_correlation", "correlation of errors", signed=True))
-        lines = [Line((*line.cells, pair.error_correlation)) for line, pair in zip(lines, results.pairs, strict=True)]
-        caption = f"Share of test items with the same answer, and phi coefficient of being wrong. {INTERVALS}"
-    return results_table(results, "agreement", "Agreement of the supervisors", caption, columns, lines)
-
-
-PART_TITLES = {"test": "test items", "strong": "items that the student was trained on"}
-
-
-def error_copying(results: Results) -> Table:
-    """Whom the student follows where the weak label is wrong."""
-    columns = [
-        Column("row", ""),
-        Column("weak", "weak label"),
-        Column("gold", "gold", "student agrees with"),
-        Column("copied", "the weak label", "student agrees with"),
-        Column("neither", "neither", "student agrees with"),
-    ]
-    lines = [
-        Line((one.row, one.weak, one.follows_gold, one.follows_weak, one.neither), PART_TITLES[one.part])
-        for one in results.copying
-    ]
-    caption = f"Among the items on which the weak label is wrong. {INTERVALS}"
-    return results_table(results, "error_copying", "Did the student copy the error?", caption, columns, lines)
-
-
 def calibration(results: Results) -> Table:
     """ECE, Brier score, log loss."""
     columns = [
@@ -222,16 +174,16 @@ def calibration(results: Results) -> Table:
         Column("brier", "Brier score", best="low"),
         Column("log_loss", "log loss", best="low"),
     ]
-    lines = [
-        Line(
-            (row.name, row.calibration.ece, row.calibration.brier, row.calibration.log_loss),
-            ranked=row.role == "method",
-        )
-        for row in results.rows
-        if row.calibration
-    ]
-    caption = f"Expected calibration error over 15 bins of equally many items; lower is better. {INTERVALS}"
+    rows = [row for row in results.rows if row.score.defined] if not results.about.of_texts else []
+    lines = [Line((row.name, *_calibration_cells(row)), ranked=row.role == "method") for row in rows]
+    untold = "" if all(row.calibration for row in rows) else f"{NOT_TOLD.capitalize()}: the answers are bare choices. "
+    caption = f"Expected calibration error over 15 bins of equally many items; lower is better. {untold}{INTERVALS}"
     return results_table(results, "calibration", "Calibration on the test items", caption, columns, lines)
+
+
+def _calibration_cells(row: RowResult) -> tuple[Cell, ...]:
+    found = row.calibration
+    return (found.ece, found.brier, found.log_loss) if found else (NOT_TOLD,) * 3
 
 
 def chosen(results: Results) -> Table:
@@ -246,7 +198,7 @@ def chosen(results: Results) -> Table:
     lines = []
     for name, found in rows.items():
         cells = [_over_seeds(_setting(one.settings.get(key)) for one in found) for key in keys]
-        lines.append(Line((name, *cells, *([_by(found)] if searched else []))))
+        lines.append(Line((name, *cells, *([_by(found, results.named(name).role)] if searched else []))))
     title, how = (
         ("Chosen settings", "Chosen on held-out items")
         if searched
@@ -265,8 +217,19 @@ def _setting(value: str | int | float | bool | None) -> str:
     return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _by(found: Sequence[Chosen]) -> str:
-    return _over_seeds(f"{one.select_by} (oracle selection)" if one.oracle else one.select_by for one in found)
+YARDSTICKS = {"weak_accuracy": "accuracy", "weak_log_loss": "log loss", "gold_accuracy": "accuracy"}
+"""What held-out items measure; whether by weak labels or by gold depends on what the row learns."""
+
+
+def _by(found: Sequence[Chosen], role: Role) -> str:
+    return _over_seeds(_yardstick(one, learns_gold=role in ("floor", "ceiling")) for one in found)
+
+
+def _yardstick(one: Chosen, learns_gold: bool) -> str:
+    if one.select_by not in YARDSTICKS:
+        return one.select_by
+    by = "gold" if learns_gold or one.oracle else "weak labels"
+    return f"{YARDSTICKS[one.select_by]} by {by}{' (oracle selection)' if one.oracle else ''}"
 
 
 def origins(results: Results) -> Table:

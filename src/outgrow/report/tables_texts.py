@@ -1,9 +1,11 @@
 """The tables that only a study of texts has; tables 3 and 5 of paper 1 among them."""
 
+from collections.abc import Sequence
+
 from outgrow.metrics.estimate import Estimate
 from outgrow.report.results import Results, RowResult
-from outgrow.report.results_table import INTERVALS, results_table
-from outgrow.report.table import Column, Line, Table
+from outgrow.report.results_table import INTERVALS, NOT_TOLD, results_table
+from outgrow.report.table import Cell, Column, Line, Table
 
 
 def models(results: Results) -> Table:
@@ -18,7 +20,7 @@ def models(results: Results) -> Table:
     lines = []
     for row in (*results.of("ceiling"), *results.of("floor")) if results.about.of_texts else ():
         model = results.about.models[row.name]
-        millions = None if model.weights is None else model.weights / 1e6
+        millions = NOT_TOLD if model.weights is None else model.weights / 1e6
         lines.append(Line((row.name, model.name, model.adapt, millions, row.score)))
     return results_table(results, "models", "The models", INTERVALS, columns, lines)
 
@@ -45,31 +47,101 @@ def _by_seed(row: RowResult) -> list[Estimate | None]:
 
 def measures(results: Results) -> Table:
     """Every row under every further measure; the untouched student is what capability is to be kept of."""
-    names = results.about.measures
-    columns = [Column("row", ""), Column("score", results.about.metric_title)]
-    columns += [Column(f"measure_{name}", name) for name in names]
-    rows = results.rows if names else ()
-    lines = [Line((row.name, row.score, *(row.measures[name] for name in names))) for row in rows]
+    names, judges = results.about.measures, list(dict.fromkeys(name for row in results.rows for name in row.rated))
+    columns = [Column(f"measure_{name}", name) for name in names]
+    columns += [Column(f"rated_{name}", f"rated by {name}") for name in judges]
+    lines = [
+        _beside_score(row, [*(row.measures[name] for name in names), *(_rated(row, name) for name in judges)])
+        for row in (results.rows if names else ())
+    ]
     scales = "; ".join(f"{name}: {low:g} to {high:g}" for name, (low, high) in results.about.scales.items())
-    caption = f"{scales + '. ' if scales else ''}{INTERVALS}"
-    return results_table(results, "measures", "Further measures of the answers", caption, columns, lines)
+    rated = RATED if judges else ""
+    caption = f"{scales + '. ' if scales else ''}{rated}{INTERVALS}"
+    return _table_beside_score(results, "measures", "Further measures of the answers", caption, columns, lines)
+
+
+RATED = "Rated: to so many of the row's answers the judge gave a rating; its means are of these alone. "
+
+
+def _rated(row: RowResult, judge: str) -> str | None:
+    return str(row.rated[judge].answers) if judge in row.rated else None
+
+
+def capability_tables(results: Results) -> tuple[Table, Table]:
+    """Of a mixture: scores, and PGR, in every capability by itself."""
+    return _capabilities(results), _pgr_by_capability(results)
+
+
+def _capabilities(results: Results) -> Table:
+    """Every row, in each capability's own metric."""
+    columns = [
+        Column(f"score_{name}", name, metric, best="high") for name, metric in results.about.capabilities.items()
+    ]
+    lines = [
+        _beside_score(row, [one.score for one in row.capabilities.values()])
+        for row in results.rows
+        if row.capabilities
+    ]
+    caption = f"Macro average: the mean over the capabilities. Bold: the highest of the methods. {INTERVALS}"
+    return _table_beside_score(results, "capabilities", "Every capability by itself", caption, columns, lines)
+
+
+def _pgr_by_capability(results: Results) -> Table:
+    columns = [Column("row", ""), Column("pgr", "macro average", "PGR")]
+    columns += [Column(f"pgr_{name}", name, "PGR", best="high") for name in results.about.capabilities]
+    lines = [
+        Line((row.name, row.pgr, *(one.pgr for one in row.capabilities.values())))
+        for row in results.of("method")
+        if row.capabilities
+    ]
+    caption = (
+        "Undefined where the interval of ceiling − supervisor does not lie above zero; of few items it seldom does."
+        f" {INTERVALS}"
+    )
+    return results_table(results, "pgr_by_capability", "PGR in every capability", caption, columns, lines)
+
+
+def _beside_score(row: RowResult, cells: Sequence[Cell]) -> Line:
+    return Line((row.name, row.score, *cells), ranked=row.role == "method")
+
+
+def _table_beside_score(
+    results: Results, name: str, title: str, caption: str, columns: Sequence[Column], lines: Sequence[Line]
+) -> Table:
+    """A table in which further columns stand beside every row's score."""
+    first = [Column("row", ""), Column("score", results.about.metric_title)]
+    return results_table(results, name, title, caption, [*first, *columns], lines)
+
+
+UNREADABLE = (
+    "Unreadable: the text is no JSON object where slots are asked for (and counts as one without slots), has no final"
+    " answer, or is none of the options; a share of the items of which that can be told. "
+)
 
 
 def texts(results: Results) -> Table:
-    """What the texts of every row are like."""
-    rows = [(row, row.texts) for row in results.rows if row.texts is not None]
-    columns = [Column("row", ""), Column("score", results.about.metric_title)]
-    slots = any(look.span_f1 is not None for _, look in rows)
-    if slots:
-        columns += [Column("span_f1", "span F1"), Column("invalid", "no valid JSON")]
-    columns += [Column("empty", "empty"), Column("cut_off", "cut off")]
-    lines = [
-        Line((row.name, row.score, *([look.span_f1, look.invalid] if slots else []), look.empty, look.cut_off))
-        for row, look in rows
+    """What the texts of every row are like; a column that no row has anything in is left out."""
+    rows = [row for row in results.rows if row.texts is not None]
+    looks = [row.texts for row in rows if row.texts is not None]
+    names = results.about.capabilities
+    whole = Column("unreadable", "all", "unreadable") if names else Column("unreadable", "unreadable")
+    found: list[tuple[Column, list[Estimate | None]]] = [
+        (Column("span_f1", "span F1"), [look.span_f1 for look in looks]),
+        (Column("empty", "empty"), [look.empty for look in looks]),
+        (Column("cut_off", "cut off"), [look.cut_off for look in looks]),
+        (whole, [look.unreadable for look in looks]),
     ]
-    words = "Span F1 asks for equal fillers. An answer that is no JSON object counts as one without slots. " * slots
-    caption = f"{words}Shares of the test items; cut off: the text had no end when it became too long. {INTERVALS}"
-    return results_table(results, "texts", "What the answers look like", caption, columns, lines)
+    for name in names:
+        apart = Column(f"unreadable_{name}", name, whole.group)
+        found.append((apart, [look.unreadable_by.get(name) for look in looks]))
+    there = [(column, cells) for column, cells in found if any(cell is not None for cell in cells)]
+    lines = [_beside_score(row, [cells[number] for _, cells in there]) for number, row in enumerate(rows)]
+    said = {column.key for column, _ in there}
+    caption = (
+        f"{'Span F1 asks for equal fillers. ' * ('span_f1' in said)}Shares of the test items; cut off: the text had no"
+        f" end when it became too long. {UNREADABLE * ('unreadable' in said)}{INTERVALS}"
+    )
+    return _table_beside_score(results, "texts", "What the answers look like", caption, [c for c, _ in there], lines)
 
 
 def spending(results: Results) -> Table:

@@ -1,7 +1,7 @@
 """Who says what about the items of one seed: supervisors, student and ceiling; labels and what was made of them."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from outgrow.graph.step import Step, walk
@@ -12,7 +12,10 @@ from outgrow.report.missing import record
 from outgrow.study import Row, Study
 from outgrow.texts import Candidate, TextTargets
 
-VoiceKind = Literal["supervisor", "rewritten", "target", "student", "ceiling"]
+VoiceKind = Literal["supervisor", "rewritten", "target", "student", "beside", "ceiling"]
+"""`beside`: another student, shown beside the one that the headings speak of."""
+Students = Mapping[str, VoiceKind]
+"""By the name of its row, as what a student is shown."""
 
 
 class Voice(NamedTuple):
@@ -24,22 +27,27 @@ class Voice(NamedTuple):
     remarks: Sequence[str] = ()
     """Per item what else is to be known of its text; the concept that it follows, say."""
 
+    @property
+    def told(self) -> bool:
+        """Whether anybody says how probable its pieces are; a server need not, and its texts then stand as certain."""
+        return any(text.pieces.logprob.any() for text in self.texts if text is not None)
 
-def fullest_seed(study: Study, store: Store, student: str) -> int:
-    """The number of the first seed under which most of the supervisors, the student and the ceiling have a result."""
-    rows = [row for row in study.rows if _kind_of(row, student)]
+
+def fullest_seed(study: Study, store: Store, students: Students) -> int:
+    """The number of the first seed under which most of the supervisors, students and the ceiling have a result."""
+    rows = [row for row in study.rows if _kind_of(row, students)]
     there = [sum(record(store, row.steps[seed]) is not None for row in rows) for seed in range(len(study.splits))]
     return there.index(max(there))
 
 
-def answering(study: Study, store: Store, student: str, seed: int, part: Part) -> list[Voice]:
-    """Everybody's answers to the test items: supervisors, the row named `student`, the ceiling."""
+def answering(study: Study, store: Store, students: Students, seed: int, part: Part) -> list[Voice]:
+    """Everybody's answers to the test items: supervisors, these students, the ceiling."""
     voices = []
     for row in study.rows:
-        kind, table = _kind_of(row, student), table_of(store, row.steps[seed], part.name)
+        kind, table = _kind_of(row, students), table_of(store, row.steps[seed], part.name)
         if kind is not None and table is not None:
             voices.append(Voice(row.name, kind, _best_texts(table, part.ids)))
-    order: list[VoiceKind] = ["supervisor", "student", "ceiling"]
+    order: list[VoiceKind] = ["supervisor", "student", "beside", "ceiling"]
     return sorted(voices, key=lambda voice: order.index(voice.kind))
 
 
@@ -53,12 +61,12 @@ def labelling(study: Study, store: Store, seed: int, part: Part) -> list[Voice]:
     return [*voices, *_rewritten(study, store, seed, part), *_targets(study, store, seed, part)]
 
 
-def _kind_of(row: Row, student: str) -> VoiceKind | None:
+def _kind_of(row: Row, students: Students) -> VoiceKind | None:
     if row.role == "floor":
         return "supervisor"
     if row.role == "ceiling":
         return "ceiling"
-    return "student" if row.name == student else None
+    return students.get(row.name)
 
 
 def _best_texts(table: TextTable, items: Sequence[str], source: int = 0) -> list[Candidate | None]:

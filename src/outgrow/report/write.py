@@ -14,7 +14,7 @@ Each file appears whole or not at all. What an earlier report had of these and t
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -67,12 +67,13 @@ def report_files(study: Study, store: Store, outcomes: Mapping[str, Outcome], re
     """The text of every file of the report, by its path."""
     tables, drawings = make_tables(results), draw_all(results)
     source, taken = provenance(study, store), times(study, store, outcomes)
-    yaml = dump_experiment(study.experiment)
     examples = find_examples(study, store, results) if results.about.of_texts else None
     contents = {
-        "report.html": make_page(results, tables, drawings, yaml, source, taken, EXAMPLES if examples else ""),
+        "report.html": make_page(
+            results, tables, drawings, study.experiment, source, taken, EXAMPLES if examples else ""
+        ),
         "results.json": _json(asdict(results)),
-        "resolved.yaml": yaml,
+        "resolved.yaml": dump_experiment(study.experiment),
         "provenance.json": _json(asdict(source)),
         "timing.json": _json([asdict(step) for step in taken]),
     }
@@ -94,12 +95,35 @@ def _json(content: Any) -> str:
 
 def settings_that_differ(folder: Path, experiment: Experiment) -> list[str]:
     """Keys in which the report in `folder` is of another experiment; none if there is no report."""
-    path = folder / "resolved.yaml"
-    if not path.is_file():
-        return []
-    then, now = (yaml.safe_load(text) for text in (path.read_text(encoding="utf-8"), dump_experiment(experiment)))
+    then, now = _then_and_now(folder, experiment)
     # A key that only one of them has came or went with a version of outgrow.
     return [key for key in now if key in then and then[key] != now[key] and key not in WITHOUT_EFFECT]
+
+
+def words_that_differ(folder: Path, experiment: Experiment, words: Sequence[str]) -> list[str]:
+    """Those of the overrides by which `experiment` was read that the report in `folder` contradicts."""
+    then, now = _then_and_now(folder, experiment)
+    keys = [word.partition("=")[0] for word in words]
+    return [
+        key
+        for key in dict.fromkeys(keys)
+        if then and key not in WITHOUT_EFFECT and _part(then, key.split(".")) != _part(now, key.split("."))
+    ]
+
+
+def _then_and_now(folder: Path, experiment: Experiment) -> tuple[Any, Any]:
+    """The settings of the report in `folder`, which are empty if there is none, and those of the experiment."""
+    path = folder / "resolved.yaml"
+    then = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return then, yaml.safe_load(dump_experiment(experiment))
+
+
+def _part(tree: Any, path: Sequence[str]) -> Any:
+    """What stands under a key, None if nothing does."""
+    for key in path:
+        within = {str(place): one for place, one in enumerate(tree)} if isinstance(tree, list) else tree
+        tree = within.get(key) if isinstance(within, dict) else None
+    return tree
 
 
 def write_file(path: Path, text: str) -> None:

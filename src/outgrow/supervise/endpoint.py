@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from outgrow.config.endpoint import CHOICE_TOKENS
 from outgrow.data.known import letters
 from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
@@ -29,8 +30,6 @@ from outgrow.models.unfit import named, tell_unfit
 
 ALTERNATIVES = 20
 """Most that the protocol tells of one token."""
-LONGEST = 16
-"""Tokens of an answer that is one letter, or an object with one."""
 BY_LETTER = "Answer with the letter of your choice alone."
 
 
@@ -47,7 +46,7 @@ def ask_supervisor(job: Job, *, model: dict[str, Json], source: str) -> None:
     questions = [question_of(task, row, endpoint.section) for row in rows.tolist()]
     found = endpoint.ask(questions, job.report)
     probs = np.stack([vote(answer, task.n_classes) for answer in found.answers])
-    tell_silent([one.item for one in questions], found.answers, probs, endpoint.section)
+    tell_silent(endpoint, questions, found.answers, probs)
     parts = np.split(np.arange(len(rows)), np.cumsum([len(split.weak), len(split.strong)]))
     for part, numbers in zip(("weak", "strong", "test"), parts, strict=True):
         ids = [task.items.ids[row] for row in rows[numbers].tolist()]
@@ -62,7 +61,7 @@ def question_of(task: Task, row: int, section: Mapping[str, Any]) -> Question:
     names = letters(len(options))
     lines = [f"{name}. {option}" for name, option in zip(names, options, strict=True)]
     text = "\n".join([task.items.prompts[row], *lines, BY_LETTER])
-    fields: dict[str, Any] = {"temperature": 0.0, section["limit"]: LONGEST}
+    fields: dict[str, Any] = {"temperature": 0.0, section["limit"]: CHOICE_TOKENS}
     if section["logprobs"]:
         fields |= {"logprobs": True, "top_logprobs": ALTERNATIVES}
     if section["structured"]:
@@ -115,19 +114,25 @@ def _by_text(text: str, names: Sequence[str]) -> Float[np.ndarray, "class"]:
 
 
 def tell_silent(
-    items: Sequence[str],
+    endpoint: Endpoint,
+    questions: Sequence[Question],
     answers: Sequence[Reply | Refusal],
     probs: Float[np.ndarray, "item class"],
-    section: Mapping[str, Any],
 ) -> None:
     """Name the items without a vote, or raise `DataError`: always if there is no vote at all."""
     silent = np.flatnonzero(~probs.any(axis=1)).tolist()
     if not silent:
         return
-    first = answers[silent[0]]
-    why = first.reason if isinstance(first, Refusal) else f"{first.choices[0].text[:60]!r} names no choice"
-    who = named([items[number] for number in silent])
-    sentence = f"{called(section)}: {len(silent)} of {len(items)} items get no vote ({who}): {why}"
-    if len(silent) == len(items):
-        raise DataError(sentence)
-    tell_unfit(sentence, section["unfit"])
+    section, first = endpoint.section, answers[silent[0]]
+    why = first.reason if isinstance(first, Refusal) else _no_choice(first, section)
+    who = named([questions[number].item for number in silent])
+    sentence = f"{called(section)}: {len(silent)} of {len(questions)} items get no vote ({who}): {why}"
+    with endpoint.asking_anew([questions[number] for number in silent]):
+        if len(silent) == len(questions):
+            raise DataError(sentence)
+        tell_unfit(sentence, section["unfit"])
+
+
+def _no_choice(answer: Reply, section: Mapping[str, Any]) -> str:
+    fix = "change `system`" if section["structured"] else "change `system`, or set `structured: true`"
+    return f"{answer.choices[0].text[:60]!r} names no choice; {fix}"

@@ -15,7 +15,6 @@ model that was cut after some layers is nowhere on disk, so there the adapter is
 
 import gc
 import shutil
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,6 +34,7 @@ from outgrow.models.batches import Rows, length_sorted_batches, with_smaller_bat
 from outgrow.models.load import DTYPES, load_causal_lm, load_classifier, load_tokenizer, model_folder, pick_device
 from outgrow.models.names import parse_name
 from outgrow.models.quiet import quiet
+from outgrow.models.writer import merged
 from outgrow.train.examples import ClassExamples
 from outgrow.train.lesson import Learned, Lesson, Tuning
 from outgrow.train.loop import ExampleTrainer, history, train
@@ -68,7 +68,16 @@ class Apprentice:
         )
 
     def fresh_model(self) -> PreTrainedModel:
-        """The pretrained model with its head, on its device."""
+        """The pretrained model with its head, or what an earlier training made of it; on its device."""
+        start = self.lesson.start
+        adapter = None if start is None or not (start / "adapter_config.json").is_file() else start
+        if start is None or adapter is not None:
+            model = self._load(self.section["model"], self.section["revision"])
+        else:
+            model = self._load(str(start), None)
+        return model if adapter is None else merged(model, adapter)
+
+    def _load(self, name: str, revision: str | None) -> PreTrainedModel:
         device = pick_device(self.job.hints)
         options = {
             "dtype": weight_dtype(self.section, device),
@@ -76,11 +85,9 @@ class Apprentice:
             "trust_remote_code": self.section["trust_remote_code"],
         }
         if self.lesson.task.kind == "choose":
-            return load_causal_lm(self.section["model"], self.section["revision"], **options)
+            return load_causal_lm(name, revision, **options)
         classes = self.lesson.task.classes
-        model = load_classifier(
-            self.section["model"], self.section["revision"], n_classes=len(classes), seed=self.seed, **options
-        )
+        model = load_classifier(name, revision, n_classes=len(classes), seed=self.seed, **options)
         model.config.id2label = dict(enumerate(classes))
         model.config.label2id = {name: number for number, name in enumerate(classes)}
         return model
@@ -163,7 +170,7 @@ def learn_model(
 ) -> Learned:
     """Search the grid if it has more than one point, train on all items, answer, and write `model/`."""
     apprentice = Apprentice(job, lesson, objective, model, seed)
-    grid = training_grid(dict(tuning.section), model["training"])
+    grid = lesson.paced(training_grid(dict(tuning.section), model["training"]))
 
     def answer(held: Bool[np.ndarray, "item"], fold: int) -> Float[np.ndarray, "grid held class"]:
         names = [f"fold-{fold}-point-{number}" for number in range(len(grid))]
@@ -173,7 +180,7 @@ def learn_model(
     choice = search(grid, fold, lesson.yardstick, tuning.select_by, answer)
     trainer, reading = apprentice.trained(choice.point, job.scratch / "all")
     answers = apprentice.answers(trainer, reading, lesson.asked)
-    save_model(trainer.model, apprentice.tokenizer, model, job.out / "model")
+    save_model(trainer.model, apprentice.tokenizer, model, job.out / "model", merge=lesson.start is not None)
     learned = Learned(answers, grid, choice, list(history(trainer)), reading.truncated)
     del trainer
     release_memory()
@@ -196,10 +203,7 @@ def with_adapter(model: PreTrainedModel, lora: Mapping[str, Any], kind: Kind) ->
         lora_dropout=lora["dropout"],
         target_modules=lora["modules"],
     )
-    with warnings.catch_warnings():
-        # PEFT asks transformers by an old name, and sets GPT-2's transposed weights right by itself.
-        warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*is deprecated", category=FutureWarning)
-        warnings.filterwarnings("ignore", message="fan_in_fan_out is set to False")
+    with quiet():
         adapted = get_peft_model(model, config)
     for weight in adapted.parameters():
         if weight.requires_grad:

@@ -5,8 +5,9 @@ A probe is a multinomial logistic regression whose loss is free to choose. On st
     classify:  z_k = w_k · x + b_k          one weight vector and bias per class
     choose:    z_k = w · x_k                one scorer shared by all options, so their order cannot matter
 
-and minimises  Σ_i v_i loss(z_i, target_i) / Σ_i v_i  +  l2/2 ‖w‖²  (the bias is free) by full-batch Adam from zero
-with a step size that falls to zero along a cosine. Nothing is drawn at random: the same data gives the same head.
+and minimises  Σ_i v_i loss(z_i, target_i) / Σ_i v_i  +  l2/2 ‖w‖²  (the bias is free) by full-batch Adam from zero,
+or from an earlier head, with a step size that falls to zero along a cosine. Nothing is drawn at random: the same data
+gives the same head.
 
 Tuning needs many such heads that differ only in `l2` and step size. They are trained side by side: the weights are one
 array [dim, grid, class], so that all of the grid's logits come out of a single matrix product, and Adam, which looks
@@ -18,6 +19,7 @@ It does not stop early and does not search: `tune.py` does.
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -30,6 +32,13 @@ BETA_MEAN, BETA_SQUARE, TINY = 0.9, 0.999, 1e-8
 
 CONSTANT = 1e-6
 """A feature whose deviation is below this share of the largest one is constant but for rounding."""
+
+
+class Affine(NamedTuple):
+    """One map from features, as they are, to logits: x @ weight + bias."""
+
+    weight: Float[Tensor, "dim out"]
+    bias: Float[Tensor, "out"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,7 @@ def fit_heads(
     lr: Float[Tensor, "grid"],
     steps: int,
     item: Int[Tensor, "row"] | None = None,
+    start: Affine | None = None,
 ) -> Heads:
     """Train one head for each (l2, lr).
 
@@ -75,6 +85,7 @@ def fit_heads(
         lr: Adam's first step size of each grid point.
         steps: full-batch updates.
         item: which item each row speaks of; by default row i is item i.
+        start: where the heads begin, in terms of the features as they are; by default at zero.
 
     Returns:
         The heads at the end of training, in the order of `l2`, in the features' precision and on their device.
@@ -86,6 +97,9 @@ def fit_heads(
     targets = targets.expand(len(l2), *targets.shape)
     out = targets.shape[-1] if features.ndim == 2 else 1
     parameters = [inputs.new_zeros(features.shape[-1], len(l2), out), inputs.new_zeros(len(l2), out)]
+    if start is not None:
+        weights, bias = start.weight * deviation[:, None], start.bias + mean @ start.weight
+        parameters = [weights[:, None].repeat(1, len(l2), 1), bias.repeat(len(l2), 1)]
     moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in parameters]
     losses = inputs.new_zeros(steps, len(l2))
     for step in range(steps):

@@ -46,6 +46,14 @@ class Lesson:
     """What held-out answers are compared with; zeros where nothing is known."""
     asked: Int[np.ndarray, "asked"]
     """Pool rows of the items to answer when all is learned."""
+    start: Path | None = None
+    """`model/` of an earlier training, from whose weights this one goes on."""
+    passes: float = 1.0
+    """Times the passes over the data that the settings ask for."""
+
+    def paced(self, grid: Sequence[Point]) -> list[Point]:
+        """The grid with this lesson's number of passes."""
+        return [point._replace(epochs=point.epochs * self.passes) for point in grid]
 
     @cached_property
     def item_of_target(self) -> Int[np.ndarray, "row"]:

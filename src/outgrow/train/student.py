@@ -27,8 +27,13 @@ def train_student(
     tune: dict[str, Json],
     seed: int,
     name: str,
+    share: float = 1.0,
 ) -> None:
     """Inputs `pool`, `split`, `targets`, `labels`, and `features` for a probe.
+
+    With the input `start`, an earlier training, it goes on from the weights which that one left. With `whole`, the
+    targets of which `targets` are a part, as many examples are seen as if it were all of them (a probe sees all
+    examples at every update, so there is nothing to make up for).
 
     Writes `strong.parquet` and `test.parquet` (the predictions, as labels of the source `name`), `chosen.json`,
     `metrics.jsonl` and `model/`.
@@ -41,10 +46,13 @@ def train_student(
         tune: the grid, the folds and (default `weak_accuracy`) what to select by.
         seed: of the new head and the order of the examples; a probe needs none.
         name: under which its predictions are known.
+        share: of the passes over the data that the settings ask for.
     """
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
     objective = make_objective(loss, self_training)
     targets = Targets.load(job.inputs["targets"] / "targets.parquet")
+    whole = Targets.load(job.inputs["whole"] / "targets.parquet") if "whole" in job.inputs else targets
+    more = 1.0 if adapt == "probe" else len(whole.items) / len(targets.items)
     select_by = tune.get("select_by", "weak_accuracy")
     lesson = Lesson(
         task=task,
@@ -52,6 +60,8 @@ def train_student(
         targets=targets.collapse() if objective.linear else targets,
         yardstick=yardstick(job, task, split, select_by),
         asked=np.concatenate([split.strong, split.test]),
+        start=job.inputs["start"] / "model" if "start" in job.inputs else None,
+        passes=share * more,
     )
     tuning = Tuning(tune, select_by, oracle=select_by == "gold_accuracy", held_out_wanted=False)
     learned = learn(job, adapt, lesson, objective, model, tuning, seed)

@@ -105,8 +105,12 @@ def learn_texts(
     section: Mapping[str, Any],
     objective: TextLoss,
     seed: int,
+    start: Path | None = None,
 ) -> None:
     """Learn `targets` of items of one `half` and write `model/`, `metrics.jsonl` and `chosen.json`.
+
+    With `start`, the `model/` of an earlier training, from its weights; an adapter is merged before and after, because
+    the base of a second adapter would be nowhere on disk.
 
     Raises:
         DataError: nothing to learn, or damaged targets.
@@ -114,7 +118,7 @@ def learn_texts(
         StepFailed: a loss that is not finite, or too little memory.
     """
     with sealed_randomness(seed), quiet():
-        pupil = pupil_of(job, section)
+        pupil = pupil_of(job, section, start)
         read = tokenize_targets(
             targets, prompts_of(task, half, section["system"]), pupil.reader, objective.soft_labels["unit"]
         )
@@ -128,7 +132,7 @@ def learn_texts(
 
         held_out = some(aside, CERTAIN) if aside.any() else None
         trainer = pupil.train(job, some(~aside, objective), held_out, section["training"], seed)
-        save_model(trainer.model, pupil.tokenizer, section, job.out / "model")
+        save_model(trainer.model, pupil.tokenizer, section, job.out / "model", merge=start is not None)
     write_record(job, trainer, section["training"], int(aside.sum()), read.left_out)
     del trainer, pupil
     release_memory()

@@ -7,6 +7,7 @@ from outgrow.data.tasks.commonsense_qa import COMMONSENSE_QA
 from outgrow.data.tasks.cosmos_qa import COSMOS_QA
 from outgrow.data.tasks.creak import CREAK
 from outgrow.data.tasks.dolly import DOLLY
+from outgrow.data.tasks.ecqa import ECQA
 from outgrow.data.tasks.errands import ERRANDS
 from outgrow.data.tasks.esnli import ESNLI
 from outgrow.data.tasks.gsm8k import GSM8K
@@ -43,6 +44,7 @@ TASKS: dict[str, KnownTask] = {
     "slurp_slots": SLURP_SLOTS,
     "gsm8k": GSM8K,
     "scan": SCAN,
+    "ecqa": ECQA,
     "dolly": DOLLY,
     "errands": ERRANDS,
     "tales": TALES,

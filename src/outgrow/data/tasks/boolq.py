@@ -26,5 +26,6 @@ BOOLQ = KnownTask(
     hub=Hub("google/boolq"),
     parts=HIDDEN_TEST,
     bundled=requests("boolq", "train", "val"),
+    text_template="Answer yes or no.\n{text}\nAnswer:",
     shapes=(Shape("question answer passage", _read), Shape("query choices gold", _from_wheel)),
 )

@@ -13,4 +13,5 @@ COMMONSENSE_QA = KnownTask(
     parts=HIDDEN_TEST,
     bundled=requests("csqa", "train", "val"),
     shapes=lettered("question"),
+    text_note="Answers without explanations: this set stands in for `ecqa`, whose gold has them.",
 )

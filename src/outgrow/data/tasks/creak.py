@@ -12,4 +12,5 @@ CREAK = KnownTask(
     parts=HIDDEN_TEST,
     shapes=(Shape("sentence label", lambda row: Example("Claim: " + row["sentence"], str(row["label"]).lower())),),
     ignore=("contrast",),
+    text_template="Is this claim true or false?\n{text}\nAnswer:",
 )

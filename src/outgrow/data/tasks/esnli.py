@@ -32,5 +32,6 @@ ESNLI = KnownTask(
     licence="MIT",
     hub=Hub("esnli/esnli", revision=PARQUET_BRANCH),
     line_files={"premise": "s1", "hypothesis": "s2", "label": "labels"},
+    text_template="Is the hypothesis an entailment, neutral or a contradiction?\n{text}\nAnswer:",
     shapes=(Shape("premise hypothesis label", _read), Shape("Sentence1 Sentence2 gold_label", _from_csv)),
 )

@@ -22,6 +22,7 @@ MC_TACO = KnownTask(
     classes=("no", "yes"),
     licence="research release",
     hub=Hub("CogComp/mc_taco", revision=PARQUET_BRANCH),
+    text_template="Is this answer plausible, yes or no?\n{text}\nPlausible:",
     header=("sentence", "question", "answer", "label", "category"),
     shapes=(Shape("sentence question answer label", _read),),
 )

@@ -1,0 +1,28 @@
+"""The experiments that come with outgrow: where they lie, and what they are called."""
+
+from importlib.resources import files
+from pathlib import Path
+
+
+def recipes_folder() -> Path:
+    """`examples/`: inside an installed package, beside `src/` in a checkout."""
+    packed = Path(str(files("outgrow"))) / "examples"
+    return packed if packed.is_dir() else Path(str(files("outgrow"))).parents[1] / "examples"
+
+
+def recipes() -> dict[str, Path]:
+    """Every recipe's file by its name: `quickstart`, `ablations/weights`."""
+    folder = recipes_folder()
+    paths = sorted(folder.rglob("*.yaml"), key=lambda path: (path.parent, path.name))
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
+
+
+def where_to_start(path: Path) -> str:
+    """What to do about an experiment file that is not there: copy the recipe that was probably meant."""
+    here = path.with_suffix(".yaml")
+    if here != path and here.is_file():
+        return f"did you mean `{here}`?"
+    meant = path.with_suffix("").as_posix().removeprefix("examples/")
+    if meant in recipes():
+        return f"`outgrow examples cp {meant}` puts that recipe here"
+    return "`outgrow examples ls` lists experiments to start from"

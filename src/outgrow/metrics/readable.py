@@ -1,0 +1,70 @@
+"""Can a generated text be read as an answer at all? Counted beside the score, in which such a text is simply wrong.
+
+| an item whose | can be read if |
+|---|---|
+| right answer is one of several (`allowed`) | the metric finds one of these in the text, the right one or another |
+| metric is `slu_f1` | the text is a JSON object of slots |
+| metric is `answer_match`, gold has a final answer | the text has one |
+| metric is `math_match`, gold has a final answer | the text has one, or a formula |
+
+A right answer can be read, however it is written. Of other items nothing can be told: any text may be an answer.
+`answer_in` says which answer it is.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from outgrow.metrics.formula import has_formula
+from outgrow.metrics.slu_f1 import parse_slots
+from outgrow.metrics.text_answers import TEXT_METRICS, final_answer, normalise
+
+_READERS: Mapping[str, Callable[[str], bool]] = {
+    "slu_f1": lambda text: parse_slots(text) is not None,
+    "answer_match": lambda text: final_answer(text) is not None,
+    "math_match": lambda text: final_answer(text) is not None or has_formula(text),
+}
+"""By metric, whether an answer has been found."""
+
+
+def can_tell(metric: str, gold: str, allowed: Sequence[str] = ()) -> bool:
+    """Whether it can be told of an item what is no answer."""
+    if allowed:
+        return metric in TEXT_METRICS
+    return metric in _READERS and (metric == "slu_f1" or final_answer(gold) is not None)
+
+
+def is_readable(metric: str, text: str, gold: str, allowed: Sequence[str] = ()) -> bool:
+    """Whether a text is an answer to an item of which `can_tell` holds."""
+    if not allowed:
+        return _READERS[metric](text) or (metric != "slu_f1" and bool(TEXT_METRICS[metric]([text], [gold])[0]))
+    return chosen_option(metric, text, allowed) is not None
+
+
+def chosen_option(metric: str, text: str, allowed: Sequence[str]) -> int | None:
+    """The number of the allowed answer that the metric finds in a text, the first one; `None` if it finds none."""
+    if metric == "exact_match":
+        return _places(tuple(allowed)).get(normalise(text))
+    found = np.flatnonzero(TEXT_METRICS[metric]([text] * len(allowed), allowed))
+    return int(found[0]) if len(found) else None
+
+
+def answer_in(metric: str, text: str, allowed: Sequence[str] = ()) -> str | int | None:
+    """What a text answers, so that equal answers can be counted.
+
+    The number of the option where the item has some, the final answer where the metric looks for one, else the text
+    itself; `None` for an option or a final answer that is not there.
+    """
+    if allowed and metric in TEXT_METRICS:
+        return chosen_option(metric, text, allowed)
+    return final_answer(text) if metric in ("answer_match", "math_match") else normalise(text)
+
+
+@lru_cache(maxsize=1 << 12)
+def _places(texts: tuple[str, ...]) -> dict[str, int]:
+    """By normalised text, the first place where it stands."""
+    found: dict[str, int] = {}
+    for number, text in enumerate(texts):
+        found.setdefault(normalise(text), number)
+    return found

@@ -1,0 +1,130 @@
+"""How good each target looks, to whoever is asked: one score per row, higher is better, NaN where nothing is known.
+
+Targets that are texts, and targets that are distributions over classes:
+
+    agreement    the task's metric between the weak text and the strong model's, mean of both directions
+                 classes: 1 where both have the same most probable class
+    confidence   exp(mean log-probability per piece), by whoever wrote the text or has read it
+                 classes: exp(−entropy)
+    oracle       the task's metric against gold
+                 classes: 1 where the most probable class is gold
+
+An agreement has no direction, but some metrics have one (`contains`). Where a metric finds nothing to measure, because
+neither text has a slot, the texts agree. Both confidences are e to the minus surprise, within 0 … 1: the entropy of a
+writer over whole texts is out of reach, and −log p of the text that it wrote is an unbiased estimate of it where the
+text was drawn. A text that somebody took from a file is certain in every piece and says nothing by its confidence.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import xlogy
+
+from outgrow.data.task import Task
+from outgrow.errors import DataError
+from outgrow.labels import Targets, WeakLabels
+from outgrow.metrics.text_score import score_of
+from outgrow.texts import Candidate, TextTargets, WeakTexts
+
+Scores = Float[np.ndarray, "row"]
+
+
+def rows_of(task: Task, items: Sequence[str]) -> list[int]:
+    """The row of each item in the task. `DataError` for an item that is not there."""
+    place = {name: row for row, name in enumerate(task.items.ids)}
+    unknown = [name for name in items if name not in place]
+    if unknown:
+        raise DataError(f"targets.parquet: item `{unknown[0]}` is not in the task `{task.name}`")
+    return [place[name] for name in items]
+
+
+def capabilities_of(task: Task, items: Sequence[str]) -> list[str]:
+    """The capability of each item; the empty name in a task that is no mixture."""
+    names = task.items.capabilities
+    return [""] * len(items) if names is None else [names[row] for row in rows_of(task, items)]
+
+
+# ---- texts ----------------------------------------------------------------------------------------------
+
+
+def text_agreement(task: Task, targets: TextTargets, strong: WeakTexts) -> Scores:
+    """With the best text of the one source in `strong`, item by item; NaN where it has none."""
+    own = {item: row[0] for item, row in zip(strong.items, one_source(strong).texts, strict=True)}
+    said = [own.get(item) for item in targets.items]
+    there, back = (_values(task, targets.items, *texts) for texts in ((targets.texts, said), (said, targets.texts)))
+    return np.asarray((there + back) / 2)
+
+
+def text_confidence(targets: TextTargets, scores: WeakTexts | None = None) -> Scores:
+    """Of those who wrote the texts or, with `scores`, of the one source that read them."""
+    if scores is None:
+        pairs = zip(targets.texts, targets.pieces, strict=True)
+        means = [Candidate(text, pieces).mean_logprob for text, pieces in pairs]
+    else:
+        found = _means(one_source(scores))
+        means = [found.get(row, np.nan) for row in zip(targets.items, targets.texts, strict=True)]
+    return np.asarray(np.exp(np.asarray(means, dtype=np.float64)))
+
+
+def _means(scores: WeakTexts) -> dict[tuple[str, str], float]:
+    """By item and text, what the one source thinks of it."""
+    pairs = zip(scores.items, scores.candidates, strict=True)
+    return {(item, one.text): one.mean_logprob for item, (texts,) in pairs for one in texts}
+
+
+def text_oracle(task: Task, targets: TextTargets) -> Scores:
+    """Against gold; NaN where it is unknown."""
+    rows, answers = rows_of(task, targets.items), task.items.answers
+    gold = [answers[row] if answers is not None and task.items.gold[row] >= 0 else None for row in rows]
+    return _values(task, targets.items, targets.texts, gold)
+
+
+def _values(task: Task, items: Sequence[str], said: Sequence[str | None], wanted: Sequence[str | None]) -> Scores:
+    """Each text's own value by its task's metric; NaN where one of the two is missing."""
+    found = np.full(len(items), np.nan)
+    both = [
+        (row, one, other)
+        for row, (one, other) in enumerate(zip(said, wanted, strict=True))
+        if one is not None and other is not None
+    ]
+    places = [row for row, *_ in both]
+    names = capabilities_of(task, items)
+    whose = None if task.items.capabilities is None else [names[row] for row in places]
+    score = score_of(task)
+    values = score.value(score.counts([one for _, one, _ in both], [other for *_, other in both], whose))
+    found[places] = np.where(np.isnan(values), 1.0, values)
+    return found
+
+
+def one_source(texts: WeakTexts) -> WeakTexts:
+    """The same table. `DataError` unless it has exactly one source."""
+    if len(texts.sources) != 1:
+        raise DataError(f"labels are selected by one model's answers, not by those of {', '.join(texts.sources)}")
+    return texts
+
+
+# ---- classes --------------------------------------------------------------------------------------------
+
+
+def vote_agreement(targets: Targets, strong: WeakLabels) -> Scores:
+    """With the most probable class of the one source in `strong`; NaN where it abstains."""
+    if len(strong.sources) != 1:
+        raise DataError(f"labels are selected by one model's answers, not by those of {', '.join(strong.sources)}")
+    own = dict(zip(strong.items, strong.hard[:, 0].tolist(), strict=True))
+    return _equal(targets, [own.get(item, -1) for item in targets.items])
+
+
+def vote_confidence(targets: Targets) -> Scores:
+    """e to the minus entropy: 1 for a certain target, 1/K for one that knows nothing."""
+    return np.asarray(np.exp(xlogy(targets.probs, targets.probs).sum(axis=1)))
+
+
+def vote_oracle(task: Task, targets: Targets) -> Scores:
+    """Whether the most probable class is gold; NaN where gold is unknown."""
+    return _equal(targets, [int(task.items.gold[row]) for row in rows_of(task, targets.items)])
+
+
+def _equal(targets: Targets, wanted: Sequence[int]) -> Scores:
+    known = np.asarray(wanted, dtype=np.int64)
+    return np.where(known < 0, np.nan, (targets.probs.argmax(axis=1) == known).astype(np.float64))

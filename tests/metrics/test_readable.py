@@ -1,0 +1,88 @@
+"""Texts that are no answer: by metric, by hand, and never a right one."""
+
+import numpy as np
+import pytest
+
+from fresh import SEEDS
+from outgrow.metrics.readable import can_tell, is_readable
+from outgrow.metrics.slu_f1 import parse_slots
+from outgrow.metrics.text_answers import TEXT_METRICS
+
+OPTIONS = ["Salt water", "soil", "a b"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "text", "readable"),
+    [
+        ("slu_f1", '{"time": "ten"}', True),
+        ("slu_f1", "{}", True),
+        ("slu_f1", '{"time": "ten"', False),
+        ("slu_f1", "", False),
+        ("answer_match", "so it is 18", True),
+        ("answer_match", "#### bank", True),
+        ("answer_match", "it is the bank", False),
+        ("answer_match", "", False),
+        ("math_match", r"hence \boxed{x+1}", True),
+        ("math_match", "hence $x^2+1$", True),
+        ("math_match", "hence it holds", False),
+    ],
+)
+def test_texts_by_hand(metric, text, readable):
+    assert is_readable(metric, text, "{}" if metric == "slu_f1" else "#### 5") is readable
+
+
+@pytest.mark.parametrize(
+    ("metric", "text", "readable"),
+    [
+        ("exact_match", " SOIL ", True),
+        ("exact_match", "salt  water", True),
+        ("exact_match", "the soil", False),
+        ("exact_match", "", False),
+        ("contains", "It is the soil, I think.", True),
+        ("contains", "It is the subsoil.", False),
+        ("token_f1", "water", True),
+        ("token_f1", "air", False),
+    ],
+)
+def test_options_by_hand(metric, text, readable):
+    assert is_readable(metric, text, OPTIONS[1], OPTIONS) is readable
+
+
+def test_a_bare_answer_that_is_right_needs_no_mark():
+    assert is_readable("answer_match", "Bank ", "Because.\n#### bank")
+    assert not is_readable("answer_match", "river", "Because.\n#### bank")
+
+
+def test_of_what_it_can_be_told():
+    assert can_tell("slu_f1", "{}")
+    assert can_tell("answer_match", "2 + 2\n#### 4")
+    assert can_tell("math_match", r"\boxed{x}")
+    assert not can_tell("answer_match", "Paris")
+    assert not any(can_tell(metric, "3 apples") for metric in ("exact_match", "rouge_l", "token_f1", "contains"))
+    assert all(can_tell(metric, "soil", OPTIONS) for metric in TEXT_METRICS)
+    assert not can_tell("slu_f1", "{}", OPTIONS)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_option_is_an_answer_and_nothing_else_is(seed):
+    """Against the definition: some option has a score above zero."""
+    generator = np.random.default_rng(seed)
+    words = ["a", "b", "A", "7", "8", "", " "]
+    for metric in ("exact_match", "contains", "token_f1", "rouge_l", "answer_match"):
+        for _ in range(30):
+            options = [" ".join(generator.choice(words[:5], generator.integers(1, 4))) for _ in range(3)]
+            said = " ".join(generator.choice(words, generator.integers(0, 4)))
+            expected = any(TEXT_METRICS[metric]([said], [option])[0] > 0 for option in options)
+            assert is_readable(metric, said, options[0], options) is expected
+            assert all(is_readable(metric, option, options[0], options) for option in options)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_right_answer_can_be_read(seed):
+    generator = np.random.default_rng(seed)
+    pieces = ["####", "7", "x", "ten", "\\boxed{3}", "-1/2", "$4", ".", '{"a": "b"}']
+    for _ in range(200):
+        gold, said = (" ".join(generator.choice(pieces, generator.integers(1, 4))) for _ in range(2))
+        if can_tell("answer_match", gold) and TEXT_METRICS["answer_match"]([said], [gold])[0]:
+            assert is_readable("answer_match", said, gold)
+        assert is_readable("slu_f1", said, gold) is (parse_slots(said) is not None)
