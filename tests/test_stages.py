@@ -183,7 +183,7 @@ def test_what_no_study_of_texts_can_have(method: dict[str, Any], said: str) -> N
 @pytest.mark.parametrize(
     ("method", "said"),
     [
-        ({"stages": [{"select": {"type": "reward_model"}}]}, "reads texts"),
+        ({"stages": [{"select": {"type": "reward_model"}}]}, "name a language `model`"),
         ({"stages": [{"select": {"type": "confidence", "by": "student"}}]}, "select.by `student`"),
         ({"stages": [{"select": {"type": "capability"}}]}, "made of several `capabilities`"),
         ({"stages": [{}, {"select": RANDOM}], "rounds": 2}, "rounds"),

@@ -48,7 +48,7 @@ def vote_complaints(experiment: Experiment) -> Iterator[str]:
             yield f"method `{method.name}`: `preference` compares texts; remove it"
         if method.refine is not None:
             yield f"method `{method.name}`: `refine` rewrites texts; remove it"
-        yield from (f"method `{method.name}`: {complaint}" for complaint in vote_stage_complaints(method))
+        yield from (f"method `{method.name}`: {complaint}" for complaint in vote_stage_complaints(method, experiment))
     for where, section in _models(experiment):
         if section.adapt == "none":
             yield f"{where}.adapt: `none` is for texts; use `probe`, `lora` or `full`"

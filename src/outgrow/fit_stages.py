@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Loss, Method, TrainingStage
+from outgrow.config.model import ModelSection, Speaker
 from outgrow.config.select import Capability, Confidence, RandomRows, RewardModel, Select
 from outgrow.errors import suggest
 from outgrow.method_rows import expanded, parts_of, selection_of
+from outgrow.models.zero_shot_ability import can_answer
 from outgrow.select import VOTES_LACK
 
 NEARLY = 1e-9
@@ -28,15 +30,20 @@ def stage_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
             yield from (f"select: {complaint}" for complaint in _selection_complaints(stage.select, experiment))
 
 
-def vote_stage_complaints(method: Method) -> Iterator[str]:
+def vote_stage_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
     """Of studies of classes or options."""
     if method.rounds > 1 and method.stages != [TrainingStage()]:
         yield "rounds: a further round learns all targets; leave out `stages`, or `rounds`"
     for part in parts_of(method):
-        if isinstance(part.select, RewardModel):
+        if isinstance(part.select, RewardModel) and not _reads(part.select.model or experiment.student):
             yield VOTES_LACK["reward_model"]
         if isinstance(part.select, Confidence) and part.select.by == "student":
             yield VOTES_LACK["student"]
+
+
+def _reads(section: Speaker) -> bool:
+    """Whether a model can be asked what it thinks of a text."""
+    return isinstance(section, ModelSection) and can_answer(section.model, section.revision)
 
 
 def losses_of(method: Method) -> list[Loss]:

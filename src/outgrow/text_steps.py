@@ -7,9 +7,11 @@ from collections.abc import Mapping
 
 from outgrow.config.decoding import Decoding
 from outgrow.config.measure import Judge
+from outgrow.config.method import Method
 from outgrow.config.model import ModelSection, Speaker
 from outgrow.config.refine import Icl, InferAndRespond, Refine
-from outgrow.experiment import Stage
+from outgrow.config.select import RewardModel
+from outgrow.experiment import Stage, student_here
 from outgrow.graph.step import Json, Step
 from outgrow.judge.prompts import read_prompt
 from outgrow.parameters import dump, hints, reading_params, speaker_hints
@@ -89,12 +91,36 @@ def ratings_step(stage: Stage, name: str, judge: Judge, answers: Step, untouched
     return Step("ratings", function, params, inputs, hints=speaker_hints(stage.experiment, judge.by), label=label)
 
 
+def reward_step(stage: Stage, method: Method, select: RewardModel, inputs: Mapping[str, Step]) -> Step:
+    """The strong model as a judge of a method's labels, taught by where it agrees with them.
+
+    `inputs`: the `targets`, and what the `strong` model itself answers.
+    """
+    section = select.model or student_here(stage.experiment)
+    params = {"model": reading_params(section), "reward": dump(select, only=learned_by(select)), "seed": stage.seed}
+    label = f"{select.loss}, {method.name}, seed {stage.seed}"
+    function, known = "outgrow.train.reward:train_reward", {**stage.data, **inputs}
+    return Step("reward", function, params, known, hints=hints(stage.experiment, section), label=label)
+
+
+def learned_by(select: RewardModel) -> list[str]:
+    """What of a reward model's section changes what it says."""
+    taught = ["layer", "l2"] if select.adapt == "probe" else ["training", "lora"]
+    return ["adapt", "loss", "separate", "folds", "consistent", "otherwise", *taught]
+
+
 def gathered(stage: Stage, written: Mapping[str, Step]) -> Step:
     """Several sources' texts side by side."""
     inputs = {f"source.{name}": step for name, step in written.items()}
     params: dict[str, Json] = {"sources": list(written)}
-    label = f"{', '.join(written)}, seed {stage.seed}"
+    label = f"{', '.join(_called(name, step) for name, step in written.items())}, seed {stage.seed}"
     return Step("labels", "outgrow.supervise.gather:gather_texts", params, inputs, label=label)
+
+
+def _called(name: str, written: Step) -> str:
+    """A source for people: its name, and what was done with its texts since it wrote them."""
+    done = written.params.get("refiner", "" if written.name == "texts" else written.name)
+    return f"{name} ({done})" if done else name
 
 
 def trained(model: Step | None) -> dict[str, Step]:

@@ -20,7 +20,7 @@ from outgrow.graph.step import Json, Step
 from outgrow.method_rows import Part, method_named, parts_of, selection_of
 from outgrow.parameters import dump, hints, loss_params, reading_params, speaker_hints
 from outgrow.text_experiment import Labels, Voice, labels_for, scored_by, taught_by, trained_params
-from outgrow.text_steps import refined_step, scores_step, texts_step
+from outgrow.text_steps import refined_step, reward_step, scores_step, texts_step
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,8 @@ def _evidence(lesson: TextLesson, select: Select) -> dict[str, Step]:
     if isinstance(select, Agreement):
         return {"strong": strong_answers(lesson, select.strong)}
     if isinstance(select, RewardModel):
-        return {"reward": reward_step(lesson, select)}
+        inputs = {"targets": lesson.targets, "strong": strong_answers(lesson, select.strong)}
+        return {"reward": reward_step(stage, lesson.method, select, inputs)}
     if isinstance(select, Confidence) and select.by == "student":
         tables = {"labels": lesson.labels.texts}
         return {"scores": scores_step(stage, student_here(stage.experiment), None, STUDENT, tables)}
@@ -146,31 +147,6 @@ def strong_answers(lesson: TextLesson, refine: Refine) -> Step:
     """What the strong model itself answers to the items that the method's labels are about."""
     shown = None if refine.type == "self_bootstrap" else lesson.labels.texts
     return refined_step(lesson.stage, refine, STUDENT, shown)
-
-
-def reward_step(lesson: TextLesson, select: RewardModel) -> Step:
-    """The strong model as a judge of labels, taught by where it agrees with them."""
-    stage = lesson.stage
-    section = select.model or student_here(stage.experiment)
-    params = {"model": reading_params(section), "reward": dump(select, only=learned_by(select)), "seed": stage.seed}
-    inputs = {**stage.data, "targets": lesson.targets, "strong": strong_answers(lesson, select.strong)}
-    label = f"{select.loss}, {lesson.method.name}, seed {stage.seed}"
-    function = "outgrow.train.reward:train_reward"
-    return Step("reward", function, params, inputs, hints=hints(stage.experiment, section), label=label)
-
-
-def learned_by(select: RewardModel) -> list[str]:
-    """What of a reward model's section changes what it says."""
-    probe = select.adapt == "probe"
-    return [
-        "adapt",
-        "loss",
-        "separate",
-        "folds",
-        "consistent",
-        "otherwise",
-        *(["layer", "l2"] if probe else ["training", "lora"]),
-    ]
 
 
 # ---- preferences ----------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from outgrow.config.method import CrossEntropy, Method, SelfTraining, TrainingStage, Variant
 from outgrow.config.model import ModelSection
-from outgrow.config.select import Agreement, RandomRows, Select
+from outgrow.config.select import Agreement, RandomRows, RewardModel, Select
 from outgrow.experiment import (
     STUDENT,
     Stage,
@@ -28,6 +28,7 @@ from outgrow.experiment import (
 from outgrow.graph.step import Json, Step
 from outgrow.method_rows import Part, method_named, parts_of, selection_of
 from outgrow.parameters import dump, hints, loss_params
+from outgrow.text_steps import reward_step
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,12 @@ def taught_student(lesson: VoteLesson, trained: bool) -> Taught:
 def selected_votes(lesson: VoteLesson, select: Select) -> Step:
     """Some of a method's targets. The strong model's own votes are those of a student that has learned all of them."""
     evidence: dict[str, Step] = {}
-    if isinstance(select, Agreement):
+    if isinstance(select, Agreement | RewardModel):
         everything = replace(lesson, method=lesson.method.model_copy(update={"stages": [TrainingStage()]}))
         evidence = {"strong": taught_student(everything, trained=False).student}
+    if isinstance(select, RewardModel):
+        inputs = {"targets": lesson.targets, **evidence}
+        evidence = {"reward": reward_step(lesson.stage, lesson.method, select, inputs)}
     if isinstance(select, RandomRows) and select.size_of is not None:
         other = replace(lesson, method=method_named(lesson.stage.experiment, select.size_of))
         copied = selection_of(other.method)

@@ -82,6 +82,17 @@ def test_answers_without_slots_agree():
     same(text_oracle(task, weak), [1.0, 0.0, 0.0])
 
 
+def test_what_is_no_slots_agrees_with_nothing():
+    """Two texts that are not JSON have no slots either, and are no answer."""
+    task, rng = mixture(3, ("words",)), np.random.default_rng(0)
+    task = type(task)(task.name, task.kind, (), task.items, metric="slu_f1")
+    task.items.answers[:] = ["{}", "{}", "{}"]
+    weak = targets_of([("i0", "tea"), ("i1", "{}"), ("i2", "tea")], rng)
+    strong = answers_of({"i0": "tea", "i1": "tea", "i2": "{}"})
+    same(text_agreement(task, weak, strong), [0.0, 0.0, 0.0])
+    same(text_oracle(task, weak), [0.0, 1.0, 0.0])
+
+
 def test_what_is_not_known_has_no_score():
     task, rng = mixture(3, ("sums",)), np.random.default_rng(0)
     weak = targets_of([("i0", "5"), ("i1", "5")], rng)

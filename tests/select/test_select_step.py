@@ -263,9 +263,7 @@ def test_votes_are_selected_like_texts(votes):
     assert kept_rows(copied)[0]["kept"] == int(same.sum())
 
 
-def test_votes_have_no_reward_model_and_no_reader(votes):
+def test_votes_have_no_reader(votes):
     *_, selected = votes
-    with pytest.raises(ConfigError, match="a reward model reads texts"):
-        selected("a", type="reward_model", keep=HALF)
     with pytest.raises(ConfigError, match="a student reads texts"):
         selected("b", type="confidence", by="student", keep=HALF)

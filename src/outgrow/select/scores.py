@@ -10,9 +10,10 @@ Targets that are texts, and targets that are distributions over classes:
                  classes: 1 where the most probable class is gold
 
 An agreement has no direction, but some metrics have one (`contains`). Where a metric finds nothing to measure, because
-neither text has a slot, the texts agree. Both confidences are e to the minus surprise, within 0 … 1: the entropy of a
-writer over whole texts is out of reach, and −log p of the text that it wrote is an unbiased estimate of it where the
-text was drawn. A text that somebody took from a file is certain in every piece and says nothing by its confidence.
+neither text has a slot, two texts that say so agree; what cannot be read agrees with nothing. Both confidences are e
+to the minus surprise, within 0 … 1: the entropy of a writer over whole texts is out of reach, and −log p of the text
+that it wrote is an unbiased estimate of it where the text was drawn. A text that somebody took from a file is certain
+in every piece and says nothing by its confidence.
 """
 
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from scipy.special import xlogy
 from outgrow.data.task import Task
 from outgrow.errors import DataError
 from outgrow.labels import Targets, WeakLabels
+from outgrow.metrics.slu_f1 import parse_slots
 from outgrow.metrics.text_score import score_of
 from outgrow.texts import Candidate, TextTargets, WeakTexts
 
@@ -93,8 +95,13 @@ def _values(task: Task, items: Sequence[str], said: Sequence[str | None], wanted
     whose = None if task.items.capabilities is None else [names[row] for row in places]
     score = score_of(task)
     values = score.value(score.counts([one for _, one, _ in both], [other for *_, other in both], whose))
-    found[places] = np.where(np.isnan(values), 1.0, values)
+    found[places] = np.where(np.isnan(values), [_no_slots(one) and _no_slots(other) for _, one, other in both], values)
     return found
+
+
+def _no_slots(text: str) -> bool:
+    """Whether a text says that there is none, rather than nothing that can be read."""
+    return parse_slots(text) == []
 
 
 def one_source(texts: WeakTexts) -> WeakTexts:

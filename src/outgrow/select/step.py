@@ -4,7 +4,7 @@ What a selection goes by beside the targets comes as an input, by its type:
 
     agreement      `strong`    the strong model's own answers (classes: its votes)
     confidence     `scores`    `by: student`, texts only: what the student thinks of them
-    reward_model   `reward`    texts only: what the step `reward` says of these very targets
+    reward_model   `reward`    what the step `reward` says of these very targets
     random         `like`      another selection, whose size this one copies; without, `keep` says how many
 
 Gold and capabilities stand in the pool. The kept targets are as they were: same pieces, same weights.
@@ -34,6 +34,7 @@ from outgrow.select.scores import (
     vote_confidence,
     vote_oracle,
 )
+from outgrow.select.spoken import spoken_targets
 from outgrow.texts import TextTargets
 
 TARGETS = "targets.parquet"
@@ -72,13 +73,13 @@ def select_votes(job: Job, *, select: dict[str, Json], seed: int) -> None:
     task, targets = Task.load(job.inputs["pool"]), Targets.load(job.inputs["targets"] / TARGETS)
     columns = zip(targets.items, targets.probs, strict=True)
     rows = Rows.of(task, targets.items, [(item, probs.tobytes().hex()) for item, probs in columns], seed)
-    score = _vote_scores(job, task, targets, rows, select)
+    score, origin = _vote_scores(job, task, targets, rows, select)
     like = Targets.load(job.inputs["like"] / TARGETS).items if "like" in job.inputs else None
-    chosen = Chosen(select["type"], rows, score, _rule(task, rows, select, like))
+    chosen = Chosen(select["type"], rows, score, _rule(task, rows, select, like), origin)
     kept = chosen.kept()
     some = targets.keep(kept)
-    origin = (*targets.origin, *chosen.sentences(kept))
-    Targets(some.items, some.probs, some.weight, origin).save(job.out / TARGETS)
+    said = (*targets.origin, *chosen.sentences(kept))
+    Targets(some.items, some.probs, some.weight, said).save(job.out / TARGETS)
     _record(job, chosen, kept)
 
 
@@ -91,11 +92,7 @@ def _text_scores(
     """Of every row, and what had to be done otherwise."""
     match select["type"]:
         case "reward_model":
-            rewards = Rewards.load(job.inputs["reward"])
-            rewards.require(targets)
-            # Rewards order the rows even where probabilities are all but 1; a threshold is of the latter.
-            score = rewards.reward if select["keep"]["threshold"] is None else rewards.probability
-            return score, rewards.origin
+            return _rewards(job, targets, select)
         case "agreement":
             return text_agreement(task, targets, read_texts(job.inputs["strong"])), ()
         case "confidence":
@@ -106,19 +103,28 @@ def _text_scores(
     return _plain_scores(rows, select), ()
 
 
-def _vote_scores(job: Job, task: Task, targets: Targets, rows: Rows, select: dict[str, Json]) -> Scores:
+def _vote_scores(
+    job: Job, task: Task, targets: Targets, rows: Rows, select: dict[str, Json]
+) -> tuple[Scores, tuple[str, ...]]:
     match select["type"]:
         case "reward_model":
-            raise ConfigError(VOTES_LACK["reward_model"])
+            return _rewards(job, spoken_targets(task, targets), select)
         case "agreement":
-            return vote_agreement(targets, WeakLabels.load(job.inputs["strong"] / "strong.parquet"))
+            return vote_agreement(targets, WeakLabels.load(job.inputs["strong"] / "strong.parquet")), ()
         case "confidence":
             if select["by"] == "student":
                 raise ConfigError(VOTES_LACK["student"])
-            return vote_confidence(targets)
+            return vote_confidence(targets), ()
         case "oracle":
-            return vote_oracle(task, targets)
-    return _plain_scores(rows, select)
+            return vote_oracle(task, targets), ()
+    return _plain_scores(rows, select), ()
+
+
+def _rewards(job: Job, targets: TextTargets, select: dict[str, Json]) -> tuple[Scores, tuple[str, ...]]:
+    """Rewards order the rows even where probabilities are all but 1; a threshold is of the latter."""
+    rewards = Rewards.load(job.inputs["reward"])
+    rewards.require(targets)
+    return rewards.reward if select["keep"]["threshold"] is None else rewards.probability, rewards.origin
 
 
 def _plain_scores(rows: Rows, select: dict[str, Json]) -> Scores:

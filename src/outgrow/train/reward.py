@@ -24,14 +24,15 @@ from scipy.special import expit
 from outgrow.combine.make_texts import read_texts
 from outgrow.data.task import Split, Task
 from outgrow.graph.step import Job, Json
-from outgrow.labels import INSTEAD
+from outgrow.labels import INSTEAD, Targets, WeakLabels
 from outgrow.metrics.auroc import auroc
 from outgrow.models.talk import Prompt, asked
 from outgrow.models.unfit import NAMED
 from outgrow.select.comparisons import Sample, compare
 from outgrow.select.rewards import Rewards
 from outgrow.select.scores import text_confidence
-from outgrow.texts import TextTargets
+from outgrow.select.spoken import spoken_labels, spoken_targets, spoken_task
+from outgrow.texts import TextTargets, WeakTexts
 from outgrow.train.reward_plan import WHOLE, Material, Plan, Settings, gaps_of, plans_of, samples_of
 from outgrow.train.reward_plane import save_plane
 from outgrow.train.reward_probe import ProbeLearner, answer_vectors, penalties
@@ -39,7 +40,7 @@ from outgrow.train.reward_samples import Learned, Learner, Readable
 
 
 def train_reward(job: Job, *, model: dict[str, Json], reward: dict[str, Json], seed: int) -> None:
-    """Inputs `pool`, `split`, `targets` and `strong`, the strong model's own answers as `WeakTexts` of one source.
+    """Inputs `pool`, `split`, `targets` and `strong`, the strong model's own answers (or votes) as one source's.
 
     Writes `rewards.parquet` (`select.rewards.Rewards`), `reward.json`, `metrics.jsonl` and, of a probe, `vectors.npy`:
     where the answers lie on the plane of their two principal components, row by row of the targets.
@@ -55,9 +56,9 @@ def train_reward(job: Job, *, model: dict[str, Json], reward: dict[str, Json], s
         StepFailed: a loss that is not finite, or too little memory.
     """
     settings = Settings(**reward)
-    task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
-    targets = TextTargets.load(job.inputs["targets"] / "targets.parquet")
-    found = compare(task, targets, read_texts(job.inputs["strong"]), settings.consistent)
+    split = Split.load(job.inputs["split"])
+    task, targets, strong = heard(job)
+    found = compare(task, targets, strong, settings.consistent)
     material = Material.of(task, targets, found, settings)
     prompts = {task.items.ids[row]: asked(task.items.prompts[row], model["system"]) for row in split.strong.tolist()}
     verdict = judge(job, settings, model, material, prompts, seed)
@@ -68,6 +69,15 @@ def train_reward(job: Job, *, model: dict[str, Json], reward: dict[str, Json], s
     (job.out / "reward.json").write_text(json.dumps(_record(material, verdict, settings), indent=1))
     lines = (json.dumps(line) + "\n" for line in verdict.metrics)
     (job.out / "metrics.jsonl").write_text("".join(lines))
+
+
+def heard(job: Job) -> tuple[Task, TextTargets, WeakTexts]:
+    """The task, the targets and the strong model's answers; votes as what they say (`select/spoken.py`)."""
+    task, path = Task.load(job.inputs["pool"]), job.inputs["targets"] / "targets.parquet"
+    if task.kind == "generate":
+        return task, TextTargets.load(path), read_texts(job.inputs["strong"])
+    votes = WeakLabels.load(job.inputs["strong"] / "strong.parquet")
+    return spoken_task(task), spoken_targets(task, Targets.load(path)), spoken_labels(task, votes)
 
 
 @dataclass(frozen=True)

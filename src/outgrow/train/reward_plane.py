@@ -28,11 +28,11 @@ def save_plane(folder: Path, vectors: Sequence[Float[np.ndarray, "dim"] | None])
 
 
 def principal_plane(vectors: Float[np.ndarray, "row dim"]) -> tuple[Float[np.ndarray, "row 2"], list[float]]:
-    """Coordinates along the two directions of the largest variance, and the share of all variance along each."""
+    """Coordinates along the two directions of the largest variance, and the share of all variance along each; `dim` is at least 2."""
     centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
     moments = centred.T @ centred
     dim = len(moments)
-    variance, axes = eigh(moments, subset_by_index=[max(0, dim - 2), dim - 1])
+    variance, axes = eigh(moments, subset_by_index=[dim - 2, dim - 1])
     axes = axes[:, ::-1] * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])[::-1]
     total = float(np.trace(moments))
     shares = [float(one) / total if total > 0 else 0.0 for one in variance[::-1]]
