@@ -110,6 +110,7 @@ def test_a_bad_value_gets_one_sentence_and_exit_code_2(word: str, said: str, tmp
 def test_a_recipe_is_copied_with_the_data_it_names(tmp_path: Path) -> None:
     done = outgrow(tmp_path, "examples", "cp", "own_data", "mine.yaml")
     assert done.returncode == 0
+    assert done.stdout.splitlines() == ["mine.yaml", "data/tickets.csv", "Next: outgrow run mine.yaml"]
     assert (tmp_path / "data" / "tickets.csv").read_bytes() == (ROOT / "examples/data/tickets.csv").read_bytes()
     shown = outgrow(tmp_path, "data", "show", "mine.yaml", "--n", "1", "--json")
     assert json.loads(shown.stdout)["items"]
@@ -118,6 +119,33 @@ def test_a_recipe_is_copied_with_the_data_it_names(tmp_path: Path) -> None:
 def test_a_table_of_other_settings_comes_with_a_warning(tmp_path: Path) -> None:
     folder = copy(tmp_path)
     assert outgrow(folder, "show", FILE).stderr == ""
-    other = outgrow(folder, "show", FILE, "seeds=0,1", "bootstrap=100")
+    other = outgrow(folder, "show", FILE, "seeds=0,1", "bootstrap=100", "task.sizes.test=120", "threads=2")
     assert "holds the report of other settings (seeds, bootstrap)" in other.stderr
     assert other.stdout == outgrow(folder, "show", FILE).stdout
+
+
+def test_a_table_is_shown_without_a_warning_to_whoever_names_the_study_alone(tmp_path: Path) -> None:
+    """Also where the run before had more to say than its name."""
+    folder = copy(tmp_path)
+    file = folder / FILE
+    file.write_text(file.read_text().replace("bootstrap: 200", "bootstrap: 100"))
+    assert outgrow(folder, "show", FILE, "name=small").stderr == ""
+    assert "other settings (methods.0)" in outgrow(folder, "show", FILE, "methods.0=product").stderr
+
+
+def test_a_recipe_that_is_not_here_is_told_how_to_come_here(tmp_path: Path) -> None:
+    done = outgrow(tmp_path, "run", "persona_laptop")
+    assert done.returncode == 2
+    assert "`outgrow examples cp persona_laptop` puts that recipe here" in done.stderr
+    assert "Next: outgrow simulate theory" in outgrow(tmp_path, "examples", "cp", "theory_mixture").stdout
+    for verb in ("run", "show", "plan"):
+        assert (
+            "is a simulation, which `outgrow simulate` runs and shows"
+            in outgrow(tmp_path, verb, "theory_mixture.yaml").stderr
+        )
+
+
+def test_a_plan_finds_a_column_that_is_not_there(tmp_path: Path) -> None:
+    done = outgrow(tmp_path, "plan", str(own_data(tmp_path, GOOD, label="lable")))
+    assert done.returncode == 2
+    assert "there is no column `lable` (task.columns.label); did you mean `label`?" in done.stderr

@@ -32,14 +32,15 @@ TEXTS: dict[str, Any] = {
     "methods": ["naive", {"preset": "icl", "refine": {"by": {**FAR, "key": "REFINER_KEY"}}}],
     "judges": {"jury": {"by": {**FAR, "key": "JURY_KEY"}, "scales": {"style": [1, 10]}}},
 }
+ARC = {"name": "arc_easy", "source": "bundled", "sizes": SIZES}
 KINDS = {
     "classify": VOTES,
-    "choose": {**VOTES, "task": {"name": "arc_easy", "source": "bundled", "sizes": SIZES}, "student": {"model": "bundled:smollm2-135m@2"}},
-    "binary": {**VOTES, "task": {"name": "arc_easy", "source": "bundled", "form": "binary", "sizes": SIZES}},
-    "text": {**TEXTS, "task": {"name": "arc_easy", "source": "bundled", "form": "text", "sizes": SIZES}},
+    "choose": {**VOTES, "task": {**ARC, "form": "native"}, "student": {"model": "bundled:smollm2-135m@2"}},
+    "binary": {**VOTES, "task": {**ARC, "form": "binary"}},
+    "text": {**TEXTS, "task": {**ARC, "form": "text"}},
     "generate": TEXTS,
     "tuned by its provider": {**TEXTS, "student": {**FAR, "fine_tuning": {}}},
-}  # fmt: skip
+}
 
 
 def plan(study: dict[str, Any], folder: Path, *words: str) -> outgrow.Plan:
@@ -88,7 +89,7 @@ def test_the_last_line_says_what_its_numbers_mean(tmp_path: Path) -> None:
     total = next(line for line in text.splitlines() if " steps: " in line)
     assert "on this machine class, one after another;" in total
     assert re.search(r"; at most \d+\.\d\d in the currency of `prices`; ", total)
-    assert "; unknown (?): 1 new steps whose model is behind a server. Nothing was executed." in total
+    assert "; unknown (?): 1 new step whose model is behind a server. Nothing was executed." in total
     absent = plan_text(plan({**TEXTS, "student": {"model": "org/not-here", "adapt": "lora"}}, tmp_path))
     assert re.search(r"unknown \(\?\): \d+ new steps whose model is not on this machine", absent)
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from functools import cache
 from pathlib import Path
@@ -55,6 +56,10 @@ def test_the_page_is_whole_and_needs_no_network() -> None:
     assert page.count("<svg") == 2
     assert page.count("<table") == 2
     assert "$" not in page
+    tiles = re.findall(r'tile-title">(\w+)<.*?tile-what">(?:\d+ |no )(\w+)<', page, re.DOTALL)
+    assert dict(tiles) == {
+        "bootstrapping": "labels", "naive": "labels", "refinement": "demonstrations", "oracle": "labels"
+    }  # fmt: skip
 
 
 def test_the_figure_is_an_image_whose_parts_lie_inside_of_it() -> None:

@@ -72,11 +72,11 @@ def test_another_setting_of_one_supervisor_reruns_what_hangs_on_it_and_nothing_e
     assert Counter(executed(folder, told)) == Counter(
         [
             "supervisor a, seed 0",
-            "labels words, a, b",
-            "labels a",
-            "targets single",
-            "targets keep_all",
-            "targets vote",
+            "labels words, a, b, seed 0",
+            "labels a, seed 0",
+            "targets single of a, seed 0",
+            "targets keep_all of words, a, b, seed 0",
+            "targets vote of words, a, b, seed 0",
             *(f"student {name}, seed 0" for name in taught),
             *(f"student {name} + self-training, seed 0" for name in taught),
         ]
@@ -148,7 +148,7 @@ def test_damaged_results_are_made_again_with_a_warning_and_change_nothing(tmp_pa
         assert what in warning
         assert "computed again" in warning
     assert Counter(executed(folder, told)) == Counter(
-        ["supervisor a, seed 0", "student naive, seed 0", "labels words, a, b"]
+        ["supervisor a, seed 0", "student naive, seed 0", "labels words, a, b, seed 0"]
     )
     assert report_bytes(folder) == report_bytes(finished()[0])
 

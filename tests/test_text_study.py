@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from outgrow.config.decoding import Decoding
 from outgrow.config.read import read_experiment
 from outgrow.errors import ConfigError
 from outgrow.study import Study, build_study
@@ -118,6 +119,11 @@ def test_evidential_defaults_belong_to_the_kind_of_task(small: dict[str, Any]) -
         ("methods.4.preference.weights={c: 1}", "preference.weights: no supervisor `c`"),
         ("self_training.harden=balanced", "self_training.harden"),
         ("labelling.candidates=9", "labelling.candidates: a search of 5 beams"),
+        ("methods=[{preset: icl, refine: {fixed: 4}}]", "refine.fixed: 4 demonstrations are all 4 labels; name fewer"),
+        (
+            "methods=[{preset: agreement, stages: [{select: {type: agreement, strong: {type: icl, fixed: 5}}}]}]",
+            "select.strong.fixed: 5 demonstrations are all 4 labels",
+        ),
     ],
 )
 def test_what_texts_cannot_have_is_said_before_anything_runs(small: dict[str, Any], word: str, said: str) -> None:
@@ -125,6 +131,47 @@ def test_what_texts_cannot_have_is_said_before_anything_runs(small: dict[str, An
         build(small, word)
     assert said in str(caught.value)
     assert "task `mine` is of kind *generate*" in str(caught.value)
+
+
+def test_own_data_without_a_kind_is_told_to_name_it(small: dict[str, Any]) -> None:
+    del small["task"]["kind"]
+    metric = (
+        "task.metric is for tasks of kind `generate`; `mine` is classify: remove it, or set task.kind to `generate`"
+    )
+    with pytest.raises(ConfigError) as caught:
+        build(small, "task.metric=contains")
+    assert str(caught.value) == metric
+    with pytest.raises(ConfigError, match=r"task\.columns\.key is for .* set task.kind to `generate`"):
+        build(small, "task.columns.key=completion")
+    word = "measures={arr: {type: rule, pattern: Arr}}"
+    with pytest.raises(ConfigError, match=r"measures: .* remove them, or set task\.kind to `generate`"):
+        build(small, word, "task.columns={text: prompt, label: completion}")
+    build(small, word, "task.kind=generate", "task.metric=contains", "task.columns.key=completion")
+
+
+def test_of_a_mixture_every_capability_must_keep_labels_beside_the_demonstrations() -> None:
+    study = {**copy.deepcopy(SMALL), "methods": [{"preset": "icl", "refine": {"fixed": 3}}]}
+    sets = {"many": {"name": "sums", "sizes": {"strong": 4}}, "few": {"name": "tales", "sizes": {"strong": 3}}}
+    study["task"] = {"name": "both", "capabilities": sets, "sizes": {"weak": 4, "strong": 4, "test": 4}}
+    with pytest.raises(ConfigError, match=r"refine\.fixed: 3 demonstrations are all 3 labels of `few`"):
+        build(study)
+    build(study, "task.capabilities.few.sizes.strong=4")
+
+
+def test_the_strong_model_writes_as_the_supervisors_do_but_greedily(small: dict[str, Any]) -> None:
+    small["methods"] = ["infer_and_respond", "agreement"]
+    words = ["labelling={beams: 3, candidates: 2, max_new_tokens: 9}", "variants=[plain]"]
+
+    def decodings(*more: str) -> list[dict[str, Any]]:
+        return [step.params["decoding"] for step in build(small, *words, *more).steps if step.name == "refined"]
+
+    greedy = {**Decoding(beams=1, candidates=1).model_dump(), "max_new_tokens": 9}
+    assert decodings() == [greedy] * 3
+    assert decodings("labelling={sample: true, stop: [x]}") == [{**greedy, "max_new_tokens": 64, "stop": ["x"]}] * 3
+    own = decodings("methods.0.refine.decoding={beams: 2, candidates: 1}")
+    assert [one["max_new_tokens"] for one in own] == [64, 64, 9]
+    named = [step.params["naming"] for step in build(small, *words).steps if step.name == "refined"]
+    assert [one and one["max_new_tokens"] for one in named] == [64, 64, None]
 
 
 @pytest.mark.parametrize(

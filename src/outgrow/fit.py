@@ -6,10 +6,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
+from outgrow.config.combine import JointDecoding, KeepAll, SingleSource
 from outgrow.config.decoding import Decoding
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import Evidential, JointDecoding, KeepAll, Method, SingleSource
+from outgrow.config.method import Evidential, Method
 from outgrow.config.model import ModelSection, NgramSection, Supervisor
 from outgrow.config.refine import Icl, InferAndRespond, Refine
 from outgrow.config.select import Agreement, RewardModel

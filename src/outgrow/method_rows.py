@@ -7,8 +7,9 @@ Some methods stand for several rows: `single` that names no supervisor for one p
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from outgrow.config.combine import SingleSource
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import Loss, Method, SingleSource, TrainingStage
+from outgrow.config.method import Loss, Method, TrainingStage
 from outgrow.config.select import Capability, Select
 
 

@@ -6,8 +6,9 @@ from typing import Literal
 
 from outgrow import text_experiment as texts
 from outgrow import text_students
+from outgrow.config.combine import SingleSource
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import Method, SingleSource, Variant
+from outgrow.config.method import Method, Variant
 from outgrow.data.kind import kind_of
 from outgrow.data.own import require_columns
 from outgrow.experiment import (

@@ -12,9 +12,10 @@ its own or others', is a table of `WeakTexts`.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from outgrow.config.combine import JointDecoding
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import JointDecoding, Method
+from outgrow.config.method import Method
 from outgrow.config.model import ModelSection, Speaker
 from outgrow.config.refine import Refine
 from outgrow.experiment import STUDENT, Stage, noised

@@ -39,7 +39,7 @@ def scores_step(
     """What a model thinks of all texts in `tables`."""
     params = {"model": reading_params(section), "name": name}
     inputs = {"pool": stage.pool, **trained(model), **{f"texts.{key}": table for key, table in tables.items()}}
-    label = f"by {name}, seed {stage.seed}"
+    label = f"by {name} on {', '.join(tables)}, seed {stage.seed}"
     function = "outgrow.supervise.score:score_texts"
     return Step("scores", function, params, inputs, hints=hints(stage.experiment, section), label=label)
 

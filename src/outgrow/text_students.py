@@ -54,7 +54,7 @@ def text_lesson(stage: Stage, method: Method, heard: Mapping[str, Voice]) -> Tex
     inputs = {"pool": stage.pool, "labels": labels.texts, **_scored(labels.scores)}
     params: dict[str, Json] = {"combine": dump(method.combine)}
     function = "outgrow.combine.make_texts:make_text_targets"
-    label = f"{method.combine.type}, seed {stage.seed}"
+    label = f"{method.combine.type} of {labels.texts.label}"
     targets = Step("targets", function, params, inputs, label=label)
     return TextLesson(stage, method, heard, labels, targets)
 

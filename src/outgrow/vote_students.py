@@ -63,7 +63,7 @@ def targets_step(stage: Stage, labels: Step, method: Method) -> Step:
     """What the student of this method learns."""
     params = {"combine": dump(method.combine)}
     inputs = {**stage.data, "labels": labels}
-    label = f"{method.combine.type}, seed {stage.seed}"
+    label = f"{method.combine.type} of {labels.label}"
     return Step("targets", "outgrow.combine.make:make_targets", params, inputs, label=label)
 
 

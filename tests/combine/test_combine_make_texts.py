@@ -12,7 +12,7 @@ from outgrow.combine.joint_decoding import joint_decoding
 from outgrow.combine.keep_texts import keep_all_texts, single_text
 from outgrow.combine.make_texts import make_pairs, make_text_gold, make_text_targets
 from outgrow.combine.prefer import prefer
-from outgrow.config.method import JointDecoding, KeepAll, SingleSource
+from outgrow.config.combine import JointDecoding, KeepAll, SingleSource
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import ConfigError, DataError
 from outgrow.graph.step import Job

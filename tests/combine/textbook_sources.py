@@ -42,6 +42,11 @@ def permuted(labels, sources=None, classes=None):
     return WeakLabels(labels.items, names, labels.probs[:, sources][:, :, classes])
 
 
+def elsewhere(labels):
+    """The same votes on items of other names, as those of anchors are."""
+    return WeakLabels([f"known-{name}" for name in labels.items], labels.sources, labels.probs)
+
+
 def by_item(targets):
     """Item → its collapsed distribution."""
     collapsed = targets.collapse()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from outgrow.config.method import Evidential
 from outgrow.config.read import dump_experiment, presets, read_experiment
+from outgrow.config.recipes import where_to_start
 from outgrow.errors import ConfigError, OutgrowError
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").rglob("*.yaml"))
@@ -138,14 +139,122 @@ def test_capabilities_are_read_with_their_paths_and_sizes(tmp_path: Path) -> Non
         ("task.capabilities.maths.resplit=false", "task.capabilities.maths.resplit: unknown key"),
         ("task.capabilities.new.path=x", "task.capabilities.new.name: is required"),
         ("task.capabilities.a/b={name: sums}", "task.capabilities.a/b: string should match pattern"),
-        ("task.capabilities=3", "task.capabilities: "),
-        ("task.capabilities.maths=3", "task.capabilities.maths: "),
+        ("task.capabilities=3", "task.capabilities: write names with their values, such as `capabilities: {NAME: …}`"),
+        ("task.capabilities.maths=3", "task.capabilities.maths: write a section, such as `maths: {name: …}`, not 3"),
     ],
 )
 def test_a_mistake_in_a_capability_is_told_with_its_whole_key(word: str, said: str) -> None:
     with pytest.raises(ConfigError) as error:
         read_experiment(MIXED, [word])
     assert said in str(error.value)
+
+
+FAR = {"type": "endpoint", "model": "far", "url": "http://127.0.0.1:8000/v1"}
+WRITTEN = {
+    **GOOD,
+    "supervisors": {"far": FAR},
+    "methods": ["icl"],
+    "judges": {"jury": {"by": FAR, "scales": {"style": [1, 10]}}},
+    "measures": {"arr": {"type": "rule", "pattern": "^Arr"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("supervisors.far.budget=1000", "supervisors.far.budget: write `budget: {tokens: 1000}`, not 1000"),
+        ("supervisors.far.budget.money=5", "supervisors.far: budget.money: needs `prices`"),
+        ("supervisors.far.url=http://127.0.0.1:8000", "supervisors.far.url: write the address up to `/v1`, such as"),
+        ("supervisors.far.url=http://127.0.0.1:8000/", "write the address up to `/v1`"),
+        ("supervisors.far.url=http://h/v1/chat/completions", "write the address up to `/v1`"),
+        ("supervisors.far.url=127.0.0.1:8000/v1", "write the address up to `/v1`"),
+        ("supervisors.far.key=sk-secret", "supervisors.far.key: write the name of the environment variable"),
+        ("judges.jury.scales={content: 10}", "jury.scales: content: write the lowest and the highest rating, such as"),
+        ("judges.jury.scales={style: [10, 1]}", "`style: [1, 10]`, not [10, 1]"),
+        ("judges.jury.scales={style: [1, .inf]}", "style: write the lowest and the highest rating"),
+        ("judges.jury.scales=[warmth]", "such as `scales: {warmth: [1, 10]}`"),
+        ("judges.jury.scales={}", "such as `scales: {content: [1, 10]}`"),
+        ("judges.jury.by=host", "judges.jury.by: write `by: {model: host}`, not 'host'"),
+        ("judges.jury=3", "judges.jury: write a section, such as `jury: {by: …}`, not 3"),
+        ("methods.0.refine=icl", "methods.0.refine: write `refine: {type: icl}`, not 'icl'"),
+        ("methods.0.refine=alone", "refine: write a section, such as `refine: {type: …}`; known: `icl`, `infer_and"),
+        ("methods.0.refine.by=far", "write `by: {model: far}`, not 'far'"),
+        ("methods.0.refine={batch: 4}", "methods.0.refine: needs a `type`; known: `icl`, `infer_and_respond`"),
+        ("methods.0.refine.type=icll", "methods.0.refine.type: `icll` is unknown; did you mean `icl`?"),
+        ("measures.arr.pattern=(", "measures.arr.pattern: `(` is no regular expression (missing ), unterminated"),
+        ("supervisors={}", "supervisors: has 0 entries; give at least 1"),
+        ("methods=[3]", "methods.0: write a section, such as `{name: …}`, not 3"),
+        ("task=tales", "task: write `task: {name: tales}`, not 'tales'"),
+        ("student=true", "student: write a section, such as `student: {model: …}`, not True"),
+    ],
+)
+def test_a_value_of_the_wrong_form_comes_with_the_right_one(word: str, said: str) -> None:
+    read_experiment(WRITTEN)
+    with pytest.raises(ConfigError) as error:
+        read_experiment(WRITTEN, [word])
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "alue error" not in str(error.value)
+    assert "sk-secret" not in str(error.value).replace(word, "")
+
+
+def test_a_key_goes_to_openai_by_itself_and_to_nobody_else() -> None:
+    def key(url: str, **more: object) -> str | None:
+        study = {**GOOD, "supervisors": {"far": {**FAR, "url": url, **more}}}
+        section = read_experiment(study).supervisors["far"]
+        assert read_experiment(yaml.safe_load(dump_experiment(read_experiment(study)))).supervisors["far"] == section
+        return section.key
+
+    assert key("https://api.openai.com/v1") == key("https://API.openai.com:443/v1/") == "OPENAI_API_KEY"
+    assert key("https://api.openai.com/v1", key="MINE") == key("https://elsewhere.org/v1", key="MINE") == "MINE"
+    for other in ("http://127.0.0.1:8000/v1", "https://api.openai.com.evil.org/v1", "https://evil.org/api.openai.com"):
+        assert key(other) is None
+
+
+def test_every_file_that_a_study_names_is_seen_from_its_own_folder(tmp_path: Path) -> None:
+    asked = {"type": "icl", "prompts": "asked"}
+    study = {
+        **WRITTEN,
+        "task": {"name": "both", "capabilities": {"path": {"name": "own", "path": "~/own.csv"}}},
+        "methods": [
+            {"preset": "icl", "refine": {"prompts": "mine"}},
+            {"preset": "agreement", "stages": [{"select": {"type": "agreement", "strong": asked}}]},
+        ],
+        "judges": {
+            "prompt": {**WRITTEN["judges"]["jury"], "prompt": "/whole/rate.txt"},
+            "b": WRITTEN["judges"]["jury"],
+        },
+    }
+    path = tmp_path / "x.yaml"
+    path.write_text(yaml.safe_dump(study))
+    found = read_experiment(path, ["judges.b.prompt=rate.txt"])
+    assert found.task.capabilities["path"].path == Path("~/own.csv").expanduser()
+    assert found.methods[0].refine.prompts == tmp_path / "mine"
+    assert found.methods[1].stages[0].select.strong.prompts == tmp_path / "asked"
+    assert found.judges["prompt"].prompt == Path("/whole/rate.txt")
+    assert found.judges["b"].prompt == tmp_path / "rate.txt"
+
+
+def test_prices_make_a_budget_of_money_bind() -> None:
+    priced = read_experiment(WRITTEN, ["supervisors.far.prices.output=2", "supervisors.far.budget.money=5"])
+    assert priced.supervisors["far"].budget.money == 5
+    with pytest.raises(ConfigError, match=r"budget\.money: needs `prices`"):
+        read_experiment(WRITTEN, ["supervisors.far.prices.training=2", "supervisors.far.budget.money=5"])
+
+
+def test_a_change_without_a_type_is_of_the_named_rows_own_section() -> None:
+    rows = [
+        {"preset": "icl", "refine": {"batch": 4}},
+        {"preset": "bayesian", "loss": {"kl_weight": 0.5}},
+        {"preset": "bayesian_mixed", "loss": {"type": "evidential"}},
+        {"preset": "self_bootstrap", "name": "other", "refine": {"type": "icl"}},
+    ]
+    icl, bayesian, mixed, other = read_experiment({**GOOD, "methods": rows}).methods
+    assert (icl.refine.type, icl.refine.batch) == ("icl", 4)
+    assert (bayesian.loss.type, bayesian.loss.kl_weight) == ("evidential", 0.5)
+    assert mixed.loss.kl is None, "with a type the section is a new one"
+    assert other.refine.type == "icl"
+    assert presets()["icl"] == {"refine": {"type": "icl"}}
 
 
 def test_a_mistake_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
@@ -181,6 +290,12 @@ def test_a_damaged_file_gets_a_sentence(tmp_path: Path, content: bytes, said: st
 def test_a_missing_file_says_where_to_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="examples ls"):
         read_experiment(tmp_path / "absent.yaml")
+    for name in ("persona_laptop", "persona_laptop.yaml", "examples/persona_laptop.yaml"):
+        assert where_to_start(Path(name)) == "`outgrow examples cp persona_laptop` puts that recipe here"
+    assert "cp ablations/weights`" in where_to_start(Path("ablations/weights"))
+    (tmp_path / "mine.yaml").write_text("name: x")
+    with pytest.raises(ConfigError, match=r"no such file; did you mean `.*mine\.yaml`\?"):
+        read_experiment(tmp_path / "mine")
 
 
 JSON = st.recursive(

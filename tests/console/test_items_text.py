@@ -77,6 +77,27 @@ def test_as_text_and_as_json(experiment):
     assert "tokens" not in look_at_items("errands", [], 1, None)["shown"][0]
 
 
+def test_a_mixture_is_told_capability_by_capability(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        "name: shown\n"
+        "task: {name: two, capabilities: {maths: {name: sums}, stories: {name: tales}}}\n"
+        f"supervisors: {{a: {{model: '{MODEL}', adapt: lora}}}}\n"
+        f"student: {{model: '{MODEL}', adapt: lora}}\n"
+        "methods: [naive]\n"
+    )
+    seen = look_at_items(str(path), [], 4, None)
+    assert json.loads(json.dumps(seen)) == seen
+    assert [item["id"].partition("/")[0] for item in seen["shown"]].count("maths") == 2
+    text = items_text(seen)
+    assert text.startswith(
+        "two: generate, 6000 items, measured by macro\n"
+        "maths: 2000 train and 1000 test items, measured by answer_match\n"
+        "stories: 2000 train and 1000 test items, measured by exact_match\n"
+    )
+    assert look_at_items("errands", [], 1, None)["capabilities"] == []
+
+
 def test_static_embeddings_cannot_write():
     with pytest.raises(ConfigError, match="has static embeddings and cannot write"):
         look_at_items("errands", [], 1, "bundled:wordllama")

@@ -1,11 +1,15 @@
 """The user's own data: the column mapping, the reading of labels, and what is said about bad input."""
 
+import gzip
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from outgrow.config.task import Columns, TaskSection
 from outgrow.data.load import load_task
+from outgrow.data.own import require_columns
 from outgrow.errors import ConfigError, DataError
 
 TEXTS = ["good film", "bad film", "fine film", "awful film", "no film", "so-so film"]
@@ -166,6 +170,48 @@ def test_bad_input_is_named(path, rows, columns, section, message):
 def test_bad_settings_are_named(path, columns, section, message):
     with pytest.raises(ConfigError, match=message):
         own(path, reviews("ababa"), columns, **section)
+
+
+def planned(path, content, suffix, **columns):
+    path = path.with_suffix(suffix)
+    path.write_bytes(gzip.compress(content.encode()) if suffix.endswith(".gz") else content.encode())
+    require_columns(TaskSection(name="mine", path=path, kind="generate", columns=Columns(**columns)))
+
+
+LINES = '{"prompt": "p1", "completion": "c1"}\n{"prompt": "p2", "completion": "c2", "k": "b"}\n'
+TABLE = "prompt,completion,k\np1,c1,b\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "suffix"),
+    [(LINES, ".jsonl"), (f"[{LINES.strip().replace(chr(10), ',')}]", ".json"), (TABLE, ".csv"), (TABLE, ".csv.gz")],
+    ids=["jsonl", "json", "csv", "csv.gz"],
+)
+def test_wrong_columns_are_told_by_a_plan(path, content, suffix):
+    planned(path, content, suffix, key="k")
+    with pytest.raises(DataError, match=r"no column `lable` \(task\.columns\.label\)"):
+        planned(path, content, suffix, label="lable")
+    with pytest.raises(DataError, match=r"no column `kk` \(task\.columns\.key\); did you mean `k`\?"):
+        planned(path, content, suffix, key="kk")
+    with pytest.raises(DataError, match=r"no column `topic` \(task\.columns\.text\)"):
+        planned(path, content, suffix, text="{prompt} {topic}")
+
+
+def test_of_a_table_only_the_first_line_is_read_and_of_parquet_no_row(path):
+    planned(path, TABLE + "not,as,many,cells\n" * 3, ".csv", label="completion")
+    pq.write_table(pa.table({"prompt": ["p"], "completion": ["c"]}), path.with_suffix(".parquet"))
+    section = TaskSection(name="mine", path=path.with_suffix(".parquet"), kind="generate")
+    require_columns(section)
+    with pytest.raises(DataError, match="no column `text`"):
+        require_columns(section.model_copy(update={"kind": None}))
+
+
+def test_wrong_columns_of_a_capability_are_told_with_its_name(path):
+    path.write_text(LINES)
+    one = {"name": "mine", "path": path, "kind": "generate", "columns": {"label": "lable"}}
+    task = TaskSection.model_validate({"name": "both", "capabilities": {"sums": {"name": "sums"}, "own": one}})
+    with pytest.raises(DataError, match=r"capability `own`: .* \(task\.capabilities\.own\.columns\.label\)"):
+        require_columns(task)
 
 
 def test_known_tasks_refuse_the_keys_of_own_data(path):

@@ -142,5 +142,9 @@ def test_a_prompt_of_ones_own_must_have_its_fields(tmp_path: Path) -> None:
     path.write_text("Rate it")
     with pytest.raises(ConfigError, match=r"does not say where the `\{answer\}` goes"):
         read_prompt("rate", path)
-    path.write_text("Rate {answer}")
-    assert read_prompt("rate", path) == "Rate {answer}"
+    path.write_text("Rate {answer} by {scales}")
+    with pytest.raises(ConfigError, match=r"mine\.txt: does not say how to write a rating; add `\{example\}`"):
+        read_prompt("rate", path)
+    for whole in ("Rate {answer}: {example}", "Rate {answer} from 1 to 10, such as [[7]]"):
+        path.write_text(whole)
+        assert read_prompt("rate", path) == whole

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fresh import SEEDS
-from outgrow.metrics.readable import can_tell, is_readable
+from outgrow.metrics.readable import answer_in, can_tell, chosen_option, is_readable
 from outgrow.metrics.slu_f1 import parse_slots
 from outgrow.metrics.text_answers import TEXT_METRICS
 
@@ -86,3 +86,34 @@ def test_a_right_answer_can_be_read(seed):
         if can_tell("answer_match", gold) and TEXT_METRICS["answer_match"]([said], [gold])[0]:
             assert is_readable("answer_match", said, gold)
         assert is_readable("slu_f1", said, gold) is (parse_slots(said) is not None)
+
+
+@pytest.mark.parametrize(
+    ("metric", "text", "allowed", "answer"),
+    [
+        ("exact_match", " SALT  water", OPTIONS, 0),
+        ("exact_match", "salt water it is", OPTIONS, None),
+        ("contains", "it is a b, I think", OPTIONS, 2),
+        ("contains", "neither", OPTIONS, None),
+        ("answer_match", "so it is 1,200.0", [], "1200"),
+        ("answer_match", "I do not know", [], None),
+        ("math_match", r"hence \boxed{x+1}", [], "x+1"),
+        ("token_f1", " The  House", [], "the house"),
+        ("slu_f1", '{"a": "b"}', [], '{"a": "b"}'),
+    ],
+)
+def test_which_answer_a_text_gives(metric, text, allowed, answer):
+    assert answer_in(metric, text, allowed) == answer
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_answer_is_one_of_the_options_just_if_it_can_be_read(seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(50):
+        allowed = [str(one) for one in rng.choice(["Soil", "soil ", "salt", "air", "a lot of air"], 3, replace=False)]
+        text = str(rng.choice(["SOIL", "air", "salt air", "a lot of air", "fire"]))
+        for metric in ("exact_match", "contains", "token_f1"):
+            found = chosen_option(metric, text, allowed)
+            values = TEXT_METRICS[metric]([text] * 3, allowed)
+            assert found == (None if not values.any() else int(np.flatnonzero(values)[0]))
+            assert is_readable(metric, text, allowed[0], allowed) == (found is not None)

@@ -80,10 +80,50 @@ def test_what_stays_broken_is_named_and_only_that_is_asked_again(tmp_path: Path,
 def test_a_server_that_is_down_is_left_alone_soon(tmp_path: Path) -> None:
     with serving() as server:
         url = server.url
+    said: list[tuple[str, float]] = []
     started = time.monotonic()
-    with pytest.raises(StepFailed, match=r"50 of 50 questions got no answer .*the connection failed"):
-        endpoint(tmp_path, url, retries=1, concurrency=4).ask(questions(50))
+    far = endpoint(tmp_path, url, retries=1, concurrency=4)
+    far.section = {**far.section, "place": "supervisors.host"}
+    with pytest.raises(
+        StepFailed,
+        match=r"50 of 50 questions got no answer .*the connection failed .*; is a server running at"
+        r" `supervisors\.host\.url`\? All answers are kept",
+    ):
+        far.ask(questions(50), lambda message, share: said.append((message, share)))
     assert time.monotonic() - started < 10
+    assert said[0] == (f"asking {url}", 0.0)
+    assert set(said[1:]) == {("answer 0 of 50", 0.0)}
+
+
+@pytest.mark.parametrize("concurrency", [1, 3, 8])
+@pytest.mark.parametrize("known", [0, 5])
+def test_a_server_that_never_says_anything_is_asked_the_first_wave_alone(
+    tmp_path: Path, concurrency: int, known: int
+) -> None:
+    """Also where some answers lie on the disk, which is no sign of life."""
+    broken = threading.Event()
+    with serving(fault=lambda count, body: "503" if broken.is_set() else None) as server:
+        endpoint(tmp_path, server.url).ask(questions(known))
+        broken.set()
+        with pytest.raises(StepFailed, match=f"{60 - known} of 60 questions got no answer"):
+            endpoint(tmp_path, server.url, retries=1, concurrency=concurrency).ask(questions(60))
+        assert len(server.requests) == known + 2 * concurrency
+
+
+def test_one_broken_question_at_the_head_does_not_end_the_others(tmp_path: Path) -> None:
+    """It fails at once, before anybody else is answered."""
+
+    def slow(body: Body) -> list[dict[str, Any]]:
+        time.sleep(0.2)
+        return echo(body)
+
+    def fault(count: int, body: Body) -> str | None:
+        return "500" if body["messages"][-1]["content"] == "what is 0?" else None
+
+    with serving(slow, fault) as server:
+        with pytest.raises(StepFailed, match=r"1 of 12 questions got no answer \(items q0\)"):
+            endpoint(tmp_path, server.url, retries=0, concurrency=3).ask(questions(12))
+        assert len(server.given) == 11
 
 
 def test_a_server_that_ignores_n_is_asked_for_the_rest(tmp_path: Path) -> None:
@@ -161,6 +201,31 @@ def test_equal_questions_are_asked_once_and_answered_all(tmp_path: Path) -> None
         assert len(server.requests) == 4
     assert texts(found.answers) == [[f"what is {number}? (0)"] for number in (0, 1, 2, 0, 1, 2, 3)]
     assert found.usage == Usage(40, 20)
+
+
+def test_answers_of_no_use_are_bought_again_and_stay_on_the_bill(tmp_path: Path) -> None:
+    with serving() as server:
+        far, asked = endpoint(tmp_path, server.url), questions(4, samples=2, seed=3)
+        far.ask(asked)
+        with far.asking_anew(asked):
+            """Nothing is wrong with them."""
+        far.ask(asked)
+        assert len(server.requests) == 4
+        for times in (1, 2):
+            with pytest.raises(DataError, match="of no use"), far.asking_anew(asked[:1]):
+                raise DataError("of no use")
+            assert far.store.spent(far.url, far.model).total == (3 + times) * 20
+            assert texts(far.ask(asked).answers)[0] == ["what is 0? (3)", "what is 0? (4)"]
+            assert len(server.requests) == 4 + times
+        assert far.store.spent(far.url, far.model).total == 6 * 20
+
+
+def test_without_a_key_none_is_sent_and_a_refusal_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    with serving(fault=lambda count, body: "401") as server:
+        with pytest.raises(StepFailed, match=r"no key was sent: name the environment variable .* `key: SERVER_KEY`"):
+            endpoint(tmp_path, server.url).ask(questions(1))
+        assert not any("sk-very-secret" in str(headers) for headers in server.headers)
 
 
 def test_another_models_name_is_told_also_of_answers_that_were_kept(

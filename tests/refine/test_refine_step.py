@@ -166,6 +166,17 @@ def test_a_teacher_who_said_nothing_is_named(study: Path) -> None:
         refine(study, "a", "icl", MODEL, {})
 
 
+def test_a_server_that_had_nothing_to_say_is_asked_again_when_the_step_is(study: Path) -> None:
+    with serving(lambda body: [choice("")]) as server:
+        section = EndpointSection(type="endpoint", model="tiny", url=server.url).model_dump(mode="json")
+        hints = {"endpoint": section, "answers": str(study / "answers.sqlite")}
+        with pytest.raises(DataError, match=r"3 of 3 items get no answer .*an empty answer"):
+            refine(study, "empty", "icl", section, hints)
+        server.answer = lambda body: [choice("Arr")]
+        found = texts(refine(study, "mended", "icl", section, hints))
+    assert [item for item, text in found.items() if text == "Arr"] == ["i1", "i2", "i4"]
+
+
 # ---- what a server's answer becomes ---------------------------------------------------------------------
 
 

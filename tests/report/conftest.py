@@ -52,10 +52,13 @@ class Simulated:
 
 
 class World:
-    """Draws answers: every voice sees gold through noise, part of which all voices share."""
+    """Draws answers: every voice sees gold through noise, part of which all voices share.
 
-    def __init__(self, study: Study, store: Store, seed: int) -> None:
-        self.study, self.store = study, store
+    The supervisor named `bare` answers as a server may: it names a class or, for a third of the items, none.
+    """
+
+    def __init__(self, study: Study, store: Store, seed: int, bare: str) -> None:
+        self.study, self.store, self.bare = study, store, bare
         self.rng = np.random.default_rng(seed)
         gold = self.rng.integers(CLASSES, size=ITEMS)
         prompts = [f"Question {number}: which of the topics?" for number in range(ITEMS)]
@@ -76,6 +79,9 @@ class World:
         logits[np.arange(len(rows)), self.task.items.gold[rows]] += ability
         probs = np.exp(1.2 * logits)
         probs /= probs.sum(axis=1, keepdims=True)
+        if source == self.bare:
+            probs = np.eye(CLASSES)[probs.argmax(axis=1)]
+            probs[self.rng.random(len(rows)) < 1 / 3] = 0.0
         return WeakLabels([self.task.items.ids[row] for row in rows], (source,), probs[:, None])
 
 
@@ -98,9 +104,9 @@ def commit(store: Store, step: Step) -> Iterator[Path]:
         store.commit(step, seconds=1.5)
 
 
-def fill(study: Study, store: Store, seed: int, skip: set[str]) -> None:
+def fill(study: Study, store: Store, seed: int, skip: set[str], bare: str) -> None:
     """Write every row's answers but those of the steps in `skip`."""
-    world = World(study, store, seed)
+    world = World(study, store, seed, bare)
     splits = world.splits()
     for folder in commit(store, study.pool):
         world.task.save(folder)
@@ -131,7 +137,9 @@ def write_row(world: World, row: Row, step: Step, split: Split, splits: list[Spl
             made.save(folder / "targets.parquet")
 
 
-def simulate(root: Path, skip_row: str = "", skip_all: bool = False, seed: int = 0, **changes: Any) -> Simulated:
+def simulate(
+    root: Path, skip_row: str = "", skip_all: bool = False, seed: int = 0, bare: str = "", **changes: Any
+) -> Simulated:
     """A whole study in `root`; the last seed of the row named `skip_row` fails, or every row."""
     study = build_study(read_experiment({**EXPERIMENT, **changes, "store": str(root)}))
     store = Store(root)
@@ -139,7 +147,7 @@ def simulate(root: Path, skip_row: str = "", skip_all: bool = False, seed: int =
     skip = {row.steps[-1].identity for row in study.rows if row.name == skip_row}
     if skip_all:
         skip = {step.identity for row in study.rows for step in row.steps}
-    fill(study, store, seed, skip)
+    fill(study, store, seed, skip, bare)
     outcomes = {step.identity: Outcome("done", seconds=1.5) for step in study.steps if store.finished(step)}
     outcomes |= {identity: Outcome("failed", error="out of memory <&> on the first batch") for identity in skip}
     return Simulated(study, store, outcomes)

@@ -1,19 +1,20 @@
 """The examples: every group holds what its heading says, whatever the texts contain."""
 
 import re
+import shutil
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
 import pytest
-from simulated_texts import SimulatedTexts, simulate_small_texts
+from simulated_texts import SimulatedTexts, commit, simulate_small_texts
 
 from outgrow.metrics.slu_f1 import parse_slots
 from outgrow.report.examples import RANDOM, SHOWN, Example, Examples, Group, Said, find_examples
 from outgrow.report.examples_page import make_examples_page
 from outgrow.report.results import Results
 from outgrow.report.write import write_report
-from outgrow.texts import TextTargets, WeakTexts
+from outgrow.texts import TextTargets, WeakTexts, certain
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +92,61 @@ def test_groups_hold_what_they_say(examples: Examples) -> None:
     for example in named(examples.labels, "Every supervisor").examples:
         assert not any(right(one, example.gold) for one in of_kind(example, "supervisor"))
     assert len(named(examples.test, "student is right").examples) > 0
+
+
+def test_a_row_that_learned_rewritten_labels_is_shown_beside_one_that_did_not(tmp_path: Path) -> None:
+    methods = ["naive", "icl", "bayesian", "self_bootstrap"]
+    world = simulate_small_texts(tmp_path / "store", methods=methods)
+    results = write_report(world.study, world.store, world.outcomes, tmp_path / "out")
+    scores = {row.name: row.score.value or 0.0 for row in results.of("method")}
+    best = max(scores, key=lambda name: scores[name])
+    others = ("icl", "self_bootstrap") if best in ("naive", "bayesian") else ("naive", "bayesian")
+    found = find_examples(world.study, world.store, results)
+    assert found is not None
+    assert (found.student, found.beside) == (best, max(others, key=lambda name: scores[name]))
+    for example in named(found.test, RANDOM).examples:
+        assert [one.who for one in example.said] == ["gpt", "opt", "pythia", found.student, found.beside, "ceiling"]
+    for example in named(found.test, "student is right").examples:
+        assert all(right(one, example.gold) for one in of_kind(example, "student"))
+    assert f"and beside it {found.beside}" in (tmp_path / "out" / "examples.html").read_text()
+
+
+def test_without_refiners_one_student_is_shown(examples: Examples) -> None:
+    assert examples.beside == ""
+
+
+def test_probabilities_that_no_server_told_are_not_shown(tmp_path: Path) -> None:
+    world = simulate_small_texts(tmp_path / "store")
+    results = write_report(world.study, world.store, world.outcomes, tmp_path / "out")
+    step = next(row for row in world.study.rows if row.name == "opt").steps[0]
+    texts = WeakTexts.load(world.store.path(step) / "test.parquet")
+    untold = [[[one._replace(pieces=certain(one.text)) for one in cell] for cell in row] for row in texts.candidates]
+    shutil.rmtree(world.store.path(step))
+    for folder in commit(world.store, step):
+        WeakTexts(texts.items, texts.sources, untold).save(folder / "test.parquet")
+    found = find_examples(world.study, world.store, results)
+    assert found is not None
+    said = [one for group in found.test for example in group.examples for one in example.said if one.shades]
+    assert {one.who for one in said if one.per_piece is None} == {"opt"}
+    assert all(0 < (one.per_piece or 0) < 1 for one in said if one.who in ("gpt", "pythia"))
+    page = make_examples_page(results.about, found)
+    assert "probabilities not told" in page
+    voice = re.search(r"<dt>opt<.*?</dd>", page, re.DOTALL)
+    assert voice is not None
+    assert "per piece" not in voice[0]
+    assert not re.search(r'class="(end )?p\d', voice[0])
+
+
+def test_the_first_group_that_has_examples_is_open(tmp_path: Path) -> None:
+    world = simulate_small_texts(tmp_path / "store")
+    results = write_report(world.study, world.store, world.outcomes, tmp_path / "out")
+    found = find_examples(world.study, world.store, results)
+    assert found is not None
+    empty = replace(found.test[0], examples=(), count=0)
+    for groups in (found.test, (empty, *found.test[1:]), (empty,)):
+        page = make_examples_page(results.about, replace(found, test=groups, labels=()))
+        opened = re.findall(r"<details open>\s*<summary>([^<]*)<", page)
+        assert list(map(unescape, opened)) == [group.title for group in groups if group.examples][:1]
 
 
 def test_groups_are_counted_and_no_item_is_shown_twice(examples: Examples) -> None:

@@ -9,7 +9,8 @@ import pytest
 from fresh import SEEDS
 from outgrow.metrics.estimate import Estimate, undefined
 from outgrow.report.canvas import NARROW, WIDE
-from outgrow.report.plot_plane import Box, plane
+from outgrow.report.name_points import Box
+from outgrow.report.plot_plane import plane
 from outgrow.report.results import Results
 
 

@@ -129,6 +129,51 @@ def test_defaults_are_filled_in_before_rows_are_compared() -> None:
     }  # fmt: skip
 
 
+def test_refiners_are_told_by_their_type() -> None:
+    found = settings_of("naive", "icl", "infer_and_respond", "ask_to_improve", "self_bootstrap")
+    assert {name: one.plain for name, one in found.items()} == {
+        "naive": {"refine.type": "–"},
+        **{name: {"refine.type": name} for name in ("icl", "infer_and_respond", "ask_to_improve", "self_bootstrap")},
+    }
+
+
+def test_settings_of_a_refiner_are_compared_among_refiners_of_its_type() -> None:
+    host = {"type": "endpoint", "model": "host-7b", "url": "http://127.0.0.1:9/v1"}
+    wide = {"preset": "naive", "name": "wide", "refine": {"type": "icl", "batch": 9, "by": host}}
+    found = settings_of("naive", "icl", wide, "infer_and_respond")
+    assert {name: one.plain for name, one in found.items()} == {
+        "naive": {"refine.type": "–", "refine.by": "–", "refine.batch": "–"},
+        "icl": {"refine.type": "icl", "refine.by": "student", "refine.batch": "5"},
+        "wide": {"refine.type": "icl", "refine.by": "host-7b", "refine.batch": "9"},
+        "infer_and_respond": {"refine.type": "infer_and_respond", "refine.by": "student", "refine.batch": "5"},
+    }
+    greedy = {"beams": 1, "candidates": 1}
+    same = {"preset": "naive", "name": "same", "refine": {"type": "icl", "decoding": greedy}}
+    assert settings_of("icl", same) == {}, "this is how labels are rewritten anyway"
+
+
+def test_stages_are_told_in_words_and_selections_by_what_differs() -> None:
+    few = {"preset": "rewarded", "name": "few", "stages": [{"select": {"type": "reward_model", "keep": {"quota": 9}}}]}
+    found = settings_of("naive", "rewarded", few, "two_stage", "random_half")
+    assert {name: (one.plain["stages"], one.plain["select.keep.fraction"]) for name, one in found.items()} == {
+        "naive": ("all labels", "–"),
+        "rewarded": ("reward_model", "0.5"),
+        "few": ("reward_model", "–"),
+        "two_stage": ("all labels, then reward_model", "0.5"),
+        "random_half": ("random", "0.5"),
+    }
+    assert list(found["few"].plain) == ["stages", "select.keep.fraction", "select.keep.quota"]
+    assert found["few"].plain["select.keep.quota"] == "9"
+
+
+def test_overridden_self_training_is_compared_with_the_studys() -> None:
+    own = {"preset": "naive", "name": "own", "self_training": {"gamma_max": 0.25}}
+    found = settings_of("naive", own)
+    assert {name: one.plain for name, one in found.items()} == {
+        "naive": {"self_training.gamma_max": "0.5"}, "own": {"self_training.gamma_max": "0.25"},
+    }  # fmt: skip
+
+
 def test_models_are_table_3(text_results: Results) -> None:
     table = next(table for table in make_tables(text_results) if table.name == "models")
     assert [line.cells[0] for line in table.lines] == ["ceiling", *text_results.about.supervisors]

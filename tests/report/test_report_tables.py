@@ -4,11 +4,16 @@ import csv
 import io
 import json
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from outgrow.metrics.estimate import Estimate, undefined
+from outgrow.report.collect import collect
 from outgrow.report.results import Results
 from outgrow.report.table import Column, Line, Table
 from outgrow.report.table_html import table_html
@@ -116,6 +121,45 @@ def test_best_of_the_ranked_lines_is_bold() -> None:
     text = Table("t", "T", "", (Column("name", ""), Column("x", "x", best="high")), lines).to_markdown()
     assert "**0.700**" in text
     assert text.count("**") == 2
+
+
+def test_a_text_in_a_column_of_numbers_is_a_note_beside_them() -> None:
+    lines = (Line(("a", "not told")), Line(("b", Estimate(0.5, None, None, 5, 1))))
+    table = Table("t", "T", "", (Column("name", ""), Column("x", "x")), lines)
+    assert [(one["x"], one["x_note"]) for one in table.records()] == [(None, "not told"), (0.5, "")]
+    assert "| a | not told |" in table.to_markdown()
+    assert "<td>not told</td>" in table_html(table)
+
+
+def test_gold_is_the_yardstick_of_those_that_learn_it(results: Results) -> None:
+    table = next(table for table in make_tables(results) if table.name == "chosen")
+    by = {line.cells[0]: line.cells[-1] for line in table.lines}
+    assert by["words"] == by["ceiling"] == by["ceiling, two views"] == "accuracy by gold"
+    assert by["naive"] == by["single: words"] == "accuracy by weak labels"
+    oracle = tuple(replace(one, select_by="gold_accuracy", oracle=one.row == "vote") for one in results.chosen)
+    table = next(table for table in make_tables(replace(results, chosen=oracle)) if table.name == "chosen")
+    assert {line.cells[0]: line.cells[-1] for line in table.lines}["vote"] == "accuracy by gold (oracle selection)"
+
+
+def test_differences_say_to_which_naive(results: Results) -> None:
+    table = next(table for table in make_tables(results) if table.name == "differences")
+    assert "in the row's own variant and in the plain one" in table.caption
+
+
+def test_a_failed_row_says_why(simulate_small: Callable[..., Any], tmp_path: Path) -> None:
+    world = simulate_small(tmp_path, skip_row="bayesian", seeds=[0])
+    tables = {table.name: table for table in make_tables(collect(world.study, world.store, world.outcomes))}
+    reason = "no result: out of memory <&> on the first batch"
+    line = next(line for line in tables["main"].lines if line.cells[0] == "bayesian")
+    assert [cell.note for cell in line.cells if isinstance(cell, Estimate)] == [reason, reason]
+    assert next(line for line in tables["per_seed"].lines if line.cells[0] == "bayesian").cells[1].note == reason
+    assert reason in tables["main"].notes
+
+
+def test_a_failed_seed_has_its_own_reason(results: Results) -> None:
+    row = results.named("vote")
+    assert [one.note for one in row.per_seed] == ["", "", "no result: out of memory <&> on the first batch"]
+    assert row.score.note == ""
 
 
 def test_main_table_is_laid_out_like_paper_one(results: Results) -> None:

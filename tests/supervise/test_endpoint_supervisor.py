@@ -80,9 +80,25 @@ def test_a_choice_may_be_demanded_by_a_schema(study: Path) -> None:
     assert labels["weak"].probs[:, 0].tolist() == [[0, 1, 0]] * 2
 
 
-def test_nothing_but_silence_is_an_error(study: Path) -> None:
-    with serving(lambda body: [choice("dunno")]) as server, pytest.raises(DataError, match="6 of 6 items get no vote"):
+def test_nothing_but_silence_is_an_error_until_the_server_is_mended(study: Path) -> None:
+    with serving(lambda body: [choice("dunno")]) as server:
+        for more, fix in (({}, "change `system`, or set `structured: true`"), ({"structured": True}, "`system`$")):
+            with pytest.raises(DataError, match=f"6 of 6 items get no vote .*'dunno' names no choice; .*{fix}"):
+                ask(study, server.url, **more)
+        server.answer = lambda body: [choice("B")]
+        assert ask(study, server.url)["weak"].probs[:, 0].tolist() == [[0, 1, 0]] * 2
+        assert len(server.requests) == 3 * 6
+
+
+def test_where_some_are_silent_and_that_is_to_stop_it_only_they_are_asked_again(study: Path) -> None:
+    with serving(lambda body: [choice("A" if "are 1?" in str(body) else "dunno")]) as server:
+        for _ in range(2):
+            with pytest.raises(DataError, match=r"5 of 6 items get no vote .*`unfit: skip` goes on"):
+                ask(study, server.url, unfit="stop")
+        assert len(server.requests) == 6 + 5
         ask(study, server.url)
+        ask(study, server.url)
+        assert len(server.requests) == 6 + 5 + 5, "what a step goes on without is bought once"
 
 
 @pytest.mark.parametrize("tokens", [None, (), ({},), ({"top_logprobs": [{"token": "A", "logprob": "x"}]},)])

@@ -66,8 +66,9 @@ def test_topics_of_real_questions_are_learnt(
     hits(out, "strong", task, split.strong)
     chosen = json.loads((out / "chosen.json").read_text())
     trials = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    assert chosen["C"] == min(trials, key=lambda trial: trial["held_out_log_loss"])["C"]
-    assert chosen["folds"] == 5
+    assert chosen["chosen"]["C"] == min(trials, key=lambda trial: trial["held_out_log_loss"])["C"]
+    assert (chosen["select_by"], chosen["grid"]) == ("weak_log_loss", trials)
+    assert chosen["chosen"]["folds"] == 5
 
 
 def overlap_task(rng: np.random.Generator, n: int) -> Task:

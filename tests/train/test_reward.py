@@ -155,8 +155,9 @@ def test_texts_that_cannot_be_read_have_no_reward(world, writing):
     texts = ["very " * 60 if row in (3, 8) else text for row, text in enumerate(weak.texts)]
     long = targets_of(list(zip(weak.items, texts, strict=True)), np.random.default_rng(0))
     long.save(world.inputs["targets"] / "targets.parquet")
-    rewards, record, _ = world.rewarded(writing("llama"))
+    rewards, record, out = world.rewarded(writing("llama"))
     assert np.flatnonzero(np.isnan(rewards.reward)).tolist() == [3, 8]
+    assert np.flatnonzero(np.isnan(np.load(out / "vectors.npy")).any(axis=1)).tolist() == [3, 8]
     assert record["too_long"] == 2
     assert record["left_out"] == {"too_long": [weak.items[3], weak.items[8]]}
     world.inputs["reward"] = world.folder / "reward" / "out"
@@ -229,3 +230,17 @@ def test_a_fold_without_examples_closes_its_whole_capability(tmp_path):
     (why,) = gaps_of(material, settings).values()
     assert "without fold" in why
     assert why.endswith("it has 0 and 6")
+
+
+def test_a_probe_tells_where_the_answers_lie(world, writing):
+    """Row by row of the targets; equal labels of one item lie in one place, and nothing was learned for it."""
+    _, record, out = world.rewarded(writing("llama"))
+    places = np.load(out / "vectors.npy")
+    assert places.shape == (len(world.weak), 2)
+    assert np.isfinite(places).all()
+    assert 0 < record["explained"][1] <= record["explained"][0] < 1
+    rows = list(zip(world.weak.items, world.weak.texts, strict=True))
+    for row, same in enumerate(rows):
+        assert (places[row] == places[rows.index(same)]).all()
+    _, _, other = world.rewarded(writing("llama"), name="again", loss="pairwise", l2=[3.0])
+    assert (np.load(other / "vectors.npy") == places).all()

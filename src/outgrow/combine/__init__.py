@@ -11,11 +11,16 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from jaxtyping import Float
 
+from outgrow.combine.bayesian_dawid_skene import bayesian_dawid_skene
+from outgrow.combine.dawid_skene import dawid_skene, one_coin
 from outgrow.combine.flying_squid import flying_squid
+from outgrow.combine.glad import glad
 from outgrow.combine.joint_decoding import joint_decoding
 from outgrow.combine.keep_all import keep_all, single
 from outgrow.combine.keep_texts import keep_all_texts, single_text
 from outgrow.combine.log_pool import log_pool
+from outgrow.combine.mace import mace
+from outgrow.combine.triplets import triplets
 from outgrow.combine.vote import vote, weighted_vote
 from outgrow.labels import Targets, WeakLabels
 from outgrow.texts import TextTargets
@@ -27,6 +32,12 @@ COMBINERS: Mapping[str, Callable[..., Targets]] = {
     "weighted_vote": weighted_vote,
     "log_pool": log_pool,
     "flying_squid": flying_squid,
+    "triplets": triplets,
+    "one_coin": one_coin,
+    "dawid_skene": dawid_skene,
+    "bayesian_dawid_skene": bayesian_dawid_skene,
+    "glad": glad,
+    "mace": mace,
 }
 
 TEXT_COMBINERS: Mapping[str, Callable[..., TextTargets]] = {

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
+from outgrow.config.combine import KeepAll, LogPool, SingleSource
 from outgrow.config.complaints import Place
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import KeepAll, LogPool, Method, SingleSource
+from outgrow.config.method import Method
 from outgrow.errors import ConfigError, suggest
 
 RESERVED = ("student", "gold", "untouched")

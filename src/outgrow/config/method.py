@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from outgrow.config.combine import Combine, KeepAll, SingleSource
 from outgrow.config.decoding import Decoding
 from outgrow.config.model import Training
 from outgrow.config.refine import Refine
@@ -12,68 +13,6 @@ from outgrow.config.section import Section
 from outgrow.config.select import Select
 
 Variant = Literal["plain", "self_training", "matching", "self_training+matching", "two_views"]
-
-
-class KeepAll(Section):
-    """Every source's label is a row of its own (naive multi-weak, eq. 2)."""
-
-    type: Literal["keep_all"] = "keep_all"
-    weights: Literal["average", "confidence", "accuracy"] | dict[str, float] = "average"
-    """Equal; each vote's own confidence (texts: softmax over the sources of mean log-probability); the sources'
-    held-out accuracy (not for texts); or one number per source."""
-
-
-class SingleSource(Section):
-    """One source alone; without `source` the row is made once for every supervisor."""
-
-    type: Literal["single"]
-    source: str | None = None
-
-
-class Vote(Section):
-    """Majority of the hard votes."""
-
-    type: Literal["vote"]
-
-
-class WeightedVote(Section):
-    """Hard votes weighed by log-odds of each source's held-out accuracy."""
-
-    type: Literal["weighted_vote"]
-
-
-class LogPool(Section):
-    """Product of the sources' tempered distributions (log-linear pooling)."""
-
-    type: Literal["log_pool"]
-    weights: Literal["average", "accuracy"] | dict[str, float] = "average"
-    calibrate: bool = True
-    """Fit one temperature per source on its held-out labels first."""
-
-
-class FlyingSquid(Section):
-    """Triplet label model on the hard votes."""
-
-    type: Literal["flying_squid"]
-
-
-class JointDecoding(Section):
-    """*generate*: all sources' candidates in one pool, scored by all; the best one is the target."""
-
-    type: Literal["joint_decoding"]
-    writers: list[str] | None = None
-    """Supervisors whose candidates are pooled; default: all."""
-    scorers: list[str] | None = None
-    """Supervisors that score the pool; default: all."""
-    beams: Annotated[int, Field(ge=1)] | None = None
-    """Candidates per writer, by a beam search of this width; default: the study's `labelling`."""
-    weights: Literal["average"] | dict[str, float] = "average"
-    """Of the scorers' mean log-probabilities."""
-
-
-Combine = Annotated[
-    KeepAll | SingleSource | Vote | WeightedVote | LogPool | FlyingSquid | JointDecoding, Field(discriminator="type")
-]
 
 
 class CrossEntropy(Section):

@@ -192,30 +192,23 @@ def _changed(row: Tree, changes: Tree) -> Tree:
     return {**row, **changes, **inherited}
 
 
+PATHS = {"task": "path", "methods": "prompts", "judges": "prompt"}
+"""Where a file names files of its own, and by which key."""
+
+
 def _with_data_paths(tree: Tree, folder: Path) -> Tree:
-    """The same with every set's `path` and every method's `refine.prompts` seen from `folder`."""
-    found = {**tree, "task": _with_set_paths(tree.get("task"), folder)} if "task" in tree else tree
-    methods = found.get("methods")
-    if not isinstance(methods, list):
-        return found
-    return {**found, "methods": [_with_prompts(method, folder) for method in methods]}
+    """The same with every such path seen from `folder`, however deep it stands."""
+    return {name: _seen_from(folder, part, PATHS[name]) if name in PATHS else part for name, part in tree.items()}
 
 
-def _with_set_paths(task: Any, folder: Path) -> Any:
-    task = _with_path(task, "path", folder)
-    if not isinstance(task, dict) or not isinstance(task.get("capabilities"), dict):
-        return task
-    sets = {name: _with_path(one, "path", folder) for name, one in task["capabilities"].items()}
-    return {**task, "capabilities": sets}
-
-
-def _with_prompts(method: Any, folder: Path) -> Any:
-    if not isinstance(method, dict) or "refine" not in method:
-        return method
-    return {**method, "refine": _with_path(method["refine"], "prompts", folder)}
-
-
-def _with_path(section: Any, key: str, folder: Path) -> Any:
-    if not isinstance(section, dict) or not isinstance(section.get(key), str):
-        return section
-    return {**section, key: str(folder / Path(section[key]).expanduser())}
+def _seen_from(folder: Path, tree: Any, key: str) -> Any:
+    if isinstance(tree, list):
+        return [_seen_from(folder, part, key) for part in tree]
+    if not isinstance(tree, dict):
+        return tree
+    return {
+        name: str(folder / Path(part).expanduser())
+        if name == key and isinstance(part, str)
+        else _seen_from(folder, part, key)
+        for name, part in tree.items()
+    }

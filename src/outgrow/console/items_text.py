@@ -12,7 +12,7 @@ from outgrow.config.read import read_experiment
 from outgrow.config.task import TaskSection
 from outgrow.data.load import load_task
 from outgrow.data.pool import with_gold
-from outgrow.data.show import show_items
+from outgrow.data.show import describe_capabilities, show_items
 from outgrow.errors import ConfigError
 from outgrow.models.names import parse_name
 
@@ -48,6 +48,7 @@ def look_at_items(name: str, words: Sequence[str], n: int, model: str | None) ->
     return {
         **about,
         "metric": task.metric,
+        "capabilities": describe_capabilities(task),
         "model": reader and reader.model,
         "notes": list(notes),
         "shown": items,
@@ -100,7 +101,12 @@ def _spelling(section: ModelSection) -> Callable[[str], list[str]]:
 def items_text(seen: Seen) -> str:
     """The same, for reading."""
     what = f"measured by {seen['metric']}" if seen["kind"] == "generate" else f"{len(seen['classes'])} classes"
-    head = [f"{seen['task']}: {seen['kind']}, {seen['items']} items, {what}", *seen["notes"]]
+    head = [f"{seen['task']}: {seen['kind']}, {seen['items']} items, {what}"]
+    head += [
+        f"{one['name']}: {one['train']} train and {one['test']} test items, measured by {one['metric']}"
+        for one in seen["capabilities"]
+    ]
+    head += seen["notes"]
     return "\n\n".join(["\n".join(head), *map(_item_text, seen["shown"])])
 
 

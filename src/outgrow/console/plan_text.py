@@ -1,10 +1,13 @@
-"""A plan as text: a line per step, and what all of them take."""
+"""A plan as text: a line per step, what all of them take, and which server is sent which key."""
 
+import os
 from collections import Counter
 
 from outgrow.api import Plan, PlannedStep
 
 UNKNOWN = "?"
+SHORTEST = 0.05
+"""Seconds; less than this would be shown as none at all."""
 
 
 def plan_text(plan: Plan) -> str:
@@ -12,7 +15,7 @@ def plan_text(plan: Plan) -> str:
     rows = [("state", "step", "weights", "tokens", "memory", "time"), *map(_row, plan.steps)]
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
     lines = [_line(row, widths) for row in rows]
-    return "\n".join([*lines, "", _total(plan)])
+    return "\n".join([*lines, "", _total(plan), *_servers(plan)])
 
 
 def _row(step: PlannedStep) -> tuple[str, ...]:
@@ -35,17 +38,36 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
 
 def _total(plan: Plan) -> str:
     counts = Counter(step.state for step in plan.steps)
-    unknown = sum(step.cost.seconds is None for step in plan.new)
+    parts = [f"{len(plan.steps)} steps: {counts['cached']} cached, {counts['new']} new"]
+    if any(step.cost.seconds for step in plan.new):
+        parts.append(f"about {duration(plan.seconds)} on this machine class, one after another")
     largest = max((step.cost.memory or 0 for step in plan.steps), default=0)
-    text = f"{len(plan.steps)} steps: {counts['cached']} cached, {counts['new']} new"
-    text += f"; about {duration(plan.seconds)} on this machine class, largest model state {amount(largest, 'B')}"
-    text += f"; {unknown} steps of unknown length, as their model is not on this machine" if unknown else ""
+    parts += [f"largest model state {amount(largest, 'B')}"] if largest else []
     paid = sum(step.cost.money for step in plan.new)
-    text += f"; at most {paid:.2f} of money, by the `prices` in the file" if paid else ""
-    return text + ". Nothing was executed."
+    parts += [f"at most {paid:.2f} in the currency of `prices`"] if paid else []
+    return "; ".join([*parts, *_unknown(plan)]) + ". Nothing was executed."
 
 
-def amount(value: float | None, unit: str = "") -> str:
+def _unknown(plan: Plan) -> list[str]:
+    """What the question marks stand for."""
+    unknown = [step for step in plan.new if step.cost.seconds is None]
+    where = Counter("is behind a server" if step.server else "is not on this machine" for step in unknown)
+    return [f"unknown ({UNKNOWN}): {n} new step{'s' * (n > 1)} whose model {place}" for place, n in where.items()]
+
+
+def _servers(plan: Plan) -> list[str]:
+    """Which environment variable's value goes where; a variable that is not set is named."""
+    asked = dict.fromkeys((step.server, step.key) for step in plan.steps if step.server)
+    return [f"{server} is sent {_sent(key)}." for server, key in asked]
+
+
+def _sent(key: str | None) -> str:
+    if key is None:
+        return "no key"
+    return f"the key in {key}" if os.environ.get(key) else f"the key in {key}, but {key} is not set"
+
+
+def amount(value: float | int | None, unit: str = "") -> str:
     """`7.6 G`, `135 M`; an empty cell for nothing."""
     if value is None:
         return UNKNOWN
@@ -61,6 +83,8 @@ def duration(seconds: float | None) -> str:
     """`0.1 s`, `3 min`, `2.5 h`, `12 d`."""
     if seconds is None:
         return UNKNOWN
+    if seconds < SHORTEST:
+        return "< 0.1 s"
     for factor, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * factor:
             return f"{seconds / factor:.1f} {unit}"

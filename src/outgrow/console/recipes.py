@@ -1,30 +1,17 @@
-"""The experiments that come with outgrow: list them, copy one to start from."""
+"""The recipes as a person meets them: list them, copy one to start from."""
 
 import shutil
-from importlib.resources import files
 from pathlib import Path
 
 import yaml
 
+from outgrow.config.recipes import recipes
 from outgrow.errors import ConfigError, suggest
-
-
-def recipes_folder() -> Path:
-    """`examples/`: inside an installed package, beside `src/` in a checkout."""
-    packed = Path(str(files("outgrow"))) / "examples"
-    return packed if packed.is_dir() else Path(str(files("outgrow"))).parents[1] / "examples"
 
 
 def list_recipes() -> list[dict[str, str]]:
     """Name, command and first sentence of every recipe, from the comment at its top."""
     return [{"name": name, "about": about(path)} for name, path in recipes().items()]
-
-
-def recipes() -> dict[str, Path]:
-    """Every recipe's file by its name: `quickstart`, `ablations/weights`."""
-    folder = recipes_folder()
-    paths = sorted(folder.rglob("*.yaml"), key=lambda path: (path.parent, path.name))
-    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
 
 
 def about(path: Path) -> str:
@@ -37,8 +24,13 @@ def about(path: Path) -> str:
     return " ".join(words).split(". ")[0].rstrip(".")
 
 
-def copy_recipe(name: str, to: Path | None) -> Path:
-    """Write the recipe, and the data file that it names, to `to` (default: here). Returns the recipe's path.
+def verb(path: Path) -> str:
+    """By which verb of the command a recipe is run: the comment at its top begins with the whole command."""
+    return path.read_text().split()[2]
+
+
+def copy_recipe(name: str, to: Path | None) -> list[Path]:
+    """Write the recipe, and the data file that it names, to `to` (default: here). Returns what was written.
 
     Raises `ConfigError` rather than overwrite a recipe; a data file that is there already is kept.
     """
@@ -51,15 +43,16 @@ def copy_recipe(name: str, to: Path | None) -> Path:
         raise ConfigError(f"{target}: exists already; name another file")
     try:
         shutil.copyfile(known[name], target)
-        _copy_data(known[name], target.parent)
+        return [target, *_copy_data(known[name], target.parent)]
     except OSError as error:
         raise ConfigError(f"{target}: cannot be written ({error.strerror})") from None
-    return target
 
 
-def _copy_data(recipe: Path, folder: Path) -> None:
+def _copy_data(recipe: Path, folder: Path) -> list[Path]:
     """Put the file that a recipe's `task.path` names where the copy will look for it."""
     named = yaml.safe_load(recipe.read_text()).get("task", {}).get("path")
-    if named and (recipe.parent / named).is_file() and not (folder / named).exists():
-        (folder / named).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(recipe.parent / named, folder / named)
+    if not named or not (recipe.parent / named).is_file() or (folder / named).exists():
+        return []
+    (folder / named).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(recipe.parent / named, folder / named)
+    return [folder / named]

@@ -1,4 +1,7 @@
-"""A finished study as text: the finding, and the main table without its intervals."""
+"""A finished study as text: the finding, and the main table without its intervals.
+
+A number with a caveat has a star; what the stars mean stands below the table.
+"""
 
 from outgrow.metrics.estimate import Estimate, show_number
 from outgrow.report.finding import find
@@ -7,6 +10,7 @@ from outgrow.report.table import Cell, Table
 from outgrow.report.tables import make_tables
 
 NAME_WIDTH = 34
+STAR = "*"
 
 
 def result_text(results: Results) -> str:
@@ -19,7 +23,7 @@ def compact(table: Table) -> str:
     """Names and values only, in aligned columns under their headings."""
     titles = [column.title for column in table.columns]
     groups = table.groups()
-    narrow = [10, *(len(title) + 2 for title in titles), *(2 + len(group) // span for group, span in groups)]
+    narrow = [11, *(len(title) + 2 for title in titles), *(2 + len(group) // span for group, span in groups)]
     width = max(narrow)
     lines = []
     if groups:
@@ -29,8 +33,9 @@ def compact(table: Table) -> str:
     for section, block in table.sections():
         lines += [section] if section else []
         for line in block:
-            texts = [_text(cell) for cell in line.cells]
+            texts = [_text(cell) + STAR * bool(table.note_of(cell)) for cell in line.cells]
             lines.append("".join(_fit(text, width, number == 0) for number, text in enumerate(texts)))
+    lines += [f"{STAR} {note}" for note in table.notes]
     return "\n".join(line.rstrip() for line in lines)
 
 

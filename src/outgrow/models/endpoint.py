@@ -300,10 +300,11 @@ class Endpoint:
 
     def _left_over(self, questions: Sequence[Question], troubles: Mapping[int, str]) -> str:
         items = named([questions[number].item for number in sorted(troubles)])
-        reasons = list(dict.fromkeys(reason for reason in troubles.values() if reason))
+        reasons = "; ".join(list(dict.fromkeys(reason for reason in troubles.values() if reason))[:3])
         return (
             f"{called(self.section)}: {len(troubles)} of {len(questions)} questions got no answer ({items}):"
-            f" {'; '.join(reasons[:3])}. All answers are kept: run the same command again to ask only these"
+            f" {reasons}{'' if reasons.endswith('?') else '.'} All answers are kept: run the same command again to ask"
+            " only these"
         )
 
     def _tell_served(self) -> None:

@@ -113,7 +113,7 @@ def _slot_types(frame: Frame, rows: Sequence[RowResult], answers: Sequence[TextA
 
 def telling_rows(rows: Sequence[RowResult], baseline: str | None) -> list[str]:
     """The names of the rows to look at closely: supervisors, naive, the best method and the ceiling."""
-    best = highest([row for row in rows if row.role == "method"])
+    best = highest([row for row in rows if row.role == "method" and not row.oracle])
     naive = [row for row in rows if row.method == baseline and row.variant == "plain"]
     chosen = [*(row for row in rows if row.role in ("floor", "ceiling")), *naive, *([best] if best else [])]
     return [row.name for row in rows if row in chosen and row.score.defined]

@@ -20,6 +20,7 @@ from outgrow.report.evidence_texts import table_of
 from outgrow.report.frame import Frame
 from outgrow.report.lineage import Comparison, Source, whole_targets
 from outgrow.report.missing import record
+from outgrow.report.results_analyses import WHOLE
 from outgrow.select.rewards import Rewards
 from outgrow.select.scores import (
     one_source,
@@ -67,6 +68,8 @@ class Kept:
     """All that it chose from."""
     marked: Bool[np.ndarray, "row"]
     """Of all rows of the targets."""
+    sizes: Mapping[str, tuple[int, int]]
+    """In all and by capability, the number of labels and of those kept; with gold or without."""
 
     @property
     def kept(self) -> Bool[np.ndarray, "label"]:
@@ -105,8 +108,9 @@ class LabelReader:
         labels = self.rows(selected.inputs["targets"])
         if labels is None or not self._there(selected, "kept.json"):
             return None
-        rows = self._json(selected, "kept.json")["rows"]
-        return Kept(labels, np.asarray([row["kept"] for row in rows], dtype=np.bool_))
+        found = self._json(selected, "kept.json")
+        sizes = {name: (one["n"], one["kept"]) for name, one in {WHOLE: found, **found["capabilities"]}.items()}
+        return Kept(labels, np.asarray([row["kept"] for row in found["rows"]], dtype=np.bool_), sizes)
 
     def compared(self, comparison: Comparison) -> Compared | None:
         """Labels and the strong model's own answers."""

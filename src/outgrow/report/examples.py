@@ -122,7 +122,7 @@ def students_to_show(study: Study, results: Results) -> tuple[str, str]:
         return "", ""
     rewriting = {method.name for method in expanded(study.experiment) if method.refine is not None}
     rewritten = best.method in rewriting
-    other = highest([row for row in results.of("method") if (row.method in rewriting) != rewritten])
+    other = highest([row for row in results.fair if (row.method in rewriting) != rewritten])
     return best.name, other.name if other else ""
 
 

@@ -62,8 +62,8 @@ def _under(row: RowResult, measure: str) -> Estimate:
 
 
 def best_method(results: Results) -> RowResult | None:
-    """The method row with the highest test score."""
-    return highest(results.of("method"))
+    """The method row with the highest test score; none whose labels were chosen by gold."""
+    return highest(results.fair)
 
 
 def plain_naive(results: Results) -> RowResult | None:
@@ -88,7 +88,7 @@ def _headline(best: RowResult, metric: str) -> str:
         return "Every student stays below the best of its supervisors."
     share = best.pgr
     if share is None or share.value is None:
-        return "The student outgrew its supervisors; how far cannot be said: the ceiling is not clearly above any of them."
+        return "The student outgrew its supervisors; how far cannot be said: no ceiling is clearly above them."
     return f"The student outgrew its supervisors and recovered {show_percent(share.value)} of the gap to its ceiling."
 
 
@@ -97,7 +97,7 @@ def _story(results: Results, best: RowResult) -> Iterator[str]:
     gold = f"; with gold labels instead it reaches {show(top.score)}" if top else ""
     yield (
         f"Taught by nothing but the labels of {_teachers(results, best)}, the student reaches a test"
-        f" {results.about.metric_title} of {show(best.score)} with {leading(results.of('method'))}{gold}."
+        f" {results.about.metric_title} of {show(best.score)} with {leading(results.fair)}{gold}."
     )
     yield from _on_plane(results)
     together = [one for one in results.supervisors if one.name == MEAN_VOTE and one.test.defined]
@@ -127,7 +127,7 @@ def leading(rows: Sequence[RowResult], measure: str = "") -> str:
 
 def _on_plane(results: Results) -> Iterator[str]:
     """How far students get under each of the two measures, beside the untouched student and the ceiling."""
-    methods, others = results.of("method"), [*results.of("untouched"), *results.of("ceiling")]
+    methods, others = results.fair, [*results.of("untouched"), *results.of("ceiling")]
     parts = []
     for name in results.about.plane or ():
         best = leaders(methods, name)
@@ -149,9 +149,12 @@ def _teachers(results: Results, best: RowResult) -> str:
 
 
 def _caveats(results: Results) -> Iterator[str]:
-    rows = [row for row in results.of("method") if row.score.defined]
+    rows = [row for row in results.fair if row.score.defined]
     if len(rows) > 1:
         yield _picked(rows)
+    bounds = [row.name for row in results.of("method") if row.oracle]
+    if bounds:
+        yield f"Chosen by gold were the labels of {', '.join(bounds)}: an upper bound, and not counted here."
     yield from _silences(results)
     if len(results.about.seeds) == 1:
         yield "One seed: the intervals cover other test items, not other runs."
@@ -177,12 +180,13 @@ def _picked(rows: Sequence[RowResult]) -> str:
 def _silences(results: Results) -> Iterator[str]:
     """Answers that nobody gave: of supervisors, and of judges."""
     what = "answer" if results.about.of_texts else "vote"
+    once = " (each under every seed)" if len(results.about.seeds) > 1 else ""
     for one in results.supervisors:
         if one.ever_silent:
             labels, test = one.silent["strong"], one.silent["test"]
             yield (
-                f"{one.name} gave no {what} to {labels} items that it labels, and to {test} test items, which count as"
-                " wrong."
+                f"{one.name} gave no {what} to {labels} items that it labels, and to {test} test items{once}, which"
+                " count as wrong."
             )
     for judge in dict.fromkeys(name for row in results.rows for name in row.rated):
         rated = [row.rated[judge] for row in results.rows if judge in row.rated]
@@ -200,7 +204,7 @@ def _tiles(results: Results) -> Iterator[Tile]:
     if naive and naive is not best:
         yield Tile("naive", "naive student", naive.name, naive.score)
     if best:
-        tied = len(leaders(results.of("method"))) > 1
-        yield Tile("best", "best students" if tied else "best student", leading(results.of("method")), best.score)
+        tied = len(leaders(results.fair)) > 1
+        yield Tile("best", "best students" if tied else "best student", leading(results.fair), best.score)
     if top:
         yield Tile("ceiling", "ceiling", "student trained on gold", top.score)

@@ -11,11 +11,13 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import CrossEntropy, KeepAll, Method
+from outgrow.config.combine import KeepAll
+from outgrow.config.method import CrossEntropy, Method
 from outgrow.metrics.bootstrap import Resamples, difference, over_seeds, paired, resampled_sums, seeds_with
 from outgrow.metrics.estimate import Estimate, from_draws, undefined
 from outgrow.metrics.pgr import performance_gap_recovered
 from outgrow.report.evidence import Part
+from outgrow.report.lineage import chosen_by_gold
 from outgrow.report.results import OutOf, RowResult
 from outgrow.study import Row
 
@@ -106,6 +108,7 @@ def row_result(row: Row, measured: Measured, baseline: str | None) -> RowResult:
         teachers=row.teachers,
         score=mean_estimate(per_seed, measured),
         per_seed=tuple(_one_seed(per_seed[:, seed], measured, seed) for seed in range(per_seed.shape[1])),
+        oracle=row.role == "method" and chosen_by_gold(row.steps[0]),
     )
     return result if row.role != "method" else _with_comparisons(result, row, measured, baseline)
 

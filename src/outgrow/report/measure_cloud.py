@@ -15,7 +15,7 @@ from outgrow.report.lineage import Shared, identity, last_selection, reward_mode
 from outgrow.report.measure_selection import Vectors
 from outgrow.report.results_analyses import Cloud
 
-SHOWN = 500
+SHOWN = 400
 DRAWN_BY = 11
 """The seed of the draw."""
 DECIMALS = 4
@@ -24,7 +24,7 @@ DECIMALS = 4
 def find_clouds(reader: LabelReader) -> tuple[Cloud, ...]:
     """One for every table of labels that a probe has read, of the first seed in which it is finished."""
     study = reader.frame.study
-    chosen = [one for one in shared(study, last_selection, identity) if not _by_capability(one)]
+    chosen = _worth_drawing(shared(study, last_selection, identity))
     seen, found = set(), []
     for one in shared(study, reward_model, identity):
         for seed, step in enumerate(one.found):
@@ -36,9 +36,14 @@ def find_clouds(reader: LabelReader) -> tuple[Cloud, ...]:
     return tuple(found)
 
 
-def _by_capability(one: Shared[Step]) -> bool:
-    """Chosen for what they are about: nothing to be seen."""
-    return bool(one.found[0].params["select"]["type"] == "capability")
+def _worth_drawing(chosen: Sequence[Shared[Step]]) -> list[Shared[Step]]:
+    """None that was chosen for what it is about, and of those at random only the first."""
+    kinds = [one.found[0].params["select"]["type"] for one in chosen]
+    return [
+        one
+        for number, (one, kind) in enumerate(zip(chosen, kinds, strict=True))
+        if kind != "capability" and not (kind == "random" and "random" in kinds[:number])
+    ]
 
 
 def _cloud(

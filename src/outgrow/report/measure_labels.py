@@ -21,6 +21,7 @@ from jaxtyping import Float
 
 from outgrow.graph.step import Step
 from outgrow.metrics.diversity import distinct_ngrams, distinct_share, entropy_in_bits
+from outgrow.metrics.estimate import show_percent
 from outgrow.metrics.readable import answer_in
 from outgrow.report.evidence_labels import LabelReader, LabelRows
 from outgrow.report.lineage import Source, shared_sources
@@ -50,13 +51,13 @@ def title(source: Source) -> str:
     name, changes = source.name, []
     while step is not None and step.name in ("refined", "noised"):
         if step.name == "noised":
-            changes.append(f"{step.params['share']:.0%} exchanged")
+            changes.append(f"{show_percent(step.params['share'])} exchanged")
             step = step.inputs["labels"]
         elif "texts" in step.inputs:
             changes.append(f"rewritten ({step.params['refiner']})")
             step = step.inputs["texts"]
         else:
-            name, step = "the student's own answers", None
+            name, step = "student's own answers", None
     return ", ".join([name, *reversed(changes)])
 
 

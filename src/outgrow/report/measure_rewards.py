@@ -8,8 +8,8 @@ the baseline that costs nothing. Where all labels are right, or all are wrong, t
 Intervals are of the first resamples of the common set: AUROC sorts, and nobody compares methods by it.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -20,7 +20,7 @@ from outgrow.metrics.bootstrap import Resamples
 from outgrow.report.evidence_labels import LabelReader, LabelRows
 from outgrow.report.lineage import Shared, identity, reward_model, shared
 from outgrow.report.results_analyses import WHOLE, RankMeasures, RewardExamples, RewardResult
-from outgrow.report.tally import Counted, Ground, PerSeed, mean_of, records
+from outgrow.report.tally import Counted, Ground, PerSeed, records
 
 RIGHT = 0.5
 """The value of the metric from which on a label is right."""
@@ -38,7 +38,7 @@ class Ranked(NamedTuple):
     @property
     def read(self) -> Bool[np.ndarray, "label"]:
         """Which labels have a reward."""
-        return np.isfinite(self.reward)
+        return np.asarray(np.isfinite(self.reward))
 
     @property
     def right(self) -> Bool[np.ndarray, "label"]:
@@ -69,17 +69,18 @@ def _reward_result(
     }
     return RewardResult(
         methods=one.methods,
-        examples={
-            name: RewardExamples(
-                positives=mean_of([note["positives"] for note in notes]) or 0.0,
-                negatives=mean_of([note["negatives"] for note in notes]) or 0.0,
-                told_apart=mean_of([note["auroc"] for note in notes]),
-            )
-            for name, notes in blocks.items()
-        },
+        examples={name: _examples(notes) for name, notes in blocks.items()},
         held_out=all(note["held_out"] for note in about),
         measured=ranking(ground, ranked),
     )
+
+
+def _examples(notes: Sequence[Mapping[str, Any]]) -> RewardExamples:
+    """What reward models under several seeds say that they learned from."""
+    sums = {kind: sum(note[kind] for note in notes) for kind in ("positives", "negatives")}
+    told = [note["auroc"] for note in notes if note["auroc"] is not None]
+    n = max(1, len(notes))
+    return RewardExamples(sums["positives"] / n, sums["negatives"] / n, sum(told) / len(told) if told else None)
 
 
 def ranking(ground: Ground, ranked: Sequence[Ranked | None]) -> dict[str, RankMeasures]:

@@ -23,11 +23,11 @@ from outgrow.metrics.diversity import distinct_share
 from outgrow.metrics.estimate import Estimate
 from outgrow.report.evidence_labels import Kept, LabelReader
 from outgrow.report.lineage import Shared, identity, last_selection, reward_model, shared
-from outgrow.report.results_analyses import KeptMeasures, SelectionResult
+from outgrow.report.results_analyses import WHOLE, KeptMeasures, SelectionResult
 from outgrow.report.tally import Counted, Ground, Marks, records
 from outgrow.select.chosen import BY
 
-Vectors = Float[np.ndarray, "row 2"]
+Vectors = Float[np.ndarray, "_ 2"]
 Columns = dict[str, dict[str, Estimate]]
 """By field of `KeptMeasures`, in all and by capability."""
 NOTHING = "nothing of it is kept"
@@ -56,17 +56,21 @@ def _selection(
     one: Shared[Step], ground: Ground, kept: Sequence[Kept | None], vectors: Sequence[Vectors | None]
 ) -> SelectionResult:
     kind = one.found[0].params["select"]["type"]
-    sizes = [(len(seed.marked), int(seed.marked.sum())) for seed in kept if seed is not None]
-    labels, left = np.mean(sizes, axis=0).tolist()
     return SelectionResult(
         methods=one.methods,
         type=kind,
         by=BY[kind],
         oracle=kind == "oracle",
-        labels=labels,
-        kept=left,
+        sizes={name: _size(name, kept) for name in dict.fromkeys([WHOLE, *ground.names])},
         measured=records(KeptMeasures, means(ground, kept) | looks(ground, kept, vectors)),
     )
+
+
+def _size(name: str, kept: Sequence[Kept | None]) -> tuple[float, float]:
+    """Labels and labels kept of a capability, on average over the seeds."""
+    sizes = [seed.sizes.get(name, (0, 0)) for seed in kept if seed is not None]
+    labels, left = np.mean(sizes, axis=0).tolist()
+    return labels, left
 
 
 # ---- what is resampled ----------------------------------------------------------------------------------
@@ -113,7 +117,7 @@ def looks(ground: Ground, kept: Sequence[Kept | None], vectors: Sequence[Vectors
     ]
     measures: dict[str, Callable[[Seen, Marks], float | None]] = {
         "distinct_kept": lambda seen, mine: _distinct(seen, mine & seen.selection.kept),
-        "distinct": _distinct,
+        "distinct": lambda seen, mine: _distinct(seen, mine) if (mine & seen.selection.kept).any() else None,
         "shift": lambda seen, mine: _shift(seen, mine)[0],
         "shift_by_chance": lambda seen, mine: _shift(seen, mine)[1],
     }

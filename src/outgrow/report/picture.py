@@ -97,12 +97,12 @@ def _best_labels(results: Results) -> tuple[str, str]:
 
 def methods_box(results: Results) -> Box:
     """The rows, by the best score of each method."""
-    best: dict[str, float] = {}
-    for row in results.of("method"):
-        name = row.method if row.source is None else "single"
-        best[name] = max(best.get(name, 0.0), row.score.value or 0.0)
-    ordered = sorted(best, key=lambda name: -best[name])
-    lines = [(name, show_number(best[name] or None)) for name in ordered[:SHOWN]]
+    found: dict[str, list[float]] = {}
+    for row in results.fair:
+        values = found.setdefault(row.method if row.source is None else "single", [])
+        values += [] if row.score.value is None else [row.score.value]
+    ordered = sorted(found, key=lambda name: max(found[name], default=-1.0), reverse=True)
+    lines = [(name, show_number(max(found[name], default=None))) for name in ordered[:SHOWN]]
     lines += [(f"and {len(ordered) - SHOWN} more", "")] if len(ordered) > SHOWN else []
     return Box("Methods", "combine, loss; best variant", tuple(lines), BLUE)
 

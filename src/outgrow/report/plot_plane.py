@@ -1,7 +1,5 @@
 """Two measures against each other: what was learned of the weak labels, and what was kept of the model."""
 
-from typing import NamedTuple
-
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
@@ -12,14 +10,13 @@ from outgrow.report.canvas import (
     INK,
     NARROW,
     ORANGE,
-    Pixels,
     axes,
     figure,
     page_size,
-    shortened,
     style,
     svg,
 )
+from outgrow.report.name_points import Named, name_points
 from outgrow.report.results import Results, Role, RowResult
 
 MARKS: dict[Role, tuple[str, str, str]] = {
@@ -29,9 +26,6 @@ MARKS: dict[Role, tuple[str, str, str]] = {
     "method": ("students", BLUE, "D"),
 }
 """What a role is called, and the colour and shape of its marks: shapes tell apart what colours do not."""
-LETTER = 11
-LIFTS = (6, -16, 20, -30, 34, -44, 48, 62, 76)
-"""Where a name may stand above or below its mark, in pixels, the best first."""
 ROOM = 0.06
 """Of an axis, beyond the ends of its scale."""
 
@@ -55,7 +49,7 @@ def plane(results: Results, width: int) -> str | None:
         ax.grid()
         for row in rows:
             _mark(ax, row, across, up)
-        _name_all(ax, rows, across, up, side)
+        name_points(ax, [Named(row.name, _number(row, across), _number(row, up)) for row in rows], 0.45 * side)
         there = [role for role in MARKS if any(row.role == role for row in rows)]
         fig.legend(
             handles=[_legend_mark(role) for role in there],
@@ -83,39 +77,6 @@ def _mark(ax: Axes, row: RowResult, across: str, up: str) -> None:
         ax.plot([x, x], [other.low, other.high], color=colour, lw=1.2, alpha=0.5)
     face = "none" if row.role == "untouched" else colour
     ax.plot([x], [y], shape, ms=8, color=colour, mfc=face, mew=1.6)
-
-
-class Box(NamedTuple):
-    """A name's place in pixels."""
-
-    left: Pixels
-    bottom: Pixels
-    right: Pixels
-    top: Pixels
-
-    def meets(self, other: "Box") -> bool:
-        beside = self.right <= other.left or other.right <= self.left
-        return not (beside or self.top <= other.bottom or other.top <= self.bottom)
-
-
-def _name_all(ax: Axes, rows: list[RowResult], across: str, up: str, side: int) -> None:
-    """Every name at the nearest place beside its mark that no earlier name has taken."""
-    taken: list[Box] = []
-    bounds = ax.get_window_extent()
-    for row in rows:
-        name = shortened(row.name, 0.45 * side, LETTER)
-        x, y = ax.transData.transform((_number(row, across), _number(row, up)))
-        width = 0.6 * LETTER * len(name)
-        boxes = [
-            Box(x + dx - (width if dx < 0 else 0), y + dy, x + dx + (0 if dx < 0 else width), y + dy + LETTER)
-            for dy in LIFTS
-            for dx in (8, -8)
-        ]
-        inside = [box for box in boxes if bounds.x0 <= box.left and box.right <= bounds.x1 and box.bottom >= bounds.y0]
-        free = [box for box in inside if not any(box.meets(other) for other in taken)]
-        place = (free or inside or boxes)[0]
-        taken.append(place)
-        ax.annotate(name, (place.left, place.bottom + 2), xycoords="figure pixels", size=LETTER, color=INK)
 
 
 def _legend_mark(role: Role) -> Line2D:

@@ -8,11 +8,15 @@ from collections.abc import Callable, Mapping
 
 from outgrow.report.picture import picture
 from outgrow.report.plot_agreement import agreement
+from outgrow.report.plot_cloud import cloud
 from outgrow.report.plot_copying import copying
+from outgrow.report.plot_curves import curve_noise, curve_share
+from outgrow.report.plot_labels import consistency, labels, reward_models, selections
 from outgrow.report.plot_pgr import pgr
 from outgrow.report.plot_plane import plane
 from outgrow.report.plot_reliability import reliability
 from outgrow.report.plot_slots import slot_types
+from outgrow.report.plot_transfer import transfer
 from outgrow.report.results import Results
 
 PLOTS: Mapping[str, Callable[[Results, int], str | None]] = {
@@ -20,7 +24,15 @@ PLOTS: Mapping[str, Callable[[Results, int], str | None]] = {
     "pgr": pgr,
     "plane": plane,
     "slot_types": slot_types,
+    "transfer": transfer,
+    "curve_noise": curve_noise,
+    "curve_share": curve_share,
     "agreement": agreement,
+    "labels": labels,
+    "selections": selections,
+    "cloud": cloud,
+    "reward_models": reward_models,
+    "consistency": consistency,
     "error_copying": copying,
     "reliability": reliability,
 }

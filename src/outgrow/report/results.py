@@ -100,6 +100,8 @@ class RowResult:
     """In the order of the study's seeds; undefined where the row is missing."""
     pgr_per_seed: tuple[Estimate, ...] = ()
     """Methods only; in the order of the study's seeds."""
+    oracle: bool = False
+    """Whether gold chose some of the labels that it learned: an upper bound, compared with nobody."""
     before: str = ""
     """*generate*: the row of the student that this one was before it was tuned on preferences."""
     pgr: Estimate | None = None
@@ -257,6 +259,11 @@ class Results:
     def of(self, role: Role) -> list[RowResult]:
         """The rows of one role, in order."""
         return [row for row in self.rows if row.role == role]
+
+    @property
+    def fair(self) -> list[RowResult]:
+        """The methods that have seen no gold."""
+        return [row for row in self.of("method") if not row.oracle]
 
     def named(self, name: str) -> RowResult:
         """The row of that name."""

@@ -48,9 +48,8 @@ class SelectionResult:
     by: str
     """What selected, in words."""
     oracle: bool
-    labels: float
-    """Mean over the seeds, as the next one; all labels, with gold or without."""
-    kept: float
+    sizes: Mapping[str, tuple[float, float]]
+    """Labels, and labels kept, with gold or without; means over the seeds."""
     measured: Mapping[str, KeptMeasures]
 
 

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import JointDecoding, Method, SingleSource
+from outgrow.config.combine import JointDecoding, SingleSource
+from outgrow.config.method import Method
 from outgrow.config.refine import Refine
 from outgrow.method_rows import expanded, parts_of
 from outgrow.report.results import Settings

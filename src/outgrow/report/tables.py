@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from statistics import stdev
 
 from outgrow.metrics.estimate import Estimate
-from outgrow.report.results import Chosen, Results, Role, RowResult
-from outgrow.report.results_table import INTERVALS, NOT_TOLD, VARIANT_TITLES, results_table
+from outgrow.report.results import Chosen, Results, RowResult
+from outgrow.report.results_table import INTERVALS, NOT_TOLD, VARIANT_TITLES, behind, results_table
 from outgrow.report.table import Cell, Column, Line, Table
+from outgrow.report.tables_analyses import analysis_tables
 from outgrow.report.tables_settings import ablation
 from outgrow.report.tables_supervisors import agreement, error_copying, supervisors
 from outgrow.report.tables_texts import capability_tables, measures, models, preferences, slot_types, spending, texts
@@ -19,6 +20,7 @@ def make_tables(results: Results) -> list[Table]:
     tables = [
         main_table(results),
         *capability_tables(results),
+        *analysis_tables(results),
         measures(results),
         ablation(results),
         preferences(results),
@@ -84,10 +86,12 @@ def _method_lines(results: Results) -> list[Line]:
         methods.setdefault(row.method, {})[row.variant] = row
     lines = [_method_line(results, name, rows) for name, rows in methods.items()]
     heard = {name: len(next(iter(rows.values())).teachers) for name, rows in methods.items()}
-    return sorted(lines, key=lambda line: (line.section != ONE, heard[str(line.cells[0])]))
+    places = {ONE: 0, BOUND: 2}
+    return sorted(lines, key=lambda line: (places.get(line.section, 1), heard[str(line.cells[0])]))
 
 
 ONE, ALL = "One supervisor (weak-to-strong)", "All supervisors (weaks-to-strong)"
+BOUND = "Labels chosen by gold (oracle selection: an upper bound)"
 
 
 def _method_line(results: Results, name: str, rows: dict[str, RowResult]) -> Line:
@@ -99,7 +103,8 @@ def _method_line(results: Results, name: str, rows: dict[str, RowResult]) -> Lin
     count, everybody = len(first.teachers), len(results.about.supervisors)
     several = ALL if count == everybody else f"{count} of {everybody} supervisors (weaks-to-strong-{count})"
     alone = first.source is not None
-    return Line(tuple(cells), ONE if alone else several, ranked=not alone)
+    section = BOUND if first.oracle else ONE if alone else several
+    return Line(tuple(cells), section, ranked=not alone and not first.oracle)
 
 
 def differences(results: Results) -> Table:
@@ -137,7 +142,10 @@ def pgr_by_supervisor(results: Results) -> Table:
         *(Column(f"pgr_{name}", name, "PGR against", best="high") for name in names),
     ]
     lines = [
-        Line((row.name, *(row.pgr_by_supervisor.get(name) for name in names)), ranked=row.source is None)
+        Line(
+            (row.name, *(row.pgr_by_supervisor.get(name) for name in names)),
+            ranked=row.source is None and not row.oracle,
+        )
         for row in _several_first(results)
     ]
     caption = f"Undefined where the interval of ceiling − supervisor does not lie above zero. {INTERVALS}"
@@ -175,7 +183,9 @@ def calibration(results: Results) -> Table:
         Column("log_loss", "log loss", best="low"),
     ]
     rows = [row for row in results.rows if row.score.defined] if not results.about.of_texts else []
-    lines = [Line((row.name, *_calibration_cells(row)), ranked=row.role == "method") for row in rows]
+    lines = [
+        Line((row.name, *_calibration_cells(row)), ranked=row.role == "method" and not row.oracle) for row in rows
+    ]
     untold = "" if all(row.calibration for row in rows) else f"{NOT_TOLD.capitalize()}: the answers are bare choices. "
     caption = f"Expected calibration error over 15 bins of equally many items; lower is better. {untold}{INTERVALS}"
     return results_table(results, "calibration", "Calibration on the test items", caption, columns, lines)
@@ -190,6 +200,7 @@ def chosen(results: Results) -> Table:
     """The settings that tuning chose, or what training on texts settled on; where seeds differ, in their order."""
     keys = list(dict.fromkeys(key for one in results.chosen for key in one.settings))
     searched = not results.about.of_texts
+    learn_gold = {row.name for row in (*results.of("floor"), *results.of("ceiling"))}
     columns = [Column("row", ""), *(Column(key, key) for key in keys)]
     columns += [Column("by", "chosen by")] if searched else []
     rows: dict[str, list[Chosen]] = {}
@@ -198,7 +209,7 @@ def chosen(results: Results) -> Table:
     lines = []
     for name, found in rows.items():
         cells = [_over_seeds(_setting(one.settings.get(key)) for one in found) for key in keys]
-        lines.append(Line((name, *cells, *([_by(found, results.named(name).role)] if searched else []))))
+        lines.append(Line((name, *cells, *([_by(found, name in learn_gold)] if searched else []))))
     title, how = (
         ("Chosen settings", "Chosen on held-out items")
         if searched
@@ -221,14 +232,14 @@ YARDSTICKS = {"weak_accuracy": "accuracy", "weak_log_loss": "log loss", "gold_ac
 """What held-out items measure; whether by weak labels or by gold depends on what the row learns."""
 
 
-def _by(found: Sequence[Chosen], role: Role) -> str:
-    return _over_seeds(_yardstick(one, learns_gold=role in ("floor", "ceiling")) for one in found)
+def _by(found: Sequence[Chosen], learn_gold: bool) -> str:
+    return _over_seeds(_yardstick(one, learn_gold) for one in found)
 
 
-def _yardstick(one: Chosen, learns_gold: bool) -> str:
+def _yardstick(one: Chosen, learn_gold: bool) -> str:
     if one.select_by not in YARDSTICKS:
         return one.select_by
-    by = "gold" if learns_gold or one.oracle else "weak labels"
+    by = "gold" if learn_gold or one.oracle else "weak labels"
     return f"{YARDSTICKS[one.select_by]} by {by}{' (oracle selection)' if one.oracle else ''}"
 
 
@@ -253,9 +264,6 @@ def _capital(text: str) -> str:
 
 
 def _size_of(estimates: Iterable[Estimate]) -> str:
-    """`n = 4123 items, seeds: 3.` of the largest estimate."""
-    defined = [(one.n, one.seeds) for one in estimates if one.defined]
-    if not defined:
-        return ""
-    n, seeds = max(defined)
-    return f"n = {n} different test items, {seeds} seed{'s' if seeds != 1 else ''}."
+    """`n = 4123 different test items, 3 seeds.`"""
+    found = behind(estimates, "different test items")
+    return found and f"n = {found}."

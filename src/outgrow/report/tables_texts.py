@@ -102,7 +102,7 @@ def _pgr_by_capability(results: Results) -> Table:
 
 
 def _beside_score(row: RowResult, cells: Sequence[Cell]) -> Line:
-    return Line((row.name, row.score, *cells), ranked=row.role == "method")
+    return Line((row.name, row.score, *cells), ranked=row.role == "method" and not row.oracle)
 
 
 def _table_beside_score(

@@ -24,8 +24,8 @@ from outgrow.report.results_analyses import WHOLE
 
 Record = TypeVar("Record")
 Thing = TypeVar("Thing")
-Items = Int[np.ndarray, "label"]
-Marks = Bool[np.ndarray, "label"]
+Items = Int[np.ndarray, "_"]
+Marks = Bool[np.ndarray, "_"]
 PerSeed = Float[np.ndarray, "draw seed"]
 ByCapability = Mapping[str, PerSeed]
 """A measure under every draw and seed, by capability; of a task that is no mixture, under `WHOLE` alone."""
@@ -58,11 +58,12 @@ class Ground:
     def counts(self, seeds: Sequence[Counted | None]) -> Float[np.ndarray, "measure seed item 2"]:
         """(sum, count) over each item's labels; zeros for a seed that is not there. At least one seed is."""
         measures = next(len(one.number) for one in seeds if one is not None)
-        found = np.zeros((measures, len(seeds), self.part.n, 2))
-        for seed, one in enumerate(seeds):
-            for measure in range(measures) if one is not None else ():
-                found[measure, seed] = per_item(self.part.n, one.item, one.number[measure], one.among[measure])
-        return found
+        nothing = np.zeros((measures, self.part.n, 2))
+        return np.stack([nothing if one is None else self._counts(one) for one in seeds], axis=1)
+
+    def _counts(self, one: Counted) -> Float[np.ndarray, "measure item 2"]:
+        pairs = zip(one.number, one.among, strict=True)
+        return np.stack([per_item(self.part.n, one.item, number, among) for number, among in pairs])
 
     def apart(
         self, counts: Float[np.ndarray, "measure seed item 2"]
@@ -132,12 +133,6 @@ def per_item(
     sums = np.bincount(item[among], number[among], minlength=n_items)
     counts = np.bincount(item[among], minlength=n_items)
     return np.stack([sums, counts.astype(np.float64)], axis=-1)
-
-
-def mean_of(values: Sequence[float | None]) -> float | None:
-    """Of what is there."""
-    there = [one for one in values if one is not None]
-    return sum(there) / len(there) if there else None
 
 
 def records(make: Callable[..., Record], columns: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Record]:

@@ -90,7 +90,9 @@ def train_ngram(
         for c, loss, probs in zip(GRID, losses, trials, strict=True)
     ]
     (job.out / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (job.out / "chosen.json").write_text(json.dumps({**lines[best], "folds": int(fold.max()) + 1}) + "\n")
+    chosen = {**lines[best], "folds": int(fold.max()) + 1}
+    about = {"chosen": chosen, "select_by": "weak_log_loss", "oracle": False, "grid": lines}
+    (job.out / "chosen.json").write_text(json.dumps(about) + "\n")
 
 
 def assign_folds(groups: Sequence[str], folds: int, rng: np.random.Generator) -> Int[np.ndarray, "item"]:

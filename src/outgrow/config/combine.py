@@ -1,0 +1,139 @@
+"""What a file may say about how several sources' labels become targets."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from outgrow.config.section import Section
+
+Smoothing = Annotated[float, Field(ge=0)]
+
+
+class KeepAll(Section):
+    """Every source's label is a row of its own (naive multi-weak, eq. 2)."""
+
+    type: Literal["keep_all"] = "keep_all"
+    weights: Literal["average", "confidence", "accuracy"] | dict[str, float] = "average"
+    """Equal; each vote's own confidence (texts: softmax over the sources of mean log-probability); the sources'
+    held-out accuracy (not for texts); or one number per source."""
+
+
+class SingleSource(Section):
+    """One source alone; without `source` the row is made once for every supervisor."""
+
+    type: Literal["single"]
+    source: str | None = None
+
+
+class Vote(Section):
+    """Majority of the hard votes."""
+
+    type: Literal["vote"]
+
+
+class WeightedVote(Section):
+    """Hard votes weighed by log-odds of each source's held-out accuracy."""
+
+    type: Literal["weighted_vote"]
+
+
+class LogPool(Section):
+    """Product of the sources' tempered distributions (log-linear pooling)."""
+
+    type: Literal["log_pool"]
+    weights: Literal["average", "accuracy"] | dict[str, float] = "average"
+    calibrate: bool = True
+    """Fit one temperature per source on its held-out labels first."""
+
+
+class FlyingSquid(Section):
+    """Triplet label model on the hard votes."""
+
+    type: Literal["flying_squid"]
+
+
+class LabelModel(Section):
+    """What all models of votes share that estimate how good each source is."""
+
+    balanced: bool = False
+    """The classes are equally frequent; by default their balance is estimated."""
+    hard: bool = False
+    """Take every source's most probable class for its vote; by default a vote counts as its distribution."""
+
+
+class Triplets(LabelModel):
+    """One accuracy per source in closed form, from how often sources agree."""
+
+    type: Literal["triplets"]
+
+
+class OneCoin(LabelModel):
+    """One accuracy per source, by expectation maximisation."""
+
+    type: Literal["one_coin"]
+    smoothing: Smoothing = 1.0
+    """Pseudo-votes of every source, and pseudo-items of every class."""
+
+
+class DawidSkene(LabelModel):
+    """A confusion matrix per source (Dawid & Skene 1979)."""
+
+    type: Literal["dawid_skene"]
+    smoothing: Smoothing = 1.0
+    """Pseudo-votes in each row of a matrix, and pseudo-items of every class."""
+    abstentions: Literal["ignored", "counted"] = "ignored"
+    """`counted`: that a source is silent says something too, as of rules that know one class only."""
+
+
+class BayesianDawidSkene(LabelModel):
+    """The same with a prior that the sources share, and sources that copy counted once."""
+
+    type: Literal["bayesian_dawid_skene"]
+    correlated: bool = True
+    """Look for copies and for errors that all share, and count such votes for less."""
+
+
+class Glad(LabelModel):
+    """An ability per source and a difficulty per item (Whitehill et al. 2009)."""
+
+    type: Literal["glad"]
+
+
+class Mace(LabelModel):
+    """Sources that know, or answer by habit (Hovy et al. 2013)."""
+
+    type: Literal["mace"]
+    smoothing: Smoothing = 1.0
+    """Pseudo-votes of every source's knowledge and habits, and pseudo-items of every class."""
+
+
+class JointDecoding(Section):
+    """*generate*: all sources' candidates in one pool, scored by all; the best one is the target."""
+
+    type: Literal["joint_decoding"]
+    writers: list[str] | None = None
+    """Supervisors whose candidates are pooled; default: all."""
+    scorers: list[str] | None = None
+    """Supervisors that score the pool; default: all."""
+    beams: Annotated[int, Field(ge=1)] | None = None
+    """Candidates per writer, by a beam search of this width; default: the study's `labelling`."""
+    weights: Literal["average"] | dict[str, float] = "average"
+    """Of the scorers' mean log-probabilities."""
+
+
+Combine = Annotated[
+    KeepAll
+    | SingleSource
+    | Vote
+    | WeightedVote
+    | LogPool
+    | FlyingSquid
+    | Triplets
+    | OneCoin
+    | DawidSkene
+    | BayesianDawidSkene
+    | Glad
+    | Mace
+    | JointDecoding,
+    Field(discriminator="type"),
+]
