@@ -17,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from threading import Condition, Event
 from typing import Any, NamedTuple
 
 import httpx2
@@ -25,6 +24,7 @@ import openai
 
 from outgrow.errors import DataError, StepFailed
 from outgrow.models.answer_store import AnswerStore, Usage, key_of
+from outgrow.models.pulse import Pulse
 from outgrow.models.purse import Purse
 from outgrow.models.reply import Choice, expected_usage, read_choices, read_usage, well_formed
 from outgrow.models.server import PAUSE, TRIES, called, client_of, is_it_running, passes, refused, words
@@ -92,17 +92,10 @@ class Endpoint:
 
     section: Mapping[str, Any]
     store: AnswerStore
-    _stop: Event = field(default_factory=Event)
-    _turn: Condition = field(default_factory=Condition)
     _served: dict[str, None] = field(default_factory=dict)
     _purse: Purse = field(init=False)
     """What is left of the budget."""
-    _silent: int = 0
-    """Questions in a row that the server did not answer."""
-    _under_way: int = 0
-    """Questions that are being asked."""
-    _heard: bool = False
-    """Whether the server said anything yet."""
+    _pulse: Pulse = field(init=False)
 
     @property
     def model(self) -> str:
@@ -138,9 +131,8 @@ class Endpoint:
         self, questions: Mapping[str, Question], report: Callable[[str, float], None]
     ) -> dict[str, Reply | Refusal | str]:
         """By key, what came of each question."""
-        self._stop.clear()
-        self._silent, self._heard = 0, False
         report(f"asking {self.url}", 0.0)
+        self._pulse = Pulse(self.section["concurrency"])
         # Read anew, as others may have spent from the same budget since.
         self._purse = Purse(self.section, self.store.spent(self.url, self.model))
         found: dict[str, Reply | Refusal | str] = {}
@@ -153,13 +145,13 @@ class Endpoint:
                     answers += not isinstance(future.result(), str)
                     report(f"answer {answers} of {len(questions)}", answers / len(questions))
             except BaseException:
-                self._stop.set()
+                self._pulse.stop()
                 raise
         return found
 
     def _one(self, question: Question) -> Reply | Refusal | str:
         """The answer, or the server's trouble in words; empty if it was not asked at all."""
-        if not self._may_begin():
+        if not self._pulse.may_begin():
             return ""
         trouble = ""
         try:
@@ -168,24 +160,7 @@ class Endpoint:
             trouble = str(error)
             return trouble
         finally:
-            with self._turn:
-                self._silent += bool(trouble)
-                self._under_way -= 1
-                self._turn.notify_all()
-
-    def _may_begin(self) -> bool:
-        """Wait for the first wave of questions if one of them failed before the server said anything.
-
-        If all of it failed, nobody is there, and nothing further is asked. The same after many failures in a row.
-        """
-        with self._turn:
-            self._turn.wait_for(lambda: self._heard or not self._silent or not self._under_way)
-            if self._silent >= (self.section["concurrency"] if self._heard else 1):
-                self._stop.set()
-            if self._stop.is_set():
-                return False
-            self._under_way += 1
-            return True
+            self._pulse.ended(failed=bool(trouble))
 
     def _answer(self, question: Question) -> Reply | Refusal:
         """As many samples as were asked for, by as many requests as that takes."""
@@ -252,7 +227,7 @@ class Endpoint:
         self._purse.take(expected)
         try:
             reply = self._sent(body)
-            self._silent = 0
+            self._pulse.answered()
             usage = read_usage(reply, body)
             self.store.put(key, self.url, self.model, reply, usage)
             self._purse.pay(usage)
@@ -274,19 +249,19 @@ class Endpoint:
     def _posted(self, body: Mapping[str, Any]) -> str:
         try:
             text = self.client.post("/chat/completions", cast_to=httpx2.Response, body=dict(body)).text
-            self._heard = True
+            self._pulse.heard = True
             return text
         except OF_ACCOUNT as error:
             raise StepFailed(self._account(error)) from None
         except openai.APIStatusError as error:
             if passes(error):
                 raise Unreachable(f"HTTP {error.status_code} to the end: {words(self.section, error)}") from None
-            self._heard, self._silent = True, 0
+            self._pulse.answered()
             raise
         except openai.APITimeoutError:
             raise Unreachable(f"no answer within {self.section['timeout']:g} s") from None
         except openai.APIConnectionError as error:
-            doubt = "" if self._heard else f"; {is_it_running(self.section)}"
+            doubt = "" if self._pulse.heard else f"; {is_it_running(self.section)}"
             reason = words(self.section, error.__cause__ or error)
             raise Unreachable(f"the connection failed ({reason}){doubt}") from None
 
