@@ -82,7 +82,7 @@ def test_a_study_of_texts_has_every_analysis(tmp_path: Path) -> None:
     assert found["rewards"][0]["examples"][""]["positives"] > 0
     [cloud] = found["clouds"]
     assert set(cloud["kept"]) == {"agreement", "rewarded", "oracle"}
-    assert len(cloud["points"]) == cloud["labels"] == labels
+    assert 0 < len(cloud["points"]) <= cloud["labels"] == labels, "one is too long to be read"
     assert {one["row"] for one in found["curves"]} == {"naive", "noisy", "less", "less variety"}
     again = outgrow(tmp_path, "report", FILE)
     assert again.returncode == 0, again.stderr

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from simulated_selections import METHODS, TASK, simulate_selections
 
 from outgrow.report.results import Results
-from outgrow.report.write import report_files
+from outgrow.report.write import report_files, write_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -45,6 +46,13 @@ TEXTS = {
 }
 
 
+SELECTED = {
+    *("plot-study", "plot-agreement", "plot-transfer", "plot-curve_noise", "plot-curve_share", "plot-labels"),
+    *("plot-selections", "plot-cloud", "plot-reward_models", "plot-consistency"),
+    *("table-main", "table-selections", "table-selections_by_capability", "table-labels", "table-transfer"),
+}
+
+
 class Page(NamedTuple):
     """A page, and the ids of plots and tables that must be on it."""
 
@@ -52,15 +60,22 @@ class Page(NamedTuple):
     ids: set[str]
 
 
-@pytest.fixture(scope="module", params=["votes", "votes, long names", "texts", "examples"])
+@pytest.fixture(scope="module", params=["votes", "votes, long names", "texts", "selections", "examples"])
 def page(
-    request: pytest.FixtureRequest, simulated: Any, results: Results, report_folder: Path, text_report_folder: Path
+    request: pytest.FixtureRequest,
+    simulated: Any,
+    results: Results,
+    report_folder: Path,
+    text_report_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Page:
     """The report as it is and with names that fit nowhere, of texts, and its examples."""
     if request.param == "texts":
         return Page(text_report_folder / "report.html", TEXTS)
     if request.param == "examples":
         return Page(text_report_folder / "examples.html", set())
+    if request.param == "selections":
+        return Page(selected_report(tmp_path_factory.mktemp("selected")) / "report.html", SELECTED)
     if request.param == "votes":
         return Page(report_folder / "report.html", VOTES)
     rows = tuple(
@@ -74,6 +89,15 @@ def page(
     path = report_folder.parent / "long-names.html"
     path.write_text(files["report.html"])
     return Page(path, VOTES)
+
+
+def selected_report(folder: Path) -> Path:
+    """A mixture with every selection; its capabilities and one method have names that fit nowhere."""
+    task = {**TASK, "capabilities": {f"{'capable_of_' * 6}{name}": one for name, one in TASK["capabilities"].items()}}
+    methods = [{"preset": "naive", "name": LONG, "noise": 0.5}, *METHODS]
+    world = simulate_selections(folder / "store", 1, task=task, methods=methods)
+    write_report(world.study, world.store, world.outcomes, folder / "out")
+    return folder / "out"
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +195,9 @@ def test_first_column_stays_when_a_table_scrolls(opened: Any, page: Page) -> Non
     if not page.ids:
         pytest.skip("the examples hold no table")
     moved = opened.execute_script(
-        """const box = document.querySelector('#table-main').parentElement;
+        """const wide = one => one.scrollWidth > one.clientWidth;
+           const boxes = [...document.querySelectorAll('.scroll')].filter(one => one.querySelector('tbody th'));
+           const box = boxes.find(wide) || boxes[0];
            const cell = box.querySelector('tbody tr:not(.section) th');
            const before = cell.getBoundingClientRect().left;
            box.scrollLeft = 200;

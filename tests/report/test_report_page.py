@@ -222,7 +222,8 @@ def test_drawings_hold_hostile_names(results: Results) -> None:
 def test_nothing_to_draw_is_no_drawing(results: Results) -> None:
     blank = replace(results, pairs=(), copying=(), rows=())
     assert [name for name, plot in PLOTS.items() if plot(blank, WIDE) is None] == [
-        "pgr", "plane", "slot_types", "agreement", "error_copying", "reliability"
+        "pgr", "plane", "slot_types", "transfer", "curve_noise", "curve_share", "agreement", "labels", "selections",
+        "cloud", "reward_models", "consistency", "error_copying", "reliability",
     ]  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from outgrow.report.canvas import NARROW, WIDE
 from outgrow.report.finding import find
 from outgrow.report.lineage import comparison, last_selection, learned_last, reward_model, sources
 from outgrow.report.measure_selection import shift
+from outgrow.report.plot_curves import lines_of
 from outgrow.report.plots import PLOTS
 from outgrow.report.results import Results
 from outgrow.report.results_analyses import GOLD, WHOLE
@@ -429,6 +430,20 @@ def test_curves_join_rows_that_differ_in_one_number(world: SimulatedTexts, resul
     assert accuracy[0] > accuracy[1] > accuracy[2]
 
 
+def test_every_line_of_a_curve_begins_with_all_labels(results: Results) -> None:
+    lines = {
+        setting: lines_of([one for one in results.analyses.curves if one.setting == setting])
+        for setting in ("noise", "share")
+    }
+    assert [(line.title, [point.row for point in line.points]) for line in lines["noise"]] == [
+        ("naive", ["naive", "noise 30 %", "noise 60 %"])
+    ]
+    assert {line.title: [point.row for point in line.points] for line in lines["share"]} == {
+        "same number of updates": ["0.25 examples", "0.5 examples", "naive"],
+        "same number of passes": ["0.25 epochs", "0.5 epochs", "naive"],
+    }
+
+
 # ---- what is shown --------------------------------------------------------------------------------------
 
 
@@ -493,6 +508,5 @@ def test_a_study_without_any_of_it_has_none_of_it(tmp_path: Path) -> None:
     small = simulate_small_texts(tmp_path / "store", metric="exact_match")
     found = write_report(small.study, small.store, small.outcomes, tmp_path / "out")
     names = {table.name for table in make_tables(found)}
-    assert names & TABLES == {"labels"}
-    assert {name for name in FIGURES if PLOTS[name](found, WIDE) is not None} == {"labels"}
-    assert set(found.analyses.labels[0].measured) == {WHOLE}
+    assert not names & TABLES
+    assert not [name for name in FIGURES if PLOTS[name](found, WIDE) is not None]

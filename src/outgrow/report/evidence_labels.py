@@ -73,7 +73,7 @@ class Kept:
 
     @property
     def kept(self) -> Bool[np.ndarray, "label"]:
-        return self.marked[self.labels.row]
+        return np.asarray(self.marked[self.labels.row])
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class LabelReader:
 
     def written(self, source: Source) -> LabelRows | None:
         """The best texts of one teacher, as methods learn them."""
-        found = table_of(self.frame.store, source.labels, "strong")
+        found = table_of(self.frame.store, source.step, "strong")
         return None if found is None else self._held(TextTargets(*best_of(found.texts.only([source.name]))))
 
     def gold(self, seed: int) -> LabelRows:

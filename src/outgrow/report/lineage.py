@@ -40,10 +40,7 @@ class Comparison(NamedTuple):
 class Source(NamedTuple):
     """One teacher's labels as they are learned."""
 
-    labels: Step
-    """The table that holds them, perhaps beside others'."""
     name: str
-    """Within that table."""
     step: Step
     """Who wrote them last."""
 
@@ -114,7 +111,7 @@ def sources(answers: Step) -> list[Source]:
     if labels is None:
         return []
     named = [(key.removeprefix("source."), step) for key, step in labels.inputs.items()]
-    return [Source(labels, name, step) for name, step in named]
+    return [Source(name, step) for name, step in named]
 
 
 def chosen_by_gold(answers: Step) -> bool:

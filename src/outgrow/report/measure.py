@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from outgrow.config.experiment import Experiment
 from outgrow.config.combine import KeepAll
+from outgrow.config.experiment import Experiment
 from outgrow.config.method import CrossEntropy, Method
 from outgrow.metrics.bootstrap import Resamples, difference, over_seeds, paired, resampled_sums, seeds_with
 from outgrow.metrics.estimate import Estimate, from_draws, undefined

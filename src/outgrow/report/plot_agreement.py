@@ -24,6 +24,6 @@ def agreement(results: Results, width: int) -> str | None:
     with style():
         fig = figure(round(left + cell * len(names) + 8), cell * len(names) + 64)
         ax = axes(fig, left, 6, cell * len(names), cell * len(names))
-        draw_cells(ax, matrix, names, names, left - 12)
+        draw_cells(ax, matrix, names, names, (left - 12, left - 12))
         words = "; ".join(f"{pair.first} and {pair.second}: {show(pair.agreement, 2)}" for pair in results.pairs)
         return svg(fig, f"agreement-{page_size(width)}", f"Agreement of the supervisors. {words}")

@@ -128,17 +128,21 @@ def _panel(ax: Axes, results: Results, lines: Sequence[Curve], key: str) -> None
             aside = 0.0
         _line(ax, [one._replace(across=one.across + aside) for one in spots], colour, shape)
     ax.margins(x=0.1, y=0.12)
+    low, high = ax.get_ylim()
+    values = [one.up.value for line in lines for one in _spots(results, line, key) if one.up.value is not None]
+    # An interval of a ratio may be absurdly long.
+    ax.set_ylim(max(low, min(values) - 1), min(high, max(values) + 1))
 
 
 def _line(ax: Axes, spots: Sequence[Spot], colour: str, shape: str) -> None:
-    ax.plot([one.across for one in spots], [one.up.value for one in spots], color=colour, lw=1.6, alpha=0.8)
-    for one in spots:
+    known = [(one, one.up.value) for one in spots if one.up.value is not None]
+    ax.plot([one.across for one, _ in known], [value for _, value in known], color=colour, lw=1.6, alpha=0.8)
+    for one, value in known:
         if one.up.low is not None and one.up.high is not None:
             ax.plot([one.across] * 2, [one.up.low, one.up.high], color=colour, lw=1.6, alpha=0.5)
-        ax.plot([one.across], [one.up.value], shape, ms=7, color=colour, mew=0)
+        ax.plot([one.across], [value], shape, ms=7, color=colour, mew=0)
         if one.remark:
-            place = (one.across, one.up.value)
-            ax.annotate(one.remark, place, (6, 6), textcoords="offset points", size=10, color=SOFT)
+            ax.annotate(one.remark, (one.across, value), (6, 6), textcoords="offset points", size=10, color=SOFT)
 
 
 def _words(results: Results, lines: Sequence[Curve]) -> str:

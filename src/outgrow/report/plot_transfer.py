@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from outgrow.metrics.estimate import show
-from outgrow.report.canvas import INK, NARROW, WIDE, axes, figure, page_size, style, svg
+from outgrow.report.canvas import INK, NARROW, axes, figure, page_size, style, svg
 from outgrow.report.cells import draw_cells
 from outgrow.report.results import Results, RowResult
 from outgrow.report.results_table import behind
@@ -14,6 +14,8 @@ LINE = 34
 """Pixels of a row."""
 COLUMN = 92
 """Pixels of a column, where there is room."""
+BELOW = 112
+"""Pixels of a name below a column, which is turned."""
 
 
 def transfer(results: Results, width: int) -> str | None:
@@ -25,9 +27,9 @@ def transfer(results: Results, width: int) -> str | None:
     left = 104 if width == NARROW else 190
     cell = min(COLUMN, (width - left - 8) / len(names))
     with style():
-        fig = figure(round(left + cell * len(names) + 8), LINE * len(rows) + (92 if width == WIDE else 106))
+        fig = figure(round(left + cell * len(names) + 8), LINE * len(rows) + 0.5 * BELOW + 44)
         ax = axes(fig, left, 6, cell * len(names), LINE * len(rows))
-        draw_cells(ax, matrix, [row.name for row in rows], names, left - 12)
+        draw_cells(ax, matrix, [row.name for row in rows], names, (left - 12, BELOW))
         for number, row in enumerate(rows):
             own = results.analyses.alone.get(row.name)
             if own is not None:

@@ -11,8 +11,8 @@ the batch of a refiner is no difference to a row without any. A model in such a 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from outgrow.config.experiment import Experiment
 from outgrow.config.combine import JointDecoding, SingleSource
+from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method
 from outgrow.config.refine import Refine
 from outgrow.method_rows import expanded, parts_of

@@ -11,6 +11,7 @@ from outgrow.report.results_table import INTERVALS, results_table
 from outgrow.report.table import Cell, Column, Line, Table
 
 Measured = TypeVar("Measured")
+Found = TypeVar("Found")
 NAMED = 3
 """Methods that are named in one cell."""
 
@@ -69,11 +70,12 @@ def _says(line: Line) -> bool:
 
 
 def _entry(
-    first: Callable[[str], tuple[Cell, ...]],
+    found: Found,
+    first: Callable[[Found, str], tuple[Cell, ...]],
     measured: Mapping[str, Measured],
     cells: Callable[[Measured], tuple[Cell, ...]],
 ) -> Entry:
-    return Entry(first, lambda block: cells(measured[block]))
+    return Entry(lambda block: first(found, block), lambda block: cells(measured[block]))
 
 
 def selections(results: Results) -> list[Table]:
@@ -97,7 +99,8 @@ def selections(results: Results) -> list[Table]:
         columns += [Column("shift", "measured", "shift"), Column("shift_by_chance", "by chance", "shift")]
     entries = [
         _entry(
-            lambda block, one=one: (named(one.methods), one.by, *one.sizes[block]),
+            one,
+            lambda one, block: (named(one.methods), one.by, *one.sizes[block]),
             one.measured,
             lambda part: (
                 *(part.kept, part.everything, part.difference),
@@ -136,7 +139,8 @@ def reward_models(results: Results) -> list[Table]:
     ]
     entries = [
         _entry(
-            lambda block, one=one: (
+            one,
+            lambda one, block: (
                 named(one.methods),
                 one.examples[block].positives,
                 one.examples[block].negatives,
@@ -166,7 +170,8 @@ def consistency(results: Results) -> list[Table]:
     ]
     entries = [
         _entry(
-            lambda _, one=one: (named(one.methods),),
+            one,
+            lambda one, _: (named(one.methods),),
             one.measured,
             lambda part: (part.agreeing, part.weak_if_agree, part.weak_if_not, part.strong_if_not),
         )
@@ -192,7 +197,8 @@ def labels(results: Results) -> list[Table]:
     ]
     entries = [
         _entry(
-            lambda _, one=one: (one.name, named(one.methods)),
+            one,
+            lambda one, _: (one.name, named(one.methods)),
             one.measured,
             lambda part: (
                 *(part.accuracy, part.confidence, part.overconfidence, part.words),

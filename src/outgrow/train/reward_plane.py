@@ -28,7 +28,10 @@ def save_plane(folder: Path, vectors: Sequence[Float[np.ndarray, "dim"] | None])
 
 
 def principal_plane(vectors: Float[np.ndarray, "row dim"]) -> tuple[Float[np.ndarray, "row 2"], list[float]]:
-    """Coordinates along the two directions of the largest variance, and the share of all variance along each; `dim` is at least 2."""
+    """Coordinates along the two directions of the largest variance, and the share of all variance along each.
+
+    `dim` is at least 2.
+    """
     centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
     moments = centred.T @ centred
     dim = len(moments)
