@@ -26,10 +26,10 @@ def own(path, rows, columns=None, **section):
 
 
 def quiz(n=8):
-    generator = random.Random(SEEDS[0])
+    # Every number occurs: otherwise it could not be told whether they are counted from 0 or from 1.
+    label = [0, 1, 2, *random.Random(SEEDS[0]).choices(range(3), k=n - 3)]
     return [
-        {"text": f"What is {i}?", "options": [f"right {i}", "left", f"up {i}"], "label": generator.randrange(3)}
-        for i in range(n)
+        {"text": f"What is {i}?", "options": [f"right {i}", "left", f"up {i}"], "label": label[i]} for i in range(n)
     ]
 
 

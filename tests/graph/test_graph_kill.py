@@ -111,10 +111,10 @@ def test_a_checkpoint_is_used_after_a_kill(tmp_path):
         pass
     run.kill()
     finish(run)
-    began = time.monotonic()
     again = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-    assert time.monotonic() - began < 40 * 0.05
-    assert "round 1\n" not in again.stdout
+    rounds = [int(line.split()[1]) for line in again.stdout.splitlines() if line.startswith("round ")]
+    assert rounds
+    assert rounds[0] > 1
     assert all(Store(tmp_path).inspect(step) for step in steps)
 
 

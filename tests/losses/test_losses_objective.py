@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from fresh import SEEDS
-from outgrow.config.method import CrossEntropy, Evidential, GeneralizedCrossEntropy, Method, Product, SelfTraining
-from outgrow.experiment import loss_params
+from outgrow.config.method import CrossEntropy, Evidential, GeneralizedCrossEntropy, Product, SelfTraining
 from outgrow.losses import LOSSES, make_objective
 from outgrow.losses.dirichlet import dirichlet_mean
 from outgrow.losses.evidential import evidential
 from outgrow.losses.self_training import harden_argmax, harden_balanced
+from outgrow.parameters import loss_params
 
 SECTIONS = [
     CrossEntropy(),
@@ -23,7 +23,7 @@ LINEAR = [True, True, False, True, False]
 
 def params_of(section):
     """The options as a study gives them to its steps: every default filled in."""
-    return loss_params(Method(name="row", loss=section), "classify")
+    return loss_params(section, "classify")
 
 
 def made(section, **self_training):
