@@ -160,6 +160,12 @@ def test_shares_that_are_not_named_divide_the_rest() -> None:
     assert [part.share for part in parts_of(method)] == [0.5, 0.25, 0.25]
 
 
+def test_what_rounding_leaves_is_no_stage() -> None:
+    stages = [{"share": 0.1}, {"share": 0.2}, {"share": 0.7}, {}]
+    [method] = expanded(read_experiment({**copy.deepcopy(TEXTS), "methods": [{"name": "x", "stages": stages}]}, []))
+    assert [part.share for part in parts_of(method)] == [0.1, 0.2, 0.7]
+
+
 @pytest.mark.parametrize(
     ("method", "said"),
     [

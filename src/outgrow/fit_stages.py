@@ -8,11 +8,9 @@ from outgrow.config.method import Loss, Method, TrainingStage
 from outgrow.config.model import ModelSection, Speaker
 from outgrow.config.select import Capability, Confidence, RandomRows, RewardModel, Select
 from outgrow.errors import suggest
-from outgrow.method_rows import expanded, parts_of, selection_of
+from outgrow.method_rows import NEARLY, expanded, parts_of, selection_of
 from outgrow.models.zero_shot_ability import can_answer
 from outgrow.select import VOTES_LACK
-
-NEARLY = 1e-9
 
 
 def stage_complaints(method: Method, experiment: Experiment) -> Iterator[str]:

@@ -12,6 +12,9 @@ from outgrow.config.experiment import Experiment
 from outgrow.config.method import Loss, Method, TrainingStage
 from outgrow.config.select import Capability, Select
 
+NEARLY = 1e-9
+"""What is left of 1 - .1 - .2 - .7 is rounding, and no share."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -36,7 +39,7 @@ def parts_of(method: Method) -> list[Part]:
         Part(stage.select, rest if stage.share is None else stage.share, stage.loss or method.loss)
         for stage in method.stages
     ]
-    return [part for part in parts if part.share > 0]
+    return [part for part in parts if part.share > NEARLY]
 
 
 def selection_of(method: Method) -> Select | None:
@@ -52,7 +55,7 @@ def expanded(experiment: Experiment) -> Iterator[Method]:
 
 
 def method_named(experiment: Experiment, name: str) -> Method:
-    """The row of this name; `config/check.py` has seen to it that there is one."""
+    """The row of this name; `fit_stages.py` has seen to it that there is one."""
     return next(method for method in expanded(experiment) if method.name == name)
 
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from outgrow.align.pieces import PieceTable
 from outgrow.errors import DataError
@@ -160,6 +160,17 @@ class TextTargets:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def keep(self, row: Bool[np.ndarray, "row"]) -> "TextTargets":
+        """The rows marked true."""
+        some = np.flatnonzero(row).tolist()
+        return TextTargets(
+            items=[self.items[number] for number in some],
+            texts=[self.texts[number] for number in some],
+            pieces=[self.pieces[number] for number in some],
+            weight=self.weight[row],
+            origin=self.origin,
+        )
 
     def save(self, path: Path) -> None:
         """Write the table `item`, `text`, `piece_end`, `piece_logprob`, `weight`."""

@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import log_expit, softmax
 
-from outgrow.combine.vote import one_row_each, vote, weighted_vote
-from outgrow.labels import INSTEAD, Anchors, Targets, WeakLabels
+from outgrow.combine.vote import one_row_each, vote_instead
+from outgrow.labels import Anchors, Targets, WeakLabels
 
 LARGEST = 1 - 1e-3
 """No source is taken to be perfect, or to have no information at all."""
@@ -30,7 +30,7 @@ def flying_squid(labels: WeakLabels, anchors: Anchors | None = None) -> Targets:
     """One posterior row per item with a vote. `anchors` are used by the fall-back only."""
     if len(labels.sources) < LEAST_SOURCES:
         why = f"FlyingSquid needs {LEAST_SOURCES} sources and has {len(labels.sources)}"
-        return _fall_back(labels, anchors, why)
+        return vote_instead(labels, anchors, why)
     hard = labels.hard
     games = [0] if labels.n_classes == 2 else range(labels.n_classes)
     log_odds = []
@@ -38,7 +38,7 @@ def flying_squid(labels: WeakLabels, anchors: Anchors | None = None) -> Targets:
         signs = np.where(hard < 0, 0, np.where(hard == chosen, 1, -1))
         strength = triplet_accuracies(signs)
         if strength is None:
-            return _fall_back(labels, anchors, "the sources' agreement determines no accuracies")
+            return vote_instead(labels, anchors, "the sources' agreement determines no accuracies")
         log_odds.append(game_log_odds(signs, strength, _balance(labels, chosen)))
     if labels.n_classes == 2:
         log_odds.append(-log_odds[0])
@@ -79,9 +79,3 @@ def _balance(labels: WeakLabels, chosen: int) -> float:
     """Share of a class among all votes, kept away from 0 and 1."""
     share = (labels.hard[labels.voted] == chosen).mean() if labels.voted.any() else 1 / labels.n_classes
     return float(np.clip(share, 1 - LARGEST, LARGEST))
-
-
-def _fall_back(labels: WeakLabels, anchors: Anchors | None, why: str) -> Targets:
-    instead = vote(labels) if anchors is None else weighted_vote(labels, anchors)
-    name = "majority vote" if anchors is None else "weighted vote"
-    return Targets(instead.items, instead.probs, instead.weight, (*instead.origin, f"{why}; {name}{INSTEAD}"))

@@ -25,9 +25,9 @@ from outgrow.combine.agreement import Pairs, agreement
 from outgrow.combine.dawid_skene import one_coin_confusion
 from outgrow.combine.expectation import LEAST, by_item, naive_bayes, read
 from outgrow.combine.fit import Fit, counted_interval, targets_of
-from outgrow.combine.vote import vote, weighted_vote
+from outgrow.combine.vote import vote_instead
 from outgrow.combine.votes import Votes
-from outgrow.labels import INSTEAD, Anchors, Targets, WeakLabels
+from outgrow.labels import Anchors, Targets, WeakLabels
 
 LARGEST = 1 - 1e-3
 """Nobody's skill is taken to be perfect."""
@@ -42,10 +42,7 @@ def triplets(
     fit = fit_triplets(votes, balanced=balanced)
     if fit is not None:
         return targets_of(labels, votes, fit, "triplets")
-    instead = vote(labels) if anchors is None else weighted_vote(labels, anchors)
-    name = "majority vote" if anchors is None else "weighted vote"
-    why = f"Triplets need {LEAST_SOURCES} sources that meet one another; {name}{INSTEAD}"
-    return Targets(instead.items, instead.probs, instead.weight, (*instead.origin, why))
+    return vote_instead(labels, anchors, f"Triplets need {LEAST_SOURCES} sources that meet one another")
 
 
 def fit_triplets(votes: Votes, *, balanced: bool = False) -> Fit | None:

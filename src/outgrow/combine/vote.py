@@ -14,7 +14,7 @@ from scipy.special import softmax
 
 from outgrow.combine.keep_all import without_votes
 from outgrow.combine.weights import held_out_accuracy, need_anchors
-from outgrow.labels import Anchors, Targets, WeakLabels
+from outgrow.labels import INSTEAD, Anchors, Targets, WeakLabels
 
 
 def vote(labels: WeakLabels, anchors: Anchors | None = None) -> Targets:
@@ -48,3 +48,10 @@ def _tally(labels: WeakLabels, weight: Float[np.ndarray, "source"]) -> Float[np.
     classes = np.arange(labels.n_classes)
     chosen = labels.hard[:, :, None] == classes
     return np.asarray(np.einsum("isc,s->ic", chosen, weight))
+
+
+def vote_instead(labels: WeakLabels, anchors: Anchors | None, why: str) -> Targets:
+    """The best vote there is, where a model cannot be fitted; `why` it cannot is noted."""
+    instead = vote(labels) if anchors is None else weighted_vote(labels, anchors)
+    name = "majority vote" if anchors is None else "weighted vote"
+    return Targets(instead.items, instead.probs, instead.weight, (*instead.origin, f"{why}; {name}{INSTEAD}"))

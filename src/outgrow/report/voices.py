@@ -98,7 +98,9 @@ def _rewritten(study: Study, store: Store, seed: int, part: Part) -> Iterator[Vo
         one.identity: (row.method, one)
         for row in study.rows
         if row.role == "method"
-        for one in walk([row.steps[seed]])
+        for labels in walk([row.steps[seed]])
+        if labels.name == "labels"  # not what a selection asked the strong model for
+        for one in labels.inputs.values()
         if one.name == "refined"
     }
     for method, step in steps.values():

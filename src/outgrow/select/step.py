@@ -11,6 +11,7 @@ Gold and capabilities stand in the pool. The kept targets are as they were: same
 """
 
 import json
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool
@@ -59,8 +60,7 @@ def select_texts(job: Job, *, select: dict[str, Json], seed: int) -> None:
     like = TextTargets.load(job.inputs["like"] / TARGETS).items if "like" in job.inputs else None
     chosen = Chosen(select["type"], rows, score, _rule(task, rows, select, like), origin)
     kept = chosen.kept()
-    _some(targets, kept, chosen.sentences(kept)).save(job.out / TARGETS)
-    _record(job, chosen, kept)
+    _write(job, targets, chosen, kept)
 
 
 def select_votes(job: Job, *, select: dict[str, Json], seed: int) -> None:
@@ -77,10 +77,7 @@ def select_votes(job: Job, *, select: dict[str, Json], seed: int) -> None:
     like = Targets.load(job.inputs["like"] / TARGETS).items if "like" in job.inputs else None
     chosen = Chosen(select["type"], rows, score, _rule(task, rows, select, like), origin)
     kept = chosen.kept()
-    some = targets.keep(kept)
-    said = (*targets.origin, *chosen.sentences(kept))
-    Targets(some.items, some.probs, some.weight, said).save(job.out / TARGETS)
-    _record(job, chosen, kept)
+    _write(job, targets, chosen, kept)
 
 
 # ---- scores ---------------------------------------------------------------------------------------------
@@ -147,17 +144,7 @@ def _rule(task: Task, rows: Rows, select: dict[str, Json], like: list[str] | Non
 # ---- writing --------------------------------------------------------------------------------------------
 
 
-def _some(targets: TextTargets, kept: Bool[np.ndarray, "row"], sentences: tuple[str, ...]) -> TextTargets:
-    """The rows that are kept."""
-    some = np.flatnonzero(kept).tolist()
-    return TextTargets(
-        items=[targets.items[row] for row in some],
-        texts=[targets.texts[row] for row in some],
-        pieces=[targets.pieces[row] for row in some],
-        weight=targets.weight[kept],
-        origin=(*targets.origin, *sentences),
-    )
-
-
-def _record(job: Job, chosen: Chosen, kept: Bool[np.ndarray, "row"]) -> None:
+def _write(job: Job, targets: Targets | TextTargets, chosen: Chosen, kept: Bool[np.ndarray, "row"]) -> None:
+    some = targets.keep(kept)
+    replace(some, origin=(*some.origin, *chosen.sentences(kept))).save(job.out / TARGETS)
     (job.out / "kept.json").write_text(json.dumps(chosen.record(kept), ensure_ascii=False, indent=1))

@@ -19,9 +19,8 @@ from jaxtyping import Int
 from outgrow.data.task import Split, Task
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
+from outgrow.supervise.gather import STRONG, WEAK
 from outgrow.texts import WeakTexts
-
-STRONG, WEAK = "strong.parquet", "weak.parquet"
 
 
 def add_noise_to_texts(job: Job, *, share: float, seed: int) -> None:

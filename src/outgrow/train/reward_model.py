@@ -30,8 +30,8 @@ from outgrow.train.fine_tune import release_memory, weight_dtype, with_adapter
 from outgrow.train.loop import ExampleTrainer, history, train
 from outgrow.train.randomness import sealed_randomness
 from outgrow.train.reward_plan import Numbers
-from outgrow.train.reward_samples import Comparison, Learned, Readable, comparisons_of, read_samples, reader_of
-from outgrow.train.text_rows import TextRow
+from outgrow.train.reward_samples import Comparison, Learned, Readable, comparisons_of, read_samples
+from outgrow.train.text_rows import TextRow, reader_of
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ from outgrow.models.writer import spelling_tokenizer
 from outgrow.select.comparisons import Sample
 from outgrow.train.heads import Heads, fit_heads
 from outgrow.train.reward_plan import Numbers
-from outgrow.train.reward_samples import Learned, Readable, comparisons_of, read_samples, reader_of
-from outgrow.train.text_rows import TextRow
+from outgrow.train.reward_samples import Learned, Readable, comparisons_of, read_samples
+from outgrow.train.text_rows import TextRow, reader_of
 from outgrow.train.tune import L2_GRID, PROBE_LR, PROBE_STEPS, fold_of
 
 FOLDS = 3

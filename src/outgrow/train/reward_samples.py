@@ -14,11 +14,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from outgrow.align.spelling import spelling_of
-from outgrow.models.batches import usable_length
-from outgrow.models.prompting import prompter_of
 from outgrow.models.talk import Prompt
 from outgrow.select.comparisons import Sample, make_pairs
 from outgrow.texts import TextTargets, certain
@@ -46,13 +42,6 @@ def read_samples(samples: Sequence[Sample], prompts: Mapping[str, Prompt], reade
         TextTargets(items, texts, [certain(text) for text in texts], np.ones(len(texts))), prompts, reader
     )
     return Readable(np.asarray(read.kept, dtype=np.int64), read.rows, read.left_out)
-
-
-def reader_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, section: Mapping[str, Any]) -> Reader:
-    """How a model is asked, and what its tokenizer makes of texts; `section` is `config.model.ModelSection`."""
-    longest = usable_length(model, tokenizer, section["max_length"])
-    spelling = spelling_of(tokenizer.backend_tokenizer)
-    return Reader(prompter_of(tokenizer, section["chat"]), spelling, longest, section["unfit"])
 
 
 def comparisons_of(

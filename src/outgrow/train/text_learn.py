@@ -19,13 +19,10 @@ import torch
 from jaxtyping import Bool, Int
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from outgrow.align.spelling import spelling_of
 from outgrow.data.task import Task
 from outgrow.errors import ConfigError, DataError
 from outgrow.graph.step import Job
-from outgrow.models.batches import usable_length
 from outgrow.models.load import load_causal_lm, pick_device
-from outgrow.models.prompting import prompter_of
 from outgrow.models.quiet import quiet
 from outgrow.models.talk import Prompt, asked
 from outgrow.models.unfit import NAMED
@@ -40,7 +37,7 @@ from outgrow.train.loop import ExampleTrainer, history, train
 from outgrow.train.order import updates_per_pass
 from outgrow.train.randomness import sealed_randomness
 from outgrow.train.text_examples import CERTAIN, TextExamples, TextLoss
-from outgrow.train.text_rows import Reader, tokenize_targets
+from outgrow.train.text_rows import Reader, reader_of, tokenize_targets
 
 
 @dataclass(frozen=True)
@@ -55,9 +52,7 @@ class Pupil:
     @cached_property
     def reader(self) -> Reader:
         """How it is asked, and what its tokenizer makes of texts."""
-        longest = usable_length(self.model, self.tokenizer, self.section["max_length"])
-        spelling = spelling_of(self.tokenizer.backend_tokenizer)
-        return Reader(prompter_of(self.tokenizer, self.section["chat"]), spelling, longest, self.section["unfit"])
+        return reader_of(self.model, self.tokenizer, self.section)
 
     def train(
         self, job: Job, examples: Examples, held_out: Examples | None, training: Mapping[str, Any], seed: int

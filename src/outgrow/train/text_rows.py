@@ -10,17 +10,19 @@ out and named, never cut: half an answer would teach something else. Damaged tar
 
 import logging
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from outgrow.align.group import Unit, align
 from outgrow.align.pieces import Pieces, PieceTable, text_bytes
 from outgrow.align.spans import encode
-from outgrow.align.spelling import Spelling
+from outgrow.align.spelling import Spelling, spelling_of
 from outgrow.errors import DataError
-from outgrow.models.prompting import Prompter
+from outgrow.models.batches import usable_length
+from outgrow.models.prompting import Prompter, prompter_of
 from outgrow.models.talk import Prompt
 from outgrow.models.unfit import Unfit, named, tell_unfit
 from outgrow.texts import TextTargets
@@ -76,6 +78,13 @@ class Reader(NamedTuple):
 
 
 NO_PIECES = Pieces(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+
+
+def reader_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, section: Mapping[str, Any]) -> Reader:
+    """How a model is asked, and what its tokenizer makes of texts; `section` is `config.model.ModelSection`."""
+    longest = usable_length(model, tokenizer, section["max_length"])
+    spelling = spelling_of(tokenizer.backend_tokenizer)
+    return Reader(prompter_of(tokenizer, section["chat"]), spelling, longest, section["unfit"])
 
 
 def tokenize_targets(
