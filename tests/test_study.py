@@ -8,7 +8,7 @@ import pytest
 
 from outgrow.config.read import read_experiment
 from outgrow.errors import ConfigError
-from outgrow.study import Study, build_study
+from outgrow.study.build import Study, build_study
 
 SMALL = {
     "name": "small",

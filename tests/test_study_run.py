@@ -16,7 +16,7 @@ from outgrow.config.read import read_experiment
 from outgrow.graph.run import run_steps
 from outgrow.graph.store import Store
 from outgrow.report.finding import find
-from outgrow.study import build_study
+from outgrow.study.build import build_study
 from small_study import (
     FILE,
     STUDY,

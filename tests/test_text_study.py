@@ -11,7 +11,7 @@ import pytest
 from outgrow.config.decoding import Decoding
 from outgrow.config.read import read_experiment
 from outgrow.errors import ConfigError
-from outgrow.study import Study, build_study
+from outgrow.study.build import Study, build_study
 
 MODEL = {"model": "bundled:smollm2-135m@2", "adapt": "lora"}
 SMALL: dict[str, Any] = {

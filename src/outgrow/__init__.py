@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from outgrow.errors import ConfigError, DataError, OutgrowError, StepFailed
     from outgrow.labels import Anchors, Targets, WeakLabels
     from outgrow.metrics.estimate import Estimate
-    from outgrow.study import Study, build_study
+    from outgrow.study.build import Study, build_study
 
 _HOMES = {
     "outgrow.api": ("Plan", "Result", "plan", "report", "run"),
@@ -32,7 +32,7 @@ _HOMES = {
     "outgrow.errors": ("ConfigError", "DataError", "OutgrowError", "StepFailed"),
     "outgrow.labels": ("Anchors", "Targets", "WeakLabels"),
     "outgrow.metrics.estimate": ("Estimate",),
-    "outgrow.study": ("Study", "build_study"),
+    "outgrow.study.build": ("Study", "build_study"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

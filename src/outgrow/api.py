@@ -16,7 +16,6 @@ from outgrow.config.model import ModelSection
 from outgrow.config.read import read_experiment
 from outgrow.config.suite import read_studies
 from outgrow.errors import ConfigError, DataError, suggest
-from outgrow.estimate import Cost, cost_of, scale_of
 from outgrow.graph.done import Damaged
 from outgrow.graph.plan import PlannedStep as PlanLine
 from outgrow.graph.plan import plan as plan_steps
@@ -24,7 +23,8 @@ from outgrow.graph.run import Event, Outcome, run_steps
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 from outgrow.models.names import parse_name
-from outgrow.study import Study, build_study
+from outgrow.study.build import Study, build_study
+from outgrow.study.estimate import Cost, cost_of, scale_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,13 +104,13 @@ class Result:
     @property
     def tables(self) -> list[str]:
         """The names that `to_pandas` takes."""
-        from outgrow.report.tables import make_tables
+        from outgrow.report.tables.all_tables import make_tables
 
         return [table.name for table in make_tables(self.results)]
 
     def to_pandas(self, table: str = "main") -> "pd.DataFrame":
         """One of the report's tables as a data frame; every measured number with its interval, n and seeds."""
-        from outgrow.report.tables import make_tables
+        from outgrow.report.tables.all_tables import make_tables
 
         made = {made.name: made for made in make_tables(self.results)}
         if table not in made:
@@ -123,8 +123,8 @@ class Result:
         return {"report": str(self.report), **ended, "results": asdict(self.results)}
 
     def _repr_html_(self) -> str:
-        from outgrow.report.table_html import table_html
-        from outgrow.report.tables import make_tables
+        from outgrow.report.tables.all_tables import make_tables
+        from outgrow.report.tables.html import table_html
 
         return table_html(make_tables(self.results)[0])
 

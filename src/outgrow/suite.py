@@ -17,7 +17,7 @@ from outgrow.config.suite import read_suite
 from outgrow.graph.run import Event
 from outgrow.metrics.estimate import LEVEL, Estimate
 from outgrow.report.results import Results, RowResult
-from outgrow.report.table import Column, Line, Table
+from outgrow.report.tables.table import Column, Line, Table
 from outgrow.report.write import write_file
 
 

@@ -9,7 +9,7 @@ from outgrow.losses import LOSSES, make_objective
 from outgrow.losses.dirichlet import dirichlet_mean
 from outgrow.losses.evidential import evidential
 from outgrow.losses.self_training import harden_argmax, harden_balanced
-from outgrow.parameters import loss_params
+from outgrow.study.parameters import loss_params
 
 SECTIONS = [
     CrossEntropy(),

@@ -18,7 +18,7 @@ from outgrow.labels import Targets, WeakLabels
 from outgrow.report.collect import collect
 from outgrow.report.results import Results
 from outgrow.report.write import write_report
-from outgrow.study import Row, Study, build_study
+from outgrow.study.build import Row, Study, build_study
 
 CLASSES = 6
 ITEMS, WEAK, STRONG, TEST = 1400, 200, 300, 600

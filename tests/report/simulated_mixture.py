@@ -14,7 +14,7 @@ from outgrow.data.task import Split
 from outgrow.graph.event import Outcome
 from outgrow.graph.step import Job
 from outgrow.graph.store import Store
-from outgrow.study import Study, build_study
+from outgrow.study.build import Study, build_study
 
 SIZES = {"slots": 30, "sums": 24, "science": 18}
 """Test items of each capability."""

@@ -21,7 +21,7 @@ from outgrow.graph.step import Job, Step, walk
 from outgrow.graph.store import Store
 from outgrow.select.rewards import Rewards
 from outgrow.select.scores import text_oracle
-from outgrow.study import Study, build_study
+from outgrow.study.build import Study, build_study
 from outgrow.texts import TextTargets
 from outgrow.train.reward_plane import save_plane
 

@@ -15,7 +15,7 @@ from outgrow.graph.event import Outcome
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 from outgrow.metrics.slu_f1 import Slot, write_slots
-from outgrow.study import Row, Study, build_study
+from outgrow.study.build import Row, Study, build_study
 from outgrow.texts import Candidate, TextTargets, WeakTexts, join_texts
 
 ITEMS, WEAK, STRONG, TEST = 260, 40, 60, 110

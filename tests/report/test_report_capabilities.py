@@ -12,12 +12,12 @@ from outgrow.metrics.slu_f1 import parse_slots, score, slu_counts
 from outgrow.metrics.text_answers import answer_match, exact_match, final_answer
 from outgrow.metrics.text_score import score_of
 from outgrow.report.collect_texts import by_capability
-from outgrow.report.evidence_texts import read_answers_of_row, score_counts
+from outgrow.report.evidence.texts import read_answers_of_row, score_counts
 from outgrow.report.examples import find_examples
-from outgrow.report.frame import make_frame
-from outgrow.report.measure import seed_sums
+from outgrow.report.measure.frame import make_frame
+from outgrow.report.measure.rows import seed_sums
 from outgrow.report.results import Results
-from outgrow.report.tables import make_tables
+from outgrow.report.tables.all_tables import make_tables
 from outgrow.report.write import write_report
 from outgrow.texts import WeakTexts
 

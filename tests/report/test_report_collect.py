@@ -13,7 +13,7 @@ from outgrow.errors import DataError
 from outgrow.graph.event import Outcome
 from outgrow.labels import WeakLabels
 from outgrow.report.collect import collect
-from outgrow.report.missing import reason
+from outgrow.report.evidence.missing import reason
 from outgrow.report.results import MEAN_VOTE, Results
 from outgrow.report.write import write_report
 

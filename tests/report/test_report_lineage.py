@@ -8,8 +8,7 @@ import pytest
 from outgrow.config.method import Method
 from outgrow.config.read import read_experiment
 from outgrow.graph.step import Step
-from outgrow.method_rows import expanded
-from outgrow.report.lineage import (
+from outgrow.report.evidence.lineage import (
     chosen_by_gold,
     comparison,
     identity,
@@ -24,10 +23,11 @@ from outgrow.report.lineage import (
     trainings,
     whole_targets,
 )
-from outgrow.report.measure_curves import TOGETHER, by_noise, by_share
-from outgrow.report.measure_labels import title
-from outgrow.report.measure_transfer import learned_alone
-from outgrow.study import Study, build_study
+from outgrow.report.measure.curves import TOGETHER, by_noise, by_share
+from outgrow.report.measure.labels import title
+from outgrow.report.measure.transfer import learned_alone
+from outgrow.study.build import Study, build_study
+from outgrow.study.rows import expanded
 
 MODEL = {"model": "bundled:smollm2-135m@2", "adapt": "lora"}
 TEXTS: dict[str, Any] = {

@@ -13,13 +13,13 @@ from simulated_texts import SimulatedTexts, simulate_small_texts
 
 from outgrow.labels import INSTEAD
 from outgrow.metrics.estimate import Estimate, undefined
-from outgrow.report.canvas import NARROW, WIDE
 from outgrow.report.collect import collect
 from outgrow.report.finding import find
-from outgrow.report.picture import methods_box, supervisors_box
-from outgrow.report.plots import PLOTS
+from outgrow.report.plot.all_plots import PLOTS
+from outgrow.report.plot.canvas import NARROW, WIDE
+from outgrow.report.plot.picture import methods_box, supervisors_box
 from outgrow.report.results import Results, RowResult
-from outgrow.report.tables import make_tables
+from outgrow.report.tables.all_tables import make_tables
 from outgrow.report.write import report_files, write_report
 
 HOSTILE = '<script>alert("x")</script> & $\\frac{1}{0}$ {{ 7 * 7 }}'

@@ -8,9 +8,9 @@ import pytest
 
 from fresh import SEEDS
 from outgrow.metrics.estimate import Estimate, undefined
-from outgrow.report.canvas import NARROW, WIDE
-from outgrow.report.name_points import Box
-from outgrow.report.plot_plane import plane
+from outgrow.report.plot.canvas import NARROW, WIDE
+from outgrow.report.plot.name_points import Box
+from outgrow.report.plot.plane import plane
 from outgrow.report.results import Results
 
 

@@ -19,15 +19,15 @@ from outgrow.graph.step import Step
 from outgrow.metrics.estimate import Estimate
 from outgrow.metrics.slu_f1 import parse_slots, score, slu_counts
 from outgrow.metrics.text_answers import answer_match, exact_match, words
-from outgrow.report.canvas import NARROW, WIDE
+from outgrow.report.evidence.lineage import comparison, last_selection, learned_last, reward_model, sources
 from outgrow.report.finding import find
-from outgrow.report.lineage import comparison, last_selection, learned_last, reward_model, sources
-from outgrow.report.measure_selection import shift
-from outgrow.report.plot_curves import lines_of
-from outgrow.report.plots import PLOTS
+from outgrow.report.measure.selection import shift
+from outgrow.report.plot.all_plots import PLOTS
+from outgrow.report.plot.canvas import NARROW, WIDE
+from outgrow.report.plot.curves import lines_of
 from outgrow.report.results import Results
 from outgrow.report.results_analyses import GOLD, WHOLE
-from outgrow.report.tables import make_tables
+from outgrow.report.tables.all_tables import make_tables
 from outgrow.report.write import write_report
 from outgrow.select.rewards import Rewards
 from outgrow.texts import TextTargets, WeakTexts

@@ -10,9 +10,9 @@ from outgrow.config.read import read_experiment
 from outgrow.metrics.estimate import Estimate
 from outgrow.report.results import Results, RowResult, Settings
 from outgrow.report.settings import find_settings
-from outgrow.report.table import Table
-from outgrow.report.tables import make_tables
-from outgrow.report.tables_settings import YES, ablation
+from outgrow.report.tables.all_tables import make_tables
+from outgrow.report.tables.settings import YES, ablation
+from outgrow.report.tables.table import Table
 
 MODEL = {"model": "bundled:smollm2-135m@2", "adapt": "lora"}
 NAMES = ["a", "b", "c", "d", "e"]

@@ -19,8 +19,8 @@ from outgrow.labels import WeakLabels
 from outgrow.report.collect import collect
 from outgrow.report.finding import find
 from outgrow.report.results import OutOf, Results
-from outgrow.report.table import Table
-from outgrow.report.tables import make_tables
+from outgrow.report.tables.all_tables import make_tables
+from outgrow.report.tables.table import Table
 from outgrow.report.write import write_report
 from outgrow.texts import WeakTexts
 

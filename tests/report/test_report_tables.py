@@ -15,9 +15,9 @@ import pytest
 from outgrow.metrics.estimate import Estimate, undefined
 from outgrow.report.collect import collect
 from outgrow.report.results import Results
-from outgrow.report.table import Column, Line, Table
-from outgrow.report.table_html import table_html
-from outgrow.report.tables import make_tables
+from outgrow.report.tables.all_tables import make_tables
+from outgrow.report.tables.html import table_html
+from outgrow.report.tables.table import Column, Line, Table
 
 HOSTILE = [
     "<script>alert(1)</script>",

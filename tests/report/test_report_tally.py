@@ -7,9 +7,9 @@ import pytest
 
 from fresh import SEEDS
 from outgrow.metrics.bootstrap import Resamples, draw_resamples
-from outgrow.report.evidence import Part
+from outgrow.report.evidence.votes import Part
+from outgrow.report.measure.tally import Counted, Ground, macro
 from outgrow.report.results_analyses import WHOLE
-from outgrow.report.tally import Counted, Ground, macro
 
 NAMES = ("a", "b", "empty")
 

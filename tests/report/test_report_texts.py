@@ -16,12 +16,12 @@ from outgrow.metrics.bootstrap import draw_resamples, seed_means
 from outgrow.metrics.slu_f1 import parse_slots, score, slu_counts, span_counts
 from outgrow.metrics.text_score import TEXT_SCORES, mean_value, score_of
 from outgrow.report.collect import collect
-from outgrow.report.evidence_texts import read_answers_of_row, score_counts
+from outgrow.report.evidence.texts import read_answers_of_row, score_counts
 from outgrow.report.finding import find
-from outgrow.report.frame import make_frame
-from outgrow.report.measure import baseline_name, measure, seed_values
+from outgrow.report.measure.frame import make_frame
+from outgrow.report.measure.rows import baseline_name, measure, seed_values
 from outgrow.report.results import Results
-from outgrow.report.tables import make_tables
+from outgrow.report.tables.all_tables import make_tables
 from outgrow.report.write import write_report
 from outgrow.texts import Candidate, WeakTexts
 

@@ -23,7 +23,7 @@ from outgrow.data.tasks.errands import make_errands
 from outgrow.errors import ConfigError, DataError, StepFailed
 from outgrow.graph.step import Job
 from outgrow.models.remote_author import TUNED
-from outgrow.study import build_study
+from outgrow.study.build import build_study
 from outgrow.texts import TextTargets, certain
 from outgrow.train.remote_student import cancel_remote, train_remote_student
 from small_study import FILE, events, executed, outgrow, results, write

@@ -25,17 +25,17 @@ from outgrow.metrics.estimate import Estimate
 from outgrow.metrics.text_score import TEXT_SCORES, score_of
 from outgrow.models.size import model_size
 from outgrow.report.about import About, Model
-from outgrow.report.analyses import analyse
 from outgrow.report.collect_texts import find_in_texts
 from outgrow.report.collect_votes import find_in_votes
-from outgrow.report.frame import Frame, make_frame
-from outgrow.report.measure import MISSING
-from outgrow.report.measure_further import measure_names, measure_plane, measure_scales
-from outgrow.report.missing import reason, record
+from outgrow.report.evidence.missing import reason, record
+from outgrow.report.measure.analyses import analyse
+from outgrow.report.measure.frame import Frame, make_frame
+from outgrow.report.measure.further import measure_names, measure_plane, measure_scales
+from outgrow.report.measure.rows import MISSING
 from outgrow.report.results import CapabilityResult, Chosen, MissingStep, Results, RowResult
 from outgrow.report.settings import find_settings
 from outgrow.report.spending import find_spending
-from outgrow.study import Study
+from outgrow.study.build import Study
 
 BEHIND = "behind a server"
 """How a model is trained that is not on this machine."""

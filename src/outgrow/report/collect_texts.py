@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import Float
 
 from outgrow.metrics.text_score import TaskScore, score_of
-from outgrow.report.evidence_texts import TextAnswers, read_answers_of_row, read_labels, score_counts
+from outgrow.report.evidence.texts import TextAnswers, read_answers_of_row, read_labels, score_counts
 from outgrow.report.finding import highest
-from outgrow.report.frame import Findings, Frame
-from outgrow.report.measure import (
+from outgrow.report.measure.frame import Findings, Frame
+from outgrow.report.measure.further import further_measures
+from outgrow.report.measure.rows import (
     Measured,
     mean_estimate,
     measure,
@@ -20,10 +21,9 @@ from outgrow.report.measure import (
     unanswered,
     versus,
 )
-from outgrow.report.measure_further import further_measures
-from outgrow.report.measure_texts import SLOT_METRIC, quality, slot_types, text_pairs
+from outgrow.report.measure.texts import SLOT_METRIC, quality, slot_types, text_pairs
 from outgrow.report.results import CapabilityResult, RowResult, SlotTypeResult, SupervisorResult
-from outgrow.study import Row
+from outgrow.study.build import Row
 
 
 def find_in_texts(frame: Frame) -> Findings:

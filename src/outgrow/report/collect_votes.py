@@ -8,13 +8,13 @@ from jaxtyping import Bool, Int
 
 from outgrow.metrics.accuracy import is_correct
 from outgrow.metrics.text_score import mean_value
-from outgrow.report.evidence import Answers, Part, PartName, read_answers, read_mean_vote
-from outgrow.report.frame import Findings, Frame
-from outgrow.report.measure import Measured, mean_estimate, measure, row_result, unanswered
-from outgrow.report.measure_calibration import calibration
-from outgrow.report.measure_errors import Student, copy_results, pair_results
+from outgrow.report.evidence.votes import Answers, Part, PartName, read_answers, read_mean_vote
+from outgrow.report.measure.calibration import calibration
+from outgrow.report.measure.errors import Student, copy_results, pair_results
+from outgrow.report.measure.frame import Findings, Frame
+from outgrow.report.measure.rows import Measured, mean_estimate, measure, row_result, unanswered
 from outgrow.report.results import MEAN_VOTE, CopyResult, SupervisorResult
-from outgrow.study import Row
+from outgrow.study.build import Row
 
 Hard = Int[np.ndarray, "seed item"]
 

@@ -13,14 +13,14 @@ from jaxtyping import Bool, Float
 
 from outgrow.data.task import Task
 from outgrow.graph.store import Store
-from outgrow.method_rows import expanded
 from outgrow.metrics.text_score import TaskScore, score_of
-from outgrow.report.evidence import Part, read_part, read_split
+from outgrow.report.evidence.voices import Students, Voice, VoiceKind, answering, fullest_seed, labelling
+from outgrow.report.evidence.votes import Part, read_part, read_split
 from outgrow.report.finding import best_method, highest
 from outgrow.report.results import Results
 from outgrow.report.shades import Shades, shades
-from outgrow.report.voices import Students, Voice, VoiceKind, answering, fullest_seed, labelling
-from outgrow.study import Study
+from outgrow.study.build import Study
+from outgrow.study.rows import expanded
 from outgrow.texts import Candidate
 
 SHOWN = 6

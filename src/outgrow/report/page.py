@@ -17,14 +17,14 @@ from markupsafe import Markup
 
 from outgrow.config.experiment import Experiment
 from outgrow.metrics.estimate import show_interval, show_number
-from outgrow.report.canvas import NARROW, WIDE
 from outgrow.report.citation import citation
 from outgrow.report.finding import find
-from outgrow.report.plots import PLOTS
+from outgrow.report.plot.all_plots import PLOTS
+from outgrow.report.plot.canvas import NARROW, WIDE
 from outgrow.report.provenance import Provenance, StepTime, show_seconds
 from outgrow.report.results import Results
-from outgrow.report.table import Table
-from outgrow.report.table_html import table_html
+from outgrow.report.tables.html import table_html
+from outgrow.report.tables.table import Table
 
 
 @dataclass(frozen=True)

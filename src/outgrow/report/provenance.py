@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from outgrow.graph.event import Outcome
 from outgrow.graph.store import Store
-from outgrow.report.missing import record
-from outgrow.study import Study
+from outgrow.report.evidence.missing import record
+from outgrow.study.build import Study
 
 PACKAGES = (
     "outgrow",

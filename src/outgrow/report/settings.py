@@ -15,8 +15,8 @@ from outgrow.config.combine import JointDecoding, SingleSource
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method
 from outgrow.config.refine import Refine
-from outgrow.method_rows import expanded, parts_of
 from outgrow.report.results import Settings
+from outgrow.study.rows import expanded, parts_of
 
 TOLD = {"onehot": (), "target_only": ("target token",), "student": ("target token", "other tokens")}
 """What a soft target of texts knows the probability of (paper 1, table 8)."""

@@ -8,9 +8,9 @@ from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 from outgrow.models.answer_store import Usage
 from outgrow.models.purse import MILLION, money
-from outgrow.report.missing import record
+from outgrow.report.evidence.missing import record
 from outgrow.report.results import Spent
-from outgrow.study import Study
+from outgrow.study.build import Study
 
 
 class Bill(NamedTuple):

@@ -33,8 +33,8 @@ from outgrow.report.examples_page import make_examples_page
 from outgrow.report.page import draw_all, make_page
 from outgrow.report.provenance import provenance, times
 from outgrow.report.results import Results
-from outgrow.report.tables import make_tables
-from outgrow.study import Study
+from outgrow.report.tables.all_tables import make_tables
+from outgrow.study.build import Study
 
 EXAMPLES = "examples.html"
 WITHOUT_EFFECT = ("store", "output", "threads")

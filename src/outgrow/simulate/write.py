@@ -22,10 +22,10 @@ from outgrow import __version__
 from outgrow.config.simulation import Simulation, dump_simulation
 from outgrow.errors import DataError
 from outgrow.metrics.estimate import Estimate, show, show_interval, show_number
-from outgrow.report.canvas import NARROW, WIDE
 from outgrow.report.page import resource, template
-from outgrow.report.table import Cell, Column, Line, Table
-from outgrow.report.table_html import table_html
+from outgrow.report.plot.canvas import NARROW, WIDE
+from outgrow.report.tables.html import table_html
+from outgrow.report.tables.table import Cell, Column, Line, Table
 from outgrow.report.write import write_file
 from outgrow.simulate.measure import Outcome
 from outgrow.simulate.plot import risk_plot

@@ -1,0 +1,1 @@
+"""From evidence to numbers with intervals: rows, and what the analyses ask."""

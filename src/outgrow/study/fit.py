@@ -1,0 +1,203 @@
+"""What one kind of task can have and another cannot: said before anything runs.
+
+`config/check.py` looks at what holds for every study; here the kind of the task is known.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+
+from outgrow.config.combine import JointDecoding, KeepAll, SingleSource
+from outgrow.config.decoding import Decoding
+from outgrow.config.endpoint import EndpointSection
+from outgrow.config.experiment import Experiment
+from outgrow.config.method import Evidential, Method
+from outgrow.config.model import ModelSection, NgramSection, Supervisor
+from outgrow.config.refine import Icl, InferAndRespond, Refine
+from outgrow.config.select import Agreement, RewardModel
+from outgrow.data.kind import to_be_written
+from outgrow.data.task import Kind
+from outgrow.errors import ConfigError, suggest
+from outgrow.study.fit_stages import losses_of, stage_complaints, vote_stage_complaints
+from outgrow.study.rows import parts_of
+
+TEXT_LOSSES = ("cross_entropy", "evidential")
+TEXT_VARIANTS = ("plain", "self_training")
+
+
+def require_fit(experiment: Experiment, kind: Kind) -> None:
+    """Raise `ConfigError` at the first thing that a task of this kind cannot have."""
+    complaints = text_complaints(experiment) if kind == "generate" else vote_complaints(experiment)
+    for complaint in chain(complaints, *(_stage_complaints(method, experiment) for method in experiment.methods)):
+        raise ConfigError(f"task `{experiment.task.name}` is of kind *{kind}*: {complaint}")
+
+
+def _stage_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
+    return (f"method `{method.name}`: {complaint}" for complaint in stage_complaints(method, experiment))
+
+
+def vote_complaints(experiment: Experiment) -> Iterator[str]:
+    """What a study of classes or options cannot have."""
+    for key, value in {"measures": experiment.measures, "judges": experiment.judges}.items():
+        if value:
+            yield f"{key}: are for answers that are texts; remove them, or {to_be_written(experiment.task)}"
+    if isinstance(experiment.student, EndpointSection):
+        yield "student: a model behind a server learns texts only; give it a `model` of this machine"
+    for method in experiment.methods:
+        if isinstance(method.combine, JointDecoding):
+            yield f"method `{method.name}`: `joint_decoding` chooses among texts; use `naive` or `vote`"
+        if method.preference is not None:
+            yield f"method `{method.name}`: `preference` compares texts; remove it"
+        if method.refine is not None:
+            yield f"method `{method.name}`: `refine` rewrites texts; remove it"
+        yield from (f"method `{method.name}`: {complaint}" for complaint in vote_stage_complaints(method, experiment))
+    for where, section in _models(experiment):
+        if section.adapt == "none":
+            yield f"{where}.adapt: `none` is for texts; use `probe`, `lora` or `full`"
+        if section.training.keep == "best":
+            yield f"{where}.training.keep: `best` is for texts; choose `epochs` by `tune` instead"
+
+
+def text_complaints(experiment: Experiment) -> Iterator[str]:
+    """What a study of texts cannot have."""
+    for name, supervisor in experiment.supervisors.items():
+        if isinstance(supervisor, NgramSection):
+            yield f"supervisors.{name}: an n-gram model cannot write; give it a `model`"
+        if isinstance(supervisor, EndpointSection) and supervisor.fine_tuning is not None:
+            yield f"supervisors.{name}.fine_tuning: only the student is tuned by its provider; remove it"
+    for where, section in _models(experiment):
+        if section.adapt == "probe":
+            yield f"{where}.adapt: a `probe` cannot write; use `lora` or `full`"
+    if isinstance(experiment.student, ModelSection) and experiment.student.adapt == "none":
+        yield "student.adapt: `none` learns nothing; use `lora` or `full`"
+    if isinstance(experiment.student, EndpointSection):
+        yield from _provider_complaints(experiment, experiment.student)
+    for variant in experiment.variants:
+        if variant not in TEXT_VARIANTS:
+            yield f"variants: `{variant}` is for classes; texts have {_listed(TEXT_VARIANTS)}"
+    for key, decoding in {"labelling": experiment.labelling, "answering": experiment.answering}.items():
+        yield from _decoding_complaints(key, decoding)
+    yield from _measure_complaints(experiment)
+    for method in experiment.methods:
+        yield from (f"method `{method.name}`: {complaint}" for complaint in _method_complaints(method, experiment))
+
+
+def _measure_complaints(experiment: Experiment) -> Iterator[str]:
+    names = list(experiment.measures)
+    for name, judge in experiment.judges.items():
+        if judge.against is not None and len(judge.scales) != 1:
+            yield f"judges.{name}.scales: two answers are compared on one scale, not on {len(judge.scales)}"
+        names += [name] if judge.against is not None else judge.scales
+    for name in names:
+        if names.count(name) > 1:
+            yield f"measures: the name `{name}` stands twice; a judge's scales are measures too"
+    for name in experiment.plane or ():
+        if name not in names:
+            yield f"plane: there is no measure `{name}`; {suggest(name, names)}"
+
+
+def _provider_complaints(experiment: Experiment, student: EndpointSection) -> Iterator[str]:
+    """What a provider cannot do when it tunes the student."""
+    if student.fine_tuning is None:
+        yield "student: a model behind a server is trained by its provider; add `fine_tuning: {}`, or use a `model`"
+    if "self_training" in experiment.variants:
+        yield "variants: `self_training` looks into the student as it learns, and a server's is closed; use [plain]"
+    for method in experiment.methods:
+        for loss in losses_of(method):
+            if loss.type != "cross_entropy":
+                yield f"method `{method.name}`: loss `{loss.type}`: a provider trains by `cross_entropy` only"
+        if method.preference is not None:
+            yield f"method `{method.name}`: `preference` tunes weights of this machine; remove it"
+
+
+def _decoding_complaints(key: str, decoding: Decoding) -> Iterator[str]:
+    if not decoding.sample and decoding.candidates > decoding.beams:
+        yield f"{key}.candidates: a search of {decoding.beams} beams ends with no more texts; raise `{key}.beams`"
+    if not decoding.sample and decoding.beams > 1 and decoding.stop:
+        yield f"{key}.stop: a beam search cannot stop at a text; use `{key}.beams: 1` or `{key}.sample: true`"
+
+
+def _named(experiment: Experiment) -> dict[str, Supervisor]:
+    return {f"supervisors.{name}": section for name, section in experiment.supervisors.items()}
+
+
+def _models(experiment: Experiment) -> Iterator[tuple[str, ModelSection]]:
+    for where, section in {**_named(experiment), "student": experiment.student}.items():
+        if isinstance(section, ModelSection):
+            yield where, section
+
+
+def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
+    combine = method.combine
+    if not isinstance(combine, KeepAll | SingleSource | JointDecoding):
+        yield f"combine `{combine.type}` counts votes; texts have `keep_all`, `single` and `joint_decoding`"
+    if isinstance(combine, KeepAll) and combine.weights == "accuracy":
+        yield "combine.weights: `accuracy` is known of votes only; give one number per source"
+    if isinstance(combine, JointDecoding):
+        yield from _joint_complaints(combine, method.teachers(experiment.supervisors))
+    if method.refine is not None:
+        yield from _refine_complaints("refine", method.refine, experiment)
+        yield from _rewritten_complaints(method.refine, method)
+    for part in parts_of(method):
+        if isinstance(part.select, Agreement | RewardModel):
+            yield from _refine_complaints("select.strong", part.select.strong, experiment)
+    for name in _scorers(method, experiment):
+        if isinstance(experiment.supervisors[name], EndpointSection):
+            yield f"supervisor `{name}` lives behind a server and cannot score texts; leave it out by `sources`"
+    for loss in losses_of(method):
+        if loss.type not in TEXT_LOSSES:
+            yield f"loss `{loss.type}` is for classes; texts have {_listed(TEXT_LOSSES)}"
+        if isinstance(loss, Evidential) and loss.evidence != "exp_plus_one":
+            yield f"loss.evidence: `{loss.evidence}` is for classes; tokens have `exp_plus_one`"
+    if method.rounds > 1:
+        yield "rounds: a second round multiplies distributions over classes; leave it out"
+    if (method.self_training or experiment.self_training).harden != "argmax":
+        yield "self_training.harden: `balanced` counts classes; use `argmax`"
+    if method.preference is not None and isinstance(method.preference.weights, dict):
+        yield from _unknown("preference.weights", method.preference.weights, method.teachers(experiment.supervisors))
+
+
+def _scorers(method: Method, experiment: Experiment) -> Sequence[str]:
+    """Supervisors that must say what they think of others' texts."""
+    teachers = method.teachers(experiment.supervisors)
+    if method.preference is not None:
+        return teachers
+    return (method.combine.scorers or teachers) if isinstance(method.combine, JointDecoding) else ()
+
+
+def _refine_complaints(key: str, refine: Refine, experiment: Experiment) -> Iterator[str]:
+    if refine.decoding is not None:
+        yield from _decoding_complaints(f"{key}.decoding", refine.decoding)
+    if isinstance(refine, InferAndRespond):
+        yield from _decoding_complaints(f"{key}.naming", refine.naming)
+    if isinstance(refine.by, ModelSection) and refine.by.adapt not in ("none", "probe"):
+        yield f"{key}.by.adapt: `{refine.by.adapt}` is not looked at, as nothing is trained; leave it out"
+    for name, sizes in experiment.task.sizes_by_capability.items():
+        if isinstance(refine, Icl) and refine.fixed is not None and refine.fixed >= sizes.strong:
+            where = f" of `{name}`" if name else ""
+            yield f"{key}.fixed: {refine.fixed} demonstrations are all {sizes.strong} labels{where}; name fewer"
+
+
+def _rewritten_complaints(refine: Refine, method: Method) -> Iterator[str]:
+    combine = method.combine
+    if isinstance(combine, JointDecoding) and (combine.writers or combine.beams):
+        yield "combine: `writers` and `beams` are of labels as they are; with `refine` the rewritten ones are pooled"
+    if refine.type == "self_bootstrap" and not (isinstance(combine, KeepAll) and combine.weights == "average"):
+        yield "refine: `self_bootstrap` hears no supervisor; leave `combine` out"
+
+
+def _joint_complaints(combine: JointDecoding, teachers: Sequence[str]) -> Iterator[str]:
+    yield from _unknown("combine.writers", combine.writers or (), teachers)
+    yield from _unknown("combine.scorers", combine.scorers or (), teachers)
+    if isinstance(combine.weights, dict):
+        yield from _unknown("combine.weights", combine.weights, combine.scorers or teachers)
+
+
+def _unknown(key: str, names: Iterable[str], known: Iterable[str]) -> Iterator[str]:
+    known = list(known)
+    for name in names:
+        if name not in known:
+            yield f"{key}: no supervisor `{name}` teaches this row; {suggest(name, known)}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " and ".join(f"`{name}`" for name in names)

@@ -1,0 +1,174 @@
+"""From votes to students, for tasks of kind *classify* and *choose*: targets, selections, trainings, adjustments.
+
+    labels ─► targets ─► training ─► training … ─► rounds ─► matching, views
+                 │          ▲            ▲
+                 └─ select ─┴────────────┘
+
+What `text_students.py` is for texts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from outgrow.config.method import CrossEntropy, Method, SelfTraining, TrainingStage, Variant
+from outgrow.config.model import ModelSection
+from outgrow.config.select import Agreement, RandomRows, RewardModel, Select
+from outgrow.graph.step import Json, Step
+from outgrow.study.experiment import (
+    STUDENT,
+    Stage,
+    features_input,
+    labels_for,
+    model_params,
+    selected_step,
+    student_here,
+    training_inputs,
+    training_label,
+    tune_params,
+)
+from outgrow.study.parameters import dump, hints, loss_params
+from outgrow.study.rows import Part, method_named, parts_of, selection_of
+from outgrow.study.text_steps import reward_step
+
+
+@dataclass(frozen=True)
+class VoteLesson:
+    """Who learns what from whom."""
+
+    stage: Stage
+    section: ModelSection
+    """The student's, or that of the second view."""
+    method: Method
+    voices: Mapping[str, Step]
+    """All supervisors."""
+
+    @property
+    def labels(self) -> Step:
+        return labels_for(self.stage, self.method, self.voices)
+
+    @property
+    def targets(self) -> Step:
+        return targets_step(self.stage, self.labels, self.method)
+
+
+@dataclass(frozen=True)
+class Taught:
+    """A trained student and the targets that the supervisors' labels made for it."""
+
+    student: Step
+    targets: Step
+
+
+def targets_step(stage: Stage, labels: Step, method: Method) -> Step:
+    """What the student of this method learns."""
+    params = {"combine": dump(method.combine)}
+    inputs = {**stage.data, "labels": labels}
+    label = f"{method.combine.type} of {labels.label}"
+    return Step("targets", "outgrow.combine.make:make_targets", params, inputs, label=label)
+
+
+def gold_step(stage: Stage) -> Step:
+    """Half B's gold in the shape of labels and targets: what the ceiling learns."""
+    return Step("gold", "outgrow.combine.make:make_gold", {}, stage.data, label=f"seed {stage.seed}")
+
+
+# ---- trainings ------------------------------------------------------------------------------------------
+
+
+def student_step(
+    stage: Stage,
+    section: ModelSection,
+    part: Part,
+    self_training: SelfTraining | None,
+    taught: Mapping[str, Step],
+    tune: dict[str, Json],
+    label: str,
+) -> Step:
+    """Train on `taught`: `targets`, the `labels` that held-out items are scored against, perhaps `start`, `whole`."""
+    params = {
+        "adapt": section.adapt,
+        "model": model_params(section),
+        "loss": loss_params(part.loss, "classify"),
+        "self_training": None if self_training is None else dump(self_training),
+        "tune": tune,
+        "share": part.share,
+        "seed": stage.seed,
+        "name": STUDENT,
+    }
+    inputs = {**stage.data, **taught, **features_input(stage, section)}
+    function = "outgrow.train.student:train_student"
+    return Step("student", function, params, inputs, hints=hints(stage.experiment, section), label=label)
+
+
+def taught_student(lesson: VoteLesson, trained: bool) -> Taught:
+    """All trainings of a method, and its rounds: before each, the last student multiplies the targets."""
+    stage, section, method = lesson.stage, lesson.section, lesson.method
+    self_training = (method.self_training or stage.experiment.self_training) if trained else None
+    tune = tune_params(stage.experiment, section)
+    parts, student = parts_of(method), None
+    for number, part in enumerate(parts, start=1):
+        chosen = None if part.select is None else selected_votes(lesson, part.select)
+        taught = {"labels": lesson.labels, **training_inputs(method, lesson.targets, chosen, student)}
+        label = training_label(stage, method, trained, number, len(parts))
+        student = student_step(stage, section, part, self_training, taught, tune, label)
+    assert student is not None, "`fit_stages.py` leaves every method a training"
+    for _ in range(method.rounds - 1):
+        inputs = {"targets": lesson.targets, "student": student}
+        joined = Step("targets", "outgrow.combine.multiply:multiply_in", {}, inputs, label="the last student joined")
+        taught = {"targets": joined, "labels": lesson.labels}
+        student = student_step(
+            stage, section, parts[0], self_training, taught, tune, training_label(stage, method, trained)
+        )
+    return Taught(student, lesson.targets)
+
+
+def selected_votes(lesson: VoteLesson, select: Select) -> Step:
+    """Some of a method's targets. The strong model's own votes are those of a student that has learned all of them."""
+    evidence: dict[str, Step] = {}
+    if isinstance(select, Agreement | RewardModel):
+        everything = replace(lesson, method=lesson.method.model_copy(update={"stages": [TrainingStage()]}))
+        evidence = {"strong": taught_student(everything, trained=False).student}
+    if isinstance(select, RewardModel):
+        inputs = {"targets": lesson.targets, **evidence}
+        evidence = {"reward": reward_step(lesson.stage, lesson.method, select, inputs)}
+    if isinstance(select, RandomRows) and select.size_of is not None:
+        other = replace(lesson, method=method_named(lesson.stage.experiment, select.size_of))
+        copied = selection_of(other.method)
+        assert copied is not None, "`fit_stages.py` has seen to it"
+        evidence = {"like": selected_votes(other, copied)}
+    return selected_step(lesson.stage, lesson.method, "votes", select, {"targets": lesson.targets, **evidence})
+
+
+def ceiling(stage: Stage, section: ModelSection) -> Step:
+    """The student on half B's gold."""
+    gold = gold_step(stage)
+    (part,) = parts_of(Method(name="ceiling", loss=CrossEntropy()))
+    tune = tune_params(stage.experiment, section, without=["select_by"])
+    taught = {"targets": gold, "labels": gold}
+    return student_step(stage, section, part, None, taught, tune, f"ceiling, seed {stage.seed}")
+
+
+# ---- adjustments ----------------------------------------------------------------------------------------
+
+
+def adjusted(stage: Stage, method: Method, voices: Mapping[str, Step], variant: Variant) -> Step:
+    """The student of one method in one variant."""
+    lesson = VoteLesson(stage, student_here(stage.experiment), method, voices)
+    taught = taught_student(lesson, trained="self_training" in variant)
+    trained = " + self-training" if "self_training" in variant else ""
+    label = f"{method.name}{trained}, seed {stage.seed}"
+    if variant in ("matching", "self_training+matching"):
+        inputs = {"student": taught.student, "targets": taught.targets}
+        params = {"name": STUDENT, "of": stage.experiment.matching}
+        return Step("matched", "outgrow.train.adjust:match_marginals", params, inputs, label=label)
+    if variant == "two_views":
+        assert stage.experiment.second_view is not None, "checked when the experiment was read"
+        second = taught_student(replace(lesson, section=stage.experiment.second_view), trained=False)
+        return views_step(taught.student, second.student, label)
+    return taught.student
+
+
+def views_step(first: Step, second: Step, label: str) -> Step:
+    """The mean of two students that look at the items through different layers or models."""
+    inputs = {"first": first, "second": second}
+    return Step("views", "outgrow.train.adjust:average_views", {"name": STUDENT}, inputs, label=label)
