@@ -25,6 +25,7 @@ from scipy.sparse import csr_array
 
 from outgrow.errors import DataError
 from outgrow.labels import Anchors, WeakLabels
+from outgrow.vote_table import VoteTable
 
 BLOCK_ENTRIES = 2**16
 """Entries of X per block: its scores and posteriors stay in a core's cache."""
@@ -110,6 +111,11 @@ class Votes:
         return cls.gather(
             labels.sources, labels.n_classes, said, gold, n_anchors=n_anchors, silence_counts=silence_counts
         )
+
+    @classmethod
+    def of_table(cls, table: VoteTable, *, silence_counts: bool = False) -> "Votes":
+        """The votes of a table that somebody has already; its gold sets the truth of its items."""
+        return cls.gather(table.sources, table.n_classes, table.heard(), table.gold, silence_counts=silence_counts)
 
     @classmethod
     def gather(

@@ -1,0 +1,119 @@
+"""`VoteTable`: votes that somebody has already, as a long table of numbers.
+
+One row per vote; who voted, on what, for which class are numbers into `items`, `sources` and `classes`. Unlike
+`WeakLabels` it costs nothing where nobody voted, so that a million items of a hundred sources are as large as their
+votes. A soft vote has a distribution in `probs`; an abstention is no row. Gold is known for all items, some, or
+none. What a vote took (`seconds`, `price`) is kept where the file says it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from outgrow.errors import DataError
+from outgrow.labels import WeakLabels
+
+UNKNOWN = -1
+
+
+@dataclass(frozen=True, eq=False)
+class VoteTable:
+    """Hard or soft votes of any number of sources on any number of items; every (item, source) at most once."""
+
+    items: list[str]
+    sources: tuple[str, ...]
+    classes: tuple[str, ...]
+    item: Int[np.ndarray, "vote"]
+    source: Int[np.ndarray, "vote"]
+    said: Int[np.ndarray, "vote"]
+    """The class voted for; of a soft vote the most probable one (the first on a tie)."""
+    probs: Float[np.ndarray, "vote class"] | None = None
+    """Every vote as a distribution, where at least one is soft."""
+    seconds: Float[np.ndarray, "vote"] | None = None
+    """What the vote took; nan = unknown."""
+    price: Float[np.ndarray, "vote"] | None = None
+    """What the vote cost, in the file's own currency; nan = unknown."""
+    gold: Int[np.ndarray, "item"] = field(default_factory=lambda: np.empty(0, np.int64))
+    """Each item's true class, -1 = unknown; an empty array stands for no gold at all."""
+    notes: tuple[str, ...] = ()
+    """What the reader did that its user should know, one sentence each."""
+
+    def __post_init__(self) -> None:
+        if not len(self.gold):
+            object.__setattr__(self, "gold", np.full(len(self.items), UNKNOWN))
+        if len(self.gold) != len(self.items):
+            raise DataError(f"votes: {len(self.items)} items and gold of {len(self.gold)}")
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.classes)
+
+    @property
+    def n_votes(self) -> int:
+        return len(self.said)
+
+    @cached_property
+    def n_per_item(self) -> Int[np.ndarray, "item"]:
+        """How many sources voted on each item."""
+        return np.bincount(self.item, minlength=len(self.items))
+
+    @cached_property
+    def n_per_source(self) -> Int[np.ndarray, "source"]:
+        """How many items each source voted on."""
+        return np.bincount(self.source, minlength=len(self.sources))
+
+    def heard(self) -> Int[np.ndarray, "item source"] | Float[np.ndarray, "item source class"]:
+        """The table with a cell per item and source: the class said (-1 = abstention), or if any vote is soft the
+        distribution (zeros = abstention)."""
+        if self.probs is None:
+            hard = np.full((len(self.items), len(self.sources)), UNKNOWN, np.min_scalar_type(-self.n_classes))
+            hard[self.item, self.source] = self.said
+            return hard
+        soft = np.zeros((len(self.items), len(self.sources), self.n_classes))
+        soft[self.item, self.source] = self.probs
+        return soft
+
+    def weak_labels(self) -> WeakLabels:
+        """The same votes as distributions, dense."""
+        heard = self.heard()
+        if self.probs is None:
+            heard = (heard[:, :, None] == np.arange(self.n_classes)).astype(float)
+        return WeakLabels(self.items, self.sources, heard)
+
+    def only(self, sources: Sequence[str]) -> "VoteTable":
+        """The votes of `sources`, in that order; the items stay."""
+        missing = [name for name in sources if name not in self.sources]
+        if missing:
+            raise DataError(f"no source named `{missing[0]}`; there are {', '.join(self.sources)}")
+        number = np.full(len(self.sources), UNKNOWN)
+        number[[self.sources.index(name) for name in sources]] = np.arange(len(sources))
+        kept = self._votes(number[self.source] >= 0)
+        return replace(kept, sources=tuple(sources), source=number[kept.source])
+
+    def take(self, index: Int[np.ndarray, "row"]) -> "VoteTable":
+        """The items at `index` (each at most once) with their votes and gold, in that order."""
+        number = np.full(len(self.items), UNKNOWN)
+        number[index] = np.arange(len(index))
+        kept = self._votes(number[self.item] >= 0)
+        return replace(
+            kept, items=[self.items[i] for i in index.tolist()], gold=self.gold[index], item=number[kept.item]
+        )
+
+    def _votes(self, wanted: np.ndarray) -> "VoteTable":
+        """The votes marked true."""
+
+        def of(column: np.ndarray | None) -> np.ndarray | None:
+            return None if column is None else column[wanted]
+
+        return replace(
+            self,
+            item=self.item[wanted],
+            source=self.source[wanted],
+            said=self.said[wanted],
+            probs=of(self.probs),
+            seconds=of(self.seconds),
+            price=of(self.price),
+        )
