@@ -1,0 +1,107 @@
+"""The verbs of studies: run, suite, simulate, plan, report, show."""
+
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from outgrow.cli.say import AsJson, Words, complain, end, say, say_json, say_result
+
+File = Annotated[Path, typer.Argument(help="The experiment, a YAML file.")]
+
+
+def run(
+    file: File,
+    words: Words = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Steps to run at the same time.")] = 1,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a study to its report; what is finished already is reused."""
+    from rich.console import Console
+
+    from outgrow import api
+    from outgrow.console.progress import display
+
+    with display(Console(stderr=True), quiet or as_json) as shown:
+        result = api.run(file, *(words or []), jobs=jobs, on_event=shown)
+    say_result(result, as_json)
+
+
+def suite(
+    file: Annotated[Path, typer.Argument(help="A suite, a YAML file with `suite`, `base` and `studies`.")],
+    words: Words = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Steps to run at the same time.")] = 1,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run several studies and put them side by side."""
+    from rich.console import Console
+
+    from outgrow.console.progress import display
+    from outgrow.suite import run_suite
+
+    console = Console(stderr=True)
+    with display(console, quiet or as_json) as shown:
+        found = run_suite(file, *(words or []), jobs=jobs, on_event=shown, on_study=shown.section)
+    if as_json:
+        say_json({name: result.to_json() for name, result in found.results.items()})
+    else:
+        say("\n".join(table.to_markdown() for table in found.tables) + f"\nreports: {found.folder}")
+    end(list(found.results.values()))
+
+
+def simulate(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A simulation, a YAML file with `simulation`.")],
+    words: Words = None,
+    as_json: AsJson = False,
+) -> None:
+    """Watch the theory at work: simulate a world whose truth is known, where refinement beats naive fine-tuning."""
+    from outgrow.config.simulation import read_simulation
+    from outgrow.simulate.study import simulate
+    from outgrow.simulate.write import plain_data, terminal_text, write_simulation
+
+    settings = read_simulation(path, words or [])
+    outcome = simulate(settings)
+    report = write_simulation(settings, outcome)
+    if as_json:
+        say_json({"report": str(report), "results": plain_data(outcome)})
+    else:
+        say(f"{terminal_text(outcome)}\n\nreport: {report}")
+
+
+def plan(file: File, words: Words = None, as_json: AsJson = False) -> None:
+    """List every step with its expected cost, cached or new; execute nothing."""
+    from outgrow import api
+
+    planned = api.plan(file, *(words or []))
+    if as_json:
+        say_json(planned.to_json())
+    else:
+        from outgrow.console.plan_text import plan_text
+
+        say(plan_text(planned))
+
+
+def report(file: File, words: Words = None, as_json: AsJson = False) -> None:
+    """Write the report of what is finished by now; execute nothing."""
+    from outgrow import api
+
+    say_result(api.report(file, *(words or [])), as_json)
+
+
+def show(
+    file: File,
+    words: Words = None,
+    table: Annotated[str, typer.Option(help="Which of the report's tables.")] = "main",
+    as_json: AsJson = False,
+) -> None:
+    """Print one table of a study's finished report."""
+    from outgrow import api
+
+    with warnings.catch_warnings(record=True) as caught:
+        text = api.read_table(file, *(words or []), table=table, kind="json" if as_json else "md")
+    for warning in caught:
+        complain(str(warning.message))
+    say(text.rstrip("\n"))
