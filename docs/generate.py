@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, get_args, get_origin
 
 import click
@@ -11,7 +12,21 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from outgrow.cli import app
-from outgrow.config import decoding, endpoint, measure, method, model, refine, task, tune
+from outgrow.config import (
+    combine,
+    decoding,
+    endpoint,
+    measure,
+    method,
+    model,
+    refine,
+    rules,
+    select,
+    task,
+    train,
+    tune,
+    votes,
+)
 from outgrow.config.experiment import Experiment
 from outgrow.config.read import presets
 from outgrow.config.section import Section
@@ -55,17 +70,24 @@ def configuration_page() -> str:
     parts += [section_text(section, title) for section, title in sections()]
     rows = yaml.safe_dump(presets(), sort_keys=False)
     parts.append(f"## Named methods\n\n`methods: [naive, …]` picks from these rows.\n\n```yaml\n{rows}```\n")
+    parts.append("# Settings of `outgrow train`\n\nWords `key.sub=value`; what is not listed here is as above.\n")
+    parts += [section_text(section, title) for section, title in sections_of(train)]
     return "\n".join(parts)
 
 
 def sections() -> Iterator[tuple[type[Section], str]]:
-    """Every section with the heading it gets, the root first."""
+    """Every section of an experiment with the heading it gets, the root first."""
     yield Experiment, "The whole file"
-    for module in (task, model, endpoint, decoding, tune, method, refine, measure):
-        for name, value in vars(module).items():
-            if isinstance(value, type) and issubclass(value, Section) and value.__module__ == module.__name__:
-                tag = value.model_fields.get("type")
-                yield value, name if tag is None else f"{name} (`type: {get_args(tag.annotation)[0]}`)"
+    for module in (task, model, rules, votes, endpoint, decoding, tune, method, combine, select, refine, measure):
+        yield from sections_of(module)
+
+
+def sections_of(module: ModuleType) -> Iterator[tuple[type[Section], str]]:
+    """The sections that a module defines."""
+    for name, value in vars(module).items():
+        if isinstance(value, type) and issubclass(value, Section) and value.__module__ == module.__name__:
+            tag = value.model_fields.get("type")
+            yield value, name if tag is None else f"{name} (`type: {get_args(tag.annotation)[0]}`)"
 
 
 def section_text(section: type[Section], title: str) -> str:

@@ -9,12 +9,17 @@ none. What a vote took (`seconds`, `price`) is kept where the file says it.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Float, Int
 
 from outgrow.errors import DataError
 from outgrow.labels import WeakLabels
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNKNOWN = -1
 
@@ -83,6 +88,28 @@ class VoteTable:
             heard = (heard[:, :, None] == np.arange(self.n_classes)).astype(float)
         return WeakLabels(self.items, self.sources, heard)
 
+    def to_arrow(self) -> pa.Table:
+        """One row per vote: `item`, `source`, `label` and what else is known; `read_votes` reads it again."""
+        item, source, label = (
+            pa.array(names, pa.string()).take(pa.array(number))
+            for names, number in ((self.items, self.item), (self.sources, self.source), (self.classes, self.said))
+        )
+        columns = {"item": item, "source": source, "label": label}
+        if self.probs is not None:
+            columns["probability"] = named_shares(self.probs, self.classes)
+        for name, amount in (("seconds", self.seconds), ("price", self.price)):
+            if amount is not None:
+                columns[name] = pa.array(amount, from_pandas=True)
+        if (self.gold >= 0).any():
+            gold = self.gold[self.item]
+            columns["gold"] = pa.array(self.classes, pa.string()).take(pa.array(gold, mask=gold < 0))
+        return pa.table(columns)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """The same as a data frame."""
+        frame: pd.DataFrame = self.to_arrow().to_pandas()
+        return frame
+
     def only(self, sources: Sequence[str]) -> "VoteTable":
         """The votes of `sources`, in that order; the items stay."""
         missing = [name for name in sources if name not in self.sources]
@@ -117,3 +144,9 @@ class VoteTable:
             seconds=of(self.seconds),
             price=of(self.price),
         )
+
+
+def named_shares(probs: Float[np.ndarray, "row class"], classes: Sequence[str]) -> pa.Array:
+    """Distributions as a column of {class: probability}."""
+    columns = [pa.array(np.ascontiguousarray(column)) for column in probs.T]
+    return pa.StructArray.from_arrays(columns, list(classes))

@@ -1,12 +1,13 @@
 """The command: every verb parses, calls the Python door, prints. Nothing heavy is imported before a verb needs it."""
 
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from outgrow import __version__
-from outgrow.cli import look, study
+from outgrow.cli import look, study, votes
 from outgrow.cli.say import INTERRUPTED, complain, say, say_json
 from outgrow.errors import OutgrowError
 
@@ -20,7 +21,11 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at the tasks and their items.")
 examples_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Experiments to start from.")
 
-for verb in (study.run, study.suite, study.simulate, study.plan, study.report, study.show, look.doctor):
+VERBS: tuple[Callable[..., None], ...] = (
+    *(study.run, study.suite, study.simulate, study.plan, study.report, study.show),
+    *(votes.labels, votes.rules, votes.combine, votes.train, votes.export, look.doctor),
+)
+for verb in VERBS:
     app.command()(verb)
 app.add_typer(data_app, name="data")
 app.add_typer(examples_app, name="examples")

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from jaxtyping import Float
 
+from outgrow.combine.answer_vote import answer_vote
+from outgrow.combine.auto import auto
 from outgrow.combine.bayesian_dawid_skene import bayesian_dawid_skene
 from outgrow.combine.dawid_skene import dawid_skene, one_coin
 from outgrow.combine.flying_squid import flying_squid
@@ -20,6 +22,8 @@ from outgrow.combine.keep_all import keep_all, single
 from outgrow.combine.keep_texts import keep_all_texts, single_text
 from outgrow.combine.log_pool import log_pool
 from outgrow.combine.mace import mace
+from outgrow.combine.rule_vote import rule_vote
+from outgrow.combine.slot_vote import slot_vote
 from outgrow.combine.triplets import triplets
 from outgrow.combine.vote import vote, weighted_vote
 from outgrow.labels import Targets, WeakLabels
@@ -38,12 +42,16 @@ COMBINERS: Mapping[str, Callable[..., Targets]] = {
     "bayesian_dawid_skene": bayesian_dawid_skene,
     "glad": glad,
     "mace": mace,
+    "rule_vote": rule_vote,
+    "auto": auto,
 }
 
 TEXT_COMBINERS: Mapping[str, Callable[..., TextTargets]] = {
     "keep_all": keep_all_texts,
     "single": single_text,
     "joint_decoding": joint_decoding,
+    "answer_vote": answer_vote,
+    "slot_vote": slot_vote,
 }
 
 

@@ -77,7 +77,7 @@ def bayesian_dawid_skene(
     votes = Votes.of(labels, anchors, hard=hard)
     fit = fit_bayesian_dawid_skene(votes, balanced=balanced, correlated=correlated, draws=0)
     targets = targets_of(labels, votes, fit, "Bayesian Dawid–Skene")
-    return replace(targets, origin=(*targets.origin, *_dependence_told(fit)))
+    return replace(targets, origin=(*targets.origin, *dependence_told(fit)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +216,7 @@ def _climb(votes: Votes, weights: Weights | None, stand: Stand, trace: list[floa
     return stand, False
 
 
-def _dependence_told(fit: BayesianFit) -> tuple[str, ...]:
+def dependence_told(fit: BayesianFit) -> tuple[str, ...]:
     """Sentences on who looks like a copy of whom, and on shared errors."""
     told = []
     one, other = np.nonzero(np.triu(fit.copied) > WORTH_TELLING)

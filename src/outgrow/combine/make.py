@@ -1,10 +1,12 @@
 """The steps that make targets: from a study's labels, and from gold for the ceiling."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from outgrow.combine import COMBINERS
+from outgrow.combine.tempered_targets import tempered_targets
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
@@ -15,9 +17,11 @@ GOLD = "gold"
 
 def make_targets(job: Job, *, combine: dict[str, Any]) -> None:
     """Combine the `labels` of half B by the combiner named in `combine["type"]`."""
-    options = {key: value for key, value in combine.items() if key != "type"}
+    options = {key: value for key, value in combine.items() if key not in ("type", "temper")}
+    tempered = combine.get("temper", False)
+    combiner = partial(tempered_targets, combine["type"]) if tempered else COMBINERS[combine["type"]]
     labels = WeakLabels.load(job.inputs["labels"] / "strong.parquet")
-    targets = COMBINERS[combine["type"]](labels, read_anchors(job), **options)
+    targets = combiner(labels, read_anchors(job), **options)
     if not targets.items:
         raise DataError("no item of half B has a vote: there is nothing to train on")
     targets.save(job.out / "targets.parquet")

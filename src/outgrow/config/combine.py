@@ -1,8 +1,8 @@
 """What a file may say about how several sources' labels become targets."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_serializer
 
 from outgrow.config.section import Section
 
@@ -25,13 +25,27 @@ class SingleSource(Section):
     source: str | None = None
 
 
-class Vote(Section):
+class Temperable(Section):
+    """Combiners whose posteriors one temperature can make mean what they say."""
+
+    temper: bool = False
+    """Temper the posteriors by held-out gold where there are enough anchors, else by held-out votes; by default they
+    are as published."""
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, dump: Any) -> dict[str, Any]:
+        # Left out where it changes nothing, so that steps made before the option existed are still found.
+        tree: dict[str, Any] = dump(self)
+        return tree if self.temper else {key: value for key, value in tree.items() if key != "temper"}
+
+
+class Vote(Temperable):
     """Majority of the hard votes."""
 
     type: Literal["vote"]
 
 
-class WeightedVote(Section):
+class WeightedVote(Temperable):
     """Hard votes weighed by log-odds of each source's held-out accuracy."""
 
     type: Literal["weighted_vote"]
@@ -52,7 +66,7 @@ class FlyingSquid(Section):
     type: Literal["flying_squid"]
 
 
-class LabelModel(Section):
+class LabelModel(Temperable):
     """What all models of votes share that estimate how good each source is."""
 
     balanced: bool = False
@@ -107,6 +121,22 @@ class Mace(LabelModel):
     """Pseudo-votes of every source's knowledge and habits, and pseudo-items of every class."""
 
 
+class RuleVote(Temperable):
+    """Rules that fire on one class or are silent: their firing and their silence, counted against the mean vote."""
+
+    type: Literal["rule_vote"]
+    hard: bool = False
+    """Take every source's most probable class for its vote."""
+
+
+class Auto(Temperable):
+    """The combiner that gold of the anchors speaks for, or if there is too little, votes that were held out."""
+
+    type: Literal["auto"]
+    hard: bool = False
+    """Take every source's most probable class for its vote."""
+
+
 class JointDecoding(Section):
     """*generate*: all sources' candidates in one pool, scored by all; the best one is the target."""
 
@@ -119,6 +149,28 @@ class JointDecoding(Section):
     """Candidates per writer, by a beam search of this width; default: the study's `labelling`."""
     weights: Literal["average"] | dict[str, float] = "average"
     """Of the scorers' mean log-probabilities."""
+
+
+class AnswerVote(Section):
+    """*generate*: answers are read and counted; a text that gives the winning answer is kept whole."""
+
+    type: Literal["answer_vote"]
+    metric: Literal["exact_match", "answer_match", "math_match"] | None = None
+    """When two answers are the same; default: the task's metric."""
+    weight: Literal["share", "one"] = "share"
+    """Of a row: the share of the votes that its answer won, or 1."""
+    candidates: Literal["best", "all"] = "best"
+    """A source's vote is for the answer of its best text, or shared among the answers of all of its texts."""
+
+
+class SlotVote(Section):
+    """*generate*, slots as JSON: what more than a share of the sources have, slot by slot, as one new text."""
+
+    type: Literal["slot_vote"]
+    threshold: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """A slot is kept if more than this share of the sources that could be read have it."""
+    weight: Literal["share", "one"] = "share"
+    """Of a row: the share of the sources that agree with it, over its slots, or 1."""
 
 
 Combine = Annotated[
@@ -134,6 +186,10 @@ Combine = Annotated[
     | BayesianDawidSkene
     | Glad
     | Mace
-    | JointDecoding,
+    | RuleVote
+    | Auto
+    | JointDecoding
+    | AnswerVote
+    | SlotVote,
     Field(discriminator="type"),
 ]

@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from outgrow.config.endpoint import EndpointSection
+from outgrow.config.rules import FunctionRule, RegexRule, with_rule_type
 from outgrow.config.section import Section
 from outgrow.config.tune import Tune
+from outgrow.config.votes import VotesSection
 
 
 class Lora(Section):
@@ -85,11 +87,16 @@ class NgramSection(Section):
 
 
 def _default_type(value: Any) -> Any:
-    return {"type": "model", **value} if isinstance(value, dict) else value
+    if isinstance(value, dict) and "votes" in value:
+        return {"type": "votes", **value}
+    return with_rule_type(value, otherwise="model")
 
 
 Supervisor = Annotated[
-    Annotated[ModelSection | NgramSection | EndpointSection, Field(discriminator="type")],
+    Annotated[
+        ModelSection | NgramSection | EndpointSection | RegexRule | FunctionRule | VotesSection,
+        Field(discriminator="type"),
+    ],
     BeforeValidator(_default_type),
 ]
 Speaker = Annotated[

@@ -192,8 +192,13 @@ def _changed(row: Tree, changes: Tree) -> Tree:
     return {**row, **changes, **inherited}
 
 
-PATHS = {"task": "path", "methods": "prompts", "judges": "prompt"}
-"""Where a file names files of its own, and by which key."""
+PATHS = {
+    "task": ("path",),
+    "supervisors": ("function", "votes"),
+    "methods": ("prompts",),
+    "judges": ("prompt",),
+}
+"""Where a file names files of its own, and by which keys."""
 
 
 def _with_data_paths(tree: Tree, folder: Path) -> Tree:
@@ -201,14 +206,14 @@ def _with_data_paths(tree: Tree, folder: Path) -> Tree:
     return {name: _seen_from(folder, part, PATHS[name]) if name in PATHS else part for name, part in tree.items()}
 
 
-def _seen_from(folder: Path, tree: Any, key: str) -> Any:
+def _seen_from(folder: Path, tree: Any, keys: Sequence[str]) -> Any:
     if isinstance(tree, list):
-        return [_seen_from(folder, part, key) for part in tree]
+        return [_seen_from(folder, part, keys) for part in tree]
     if not isinstance(tree, dict):
         return tree
     return {
         name: str(folder / Path(part).expanduser())
-        if name == key and isinstance(part, str)
-        else _seen_from(folder, part, key)
+        if name in keys and isinstance(part, str)
+        else _seen_from(folder, part, keys)
         for name, part in tree.items()
     }

@@ -30,7 +30,7 @@ def verb(path: Path) -> str:
 
 
 def copy_recipe(name: str, to: Path | None) -> list[Path]:
-    """Write the recipe, and the data file that it names, to `to` (default: here). Returns what was written.
+    """Write the recipe, and the data files that it names, to `to` (default: here). Returns what was written.
 
     Raises `ConfigError` rather than overwrite a recipe; a data file that is there already is kept.
     """
@@ -49,10 +49,14 @@ def copy_recipe(name: str, to: Path | None) -> list[Path]:
 
 
 def _copy_data(recipe: Path, folder: Path) -> list[Path]:
-    """Put the file that a recipe's `task.path` names where the copy will look for it."""
-    named = yaml.safe_load(recipe.read_text()).get("task", {}).get("path")
-    if not named or not (recipe.parent / named).is_file() or (folder / named).exists():
-        return []
-    (folder / named).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(recipe.parent / named, folder / named)
-    return [folder / named]
+    """Put the files that a recipe's `task.path` and supervisors' `votes` name where the copy will look for them."""
+    tree = yaml.safe_load(recipe.read_text())
+    supervisors = tree.get("supervisors", {}).values()
+    named = [tree.get("task", {}).get("path"), *(section.get("votes") for section in supervisors)]
+    copied = []
+    for name in dict.fromkeys(filter(None, named)):
+        if (recipe.parent / name).is_file() and not (folder / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(recipe.parent / name, folder / name)
+            copied.append(folder / name)
+    return copied

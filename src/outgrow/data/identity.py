@@ -42,7 +42,7 @@ def set_identity(section: SetSection) -> str:
         assert known.hub is not None  # `source_of` has seen to it
         return hub_name(known.hub, section.revision)
     assert section.path is not None
-    return f"sha256:{_content_hash(section.path)}"
+    return f"sha256:{content_hash(section.path)}"
 
 
 def _made_hash(tables: Iterable[tuple[str, Table]]) -> str:
@@ -50,9 +50,10 @@ def _made_hash(tables: Iterable[tuple[str, Table]]) -> str:
     return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
 
 
-def _content_hash(path: Path) -> str:
+def content_hash(path: Path, key: str = "task.path") -> str:
+    """SHA-256 of a file, or of a folder's names and contents; `key` asked for it. Raises `DataError`."""
     if not path.exists():
-        raise DataError(f"task.path: there is no file or folder {path}")
+        raise DataError(f"{key}: there is no file or folder {path}")
     digest = hashlib.sha256()
     try:
         if not path.is_dir():

@@ -52,7 +52,7 @@ def load_own(section: SetSection) -> Task:
     ]
     if not records:
         raise DataError(f"{section.path}: there is no row in it")
-    _refuse_twin_ids(records)
+    refuse_twin_ids((record.id, record.where) for record in records)
     return _KINDS[kind](section, records)
 
 
@@ -93,16 +93,16 @@ def read_records(table: Table, columns: Columns, part: str = "train", prefix: st
     assert columns.text is not None
     label = columns.label
     assert label is not None
-    prompt = _prompt_of(columns.text, table)
+    prompt = prompt_of(columns.text, table)
     names = {"id": columns.id, "label": columns.label, "key": columns.key, "part": columns.part}
     for key, name in names.items():
         if name is not None:
-            _require(table, name, f"task.columns.{key}")
+            require_column(table, name, f"task.columns.{key}")
     options = _options_of(columns.options, table)
     return [
         Record(
             where=(where := table.where(number)),
-            id=prefix + (str(number + 1) if columns.id is None else _id(row.get(columns.id), where)),
+            id=prefix + (str(number + 1) if columns.id is None else item_name(row.get(columns.id), where)),
             prompt=prompt(row, where),
             label=row.get(label),
             options=options(row, where),
@@ -127,16 +127,16 @@ def _choose(section: SetSection, records: list[Record]) -> Task:
 
 def _generate(section: SetSection, records: list[Record]) -> Task:
     key = section.columns.label or "completion"
-    answers = [_answer(record.label, key, record.where) for record in records]
+    answers = [answer_text(record.label, key, record.where) for record in records]
     if not any(answers):
         raise DataError(f"{records[0].where} and the rows after it: none of them has a text in `{key}`")
     items = _items(records, [0 if answer else -1 for answer in answers])
     bare = section.columns.key
-    keys = None if bare is None else [_answer(record.key, bare, record.where) for record in records]
+    keys = None if bare is None else [answer_text(record.key, bare, record.where) for record in records]
     return Task(section.name, "generate", (), replace(items, answers=answers, keys=keys))
 
 
-def _answer(value: Any, column: str, where: str) -> str:
+def answer_text(value: Any, column: str, where: str) -> str:
     """The text to write; empty = unknown."""
     if isinstance(value, (dict, list)):
         raise DataError(
@@ -178,14 +178,15 @@ def _prefix(file: Path, root: Path) -> str:
     return "" if file == root else f"{file.relative_to(root)}-"
 
 
-def _prompt_of(template: str, table: Table) -> Callable[[Row, str], str]:
+def prompt_of(template: str, table: Table, key: str = "task.columns.text") -> Callable[[Row, str], str]:
+    """What makes the prompt of a row, given its place: a column, or a template of several; `key` asked for it."""
     if "{" not in template and "}" not in template:
-        _require(table, template, "task.columns.text")
+        require_column(table, template, key)
         return lambda row, where: _text(row.get(template), template, where)
-    pieces = template_pieces(template, "task.columns.text")
+    pieces = template_pieces(template, key)
     for _, name in pieces:
         if name is not None:
-            _require(table, name, "task.columns.text")
+            require_column(table, name, key)
 
     def fill(row: Row, where: str) -> str:
         values = (literal + (_cell(row.get(name), name, where) if name else "") for literal, name in pieces)
@@ -199,7 +200,7 @@ def _options_of(columns: str | list[str] | None, table: Table) -> Callable[[Row,
         return lambda row, where: []
     names = [columns] if isinstance(columns, str) else columns
     for name in names:
-        _require(table, name, "task.columns.options")
+        require_column(table, name, "task.columns.options")
     if isinstance(columns, str):
         return lambda row, where: _option_list(row.get(columns), columns, where)
     if len(columns) < 2:
@@ -219,7 +220,8 @@ def _option_list(value: Any, column: str, where: str) -> list[str]:
     return [_text(option, column, where) for option in value]
 
 
-def _require(table: Table, name: str, key: str) -> None:
+def require_column(table: Table, name: str, key: str) -> None:
+    """Raises `DataError` where a table lacks the column that `key` names."""
     if name not in table.columns:
         columns = [str(column) for column in table.columns]
         hint = suggest(name, columns) if columns else "the file is empty"
@@ -247,7 +249,8 @@ def _cell(value: Any, column: str, where: str) -> str:
     return text
 
 
-def _id(value: Any, where: str) -> str:
+def item_name(value: Any, where: str) -> str:
+    """An id as text."""
     name = _text(value, "id", where)
     if UNUSABLE.search(name):
         raise DataError(f"{where}: the id {name!r} holds a control character")
@@ -261,12 +264,13 @@ def _part(value: Any, where: str) -> str:
     return str(part)
 
 
-def _refuse_twin_ids(records: Iterable[Record]) -> None:
+def refuse_twin_ids(records: Iterable[tuple[str, str]]) -> None:
+    """Of ids and their places: raises `DataError` where one stands twice."""
     seen: dict[str, str] = {}
-    for record in records:
-        if record.id in seen:
-            raise DataError(f"{record.where}: the id `{record.id}` is already taken ({seen[record.id]})")
-        seen[record.id] = record.where
+    for name, where in records:
+        if name in seen:
+            raise DataError(f"{where}: the id `{name}` is already taken ({seen[name]})")
+        seen[name] = where
 
 
 def _shown(value: Any) -> str:

@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
-from outgrow.config.model import ModelSection, NgramSection, Speaker, Supervisor
+from outgrow.config.model import ModelSection, Speaker, Supervisor
+from outgrow.config.rules import FunctionRule, RegexRule
+from outgrow.config.votes import VotesSection
 from outgrow.errors import DataError
 from outgrow.graph.event import Outcome
 from outgrow.graph.step import Step, walk
@@ -92,7 +94,7 @@ def _about(frame: Frame) -> About:
 
 def _is_untaught(section: Supervisor) -> bool:
     as_it_is = isinstance(section, ModelSection) and section.adapt == "none"
-    return as_it_is or isinstance(section, EndpointSection)
+    return as_it_is or isinstance(section, EndpointSection | RegexRule | FunctionRule | VotesSection)
 
 
 def _speaker(section: Speaker) -> str:
@@ -103,7 +105,11 @@ def _speaker(section: Speaker) -> str:
 
 def _models(experiment: Experiment) -> dict[str, Model]:
     sections = {"ceiling": experiment.student, **experiment.supervisors}
-    return {row: _model(section) for row, section in sections.items() if not isinstance(section, NgramSection)}
+    return {
+        row: _model(section)
+        for row, section in sections.items()
+        if isinstance(section, ModelSection | EndpointSection)
+    }
 
 
 def _model(section: Speaker) -> Model:

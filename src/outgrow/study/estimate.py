@@ -78,6 +78,8 @@ def cost_of(step: Step, scale: Scale) -> Cost:
 
 def _work_of(step: Step, scale: Scale) -> Cost:
     params = step.params
+    if "content" in params:  # a rule, or a file of votes
+        return Cost()
     if step.name == "features":
         layers = params["layers"]
         return inference(params, None if layers is None else max(layers), scale.pool, scale)
@@ -126,7 +128,7 @@ def _rows(targets: Step, scale: Scale) -> int:
     if targets.name == "selected":
         return round(_rows(targets.inputs["targets"], scale) * _kept(targets))
     labels = targets.inputs.get("labels")
-    pooled = targets.params.get("combine", {}).get("type") == "joint_decoding"
+    pooled = targets.params.get("combine", {}).get("type") in ("joint_decoding", "answer_vote", "slot_vote")
     return scale.strong * (1 if labels is None or pooled else len(labels.params["sources"]))
 
 

@@ -15,11 +15,13 @@ from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method
 from outgrow.config.model import ModelSection, NgramSection, Supervisor
+from outgrow.config.rules import FunctionRule, RegexRule
 from outgrow.config.select import Select
+from outgrow.config.votes import VotesSection
 from outgrow.data.identity import data_identity
 from outgrow.graph.step import Json, Step
 from outgrow.models.identity import model_identity
-from outgrow.study.parameters import ASKING, dump, hints, speaker_hints
+from outgrow.study.parameters import ASKING, dump, hints, rule_params, speaker_hints, votes_params
 
 STUDENT = "student"
 """The name under which every student's predictions are stored, so that renaming a method re-runs nothing."""
@@ -79,6 +81,10 @@ def supervisor_step(stage: Stage, name: str, section: Supervisor) -> Step:
     label = f"{name}, seed {stage.seed}"
     if isinstance(section, EndpointSection):
         return _asked_supervisor(stage, name, section, label)
+    if isinstance(section, RegexRule | FunctionRule):
+        return _rule_supervisor(stage, name, section, label)
+    if isinstance(section, VotesSection):
+        return _voted_supervisor(stage, name, section, label)
     if isinstance(section, NgramSection):
         params = {**dump(section, without=["type"]), "seed": stage.seed, "source": name}
         return Step("supervisor", "outgrow.supervise.ngram:train_ngram", params, stage.data, label=label)
@@ -100,6 +106,20 @@ def _asked_supervisor(stage: Stage, name: str, section: EndpointSection, label: 
     params = {"model": dump(section, only=[*ASKING, "structured"]), "source": name}
     function, asking = "outgrow.supervise.endpoint:ask_supervisor", speaker_hints(stage.experiment, section)
     return Step("supervisor", function, params, stage.data, hints=asking, label=label)
+
+
+def _rule_supervisor(stage: Stage, name: str, section: RegexRule | FunctionRule, label: str) -> Step:
+    """A rule, which learns nothing either; where the file of a function lies does not matter, what is in it does."""
+    params, where = rule_params(section)
+    function = "outgrow.supervise.rules:apply_rule"
+    return Step("supervisor", function, {**params, "source": name}, stage.data, hints=where, label=label)
+
+
+def _voted_supervisor(stage: Stage, name: str, section: VotesSection, label: str) -> Step:
+    """Votes that somebody gave already; where their file lies does not matter, what is in it does."""
+    params, where = votes_params(section, name)
+    function = "outgrow.supervise.voted:take_votes"
+    return Step("supervisor", function, {**params, "source": name}, stage.data, hints=where, label=label)
 
 
 def labels_for(stage: Stage, method: Method, supervisors: Mapping[str, Step]) -> Step:

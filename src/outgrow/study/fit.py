@@ -6,33 +6,57 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from outgrow.config.combine import JointDecoding, KeepAll, SingleSource
+from outgrow.config.combine import AnswerVote, JointDecoding, KeepAll, SingleSource, SlotVote
 from outgrow.config.decoding import Decoding
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Evidential, Method
 from outgrow.config.model import ModelSection, NgramSection, Supervisor
 from outgrow.config.refine import Icl, InferAndRespond, Refine
+from outgrow.config.rules import FunctionRule, RegexRule
 from outgrow.config.select import Agreement, RewardModel
-from outgrow.data.kind import to_be_written
+from outgrow.config.votes import VotesSection
+from outgrow.data.kind import metric_of, native_kind, to_be_written
 from outgrow.data.task import Kind
+from outgrow.data.tasks import TASKS
 from outgrow.errors import ConfigError, suggest
 from outgrow.study.fit_stages import losses_of, stage_complaints, vote_stage_complaints
 from outgrow.study.rows import parts_of
 
 TEXT_LOSSES = ("cross_entropy", "evidential")
 TEXT_VARIANTS = ("plain", "self_training")
+TEXT_COMBINERS = ("keep_all", "single", "joint_decoding", "answer_vote", "slot_vote")
+COUNTED = ("exact_match", "answer_match", "math_match")
+"""Metrics by which answers are the same or not."""
+SLOTS = "slu_f1"
 
 
 def require_fit(experiment: Experiment, kind: Kind) -> None:
     """Raise `ConfigError` at the first thing that a task of this kind cannot have."""
     complaints = text_complaints(experiment) if kind == "generate" else vote_complaints(experiment)
+    complaints = chain(_rule_complaints(experiment, kind), complaints)
     for complaint in chain(complaints, *(_stage_complaints(method, experiment) for method in experiment.methods)):
         raise ConfigError(f"task `{experiment.task.name}` is of kind *{kind}*: {complaint}")
 
 
 def _stage_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
     return (f"method `{method.name}`: {complaint}" for complaint in stage_complaints(method, experiment))
+
+
+def _rule_complaints(experiment: Experiment, kind: Kind) -> Iterator[str]:
+    """What supervisors that are rules, or votes of a file, cannot say."""
+    task = experiment.task
+    known = TASKS.get(task.name)
+    classes = task.classes or (known.classes if known is not None and native_kind(task) == "classify" else ())
+    for name, rule in experiment.supervisors.items():
+        if isinstance(rule, VotesSection) and kind == "choose":
+            yield f"supervisors.{name}: votes of a file name classes, and here are options; set task.form to `text`"
+        if not isinstance(rule, RegexRule | FunctionRule):
+            continue
+        if kind != "classify":
+            yield f"supervisors.{name}: a rule votes for one of a task's classes, and here are none; give it a `model`"
+        elif isinstance(rule, RegexRule) and classes and rule.says not in classes:
+            yield f"supervisors.{name}.says: no class `{rule.says}`; {suggest(rule.says, classes)}"
 
 
 def vote_complaints(experiment: Experiment) -> Iterator[str]:
@@ -43,8 +67,8 @@ def vote_complaints(experiment: Experiment) -> Iterator[str]:
     if isinstance(experiment.student, EndpointSection):
         yield "student: a model behind a server learns texts only; give it a `model` of this machine"
     for method in experiment.methods:
-        if isinstance(method.combine, JointDecoding):
-            yield f"method `{method.name}`: `joint_decoding` chooses among texts; use `naive` or `vote`"
+        if isinstance(method.combine, JointDecoding | AnswerVote | SlotVote):
+            yield f"method `{method.name}`: `{method.combine.type}` chooses among texts; use `naive` or `vote`"
         if method.preference is not None:
             yield f"method `{method.name}`: `preference` compares texts; remove it"
         if method.refine is not None:
@@ -128,12 +152,14 @@ def _models(experiment: Experiment) -> Iterator[tuple[str, ModelSection]]:
 
 def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
     combine = method.combine
-    if not isinstance(combine, KeepAll | SingleSource | JointDecoding):
-        yield f"combine `{combine.type}` counts votes; texts have `keep_all`, `single` and `joint_decoding`"
+    if not isinstance(combine, KeepAll | SingleSource | JointDecoding | AnswerVote | SlotVote):
+        yield f"combine `{combine.type}` counts votes for classes; texts have {_listed(TEXT_COMBINERS)}"
     if isinstance(combine, KeepAll) and combine.weights == "accuracy":
         yield "combine.weights: `accuracy` is known of votes only; give one number per source"
     if isinstance(combine, JointDecoding):
         yield from _joint_complaints(combine, method.teachers(experiment.supervisors))
+    if isinstance(combine, AnswerVote | SlotVote):
+        yield from _counting_complaints(combine, metric_of(experiment.task))
     if method.refine is not None:
         yield from _refine_complaints("refine", method.refine, experiment)
         yield from _rewritten_complaints(method.refine, method)
@@ -141,8 +167,11 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
         if isinstance(part.select, Agreement | RewardModel):
             yield from _refine_complaints("select.strong", part.select.strong, experiment)
     for name in _scorers(method, experiment):
-        if isinstance(experiment.supervisors[name], EndpointSection):
-            yield f"supervisor `{name}` lives behind a server and cannot score texts; leave it out by `sources`"
+        if isinstance(experiment.supervisors[name], EndpointSection | VotesSection):
+            where = (
+                "lives behind a server" if isinstance(experiment.supervisors[name], EndpointSection) else "is a file"
+            )
+            yield f"supervisor `{name}` {where} and cannot score texts; leave it out by `sources`"
     for loss in losses_of(method):
         if loss.type not in TEXT_LOSSES:
             yield f"loss `{loss.type}` is for classes; texts have {_listed(TEXT_LOSSES)}"
@@ -185,6 +214,17 @@ def _rewritten_complaints(refine: Refine, method: Method) -> Iterator[str]:
         yield "refine: `self_bootstrap` hears no supervisor; leave `combine` out"
 
 
+def _counting_complaints(combine: AnswerVote | SlotVote, metric: str) -> Iterator[str]:
+    """What answers can be counted of a task with this metric."""
+    if isinstance(combine, SlotVote):
+        if metric != SLOTS:
+            yield f"combine `slot_vote` counts slots, and the task's metric is `{metric}`; use `answer_vote`"
+    elif metric == SLOTS:
+        yield "combine `answer_vote` counts whole answers, and these are sets of slots; use `slot_vote`"
+    elif combine.metric is None and metric not in COUNTED:
+        yield f"combine.metric: `{metric}` does not say when answers are the same; name one of {_listed(COUNTED)}"
+
+
 def _joint_complaints(combine: JointDecoding, teachers: Sequence[str]) -> Iterator[str]:
     yield from _unknown("combine.writers", combine.writers or (), teachers)
     yield from _unknown("combine.scorers", combine.scorers or (), teachers)
@@ -200,4 +240,5 @@ def _unknown(key: str, names: Iterable[str], known: Iterable[str]) -> Iterator[s
 
 
 def _listed(names: Iterable[str]) -> str:
-    return " and ".join(f"`{name}`" for name in names)
+    *first, last = (f"`{name}`" for name in names)
+    return f"{', '.join(first)} and {last}" if first else last

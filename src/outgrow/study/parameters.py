@@ -3,15 +3,22 @@
 from collections.abc import Iterable
 from typing import Any
 
+from outgrow.config.combine import AnswerVote, Combine
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Evidential, Loss
 from outgrow.config.model import ModelSection, Speaker
+from outgrow.config.rules import FunctionRule, RegexRule
 from outgrow.config.section import Section
+from outgrow.config.task import TaskSection
+from outgrow.config.votes import VotesSection
+from outgrow.data.identity import content_hash
+from outgrow.data.kind import metric_of
 from outgrow.data.task import Kind
 from outgrow.graph.step import Json
 from outgrow.models.answer_store import NAME as ANSWERS
 from outgrow.models.identity import model_identity
+from outgrow.supervise.rule_file import file_hash, function_of
 
 READING = ["type", "model", "revision", "dtype", "max_length", "chat", "system", "unfit", "trust_remote_code"]
 """What of a model's section matters when it writes or scores."""
@@ -35,6 +42,33 @@ def loss_params(loss: Loss, kind: Kind) -> dict[str, Json]:
     # Evidence of tokens is always exp(z) + 1; the KL of a few classes needs no clamp.
     params = dump(loss, without=["evidence" if texts else "kl_clamp"])
     return {**params, "kl": kl, "kl_weight": weight}
+
+
+def combine_params(combine: Combine, task: TaskSection) -> dict[str, Json]:
+    """A combiner of texts, with the task's own metric where it names none."""
+    if isinstance(combine, AnswerVote) and combine.metric is None:
+        return {**dump(combine), "metric": metric_of(task)}
+    return dump(combine)
+
+
+def rule_params(section: RegexRule | FunctionRule) -> tuple[dict[str, Json], dict[str, Json]]:
+    """A rule with the content of its file, and as hints where that file lies. Raises `DataError` where it does not."""
+    rule = dump(section, without=["type"])
+    if isinstance(section, RegexRule):
+        return {"rule": rule, "content": None}, {}
+    file, function = function_of(section.function)
+    params = {"rule": {**rule, "function": function}, "content": file_hash(file)}
+    return params, {"file": str(file.absolute())}
+
+
+def votes_params(section: VotesSection, name: str) -> tuple[dict[str, Json], dict[str, Json]]:
+    """A file's content and whose answers of it are taken, and as hints where it lies. Raises `DataError`."""
+    params: dict[str, Json] = {
+        "reading": dump(section, only=["columns", "renormalise"]),
+        "content": content_hash(section.votes, f"supervisors.{name}.votes"),
+        "said_by": section.source or name,
+    }
+    return params, {"file": str(section.votes.absolute())}
 
 
 def hints(experiment: Experiment, section: ModelSection) -> dict[str, Json]:

@@ -18,11 +18,12 @@ from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method
 from outgrow.config.model import ModelSection, Speaker
 from outgrow.config.refine import Refine
+from outgrow.config.votes import VotesSection
 from outgrow.graph.step import Json, Step
 from outgrow.models.zero_shot_ability import can_answer
 from outgrow.study.experiment import STUDENT, Stage, noised
 from outgrow.study.parameters import dump, hints, reading_params
-from outgrow.study.text_steps import gathered, refined_step, scores_step, texts_step
+from outgrow.study.text_steps import gathered, refined_step, scores_step, taken_step, texts_step
 
 UNTOUCHED = "untouched"
 
@@ -31,7 +32,7 @@ UNTOUCHED = "untouched"
 class Voice:
     """A supervisor, what it wrote for the student, and its answers to the test items."""
 
-    section: Speaker
+    section: Speaker | VotesSection
     model: Step | None
     """Its training, if it has any."""
     strong: Step
@@ -50,11 +51,14 @@ class Labels:
 
 
 def voices(stage: Stage) -> dict[str, Voice]:
-    """Every weak source, trained on half A's gold or told what to do; each labels half B and answers the test."""
+    """Every weak source, trained on half A's gold, told what to do, or a file: labels of half B and test answers."""
     return {name: _voice(stage, name, section) for name, section in _sections(stage.experiment).items()}
 
 
-def _voice(stage: Stage, name: str, section: Speaker) -> Voice:
+def _voice(stage: Stage, name: str, section: Speaker | VotesSection) -> Voice:
+    if isinstance(section, VotesSection):
+        strong, test = (taken_step(stage, name, section, part) for part in ("strong", "test"))
+        return Voice(section, None, strong, test)
     model = _training(stage, name, section) if isinstance(section, ModelSection) and section.adapt != "none" else None
     labelling, answering = stage.experiment.labelling, stage.experiment.answering
     strong = texts_step(stage, section, model, name, "strong", labelling)
@@ -68,11 +72,11 @@ def _training(stage: Stage, name: str, section: ModelSection) -> Step:
     return Step("supervisor", function, params, stage.data, hints=hints(stage.experiment, section), label=label)
 
 
-def _sections(experiment: Experiment) -> dict[str, Speaker]:
+def _sections(experiment: Experiment) -> dict[str, Speaker | VotesSection]:
     return {
         name: section
         for name, section in experiment.supervisors.items()
-        if isinstance(section, ModelSection | EndpointSection)
+        if isinstance(section, ModelSection | EndpointSection | VotesSection)
     }
 
 
@@ -124,7 +128,7 @@ def taught_by(method: Method, heard: Mapping[str, Voice]) -> dict[str, Voice]:
 
 def _candidates(stage: Stage, name: str, voice: Voice, beams: int | None) -> Step:
     """A writer's candidates: those it wrote anyway, or those of a search as wide as asked for."""
-    if beams is None:
+    if beams is None or isinstance(voice.section, VotesSection):
         return voice.strong
     decoding = stage.experiment.labelling.model_copy(update={"beams": beams, "candidates": beams, "sample": False})
     return texts_step(stage, voice.section, voice.model, name, "strong", decoding)

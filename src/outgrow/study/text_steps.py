@@ -11,11 +11,12 @@ from outgrow.config.method import Method
 from outgrow.config.model import ModelSection, Speaker
 from outgrow.config.refine import Icl, InferAndRespond, Refine
 from outgrow.config.select import RewardModel
+from outgrow.config.votes import VotesSection
 from outgrow.graph.step import Json, Step
 from outgrow.judge.prompts import read_prompt
 from outgrow.refine.prompts import read_prompts
 from outgrow.study.experiment import Stage, student_here
-from outgrow.study.parameters import dump, hints, reading_params, speaker_hints
+from outgrow.study.parameters import dump, hints, reading_params, speaker_hints, votes_params
 
 
 def texts_step(stage: Stage, section: Speaker, model: Step | None, name: str, part: str, decoding: Decoding) -> Step:
@@ -31,6 +32,14 @@ def texts_step(stage: Stage, section: Speaker, model: Step | None, name: str, pa
     label = f"{part}: {f'{name}, seed {stage.seed}' if model is None else model.label}"
     function = "outgrow.supervise.write:write_texts"
     return Step("texts", function, params, inputs, hints=speaker_hints(stage.experiment, section), label=label)
+
+
+def taken_step(stage: Stage, name: str, section: VotesSection, part: str) -> Step:
+    """What somebody wrote already for one part's items."""
+    params, where = votes_params(section, name)
+    label = f"{part}: {name}, seed {stage.seed}"
+    function, params = "outgrow.supervise.voted:take_texts", {**params, "part": part, "name": name}
+    return Step("texts", function, params, stage.data, hints=where, label=label)
 
 
 def scores_step(

@@ -17,7 +17,7 @@ from outgrow.config.refine import Refine
 from outgrow.config.select import Agreement, Confidence, RandomRows, RewardModel, Select
 from outgrow.graph.step import Json, Step
 from outgrow.study.experiment import STUDENT, Stage, selected_step, student_here, training_inputs, training_label
-from outgrow.study.parameters import dump, hints, loss_params, reading_params, speaker_hints
+from outgrow.study.parameters import combine_params, dump, hints, loss_params, reading_params, speaker_hints
 from outgrow.study.rows import Part, method_named, parts_of, selection_of
 from outgrow.study.text_experiment import Labels, Voice, labels_for, scored_by, taught_by, trained_params
 from outgrow.study.text_steps import refined_step, reward_step, scores_step, texts_step
@@ -52,7 +52,7 @@ def text_lesson(stage: Stage, method: Method, heard: Mapping[str, Voice]) -> Tex
     """The labels that a method looks at, and its targets."""
     labels = labels_for(stage, method, heard)
     inputs = {"pool": stage.pool, "labels": labels.texts, **_scored(labels.scores)}
-    params: dict[str, Json] = {"combine": dump(method.combine)}
+    params: dict[str, Json] = {"combine": combine_params(method.combine, stage.experiment.task)}
     function = "outgrow.combine.make_texts:make_text_targets"
     label = f"{method.combine.type} of {labels.texts.label}"
     targets = Step("targets", function, params, inputs, label=label)

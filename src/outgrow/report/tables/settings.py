@@ -31,6 +31,7 @@ def _one_by_one(results: Results, found: Sequence[Settings]) -> tuple[list[Colum
         columns += [Column(f"score_{variant}", results.about.metric_title, group, best="high")]
         columns += [Column(f"pgr_{variant}", "PGR", group, best="high")]
     several = len({one.kind for one in found}) > 1
+    bounds = {row.method for row in results.of("method") if row.oracle}
     lines = [
         Line(
             (
@@ -40,7 +41,7 @@ def _one_by_one(results: Results, found: Sequence[Settings]) -> tuple[list[Colum
                 *(cell for variant in results.about.variants for cell in _reached(results, one.method, variant)),
             ),
             one.kind if several else "",
-            ranked=True,
+            ranked=one.method not in bounds,
         )
         for one in found
     ]

@@ -19,6 +19,8 @@ def models(results: Results) -> Table:
     ]
     lines = []
     for row in (*results.of("ceiling"), *results.of("floor")) if results.about.of_texts else ():
+        if row.name not in results.about.models:  # a file of texts
+            continue
         model = results.about.models[row.name]
         millions = NOT_TOLD if model.weights is None else model.weights / 1e6
         lines.append(Line((row.name, model.name, model.adapt, millions, row.score)))

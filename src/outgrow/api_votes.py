@@ -1,0 +1,203 @@
+"""The Python door for votes that somebody has: read, trust, combine, train.
+
+votes = outgrow.read_labels("votes.csv")
+outgrow.combine(votes).to_pandas()
+outgrow.combine_answers("answers.csv", "answer_vote").to_pandas()
+outgrow.train("items.jsonl", votes, model="org/name", output="student")
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from outgrow.combine.state_file import load_state, save_state
+from outgrow.combine.update import start
+from outgrow.combine.update import update as go_on
+from outgrow.config.combine import AnswerVote, Combine, SlotVote
+from outgrow.config.complaints import Place, complain
+from outgrow.config.measure import TextMetric
+from outgrow.config.read import override
+from outgrow.config.section import Section
+from outgrow.config.train import CombineSettings, TrainSettings
+from outgrow.config.votes import VoteColumns
+from outgrow.deliver.combined import Combined, combine_votes, combined_of
+from outgrow.deliver.combined_texts import CombinedTexts, combine_texts
+from outgrow.deliver.command import command_of
+from outgrow.deliver.given import given_file
+from outgrow.deliver.taught import Files
+from outgrow.deliver.train import Student, train_from_votes
+from outgrow.errors import ConfigError
+from outgrow.graph.run import Event
+from outgrow.report.trust.findings import Trust
+from outgrow.report.trust.measures import trust as look_at
+from outgrow.supervise.file import read_votes
+from outgrow.supervise.files.texts import read_texts
+from outgrow.texts import WeakTexts
+from outgrow.vote_table import VoteTable
+
+S = TypeVar("S", bound=Section)
+STORE = Path("runs/steps")
+
+
+def read_labels(
+    source: Any,
+    *words: str,
+    classes: Sequence[str] | None = None,
+    gold: Any = None,
+    renormalise: bool = False,
+    **columns: Any,
+) -> VoteTable:
+    """Votes from a file, a data frame, an Arrow table, a data set or a matrix.
+
+    Args:
+        source: a path (.csv, .tsv, .jsonl, .json, .parquet, .arrow, .npy), a pandas `DataFrame`, a `pyarrow.Table`, a
+            `datasets.Dataset`, or an integer matrix with a row per item, a column per source and -1 = no vote.
+        words: `part=column` as on the command line; `columns` are the same as keywords: `item="task_id"`.
+        classes: all classes in order; by default those that are voted for, sorted.
+        gold: a file or table with the true classes of some items.
+        renormalise: scale probabilities that do not sum to 1.
+
+    Raises `DataError` that names the file and the row, `ConfigError` for a column that is named wrongly.
+    """
+    named = settle(VoteColumns, dict(columns), words, "columns")
+    return read_votes(source, columns=named, classes=classes, gold=gold, renormalise=renormalise)
+
+
+def read_answers(source: Any, *words: str, **columns: Any) -> WeakTexts:
+    """Texts of several sources: like `read_labels`, with a text where a vote names a class.
+
+    Several rows of one item and source are candidates, the best one first; empty cells are abstentions. Raises
+    `DataError`, with the row, and `ConfigError`.
+    """
+    return read_texts(source, columns=settle(VoteColumns, dict(columns), words, "columns"))
+
+
+def combine_answers(
+    source: Any, method: str | Mapping[str, Any] = "answer_vote", *, metric: TextMetric | None = None, **columns: Any
+) -> CombinedTexts:
+    """One text per item, with the share of the sources that are behind it.
+
+    `source` is `WeakTexts`, or whatever `read_answers` takes; `method` is `answer_vote`, `slot_vote`, or a mapping
+    with options; `metric` says when answers are the same where `method` does not: `exact_match`, `answer_match` …
+    """
+    texts = source if isinstance(source, WeakTexts) else read_answers(source, **columns)
+    return combine_texts(texts, combiner(method), metric)
+
+
+def trust(source: Any, *, n_next: int = 50, **reading: Any) -> Trust:
+    """What can be known of votes: whom to trust, how good a combined label will be, and what to label next.
+
+    `source` is a `VoteTable`, or whatever `read_labels` takes (`reading` are its options).
+    """
+    return look_at(source if isinstance(source, VoteTable) else read_labels(source, **reading), n_next=n_next)
+
+
+def combine(
+    source: Any,
+    method: str | Mapping[str, Any] = "auto",
+    *,
+    calibrate: bool = True,
+    state: str | Path | None = None,
+    **reading: Any,
+) -> Combined:
+    """One label per item, with how sure it is.
+
+    `source` is a `VoteTable`, or whatever `read_labels` takes (`reading` are its options); `method` is a combiner's
+    name, `single:SOURCE`, or a mapping such as `{"type": "dawid_skene", "smoothing": 2}`; `state` is a file to write,
+    from which `update` goes on.
+    """
+    section = combiner(method)
+    if isinstance(section, AnswerVote | SlotVote):
+        raise ConfigError(f"`{section.type}` is for texts, and these are votes on classes; use `combine_answers`")
+    votes = source if isinstance(source, VoteTable) else read_labels(source, **reading)
+    found = combine_votes(votes, section, calibrate=calibrate)
+    if state is not None:
+        save_state(start(votes, found.method, source=found.source)[0], Path(state))
+    return found
+
+
+def update(
+    path: str | Path, source: Any, *words: str, calibrate: bool = True, overwrite: bool = False, **reading: Any
+) -> Combined:
+    """Add votes to a kept state, which is written anew; returns the labels of all items.
+
+    `source` and `reading` as in `combine`; the classes are the state's. Votes that are there already are ignored,
+    those that contradict old ones are a `DataError` unless they are to `overwrite` them. Without `calibrate` the
+    posterior is that of a combination of all votes from the start.
+    """
+    state = load_state(Path(path))
+    votes = read_labels(source, *words, classes=state.table.classes, **reading)
+    found = go_on(state, votes, overwrite=overwrite)
+    save_state(found.state, Path(path))
+    told = f"{found.n_new} votes were new, {found.n_again} were there already."
+    table = replace(found.state.table, notes=(told, *votes.notes))
+    return combined_of(table, state.method, state.source, found.fit, calibrate=calibrate)
+
+
+def combiner(method: str | Mapping[str, Any]) -> Combine:
+    """The section behind a name. Raises `ConfigError` for one that there is not."""
+    tree = {"type": method} if isinstance(method, str) else dict(method)
+    if isinstance(method, str) and method.startswith("single:"):
+        tree = {"type": "single", "source": method.removeprefix("single:").strip()}
+    return settle(CombineSettings, {"combine": tree}, (), "--method").combine
+
+
+def train(
+    items: Any,
+    labels: Any,
+    *words: str,
+    model: str | None = None,
+    output: str | Path = "student",
+    method: str | Mapping[str, Any] | None = None,
+    gold: Any = None,
+    test: Any = None,
+    store: str | Path = STORE,
+    on_event: Callable[[Event], None] = lambda event: None,
+    **settings: Any,
+) -> Student:
+    """Combine votes, train a model on the combined labels, and write it with its card.
+
+    Args:
+        items: a table with the texts: a path, a `DataFrame`, an Arrow table, a data set or a list of dicts.
+        labels: the votes: a path or a table, or a `VoteTable`.
+        words: `key.sub=value` as on the command line, such as `student.training.lr=1e-4`; `settings` are the same as
+            keywords.
+        model: what the student starts from: `org/name`, `bundled:NAME` or a folder.
+        output: the folder to write; an earlier student there is replaced.
+        method: the combiner; default `auto`.
+        gold: the true classes of some items: they count as anchors.
+        test: items with a column of true classes, to measure the student on.
+        store: where finished steps are kept; the same call again goes on from there.
+
+    Raises `ConfigError`, `DataError`, `StepFailed` with one sentence.
+    """
+    tree: dict[str, Any] = {**settings}
+    if model is not None:
+        tree["student"] = {**tree.get("student", {}), "model": model}
+    if method is not None:
+        tree["combine"] = combiner(method).model_dump(exclude_unset=True)
+    place, folder = Path(store), Path(output)
+    files = Files(
+        items=given_file(items, place, "items"),
+        labels=given_file(labels, place, "labels"),
+        gold=None if gold is None else given_file(gold, place, "gold"),
+        test=None if test is None else given_file(test, place, "test"),
+    )
+    wanted = settle(TrainSettings, tree, words, "train")
+    return train_from_votes(
+        wanted, files, folder, store=place, command=command_of(files, folder, wanted), on_event=on_event
+    )
+
+
+def settle(section: type[S], tree: dict[str, Any], words: Sequence[str], called: str) -> S:
+    """A section of what was said; `words` are `key.sub=value`. Raises `ConfigError` that names key and fix."""
+    for word in words:
+        override(tree, word)
+    try:
+        return section.model_validate(tree)
+    except ValidationError as error:
+        place = Place(called, words={word.partition("=")[0]: word for word in words})
+        raise ConfigError(complain(error, place, section)) from None

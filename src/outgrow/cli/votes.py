@@ -1,0 +1,213 @@
+"""The verbs for votes that somebody has: labels, rules, combine, train, export."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from outgrow.cli.say import AsJson, complain, say, say_json
+from outgrow.errors import ConfigError
+
+OF_TEXTS = ("answer_vote", "slot_vote")
+"""Combiners whose sources wrote texts."""
+Votes = Annotated[Path, typer.Argument(help="Votes: CSV, TSV, JSONL, JSON, Parquet, Arrow or .npy.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Argument(help="Which column holds what: item=task_id source=worker label=answer …", show_default=False),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Settings: key.sub=value, such as votes.item=task_id keep.confidence=0.8 …", show_default=False
+    ),
+]
+Classes = Annotated[str | None, typer.Option(help="All classes in order, separated by commas.", show_default=False)]
+Gold = Annotated[
+    Path | None, typer.Option(help="A table with the true classes of some items.", show_default=False, metavar="FILE")
+]
+Renormalise = Annotated[bool, typer.Option("--renormalise", help="Scale probabilities that do not sum to 1.")]
+Method = Annotated[str, typer.Option(help="auto, vote, dawid_skene, bayesian_dawid_skene, single:SOURCE, …")]
+
+
+def labels(
+    file: Votes,
+    words: Columns = None,
+    gold: Gold = None,
+    classes: Classes = None,
+    renormalise: Renormalise = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the whole as a page (.html), as .md or .json.", show_default=False)
+    ] = None,
+    ask: Annotated[
+        Path | None,
+        typer.Option("--next", help="Write the items to label next, as a file to send out.", show_default=False),
+    ] = None,
+    n: Annotated[int, typer.Option("--n", min=1, help="How many items to label next.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is in a file of votes, and whether to trust it."""
+    from outgrow import api_votes
+    from outgrow.data.write_table import write_table
+    from outgrow.report.trust.measures import next_table
+    from outgrow.report.trust.text import trust_text
+    from outgrow.report.trust.write import write_trust
+
+    votes = api_votes.read_labels(file, *(words or []), classes=_split(classes), gold=gold, renormalise=renormalise)
+    found = api_votes.trust(votes, n_next=n)
+    if report is not None:
+        write_trust(found, report, title=file.name)
+    if ask is not None:
+        write_table(next_table(found), ask)
+    if as_json:
+        say_json(asdict(found))
+    else:
+        say("\n".join([trust_text(found), *(f"written: {path}" for path in (report, ask) if path is not None)]))
+
+
+def rules(
+    file: Annotated[Path, typer.Argument(help="Rules, a YAML file.")],
+    items: Annotated[Path, typer.Argument(help="Items: CSV, TSV, JSONL, JSON, Parquet or Arrow.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The votes: .csv, .tsv, .jsonl or .parquet.")],
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes at a time.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Let rules vote on items: regular expressions, and functions of your own."""
+    from outgrow.data.write_table import write_table
+    from outgrow.supervise.rules import apply_rules
+
+    votes, errors = apply_rules(file, items, jobs=jobs)
+    write_table(votes.to_arrow(), output)
+    if as_json:
+        say_json({"written": str(output), "votes": votes.n_votes, "errors": [error._asdict() for error in errors]})
+        return
+    for note in votes.notes:
+        complain(note)
+    say(f"{votes.n_votes} votes of {len(votes.sources)} rules on {len(votes.items)} items: {output}")
+
+
+def combine(
+    file: Votes,
+    words: Columns = None,
+    method: Method = "auto",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The labels: .parquet, .csv, .tsv or .jsonl.", show_default=False),
+    ] = None,
+    gold: Gold = None,
+    classes: Classes = None,
+    renormalise: Renormalise = False,
+    calibrate: Annotated[bool, typer.Option(help="Temper the labels, so that they are as sure as right.")] = True,
+    state: Annotated[
+        Path | None, typer.Option(help="Keep what is needed to go on from here.", show_default=False)
+    ] = None,
+    update: Annotated[
+        Path | None, typer.Option(help="A kept state to which the file's votes are added.", show_default=False)
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="With --update: new votes replace old ones.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make one label per item of several sources' votes, and say how sure it is."""
+    from outgrow import api_votes
+
+    found: Any
+    if method.partition(":")[0] in OF_TEXTS:
+        _refuse_options(
+            method,
+            classes=classes,
+            gold=gold,
+            renormalise=renormalise,
+            state=state,
+            update=update,
+            overwrite=overwrite,
+        )
+        found = api_votes.combine_answers(api_votes.read_answers(file, *(words or [])), method)
+    elif update is not None:
+        found = api_votes.update(
+            update, file, *(words or []), calibrate=calibrate, overwrite=overwrite, gold=gold, renormalise=renormalise
+        )
+    else:
+        votes = api_votes.read_labels(
+            file, *(words or []), classes=_split(classes), gold=gold, renormalise=renormalise
+        )
+        found = api_votes.combine(votes, method, calibrate=calibrate, state=state)
+    if output is not None:
+        found.save(output)
+    if as_json:
+        say_json({"written": None if output is None else str(output), **found.about})
+    else:
+        from outgrow.console.votes_text import combined_text
+
+        say(combined_text(found) + (f"\nwritten: {output}" if output is not None else ""))
+
+
+def train(
+    items: Annotated[Path, typer.Option(help="The texts: CSV, TSV, JSONL, JSON, Parquet or Arrow.")],
+    labels: Annotated[Path, typer.Option(help="The votes on them.")],
+    model: Annotated[str, typer.Option(help="org/name on the hub, bundled:NAME, or a folder.")],
+    words: Settings = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The student's folder.")] = Path("student"),
+    method: Method = "auto",
+    gold: Gold = None,
+    test: Annotated[
+        Path | None, typer.Option(help="Items with true classes, to measure the student on.", show_default=False)
+    ] = None,
+    classes: Classes = None,
+    store: Annotated[Path, typer.Option(help="Where finished steps are kept, to go on from.")] = Path("runs/steps"),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Combine votes, train a model on the combined labels, and write it with its card."""
+    from rich.console import Console
+
+    from outgrow import api_votes
+    from outgrow.console.progress import display
+
+    named: dict[str, Any] = {} if classes is None else {"classes": _split(classes)}
+    with display(Console(stderr=True), quiet or as_json) as shown:
+        student = api_votes.train(
+            items,
+            labels,
+            *(words or []),
+            model=model,
+            output=output,
+            method=method,
+            gold=gold,
+            test=test,
+            store=store,
+            on_event=shown,
+            **named,
+        )
+    if as_json:
+        say_json({"student": str(student.folder), **student.card})
+    else:
+        from outgrow.console.votes_text import student_text
+
+        say(student_text(student))
+
+
+def export(
+    path: Annotated[Path, typer.Argument(help="A student's folder, or combined labels in Parquet.")],
+    hub: Annotated[str, typer.Option(help="Where to: name/repository.")],
+    public: Annotated[bool, typer.Option("--public", help="Let everybody see it; by default it is private.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send a student or labels to the Hugging Face hub; nothing else of outgrow sends anything anywhere."""
+    from outgrow.deliver.export import export as send
+
+    address = send(path, hub, private=not public)
+    if as_json:
+        say_json({"address": address})
+    else:
+        say(address)
+
+
+def _refuse_options(method: str, **given: Any) -> None:
+    """Options that a combiner of texts does not look at. Raises `ConfigError`."""
+    for name, value in given.items():
+        if value:
+            raise ConfigError(f"--{name}: is for votes on classes, and `{method}` combines texts; leave it out")
+
+
+def _split(names: str | None) -> list[str] | None:
+    return None if names is None else [name.strip() for name in names.split(",")]

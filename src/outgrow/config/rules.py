@@ -1,0 +1,90 @@
+"""What a file may say about rules: patterns and functions that vote for a class, or say nothing.
+
+text: text                # column of the items that patterns search
+classes: [ham, spam]
+rules:
+  links: {regex: "https?://", says: spam}
+  short: {function: "my_rules.py:is_short"}
+"""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from outgrow.config.section import Section, complaint
+
+RuleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]*$")]
+
+
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise complaint(f"{value[:60]!r} is no regular expression: {error}") from None
+    return value
+
+
+def _named_function(value: str) -> str:
+    file, _, name = value.rpartition(":")
+    if not file.endswith(".py") or not name.isidentifier():
+        raise complaint(f"{value!r} names no function; write FILE.py:FUNCTION, such as `my_rules.py:is_short`")
+    return value
+
+
+class OneRule(Section):
+    """What all rules share."""
+
+    limit: Annotated[float, Field(gt=0, le=3600)] = 1.0
+    """Seconds that a rule may take for one item; beyond, the item counts as an error of the rule."""
+
+
+class RegexRule(OneRule):
+    """A class for every text in which a pattern is found; silence elsewhere."""
+
+    type: Literal["regex"] = "regex"
+    regex: Annotated[str, AfterValidator(_pattern)]
+    """A regular expression of Python, looked for anywhere in the text."""
+    says: str
+    """The class."""
+    ignore_case: bool = False
+
+
+class FunctionRule(OneRule):
+    """A function of yours that looks at an item."""
+
+    type: Literal["function"] = "function"
+    function: Annotated[str, AfterValidator(_named_function)]
+    """`FILE.py:FUNCTION`, the file seen from the folder of the YAML file. It is given the item as a mapping (in a
+    study of `item` and `text`) and returns a class, its number from 0, probabilities by class, or None."""
+
+
+Rule = RegexRule | FunctionRule
+
+
+class RuleFile(Section):
+    """A file of rules."""
+
+    text: str = "text"
+    """The column that patterns search."""
+    item: str | None = None
+    """The column that names an item; by default `item` or `id` where there is one, else the row number from 1."""
+    classes: Annotated[list[str], Field(min_length=2)]
+    """All classes, in the order of their numbers."""
+    rules: Annotated[dict[RuleName, Annotated[Rule, Field(discriminator="type")]], Field(min_length=1)]
+    """Each is a source of votes, under a name of your choice."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _types_by_key(cls, tree: object) -> object:
+        if isinstance(tree, dict) and isinstance(tree.get("rules"), dict):
+            return {**tree, "rules": {name: with_rule_type(rule) for name, rule in tree["rules"].items()}}
+        return tree
+
+
+def with_rule_type(section: object, otherwise: str | None = None) -> object:
+    """A section with the `type` that its keys tell."""
+    if not isinstance(section, dict):
+        return section
+    told = next((key for key in ("regex", "function") if key in section), otherwise)
+    return section if told is None else {"type": told, **section}

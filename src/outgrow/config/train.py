@@ -1,0 +1,168 @@
+"""What `outgrow train` may be told: votes, items, how votes become targets, how the student learns them."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from outgrow.config.combine import AnswerVote, Auto, Combine, KeepAll, SingleSource, SlotVote
+from outgrow.config.decoding import Decoding
+from outgrow.config.measure import TextMetric
+from outgrow.config.method import CrossEntropy, Evidential, Loss
+from outgrow.config.model import ModelSection, Training
+from outgrow.config.section import Section, complaint
+from outgrow.config.tune import Tune
+from outgrow.config.votes import VoteColumns
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class ItemColumns(Section):
+    """Which columns of the items' file hold what."""
+
+    text: Text = "text"
+    """The prompt, or several columns in a template such as `{title}: {body}`."""
+    id: str | None = None
+    """The names by which the votes speak of items; by default a column with a usual name, or one whose values the
+    votes know, or else the row number."""
+    gold: str | None = None
+    """*test items*: the column of the true classes, or of the right texts; default `label`."""
+
+
+class KeepItems(Section):
+    """Which items are worth learning from; by default all that have a vote."""
+
+    confidence: Share = 0.0
+    """The least probability of the combined label."""
+    agreement: Share = 0.0
+    """The least share of the item's votes that are for the combined label."""
+
+
+class StudentTraining(Training):
+    """Gradient training of a student; the defaults suit an adapter."""
+
+    lr: float = 5e-4
+    epochs: float = 3
+    batch_size: Annotated[int, Field(ge=1)] = 16
+
+
+class StudentSection(ModelSection):
+    """The model that learns, and how; a low-rank adapter by default, merged when the student is written."""
+
+    adapt: Literal["full", "lora"] = "lora"
+    """Train all weights, or a low-rank adapter."""
+    training: StudentTraining = StudentTraining()
+
+
+class Answering(Decoding):
+    """How a student that writes answers; by default with the most probable token again and again."""
+
+    beams: Annotated[int, Field(ge=1)] = 1
+    candidates: Annotated[int, Field(ge=1)] = 1
+
+
+class CombineSettings(Section):
+    """How votes are read, and how several become one label per item."""
+
+    votes: VoteColumns = VoteColumns()
+    """Which columns of the votes hold what, where their names do not say it."""
+    classes: list[str] | None = None
+    """The classes in order; by default those that the votes name, sorted."""
+    renormalise: bool = False
+    """Scale probabilities that do not sum to 1; by default they are an error."""
+    combine: Combine = Auto(type="auto")
+    """The combiner."""
+    calibrate: bool = True
+    """Temper the combined labels, so that they are as sure as they are right."""
+
+
+class TrainSettings(CombineSettings):
+    """How votes become a student."""
+
+    student: StudentSection
+    loss: Loss = CrossEntropy()
+    weight: Literal["one", "certainty"] = "one"
+    """How much an item counts: all alike, or 1 - (entropy of its label) / ln K."""
+    keep: KeepItems = KeepItems()
+    items: ItemColumns = ItemColumns()
+    tune: Tune = Tune()
+    """A grid of training settings, judged on held-out items by their combined labels."""
+    kind: Literal["auto", "classify", "generate"] = "auto"
+    """What is voted on and learned: classes, or texts (*generate*); `auto`: what the combiner is for, and classes
+    where it is for both."""
+    metric: TextMetric | None = None
+    """*generate*: what texts are compared by; default: that of `answer_vote`, `slu_f1` with `slot_vote`, else
+    `exact_match`."""
+    answering: Answering = Answering()
+    """*generate*: how the student answers the items that it did not learn from."""
+    seed: int = 0
+    """Of the new head, the adapter and the order of examples."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Annotated[int, Field(ge=1)] | None = None
+
+    @field_validator("tune")
+    @classmethod
+    def _no_gold(cls, tune: Tune) -> Tune:
+        if tune.select_by == "gold_accuracy":
+            raise complaint("select_by: `gold_accuracy` is for studies; here nobody knows the gold of all items")
+        return tune
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> "TrainSettings":
+        for sentence in _of_classes_only(self) if self.of_texts else _of_texts_only(self):
+            raise complaint(sentence)
+        return self
+
+    @property
+    def of_texts(self) -> bool:
+        """Whether the student learns to write."""
+        if self.kind == "auto":
+            return isinstance(self.combine, AnswerVote | SlotVote)
+        return self.kind == "generate"
+
+
+def text_metric(combine: Combine, metric: TextMetric | None = None) -> TextMetric:
+    """What texts are compared by, where `metric` does not say it."""
+    if isinstance(combine, SlotVote):
+        return metric or "slu_f1"
+    own = combine.metric if isinstance(combine, AnswerVote) else None
+    return metric or own or "exact_match"
+
+
+def _of_classes_only(settings: TrainSettings) -> Iterator[str]:
+    """What a student of texts cannot have."""
+    combine, loss = settings.combine, settings.loss
+    if not isinstance(combine, AnswerVote | SlotVote | KeepAll | SingleSource):
+        yield f"combine: `{combine.type}` is not for texts; use `answer_vote`, `slot_vote`, `keep_all` or `single`"
+    if not isinstance(loss, CrossEntropy | Evidential):
+        yield f"loss: `{loss.type}` is for classes; texts have `cross_entropy` and `evidential`"
+    if isinstance(loss, Evidential) and loss.evidence != "exp_plus_one":
+        yield f"loss.evidence: `{loss.evidence}` is for classes; tokens have `exp_plus_one`"
+    agreed = isinstance(combine, AnswerVote | SlotVote)
+    given = {
+        "classes": settings.classes is not None,
+        "renormalise": settings.renormalise,
+        "weight": settings.weight != "one",
+        "keep.confidence": settings.keep.confidence > 0,
+        "keep.agreement": settings.keep.agreement > 0 and not agreed,
+        "tune": settings.tune != Tune(),
+    }
+    yield from (
+        f"{key}: is not for texts{_INSTEAD.get(key, '')}; leave it out" for key, there in given.items() if there
+    )
+
+
+_INSTEAD = {
+    "weight": ", whose weight is an option of the combiner (`combine.weight`)",
+    "keep.confidence": ", of which `keep.agreement` may be asked",
+    "keep.agreement": " that are not combined",
+}
+
+
+def _of_texts_only(settings: TrainSettings) -> Iterator[str]:
+    """What a student of classes cannot have."""
+    if isinstance(settings.combine, AnswerVote | SlotVote):
+        yield f"combine: `{settings.combine.type}` is for texts, and `kind` is classify; leave `kind` out"
+    if settings.metric is not None:
+        yield "metric: is for texts; leave it out, or set `kind` to `generate`"

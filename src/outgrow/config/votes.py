@@ -1,0 +1,62 @@
+"""Votes that lie in a file: which column holds what, and a file's source as a supervisor of a study."""
+
+from pathlib import Path
+from typing import Literal
+
+from outgrow.config.section import Section
+
+Name = str | None
+
+
+class VoteColumns(Section):
+    """Names of columns; what is not given is found by its name in the header (`supervise/files/header.py`).
+
+    In exports of Label Studio and Argilla `label` names the question whose answers are read.
+    """
+
+    item: Name = None
+    """What was voted on."""
+    source: Name = None
+    """Who voted."""
+    label: Name = None
+    """The class voted for."""
+    probability: Name | tuple[str, ...] = None
+    """A column of distributions (lists, or mappings from class to probability), or one column for every class."""
+    confidence: Name = None
+    """Probability, 0 to 1, of the class voted for; the other classes share the rest evenly."""
+    seconds: Name = None
+    """What the vote took."""
+    price: Name = None
+    """What the vote cost."""
+    gold: Name = None
+    """The item's true class, empty where it is not known."""
+    votes: tuple[str, ...] | None = None
+    """Of a wide table: the columns that hold votes, each a source. By default all that have no other part."""
+    ignore: tuple[str, ...] = ()
+    """Columns that are not looked at."""
+    abstain: tuple[str, ...] | None = None
+    """Labels that mean "no vote". Empty cells always do; by default `-1` of a matrix does, nothing else."""
+    layout: Literal["auto", "long", "wide", "matrix"] = "auto"
+    """One row per vote; one row per item with a column per source; the same with class numbers only."""
+    header: tuple[str, ...] | None = None
+    """Names of all columns, where the first line of a CSV or TSV file is data already."""
+    delimiter: str | None = None
+    """What separates the cells; by default the comma, in `.tsv` the tab."""
+
+
+AS_NAMED = VoteColumns()
+"""Everything is found by the header's names."""
+
+
+class VotesSection(Section):
+    """What somebody said already, kept in a file: votes for classes or options, or *generate*: texts."""
+
+    type: Literal["votes"] = "votes"
+    votes: Path
+    """The file, seen from the folder of the YAML file: CSV, TSV, JSON lines, JSON, Parquet, Arrow or `.npy`."""
+    source: str | None = None
+    """Whose answers of the file they are; default: the name of this section."""
+    columns: VoteColumns = VoteColumns()
+    """Which columns hold what, where their names do not say it. Items are named as the task's are."""
+    renormalise: bool = False
+    """Scale probabilities that do not sum to 1; by default they are an error."""

@@ -1,0 +1,44 @@
+"""Items without labels of their own: the texts that somebody else voted on."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from outgrow.data.own import item_name, prompt_of, refuse_twin_ids, require_column
+from outgrow.data.table import Table
+from outgrow.data.task import Items
+
+NAMES = ("id", "item", "item_id", "task", "task_id", "example", "example_id", "uid", "key")
+"""Columns that hold ids, where nobody says which."""
+LOOKED_AT = 10_000
+"""Rows that tell which column holds ids."""
+
+
+def read_unlabelled(table: Table, text: str = "text", name: str | None = None) -> Items:
+    """The items of a table, all without gold.
+
+    `text` is a column or a template of several, `name` the column of unique ids: by default the row number from 1.
+    Raises `DataError`.
+    """
+    prompt = prompt_of(text, table, "items.text")
+    if name is not None:
+        require_column(table, name, "items.id")
+    places = [table.where(number) for number in range(len(table.rows))]
+    ids = [
+        str(number) if name is None else item_name(row.get(name), where)
+        for number, (row, where) in enumerate(zip(table.rows, places, strict=True), start=1)
+    ]
+    refuse_twin_ids(zip(ids, places, strict=True))
+    prompts = [prompt(row, where) for row, where in zip(table.rows, places, strict=True)]
+    return Items(ids=ids, prompts=prompts, gold=np.full(len(ids), -1))
+
+
+def id_column(table: Table, seen: Sequence[str]) -> str | None:
+    """The column of ids where nobody says which: one of `NAMES`, else the one with most cells among `seen`, if any."""
+    usual = next((column for column in table.columns if column.lower() in NAMES), None)
+    if usual is not None:
+        return usual
+    known, rows = set(seen), table.rows[:LOOKED_AT]
+    found = {column: sum(str(row.get(column)) in known for row in rows) for column in table.columns}
+    best = max(found, key=lambda column: found[column], default=None)
+    return best if best is not None and found[best] else None

@@ -1,0 +1,147 @@
+"""`CombinedTexts`: one text per item, made of what several sources wrote, with how many of them agree.
+
+What is written is a table with a row per text that is to be learned: `item`, `label` (the text), `share` (of the votes
+that its answer won, or of the sources that agree with its slots; of texts that are kept as they are the weight) and
+`votes` (how many sources wrote something). In Parquet its metadata tell how it was made. Every source counts the same,
+and no share is a calibrated probability. How often a source agrees with the combined texts says who stands apart, not
+who is right.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float, Int
+
+from outgrow.combine import TEXT_COMBINERS
+from outgrow.combine.answer_vote import METRICS
+from outgrow.config.combine import AnswerVote, Combine, KeepAll, SingleSource, SlotVote
+from outgrow.config.measure import TextMetric
+from outgrow.config.train import text_metric
+from outgrow.data.write_table import write_table
+from outgrow.deliver.combined import ABOUT
+from outgrow.errors import ConfigError, DataError
+from outgrow.metrics.text_score import TEXT_SCORES
+from outgrow.texts import TextTargets, WeakTexts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Writer(NamedTuple):
+    """A source of texts."""
+
+    name: str
+    votes: int
+    """Items for which it wrote something."""
+    agreement: float | None
+    """Its texts held against the combined ones, by the metric of the task; `None` where nothing is combined."""
+
+
+@dataclass(frozen=True, eq=False)
+class CombinedTexts:
+    """The texts, and what a combiner makes of them."""
+
+    texts: WeakTexts
+    method: str
+    metric: str
+    """By which texts are compared."""
+    targets: TextTargets
+    """What a student learns; texts that counted for nothing have no row."""
+    share: Float[np.ndarray, "row"]
+    """Of each row of the targets, whatever it weighs."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def votes(self) -> Int[np.ndarray, "item"]:
+        """How many sources wrote something for each item."""
+        return np.asarray([sum(map(bool, row)) for row in self.texts.candidates], dtype=np.int64)
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What was done and what to know of it, one sentence each."""
+        return (*self.targets.origin, *self.notes)
+
+    @property
+    def writers(self) -> list[Writer]:
+        """The sources, with how often they agree with what was made of all."""
+        label_of = dict(zip(self.targets.items, self.targets.texts, strict=True))
+        merged = self.method in ("answer_vote", "slot_vote")
+        found = []
+        for number, name in enumerate(self.texts.sources):
+            cells = zip(self.texts.items, (row[number] for row in self.texts.candidates), strict=True)
+            best = {item: cell[0].text for item, cell in cells if cell}
+            shared = [item for item in best if item in label_of] if merged else []
+            pair = ([best[item] for item in shared], [label_of[item] for item in shared])
+            score = TEXT_SCORES[self.metric]
+            agreement = float(score.value(score.counts(*pair).sum(axis=0))) if shared else None
+            found.append(Writer(name, len(best), agreement))
+        return found
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """How the texts were made, as plain data; the same keys as `Combined.about` as far as they apply."""
+        return {
+            "combine": {"method": self.method, "temperature": None, "told": list(self.told), "table": None},
+            "votes": {
+                "n": int(self.votes.sum()),
+                "n_items": len(self.texts.items),
+                "gold": 0,
+                "classes": [],
+                "metric": TEXT_SCORES[self.metric].title,
+                "sources": [one._asdict() for one in self.writers],
+            },
+        }
+
+    def to_arrow(self) -> pa.Table:
+        """See the module."""
+        votes_of = dict(zip(self.texts.items, self.votes.tolist(), strict=True))
+        columns = {
+            "item": pa.array(self.targets.items, pa.string()),
+            "label": pa.array(self.targets.texts, pa.string()),
+            "share": self.share,
+            "votes": pa.array([votes_of[item] for item in self.targets.items], pa.int64()),
+        }
+        return pa.table(columns).replace_schema_metadata({ABOUT: json.dumps(self.about, ensure_ascii=False)})
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """One row per text."""
+        frame: pd.DataFrame = self.to_arrow().to_pandas()
+        return frame
+
+    def save(self, path: Path) -> None:
+        """Write the table in the format of its suffix: .parquet, .csv, .tsv, .jsonl."""
+        write_table(self.to_arrow(), path)
+
+
+def combine_texts(
+    texts: WeakTexts, section: Combine, metric: TextMetric | None = None, notes: tuple[str, ...] = ()
+) -> CombinedTexts:
+    """One text per item, by the combiner that `section` names; `keep_all` and `single` leave texts as they are.
+
+    `metric` is what texts are measured by (default: as in `config.train`), and says when answers are the same where
+    `section` does not. Raises `ConfigError` for a combiner of classes or a metric that does not count answers,
+    `DataError` where nothing can be read.
+    """
+    if not isinstance(section, AnswerVote | SlotVote | KeepAll | SingleSource):
+        known = "`answer_vote`, `slot_vote`, `keep_all` or `single`"
+        raise ConfigError(f"combine: `{section.type}` is not for texts; use {known}")
+    options, measured = section.model_dump(exclude={"type", "weight"}), text_metric(section, metric)
+    if isinstance(section, AnswerVote):
+        options["metric"] = counted = section.metric or measured
+        if counted not in METRICS:
+            known = ", ".join(f"`{one}`" for one in METRICS)
+            raise ConfigError(
+                f"combine.metric: `{counted}` does not say when answers are the same; name one of {known}"
+            )
+    targets = TEXT_COMBINERS[section.type](texts, **options)
+    if not len(targets):
+        raise DataError(f"no item has a text that counts: there is nothing to learn. {' '.join(targets.origin)}")
+    share = targets.weight
+    if isinstance(section, AnswerVote | SlotVote) and section.weight == "one":
+        targets = replace(targets, weight=np.ones(len(targets)))
+    name = f"single: {section.source}" if isinstance(section, SingleSource) and section.source else section.type
+    return CombinedTexts(texts, name, measured, targets, share, notes)

@@ -1,0 +1,46 @@
+"""The command that makes a student again, with every setting that is not a default."""
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from outgrow.config.train import TrainSettings
+from outgrow.deliver.taught import Files
+
+OPTIONS = ("student.model", "combine.type", "combine.source")
+"""Settings that are options of the command."""
+
+
+def command_of(files: Files, output: Path, settings: TrainSettings) -> str:
+    """As it is typed."""
+    told = dict(_flat(settings.model_dump(mode="json", exclude_unset=True)))
+    method = settings.combine.type
+    options: dict[str, Any] = {
+        "--items": files.items,
+        "--labels": files.labels,
+        "--gold": files.gold,
+        "--test": files.test,
+        "--model": settings.student.model,
+        "--method": f"{method}:{told['combine.source']}" if told.get("combine.source") else method,
+        "--output": output,
+    }
+    given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
+    words = [f"{key}={_plain(value)}" for key, value in told.items() if key not in OPTIONS]
+    return shlex.join(["outgrow", "train", *given, *words])
+
+
+def _flat(tree: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
+    """Every leaf under its dotted key."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{at}{key}.")
+        else:
+            yield f"{at}{key}", value
+
+
+def _plain(value: Any) -> str:
+    """As YAML on one line; quotes only where they are needed."""
+    bare = isinstance(value, str) and value.replace("_", "").replace("-", "").isalnum()
+    return str(value) if bare else json.dumps(value, ensure_ascii=False)

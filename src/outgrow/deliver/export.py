@@ -1,0 +1,85 @@
+"""A finished student, or combined labels, to the Hugging Face hub: the only place where outgrow uploads anything."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from outgrow.deliver.combined import about_file
+from outgrow.deliver.train import CARD
+from outgrow.errors import ConfigError, DataError
+
+STUDENT_FILES = ("config.json", "README.md", CARD)
+LABELS_CARD = """---
+tags: [outgrow, weak-supervision]
+---
+
+# Combined labels
+
+Labels of {items} items, combined from {n} votes of {sources} sources by `{method}` with outgrow. `labels.parquet` has
+{columns}.
+
+{told}
+"""
+OF_CLASSES = (
+    "a row per item: `label`, its `confidence`, the distribution in `probability`, the number of `votes`, their"
+    " `agreement`"
+)
+OF_TEXTS = "a row per text: `item`, the text in `label`, the `share` of the votes that it won, the number of `votes`"
+
+
+def export(path: Path, hub: str, *, private: bool = True) -> str:
+    """Push a student's folder as a model, or a file of combined labels as a data set; returns its address.
+
+    Needs `hf auth login` or `HF_TOKEN`. Raises `DataError` for what is neither, or cannot be sent; `ConfigError` for a
+    name that the hub does not take.
+    """
+    if path.is_dir():
+        missing = [name for name in STUDENT_FILES if not (path / name).is_file()]
+        if missing:
+            raise DataError(f"{path}: is no student that `outgrow train` wrote ({missing[0]} is not there)")
+        return upload(path, hub, "model", private)
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such student or file of labels")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "README.md").write_text(labels_card(path), encoding="utf-8")
+        shutil.copyfile(path, folder / "labels.parquet")
+        return upload(folder, hub, "dataset", private)
+
+
+def labels_card(path: Path) -> str:
+    """What the data set's page says. Raises `DataError` for a file that is no Parquet of ours."""
+    if path.suffix != ".parquet":
+        raise DataError(f"{path}: only labels in Parquet can be exported; `outgrow combine … -o labels.parquet`")
+    about = about_file(path)
+    votes, combine = about["votes"], about["combine"]
+    told = "\n".join(f"* {sentence}" for sentence in combine["told"])
+    return LABELS_CARD.format(
+        items=votes["n_items"],
+        n=votes["n"],
+        sources=len(votes["sources"]),
+        method=combine["method"],
+        columns=OF_CLASSES if votes["classes"] else OF_TEXTS,
+        told=told,
+    )
+
+
+def upload(folder: Path, hub: str, kind: str, private: bool) -> str:
+    """Create the repository if need be, and send the folder."""
+    import httpx2
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    api = HfApi()
+    try:
+        made = api.create_repo(hub, repo_type=kind, private=private, exist_ok=True)
+        api.upload_folder(folder_path=folder, repo_id=made.repo_id, repo_type=kind, ignore_patterns=["predictions*"])
+    except HFValidationError as error:
+        raise ConfigError(f"--hub: `{hub}` is no name that the hub takes; write it as name/student") from error
+    except HfHubHTTPError as error:
+        refused = error.response is not None and error.response.status_code in (401, 403)
+        fix = "log in with `hf auth login`, to an account that may write there" if refused else str(error)[:200]
+        raise DataError(f"`{hub}` could not be written: {fix}") from error
+    except (httpx2.HTTPError, OSError) as error:
+        raise DataError(f"`{hub}` could not be written: the hub cannot be reached ({error})") from error
+    return str(made)

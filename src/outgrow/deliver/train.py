@@ -1,0 +1,206 @@
+"""Votes and items in, a trained student's folder out: steps of the same graph as a study's.
+
+    items, votes ─► taught ─► student ───────────► delivered ─► the folder asked for
+                                 └─► answers ─┘                 a student that writes answers in a step of its own
+
+What is finished is reused: a kill, or another loss, costs no more than what it changes.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from outgrow.config.method import SoftLabels
+from outgrow.config.train import TrainSettings
+from outgrow.data.identity import content_hash
+from outgrow.deliver.taught import Files
+from outgrow.errors import ConfigError, DataError, StepFailed
+from outgrow.graph.run import Event, run_steps
+from outgrow.graph.step import Json, Step
+from outgrow.graph.store import Store
+from outgrow.models.names import parse_name
+from outgrow.study.experiment import STUDENT, model_params
+from outgrow.study.parameters import dump, loss_params, reading_params
+from outgrow.study.text_experiment import trained_params
+
+CARD = "card.json"
+"""By which a student's folder is known as one."""
+ASKED = (
+    "classes", "renormalise", "votes", "items", "combine", "calibrate", "loss", "weight", "keep", "kind", "metric",
+)  # fmt: skip
+"""Settings that decide what is taught."""
+
+
+@dataclass(frozen=True)
+class Student:
+    """A student's folder and what its card tells."""
+
+    folder: Path
+    card: Mapping[str, Any]
+
+    @property
+    def predictions(self) -> Any:
+        """What it says of every item, as an Arrow table."""
+        return pq.read_table(self.folder / "predictions.parquet")
+
+
+def train_from_votes(
+    settings: TrainSettings,
+    files: Files,
+    output: Path,
+    *,
+    store: Path,
+    command: str = "",
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> Student:
+    """Run the steps and put the student where it is wanted.
+
+    Raises `DataError` and `ConfigError` for bad input, `StepFailed` for a training that broke, `KeyboardInterrupt`
+    after Ctrl-C; the same call goes on from what was finished.
+    """
+    refuse_to_overwrite(output)
+    if settings.of_texts and files.gold is not None:
+        raise ConfigError(
+            "--gold: combiners of texts look at no gold; leave it out, or measure the student by `--test`"
+        )
+    _settle(settings)
+    last = delivered_step(settings, files, output.name, command)
+    kept = Store(store)
+    outcomes = run_steps([last], kept, threads=settings.threads, on_event=on_event)
+    outcome = outcomes[last.identity]
+    if outcome.state == "interrupted":
+        raise KeyboardInterrupt
+    broken = [one.error for one in outcomes.values() if one.state == "failed"]
+    if broken:
+        raise StepFailed(broken[0])
+    put(kept.path(last), output)
+    return Student(output, json.loads((output / CARD).read_text()))
+
+
+def delivered_step(settings: TrainSettings, files: Files, name: str, command: str) -> Step:
+    """The last of the steps, with the others as its inputs."""
+    content = {kind: content_hash(path, kind) for kind, path in files._asdict().items() if path is not None}
+    told = settings.model_dump(mode="json")
+    taught = Step(
+        "taught",
+        "outgrow.deliver.taught:make_taught",
+        {"settings": {"student": {"model": "-"}, **{key: told[key] for key in ASKED}}, "content": content},
+        hints={"files": {kind: str(path.absolute()) for kind, path in files._asdict().items() if path is not None}},
+        label=f"{settings.combine.type} of {files.labels.name}",
+    )
+    student, section = student_step(settings, taught), settings.student
+    answers = {"answers": answers_step(settings, taught, student)} if settings.of_texts else {}
+    asked = {"prompt": prompt_params(settings)} if settings.of_texts else {}
+    about = {
+        "student": {
+            **dump(section, only=["model", "revision", "adapt", "max_length", "training", "dtype"]),
+            "name": name,
+            "loss": settings.loss.type,
+            "seed": settings.seed,
+            **asked,
+        },
+        "command": command,
+        "content": {str(getattr(files, kind).name): found for kind, found in content.items()},
+    }
+    return Step(
+        "delivered",
+        "outgrow.deliver.folder:make_folder",
+        {"model": dump(section, only=["model", "revision", "trust_remote_code"]), "about": about},
+        {"taught": taught, "student": student, **answers},
+        label=name,
+    )
+
+
+def student_step(settings: TrainSettings, taught: Step) -> Step:
+    """The training of a study, on what `taught` wrote."""
+    section, hints = settings.student, _hints(settings)
+    if settings.of_texts:
+        return _text_student(settings, taught, hints)
+    params: dict[str, Json] = {
+        "adapt": section.adapt,
+        "model": model_params(section),
+        "loss": loss_params(settings.loss, "classify"),
+        "self_training": None,
+        "tune": dump(settings.tune),
+        "seed": settings.seed,
+        "name": STUDENT,
+    }
+    inputs = dict.fromkeys(("pool", "split", "targets", "labels"), taught)
+    return Step("student", "outgrow.train.student:train_student", params, inputs, hints=hints, label=section.model)
+
+
+def _text_student(settings: TrainSettings, taught: Step, hints: dict[str, Json]) -> Step:
+    """The same of a student that writes."""
+    section = settings.student
+    params: dict[str, Json] = {
+        "adapt": section.adapt,
+        "model": trained_params(section),
+        "loss": loss_params(settings.loss, "generate"),
+        "soft_labels": dump(SoftLabels()),
+        "self_training": None,
+        "seed": settings.seed,
+    }
+    inputs = dict.fromkeys(("pool", "split", "targets"), taught)
+    function = "outgrow.train.text_student:train_text_student"
+    return Step("student", function, params, inputs, hints=hints, label=section.model)
+
+
+def answers_step(settings: TrainSettings, taught: Step, student: Step) -> Step:
+    """What a student that writes says of the items that it did not learn from."""
+    params: dict[str, Json] = {
+        "model": reading_params(settings.student),
+        "decoding": dump(settings.answering),
+        "part": "test",
+        "seed": settings.seed,
+        "name": STUDENT,
+    }
+    inputs = {"pool": taught, "split": taught, "model": student}
+    function = "outgrow.supervise.write:write_texts"
+    return Step("texts", function, params, inputs, hints=_hints(settings), label=settings.student.model)
+
+
+def prompt_params(settings: TrainSettings) -> dict[str, Json]:
+    """How a student that writes is asked."""
+    asked = dump(settings.student, only=["system", "chat"])
+    return {**asked, "template": settings.items.text, "max_new_tokens": settings.answering.max_new_tokens}
+
+
+def _hints(settings: TrainSettings) -> dict[str, Json]:
+    return {
+        "device": settings.device,
+        "batch_tokens": settings.student.batch_tokens,
+        "report_to": [],
+        "run_name": STUDENT,
+    }
+
+
+def refuse_to_overwrite(output: Path) -> None:
+    """A folder that is no student of ours is left alone."""
+    if output.exists() and not (output / CARD).is_file() and (not output.is_dir() or any(output.iterdir())):
+        raise DataError(f"{output}: is there already, and is no student that outgrow wrote; choose another `--output`")
+
+
+def put(made: Path, output: Path) -> None:
+    """Copy a step's result to where its user wants it: whole, or not at all."""
+    unfinished = output.with_name(f".{output.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        shutil.copytree(made, unfinished, ignore=shutil.ignore_patterns("done.json"))
+        if output.exists():
+            shutil.rmtree(output)
+        unfinished.rename(output)
+    except OSError as error:
+        raise DataError(f"{output}: cannot be written ({error.strerror}); the student is in {made}") from error
+
+
+def _settle(settings: TrainSettings) -> None:
+    """Let the hub name the model's commit, so that every later run finds the same steps."""
+    if parse_name(settings.student.model).place == "hub":
+        from outgrow.models.hub import settle  # the hub's library takes its time to import
+
+        settle(settings.student.model, settings.student.revision)

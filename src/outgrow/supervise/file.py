@@ -1,0 +1,119 @@
+"""Votes that somebody has already: from a file, a data frame or a matrix to a `VoteTable`.
+
+Read are long tables (a row per vote), wide ones (a row per item, a column per source) and matrices of class numbers
+(-1 = no vote), as CSV, TSV, JSON lines, JSON, Parquet, Arrow (the text formats also gzipped) or NumPy files, or from
+memory: pandas, pyarrow, `datasets`, NumPy. Exports of Label Studio and Argilla are recognised. What a table means is
+found by its header (`files/header.py`) and said in the notes; where the header does not tell, nothing is guessed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outgrow.config.votes import AS_NAMED, VoteColumns
+from outgrow.data.table import read_table
+from outgrow.errors import DataError
+from outgrow.supervise.files.argilla import ballots_of_records, is_argilla
+from outgrow.supervise.files.ballots import Ballots, ballots_of_matrix, ballots_of_sheet
+from outgrow.supervise.files.columnar import matrix_file
+from outgrow.supervise.files.count import count
+from outgrow.supervise.files.gold import gold_of_array, gold_of_sheet
+from outgrow.supervise.files.json_rows import first_keys, json_value, lines_sheet, rows_sheet
+from outgrow.supervise.files.label_studio import ballots_of_tasks, is_label_studio
+from outgrow.supervise.files.open_sheet import JSON, content_of, file_sheet, sheet_of
+from outgrow.supervise.files.sheet import Sheet, object_sheet
+from outgrow.supervise.files.weak_labels import KEY, ballots_of_weak_labels, is_weak_labels
+from outgrow.vote_table import VoteTable
+
+
+def read_votes(
+    source: Any,
+    *,
+    columns: VoteColumns = AS_NAMED,
+    classes: Sequence[Any] | None = None,
+    gold: Any = None,
+    renormalise: bool = False,
+) -> VoteTable:
+    """Read votes, hard or soft, from any of the above.
+
+    `classes` gives the classes in their order; without it they are the labels seen, sorted (numbers as numbers).
+    `gold` is a table of items and their true class, from anywhere votes may come from, or an array with an entry per
+    item (-1 = unknown); it replaces gold that stands beside the votes. `renormalise` divides probabilities by their
+    sum where that is not 1. Raises `ConfigError` where the columns cannot be told, and `DataError`, with the row,
+    for anything that cannot be counted.
+    """
+    ballots = _ballots(source, columns)
+    if gold is not None:
+        ballots = _with_gold(ballots, gold, columns)
+    return count(ballots, classes=classes, abstain=columns.abstain, renormalise=renormalise)
+
+
+def _ballots(source: Any, columns: VoteColumns) -> Ballots:
+    if isinstance(source, np.ndarray):
+        return ballots_of_matrix(source, "the matrix")
+    if not isinstance(source, str | Path):
+        return _of_sheet(object_sheet(source), columns)
+    path = Path(source)
+    suffix, raw = content_of(path)
+    if suffix == ".npy":
+        return ballots_of_matrix(matrix_file(str(path), raw), str(path))
+    if suffix in JSON and not (columns.header or columns.delimiter):
+        return _of_json(path, suffix, raw, columns)
+    return _of_sheet(file_sheet(path, suffix, raw, columns), columns)
+
+
+def _of_json(path: Path, suffix: str, raw: bytes, columns: VoteColumns) -> Ballots:
+    """A list of objects, one object for all items, or JSON lines."""
+    value = json_value(str(path), raw) if suffix == ".json" else None
+    if value is None:
+        exported = _is_export(first_keys(raw))
+        return (
+            _of_rows(path, read_table(path).rows, columns) if exported else _of_sheet(lines_sheet(path, raw), columns)
+        )
+    if is_weak_labels(value):
+        return ballots_of_weak_labels(str(path), value)
+    if isinstance(value, dict):
+        value = [value]
+    if not isinstance(value, list):
+        raise DataError(f"{path}: needs a list of objects, found {type(value).__name__}")
+    return _of_rows(path, value, columns)
+
+
+def _is_export(columns: Sequence[str]) -> bool:
+    return bool({"annotations", "completions", KEY}.intersection(columns)) or is_argilla(columns)
+
+
+def _of_rows(origin: Path | str, rows: list[Any], columns: VoteColumns) -> Ballots:
+    """Objects: an export of a labelling tool, or rows of a table."""
+    if is_label_studio(rows):
+        return ballots_of_tasks(str(origin), rows, columns)
+    if is_weak_labels(rows):
+        return ballots_of_weak_labels(str(origin), rows)
+    sheet = rows_sheet(str(origin), rows)
+    return ballots_of_records(str(origin), rows, columns) if is_argilla(sheet.columns) else _plain(sheet, columns)
+
+
+def _of_sheet(sheet: Sheet, columns: VoteColumns) -> Ballots:
+    """A table, or an export of a labelling tool that comes as one."""
+    if _is_export(sheet.columns):
+        return _of_rows(sheet.origin, sheet.read(sheet.columns).to_pylist(), columns)
+    return _plain(sheet, columns)
+
+
+def _plain(sheet: Sheet, columns: VoteColumns) -> Ballots:
+    if not sheet.columns:
+        raise DataError(f"{sheet.origin}: has no column")
+    return ballots_of_sheet(sheet, columns)
+
+
+def _with_gold(ballots: Ballots, gold: Any, columns: VoteColumns) -> Ballots:
+    items = ballots.item.names
+    told = ("The gold beside the votes was replaced by the gold given.",) if ballots.gold is not None else ()
+    if isinstance(gold, np.ndarray):
+        return replace(ballots, gold=gold_of_array(gold, len(items)), notes=(*ballots.notes, *told))
+    sheet = sheet_of(gold)
+    found, notes = gold_of_sheet(sheet, columns, items)
+    return replace(ballots, gold=found, notes=(*ballots.notes, *told, *notes))

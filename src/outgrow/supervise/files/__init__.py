@@ -1,0 +1,15 @@
+"""Votes that lie in a file or in memory, on their way to a `VoteTable`.
+
+sheet          any source of rows as columns by name, each row with its place
+separated, json_rows, columnar      the file formats
+open_sheet     the right one of them
+label_studio, argilla, weak_labels  exports of labelling tools, as rows of the plain long table
+header         which column is what
+coded          a column as numbers, or as numbers into its different texts
+ballots        long, wide and matrix tables in one form: one row per thing said
+distributions  probabilities and confidences
+gold           what is known to be true
+classes        whose names the labels may have
+count          checks, and the `VoteTable`
+texts          the same tables with texts, to `WeakTexts`
+"""

@@ -1,0 +1,189 @@
+"""From `Ballots` to a `VoteTable`: who said nothing, who voted twice, what is left.
+
+An abstention is no vote, but its item and its source stay. A source that says the same twice on an item is counted
+once and told; one that says two things is an error that names both rows. A distribution outweighs the label beside it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from outgrow.errors import DataError
+from outgrow.supervise.files.ballots import Ballots
+from outgrow.supervise.files.classes import class_numbers, decide_classes, order_of
+from outgrow.supervise.files.coded import EMPTY, by_appearance
+from outgrow.supervise.files.distributions import checked, refuse_no_probability, spread
+from outgrow.supervise.files.sheet import listed
+from outgrow.vote_table import VoteTable
+
+NO_VOTE = "-1"
+
+
+def count(
+    ballots: Ballots,
+    *,
+    classes: Sequence[object] | None = None,
+    abstain: Sequence[str] | None = None,
+    renormalise: bool = False,
+) -> VoteTable:
+    """The votes among the ballots. Raises `DataError` for what cannot be counted."""
+    ballots = without_abstentions(ballots, abstain, given=classes is not None)
+    _refuse_silence(ballots)
+    names = decide_classes(ballots, classes)
+    named = class_numbers(ballots.label, names, ballots.place, by_place=ballots.numbered)
+    probs, said, repaired = _distributions(ballots, names, named, renormalise=renormalise)
+    spoke = said != EMPTY
+    overruled = int((spoke & (named != EMPTY) & (named != said)).sum())
+    _refuse_nobody(ballots, spoke)
+    rows = np.flatnonzero(spoke)
+    kept, n_twice = _once(ballots, rows, said, probs)
+    table = VoteTable(
+        items=ballots.item.names,
+        sources=tuple(ballots.source.names),
+        classes=names,
+        item=ballots.item.code[kept],
+        source=ballots.source.code[kept],
+        said=said[kept],
+        probs=None if probs is None else probs[kept],
+        seconds=None if ballots.seconds is None else ballots.seconds[kept],
+        price=None if ballots.price is None else ballots.price[kept],
+        gold=_gold(ballots, names),
+    )
+    return replace(table, notes=(*ballots.notes, *_notes(table, n_twice, repaired, overruled)))
+
+
+def without_abstentions(ballots: Ballots, abstain: Sequence[str] | None, *, given: bool) -> Ballots:
+    """The labels that mean "no vote" as empty cells.
+
+    Raises `DataError` where -1 stands among the numbers from 0 on and nobody said whether it is a class.
+    """
+    names = ballots.label.names
+    others = [name for name in names if name != NO_VOTE]
+    if abstain is None and not given and 0 < len(others) < len(names) and all(name.isdecimal() for name in others):
+        row = int((ballots.label.code == names.index(NO_VOTE)).argmax())
+        raise DataError(
+            f"{ballots.place(row)}: is `-1` a class, or no vote? Give `abstain=['-1']` if it is no vote,"
+            " `abstain=[]` if it is a class"
+        )
+    silent = np.asarray([*(name in (abstain or ()) for name in names), False])
+    if not silent.any():
+        return ballots
+    code = np.where(silent[ballots.label.code], EMPTY, ballots.label.code)
+    return replace(ballots, label=by_appearance(code, names))
+
+
+def _distributions(
+    ballots: Ballots, names: Sequence[str], said: Int[np.ndarray, "row"], *, renormalise: bool
+) -> tuple[Float[np.ndarray, "row class"] | None, Int[np.ndarray, "row"], int]:
+    """All rows as distributions where any is soft, the class that each row says, and how many were repaired."""
+    repaired, confidence = 0, ballots.confidence
+    if confidence is not None:
+        refuse_no_probability(confidence, said != EMPTY, ballots.place)
+        if np.isnan(confidence).all():
+            confidence = None
+    if ballots.soft is None and confidence is None:
+        return None, said, 0
+    sure = np.full(len(said), np.nan) if confidence is None else confidence
+    probs = spread(np.maximum(said, 0), sure, len(names))
+    voted = said != EMPTY
+    if ballots.soft is not None:
+        order = order_of(ballots.soft.classes, names, ballots.origin)
+        whole = np.flatnonzero(~np.isnan(ballots.soft.probs).all(axis=1))
+        found, repaired = checked(ballots.soft.probs[whole], whole, ballots.place, renormalise=renormalise)
+        probs[whole] = 0
+        probs[whole[:, None], order[None, :]] = found
+        voted[whole] = True
+    return probs, np.where(voted, probs.argmax(axis=1), EMPTY), repaired
+
+
+def _refuse_silence(ballots: Ballots) -> None:
+    if not ballots.label.names and (ballots.soft is None or np.isnan(ballots.soft.probs).all()):
+        raise DataError(f"{ballots.origin}: {len(ballots.label.code)} rows and no vote in any of them")
+
+
+def _refuse_nobody(ballots: Ballots, spoke: Bool[np.ndarray, "row"]) -> None:
+    nobody = spoke & (ballots.source.code == EMPTY)
+    if nobody.any():
+        raise DataError(f"{ballots.place(int(nobody.argmax()))}: a vote whose source is empty")
+
+
+def _once(
+    ballots: Ballots, rows: Int[np.ndarray, "vote"], said: Int[np.ndarray, "row"], probs: np.ndarray | None
+) -> tuple[Int[np.ndarray, "kept"], int]:
+    """The first row of every item and source, and how many others said the same."""
+    key = ballots.item.code[rows] * len(ballots.source.names) + ballots.source.code[rows]
+    if not _any_twice(key):
+        return rows, 0
+    order = np.argsort(key, kind="stable")
+    again = key[order][1:] == key[order][:-1]
+    former, latter = rows[order[:-1][again]], rows[order[1:][again]]
+    differ = said[former] != said[latter]
+    if probs is not None:
+        differ |= (probs[former] != probs[latter]).any(axis=1)
+    if differ.any():
+        raise _contradiction(ballots, former[differ], latter[differ], said, probs)
+    return np.setdiff1d(rows, latter, assume_unique=True), int(again.sum())
+
+
+def _any_twice(key: Int[np.ndarray, "vote"]) -> bool:
+    """Whether a number stands twice; where the numbers are few a mark for each is faster than sorting."""
+    most = int(key.max()) + 1
+    if most <= 16 * len(key):
+        seen = np.zeros(most, dtype=bool)
+        seen[key] = True
+        return int(seen.sum()) < len(key)
+    ordered = np.sort(key)
+    return bool((ordered[1:] == ordered[:-1]).any())
+
+
+def _contradiction(
+    ballots: Ballots,
+    former: Int[np.ndarray, "pair"],
+    latter: Int[np.ndarray, "pair"],
+    said: Int[np.ndarray, "row"],
+    probs: np.ndarray | None,
+) -> DataError:
+    at = int(latter.argmin())
+    first, second = int(former[at]), int(latter[at])
+    what = "says two things"
+    if said[first] == said[second] and probs is not None:
+        what = "gives two distributions"
+    more = f"; {len(latter) - 1} more are so" if len(latter) > 1 else ""
+    return DataError(
+        f"{ballots.place(second)}: source `{ballots.source.text(second)}` {what} on item"
+        f" `{ballots.item.text(second)}`, the other at {ballots.place(first)}; keep one of them{more}"
+    )
+
+
+def _gold(ballots: Ballots, names: Sequence[str]) -> Int[np.ndarray, "item"]:
+    gold = ballots.gold
+    if gold is None:
+        return np.empty(0, np.int64)
+
+    def where(item: int) -> str:
+        return f"{ballots.origin}, gold of item `{ballots.item.names[item]}`"
+
+    return class_numbers(gold, names, where, by_place=ballots.numbered, what="true class")
+
+
+def _notes(table: VoteTable, n_twice: int, repaired: int, overruled: int) -> list[str]:
+    silent = [name for name, n in zip(table.sources, table.n_per_source.tolist(), strict=True) if not n]
+    unasked = int((table.n_per_item == 0).sum())
+    alike = _alike(table.classes)
+    notes = {
+        f"{n_twice} votes that repeat another of the same source on the same item were left out.": n_twice,
+        f"The probabilities of {repaired} votes did not sum to 1 and were divided by their sum.": repaired,
+        f"{overruled} votes give another class more than the label beside them: the probabilities count.": overruled,
+        f"{unasked} of {len(table.items)} items have no vote.": unasked,
+        f"Sources that never vote: {listed(silent)}.": silent,
+        "There is one source only: nothing tells how good it is but gold.": len(table.sources) == 1,
+        f"Classes that differ in upper and lower case only: {listed(alike)}.": alike,
+    }
+    return [sentence for sentence, due in notes.items() if due]
+
+
+def _alike(classes: Sequence[str]) -> list[str]:
+    folded = [name.casefold() for name in classes]
+    return [name for name in classes if folded.count(name.casefold()) > 1]

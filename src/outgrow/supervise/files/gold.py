@@ -1,0 +1,74 @@
+"""What is known to be true: a column beside the votes, another table, or an array with a place for every item.
+
+Items are matched by their text (`coded` makes 7, 7.0 and "7" the same). Gold of items that nobody was asked about is
+left out and counted; where no item of the two tables matches, the error shows some of both.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from outgrow.config.votes import VoteColumns
+from outgrow.errors import ConfigError, DataError
+from outgrow.supervise.files.coded import EMPTY, Coded, Place, coded
+from outgrow.supervise.files.header import find, unnamed
+from outgrow.supervise.files.sheet import Sheet, column_of, listed
+
+EXAMPLES = 3
+
+
+def one_gold_each(item: Coded, gold: Coded, place: Place) -> Coded:
+    """Every item's true class, from rows that may repeat it. Raises `DataError` where they contradict each other."""
+    known = np.flatnonzero(gold.code != EMPTY)
+    code = np.full(len(item.names), EMPTY)
+    code[item.code[known[::-1]]] = gold.code[known[::-1]]  # the first row has the last word
+    other = code[item.code[known]] != gold.code[known]
+    if other.any():
+        row = int(known[other.argmax()])
+        first = int(known[(item.code[known] == item.code[row]).argmax()])
+        raise DataError(
+            f"{place(row)}: gold of item `{item.text(row)}` is `{gold.text(row)}`, but was `{gold.text(first)}` before"
+            f" ({place(first)}); an item has one true class"
+        )
+    return Coded(code, gold.names)
+
+
+def gold_of_sheet(sheet: Sheet, columns: VoteColumns, items: list[str]) -> tuple[Coded, tuple[str, ...]]:
+    """The true classes of `items` from a table with a row per item, and sentences about what did not fit."""
+    names = [name for name in sheet.columns if name and name not in columns.ignore]
+    known = {part: getattr(columns, part) for part in ("item", "gold", "label")}
+    own = columns.model_copy(update={part: name if name in names else None for part, name in known.items()})
+    found = {part: find(part, sheet, own, names) for part in ("item", "gold")}
+    found["gold"] = found["gold"] or find("label", sheet, own, names)
+    for part, name in found.items():
+        if name is None:
+            raise unnamed(part, sheet)
+    column = {part: coded(sheet.column(str(name)), f"{sheet.origin}, column `{name}`") for part, name in found.items()}
+    if (column["item"].code == EMPTY).any():
+        raise DataError(f"{sheet.place(int((column['item'].code == EMPTY).argmax()))}: the item is empty")
+    gold = one_gold_each(column["item"], column["gold"], sheet.place)
+    return _matched(gold, column["item"].names, items, sheet.origin)
+
+
+def _matched(gold: Coded, named: list[str], items: list[str], origin: str) -> tuple[Coded, tuple[str, ...]]:
+    number = {name: at for at, name in enumerate(named)}
+    at = np.asarray([number.get(name, EMPTY) for name in items])
+    if (at == EMPTY).all():
+        raise DataError(
+            f"{origin}: gold is for items such as {listed(named[:EXAMPLES])}, the votes are on items such as"
+            f" {listed(items[:EXAMPLES])}; none is the same"
+        )
+    code = np.append(gold.code, EMPTY)[at]
+    left = len(named) - int((at != EMPTY).sum())
+    notes = (f"{left} of {len(named)} items in {origin} have no votes and are left out.",) if left else ()
+    return Coded(code, gold.names), notes
+
+
+def gold_of_array(values: np.ndarray, n_items: int) -> Coded:
+    """The true class of every item in its order, as numbers (-1 = unknown) or names."""
+    if values.shape != (n_items,):
+        raise ConfigError(f"gold has shape {values.shape}, but there are {n_items} items; give one entry for each")
+    entries: list[Any] = values.tolist()
+    unknown = values.dtype.kind in "iuf" and values < 0
+    cells = coded(column_of(entries), "gold")
+    return Coded(np.where(unknown, EMPTY, cells.code), cells.names)

@@ -1,0 +1,121 @@
+"""What rules are read from: a YAML file of rules, and items in a file or in memory."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+from pydantic import ValidationError
+
+from outgrow.config.complaints import Place, complain
+from outgrow.config.read import load_tree
+from outgrow.config.rules import RegexRule, Rule, RuleFile
+from outgrow.data.gold import UNUSABLE
+from outgrow.data.table import Table, read_bytes, read_table
+from outgrow.errors import ConfigError, DataError, suggest
+
+RowSource: TypeAlias = str | Path | Table | pa.Table | Sequence[Mapping[str, Any]]
+ITEM_COLUMNS = ("item", "id")
+
+
+def read_rules(source: str | Path | Mapping[str, Any]) -> tuple[RuleFile, Path]:
+    """A file of rules, or its mapping, and the folder from which files of functions are seen. Raises `ConfigError`."""
+    if isinstance(source, Mapping):
+        tree, place, folder = dict(source), Place("rules"), Path()
+    else:
+        (tree, place), folder = load_tree(Path(source)), Path(source).parent
+    try:
+        file = RuleFile.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(complain(error, place, RuleFile)) from None
+    twin = next((name for number, name in enumerate(file.classes) if name in file.classes[:number]), None)
+    if twin is not None:
+        raise ConfigError(f"{place.at('classes')}: `{twin}` stands twice; every class has a name of its own")
+    for name, rule in file.rules.items():
+        if isinstance(rule, RegexRule):
+            class_number(rule.says, file.classes, place.at("rules", name, "says"))
+    return file, folder
+
+
+def plain_rule(name: str, rule: Rule, classes: Sequence[str], folder: Path, text: str) -> dict[str, Any]:
+    """A rule as the values that `run_rules` takes. Raises `DataError` where there is no file of a function."""
+    plain = {"name": name, **rule.model_dump(exclude={"type"})}
+    if isinstance(rule, RegexRule):
+        return {**plain, "text": text, "says": class_number(rule.says, classes, name)}
+    file, function = function_of(rule.function, folder)
+    read_bytes(file)
+    return {**plain, "file": str(file.absolute()), "function": function}
+
+
+def function_of(named: str, folder: Path = Path()) -> tuple[Path, str]:
+    """The file and the function's name of `FILE.py:FUNCTION`."""
+    file, _, function = named.rpartition(":")
+    return folder / Path(file).expanduser(), function
+
+
+def file_hash(file: Path) -> str:
+    """Of a file of functions, for the identity of a step. Raises `DataError` where there is none."""
+    return f"sha256:{hashlib.sha256(read_bytes(file)).hexdigest()}"
+
+
+def class_number(name: str, classes: Sequence[str], where: str) -> int:
+    """Raises `ConfigError` for a class that there is not."""
+    if name not in classes:
+        raise ConfigError(f"{where}: no class `{name}`; {suggest(name, classes)}")
+    return list(classes).index(name)
+
+
+def as_table(items: RowSource) -> Table:
+    """Whatever holds items, as rows."""
+    if isinstance(items, str | Path):
+        return read_table(Path(items))
+    if isinstance(items, Table):
+        return items
+    rows = items.to_pylist() if isinstance(items, pa.Table) else list(items)
+    odd = next((number for number, row in enumerate(rows) if not isinstance(row, Mapping)), None)
+    if odd is not None:
+        raise DataError(f"items, row {odd + 1}: needs a mapping of columns to values, found {str(rows[odd])[:40]!r}")
+    rows = [dict(row) for row in rows]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    return Table("items", columns, rows, list(range(1, len(rows) + 1)), "row")
+
+
+def item_names(table: Table, column: str | None) -> tuple[list[str], str]:
+    """Every row's name, and a sentence on where it comes from. Raises `DataError` for a name that stands twice."""
+    if column is None:
+        column = next((name for name in ITEM_COLUMNS if name in table.columns), None)
+    if column is None:
+        names = [str(number + 1) for number in range(len(table.rows))]
+        return names, "Items are named by their row number, from 1: there is no column `item` or `id`."
+    _require_column(table, column, "item")
+    names = [_name(row.get(column), column, table.where(number)) for number, row in enumerate(table.rows)]
+    seen: dict[str, int] = {}
+    for number, name in enumerate(names):
+        if seen.setdefault(name, number) != number:
+            raise DataError(f"{table.where(number)}: the item `{name}` stands already in {table.where(seen[name])}")
+    return names, f"Items are named by the column `{column}`."
+
+
+def _name(value: Any, column: str, where: str) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
+        raise DataError(f"{where}: `{column}` must name the item, found {value!r}")
+    if UNUSABLE.search(str(value)):
+        raise DataError(f"{where}: the name {value!r} holds a control character")
+    return str(value).strip()
+
+
+def require_texts(table: Table, column: str) -> None:
+    """Raises `DataError` at the first row that has no text for patterns to search."""
+    _require_column(table, column, "text")
+    for number, row in enumerate(table.rows):
+        if not isinstance(row.get(column), str):
+            raise DataError(f"{table.where(number)}: `{column}` must be a text, found {str(row.get(column))[:60]}")
+
+
+def _require_column(table: Table, column: str, key: str) -> None:
+    if column not in table.columns:
+        known = suggest(column, map(str, table.columns))
+        raise DataError(f"{table.origin}: there is no column `{column}` (`{key}` of the rules); {known}")
