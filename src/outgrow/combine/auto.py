@@ -258,7 +258,8 @@ def _agrees(votes: Votes, number: int, fit: Fit, voted: Bool[np.ndarray, "item"]
 
 
 def _line(one: Candidate) -> str:
+    name, note = (text.replace("|", r"\|") for text in (one.name, one.note))
     if np.isnan(one.score):
-        return f"| {one.name} | – | – | – | {one.note} |"
+        return f"| {name} | – | – | – | {note} |"
     accuracy = "–" if np.isnan(one.accuracy) else f"{one.accuracy:.3f}"
-    return f"| {one.name} | {one.score:.4f} | {one.behind:.4f} | {one.error:.4f} | {accuracy} |"
+    return f"| {name} | {one.score:.4f} | {one.behind:.4f} | {one.error:.4f} | {accuracy} |"

@@ -53,7 +53,9 @@ def gold_folds(votes: Votes) -> GoldFolds:
     """Stratified folds of the items with gold and a vote."""
     each, rng = itemised(votes), np.random.default_rng(SEED)
     known = rng.permutation(np.flatnonzero((each.gold >= 0) & each.voted.any(axis=1)))[:MOST_GOLD]
-    known = known[np.argsort(each.gold[known], kind="stable")]
+    # Classes in the order in which they come, so that their names do not matter.
+    _, first, number = np.unique(each.gold[known], return_index=True, return_inverse=True)
+    known = known[np.argsort(first[number], kind="stable")]
     others = np.flatnonzero(each.gold < 0)
     if len(others) > MOST_OTHERS:
         others = np.sort(rng.choice(others, MOST_OTHERS, replace=False))

@@ -24,6 +24,7 @@ A soft vote v is foretold by Σ_k v[k] ln P(k). Above `MOST_VOTES` a sample of t
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -82,7 +83,7 @@ def hold_out(votes: Votes) -> HeldOut:
     if len(each.heard) > n_kept:
         each = each.take(np.sort(rng.choice(len(each.heard), n_kept, replace=False)))
     group = copy_groups(each)
-    fold = rng.integers(FOLDS, size=(len(each.heard), int(group.max(initial=0)) + 1))[:, group]
+    fold = _folds(each, group)
     item, source, said, share = _hidden_votes(each)
     share = share / np.bincount(group)[group][source]
     return HeldOut(each, fold, item, source, said, share, _matrices(each))
@@ -174,6 +175,17 @@ def _with_equal_rows_once(votes: Votes, heard: HardVotes | SoftVotes) -> Votes:
         return replace(votes, heard=heard)
     n_anchors = int(votes.anchors.sum())
     return Votes.gather(votes.sources, votes.n_classes, heard, votes.gold, n_anchors=n_anchors)
+
+
+def _folds(votes: Votes, group: Int[np.ndarray, "source"]) -> Int[np.ndarray, "item source"]:
+    """When each vote is hidden: drawn by the name of the source, so that the order of sources does not matter."""
+    fold = np.empty(votes.voted.shape, dtype=np.int64)
+    for number in np.unique(group).tolist():
+        members = np.flatnonzero(group == number)
+        name = min(votes.sources[member] for member in members.tolist())
+        seed = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
+        fold[:, members] = np.random.default_rng(seed).integers(FOLDS, size=(len(fold), 1))
+    return fold
 
 
 def _most_rows(votes: Votes) -> int:
