@@ -21,14 +21,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from outgrow.combine.bayesian_dawid_skene import fit_bayesian_dawid_skene
-from outgrow.combine.dawid_skene import fit_dawid_skene, fit_one_coin
-from outgrow.combine.expectation import naive_bayes, read
-from outgrow.combine.fit import Fit
-from outgrow.combine.glad import fit_glad
-from outgrow.combine.mace import fit_mace
-from outgrow.combine.triplets import fit_triplets
-from outgrow.combine.votes import Votes
+from outgrow.combiners.bayesian_dawid_skene import fit_bayesian_dawid_skene
+from outgrow.combiners.dawid_skene import fit_dawid_skene, fit_one_coin
+from outgrow.combiners.expectation import naive_bayes, read
+from outgrow.combiners.fit import Fit
+from outgrow.combiners.glad import fit_glad
+from outgrow.combiners.mace import fit_mace
+from outgrow.combiners.triplets import fit_triplets
+from outgrow.combiners.votes import Votes
 
 SIZES = ((10_000, 5), (100_000, 10), (1_000_000, 10))
 MEGABYTE = 2**20

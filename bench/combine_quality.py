@@ -22,11 +22,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from outgrow.combine.auto import choose
-from outgrow.combine.fit import Fit
-from outgrow.combine.fits import FITS, NEEDS_GOLD, READS_SILENCE, fit_by
-from outgrow.combine.temper import calibration, temper
-from outgrow.combine.votes import Votes
+from outgrow.combiners.auto import choose
+from outgrow.combiners.fit import Fit
+from outgrow.combiners.fits import FITS, NEEDS_GOLD, READS_SILENCE, fit_by
+from outgrow.combiners.temper import calibration, temper
+from outgrow.combiners.votes import Votes
 from outgrow.errors import OutgrowError
 
 DATA = Path(__file__).parents[2] / "shared" / "data"

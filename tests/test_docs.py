@@ -76,6 +76,11 @@ def test_public_names_exist() -> None:
         assert getattr(outgrow, name) is not None
 
 
+def test_no_package_has_the_name_of_a_function() -> None:
+    """A package that is imported takes the place of a function of the same name."""
+    assert not {found.name for found in pkgutil.iter_modules(outgrow.__path__)} & set(outgrow.__all__)
+
+
 def test_examples_in_docstrings_are_true() -> None:
     tried = 0
     for found in pkgutil.walk_packages(outgrow.__path__, "outgrow."):

@@ -15,7 +15,7 @@ from outgrow import api
 from outgrow.config.read import read_experiment
 from outgrow.graph.run import run_steps
 from outgrow.graph.store import Store
-from outgrow.report.finding import find
+from outgrow.reporting.finding import find
 from outgrow.study.build import build_study
 from small_study import (
     FILE,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from outgrow.errors import ConfigError, DataError, OutgrowError, StepFailed
     from outgrow.labels import Anchors, Targets, WeakLabels
     from outgrow.metrics.estimate import Estimate
-    from outgrow.report.trust.findings import Trust
+    from outgrow.reporting.trust.findings import Trust
     from outgrow.study.build import Study, build_study
     from outgrow.vote_table import VoteTable
 
@@ -48,7 +48,7 @@ _HOMES = {
     "outgrow.errors": ("ConfigError", "DataError", "OutgrowError", "StepFailed"),
     "outgrow.labels": ("Anchors", "Targets", "WeakLabels"),
     "outgrow.metrics.estimate": ("Estimate",),
-    "outgrow.report.trust.findings": ("Trust",),
+    "outgrow.reporting.trust.findings": ("Trust",),
     "outgrow.study.build": ("Study", "build_study"),
     "outgrow.vote_table": ("VoteTable",),
 }

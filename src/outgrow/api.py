@@ -29,7 +29,7 @@ from outgrow.study.estimate import Cost, cost_of, scale_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from outgrow.report.results import Results
+    from outgrow.reporting.results import Results
 
 Source = str | Path | Mapping[str, Any]
 
@@ -104,13 +104,13 @@ class Result:
     @property
     def tables(self) -> list[str]:
         """The names that `to_pandas` takes."""
-        from outgrow.report.tables.all_tables import make_tables
+        from outgrow.reporting.tables.all_tables import make_tables
 
         return [table.name for table in make_tables(self.results)]
 
     def to_pandas(self, table: str = "main") -> "pd.DataFrame":
         """One of the report's tables as a data frame; every measured number with its interval, n and seeds."""
-        from outgrow.report.tables.all_tables import make_tables
+        from outgrow.reporting.tables.all_tables import make_tables
 
         made = {made.name: made for made in make_tables(self.results)}
         if table not in made:
@@ -123,8 +123,8 @@ class Result:
         return {"report": str(self.report), **ended, "results": asdict(self.results)}
 
     def _repr_html_(self) -> str:
-        from outgrow.report.tables.all_tables import make_tables
-        from outgrow.report.tables.html import table_html
+        from outgrow.reporting.tables.all_tables import make_tables
+        from outgrow.reporting.tables.html import table_html
 
         return table_html(make_tables(self.results)[0])
 
@@ -216,7 +216,7 @@ def report(source: Source, *words: str) -> Result:
 
 def write(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> Result:
     """Collect the finished steps into the report's folder."""
-    from outgrow.report.write import settings_that_differ, write_report
+    from outgrow.reporting.write import settings_that_differ, write_report
 
     folder = output_folder(study.experiment)
     other = settings_that_differ(folder, study.experiment)
@@ -229,7 +229,7 @@ def read_table(source: Source, *words: str, table: str = "main", kind: str = "md
 
     Warns (`UserWarning`) if the report is of other settings than `words` say.
     """
-    from outgrow.report.write import words_that_differ
+    from outgrow.reporting.write import words_that_differ
 
     experiment = read_experiment(source, words)
     folder = output_folder(experiment) / "tables"

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from outgrow.combine.state_file import load_state, save_state
-from outgrow.combine.update import start
-from outgrow.combine.update import update as go_on
+from outgrow.combiners.state_file import load_state, save_state
+from outgrow.combiners.update import start
+from outgrow.combiners.update import update as go_on
 from outgrow.config.combine import AnswerVote, Combine, SlotVote
 from outgrow.config.complaints import Place, complain
 from outgrow.config.measure import TextMetric
@@ -31,8 +31,8 @@ from outgrow.deliver.taught import Files
 from outgrow.deliver.train import Student, train_from_votes
 from outgrow.errors import ConfigError
 from outgrow.graph.run import Event
-from outgrow.report.trust.findings import Trust
-from outgrow.report.trust.measures import trust as look_at
+from outgrow.reporting.trust.findings import Trust
+from outgrow.reporting.trust.measures import trust as look_at
 from outgrow.supervise.file import read_votes
 from outgrow.supervise.files.texts import read_texts
 from outgrow.texts import WeakTexts

@@ -16,9 +16,9 @@ from outgrow import api
 from outgrow.config.suite import read_suite
 from outgrow.graph.run import Event
 from outgrow.metrics.estimate import LEVEL, Estimate
-from outgrow.report.results import Results, RowResult
-from outgrow.report.tables.table import Column, Line, Table
-from outgrow.report.write import write_file
+from outgrow.reporting.results import Results, RowResult
+from outgrow.reporting.tables.table import Column, Line, Table
+from outgrow.reporting.write import write_file
 
 
 @dataclass(frozen=True)

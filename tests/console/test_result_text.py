@@ -2,7 +2,7 @@
 
 from outgrow.console.result_text import STAR, compact
 from outgrow.metrics.estimate import Estimate, undefined
-from outgrow.report.tables.table import Cell, Column, Line, Table
+from outgrow.reporting.tables.table import Cell, Column, Line, Table
 
 
 def made(*cells: Cell, seeds: int = 3) -> list[str]:

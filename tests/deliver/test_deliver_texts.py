@@ -19,7 +19,7 @@ from transformers import pipeline
 import outgrow
 from outgrow import api_votes
 from outgrow.api_votes import combiner
-from outgrow.combine.answer_vote import answer_vote
+from outgrow.combiners.answer_vote import answer_vote
 from outgrow.config.train import ItemColumns, TrainSettings
 from outgrow.data.tasks.errands import make_errands
 from outgrow.deliver.combined_texts import combine_texts

@@ -8,10 +8,10 @@ from outgrow.align.spelling import spelling_of
 from outgrow.models.load import load_causal_lm, load_tokenizer
 from outgrow.models.prompting import prompter_of
 from outgrow.texts import TextTargets, certain
-from outgrow.train.loop import ExampleTrainer, history, train
-from outgrow.train.text_examples import TextExamples, TextLoss
-from outgrow.train.text_preference import PairExamples, PairRow
-from outgrow.train.text_rows import Reader, Tokenized, tokenize_targets
+from outgrow.training.loop import ExampleTrainer, history, train
+from outgrow.training.text_examples import TextExamples, TextLoss
+from outgrow.training.text_preference import PairExamples, PairRow
+from outgrow.training.text_rows import Reader, Tokenized, tokenize_targets
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 

@@ -7,10 +7,10 @@ import torch
 from outgrow.data.task import Items
 from outgrow.losses import make_objective
 from outgrow.models.load import DTYPES, load_causal_lm, load_classifier, load_tokenizer
-from outgrow.train.examples import ClassExamples
-from outgrow.train.heads import fit_heads
-from outgrow.train.loop import ExampleTrainer, history, train
-from outgrow.train.reading import read_items
+from outgrow.training.examples import ClassExamples
+from outgrow.training.heads import fit_heads
+from outgrow.training.loop import ExampleTrainer, history, train
+from outgrow.training.reading import read_items
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 

@@ -11,7 +11,7 @@ from outgrow.data.task import Items, Split, Task
 from outgrow.labels import Targets, WeakLabels
 from outgrow.select.spoken import spoken_labels, spoken_targets, spoken_task
 from outgrow.select.step import select_votes
-from outgrow.train.reward import train_reward
+from outgrow.training.reward import train_reward
 from simulated_labels import job_in
 
 COLOURS = ("red", "green", "blue")

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fresh import SEEDS
-from outgrow.combine.votes import Votes
+from outgrow.combiners.votes import Votes
 from outgrow.config.votes import VoteColumns
 from outgrow.supervise.file import read_votes
 

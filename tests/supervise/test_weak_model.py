@@ -10,7 +10,7 @@ from outgrow.data.task import Items, Split, Task
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
 from outgrow.supervise.weak_model import train_supervisor
-from outgrow.train.aside import kept_aside
+from outgrow.training.aside import kept_aside
 
 TUNE = {"l2": [1.0, 0.1, 0.01], "lr": None, "epochs": [50], "folds": 3}
 MODEL = {"model": "bundled:none", "revision": None, "layer": None}

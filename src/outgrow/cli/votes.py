@@ -49,9 +49,9 @@ def labels(
     """Say what is in a file of votes, and whether to trust it."""
     from outgrow import api_votes
     from outgrow.data.write_table import write_table
-    from outgrow.report.trust.measures import next_table
-    from outgrow.report.trust.text import trust_text
-    from outgrow.report.trust.write import write_trust
+    from outgrow.reporting.trust.measures import next_table
+    from outgrow.reporting.trust.text import trust_text
+    from outgrow.reporting.trust.write import write_trust
 
     votes = api_votes.read_labels(file, *(words or []), classes=_split(classes), gold=gold, renormalise=renormalise)
     found = api_votes.trust(votes, n_next=n)

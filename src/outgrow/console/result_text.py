@@ -4,10 +4,10 @@ A number with a caveat has a star; what the stars mean stands below the table.
 """
 
 from outgrow.metrics.estimate import Estimate, show_number
-from outgrow.report.finding import find
-from outgrow.report.results import Results
-from outgrow.report.tables.all_tables import make_tables
-from outgrow.report.tables.table import Cell, Table
+from outgrow.reporting.finding import find
+from outgrow.reporting.results import Results
+from outgrow.reporting.tables.all_tables import make_tables
+from outgrow.reporting.tables.table import Cell, Table
 
 NAME_WIDTH = 34
 STAR = "*"

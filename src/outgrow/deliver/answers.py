@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Float
 from scipy.stats import binomtest
 
-from outgrow.combine.fit import LEVEL
+from outgrow.combiners.fit import LEVEL
 from outgrow.data.task import Split, Task
 from outgrow.labels import WeakLabels
 from outgrow.metrics.bootstrap import draw_items, resampled_sums

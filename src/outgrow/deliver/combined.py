@@ -17,13 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Bool, Float, Int
 
-from outgrow.combine.auto import Choice, choose
-from outgrow.combine.bayesian_dawid_skene import BayesianFit, dependence_told
-from outgrow.combine.fit import Fit
-from outgrow.combine.fits import READS_SILENCE, FitBy, fit_by
-from outgrow.combine.temper import Tempered, temper
-from outgrow.combine.vote_fits import hardened
-from outgrow.combine.votes import Votes
+from outgrow.combiners.auto import Choice, choose
+from outgrow.combiners.bayesian_dawid_skene import BayesianFit, dependence_told
+from outgrow.combiners.fit import Fit
+from outgrow.combiners.fits import READS_SILENCE, FitBy, fit_by
+from outgrow.combiners.temper import Tempered, temper
+from outgrow.combiners.vote_fits import hardened
+from outgrow.combiners.votes import Votes
 from outgrow.config.combine import Auto, Combine, DawidSkene, KeepAll, LabelModel, SingleSource
 from outgrow.data.write_table import write_table
 from outgrow.errors import ConfigError, DataError

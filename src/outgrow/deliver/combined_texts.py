@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
 
-from outgrow.combine import TEXT_COMBINERS
-from outgrow.combine.answer_vote import METRICS
+from outgrow.combiners import TEXT_COMBINERS
+from outgrow.combiners.answer_vote import METRICS
 from outgrow.config.combine import AnswerVote, Combine, KeepAll, SingleSource, SlotVote
 from outgrow.config.measure import TextMetric
 from outgrow.config.train import text_metric

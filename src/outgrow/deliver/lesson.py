@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from outgrow.combine import COMBINERS
+from outgrow.combiners import COMBINERS
 from outgrow.config.train import TrainSettings
 from outgrow.deliver.combined import RAW, Combined
 from outgrow.deliver.combined_texts import CombinedTexts

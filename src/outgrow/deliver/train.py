@@ -131,7 +131,7 @@ def student_step(settings: TrainSettings, taught: Step) -> Step:
         "name": STUDENT,
     }
     inputs = dict.fromkeys(("pool", "split", "targets", "labels"), taught)
-    return Step("student", "outgrow.train.student:train_student", params, inputs, hints=hints, label=section.model)
+    return Step("student", "outgrow.training.student:train_student", params, inputs, hints=hints, label=section.model)
 
 
 def _text_student(settings: TrainSettings, taught: Step, hints: dict[str, Json]) -> Step:
@@ -146,7 +146,7 @@ def _text_student(settings: TrainSettings, taught: Step, hints: dict[str, Json])
         "seed": settings.seed,
     }
     inputs = dict.fromkeys(("pool", "split", "targets"), taught)
-    function = "outgrow.train.text_student:train_text_student"
+    function = "outgrow.training.text_student:train_text_student"
     return Step("student", function, params, inputs, hints=hints, label=section.model)
 
 

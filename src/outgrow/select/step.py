@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool
 
-from outgrow.combine.make_texts import read_texts
+from outgrow.combiners.make_texts import read_texts
 from outgrow.data.task import Task
 from outgrow.errors import ConfigError
 from outgrow.graph.step import Job, Json

@@ -6,7 +6,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from outgrow.metrics.estimate import show
-from outgrow.report.plot.canvas import (
+from outgrow.reporting.plot.canvas import (
     BLUE,
     GREEN,
     INK,

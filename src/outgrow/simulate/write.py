@@ -22,11 +22,11 @@ from outgrow import __version__
 from outgrow.config.simulation import Simulation, dump_simulation
 from outgrow.errors import DataError
 from outgrow.metrics.estimate import Estimate, show, show_interval, show_number
-from outgrow.report.page import resource, template
-from outgrow.report.plot.canvas import NARROW, WIDE
-from outgrow.report.tables.html import table_html
-from outgrow.report.tables.table import Cell, Column, Line, Table
-from outgrow.report.write import write_file
+from outgrow.reporting.page import resource, template
+from outgrow.reporting.plot.canvas import NARROW, WIDE
+from outgrow.reporting.tables.html import table_html
+from outgrow.reporting.tables.table import Cell, Column, Line, Table
+from outgrow.reporting.write import write_file
 from outgrow.simulate.measure import Outcome
 from outgrow.simulate.plot import risk_plot
 

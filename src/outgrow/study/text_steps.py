@@ -108,7 +108,7 @@ def reward_step(stage: Stage, method: Method, select: RewardModel, inputs: Mappi
     section = select.model or student_here(stage.experiment)
     params = {"model": reading_params(section), "reward": dump(select, only=learned_by(select)), "seed": stage.seed}
     label = f"{select.loss}, {method.name}, seed {stage.seed}"
-    function, known = "outgrow.train.reward:train_reward", {**stage.data, **inputs}
+    function, known = "outgrow.training.reward:train_reward", {**stage.data, **inputs}
     return Step("reward", function, params, known, hints=hints(stage.experiment, section), label=label)
 
 

@@ -53,7 +53,7 @@ def text_lesson(stage: Stage, method: Method, heard: Mapping[str, Voice]) -> Tex
     labels = labels_for(stage, method, heard)
     inputs = {"pool": stage.pool, "labels": labels.texts, **_scored(labels.scores)}
     params: dict[str, Json] = {"combine": combine_params(method.combine, stage.experiment.task)}
-    function = "outgrow.combine.make_texts:make_text_targets"
+    function = "outgrow.combiners.make_texts:make_text_targets"
     label = f"{method.combine.type} of {labels.texts.label}"
     targets = Step("targets", function, params, inputs, label=label)
     return TextLesson(stage, method, heard, labels, targets)
@@ -82,7 +82,7 @@ def student_step(
         "self_training": None if self_training is None else dump(self_training),
         "seed": stage.seed,
     }
-    function = "outgrow.train.text_student:train_text_student"
+    function = "outgrow.training.text_student:train_text_student"
     inputs = {**stage.data, **taught}
     return Step("student", function, params, inputs, hints=hints(stage.experiment, section), label=label)
 
@@ -102,14 +102,14 @@ def remote_student_step(stage: Stage, section: EndpointSection, targets: Step, l
         "seed": stage.seed,
     }
     inputs = {**stage.data, "targets": targets}
-    function = "outgrow.train.remote_student:train_remote_student"
+    function = "outgrow.training.remote_student:train_remote_student"
     asking = {**speaker_hints(stage.experiment, section), "poll": section.fine_tuning.poll}
     return Step("student", function, params, inputs, hints=asking, label=label)
 
 
 def ceiling(stage: Stage) -> Step:
     """The student on half B's gold."""
-    gold = Step("gold", "outgrow.combine.make_texts:make_text_gold", {}, stage.data, label=f"seed {stage.seed}")
+    gold = Step("gold", "outgrow.combiners.make_texts:make_text_gold", {}, stage.data, label=f"seed {stage.seed}")
     method = Method(name="ceiling", loss=CrossEntropy())
     (part,) = parts_of(method)
     return student_step(stage, method, {"targets": gold}, part, None, f"ceiling, seed {stage.seed}")
@@ -163,7 +163,7 @@ def preferring(stage: Stage, method: Method, student: Step, heard: Mapping[str, 
         "seed": stage.seed,
     }
     inputs = {**stage.data, "student": student, "pairs": _pairs(stage, preference, student, taught_by(method, heard))}
-    function = "outgrow.train.text_preference:train_preference"
+    function = "outgrow.training.text_preference:train_preference"
     label = f"{student.label}, {preference.loss}"
     return Step("preference", function, params, inputs, hints=hints(stage.experiment, section), label=label)
 
@@ -181,7 +181,7 @@ def _pairs(stage: Stage, preference: Preference, student: Step, heard: Mapping[s
         **_scored(scores),
     }
     params = dump(preference, only=["epsilon", "weights", "logprobs"])
-    return Step("pairs", "outgrow.combine.make_texts:make_pairs", params, inputs, label=student.label)
+    return Step("pairs", "outgrow.combiners.make_texts:make_pairs", params, inputs, label=student.label)
 
 
 def _scored(scores: Mapping[str, Step]) -> dict[str, Step]:

@@ -64,12 +64,12 @@ def targets_step(stage: Stage, labels: Step, method: Method) -> Step:
     params = {"combine": dump(method.combine)}
     inputs = {**stage.data, "labels": labels}
     label = f"{method.combine.type} of {labels.label}"
-    return Step("targets", "outgrow.combine.make:make_targets", params, inputs, label=label)
+    return Step("targets", "outgrow.combiners.make:make_targets", params, inputs, label=label)
 
 
 def gold_step(stage: Stage) -> Step:
     """Half B's gold in the shape of labels and targets: what the ceiling learns."""
-    return Step("gold", "outgrow.combine.make:make_gold", {}, stage.data, label=f"seed {stage.seed}")
+    return Step("gold", "outgrow.combiners.make:make_gold", {}, stage.data, label=f"seed {stage.seed}")
 
 
 # ---- trainings ------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ def student_step(
         "name": STUDENT,
     }
     inputs = {**stage.data, **taught, **features_input(stage, section)}
-    function = "outgrow.train.student:train_student"
+    function = "outgrow.training.student:train_student"
     return Step("student", function, params, inputs, hints=hints(stage.experiment, section), label=label)
 
 
@@ -114,7 +114,7 @@ def taught_student(lesson: VoteLesson, trained: bool) -> Taught:
     assert student is not None, "`fit_stages.py` leaves every method a training"
     for _ in range(method.rounds - 1):
         inputs = {"targets": lesson.targets, "student": student}
-        joined = Step("targets", "outgrow.combine.multiply:multiply_in", {}, inputs, label="the last student joined")
+        joined = Step("targets", "outgrow.combiners.multiply:multiply_in", {}, inputs, label="the last student joined")
         taught = {"targets": joined, "labels": lesson.labels}
         student = student_step(
             stage, section, parts[0], self_training, taught, tune, training_label(stage, method, trained)
@@ -160,7 +160,7 @@ def adjusted(stage: Stage, method: Method, voices: Mapping[str, Step], variant: 
     if variant in ("matching", "self_training+matching"):
         inputs = {"student": taught.student, "targets": taught.targets}
         params = {"name": STUDENT, "of": stage.experiment.matching}
-        return Step("matched", "outgrow.train.adjust:match_marginals", params, inputs, label=label)
+        return Step("matched", "outgrow.training.adjust:match_marginals", params, inputs, label=label)
     if variant == "two_views":
         assert stage.experiment.second_view is not None, "checked when the experiment was read"
         second = taught_student(replace(lesson, section=stage.experiment.second_view), trained=False)
@@ -171,4 +171,4 @@ def adjusted(stage: Stage, method: Method, voices: Mapping[str, Step], variant: 
 def views_step(first: Step, second: Step, label: str) -> Step:
     """The mean of two students that look at the items through different layers or models."""
     inputs = {"first": first, "second": second}
-    return Step("views", "outgrow.train.adjust:average_views", {"name": STUDENT}, inputs, label=label)
+    return Step("views", "outgrow.training.adjust:average_views", {"name": STUDENT}, inputs, label=label)

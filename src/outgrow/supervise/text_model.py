@@ -10,8 +10,8 @@ from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job, Json
 from outgrow.texts import TextTargets, certain
-from outgrow.train.text_examples import CERTAIN
-from outgrow.train.text_learn import learn_texts
+from outgrow.training.text_examples import CERTAIN
+from outgrow.training.text_learn import learn_texts
 
 
 def train_text_supervisor(job: Job, *, adapt: str, model: dict[str, Json], seed: int) -> None:

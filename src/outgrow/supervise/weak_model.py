@@ -18,10 +18,10 @@ from outgrow.errors import DataError
 from outgrow.graph.step import Job, Json
 from outgrow.labels import Targets
 from outgrow.losses import make_objective
-from outgrow.train.aside import kept_aside
-from outgrow.train.learn import learn
-from outgrow.train.lesson import Lesson, Tuning, one_hot, save_answers, save_record
-from outgrow.train.tune import SelectBy
+from outgrow.training.aside import kept_aside
+from outgrow.training.learn import learn
+from outgrow.training.lesson import Lesson, Tuning, one_hot, save_answers, save_record
+from outgrow.training.tune import SelectBy
 
 
 def train_supervisor(

@@ -1,0 +1,147 @@
+"""Votes on answers: what texts come to is read and counted, and the winner's best text is kept whole.
+
+    votes(a) = Σ over sources of the share of the source's texts that answer a       (of those that can be read)
+    winner   = argmax votes(a);   weight of its row = votes(winner) / Σ votes
+
+This is plurality over final answers, known as self-consistency where all texts are one model's (Wang et al. 2023).
+Ways to an answer are not compared: of the texts that give the winning answer the one with the highest mean
+log-probability per piece is the target, pieces and all. Where one of them came without log-probabilities (all of them
+0, as from a server that tells none) the first one counts, by source and rank.
+
+When two answers are the same is for a metric to say: equal texts up to case and spaces (`exact_match`), equal final
+answers (`answer_match`), or formulas of one meaning as well (`math_match`). A text without an answer is an abstention.
+Every source counts the same here, and no share is a calibrated probability.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from outgrow.combiners.keep_texts import remarks
+from outgrow.errors import ConfigError
+from outgrow.metrics.formula import has_formula
+from outgrow.metrics.text_answers import final_answer, math_match, normalise
+from outgrow.texts import Candidate, TextTargets, WeakTexts
+
+METRICS = ("exact_match", "answer_match", "math_match")
+NEARLY = 9
+"""Decimals to which votes are compared: three thirds of a vote are one."""
+
+
+class Ballot(NamedTuple):
+    """A text that gives an answer, and its part of its source's vote."""
+
+    source: str
+    answer: str
+    votes: float
+    candidate: Candidate
+
+
+class Outcome(NamedTuple):
+    """What became of an item on which somebody voted."""
+
+    winner: Ballot
+    share: float
+    tied: bool
+
+
+def answer_vote(
+    labels: WeakTexts,
+    scores: Mapping[str, WeakTexts] | None = None,
+    metric: str = "exact_match",
+    weight: str = "share",
+    candidates: str = "best",
+) -> TextTargets:
+    """One row per item with an answer that can be read.
+
+    Args:
+        metric: `exact_match`, `answer_match` or `math_match`.
+        weight: `share` of the votes that the answer won, within (0, 1], or `one`.
+        candidates: a source votes by its `best` text, or its vote is shared evenly by `all` of its texts that can be
+            read.
+
+    On a tie the answer that is given first wins, in the order of sources and ranks. Raises `ConfigError` for other
+    values of the options.
+    """
+    _check(metric=(metric, METRICS), weight=(weight, ("share", "one")), candidates=(candidates, ("best", "all")))
+    outcomes: dict[str, Outcome] = {}
+    unread = 0
+    for item, row in zip(labels.items, labels.candidates, strict=True):
+        heard = row if candidates == "all" else [found[:1] for found in row]
+        ballots = list(_ballots(labels.sources, heard, metric))
+        unread += sum(map(len, heard)) - len(ballots)
+        if ballots:
+            outcomes[item] = outcome_of(ballots)
+    kept = [outcome.winner.candidate for outcome in outcomes.values()]
+    return TextTargets(
+        items=list(outcomes),
+        texts=[one.text for one in kept],
+        pieces=[one.pieces for one in kept],
+        weight=np.asarray([outcome.share if weight == "share" else 1.0 for outcome in outcomes.values()], dtype=float),
+        origin=(*_sentences(labels, list(outcomes.values()), unread), *remarks(kept)),
+    )
+
+
+def answers_in(metric: str, texts: Sequence[str]) -> list[str | None]:
+    """What each of an item's texts answers, so that equal answers are equal texts; `None` = nothing to be read."""
+    if metric == "exact_match":
+        return [normalise(text) or None for text in texts]
+    if metric == "answer_match":
+        return [final_answer(text) for text in texts]
+    answers: list[str | None] = []
+    for number, text in enumerate(texts):
+        same = (place for place in range(number) if answers[place] is not None and _same(text, texts[place]))
+        first = next(same, None)
+        readable = final_answer(text) is not None or has_formula(text)
+        answers.append(answers[first] if first is not None else f"{number}: {text}" if readable else None)
+    return answers
+
+
+def outcome_of(ballots: Sequence[Ballot]) -> Outcome:
+    """The answer with the most votes, the text that speaks for it, and its share of all votes."""
+    votes: dict[str, float] = {}
+    for ballot in ballots:
+        votes[ballot.answer] = votes.get(ballot.answer, 0.0) + ballot.votes
+    most = max(votes.values())
+    leading = [answer for answer, count in votes.items() if round(count - most, NEARLY) == 0]
+    behind = [ballot for ballot in ballots if ballot.answer == leading[0]]
+    told = all(ballot.candidate.logprob < 0 for ballot in behind)
+    winner = max(behind, key=lambda ballot: ballot.candidate.mean_logprob) if told else behind[0]
+    return Outcome(winner, votes[leading[0]] / sum(votes.values()), len(leading) > 1)
+
+
+def _ballots(sources: Sequence[str], heard: Sequence[Sequence[Candidate]], metric: str) -> Iterator[Ballot]:
+    """The texts of an item that can be read, by source and rank."""
+    answers = iter(answers_in(metric, [one.text for found in heard for one in found]))
+    for source, found in zip(sources, heard, strict=True):
+        read = [(answer, one) for one in found if (answer := next(answers)) is not None]
+        yield from (Ballot(source, answer, 1 / len(read), one) for answer, one in read)
+
+
+def _same(one: str, other: str) -> bool:
+    return bool(math_match([one], [other])[0] or math_match([other], [one])[0])
+
+
+def _check(**options: tuple[str, tuple[str, ...]]) -> None:
+    for name, (value, allowed) in options.items():
+        if value not in allowed:
+            listed = ", ".join(f"`{one}`" for one in allowed)
+            raise ConfigError(f"`combine: answer_vote`: {name} is one of {listed}, not `{value}`")
+
+
+def _sentences(labels: WeakTexts, outcomes: Sequence[Outcome], unread: int) -> Iterator[str]:
+    if outcomes:
+        writers = Counter(outcome.winner.source for outcome in outcomes)
+        told = ", ".join(f"{name} {writers[name]}" for name in labels.sources)
+        share = np.mean([outcome.share for outcome in outcomes])
+        yield f"Kept texts by writer: {told}; their answers won {share:.0%} of the votes on average."
+    tied = sum(outcome.tied for outcome in outcomes)
+    if tied:
+        yield f"Items with a tie between answers, won by the one given first: {tied}."
+    if unread:
+        yield f"Texts without an answer that can be read, which count as no vote: {unread}."
+    silent = len(labels.items) - len(outcomes)
+    if silent:
+        yield f"Items without an answer that can be read, left out: {silent}."

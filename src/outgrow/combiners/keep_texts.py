@@ -1,0 +1,94 @@
+"""Every source's best text is a row of its own: naive and Bayesian multi-weak on texts (paper 1, equation 11).
+
+An item's rows have weights λ_i that sum to 1 over the sources that answered it; a source that abstains passes its
+weight on to the others. `weights: confidence` is the "dynamic" weighting of table 9: a softmax over the item's sources
+of the mean log-probability per word, where words stand between spaces and the end of the text counts to the last one,
+as in the released code. A word's log-probability is the sum over its pieces, so the mean is that of the whole text
+divided by its words, and sources with different tokenizers are compared by the same measure.
+
+An empty text is an answer (there are no slots), and so is one that was cut off; `TextTargets.origin` counts both.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import softmax
+
+from outgrow.align.group import word_ends
+from outgrow.combiners.weights import given_weights
+from outgrow.errors import ConfigError
+from outgrow.texts import Candidate, TextTargets, WeakTexts
+
+
+def keep_all_texts(
+    labels: WeakTexts,
+    scores: Mapping[str, WeakTexts] | None = None,
+    weights: str | Mapping[str, float] = "average",
+) -> TextTargets:
+    """A row per (item, answering source), with that source's best text.
+
+    `weights`: `average`, `confidence`, or numbers by source name, where an absent name counts 0. Items without any
+    answer that counts have no row. Raises `ConfigError` for other weights.
+    """
+    answered = np.asarray([[bool(found) for found in row] for row in labels.candidates], dtype=bool)
+    answered = answered.reshape(len(labels.items), len(labels.sources))
+    if weights == "confidence":
+        share = confidence_weights(labels)
+    elif weights == "average":
+        share = answered.astype(float)
+    elif isinstance(weights, str):
+        raise ConfigError(f"weights of texts are `average`, `confidence` or numbers by name, not `{weights}`")
+    else:
+        share = answered * given_weights(weights, labels.sources)
+    return text_rows(labels, share)
+
+
+def single_text(
+    labels: WeakTexts, scores: Mapping[str, WeakTexts] | None = None, source: str | None = None
+) -> TextTargets:
+    """One source's best texts as they are; without `source` there must be only one, or a `ConfigError` says so."""
+    if source is None and len(labels.sources) > 1:
+        raise ConfigError(f"`combine: single` takes one source of {', '.join(labels.sources)}; name it as `source`")
+    return keep_all_texts(labels if source is None else labels.only([source]))
+
+
+def text_rows(labels: WeakTexts, share: Float[np.ndarray, "item source"]) -> TextTargets:
+    """Targets with one row wherever `share` is positive, weights normalised within each item."""
+    total = share.sum(axis=1, keepdims=True)
+    item, source = np.nonzero(share)
+    best = [labels.candidates[i][s][0] for i, s in zip(item.tolist(), source.tolist(), strict=True)]
+    names = [labels.items[i] for i in item.tolist()]
+    weight = (share / np.where(total > 0, total, 1.0))[item, source]
+    silent = int((total == 0).sum())
+    origin = [f"Items without an answer that counts, left out: {silent}."] if silent else []
+    origin += remarks(best)
+    return TextTargets(names, [one.text for one in best], [one.pieces for one in best], weight, tuple(origin))
+
+
+def remarks(texts: Sequence[Candidate]) -> list[str]:
+    """Sentences on what is unusual about texts that become labels."""
+    empty, cut_off = sum(one.text == "" for one in texts), sum(not one.has_end for one in texts)
+    found = [f"Empty texts among the {len(texts)} labels: {empty}."] if empty else []
+    found += [f"Labels that were cut off, and say nothing about where they end: {cut_off}."] if cut_off else []
+    return found
+
+
+def confidence_weights(labels: WeakTexts) -> Float[np.ndarray, "item source"]:
+    """Softmax over an item's sources of their best text's mean log-probability per word; 0 where one abstains."""
+    scores = np.full((len(labels.items), len(labels.sources)), -np.inf)
+    for item, row in enumerate(labels.candidates):
+        for source, found in enumerate(row):
+            if found:
+                scores[item, source] = logprob_per_word(found[0])
+    nobody = ~np.isfinite(scores).any(axis=1)
+    scores[nobody] = 0.0
+    share = np.asarray(softmax(scores, axis=1))
+    share[nobody] = 0.0
+    return share
+
+
+def logprob_per_word(candidate: Candidate) -> float:
+    """Mean over the words of a text of the sum of their pieces' log-probabilities, in nats."""
+    n_words = len(word_ends(candidate.text.encode())) - 1  # the last one is the end of the sequence
+    return candidate.logprob / n_words

@@ -1,0 +1,102 @@
+"""MACE: a source either knows an item or answers out of habit (Hovy, Berg-Kirkpatrick, Vaswani, Hovy, NAACL 2013).
+
+On every item source s knows the truth with probability θ_s and says it; otherwise it says k with probability ξ_s[k],
+whatever the truth is:
+
+    π_s[c, k] = θ_s 1[k = c] + (1 − θ_s) ξ_s[k]
+
+So a spammer who always says the same is recognised with one number, and a source that prefers a class keeps what it
+knows. What cannot be said: that one class is easier to recognise than another.
+
+Of the votes that agree with the truth c, the share θ / (θ + (1 − θ) ξ[c]) was known. One such step on the expected
+counts is the M-step of `expectation.py`, with m/K pseudo-votes on every number (the paper's variational variant, with
+a Beta(1/2, 1/2) prior, is not here: its mode does not exist). The likelihood has several hills; the climb starts from
+`BELIEFS` in how much the sources know, the same for all, and keeps the highest end.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from outgrow.combiners.expectation import LEAST, ROUNDS, TOLERANCE, Confusion, climb
+from outgrow.combiners.fit import Fit, fit_of, targets_of
+from outgrow.combiners.votes import Votes
+from outgrow.labels import Anchors, Targets, WeakLabels
+
+BELIEFS = (0.2, 0.5, 0.9)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaceFit(Fit):
+    """What `Fit` says, and how often every source knows."""
+
+    knows: Float[np.ndarray, "source"]
+    """θ: the share of items that the source answers by knowing."""
+    habit: Float[np.ndarray, "source class"]
+    """ξ: what it says otherwise."""
+
+
+def mace(
+    labels: WeakLabels,
+    anchors: Anchors | None = None,
+    smoothing: float = 1.0,
+    balanced: bool = False,
+    hard: bool = False,
+) -> Targets:
+    """One posterior row per item with a vote; options as of `dawid_skene`."""
+    votes = Votes.of(labels, anchors, hard=hard)
+    return targets_of(labels, votes, fit_mace(votes, smoothing=smoothing, balanced=balanced), "MACE")
+
+
+def fit_mace(
+    votes: Votes,
+    *,
+    smoothing: float = 1.0,
+    balanced: bool = False,
+    tolerance: float = TOLERANCE,
+    rounds: int = ROUNDS,
+) -> MaceFit:
+    """The best of the modes that the climbs from `BELIEFS` reach."""
+    n_sources, n_classes = len(votes.sources), votes.n_classes
+    habit = np.full((n_sources, n_classes), 1 / n_classes)
+    starts = [KnowledgeOrHabit(np.full(n_sources, belief), habit, smoothing) for belief in BELIEFS]
+    ends = [
+        climb(votes, start, smoothing=smoothing, balanced=balanced, tolerance=tolerance, rounds=rounds)
+        for start in starts
+    ]
+    best = max(ends, key=lambda end: end.objective[-1])
+    return MaceFit(**vars(fit_of(votes, best)), knows=best.model.knows, habit=best.model.habit)
+
+
+@dataclass(frozen=True)
+class KnowledgeOrHabit:
+    """The M-step's state: θ and ξ of every source."""
+
+    knows: Float[np.ndarray, "source"]
+    habit: Float[np.ndarray, "source class"]
+    smoothing: float
+
+    @property
+    def confusion(self) -> Confusion:
+        guessed = (1 - self.knows)[:, None] * self.habit
+        return np.asarray(self.knows[:, None, None] * np.eye(self.habit.shape[1]) + guessed[:, None, :])
+
+    @property
+    def log_prior(self) -> float:
+        numbers = (self.knows, 1 - self.knows, self.habit)
+        logs = sum(float(np.log(np.maximum(number, LEAST)).sum()) for number in numbers)
+        return float(self.smoothing / self.habit.shape[1] * logs)
+
+    def learn(self, counts: Confusion) -> "KnowledgeOrHabit":
+        pseudo = max(self.smoothing / counts.shape[2], LEAST)
+        agreed = np.einsum("scc->sc", counts)
+        guessed_right = (1 - self.knows)[:, None] * self.habit
+        knowing = agreed * self.knows[:, None] / np.maximum(self.knows[:, None] + guessed_right, LEAST)
+        habitual = counts.sum(axis=1) - knowing + pseudo
+        known = knowing.sum(axis=1) + pseudo
+        return replace(
+            self,
+            knows=known / (counts.sum(axis=(1, 2)) + 2 * pseudo),
+            habit=habitual / habitual.sum(axis=1, keepdims=True),
+        )

@@ -1,0 +1,100 @@
+"""Triplets for any number of classes: accuracies of one-coin sources in closed form, without a climb.
+
+Source s is right with probability a_s whatever the class, and wrong in all ways alike. Its skill is
+b_s = (K a_s − 1) / (K − 1): 1 = always right, 0 = chance. For sources that err independently
+
+    (K P(s and t agree) − 1) / (K − 1)  =  b_s b_t  =: M_st
+
+whatever the balance of the classes, so that M_st M_su = b_s² M_tu for every triplet. Over all pairs (t, u) that met s
+and each other, the least-squares answer is a ratio of two sums, of which both are products of matrices:
+
+    b_s² = Σ_tu M_st M_tu M_us / Σ_tu M_tu²
+
+A sum of products survives pairs at chance, on which a mean of single triplets (`flying_squid`, Fu et al. 2020, two
+classes) divides by almost nothing. Signs: the sources are better than chance on the whole; one that disagrees with
+the others on balance is worse than chance. The balance follows from the shares of what is said,
+P(s says k) = b_s p_k + (1 − b_s)/K, and the posterior is naive Bayes.
+
+Below three sources, or where no triplet met, the result is a weighted vote, a majority vote without anchors.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from outgrow.combiners.agreement import Pairs, agreement
+from outgrow.combiners.dawid_skene import one_coin_confusion
+from outgrow.combiners.expectation import LEAST, by_item, naive_bayes, read
+from outgrow.combiners.fit import Fit, counted_interval, targets_of
+from outgrow.combiners.vote import vote_instead
+from outgrow.combiners.votes import Votes
+from outgrow.labels import Anchors, Targets, WeakLabels
+
+LARGEST = 1 - 1e-3
+"""Nobody's skill is taken to be perfect."""
+LEAST_SOURCES = 3
+
+
+def triplets(
+    labels: WeakLabels, anchors: Anchors | None = None, balanced: bool = False, hard: bool = False
+) -> Targets:
+    """One posterior row per item with a vote; `balanced`: equally frequent classes instead of estimated ones."""
+    votes = Votes.of(labels, anchors, hard=hard)
+    fit = fit_triplets(votes, balanced=balanced)
+    if fit is not None:
+        return targets_of(labels, votes, fit, "triplets")
+    return vote_instead(labels, anchors, f"Triplets need {LEAST_SOURCES} sources that meet one another")
+
+
+def fit_triplets(votes: Votes, *, balanced: bool = False) -> Fit | None:
+    """The closed form; `None` where some source is in no triplet."""
+    skill = skills(votes)
+    if skill is None:
+        return None
+    accuracy = (1 + (votes.n_classes - 1) * skill) / votes.n_classes
+    balance = np.full(votes.n_classes, 1 / votes.n_classes) if balanced else _balance(votes, skill)
+    confusion = one_coin_confusion(accuracy, votes.n_classes)
+    posterior, log_likelihood = read(votes, naive_bayes(confusion), np.log(balance))
+    return Fit(
+        sources=votes.sources,
+        posterior=by_item(votes, posterior),
+        balance=balance,
+        confusion=confusion,
+        accuracy=accuracy,
+        interval=counted_interval(accuracy, votes.n_votes),
+        log_likelihood=log_likelihood,
+        objective=(log_likelihood,),
+        converged=True,
+    )
+
+
+def skills(votes: Votes) -> Float[np.ndarray, "source"] | None:
+    """b of every source, within (−1/(K − 1), 1)."""
+    moments = agreement(votes)
+    met = moments.n > 0
+    np.fill_diagonal(met, False)
+    products = np.where(met, (votes.n_classes * moments.together - 1) / (votes.n_classes - 1), 0)
+    squared = triplet_squares(products, met.astype(float))
+    if squared is None:
+        return None
+    size = np.sqrt(np.clip(squared, 0, None))
+    main = np.linalg.eigh(products)[1][:, -1]
+    side = np.where(main * (main @ size) < 0, -1, 1)
+    return np.asarray(np.clip(side * size, -LARGEST / (votes.n_classes - 1), LARGEST))
+
+
+def triplet_squares(products: Pairs, met: Pairs) -> Float[np.ndarray, "source"] | None:
+    """Σ_tu M_st M_tu M_us / Σ_tu M_tu² over pairs (t, u) that met; `None` where a source is in no triplet."""
+    above = ((products @ products) * products).sum(axis=1)
+    below = ((met @ products**2) * met).sum(axis=1)
+    if not (below > 0).all():
+        return None
+    return np.asarray(above / below)
+
+
+def _balance(votes: Votes, skill: Float[np.ndarray, "source"]) -> Float[np.ndarray, "class"]:
+    """The least-squares balance behind what the sources say, at least one item's worth of every class."""
+    counts = votes.said(votes.items)
+    chance = (1 - skill)[:, None] / votes.n_classes * counts.sum(axis=1, keepdims=True)
+    share = (skill @ (counts - chance)) / np.maximum(skill**2 @ counts.sum(axis=1), LEAST)
+    share = np.maximum(share, 1 / max(votes.items.sum(), votes.n_classes))
+    return np.asarray(share / share.sum())

@@ -1,0 +1,98 @@
+"""What is measured of answers that are classes or options: accuracy, calibration, agreement, error copying."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from outgrow.metrics.accuracy import is_correct
+from outgrow.metrics.text_score import mean_value
+from outgrow.reporting.evidence.votes import Answers, Part, PartName, read_answers, read_mean_vote
+from outgrow.reporting.measure.calibration import calibration
+from outgrow.reporting.measure.errors import Student, copy_results, pair_results
+from outgrow.reporting.measure.frame import Findings, Frame
+from outgrow.reporting.measure.rows import Measured, mean_estimate, measure, row_result, unanswered
+from outgrow.reporting.results import MEAN_VOTE, CopyResult, SupervisorResult
+from outgrow.study.build import Row
+
+Hard = Int[np.ndarray, "seed item"]
+
+
+def find_in_votes(frame: Frame) -> Findings:
+    """Measure every row's answers."""
+    store, study, test, strong = frame.store, frame.study, frame.test, frame.strong
+    answers = [read_answers(store, row.steps, test) for row in study.rows]
+    counts = [accuracy_counts(found.hard, found.there, test) for found in answers]
+    measured = measure(study.rows, counts, mean_value, test, frame.on_test)
+    rows = tuple(
+        replace(row_result(row, measured, frame.baseline), calibration=calibration(found, test, frame.on_test))
+        for row, found in zip(study.rows, answers, strict=True)
+    )
+    labelled = [read_answers(store, row.steps, strong) for row in study.rows]
+    said, labels = ([found[number] for number in frame.is_floor] for found in (answers, labelled))
+    names = [row.name for row in frame.floor]
+    votes = {part.name: read_mean_vote(store, [row.steps for row in frame.floor], part) for part in (test, strong)}
+    return Findings(
+        rows=rows,
+        supervisors=tuple(_supervisors(frame, measured, said, labels, votes)),
+        pairs=tuple(pair_results(names, [one.hard for one in said], test, frame.on_test)),
+        copying=(
+            *_copying(frame, answers, [one.hard for one in said], votes["test"], test),
+            *_copying(frame, labelled, [one.hard for one in labels], votes["strong"], strong),
+        ),
+    )
+
+
+def accuracy_counts(hard: Hard, there: Bool[np.ndarray, "seed item"], part: Part) -> Bool[np.ndarray, "seed item 2"]:
+    """(right, 1) for every item that is there: their sums divided are the accuracy."""
+    return np.stack([is_correct(hard, part.gold) & there, there], axis=-1)
+
+
+def _supervisors(
+    frame: Frame,
+    measured: Measured,
+    answers: Sequence[Answers],
+    labelled: Sequence[Answers],
+    votes: Mapping[PartName, np.ndarray],
+) -> list[SupervisorResult]:
+    """How well each of them, and the mean of all, votes; `answers` are to test items, `labelled` to half B's."""
+    strong, test = frame.strong, frame.test
+    counts = [accuracy_counts(found.hard, found.there, strong) for found in labelled]
+    on_strong = measure(frame.floor, counts, mean_value, strong, frame.on_strong)
+    found = [
+        SupervisorResult(
+            row.name,
+            mean_estimate(on_strong.of(row), on_strong),
+            mean_estimate(measured.of(row), measured),
+            {"strong": unanswered(labels.there, labels.hard >= 0), "test": unanswered(said.there, said.hard >= 0)},
+        )
+        for row, labels, said in zip(frame.floor, labelled, answers, strict=True)
+    ]
+    if len(found) < 2:
+        return found
+    vote = Row("floor", MEAN_VOTE, ())
+    on_both = [
+        measure([vote], [_vote_counts(hard, part)], mean_value, part, drawn)
+        for hard, part, drawn in ((votes["strong"], strong, frame.on_strong), (votes["test"], test, frame.on_test))
+    ]
+    mean_on_strong, mean_on_test = (mean_estimate(one.of(vote), one) for one in on_both)
+    return [*found, SupervisorResult(MEAN_VOTE, mean_on_strong, mean_on_test)]
+
+
+def _vote_counts(hard: Hard, part: Part) -> Bool[np.ndarray, "seed item 2"]:
+    there = part.of_seed & (hard >= 0).any(axis=1, keepdims=True)
+    return accuracy_counts(hard, there, part)
+
+
+def _copying(
+    frame: Frame, answers: Sequence[Answers], hard: Sequence[Hard], vote: Hard, part: Part
+) -> list[CopyResult]:
+    weak = {row.name: labels for row, labels in zip(frame.floor, hard, strict=True)}
+    if len(weak) > 1:
+        weak = {MEAN_VOTE: vote, **weak}
+    # On half B the ceiling was trained on the gold in question; there is nothing to learn from it.
+    roles = ("method", "ceiling") if part.name == "test" else ("method",)
+    pairs = zip(frame.study.rows, answers, strict=True)
+    students = [Student(row, found) for row, found in pairs if row.role in roles]
+    return copy_results(students, weak, part, frame.on_test if part.name == "test" else frame.on_strong)

@@ -1,0 +1,77 @@
+"""`Frame`: what every measurement of a study stands on. `Findings`: what is measured of votes, or of texts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from outgrow.data.task import Split, Task
+from outgrow.errors import DataError
+from outgrow.graph.event import Outcome
+from outgrow.graph.store import Store
+from outgrow.metrics.bootstrap import Resamples, draw_items, draw_seeds
+from outgrow.reporting.evidence.missing import reason, record
+from outgrow.reporting.evidence.votes import Part, read_part, read_split
+from outgrow.reporting.measure.rows import baseline_name
+from outgrow.reporting.results import CopyResult, PairResult, RowResult, SlotTypeResult, SupervisorResult
+from outgrow.study.build import Row, Study
+
+BOOTSTRAP_SEED = 20_240_603
+"""Any fixed number would do; it has nothing to do with the study's seeds."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A study, its items, and the one set of resamples behind every interval."""
+
+    study: Study
+    store: Store
+    outcomes: Mapping[str, Outcome]
+    """How the steps ended, as far as it is known."""
+    task: Task
+    splits: list[Split | None]
+    test: Part
+    strong: Part
+    on_test: Resamples
+    on_strong: Resamples
+    baseline: str | None
+    """The method that others are compared with."""
+
+    @property
+    def floor(self) -> list[Row]:
+        """The supervisors' rows."""
+        return [row for row in self.study.rows if row.role == "floor"]
+
+    @property
+    def is_floor(self) -> list[int]:
+        """The numbers of the supervisors' rows."""
+        return [number for number, row in enumerate(self.study.rows) if row.role == "floor"]
+
+
+class Findings(NamedTuple):
+    """What has been measured; empty where this kind of task has no such thing."""
+
+    rows: tuple[RowResult, ...]
+    supervisors: tuple[SupervisorResult, ...]
+    pairs: tuple[PairResult, ...]
+    copying: tuple[CopyResult, ...] = ()
+    slot_types: tuple[SlotTypeResult, ...] = ()
+
+
+def make_frame(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> Frame:
+    """Read the items and draw the resamples. Raises `DataError` if the items are not there."""
+    if record(store, study.pool) is None:
+        raise DataError(f"there is nothing to report: the items are not there ({reason(study.pool, outcomes)})")
+    task = Task.load(store.path(study.pool))
+    splits = [read_split(store, step) for step in study.splits]
+    test, strong = read_part(task, splits, "test"), read_part(task, splits, "strong")
+    generator = np.random.default_rng(BOOTSTRAP_SEED)
+    n_resamples = study.experiment.bootstrap
+    drawn = draw_seeds(len(splits), n_resamples, generator)
+    on_test, on_strong = (
+        Resamples(drawn, draw_items(max(1, part.n_groups), n_resamples, generator)[:, part.group])
+        for part in (test, strong)
+    )
+    baseline = baseline_name(study.experiment)
+    return Frame(study, store, outcomes, task, splits, test, strong, on_test, on_strong, baseline)

@@ -1,0 +1,184 @@
+"""The main table's numbers: scores, PGR and differences to naive, all from one set of resamples.
+
+A score is made of a few counts per item: they are summed over a resample's items, and the sums have a value. Accuracy
+counts (right, 1) and divides; micro-averaged F1 counts true positives, false positives and false negatives.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from outgrow.config.combine import KeepAll
+from outgrow.config.experiment import Experiment
+from outgrow.config.method import CrossEntropy, Method
+from outgrow.metrics.bootstrap import Resamples, difference, over_seeds, paired, resampled_sums, seeds_with
+from outgrow.metrics.estimate import Estimate, from_draws, undefined
+from outgrow.metrics.pgr import performance_gap_recovered
+from outgrow.reporting.evidence.lineage import chosen_by_gold
+from outgrow.reporting.evidence.votes import Part
+from outgrow.reporting.results import OutOf, RowResult
+from outgrow.study.build import Row
+
+MISSING = "no result"
+Counts = Bool[np.ndarray, "seed item part"] | Float[np.ndarray, "seed item part"]
+"""One row's counts; zeros where the seed lacks the item or the row a result."""
+Value = Callable[[Float[np.ndarray, "*rows part"]], Float[np.ndarray, "*rows"]]
+"""What summed counts are worth; NaN where all are zero."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All rows' resampled scores."""
+
+    rows: Sequence[Row]
+    per_seed: Float[np.ndarray, "draw row seed"]
+    resamples: Resamples
+    of_seed: Bool[np.ndarray, "seed item"]
+
+    def of(self, row: Row) -> Float[np.ndarray, "draw seed"]:
+        return self.per_seed[:, self.rows.index(row)]
+
+    def n(self, per_seed: Float[np.ndarray, "draw seed"]) -> int:
+        """Different items behind a row."""
+        return int(self.of_seed[np.isfinite(per_seed[0])].any(axis=0).sum())
+
+
+def baseline_name(experiment: Experiment) -> str | None:
+    """The first method that is naive multi-weak (eq. 2), whatever its name; equal weights go before fixed ones."""
+    naive = [method for method in experiment.methods if _is_naive(method)]
+    equal = [method for method in naive if isinstance(method.combine, KeepAll) and method.combine.weights == "average"]
+    return next((method.name for method in [*equal, *naive]), None)
+
+
+def _is_naive(method: Method) -> bool:
+    fixed = isinstance(method.combine, KeepAll) and method.combine.weights not in ("confidence", "accuracy")
+    plain = isinstance(method.loss, CrossEntropy) and method.rounds == 1 and method.preference is None
+    return fixed and plain
+
+
+def measure(rows: Sequence[Row], counts: Sequence[Counts], value: Value, part: Part, resamples: Resamples) -> Measured:
+    """Resampled score of every row under every seed; NaN where a row has no result."""
+    return Measured(rows, seed_values(resamples.items, np.stack(counts), value), resamples, part.of_seed)
+
+
+def seed_sums(
+    items: UInt8[np.ndarray, "draw item"],
+    counts: Bool[np.ndarray, "row seed item part"] | Float[np.ndarray, "row seed item part"],
+) -> Float[np.ndarray, "draw row seed part"]:
+    """Every draw's weighted sums."""
+    rows, seeds, n_items, parts = counts.shape
+    columns = np.moveaxis(counts, 2, 0).reshape(n_items, rows * seeds * parts)
+    return resampled_sums(items, columns).reshape(len(items), rows, seeds, parts)
+
+
+def seed_values(
+    items: UInt8[np.ndarray, "draw item"],
+    counts: Bool[np.ndarray, "row seed item part"] | Float[np.ndarray, "row seed item part"],
+    value: Value,
+) -> Float[np.ndarray, "draw row seed"]:
+    """The value of every draw's weighted sums."""
+    return value(seed_sums(items, counts))
+
+
+def mean_estimate(per_seed: Float[np.ndarray, "draw seed"], measured: Measured) -> Estimate:
+    """Mean over the seeds that are there."""
+    seeds = seeds_with(per_seed)
+    if not seeds:
+        return undefined(MISSING)
+    return from_draws(over_seeds(per_seed, measured.resamples.seeds), measured.n(per_seed), seeds)
+
+
+def unanswered(there: Bool[np.ndarray, "seed item"], said: Bool[np.ndarray, "seed item"]) -> OutOf:
+    """Of the answers that there could be, how many were not given."""
+    return OutOf(int((there & ~said).sum()), int(there.sum()))
+
+
+def row_result(row: Row, measured: Measured, baseline: str | None) -> RowResult:
+    """Everything about a row but its calibration and the look of its texts."""
+    per_seed = measured.of(row)
+    result = RowResult(
+        role=row.role,
+        name=row.name,
+        method=row.method,
+        variant=row.variant,
+        source=row.source,
+        view=row.view,
+        teachers=row.teachers,
+        score=mean_estimate(per_seed, measured),
+        per_seed=tuple(_one_seed(per_seed[:, seed], measured, seed) for seed in range(per_seed.shape[1])),
+        oracle=row.role == "method" and chosen_by_gold(row.steps[0]),
+    )
+    return result if row.role != "method" else _with_comparisons(result, row, measured, baseline)
+
+
+def _one_seed(draws: Float[np.ndarray, "draw"], measured: Measured, seed: int) -> Estimate:
+    if not np.isfinite(draws[0]):
+        return undefined(MISSING)
+    return from_draws(draws, int(measured.of_seed[seed].sum()), 1)
+
+
+def _with_comparisons(result: RowResult, row: Row, measured: Measured, baseline: str | None) -> RowResult:
+    shares = {view: recovered(row, measured, view) for view in {row.view, "main"}}
+    own, by_supervisor = shares[row.view]
+    return replace(
+        result,
+        pgr=own,
+        pgr_per_seed=tuple(recovered(row, one, row.view)[0] for one in _by_seed(measured)),
+        pgr_by_supervisor=by_supervisor,
+        pgr_main=shares["main"][0] if row.view != "main" else None,
+        versus_naive=versus(row, _naive(measured, baseline, row.variant), measured),
+        versus_plain_naive=versus(row, _naive(measured, baseline, "plain"), measured),
+        versus_best_supervisor=versus(row, _best_supervisor(measured), measured),
+    )
+
+
+def _by_seed(measured: Measured) -> Iterator[Measured]:
+    """Each seed by itself."""
+    for seed in range(measured.per_seed.shape[2]):
+        once = np.ones_like(measured.resamples.seeds[:, :1])
+        alone = Resamples(once, measured.resamples.items)
+        only = slice(seed, seed + 1)
+        yield Measured(measured.rows, measured.per_seed[:, :, only], alone, measured.of_seed[only])
+
+
+def recovered(row: Row, measured: Measured, view: str) -> tuple[Estimate, dict[str, Estimate]]:
+    """A method's PGR against the ceiling of a view: the mean over its teachers, and against each."""
+    ceiling = next((top for top in measured.rows if top.role == "ceiling" and top.view == view), None)
+    if ceiling is None:
+        return undefined("there is no ceiling to compare with"), {}
+    weak = {
+        floor.name: measured.of(floor)
+        for floor in measured.rows
+        if floor.role == "floor" and floor.source in row.teachers
+    }
+    student = measured.of(row)
+    if not seeds_with(student):
+        return undefined(MISSING), {}
+    found = performance_gap_recovered(
+        student, weak, measured.of(ceiling), measured.resamples.seeds, measured.n(student)
+    )
+    return found.average, found.by_supervisor
+
+
+def _naive(measured: Measured, baseline: str | None, variant: str) -> Row | None:
+    rows = [row for row in measured.rows if row.role == "method" and row.method == baseline and row.variant == variant]
+    return rows[0] if rows else None
+
+
+def _best_supervisor(measured: Measured) -> Row | None:
+    means = over_seeds(measured.per_seed[:1], measured.resamples.seeds[:1])[0]
+    rows = [number for number, row in enumerate(measured.rows) if row.role == "floor" and np.isfinite(means[number])]
+    return measured.rows[max(rows, key=lambda number: float(means[number]))] if rows else None
+
+
+def versus(row: Row, other: Row | None, measured: Measured) -> Estimate | None:
+    """The paired difference of a row's score to another's; None without another."""
+    if other is None or other is row:
+        return None
+    shared, theirs = paired(measured.of(row), measured.of(other))
+    if not seeds_with(shared):
+        return undefined("no seed has both rows")
+    draws = difference(shared, theirs, measured.resamples.seeds)
+    return from_draws(draws, measured.n(shared), seeds_with(shared))

@@ -1,0 +1,25 @@
+"""The trust report as a file: a page, Markdown or JSON, by the suffix."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from outgrow.errors import ConfigError
+from outgrow.reporting.trust.findings import Trust
+from outgrow.reporting.trust.page import trust_html
+from outgrow.reporting.trust.text import trust_markdown
+from outgrow.reporting.write import write_file
+
+FORMATS: Mapping[str, Callable[[Trust, str], str]] = {
+    ".html": trust_html,
+    ".md": trust_markdown,
+    ".json": lambda found, title: json.dumps(asdict(found), ensure_ascii=False, indent=1),
+}
+
+
+def write_trust(found: Trust, path: Path, *, title: str = "Votes") -> None:
+    """Write it whole or not at all. Raises `ConfigError` for another suffix."""
+    if path.suffix.lower() not in FORMATS:
+        raise ConfigError(f"{path}: a trust report is {', '.join(FORMATS)}; name a file that ends so")
+    write_file(path, FORMATS[path.suffix.lower()](found, title))

@@ -1,0 +1,238 @@
+"""Learn with a whole model: all of its weights, or a low-rank adapter and the head (LoRA, Hu et al. 2022).
+
+*Classify* puts a classification head on the model, *choose* keeps its language head and learns from the options'
+log-likelihoods. Each point of the grid is trained from the pretrained weights; with one point there is no search, and
+nothing is held out. Finished trainings of a search are kept in the scratch folder, so that an interrupted search goes
+on where it was.
+
+Weights that are trained are kept in float32 whatever `dtype` says: in bfloat16 a step of 1e-5 would round to nothing.
+`dtype` is the precision of the forward pass and, on a GPU, of the frozen weights under an adapter. A CPU converts as
+it goes: an update of SmolLM2-135M under an adapter took 1.6 times as long with weights in bfloat16 as in float32.
+
+`model/` is a plain Hugging Face folder with its tokenizer, or a PEFT one that names its base model. The base of a
+model that was cut after some layers is nowhere on disk, so there the adapter is merged into the weights.
+"""
+
+import gc
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from outgrow.data.task import Kind
+from outgrow.graph.step import Job
+from outgrow.losses import Objective
+from outgrow.models.batches import Rows, length_sorted_batches, with_smaller_batches
+from outgrow.models.load import DTYPES, load_causal_lm, load_classifier, load_tokenizer, model_folder, pick_device
+from outgrow.models.names import parse_name
+from outgrow.models.quiet import quiet
+from outgrow.models.writer import merged
+from outgrow.training.examples import ClassExamples
+from outgrow.training.lesson import Learned, Lesson, Tuning
+from outgrow.training.loop import ExampleTrainer, history, train
+from outgrow.training.randomness import sealed_randomness
+from outgrow.training.reading import Reading, read_items
+from outgrow.training.tune import Point, search, training_grid
+
+BATCH_TOKENS = 4096
+
+
+@dataclass(frozen=True)
+class Apprentice:
+    """A pretrained model about to learn a lesson, as often as asked."""
+
+    job: Job
+    lesson: Lesson
+    objective: Objective
+    section: Mapping[str, Any]
+    """`config.model.ModelSection` as a dictionary; with `lora` if an adapter is to be trained."""
+    seed: int
+
+    @property
+    def lora(self) -> Mapping[str, Any] | None:
+        """The adapter's settings; `None` = all weights are trained."""
+        return self.section.get("lora")
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        return load_tokenizer(
+            self.section["model"], self.section["revision"], trust_remote_code=self.section["trust_remote_code"]
+        )
+
+    def fresh_model(self) -> PreTrainedModel:
+        """The pretrained model with its head, or what an earlier training made of it; on its device."""
+        start = self.lesson.start
+        adapter = None if start is None or not (start / "adapter_config.json").is_file() else start
+        if start is None or adapter is not None:
+            model = self._load(self.section["model"], self.section["revision"])
+        else:
+            model = self._load(str(start), None)
+        return model if adapter is None else merged(model, adapter)
+
+    def _load(self, name: str, revision: str | None) -> PreTrainedModel:
+        device = pick_device(self.job.hints)
+        options = {
+            "dtype": weight_dtype(self.section, device),
+            "device": device,
+            "trust_remote_code": self.section["trust_remote_code"],
+        }
+        if self.lesson.task.kind == "choose":
+            return load_causal_lm(name, revision, **options)
+        classes = self.lesson.task.classes
+        model = load_classifier(name, revision, n_classes=len(classes), seed=self.seed, **options)
+        model.config.id2label = dict(enumerate(classes))
+        model.config.label2id = {name: number for number, name in enumerate(classes)}
+        return model
+
+    def trained(
+        self, point: Point, scratch: Path, held: Bool[np.ndarray, "item"] | None = None
+    ) -> tuple[ExampleTrainer, Reading]:
+        """Train on the items that are not held out. The reading covers all items of the pool."""
+        with sealed_randomness(self.seed), quiet():
+            model = self.fresh_model()
+            reading = read_items(
+                self.lesson.task.items,
+                model,
+                self.tokenizer,
+                self.section["max_length"],
+                DTYPES[self.section["dtype"]],
+            )
+            if self.lora is not None:
+                model = with_adapter(model, self.lora, self.lesson.task.kind)
+            trainer = train(
+                model,
+                self.examples(reading, held),
+                {**self.section["training"], "lr": point.lr, "epochs": point.epochs},
+                dtype=self.section["dtype"],
+                seed=self.seed,
+                scratch=scratch,
+                # Trackers follow the training that counts, not the search before it.
+                hints=self.job.hints if held is None else {**self.job.hints, "report_to": []},
+                report=self.job.report,
+            )
+        return trainer, reading
+
+    def examples(self, reading: Reading, held: Bool[np.ndarray, "item"] | None) -> ClassExamples:
+        """One for each row of the targets whose item is not held out."""
+        kept = self.lesson.taught(held)
+        return ClassExamples(
+            reading,
+            self.lesson.rows[self.lesson.item_of_target[kept]],
+            torch.tensor(self.lesson.targets.probs[kept], dtype=torch.float32),
+            torch.tensor(self.lesson.targets.weight[kept], dtype=torch.float32),
+            self.objective,
+        )
+
+    def answers(self, trainer: ExampleTrainer, reading: Reading, rows: Rows) -> Float[np.ndarray, "row class"]:
+        """The trained model's predictive distributions for some pool items."""
+        trainer.model.eval()
+        probs = np.zeros((len(rows), self.lesson.task.n_classes))
+
+        @torch.inference_mode()
+        def run(batch: Rows) -> Float[np.ndarray, "batch class"]:
+            with trainer.accelerator.autocast():
+                logits = reading.logits(trainer.model, rows[batch].tolist(), trainer.args.device)
+            predicted: np.ndarray = self.objective.probs(logits.float()).cpu().numpy()
+            return predicted
+
+        budget = self.job.hints.get("batch_tokens", BATCH_TOKENS)
+        for batch, result in with_smaller_batches(run, length_sorted_batches(reading.lengths[rows], budget)):
+            probs[batch] = result
+        return probs
+
+    def fold_answers(self, point: Point, held: Bool[np.ndarray, "item"], name: str) -> Float[np.ndarray, "held class"]:
+        """Train without the held-out items and answer them; kept in the scratch folder."""
+        kept = self.job.scratch / f"{name}.npy"
+        if not kept.is_file():
+            trainer, reading = self.trained(point, self.job.scratch / name, held)
+            probs = self.answers(trainer, reading, self.lesson.rows[held])
+            del trainer
+            release_memory()
+            unfinished = kept.with_suffix(".unfinished")
+            with unfinished.open("wb") as file:
+                np.save(file, probs)
+            unfinished.rename(kept)
+            shutil.rmtree(self.job.scratch / name)
+        answered: np.ndarray = np.load(kept)
+        return answered
+
+
+def learn_model(
+    job: Job, lesson: Lesson, objective: Objective, model: Mapping[str, Any], tuning: Tuning, seed: int
+) -> Learned:
+    """Search the grid if it has more than one point, train on all items, answer, and write `model/`."""
+    apprentice = Apprentice(job, lesson, objective, model, seed)
+    grid = lesson.paced(training_grid(dict(tuning.section), model["training"]))
+
+    def answer(held: Bool[np.ndarray, "item"], fold: int) -> Float[np.ndarray, "grid held class"]:
+        names = [f"fold-{fold}-point-{number}" for number in range(len(grid))]
+        return np.stack([apprentice.fold_answers(point, held, name) for point, name in zip(grid, names, strict=True)])
+
+    fold = lesson.folds(tuning.section["folds"]) if len(grid) > 1 else np.zeros(len(lesson.rows), dtype=np.int64)
+    choice = search(grid, fold, lesson.yardstick, tuning.select_by, answer)
+    trainer, reading = apprentice.trained(choice.point, job.scratch / "all")
+    answers = apprentice.answers(trainer, reading, lesson.asked)
+    save_model(trainer.model, apprentice.tokenizer, model, job.out / "model", merge=lesson.start is not None)
+    learned = Learned(answers, grid, choice, list(history(trainer)), reading.truncated)
+    del trainer
+    release_memory()
+    return learned
+
+
+def release_memory() -> None:
+    """Give back what the last training held: the Trainer's parts refer to each other, so it outlives its last use."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def with_adapter(model: PreTrainedModel, lora: Mapping[str, Any], kind: Kind) -> PeftModel:
+    """The model with a new adapter; nothing else but a classification head is trained with it."""
+    config = LoraConfig(
+        task_type="SEQ_CLS" if kind == "classify" else "CAUSAL_LM",
+        r=lora["r"],
+        lora_alpha=lora["alpha"],
+        lora_dropout=lora["dropout"],
+        target_modules=lora["modules"],
+    )
+    with quiet():
+        adapted = get_peft_model(model, config)
+    for weight in adapted.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.float()
+    return adapted
+
+
+def weight_dtype(section: Mapping[str, Any], device: torch.device) -> str:
+    """What the pretrained weights are kept in while they, or an adapter on them, are trained."""
+    return str(section["dtype"]) if "lora" in section and device.type != "cpu" else "float32"
+
+
+def save_model(
+    model: PreTrainedModel | PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    section: Mapping[str, Any],
+    folder: Path,
+    *,
+    merge: bool = False,
+) -> None:
+    """Write a folder that `from_pretrained` reads; `merge` an adapter whose base is not what `section` names."""
+    name = parse_name(section["model"])
+    if isinstance(model, PeftModel) and (merge or name.layers is not None):
+        model = model.float().merge_and_unload()
+    if isinstance(model, PeftModel):
+        config = model.peft_config["default"]
+        hub = name.place == "hub"
+        config.base_model_name_or_path = name.base if hub else str(model_folder(section["model"]))
+        config.revision = section["revision"] if hub else None
+    with quiet():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)

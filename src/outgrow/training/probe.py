@@ -1,0 +1,165 @@
+"""Learn with a probe: linear heads on hidden states that the `features` step has cached.
+
+With `lesson.start`, the head of an earlier probe, all points go on from that one, at the layer which it reads.
+
+Each point of the grid names a layer, a step size, a number of steps and a ridge penalty. Points that share layer and
+steps are trained side by side (`heads.py`); the features of one layer are in memory at a time. When the best point is
+known, it is trained once more on every item.
+
+The head is written to `model/`: `head.safetensors` holds `weight`, `bias`, `mean`, `deviation`, and `head.json` says
+which hidden state of which model it reads. `z = ((x − mean) / deviation) @ weight + bias`.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from outgrow.errors import DataError, StepFailed
+from outgrow.graph.step import Job
+from outgrow.losses import Objective
+from outgrow.models.load import pick_device
+from outgrow.training.heads import Affine, Heads, fit_heads
+from outgrow.training.lesson import Learned, Lesson, Tuning
+from outgrow.training.tune import Point, probe_grid, search
+
+
+@dataclass(frozen=True)
+class Features:
+    """The cached hidden states of every pool item, read from disk as they are needed."""
+
+    values: Float[np.ndarray, "item *option layer dim"]
+    layers: list[int]
+    device: torch.device
+
+    @staticmethod
+    def load(folder: Path, n_items: int, device: torch.device) -> "Features":
+        """Open the folder of a `features` step."""
+        try:
+            layers = json.loads((folder / "features.json").read_text())["layers"]
+            values = np.load(folder / "features.npy", mmap_mode="r")
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(f"{folder}: not a readable features folder ({error})") from error
+        if len(values) != n_items or values.shape[-2] != len(layers):
+            raise DataError(f"{folder}: features of shape {values.shape} do not fit {n_items} items, layers {layers}")
+        return Features(values, layers, device)
+
+    def take(self, rows: Int[np.ndarray, "row"], layer: int | None) -> Float[Tensor, "row *option dim"]:
+        """The hidden states of some pool items at one layer."""
+        place = 0 if layer is None else self.layers.index(layer)
+        chosen = np.moveaxis(self.values, -2, 0)[place][rows]
+        return torch.from_numpy(np.ascontiguousarray(chosen, dtype=np.float32)).to(self.device)
+
+
+class SavedHead(NamedTuple):
+    """What `save_head` wrote, as a map from features to logits, x @ weight + bias."""
+
+    layer: int | None
+    affine: Affine
+
+
+def learn_probe(job: Job, lesson: Lesson, objective: Objective, model: Mapping[str, Any], tuning: Tuning) -> Learned:
+    """Search the grid on held-out items, train the best point on all, answer, and write `model/`."""
+    features = Features.load(job.inputs["features"], len(lesson.task.items), pick_device(job.hints))
+    start = None if lesson.start is None else load_head(lesson.start, features)
+    grid = [
+        point
+        for point in lesson.paced(probe_grid(dict(tuning.section), features.layers))
+        if start is None or point.layer == start.layer
+    ]
+    fold = lesson.folds(tuning.section["folds"])
+    rounds = int(fold.max()) + 1
+
+    def answer(held: Bool[np.ndarray, "item"], number: int) -> Float[np.ndarray, "grid held class"]:
+        job.report(f"fold {number + 1} of {rounds}", number / (rounds + 1))
+        parts = [
+            heads.probs(features.take(lesson.rows[held], layer)).cpu().numpy()
+            for layer, heads in fit_grid(features, lesson, objective, grid, held, start)
+        ]
+        return np.concatenate(parts)
+
+    choice = search(grid, fold, lesson.yardstick, tuning.select_by, answer, tuning.held_out_wanted)
+    job.report("all items", rounds / (rounds + 1))
+    [(layer, heads)] = fit_grid(features, lesson, objective, [choice.point], start=start)
+    answers = heads.probs(features.take(lesson.asked, layer))[0].cpu().numpy()
+    save_head(heads, job.out / "model", model, layer, lesson)
+    metrics = [{"step": step, "loss": loss} for step, loss in enumerate(heads.losses[:, 0].tolist())]
+    return Learned(answers, grid, choice, metrics)
+
+
+def fit_grid(
+    features: Features,
+    lesson: Lesson,
+    objective: Objective,
+    grid: Sequence[Point],
+    held: Bool[np.ndarray, "item"] | None = None,
+    start: SavedHead | None = None,
+) -> Iterator[tuple[int | None, Heads]]:
+    """Heads for all points of the grid, in its order, from the items that are not held out.
+
+    Points next to each other that share layer and steps come as one `Heads`. All go on from `start`, if there is one.
+    """
+    kept = lesson.taught(held)
+    items, item = np.unique(lesson.item_of_target[kept], return_inverse=True)
+    targets = torch.tensor(lesson.targets.probs[kept], dtype=torch.float32, device=features.device)
+    weight = torch.tensor(lesson.targets.weight[kept], dtype=torch.float32, device=features.device)
+    rows = None if len(items) == len(item) else torch.tensor(item, device=features.device)
+    if rows is None:  # one row per item: put the items in the rows' order instead
+        items = lesson.item_of_target[kept]
+    for (layer, epochs), members in groupby(grid, key=lambda point: (point.layer, point.epochs)):
+        points = list(members)
+        inputs = features.take(lesson.rows[items], layer)
+        l2, lr = (inputs.new_tensor([getattr(point, key) for point in points]) for key in ("l2", "lr"))
+        heads = fit_heads(
+            inputs,
+            targets,
+            weight,
+            objective,
+            l2,
+            lr,
+            max(1, round(epochs)),
+            rows,
+            None if start is None else start.affine,
+        )
+        if not heads.losses.isfinite().all():
+            raise StepFailed(f"a probe's loss is not finite at a learning rate of {lr.max().item():g}; lower tune.lr")
+        yield layer, heads
+
+
+def load_head(folder: Path, features: Features) -> SavedHead:
+    """An earlier probe's head. Raises `DataError` where it reads what is not among the features."""
+    about = json.loads((folder / "head.json").read_text())
+    tensors = {name: one.to(features.device) for name, one in load_file(folder / "head.safetensors").items()}
+    layer = about["layer"]
+    if layer not in features.layers:
+        raise DataError(f"{folder}: this head reads layer {layer}, and the features are of layers {features.layers}")
+    weight = tensors["weight"] / tensors["deviation"][:, None]
+    return SavedHead(layer, Affine(weight, tensors["bias"] - tensors["mean"] @ weight))
+
+
+def save_head(heads: Heads, folder: Path, model: Mapping[str, Any], layer: int | None, lesson: Lesson) -> None:
+    """Write the first of the heads, and what it is a head of."""
+    folder.mkdir()
+    tensors = {
+        "weight": heads.weight[:, 0],
+        "bias": heads.bias[0],
+        "mean": heads.mean,
+        "deviation": heads.deviation,
+    }
+    save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, folder / "head.safetensors")
+    about = {
+        "model": model["model"],
+        "revision": model["revision"],
+        "layer": layer,
+        "kind": lesson.task.kind,
+        "classes": list(lesson.task.classes),
+    }
+    (folder / "head.json").write_text(json.dumps(about, ensure_ascii=False, indent=1))

@@ -1,0 +1,180 @@
+"""A reward model that is the strong model itself, all of its weights or an adapter, with a head of one number.
+
+The head reads the last token, the end of the text, as a classifier's does; it is drawn from the seed. The trainer is
+the one of all trainings (`loop.py`), its examples are comparisons. A finished training's rewards are kept in the
+scratch folder, so that one of several models (folds, capabilities) is not trained again after an interruption.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from outgrow.graph.step import Job
+from outgrow.models.batches import Rows, length_sorted_batches, pad, with_smaller_batches
+from outgrow.models.load import load_backbone, load_classifier, pick_device
+from outgrow.models.quiet import quiet
+from outgrow.models.sweep import DEFAULT_BATCH_TOKENS
+from outgrow.models.talk import Prompt
+from outgrow.models.writer import spelling_tokenizer
+from outgrow.select.comparisons import Sample
+from outgrow.training.fine_tune import release_memory, weight_dtype, with_adapter
+from outgrow.training.loop import ExampleTrainer, history, train
+from outgrow.training.randomness import sealed_randomness
+from outgrow.training.reward_plan import Numbers
+from outgrow.training.reward_samples import Comparison, Learned, Readable, comparisons_of, read_samples
+from outgrow.training.text_rows import TextRow, reader_of
+
+
+@dataclass(frozen=True)
+class ComparisonExamples:
+    """Comparisons to learn, for the trainer (`examples.Examples`)."""
+
+    comparisons: Sequence[Comparison]
+    tokens: Sequence[list[int]]
+    """Of every sample, prompt and text."""
+    pad_id: int
+    compares: bool = False
+
+    @cached_property
+    def weight(self) -> Float[Tensor, "row"]:
+        return torch.ones(len(self.comparisons))
+
+    @cached_property
+    def lengths(self) -> Int[np.ndarray, "row"]:
+        return np.asarray([sum(len(self.tokens[sample]) for _, sample in one) for one in self.comparisons])
+
+    def outputs(
+        self, model: torch.nn.Module, rows: Int[Tensor, "row"], device: torch.device
+    ) -> Float[Tensor, "text 1"]:
+        """The rewards of all texts of these comparisons, one after the other."""
+        samples = [sample for row in rows.tolist() for _, sample in self.comparisons[row]]
+        return rewards_of(model, [self.tokens[sample] for sample in samples], self.pad_id, device)
+
+    def loss(
+        self,
+        model: torch.nn.Module,
+        outputs: Float[Tensor, "text 1"],
+        rows: Int[Tensor, "row"],
+        weight: Float[Tensor, "row"],
+        progress: float,
+    ) -> Float[Tensor, ""]:
+        """Σ weight · −ln σ(margin)."""
+        chosen = [self.comparisons[row] for row in rows.tolist()]
+        sign = torch.tensor([sign for one in chosen for sign, _ in one], device=outputs.device)
+        owner = torch.tensor([number for number, one in enumerate(chosen) for _ in one], device=outputs.device)
+        margin = outputs.new_zeros(len(chosen)).index_add(0, owner, sign * outputs[:, 0])
+        return -(logsigmoid(margin) * weight).sum()
+
+
+def rewards_of(
+    model: torch.nn.Module, tokens: Sequence[list[int]], pad_id: int, device: torch.device
+) -> Float[Tensor, "text 1"]:
+    """What the head says of texts; in float32 or better."""
+    batch = pad(tokens, pad_id, device)
+    logits: Tensor = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
+    return logits if logits.dtype == torch.float64 else logits.float()
+
+
+@dataclass(frozen=True)
+class ModelLearner:
+    """See the module."""
+
+    job: Job
+    section: Mapping[str, Any]
+    """`config.model.ModelSection`, as far as reading depends on it; with `lora` if an adapter is to be trained."""
+    training: Mapping[str, Any]
+    samples: Sequence[Sample]
+    rows: Sequence[TextRow]
+    """Of every sample."""
+    pairwise: bool
+    seed: int
+
+    @cached_property
+    def tokens(self) -> list[list[int]]:
+        """Of every sample, prompt and text."""
+        return [row.prompt + row.answer for row in self.rows]
+
+    @cached_property
+    def pad_id(self) -> int:
+        return int(spelling_tokenizer(self.section).pad_token_id)
+
+    def learn(self, number: int, good: Numbers, bad: Numbers, asked: Numbers) -> Learned:
+        """See `reward_samples.Learner`."""
+        kept = self.job.scratch / f"model-{number}.json"
+        if not kept.is_file():
+            scratch = self.job.scratch / f"model-{number}"
+            comparisons = comparisons_of(self.samples, good, bad, self.pairwise, self.seed)
+            trainer = self._train(comparisons, number)
+            found = {
+                "reward": self._rewards(trainer, asked).tolist(),
+                "about": {"updates": int(trainer.state.max_steps)},
+                "metrics": list(history(trainer)),
+            }
+            del trainer
+            release_memory()
+            unfinished = kept.with_suffix(".unfinished")
+            unfinished.write_text(json.dumps(found))
+            unfinished.rename(kept)
+            shutil.rmtree(scratch, ignore_errors=True)
+        found = json.loads(kept.read_text())
+        return Learned(np.asarray(found["reward"], dtype=np.float64), found["about"], found["metrics"])
+
+    def _train(self, comparisons: Sequence[Comparison], number: int) -> ExampleTrainer:
+        section, device = self.section, pick_device(self.job.hints)
+        with sealed_randomness(self.seed), quiet():
+            model = load_classifier(
+                section["model"],
+                section["revision"],
+                n_classes=1,
+                seed=self.seed,
+                dtype=weight_dtype(section, device),
+                device=device,
+                trust_remote_code=section["trust_remote_code"],
+            )
+            # What transformers wants of a head of one number; it would refuse to read our checkpoints otherwise.
+            model.config.problem_type = "regression"
+            return train(
+                with_adapter(model, section["lora"], "classify") if "lora" in section else model,
+                ComparisonExamples(comparisons, self.tokens, self.pad_id),
+                self.training,
+                dtype=section["dtype"],
+                seed=self.seed,
+                scratch=self.job.scratch / f"model-{number}",
+                hints=self.job.hints,
+                report=self.job.report,
+            )
+
+    def _rewards(self, trainer: ExampleTrainer, asked: Numbers) -> Float[np.ndarray, "asked"]:
+        """The trained model's rewards of some samples."""
+        trainer.model.eval()
+        tokens = [self.tokens[sample] for sample in asked.tolist()]
+        lengths = np.asarray([len(one) for one in tokens], dtype=np.int64)
+        reward = np.zeros(len(asked))
+
+        @torch.inference_mode()
+        def run(rows: Rows) -> Float[np.ndarray, "row"]:
+            with trainer.accelerator.autocast():
+                some = [tokens[row] for row in rows.tolist()]
+                found = rewards_of(trainer.model, some, self.pad_id, trainer.args.device)
+            return np.asarray(found[:, 0].double().cpu().numpy())
+
+        budget = int(self.job.hints.get("batch_tokens", DEFAULT_BATCH_TOKENS))
+        for rows, found in with_smaller_batches(run, length_sorted_batches(lengths, budget)):
+            reward[rows] = found
+        return reward
+
+
+def tokens_of(section: Mapping[str, Any], samples: Sequence[Sample], prompts: Mapping[str, Prompt]) -> Readable:
+    """The samples that the model can read; one of its blocks is enough to know how much that is."""
+    name, revision, trusted = section["model"], section["revision"], section["trust_remote_code"]
+    model = load_backbone(name, revision, trust_remote_code=trusted, layers=1)
+    return read_samples(samples, prompts, reader_of(model, spelling_tokenizer(section), section))

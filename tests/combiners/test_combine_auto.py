@@ -1,0 +1,270 @@
+"""`auto`: what hidden votes and gold speak for, in simulation and on real votes; the traps; few sources."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import drawn_crowds
+import numpy as np
+import pandas as pd
+import pytest
+import textbook_sources as textbook
+
+from fresh import SEEDS
+from outgrow.combiners import COMBINERS
+from outgrow.combiners.auto import choose
+from outgrow.combiners.cross_fit import cross_fitted, enough_gold, gold_folds
+from outgrow.combiners.fits import FITS, NEEDS_GOLD, fit_by
+from outgrow.combiners.held_out import copy_groups, guesses, hold_out, itemised, learn_matrices, log_chances
+from outgrow.combiners.votes import Votes
+from outgrow.errors import DataError, OutgrowError
+from outgrow.labels import Anchors
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+
+
+def names(n_sources):
+    return tuple(f"s{number}" for number in range(n_sources))
+
+
+def gathered(codes, classes, gold=None):
+    return Votes.gather(names(codes.shape[1]), classes, codes, gold)
+
+
+def accuracy(posterior, gold, counted):
+    first = posterior >= posterior.max(axis=1, keepdims=True) - 1e-9
+    return (first / first.sum(axis=1, keepdims=True))[np.arange(len(gold)), gold][counted].mean()
+
+
+def accuracies(votes, gold):
+    """Of all single combiners and of `auto`'s choice, on items with a vote."""
+    counted, found = votes.voted.any(axis=1)[votes.row_of], {}
+    for name in FITS.keys() - NEEDS_GOLD:
+        try:
+            found[name] = accuracy(fit_by(name, intervals=False)(votes).posterior, gold, counted)
+        except OutgrowError:
+            continue
+    choice = choose(votes)
+    return found, found[choice.method], choice
+
+
+@pytest.mark.parametrize("kind", drawn_crowds.KINDS)
+def test_auto_is_as_good_as_the_best_single_combiner(kind):
+    """Half a point, and twice the standard error of the difference: within a draw the best of ten is best by luck."""
+    codes, gold, _, classes = drawn_crowds.crowd(kind, np.random.default_rng(SEEDS[0]))
+    votes = gathered(codes, classes)
+    single, mine, choice = accuracies(votes, gold)
+    best = max(single, key=single.__getitem__)
+    said = [fit_by(name, intervals=False)(votes).posterior.argmax(axis=1) for name in (best, choice.method)]
+    error = np.sqrt(((said[0] == gold) != (said[1] == gold)).sum()) / len(gold)
+    print(f"{kind}: {best} {single[best]:.4f}, {choice.method} {mine:.4f}, error {error:.4f}")
+    assert choice.by == "votes"
+    assert single[best] - mine <= 0.005 + 2 * error
+
+
+@pytest.mark.parametrize("name", [pytest.param("SP", marks=pytest.mark.slow), "CF_amt"])
+def test_auto_on_real_crowds(name):
+    path = DATA / "crowd" / f"{name}.csv"
+    if not path.is_file():
+        pytest.skip(f"needs the development data {path}")
+    table = pd.read_csv(path, header=None).iloc[:, :4].set_axis(["worker", "item", "label", "gold"], axis=1)
+    item, source = pd.factorize(table["item"])[0], pd.factorize(table["worker"])[0]
+    codes, gold = np.full((item.max() + 1, source.max() + 1), -1), np.zeros(item.max() + 1, dtype=int)
+    codes[item, source], gold[item] = table["label"], table["gold"]
+    single, mine, choice = accuracies(gathered(codes, int(gold.max()) + 1), gold)
+    assert mine > max(single.values()) - 0.005, choice.table()
+
+
+@pytest.mark.slow
+def test_auto_on_real_rules():
+    folder = DATA / "youtube"
+    if not folder.is_dir():
+        pytest.skip(f"needs the development data {folder}")
+    rows = [
+        row
+        for part in ("train", "valid", "test")
+        for row in json.loads((folder / f"{part}.json").read_text()).values()
+    ]
+    codes, gold = np.asarray([row["weak_labels"] for row in rows]), np.asarray([row["label"] for row in rows])
+    single, mine, choice = accuracies(gathered(codes, 2), gold)
+    assert choice.method in ("rule_vote", "dawid_skene_counted")
+    assert mine > max(single.values()) - 0.005, choice.table()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_copies_do_not_vote_for_those_who_follow_them(seed):
+    codes, _, _, classes = drawn_crowds.crowd("copied", np.random.default_rng(seed))
+    votes = gathered(codes, classes)
+    groups = copy_groups(votes)
+    assert (groups[-2:] == groups[-1]).all()
+    assert len(set(groups.tolist())) == codes.shape[1] - 2
+    held = hold_out(votes)
+    assert (held.fold[:, -1] == held.fold[:, -2]).all()
+    np.testing.assert_allclose(held.total, len(codes) * (codes.shape[1] - 2))
+    scores = {
+        name: held.share @ log_chances(held, guesses(held, fit_by(name, intervals=False)))
+        for name in ("one_coin", "bayesian_dawid_skene")
+    }
+    assert scores["bayesian_dawid_skene"] > scores["one_coin"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_hidden_votes_are_hidden(seed):
+    """A guess must not change when the vote that it foretells does."""
+    rng = np.random.default_rng(seed)
+    codes, _, _, classes = drawn_crowds.crowd("independent", rng, items=200)
+    held = hold_out(gathered(codes, classes))
+    before = guesses(held, FITS["one_coin"])
+    first = held.fold == 0
+    heard = held.votes.heard.copy()
+    heard[first] = (heard[first] + 1) % classes
+    after = guesses(replace(held, votes=itemised(gathered(heard, classes))), FITS["one_coin"])
+    of_vote = first[held.item, held.source]
+    np.testing.assert_allclose(after[of_vote], before[of_vote], atol=1e-12)
+    assert np.abs(after[~of_vote] - before[~of_vote]).max() > 0.01
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_matrices_are_found_and_better_guesses_foretell_better(seed):
+    rng = np.random.default_rng(seed)
+    codes, gold, right, classes = drawn_crowds.crowd("independent", rng, items=6000)
+    held = hold_out(gathered(codes, classes))
+    truth = np.eye(classes)[gold][held.item]
+    matrices = learn_matrices(held, truth, np.ones(len(held.item), dtype=bool))
+    np.testing.assert_allclose(np.einsum("mcc->m", matrices[1:]) / classes, right, atol=0.05)
+    noisy = 0.6 * truth + 0.4 / classes
+    nothing = np.full_like(truth, 1 / classes)
+    mixed = np.where(rng.random((len(gold), 1)) < 0.3, np.eye(classes)[rng.permutation(gold)], np.eye(classes)[gold])
+    scores = [held.share @ log_chances(held, guess) for guess in (truth, mixed[held.item], nothing)]
+    assert scores[0] > scores[1] > scores[2]
+    # A class by another name costs nothing.
+    turned = held.share @ log_chances(held, np.roll(noisy, 1, axis=1))
+    np.testing.assert_allclose(turned, held.share @ log_chances(held, noisy), rtol=0.02)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_order_of_sources_and_names_of_classes_change_no_fold(seed):
+    rng = np.random.default_rng(seed)
+    codes, gold, _, classes = drawn_crowds.crowd("copied", rng, items=200)
+    labels, order, turn = (
+        textbook.hard_labels(codes, classes),
+        rng.permutation(codes.shape[1]),
+        rng.permutation(classes),
+    )
+    one, other = hold_out(Votes.of(labels)), hold_out(Votes.of(textbook.permuted(labels, order, turn)))
+    np.testing.assert_array_equal(other.fold, one.fold[:, order])
+    folds = gold_folds(gathered(codes, classes, gold)), gold_folds(gathered(turn[codes], classes, turn[gold]))
+    for part in ("known", "fold"):
+        np.testing.assert_array_equal(getattr(folds[1], part), getattr(folds[0], part))
+    np.testing.assert_array_equal(turn[folds[0].votes.heard], folds[1].votes.heard)
+
+
+def test_rules_share_one_matrix_and_others_have_their_own():
+    rng = np.random.default_rng(SEEDS[0])
+    gold = rng.integers(2, size=500)
+    rules = np.where(rng.random((500, 3)) < 0.4, [0, 1, 0], -1)
+    held = hold_out(
+        gathered(np.concatenate([rules, textbook.one_coin_votes(rng, gold, np.full(2, 0.8), 2)], axis=1), 2)
+    )
+    assert held.matrix.tolist() == [0, 0, 0, 1, 2]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_gold_shows_what_votes_cannot(seed):
+    """All but one source share their errors: by the votes alone they are right, by gold the one is."""
+    rng = np.random.default_rng(seed)
+    gold = rng.integers(3, size=1000)
+    rumour = np.where(rng.random(1000) < 0.4, rng.integers(3, size=1000), gold)
+    codes = textbook.one_coin_votes(rng, rumour, np.full(5, 0.9), 3)
+    codes[:, 3] = textbook.one_coin_votes(rng, gold, np.asarray([0.95]), 3)[:, 0]
+    known = np.where(np.arange(1000) < 150, gold, -1)
+    by_votes, by_gold = choose(gathered(codes, 3)), choose(gathered(codes, 3, known))
+    assert (by_votes.by, by_gold.by) == ("votes", "gold")
+    fitted = [choice.fit_by(gathered(codes, 3, known)).posterior for choice in (by_votes, by_gold)]
+    rest = known < 0
+    assert accuracy(fitted[1], gold, rest) > accuracy(fitted[0], gold, rest) + 0.05
+    assert "single: s3" in by_gold.table()
+    if by_gold.method == "single":
+        assert by_gold.source == by_gold.alone == "s3"
+        assert "Use source s3 alone" in by_gold.why
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_no_item_is_judged_by_its_own_gold(outside):
+    """With the gold of one fold replaced by nonsense its own posteriors stay, and the others' move."""
+    codes, gold, _, classes = drawn_crowds.crowd("independent", np.random.default_rng(SEEDS[0]), items=300)
+    labels = textbook.hard_labels(codes, classes)
+
+    def folds(truth):
+        if not outside:
+            return gold_folds(gathered(codes, classes, np.where(np.arange(300) < 100, truth, -1)))
+        anchors = Anchors(textbook.elsewhere(labels.take(np.arange(100))), truth[:100])
+        return gold_folds(Votes.of(labels.take(np.arange(100, 300)), anchors))
+
+    honest = folds(gold)
+    first = cross_fitted(honest, FITS["one_coin"])
+    assert np.bincount(honest.fold).min() == 20
+    spoilt = honest.votes.gold.copy()
+    mine = honest.known[honest.fold == 2]
+    spoilt[mine] = (spoilt[mine] + 1) % classes
+    votes = replace(honest.votes, gold=spoilt)
+    second = cross_fitted(honest._replace(votes=votes), FITS["one_coin"])
+    np.testing.assert_array_equal(first.posterior[honest.fold == 2], second.posterior[honest.fold == 2])
+    assert np.abs(first.posterior - second.posterior).max() > 1e-3
+
+
+def test_how_much_gold_is_enough():
+    codes, gold, _, classes = drawn_crowds.crowd("independent", np.random.default_rng(SEEDS[1]), items=300)
+    first = np.concatenate([np.flatnonzero(gold == number)[:1] for number in range(classes)])
+    for n_more, enough in ((0, False), (40, True)):
+        shown = np.full(300, -1)
+        shown[first] = gold[first]
+        shown[:n_more] = gold[:n_more]
+        assert enough_gold(gathered(codes, classes, shown)) == enough
+    one_class = np.where(gold == 0, gold, -1)
+    assert not enough_gold(gathered(codes, classes, one_class))
+
+
+def test_one_source_two_sources_and_nobody():
+    rng = np.random.default_rng(SEEDS[0])
+    gold = rng.integers(2, size=200)
+    codes = textbook.one_coin_votes(rng, gold, np.asarray([0.9, 0.8]), 2)
+    one = choose(gathered(codes[:, :1], 2))
+    assert (one.method, one.source, one.by) == ("single", "s0", "nothing")
+    two = choose(gathered(codes, 2))
+    assert (two.method, two.by) == ("vote", "nothing")
+    assert "who is right" in two.why
+    with pytest.raises(DataError, match="nobody voted"):
+        choose(gathered(np.full((5, 3), -1), 2))
+
+
+def test_a_source_that_says_it_all_is_named():
+    rng = np.random.default_rng(SEEDS[2])
+    gold = rng.integers(3, size=900)
+    codes = textbook.one_coin_votes(rng, gold, np.asarray([1.0, 0.6, 0.6, 0.6, 0.55]), 3)
+    choice = choose(gathered(codes, 3, np.where(np.arange(900) < 300, gold, -1)))
+    assert choice.alone == "s0"
+    assert "s0 alone" in choice.why
+
+
+def test_targets_tell_what_was_chosen_and_the_same_call_gives_the_same():
+    codes, _, _, classes = drawn_crowds.crowd("adversarial", np.random.default_rng(SEEDS[0]), items=150)
+    labels = textbook.hard_labels(codes, classes)
+    targets, choice = COMBINERS["auto"](labels), choose(Votes.of(labels))
+    assert targets.origin[0] == choice.why
+    assert f"`{choice.method}` of" in choice.why
+    textbook.assert_same_targets(targets, COMBINERS[choice.method](labels))
+    assert choice.table().count("\n") == len(choice.candidates) + 1
+
+
+def test_soft_votes_are_foretold_too():
+    """By expected log-probability: of a vote v, sum of v[k] ln P(k)."""
+    rng = np.random.default_rng(SEEDS[0])
+    gold = rng.integers(3, size=400)
+    sure = rng.uniform(0.5, 3, 5)[:, None] * np.eye(3)[gold][:, None, :] + rng.normal(0, 1, (400, 5, 3))
+    probs = np.exp(sure) / np.exp(sure).sum(axis=2, keepdims=True)
+    held = hold_out(Votes.of(textbook.labels_of(probs)))
+    np.testing.assert_allclose(held.total, 400 * 5)
+    truth, nothing = np.eye(3)[gold][held.item], np.full((len(held.item), 3), 1 / 3)
+    scores = [held.share @ log_chances(held, one) for one in (truth, guesses(held, FITS["one_coin"]), nothing)]
+    assert scores[0] > scores[1] > scores[2] + 10

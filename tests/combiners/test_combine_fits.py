@@ -1,0 +1,189 @@
+"""Every combiner as a `Fit`: decisions of the published combiners, accuracies by counting, what must not matter."""
+
+import numpy as np
+import pytest
+import textbook_sources as textbook
+
+from fresh import SEEDS
+from outgrow.combiners import COMBINERS
+from outgrow.combiners.fits import FITS, NEEDS_GOLD, READS_SILENCE, fit_by
+from outgrow.combiners.flying_squid import flying_squid
+from outgrow.combiners.log_pool import log_pool
+from outgrow.combiners.rule_vote import counting_silence, fit_rule_vote, leaving_silence
+from outgrow.combiners.vote import vote, weighted_vote
+from outgrow.combiners.vote_fits import common_skill, counts_by, fit_single, fit_vote, hardened
+from outgrow.combiners.votes import Votes
+from outgrow.errors import ConfigError, DataError
+from outgrow.labels import Anchors
+
+
+def drawn(seed, items=400, classes=3, sources=5, coverage=0.8):
+    rng = np.random.default_rng(seed)
+    gold = rng.integers(classes, size=items)
+    return textbook.one_coin_votes(rng, gold, rng.uniform(0.6, 0.9, sources), classes, coverage), gold
+
+
+def posteriors(labels, fit):
+    return {name: fit.posterior[row] for row, name in enumerate(labels.items)}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("name", FITS)
+def test_any_votes_give_a_whole_fit(name, soft, seed):
+    codes, gold = drawn(seed, items=120)
+    labels = textbook.soft_labels(np.random.default_rng(seed), items=120) if soft else textbook.hard_labels(codes, 3)
+    known = Anchors(labels.take(np.arange(40)), gold[:40]) if name in NEEDS_GOLD else None
+    votes = Votes.of(labels, known)
+    fit = fit_by(name, intervals=False)(votes)
+    assert fit.posterior.shape == (120, 3)
+    np.testing.assert_allclose(fit.posterior.sum(axis=1), 1)
+    np.testing.assert_allclose(fit.balance.sum(), 1)
+    np.testing.assert_allclose(fit.confusion.sum(axis=2), 1)
+    assert fit.sources == labels.sources
+    assert ((fit.interval[:, 0] < fit.accuracy) & (fit.accuracy < fit.interval[:, 1])).all()
+    assert np.isfinite(fit.log_likelihood)
+    if known is None and name not in READS_SILENCE:
+        silent = ~votes.voted.any(axis=1)[votes.row_of]
+        np.testing.assert_allclose(fit.posterior[silent], np.broadcast_to(fit.balance, (silent.sum(), 3)), atol=5e-3)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_majority_decides_as_the_published_vote_and_ties_where_it_does(seed):
+    codes, _ = drawn(seed, sources=4)
+    labels = textbook.hard_labels(codes, 3)
+    published, found = textbook.by_item(vote(labels)), posteriors(labels, fit_vote(Votes.of(labels)))
+    for item, probs in published.items():
+        top = found[item] > found[item].max() - 1e-9
+        np.testing.assert_allclose(top / top.sum(), probs)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_majority_is_as_sure_as_equal_sources_are_right(seed):
+    rng = np.random.default_rng(seed)
+    gold = rng.integers(3, size=20_000)
+    codes = textbook.one_coin_votes(rng, gold, np.full(5, 0.7), 3)
+    votes = Votes.of(textbook.hard_labels(codes, 3))
+    np.testing.assert_allclose(common_skill(votes), (3 * 0.7 - 1) / 2, atol=0.02)
+    fit = fit_vote(votes)
+    right = fit.posterior[np.arange(len(gold)), gold]
+    assert abs(fit.posterior.max(axis=1).mean() - (fit.posterior.argmax(axis=1) == gold).mean()) < 0.015
+    assert -np.log(right).mean() < 0.6
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_weighted_vote_squid_and_pool_as_published(seed):
+    codes, gold = drawn(seed, sources=4)
+    labels = textbook.hard_labels(codes, 3)
+    known = Anchors(textbook.elsewhere(labels.take(np.arange(100))), gold[:100])
+    rest = labels.take(np.arange(100, 400))
+    for name, targets in (("weighted_vote", weighted_vote(rest, known)), ("flying_squid", flying_squid(rest))):
+        votes = Votes.of(rest, known if name in NEEDS_GOLD else None)
+        found = posteriors(rest, FITS[name](votes))
+        for item, probs in textbook.by_item(targets).items():
+            np.testing.assert_allclose(found[item], probs, atol=1e-9, err_msg=name)
+    soft = textbook.soft_labels(np.random.default_rng(seed), items=90)
+    truth = np.random.default_rng(seed).integers(3, size=90)
+    anchors = Anchors(textbook.elsewhere(soft.take(np.arange(40))), truth[:40])
+    some = soft.take(np.arange(40, 90))
+    found = posteriors(some, FITS["log_pool"](Votes.of(some, anchors)))
+    for item, probs in textbook.by_item(log_pool(some, anchors)).items():
+        np.testing.assert_allclose(found[item], probs, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("soft", [False, True])
+def test_counts_by_explicit_loops(soft, seed):
+    rng = np.random.default_rng(seed)
+    labels = textbook.soft_labels(rng, items=20) if soft else textbook.hard_labels(drawn(seed, items=20)[0], 3)
+    votes = Votes.of(labels)
+    weighed = rng.random((len(votes.heard), 3))
+    wanted = np.zeros((len(labels.sources), 3, 3))
+    for row in range(len(votes.heard)):
+        item = int(np.flatnonzero(votes.row_of == row)[0])
+        for source in range(len(labels.sources)):
+            wanted[source] += np.outer(weighed[row], labels.probs[item, source])
+    np.testing.assert_allclose(counts_by(votes, weighed), wanted)
+
+
+def test_gold_takes_the_posteriors_place():
+    codes, gold = drawn(SEEDS[0])
+    labels = textbook.hard_labels(codes, 3)
+    votes = Votes.of(labels, Anchors(labels, gold))
+    fit = fit_vote(votes)
+    assert (fit.posterior.argmax(axis=1) == gold).all()
+    said = codes >= 0
+    right = ((codes == gold[:, None]) & said).sum(axis=0) / said.sum(axis=0)
+    np.testing.assert_allclose(fit.accuracy, right, atol=0.02)
+
+
+def test_a_source_alone_is_taken_at_its_word():
+    codes, _ = drawn(SEEDS[1])
+    labels = textbook.hard_labels(codes, 3)
+    fit = fit_single(Votes.of(labels), "s2")
+    spoke = codes[:, 2] >= 0
+    np.testing.assert_array_equal(fit.posterior[spoke].argmax(axis=1), codes[spoke, 2])
+    np.testing.assert_allclose(fit.posterior[~spoke], np.broadcast_to(fit.balance, ((~spoke).sum(), 3)))
+    with pytest.raises(ConfigError, match="no source named `x`"):
+        fit_single(Votes.of(labels), "x")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_orders_and_names_do_not_matter(seed):
+    rng = np.random.default_rng(seed)
+    codes, _ = drawn(seed)
+    items, sources, names = rng.permutation(400), rng.permutation(5), rng.permutation(3)
+    other_codes = np.where(codes < 0, -1, names[codes])[items][:, sources]
+    one, other = Votes.of(textbook.hard_labels(codes, 3)), Votes.of(textbook.hard_labels(other_codes, 3))
+    for name in sorted(FITS.keys() - NEEDS_GOLD):
+        method = fit_by(name, intervals=False)
+        before, after = method(one), method(other)
+        np.testing.assert_allclose(
+            after.posterior, before.posterior[items][:, np.argsort(names)], atol=1e-6, err_msg=name
+        )
+        np.testing.assert_allclose(after.accuracy, before.accuracy[sources], atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_silence_counts_and_is_left_again(soft):
+    rng = np.random.default_rng(SEEDS[0])
+    labels = textbook.soft_labels(rng) if soft else textbook.hard_labels(drawn(SEEDS[0])[0], 3)
+    votes = Votes.of(labels)
+    counted = counting_silence(votes)
+    np.testing.assert_allclose(counted.said(counted.weight).sum(axis=1), len(labels.items))
+    np.testing.assert_array_equal(leaving_silence(counted).heard, votes.heard)
+    np.testing.assert_array_equal(hardened(counted).heard, labels.hard if soft else votes.heard)
+    assert leaving_silence(votes) is votes
+    assert counting_silence(counted) is counted
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rules_that_fire_on_one_class_are_read_by_their_silence(seed):
+    rng = np.random.default_rng(seed)
+    gold = rng.integers(2, size=3000)
+    fires = rng.random((3000, 10)) < np.where(gold[:, None] == np.arange(10) % 2, rng.uniform(0.2, 0.5, 10), 0.07)
+    labels = textbook.hard_labels(np.where(fires, np.arange(10) % 2, -1), 2)
+    somebody = labels.voted.any(axis=1)
+    votes = Votes.of(labels)
+    found = (fit_rule_vote(votes).posterior.argmax(axis=1) == gold)[somebody].mean()
+    blind = FITS["dawid_skene"](votes).posterior
+    assert found > (blind.argmax(axis=1) == gold)[somebody].mean() + 0.1
+    assert found > (fit_vote(votes).posterior.argmax(axis=1) == gold)[somebody].mean() - 0.01
+    textbook.assert_same_targets(COMBINERS["rule_vote"](labels), COMBINERS["rule_vote"](labels, None, hard=True))
+    right = [(gold[fires[:, rule]] == rule % 2).mean() for rule in range(10)]
+    np.testing.assert_allclose(fit_rule_vote(votes).accuracy, right, atol=0.08)
+    twice = textbook.permuted(labels, sources=[*range(10), 3, 3])
+    again = fit_rule_vote(Votes.of(twice))
+    np.testing.assert_allclose(again.posterior, fit_rule_vote(votes).posterior, atol=1e-12)
+    np.testing.assert_array_equal(again.accuracy[[10, 11]], again.accuracy[[3, 3]])
+
+
+def test_what_cannot_be_fitted_says_why():
+    two = Votes.of(textbook.hard_labels([[0, 1], [1, 1], [0, 0]], 2))
+    for name in ("triplets", "flying_squid"):
+        with pytest.raises(DataError, match="3 sources"):
+            FITS[name](two)
+    with pytest.raises(ConfigError, match="needs the gold"):
+        FITS["weighted_vote"](two)
+    with pytest.raises(ConfigError, match="did you mean `glad`"):
+        fit_by("glade")

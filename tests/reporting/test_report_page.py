@@ -1,0 +1,256 @@
+"""The headline, the drawings and the page."""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from simulated_texts import SimulatedTexts, simulate_small_texts
+
+from outgrow.labels import INSTEAD
+from outgrow.metrics.estimate import Estimate, undefined
+from outgrow.reporting.collect import collect
+from outgrow.reporting.finding import find
+from outgrow.reporting.plot.all_plots import PLOTS
+from outgrow.reporting.plot.canvas import NARROW, WIDE
+from outgrow.reporting.plot.picture import methods_box, supervisors_box
+from outgrow.reporting.results import Results, RowResult
+from outgrow.reporting.tables.all_tables import make_tables
+from outgrow.reporting.write import report_files, write_report
+
+HOSTILE = '<script>alert("x")</script> & $\\frac{1}{0}$ {{ 7 * 7 }}'
+
+
+def with_best(results: Results, **changes: Any) -> Results:
+    """The results with the highest method row changed, and no other method."""
+    best = max(results.of("method"), key=lambda row: row.score.value or 0)
+    return replace(results, rows=(*results.of("floor"), *results.of("ceiling"), replace(best, **changes)))
+
+
+def test_headline_claims_what_the_interval_carries(results: Results) -> None:
+    def headline(**changes: Any) -> str:
+        return find(with_best(results, **changes)).headline
+
+    ahead, level, behind = (Estimate(value, value - 0.02, value + 0.02, 100, 3) for value in (0.1, 0.01, -0.1))
+    share = Estimate(0.814, 0.7, 0.9, 100, 3)
+    assert "recovered 81 %" in headline(versus_best_supervisor=ahead, pgr=share)
+    assert "no ceiling is clearly above" in headline(versus_best_supervisor=ahead, pgr=undefined("within noise"))
+    assert "clearly better" in headline(versus_best_supervisor=level)
+    assert "stays below" in headline(versus_best_supervisor=behind)
+
+
+def test_headline_says_why_pgr_is_undefined(results: Results) -> None:
+    found = find(with_best(results, pgr=undefined("the gap is within noise")))
+    assert "undefined: the gap is within noise" in " ".join(found.sentences)
+
+
+def test_headline_names_the_teachers_of_the_best_row(results: Results) -> None:
+    story = " ".join(find(with_best(results)).sentences)
+    assert f"the labels of {len(results.about.supervisors)} weak supervisors (the best one" in story
+    assert "The mean of all supervisors' votes reaches" in story
+    alone = " ".join(find(with_best(results, teachers=results.about.supervisors[:1])).sentences)
+    assert f"the labels of one weak supervisor ({results.about.supervisors[0]}, which reaches 0." in alone
+
+
+def test_headline_tells_what_a_reader_would_miss(results: Results) -> None:
+    origins = {**results.origins, "pair": ("Something ordinary.", f"two sources are too few; a vote{INSTEAD}")}
+    story = find(replace(results, origins=origins)).sentences
+    assert f"pair: two sources are too few; a vote{INSTEAD}" in story
+    assert "Something ordinary." not in " ".join(story)
+    highest = Estimate(0.999, 0.99, 1.0, 10, 1)
+    untouched = replace(results.of("ceiling")[0], role="untouched", name="untouched", score=highest)
+    assert "more than any row" in " ".join(find(replace(results, rows=(*results.rows, untouched))).sentences)
+    assert "more than any row" not in " ".join(find(results).sentences)
+
+
+def test_headline_warns(results: Results) -> None:
+    sentences = " ".join(find(results).sentences)
+    assert "highest of 28 rows" in sentences
+    assert "1 of 34 rows lacks a result" in sentences
+    oracle = replace(results, chosen=(replace(results.chosen[0], oracle=True),))
+    assert "oracle selection" in " ".join(find(oracle).sentences)
+
+
+def level(row: RowResult, value: float = 0.0) -> RowResult:
+    """A row whose score and PGR are this value."""
+    same = Estimate(value, value, value, 10, 1)
+    return replace(row, score=same, pgr=None if row.pgr is None else same)
+
+
+def test_rows_that_tie_are_called_a_tie(simulate_small: Callable[..., Any], tmp_path: Path) -> None:
+    world = simulate_small(tmp_path, methods=["naive", "vote", "bayesian", "log_pool"])
+    found = collect(world.study, world.store, world.outcomes)
+    tied = replace(found, rows=tuple(map(level, found.rows)))
+    story = find(tied)
+    assert "All 4 rows tie on these test items." in story.sentences
+    assert not any("flatters" in sentence for sentence in story.sentences)
+    assert [(tile.title, tile.what) for tile in story.tiles if tile.kind == "best"] == [("best students", "every row")]
+    assert "0.000 [0.000, 0.000] with every row" in story.sentences[0]
+    assert "**" not in make_tables(tied)[0].to_markdown()
+    assert methods_box(tied).lines == tuple((name, "0.000") for name in ("naive", "vote", "bayesian", "log_pool"))
+    two = replace(tied, rows=tuple(level(row, 0.5) if row.name in ("vote", "bayesian") else row for row in tied.rows))
+    assert "vote and bayesian are the highest of 4 rows on these test items; being picked flatters them." in (
+        find(two).sentences
+    )
+    assert make_tables(two)[0].to_markdown().count("**0.500") == 4
+
+
+def test_the_plane_has_its_sentence(text_results: Results) -> None:
+    def under(row: RowResult, style: float, content: float) -> RowResult:
+        both = {"style": style, "content": content}
+        return replace(row, measures={name: Estimate(value, value, value, 10, 1) for name, value in both.items()})
+
+    told = {"untouched": (0.1, 0.8), "ceiling": (0.9, 0.7), "floor": (1.0, 1.0)}
+    methods = {"naive": (0.6, 0.3), "joint_decoding": (0.5, 0.75)}
+    rows = [under(row, *methods.get(row.name, told.get(row.role, (0.2, 0.2)))) for row in text_results.rows]
+    about = replace(text_results.about, measures=("style", "content"), plane=("style", "content"))
+    sentences = find(replace(text_results, about=about, rows=tuple(rows))).sentences
+    assert (
+        "Of the students, style is at most 0.600 [0.600, 0.600] with naive (untouched student 0.100, ceiling 0.900);"
+        " content is at most 0.750 [0.750, 0.750] with joint_decoding (untouched student 0.800, ceiling 0.700)."
+    ) in sentences
+    assert not any("Of the students" in sentence for sentence in find(text_results).sentences)
+
+
+@pytest.mark.parametrize(
+    ("untaught", "box", "caption"),
+    [
+        ((), "learn 200 gold labels", "Supervisors learn gold on one half of the training items, and label the other"),
+        (
+            ("static",),
+            "3 of 4 learn 200 gold labels",
+            "Supervisors learn gold on one half of the training items (static: asked as it is), and label the other",
+        ),
+        (
+            ("words", "characters", "static", "layer-4"),
+            "asked as they are",
+            "Supervisors are asked as they are, and label one half of the training items for the student, which",
+        ),
+    ],
+)
+def test_who_learns_no_gold_is_not_said_to(
+    simulated: Any, results: Results, untaught: tuple[str, ...], box: str, caption: str
+) -> None:
+    changed = replace(results, about=replace(results.about, untaught=untaught))
+    assert supervisors_box(changed).subtitle == box
+    page = report_files(simulated.study, simulated.store, simulated.outcomes, changed)["report.html"]
+    assert caption in page
+
+
+def test_an_endpoint_and_a_model_that_is_told_learn_no_gold(tmp_path: Path) -> None:
+    told = {"model": "bundled:smollm2-135m@2", "adapt": "none"}
+    far = {"type": "endpoint", "model": "far", "url": "http://127.0.0.1:9/v1"}
+    supervisors = {"gpt": {**told, "adapt": "lora"}, "opt": told, "pythia": far}
+    world = simulate_small_texts(tmp_path / "store", supervisors=supervisors, methods=["naive"])
+    results = write_report(world.study, world.store, world.outcomes, tmp_path / "out")
+    assert results.about.untaught == ("opt", "pythia")
+    models = next(table for table in make_tables(results) if table.name == "models")
+    assert {line.cells[0]: line.cells[3] for line in models.lines}["pythia"] == "not told"
+
+
+def test_no_two_steps_of_a_study_are_called_alike(tmp_path: Path) -> None:
+    methods = ["single", "naive", "icl", "infer_and_respond", "self_bootstrap", "joint_decoding", "two_stage"]
+    study = simulate_small_texts(tmp_path, methods=methods, seeds=[0, 1], skip_all=True).study
+    names = Counter(f"{step.name} {step.label}" for step in study.steps)
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_files_below_the_working_folder_are_named_from_there(
+    simulated_texts: SimulatedTexts, text_results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, root = simulated_texts, simulated_texts.store.root.parent
+    files = report_files(world.study, world.store, world.outcomes, text_results)
+    assert f"path: {root}/spoken.jsonl" in files["report.html"], "a file from elsewhere keeps its whole name"
+    monkeypatch.chdir(root)
+    files = report_files(world.study, world.store, world.outcomes, text_results)
+    assert "path: spoken.jsonl" in files["report.html"]
+    assert str(root) not in files["report.html"].split("every default spelled out")[1].split("</pre>")[0]
+    assert f"path: {root}/spoken.jsonl" in files["resolved.yaml"], "this one can be run from anywhere"
+
+
+OF_TEXTS = ["study", "pgr", "slot_types", "agreement"]
+OF_VOTES = ["study", "pgr", "agreement", "error_copying", "reliability"]
+
+
+def test_votes_and_texts_have_their_own_drawings(results: Results, text_results: Results) -> None:
+    for found, names in ((results, OF_VOTES), (text_results, OF_TEXTS)):
+        assert [name for name, plot in PLOTS.items() if plot(found, WIDE) is not None] == names
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize(
+    ("kind", "name"), [("votes", name) for name in OF_VOTES] + [("texts", name) for name in OF_TEXTS]
+)
+def test_drawings_are_valid_described_and_the_same_every_time(
+    results: Results, text_results: Results, kind: str, name: str, width: int
+) -> None:
+    found = results if kind == "votes" else text_results
+    drawn = PLOTS[name](found, width)
+    assert drawn is not None
+    assert drawn == PLOTS[name](found, width)
+    root = ElementTree.fromstring(drawn)
+    assert root.get("role") == "img"
+    assert len(root.get("aria-label") or "") > 40
+    assert float(root.get("width") or 0) <= width
+    assert "<dc:date>" not in drawn
+    assert "http" not in drawn.replace('xmlns="http://www.w3.org/2000/svg"', "").replace(
+        'xmlns:xlink="http://www.w3.org/1999/xlink"', ""
+    )
+
+
+@pytest.mark.parametrize("kind", ["votes", "texts"])
+def test_ids_are_different_in_every_drawing(results: Results, text_results: Results, kind: str) -> None:
+    found = results if kind == "votes" else text_results
+    drawn = [plot(found, width) or "" for plot in PLOTS.values() for width in (WIDE, NARROW)]
+    ids = [set(re.findall(r'\bid="([^"]+)"', one)) for one in drawn]
+    assert sum(len(one) for one in ids) == len(set.union(*ids))
+
+
+def test_drawings_hold_hostile_names(results: Results) -> None:
+    rows = tuple(replace(row, name=HOSTILE, method=HOSTILE) for row in results.rows)
+    changed = replace(results, rows=rows, about=replace(results.about, student=HOSTILE))
+    for plot in (PLOTS["study"], PLOTS["pgr"]):
+        drawn = plot(changed, WIDE) or ""
+        ElementTree.fromstring(drawn)
+        assert "<script>" not in drawn
+
+
+def test_nothing_to_draw_is_no_drawing(results: Results) -> None:
+    blank = replace(results, pairs=(), copying=(), rows=())
+    assert [name for name, plot in PLOTS.items() if plot(blank, WIDE) is None] == [
+        "pgr", "plane", "slot_types", "transfer", "curve_noise", "curve_share", "agreement", "labels", "selections",
+        "cloud", "reward_models", "consistency", "error_copying", "reliability",
+    ]  # fmt: skip
+
+
+def test_page_escapes_names_and_messages(simulated: Any, results: Results) -> None:
+    rows = tuple(replace(row, name=HOSTILE, method=HOSTILE) if row.role == "method" else row for row in results.rows)
+    missing = tuple(replace(one, reason=HOSTILE) for one in results.missing)
+    about = replace(results.about, name=HOSTILE, notes=(HOSTILE,), classes=(HOSTILE,))
+    changed = replace(results, rows=rows, missing=missing, about=about)
+    page = report_files(simulated.study, simulated.store, simulated.outcomes, changed)["report.html"]
+    assert "<script" not in page
+    assert "{{ 7 * 7 }}" in page
+    assert "&lt;script&gt;" in page
+
+
+def test_page_fetches_nothing(report_folder: Path) -> None:
+    page = (report_folder / "report.html").read_text()
+    assert not re.findall(r"(?:src|action)\s*=|@import|url\(\s*['\"]?(?!#)", page)
+    assert set(re.findall(r'href="([^"#]+)', page)) == {"data:,"}
+    for section in ("seeds:", "SHA-256", "Wall time per step", "How to cite", "out of memory"):
+        assert section in page
+
+
+def test_page_of_a_study_without_second_supervisor(simulate_small: Callable[..., Any], tmp_path: Path) -> None:
+    world = simulate_small(tmp_path / "store", supervisors={"words": {"type": "ngram"}})
+    write_report(world.study, world.store, world.outcomes, tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert 'id="plot-agreement"' not in page
+    assert 'id="plot-pgr"' in page
+    assert "One seed" in page
+    assert 'Difference to naive multi-weak<span class="count">1 row</span>' in page
