@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from outgrow.combiners.state_file import load_state, save_state
-from outgrow.combiners.update import start
 from outgrow.combiners.update import update as go_on
 from outgrow.config.combine import AnswerVote, Combine, SlotVote
 from outgrow.config.complaints import Place, complain
@@ -115,26 +114,39 @@ def combine(
     votes = source if isinstance(source, VoteTable) else read_labels(source, **reading)
     found = combine_votes(votes, section, calibrate=calibrate)
     if state is not None:
-        save_state(start(votes, found.method, source=found.source)[0], Path(state))
+        if found.state is None:
+            changed = min(section.model_fields_set - {"type", "source"})
+            raise ConfigError(f"`{changed}`: a state keeps combiners with their defaults; leave it or the state out")
+        save_state(found.state, Path(state))
     return found
 
 
 def update(
-    path: str | Path, source: Any, *words: str, calibrate: bool = True, overwrite: bool = False, **reading: Any
+    path: str | Path,
+    source: Any,
+    *words: str,
+    calibrate: bool = True,
+    overwrite: bool = False,
+    near: bool = False,
+    **reading: Any,
 ) -> Combined:
     """Add votes to a kept state, which is written anew; returns the labels of all items.
 
     `source` and `reading` as in `combine`; the classes are the state's. Votes that are there already are ignored,
     those that contradict old ones are a `DataError` unless they are to `overwrite` them. Without `calibrate` the
-    posterior is that of a combination of all votes from the start.
+    posterior is that of a combination of all votes from the start. With `near` (`one_coin` and `dawid_skene`) only
+    items with new votes are looked at again, which costs what they cost, and nothing is tempered; how far the others
+    are then from a whole combination is told.
     """
     state = load_state(Path(path))
     votes = read_labels(source, *words, classes=state.table.classes, **reading)
-    found = go_on(state, votes, overwrite=overwrite)
+    found = go_on(state, votes, overwrite=overwrite, near=near)
     save_state(found.state, Path(path))
     told = f"{found.n_new} votes were new, {found.n_again} were there already."
+    if near:
+        told += f" Only their items were looked at again: probabilities of others are off by up to {found.stale:.0e}."
     table = replace(found.state.table, notes=(told, *votes.notes))
-    return combined_of(table, state.method, state.source, found.fit, calibrate=calibrate)
+    return combined_of(table, state.method, state.source, found.fit, calibrate=calibrate and not near)
 
 
 def combiner(method: str | Mapping[str, Any]) -> Combine:

@@ -96,7 +96,7 @@ class VoteTable:
         )
         columns = {"item": item, "source": source, "label": label}
         if self.probs is not None:
-            columns["probability"] = named_shares(self.probs, self.classes)
+            columns["probabilities"] = named_shares(self.probs, self.classes)
         for name, amount in (("seconds", self.seconds), ("price", self.price)):
             if amount is not None:
                 columns[name] = pa.array(amount, from_pandas=True)

@@ -105,6 +105,9 @@ def combine(
         Path | None, typer.Option(help="A kept state to which the file's votes are added.", show_default=False)
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="With --update: new votes replace old ones.")] = False,
+    near: Annotated[
+        bool, typer.Option("--near", help="With --update: look only at items with new votes; nearly the same.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make one label per item of several sources' votes, and say how sure it is."""
@@ -124,7 +127,14 @@ def combine(
         found = api_votes.combine_answers(api_votes.read_answers(file, *(words or [])), method)
     elif update is not None:
         found = api_votes.update(
-            update, file, *(words or []), calibrate=calibrate, overwrite=overwrite, gold=gold, renormalise=renormalise
+            update,
+            file,
+            *(words or []),
+            calibrate=calibrate,
+            overwrite=overwrite,
+            near=near,
+            gold=gold,
+            renormalise=renormalise,
         )
     else:
         votes = api_votes.read_labels(

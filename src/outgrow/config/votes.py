@@ -1,11 +1,22 @@
 """Votes that lie in a file: which column holds what, and a file's source as a supervisor of a study."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
 
 from outgrow.config.section import Section
 
 Name = str | None
+
+
+def _listed(value: Any) -> Any:
+    """`ignore=notes` on the command line means the list of one; a number that YAML sees in a name is a name."""
+    values = value if isinstance(value, list | tuple) else None if value is None else [value]
+    return None if values is None else [str(one) for one in values]
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
 class VoteColumns(Section):
@@ -30,15 +41,15 @@ class VoteColumns(Section):
     """What the vote cost."""
     gold: Name = None
     """The item's true class, empty where it is not known."""
-    votes: tuple[str, ...] | None = None
+    votes: Names | None = None
     """Of a wide table: the columns that hold votes, each a source. By default all that have no other part."""
-    ignore: tuple[str, ...] = ()
+    ignore: Names = ()
     """Columns that are not looked at."""
-    abstain: tuple[str, ...] | None = None
+    abstain: Names | None = None
     """Labels that mean "no vote". Empty cells always do; by default `-1` of a matrix does, nothing else."""
     layout: Literal["auto", "long", "wide", "matrix"] = "auto"
     """One row per vote; one row per item with a column per source; the same with class numbers only."""
-    header: tuple[str, ...] | None = None
+    header: Names | None = None
     """Names of all columns, where the first line of a CSV or TSV file is data already."""
     delimiter: str | None = None
     """What separates the cells; by default the comma, in `.tsv` the tab."""

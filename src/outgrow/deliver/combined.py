@@ -1,8 +1,8 @@
 """`Combined`: one label per item, made of many votes, with all that is known of how sure it is.
 
-What is written is a table with a row per item: `item`, `label`, `confidence` (the label's probability), `probability`
-(the distribution), `votes` (how many there are), `agreement`, `certainty`, and `gold` where it is known. In Parquet
-its metadata tell how it was made.
+What is written is a table with a row per item: `item`, `source` (always `combined`, so that it can be read as votes
+again), `label`, `confidence` (the label's probability), `probabilities` (by class), `votes` (how many there are),
+`agreement`, `certainty`, and `gold` where it is known. In Parquet its metadata tell how it was made.
 """
 
 import json
@@ -22,6 +22,7 @@ from outgrow.combiners.bayesian_dawid_skene import BayesianFit, dependence_told
 from outgrow.combiners.fit import Fit
 from outgrow.combiners.fits import READS_SILENCE, FitBy, fit_by
 from outgrow.combiners.temper import Tempered, temper
+from outgrow.combiners.update import State, start
 from outgrow.combiners.vote_fits import hardened
 from outgrow.combiners.votes import Votes
 from outgrow.config.combine import Auto, Combine, DawidSkene, KeepAll, LabelModel, SingleSource
@@ -36,6 +37,8 @@ RAW = ("keep_all",)
 """Combiners that combine nothing: every vote is a target of its own."""
 ABOUT = b"outgrow"
 """The key of the metadata."""
+COMBINED = "combined"
+"""The source under which combined labels are votes again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +52,8 @@ class Combined:
     tempered: Tempered
     choice: Choice | None = None
     """What `auto` compared."""
+    state: State | None = None
+    """From which `update` goes on; None for a combiner with options of its own."""
 
     @property
     def fit(self) -> Fit:
@@ -127,9 +132,10 @@ class Combined:
         gold = classes.take(pa.array(votes.gold, mask=votes.gold < 0))
         columns = {
             "item": pa.array(votes.items, pa.string()),
+            "source": pa.array([COMBINED] * len(votes.items), pa.string()),
             "label": classes.take(pa.array(self.said)),
             "confidence": self.confidence,
-            "probability": named_shares(self.posterior, votes.classes),
+            "probabilities": named_shares(self.posterior, votes.classes),
             "votes": votes.n_per_item,
             "agreement": self.agreement,
             "certainty": self.certainty,
@@ -162,8 +168,11 @@ def combine_votes(votes: VoteTable, section: Combine | None = None, *, calibrate
         compact = hardened(compact)
     choice = choose(compact) if isinstance(section, Auto) else None
     method, source, by = fitting(section, votes) if choice is None else (choice.method, choice.source, choice.fit_by)
-    fit = by(compact)
-    return Combined(votes, method, source, _tempered(compact, method, by, fit, calibrate), choice)
+    if section.model_fields_set - {"type", "source"}:
+        return Combined(votes, method, source, _tempered(compact, method, by, by(compact), calibrate), choice)
+    # Fitted as a state is, to the very end, so that votes added later find the same labels.
+    state, fit = start(votes, method, source=source)
+    return Combined(votes, method, source, _tempered(compact, method, by, fit, calibrate), choice, state)
 
 
 def combined_of(votes: VoteTable, method: str, source: str | None, fit: Fit, *, calibrate: bool) -> Combined:

@@ -21,8 +21,7 @@ Labels of {items} items, combined from {n} votes of {sources} sources by `{metho
 {told}
 """
 OF_CLASSES = (
-    "a row per item: `label`, its `confidence`, the distribution in `probability`, the number of `votes`, their"
-    " `agreement`"
+    "a row per item: `label`, its `confidence`, its `probabilities` by class, the number of `votes`, their `agreement`"
 )
 OF_TEXTS = "a row per text: `item`, the text in `label`, the `share` of the votes that it won, the number of `votes`"
 

@@ -21,7 +21,7 @@ from outgrow.data.own import answer_text
 from outgrow.data.table import Table, read_table
 from outgrow.data.task import Items, Split, Task
 from outgrow.data.unlabelled import id_column, read_unlabelled
-from outgrow.deliver.combined import Combined, combine_votes
+from outgrow.deliver.combined import COMBINED, Combined, combine_votes
 from outgrow.deliver.combined_texts import CombinedTexts, combine_texts
 from outgrow.deliver.lesson import Lesson, lesson_of, text_lesson_of
 from outgrow.errors import DataError
@@ -32,8 +32,6 @@ from outgrow.supervise.files.texts import read_texts
 from outgrow.texts import WeakTexts
 from outgrow.vote_table import VoteTable
 
-COMBINED = "combined"
-"""The source under which the combined labels are stored."""
 SHOWN = 3
 
 

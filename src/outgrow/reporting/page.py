@@ -104,4 +104,4 @@ def template(name: str, **filters: Callable[..., str | int]) -> jinja2.Template:
 
 def resource(name: str) -> str:
     """The text of a file of this folder."""
-    return (files("outgrow.report") / name).read_text(encoding="utf-8")
+    return (files("outgrow.reporting") / name).read_text(encoding="utf-8")

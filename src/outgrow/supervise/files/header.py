@@ -22,7 +22,7 @@ USUAL = {
                " labeler_id coder coder_id judge user user_id model labeling_function rule expert completed_by"),
     "label": "label vote answer annotation response judgment judgement choice prediction said category class",
     "probability": "probabilities probs distribution soft_label soft_labels class_probabilities",
-    "confidence": "confidence probability prob certainty",
+    "confidence": "confidence probability prob",
     "seconds": "seconds duration lead_time elapsed time_spent time_seconds work_time worktimeinseconds",
     "price": "price cost payment",
     "gold": "gold gold_label truth true_label ground_truth y_true gold_answer",

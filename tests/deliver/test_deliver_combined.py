@@ -1,0 +1,172 @@
+"""One label per item: what is written of it, checked against its definition; votes added later; the verbs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import outgrow
+from fresh import SEEDS
+from outgrow.config.train import KeepItems, TrainSettings
+from outgrow.deliver.lesson import lesson_of
+from outgrow.errors import ConfigError, DataError
+
+VOTES = Path(__file__).parents[2] / "examples" / "data" / "ticket_votes.csv"
+
+
+def drawn(seed: int, n_items: int = 60, n_sources: int = 4, n_classes: int = 3) -> pd.DataFrame:
+    """A long table of votes that are right seven times in ten, a third of them missing."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(n_classes, size=n_items)
+    said = np.where(
+        rng.random((n_items, n_sources)) < 0.7, truth[:, None], rng.integers(n_classes, size=(n_items, n_sources))
+    )
+    item, source = np.nonzero(rng.random(said.shape) < 0.66)
+    return pd.DataFrame(
+        {
+            "item": [f"i{i}" for i in item],
+            "source": [f"s{s}" for s in source],
+            "label": [f"c{k}" for k in said[item, source]],
+        }
+    )
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("method", ["vote", "dawid_skene", "auto"])
+def test_the_columns_are_what_they_say(seed: int, method: str) -> None:
+    votes = drawn(seed)
+    frame = outgrow.combine(votes, method).to_pandas().set_index("item")
+    for name, row in frame.iterrows():
+        own = votes[votes["item"] == name]["label"]
+        probs = np.asarray(list(row["probabilities"].values()))
+        assert probs.sum() == pytest.approx(1)
+        assert row["confidence"] == pytest.approx(row["probabilities"][row["label"]]) == pytest.approx(probs.max())
+        entropy = -sum(p * np.log(p) for p in probs if p > 0)
+        assert row["certainty"] == pytest.approx(1 - entropy / np.log(len(probs)), abs=1e-9)
+        assert row["votes"] == len(own)
+        assert row["agreement"] == pytest.approx((own == row["label"]).mean())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_is_written_is_read_again(seed: int, tmp_path: Path) -> None:
+    found = outgrow.combine(drawn(seed), "one_coin")
+    for suffix in (".csv", ".tsv", ".jsonl", ".parquet"):
+        found.save(tmp_path / f"labels{suffix}")
+        again = outgrow.read_labels(tmp_path / f"labels{suffix}")
+        assert (again.items, again.sources) == (found.votes.items, ("combined",))
+        np.testing.assert_allclose(again.probs, found.posterior, atol=1e-6)
+    kept = pd.read_parquet(tmp_path / "labels.parquet")
+    pd.testing.assert_frame_equal(kept, found.to_pandas())
+    assert list(pd.read_csv(tmp_path / "labels.csv")["label"]) == list(kept["label"])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_filters_and_weights_of_a_lesson(seed: int) -> None:
+    found = outgrow.combine(drawn(seed), "dawid_skene")
+    settings = TrainSettings.model_validate({"student": {"model": "-"}, "weight": "certainty"})
+    settings = settings.model_copy(update={"keep": KeepItems(confidence=0.8, agreement=0.6)})
+    lesson = lesson_of(found, settings)
+    frame = found.to_pandas()
+    wanted = frame[(frame["confidence"] >= 0.8) & (frame["agreement"] >= 0.6)]
+    assert lesson.targets.items == list(wanted["item"])
+    np.testing.assert_allclose(lesson.targets.weight, wanted["certainty"])
+    assert lesson.about["kept_share"] == pytest.approx(len(wanted) / len(frame))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_vote_is_a_target_where_nothing_is_combined(seed: int) -> None:
+    votes = drawn(seed)
+    settings = TrainSettings.model_validate({"student": {"model": "-"}, "combine": {"type": "keep_all"}})
+    targets = lesson_of(outgrow.combine(votes, "keep_all"), settings).targets
+    assert len(targets.items) == len(votes)
+    by_item = pd.Series(targets.weight).groupby(targets.items).sum()
+    np.testing.assert_allclose(by_item, 1)
+
+
+def test_a_filter_that_keeps_nothing_is_told() -> None:
+    settings = TrainSettings.model_validate({"student": {"model": "-"}, "keep": {"agreement": 1.0, "confidence": 1.0}})
+    with pytest.raises(DataError, match=r"keep\.confidence"):
+        lesson_of(outgrow.combine(drawn(1), "vote"), settings)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("method", ["vote", "dawid_skene", "bayesian_dawid_skene"])
+def test_votes_added_later_give_the_labels_of_all_votes_at_once(seed: int, method: str, tmp_path: Path) -> None:
+    votes = drawn(seed).sample(frac=1, random_state=seed)
+    first, rest = votes.iloc[:120], votes.iloc[100:]
+    outgrow.combine(first, method, state=tmp_path / "s", classes=["c0", "c1", "c2"])
+    later = outgrow.update(tmp_path / "s", rest, calibrate=False).to_pandas().sort_values("item")
+    whole = outgrow.combine(votes, method, calibrate=False).to_pandas().sort_values("item")
+    assert list(later["item"]) == list(whole["item"])
+    columns = [[list(cell.values()) for cell in frame["probabilities"]] for frame in (later, whole)]
+    np.testing.assert_allclose(*columns, atol=1e-6)
+
+
+def test_a_state_does_not_forget_options_silently(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="smoothing"):
+        outgrow.combine(drawn(0), {"type": "dawid_skene", "smoothing": 2.0}, state=tmp_path / "s")
+
+
+def test_only_new_items_are_looked_at_again_if_so_asked(tmp_path: Path) -> None:
+    votes = drawn(3, n_items=300)
+    outgrow.combine(votes[votes["item"] != "i7"], "dawid_skene", state=tmp_path / "s")
+    near = outgrow.update(tmp_path / "s", votes[votes["item"] == "i7"], near=True)
+    whole = outgrow.combine(votes, "dawid_skene", calibrate=False)
+    assert "off by up to" in " ".join(near.told)
+    probs = [
+        {row.item: list(row.probabilities.values()) for row in found.to_pandas().itertuples()}
+        for found in (near, whole)
+    ]
+    worst = max(np.abs(np.subtract(probs[0][name], probs[1][name])).max() for name in probs[0])
+    assert worst < 0.05
+
+
+# ---- the verbs ------------------------------------------------------------------------------------------
+
+
+def outgrow_says(*words: str, cwd: Path | None = None) -> Any:
+    return subprocess.run([sys.executable, "-m", "outgrow", *words], capture_output=True, text=True, cwd=cwd)
+
+
+def test_the_three_commands_of_the_readme(tmp_path: Path) -> None:
+    looked = outgrow_says(
+        "labels", str(VOTES), "--report", "trust.html", "--next", "ask.csv", "--n", "7", cwd=tmp_path
+    )
+    assert looked.returncode == 0, looked.stderr
+    assert "ada and eve (copies" in looked.stdout
+    assert "<table" in (tmp_path / "trust.html").read_text()
+    assert len(pd.read_csv(tmp_path / "ask.csv")) == 7
+    made = outgrow_says("combine", str(VOTES), "-o", "combined.parquet", "--json", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    about = json.loads(made.stdout)
+    assert about["votes"]["n"] == len(pd.read_csv(VOTES))
+    assert len(pd.read_parquet(tmp_path / "combined.parquet")) == about["votes"]["n_items"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["labels", "nothing.csv"], "nothing.csv"),
+        (["labels", str(VOTES), "itm=ticket"], "item"),
+        (["labels", str(VOTES), "--report", "trust.doc"], ".html"),
+        (["combine", str(VOTES), "--method", "majority"], "majority"),
+        (["combine", str(VOTES), "--method", "single:frank"], "frank"),
+        (["combine", str(VOTES), "-o", "labels.xlsx"], "labels.xlsx"),
+        (["combine", str(VOTES), "--classes", "account,billing"], "technical"),
+        (["combine", str(VOTES), "--update", "nothing.state"], "nothing.state"),
+        (["export", "nothing", "--hub", "me/x"], "nothing"),
+        (["rules", "nothing.yaml", str(VOTES), "-o", "v.csv"], "nothing.yaml"),
+    ],
+)
+def test_bad_input_is_one_sentence(words: list[str], told: str, tmp_path: Path) -> None:
+    said = outgrow_says(*words, cwd=tmp_path)
+    assert said.returncode == 2, said.stderr
+    assert told in said.stderr
+    assert "Traceback" not in said.stderr
+    assert len(said.stderr.strip().splitlines()) <= 2
+    assert not list(tmp_path.iterdir())
