@@ -165,7 +165,7 @@ def test_wrong_settings_are_named(made: Any, words: list[str], told: str) -> Non
 
 def test_votes_on_other_items_are_refused_with_examples(made: Any) -> None:
     strangers = made.votes.assign(ticket=["X" + name for name in made.votes["ticket"]])
-    with pytest.raises(Exception, match=r"XT1001.*T1001") as caught:
+    with pytest.raises(DataError, match=r"XT1001.*T1001") as caught:
         outgrow.train(
             made.tickets,
             strangers,

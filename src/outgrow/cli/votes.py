@@ -76,6 +76,8 @@ def rules(
     from outgrow.data.write_table import write_table
     from outgrow.supervise.rules import apply_rules
 
+    _refuse_to_lose(items, file, {"--output": output})
+
     votes, errors = apply_rules(file, items, jobs=jobs)
     write_table(votes.to_arrow(), output)
     if as_json:
@@ -113,6 +115,9 @@ def combine(
     """Make one label per item of several sources' votes, and say how sure it is."""
     from outgrow import api_votes
 
+    _refuse_to_lose(file, gold, {"--output": output, "--state": state})
+    if update is None and (near or overwrite):
+        raise ConfigError(f"{'--near' if near else '--overwrite'}: goes with `--update STATE`")
     found: Any
     if method.partition(":")[0] in OF_TEXTS:
         _refuse_options(
@@ -217,6 +222,17 @@ def _refuse_options(method: str, **given: Any) -> None:
     for name, value in given.items():
         if value:
             raise ConfigError(f"--{name}: is for votes on classes, and `{method}` combines texts; leave it out")
+
+
+def _refuse_to_lose(read: Path, also: Path | None, written: dict[str, Path | None]) -> None:
+    """What is read must not be what is written."""
+    for option, path in written.items():
+        if (
+            path is not None
+            and path.exists()
+            and any(one and one.exists() and path.samefile(one) for one in (read, also))
+        ):
+            raise ConfigError(f"{option}: {path} is a file that is read; write to another one")
 
 
 def _split(names: str | None) -> list[str] | None:

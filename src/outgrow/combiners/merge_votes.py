@@ -112,8 +112,8 @@ def _contradiction(old: VoteTable, new: VoteTable, row: int, place: np.ndarray) 
     item, source = new.items[int(new.item[row])], new.sources[int(new.source[row])]
     said, before = new.classes[int(new.said[row])], old.classes[int(old.said[int(place[row])])]
     return DataError(
-        f"source `{source}` votes `{said}` on item `{item}` and voted `{before}` on it before; ask for new votes to"
-        " replace old ones if it changed its mind"
+        f"source `{source}` votes `{said}` on item `{item}` and voted `{before}` on it before; if it"
+        " changed its mind, let new votes replace old ones: `--overwrite` (in Python `overwrite=True`)"
     )
 
 
@@ -128,7 +128,7 @@ def _gold(
         row = int(told[wrong[0]])
         raise DataError(
             f"item `{new.items[row]}` has the gold `{new.classes[int(new.gold[row])]}` and had"
-            f" `{old.classes[int(before[wrong[0]])]}` before; ask for new votes to replace old ones if it was wrong"
+            f" `{old.classes[int(before[wrong[0]])]}` before; `--overwrite` lets it replace the old"
         )
     gold[item_of[told]] = new.gold[told]
     return gold

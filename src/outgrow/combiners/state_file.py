@@ -52,6 +52,8 @@ def save_state(state: State, path: Path) -> None:
 
 def load_state(path: Path) -> State:
     """Read what `save_state` wrote. Raises `DataError` for anything else."""
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such state; `--state {path.name}` lets `combine` write one")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             header: dict[str, Any] = json.loads(archive["header"].tobytes())
@@ -77,5 +79,5 @@ def load_state(path: Path) -> State:
         return State(header["method"], header["single"], table, arrays["posterior"], counted)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
-            f"{path}: not a state that `update` could go on from ({error}); start anew from the votes"
+            f"{path}: is not a state that `--state` wrote, or is damaged; start anew from the votes"
         ) from error

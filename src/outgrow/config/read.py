@@ -4,6 +4,7 @@ Precedence: defaults < file < words. Method rows that are named are filled in fr
 said in one message that names file, line and key; an unknown key comes with the nearest known one.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -21,6 +22,7 @@ from outgrow.config.recipes import where_to_start
 from outgrow.errors import ConfigError, suggest
 
 Tree = dict[str, Any]
+TEMPLATE = re.compile(r"\{[^{}:,\"']+\}")
 
 
 def read_experiment(
@@ -133,10 +135,11 @@ def override(tree: Tree, word: str) -> None:
     if not equals or not key:
         raise ConfigError(f"`{word}`: an override is written key.sub=value")
     try:
-        value = yaml.load(text, _Loader)
-    except (yaml.YAMLError, ValueError) as error:
+        # A template such as `{title}: {body}` is a text, though YAML takes braces for a mapping.
+        value = text if TEMPLATE.match(text) else yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError, TypeError) as error:
         raise ConfigError(f"`{word}`: the value is not YAML: {_problem(error)}") from None
-    if isinstance(value, str) and "," in value and not text.lstrip().startswith(('"', "'")):
+    if isinstance(value, str) and value is not text and "," in value and not text.lstrip().startswith(('"', "'")):
         value = [yaml.safe_load(part) for part in text.split(",")]
     *path, last = key.split(".")
     node: Any = tree

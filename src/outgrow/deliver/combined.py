@@ -98,6 +98,12 @@ class Combined:
         """What was done, why, and what to know of it, one sentence each."""
         nothing = int((~self.told_of).sum())
         silent = (f"Items without a vote: {nothing}; theirs is the balance of the classes alone.",) if nothing else ()
+        if self.method in RAW:
+            return (
+                "Every vote is a target of its own; the labels shown are the majority's.",
+                *silent,
+                *self.votes.notes,
+            )
         why = () if self.choice is None else (self.choice.why,)
         copies = dependence_told(self.fit) if isinstance(self.fit, BayesianFit) else ()
         return (*why, self.tempered.sentence, *copies, *silent, *self.votes.notes)
@@ -166,6 +172,8 @@ def combine_votes(votes: VoteTable, section: Combine | None = None, *, calibrate
         raise DataError("nobody voted on anything: there is nothing to combine")
     if getattr(section, "hard", False):
         compact = hardened(compact)
+    if isinstance(section, KeepAll):
+        return Combined(votes, section.type, None, Tempered(fit_by("vote")(compact), 1.0, "nothing", None, None))
     choice = choose(compact) if isinstance(section, Auto) else None
     method, source, by = fitting(section, votes) if choice is None else (choice.method, choice.source, choice.fit_by)
     if section.model_fields_set - {"type", "source"}:
@@ -189,8 +197,6 @@ def _tempered(votes: Votes, method: str, by: FitBy, fit: Fit, calibrate: bool) -
 
 def fitting(section: Combine, votes: VoteTable) -> tuple[str, str | None, FitBy]:
     """The name, the one source if there is one, and the function of a combiner with its options."""
-    if isinstance(section, KeepAll):
-        return "vote", None, fit_by("vote")
     if isinstance(section, SingleSource):
         source = _only_source(section, votes)
         return "single", source, fit_by("single", source)

@@ -75,6 +75,9 @@ def train_from_votes(
     outcome = outcomes[last.identity]
     if outcome.state == "interrupted":
         raise KeyboardInterrupt
+    read = outcomes.get(last.inputs["taught"].identity)
+    if read is not None and read.state == "failed":
+        raise DataError(read.error)
     broken = [one.error for one in outcomes.values() if one.state == "failed"]
     if broken:
         raise StepFailed(broken[0])

@@ -45,7 +45,8 @@ def read_votes(
     sum where that is not 1. Raises `ConfigError` where the columns cannot be told, and `DataError`, with the row,
     for anything that cannot be counted.
     """
-    ballots = _ballots(source, columns)
+    # With a table of gold the name of gold's column is that table's.
+    ballots = _ballots(source, columns if gold is None else columns.model_copy(update={"gold": None}))
     if gold is not None:
         ballots = _with_gold(ballots, gold, columns)
     return count(ballots, classes=classes, abstain=columns.abstain, renormalise=renormalise)

@@ -37,7 +37,10 @@ def decide_classes(ballots: Ballots, given: Sequence[object] | None) -> tuple[st
             " column? If it is, give `classes`"
         )
     if len(seen) < 2:
-        raise DataError(f"{ballots.origin}: one class only, {listed(sorted(seen))}; give all there are with `classes`")
+        raise DataError(
+            f"{ballots.origin}: one class only, {listed(sorted(seen))}; give all there are with `--classes` (in Python"
+            " `classes`)"
+        )
     return tuple(sorted(seen, key=_rank))
 
 

@@ -157,7 +157,11 @@ def checked(
     if hopeless.any():
         at = int(hopeless.argmax())
         more = f" ({int(off.sum())} rows are so)" if off.sum() > 1 else ""
-        fix = "" if total[at] <= 0 else "; mend it, or let `renormalise=True` divide by the sum"
+        fix = (
+            ""
+            if total[at] <= 0
+            else "; mend it, or let `--renormalise` (in Python `renormalise=True`) divide by the sum"
+        )
         raise DataError(f"{place(int(row[at]))}: the probabilities sum to {total[at]:.6g}, not to 1{more}{fix}")
     return probs / total[:, None], int(off.sum())
 

@@ -11,7 +11,7 @@ import numpy as np
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, DataError
 from outgrow.supervise.files.coded import EMPTY, Coded, Place, coded
-from outgrow.supervise.files.header import find, unnamed
+from outgrow.supervise.files.header import find
 from outgrow.supervise.files.sheet import Sheet, column_of, listed
 
 EXAMPLES = 3
@@ -40,14 +40,32 @@ def gold_of_sheet(sheet: Sheet, columns: VoteColumns, items: list[str]) -> tuple
     own = columns.model_copy(update={part: name if name in names else None for part, name in known.items()})
     found = {part: find(part, sheet, own, names) for part in ("item", "gold")}
     found["gold"] = found["gold"] or find("label", sheet, own, names)
-    for part, name in found.items():
-        if name is None:
-            raise unnamed(part, sheet)
+    found["item"] = found["item"] or _of_items(sheet, [name for name in names if name != found["gold"]], items)
+    left = [name for name in names if name != found["item"]]
+    found["gold"] = found["gold"] or (left[0] if len(left) == 1 else None)
+    if found["gold"] is None:
+        raise ConfigError(
+            f"{sheet.origin}: which column holds the true classes? There are {sheet.named}; name it, such as"
+            f" `gold={left[-1] if left else 'NAME'}`"
+        )
+    if found["item"] is None:
+        raise ConfigError(
+            f"{sheet.origin}: no column speaks of the votes' items, such as {listed(items[:EXAMPLES])}; there are"
+            f" {sheet.named}. Name it by `item=…`, for both tables"
+        )
     column = {part: coded(sheet.column(str(name)), f"{sheet.origin}, column `{name}`") for part, name in found.items()}
     if (column["item"].code == EMPTY).any():
         raise DataError(f"{sheet.place(int((column['item'].code == EMPTY).argmax()))}: the item is empty")
     gold = one_gold_each(column["item"], column["gold"], sheet.place)
     return _matched(gold, column["item"].names, items, sheet.origin)
+
+
+def _of_items(sheet: Sheet, names: list[str], items: list[str]) -> str | None:
+    """The column that holds most of the votes' items; None where no column holds any."""
+    known = set(items)
+    held = {name: len(known.intersection(coded(sheet.column(name), name).names)) for name in names}
+    best = max(held, key=lambda name: held[name], default=None)
+    return best if best is not None and held[best] else None
 
 
 def _matched(gold: Coded, named: list[str], items: list[str], origin: str) -> tuple[Coded, tuple[str, ...]]:

@@ -34,6 +34,10 @@ PREFIX = re.compile(r"(p|prob|probs|probability)[_ (\[]+(?P<name>.+?)[)\]]?")
 """`p_spam`, `prob_spam`, `p(spam)`: the probability of the class `spam`."""
 
 
+MOST_LONG = 4
+"""A table with more columns, of which none is the source, may well be a wide one."""
+
+
 class Roles(NamedTuple):
     """What every column is; the parts that the table does not have are None or empty."""
 
@@ -155,6 +159,11 @@ def plain(name: str) -> str:
 
 def unnamed(part: str, sheet: Sheet) -> ConfigError:
     """That a part is missing, with what there is."""
+    if part == "source" and len(sheet.columns) > MOST_LONG:
+        return ConfigError(
+            f"{sheet.origin}: no column is known to be the source; there are {sheet.named}. If every source is a"
+            f" column of its own, name the one of the items, such as `item={sheet.columns[0]}`; else name the source's"
+        )
     return ConfigError(
         f"{sheet.origin}: no column is known to be the {part}; there are {sheet.named}. Name it, such as `{part}="
         f"{_likely(sheet)}`, or name the sources' columns with `votes`; if the first line of a file"
