@@ -30,7 +30,7 @@ def blocks(language: str) -> list[tuple[Path, str]]:
 
 
 def outgrow_commands() -> list[str]:
-    lines = [line for _, text in blocks("bash") for line in text.splitlines()]
+    lines = [line for _, text in blocks("bash") for line in re.sub(r"\\\n\s*", "", text).splitlines()]
     recipes = [path.read_text().splitlines()[0].lstrip("# ") for path in sorted((ROOT / "examples").rglob("*.yaml"))]
     return [line.split(" #")[0].strip() for line in [*lines, *recipes] if line.startswith("outgrow ")]
 
@@ -49,7 +49,9 @@ def test_every_documented_command_is_one(line: str) -> None:
         command = command.commands[words.pop(0)]
     arguments = command.make_context(verb, words).params
     file = arguments.get("file")
-    if file is not None and verb != "suite":
+    if verb in ("labels", "combine"):
+        assert outgrow.read_labels(ROOT / str(file), *(arguments["words"] or [])).n_votes
+    elif file is not None and verb not in ("suite", "rules"):
         read_studies(ROOT / file, arguments["words"] or [])
 
 

@@ -22,7 +22,7 @@ from outgrow.config.read import override
 from outgrow.config.section import Section
 from outgrow.config.train import CombineSettings, TrainSettings
 from outgrow.config.votes import VoteColumns
-from outgrow.deliver.combined import Combined, combine_votes, combined_of
+from outgrow.deliver.combined import Combined, changed_options, combine_votes, combined_of
 from outgrow.deliver.combined_texts import CombinedTexts, combine_texts
 from outgrow.deliver.command import command_of
 from outgrow.deliver.given import given_file
@@ -115,8 +115,8 @@ def combine(
     found = combine_votes(votes, section, calibrate=calibrate)
     if state is not None:
         if found.state is None:
-            changed = min(section.model_fields_set - {"type", "source"})
-            raise ConfigError(f"`{changed}`: a state keeps combiners with their defaults; leave it or the state out")
+            named = next(iter(changed_options(section)), section.type)
+            raise ConfigError(f"`{named}`: a state keeps combiners with their defaults; leave it or the state out")
         save_state(found.state, Path(state))
     return found
 

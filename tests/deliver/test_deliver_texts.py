@@ -214,9 +214,9 @@ def test_gold_and_damaged_answers_are_told(made: Any, tmp_path: Path) -> None:
     made.sums.tail(TEST).assign(label="").to_csv(tmp_path / "t.csv", index=False)
     columns = ItemColumns(text=TEMPLATE, id="name")
     with pytest.raises(DataError, match=r"`label` holds no text; name the column of right texts by `items.gold"):
-        read_test(tmp_path / "t.csv", columns, None)
+        read_test(tmp_path / "t.csv", columns, None, None)
     with pytest.raises(DataError, match=r"there is no column `key` of true answers"):
-        read_test(tmp_path / "t.csv", columns.model_copy(update={"gold": "key"}), None)
+        read_test(tmp_path / "t.csv", columns.model_copy(update={"gold": "key"}), None, None)
 
 
 # ---- slots, the command, tables --------------------------------------------------------------------------

@@ -176,7 +176,7 @@ def combine_votes(votes: VoteTable, section: Combine | None = None, *, calibrate
         return Combined(votes, section.type, None, Tempered(fit_by("vote")(compact), 1.0, "nothing", None, None))
     choice = choose(compact) if isinstance(section, Auto) else None
     method, source, by = fitting(section, votes) if choice is None else (choice.method, choice.source, choice.fit_by)
-    if section.model_fields_set - {"type", "source"}:
+    if changed_options(section):
         return Combined(votes, method, source, _tempered(compact, method, by, by(compact), calibrate), choice)
     # Fitted as a state is, to the very end, so that votes added later find the same labels.
     state, fit = start(votes, method, source=source)
@@ -201,12 +201,20 @@ def fitting(section: Combine, votes: VoteTable) -> tuple[str, str | None, FitBy]
         source = _only_source(section, votes)
         return "single", source, fit_by("single", source)
     options = section.model_dump(exclude={"type", "hard", "abstentions", "temper"})
-    unused = sorted(section.model_fields_set - {"type", "temper"})
-    if not isinstance(section, LabelModel) and unused:
-        raise ConfigError(f"combine.{unused[0]}: is for studies; here `{section.type}` takes no options")
+    changed = changed_options(section)
+    if not isinstance(section, LabelModel) and changed:
+        raise ConfigError(f"combine.{changed[0]}: is for studies; here `{section.type}` takes no options")
     counted = isinstance(section, DawidSkene) and section.abstentions == "counted"
     by = fit_by("dawid_skene_counted" if counted else section.type)
     return section.type, None, partial(by, **options) if isinstance(section, LabelModel) else by
+
+
+def changed_options(section: Combine) -> list[str]:
+    """Options that are not as they are by default; `temper` has no meaning here, for `calibrate` decides."""
+    fields = {
+        name: field for name, field in type(section).model_fields.items() if name not in ("type", "source", "temper")
+    }
+    return [name for name, field in fields.items() if getattr(section, name) != field.default]
 
 
 def _only_source(section: SingleSource, votes: VoteTable) -> str:
