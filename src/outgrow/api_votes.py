@@ -9,17 +9,14 @@ outgrow.train("items.jsonl", votes, model="org/name", output="student")
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import ValidationError
+from typing import Any
 
 from outgrow.combiners.state_file import load_state, save_state
 from outgrow.combiners.update import update as go_on
 from outgrow.config.combine import AnswerVote, Combine, SlotVote
-from outgrow.config.complaints import Place, complain
+from outgrow.config.complaints import Place
 from outgrow.config.measure import TextMetric
-from outgrow.config.read import override
-from outgrow.config.section import Section
+from outgrow.config.read import read_section
 from outgrow.config.train import CombineSettings, TrainSettings
 from outgrow.config.votes import VoteColumns
 from outgrow.deliver.combined import Combined, changed_options, combine_votes, combined_of
@@ -37,7 +34,6 @@ from outgrow.supervise.files.texts import read_texts
 from outgrow.texts import WeakTexts
 from outgrow.vote_table import VoteTable
 
-S = TypeVar("S", bound=Section)
 STORE = Path("runs/steps")
 
 
@@ -61,7 +57,7 @@ def read_labels(
 
     Raises `DataError` that names the file and the row, `ConfigError` for a column that is named wrongly.
     """
-    named = settle(VoteColumns, dict(columns), words, "columns")
+    named = read_section(VoteColumns, dict(columns), words, Place("columns"))
     return read_votes(source, columns=named, classes=classes, gold=gold, renormalise=renormalise)
 
 
@@ -71,7 +67,7 @@ def read_answers(source: Any, *words: str, **columns: Any) -> WeakTexts:
     Several rows of one item and source are candidates, the best one first; empty cells are abstentions. Raises
     `DataError`, with the row, and `ConfigError`.
     """
-    return read_texts(source, columns=settle(VoteColumns, dict(columns), words, "columns"))
+    return read_texts(source, columns=read_section(VoteColumns, dict(columns), words, Place("columns")))
 
 
 def combine_answers(
@@ -154,7 +150,7 @@ def combiner(method: str | Mapping[str, Any]) -> Combine:
     tree = {"type": method} if isinstance(method, str) else dict(method)
     if isinstance(method, str) and method.startswith("single:"):
         tree = {"type": "single", "source": method.removeprefix("single:").strip()}
-    return settle(CombineSettings, {"combine": tree}, (), "--method").combine
+    return read_section(CombineSettings, {"combine": tree}, (), Place("--method")).combine
 
 
 def train(
@@ -198,18 +194,7 @@ def train(
         gold=None if gold is None else given_file(gold, place, "gold"),
         test=None if test is None else given_file(test, place, "test"),
     )
-    wanted = settle(TrainSettings, tree, words, "train")
+    wanted = read_section(TrainSettings, tree, words, Place("train"))
     return train_from_votes(
         wanted, files, folder, store=place, command=command_of(files, folder, wanted), on_event=on_event
     )
-
-
-def settle(section: type[S], tree: dict[str, Any], words: Sequence[str], called: str) -> S:
-    """A section of what was said; `words` are `key.sub=value`. Raises `ConfigError` that names key and fix."""
-    for word in words:
-        override(tree, word)
-    try:
-        return section.model_validate(tree)
-    except ValidationError as error:
-        place = Place(called, words={word.partition("=")[0]: word for word in words})
-        raise ConfigError(complain(error, place, section)) from None

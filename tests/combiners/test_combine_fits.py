@@ -49,7 +49,9 @@ def test_any_votes_give_a_whole_fit(name, soft, seed):
     assert np.isfinite(fit.log_likelihood)
     if known is None and name not in READS_SILENCE:
         silent = ~votes.voted.any(axis=1)[votes.row_of]
-        np.testing.assert_allclose(fit.posterior[silent], np.broadcast_to(fit.balance, (silent.sum(), 3)), atol=1e-2)
+        # The Bayesian model's prior is exp E ln p, not E p: off by some 1 / (2 items of a class).
+        far = 1e-2 if name == "bayesian_dawid_skene" else 5e-3
+        np.testing.assert_allclose(fit.posterior[silent], np.broadcast_to(fit.balance, (silent.sum(), 3)), atol=far)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -170,3 +170,34 @@ def test_bad_input_is_one_sentence(words: list[str], told: str, tmp_path: Path) 
     assert "Traceback" not in said.stderr
     assert len(said.stderr.strip().splitlines()) <= 2
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words", [["labels", "votes.csv", "--next"], ["combine", "votes.csv", "-o"], ["combine", "votes.csv", "--state"]]
+)
+def test_what_is_read_is_never_overwritten(words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "votes.csv").write_text(VOTES.read_text())
+    said = outgrow_says(*words, "votes.csv", cwd=tmp_path)
+    assert said.returncode == 2
+    assert "write to another one" in said.stderr
+    assert (tmp_path / "votes.csv").read_text() == VOTES.read_text()
+
+
+@pytest.mark.parametrize("words", [["--state", "t"], ["--classes", "a,b"]])
+def test_an_update_takes_nothing_that_its_state_has(words: list[str], tmp_path: Path) -> None:
+    outgrow.combine(drawn(0), "vote", state=tmp_path / "s")
+    drawn(0).to_csv(tmp_path / "votes.csv", index=False)
+    said = outgrow_says("combine", "votes.csv", "--update", "s", *words, cwd=tmp_path)
+    assert said.returncode == 2
+    assert words[0] in said.stderr
+
+
+def test_gold_is_found_under_any_name_that_can_be_told(tmp_path: Path) -> None:
+    gold = pd.DataFrame({"ticket": ["T1001", "T1002"], "team": ["technical", "account"]})
+    found = outgrow.read_labels(VOTES, gold=gold)
+    assert {found.items[row]: found.classes[found.gold[row]] for row in np.flatnonzero(found.gold >= 0)} == {
+        "T1001": "technical",
+        "T1002": "account",
+    }
+    with pytest.raises(ConfigError, match="true classes"):
+        outgrow.read_labels(VOTES, gold=gold.assign(note="?", who="me"))

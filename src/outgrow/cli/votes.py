@@ -53,6 +53,7 @@ def labels(
     from outgrow.reporting.trust.text import trust_text
     from outgrow.reporting.trust.write import write_trust
 
+    _refuse_to_lose([file, gold], {"--report": report, "--next": ask})
     votes = api_votes.read_labels(file, *(words or []), classes=_split(classes), gold=gold, renormalise=renormalise)
     found = api_votes.trust(votes, n_next=n)
     if report is not None:
@@ -76,8 +77,7 @@ def rules(
     from outgrow.data.write_table import write_table
     from outgrow.supervise.rules import apply_rules
 
-    _refuse_to_lose(items, file, {"--output": output})
-
+    _refuse_to_lose([items, file], {"--output": output})
     votes, errors = apply_rules(file, items, jobs=jobs)
     write_table(votes.to_arrow(), output)
     if as_json:
@@ -115,36 +115,21 @@ def combine(
     """Make one label per item of several sources' votes, and say how sure it is."""
     from outgrow import api_votes
 
-    _refuse_to_lose(file, gold, {"--output": output, "--state": state})
+    _refuse_to_lose([file, gold, update], {"--output": output, "--state": state})
     if update is None and (near or overwrite):
         raise ConfigError(f"{'--near' if near else '--overwrite'}: goes with `--update STATE`")
+    if update is not None and (state is not None or classes is not None):
+        raise ConfigError(f"{'--state' if state else '--classes'}: the state in `--update` has its own; leave it out")
+    reading: dict[str, Any] = {"gold": gold, "renormalise": renormalise}
     found: Any
     if method.partition(":")[0] in OF_TEXTS:
-        _refuse_options(
-            method,
-            classes=classes,
-            gold=gold,
-            renormalise=renormalise,
-            state=state,
-            update=update,
-            overwrite=overwrite,
-        )
+        _refuse_options(method, classes=classes, state=state, update=update, **reading)
         found = api_votes.combine_answers(api_votes.read_answers(file, *(words or [])), method)
     elif update is not None:
-        found = api_votes.update(
-            update,
-            file,
-            *(words or []),
-            calibrate=calibrate,
-            overwrite=overwrite,
-            near=near,
-            gold=gold,
-            renormalise=renormalise,
-        )
+        options = {"calibrate": calibrate, "overwrite": overwrite, "near": near}
+        found = api_votes.update(update, file, *(words or []), **options, **reading)
     else:
-        votes = api_votes.read_labels(
-            file, *(words or []), classes=_split(classes), gold=gold, renormalise=renormalise
-        )
+        votes = api_votes.read_labels(file, *(words or []), classes=_split(classes), **reading)
         found = api_votes.combine(votes, method, calibrate=calibrate, state=state)
     if output is not None:
         found.save(output)
@@ -224,14 +209,10 @@ def _refuse_options(method: str, **given: Any) -> None:
             raise ConfigError(f"--{name}: is for votes on classes, and `{method}` combines texts; leave it out")
 
 
-def _refuse_to_lose(read: Path, also: Path | None, written: dict[str, Path | None]) -> None:
-    """What is read must not be what is written."""
+def _refuse_to_lose(read: list[Path | None], written: dict[str, Path | None]) -> None:
+    """What is read must not be what is written. Raises `ConfigError`."""
     for option, path in written.items():
-        if (
-            path is not None
-            and path.exists()
-            and any(one and one.exists() and path.samefile(one) for one in (read, also))
-        ):
+        if path is not None and path.exists() and any(one and one.exists() and path.samefile(one) for one in read):
             raise ConfigError(f"{option}: {path} is a file that is read; write to another one")
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -19,9 +19,11 @@ from outgrow.config.check import check
 from outgrow.config.complaints import Place, complain
 from outgrow.config.experiment import Experiment
 from outgrow.config.recipes import where_to_start
+from outgrow.config.section import Section
 from outgrow.errors import ConfigError, suggest
 
 Tree = dict[str, Any]
+S = TypeVar("S", bound=Section)
 TEMPLATE = re.compile(r"\{[^{}:,\"']+\}")
 
 
@@ -48,7 +50,7 @@ def read_experiment(
     if "simulation" in tree:
         raise ConfigError(f"{place.name}: is a simulation, which `outgrow simulate` runs and shows")
     # Filled in before every word, so that it can reach into a named row, and after the last, which may name one.
-    place = replace(place, words={word.partition("=")[0]: word for word in words})
+    place = with_words(place, words)
     for word in words:
         _fill_in_methods(tree, place)
         override(tree, word)
@@ -59,6 +61,21 @@ def read_experiment(
         raise ConfigError(complain(error, place)) from None
     check(experiment, place)
     return experiment
+
+
+def read_section(section: type[S], tree: Tree, words: Sequence[str], place: Place) -> S:
+    """A section from a tree, which `key.sub=value` words change first. Raises `ConfigError` that names key and fix."""
+    for word in words:
+        override(tree, word)
+    try:
+        return section.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(complain(error, with_words(place, words), section)) from None
+
+
+def with_words(place: Place, words: Sequence[str]) -> Place:
+    """The place that also knows which keys the words change."""
+    return replace(place, words={word.partition("=")[0]: word for word in words})
 
 
 def dump_experiment(experiment: Experiment) -> str:

@@ -9,16 +9,15 @@ components: 4
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field
 
-from outgrow.config.complaints import Place, complain
+from outgrow.config.complaints import Place
 from outgrow.config.experiment import Name
-from outgrow.config.read import load_tree, override
+from outgrow.config.read import load_tree, read_section, with_words
 from outgrow.config.section import Section
 from outgrow.errors import ConfigError
 
@@ -90,14 +89,8 @@ def read_simulation(path: str | Path, words: Sequence[str] = ()) -> Simulation:
     tree, place = load_tree(Path(path))
     if "simulation" not in tree:
         raise ConfigError(f"{place.name}: is no simulation, for it has no key `simulation`; try `outgrow run`")
-    place = replace(place, words={word.partition("=")[0]: word for word in words})
-    for word in words:
-        override(tree, word)
-    try:
-        settings = Simulation.model_validate(tree)
-    except ValidationError as error:
-        raise ConfigError(complain(error, place, Simulation)) from None
-    _check(settings, place)
+    settings = read_section(Simulation, tree, words, place)
+    _check(settings, with_words(place, words))
     return settings
 
 
