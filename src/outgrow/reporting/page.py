@@ -96,10 +96,14 @@ def _template() -> jinja2.Template:
 def template(name: str, **filters: Callable[..., str | int]) -> jinja2.Template:
     """One of this folder's templates; everything that goes in is escaped."""
     environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FunctionLoader(resource),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
     environment.filters.update(number=show_number, **filters)
-    return environment.from_string(resource(name))
+    return environment.get_template(name)
 
 
 def resource(name: str) -> str:
