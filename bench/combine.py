@@ -1,14 +1,16 @@
-"""Label models on drawn votes, beside crowd-kit where it is installed: time, accuracy, likelihood, memory.
+"""Label models on drawn votes, beside crowd-kit and snorkel where installed: time, accuracy, likelihood, memory.
 
 python bench/combine.py                               10k x 5, 100k x 10 and 1M x 10 votes, 2 and 10 classes
 python bench/combine.py --items 10000 --classes 2     one size
-python bench/combine.py --peer-votes 60000            let crowd-kit's GLAD and MACE have so many votes at most
+python bench/combine.py --slow-votes 60000            let crowd-kit's GLAD and MACE have so many votes at most
 
 Sources are right with probabilities between 0.55 and 0.85 and wrong in all ways alike. Time: processor seconds of one
-thread from the compact votes (`Votes`, whose making is the first line) to posteriors, the better of two runs;
-crowd-kit's from its own table of votes. `nats` is ln P(votes) per vote, for crowd-kit's Dawid–Skene by the same
-function. Memory: the highest sum of live arrays beyond the votes, in MB and as a share of the dense table of float64
-that a `WeakLabels` of the same votes would be. A ratio is crowd-kit's seconds by ours.
+thread from the compact votes (`Votes`, whose making is the first line) to posteriors, the better of two runs; the
+peers' once, from their own table of votes or matrix, which is made before. Below each of our models stand its peers:
+the same model; for the triplets snorkel's label model, which answers the same question from second moments too, and
+the triplets by their definition, pair by pair and triplet by triplet. `nats` is ln P(votes) per vote, crowd-kit's
+Dawid–Skene by the same function. Memory: the highest sum of live arrays beyond the votes, in MB and as a share of the
+dense table of float64 that a `WeakLabels` of the same votes would be. `times` is a peer's seconds by ours.
 """
 
 import argparse
@@ -32,31 +34,28 @@ from outgrow.combiners.votes import Votes
 
 SIZES = ((10_000, 5), (100_000, 10), (1_000_000, 10))
 MEGABYTE = 2**20
-SLOW_PEERS = ("GLAD", "MACE")
 
-MODELS: dict[str, tuple[Callable[[Votes], Fit | None], str | None]] = {
-    "triplets": (fit_triplets, None),
-    "one_coin": (fit_one_coin, "OneCoinDawidSkene"),
-    "dawid_skene": (fit_dawid_skene, "DawidSkene"),
-    "glad": (fit_glad, "GLAD"),
-    "mace": (fit_mace, "MACE"),
-    "bayesian_dawid_skene": (lambda votes: fit_bayesian_dawid_skene(votes, draws=0), None),
-}
+
+class Draw(NamedTuple):
+    codes: np.ndarray
+    """[item, source], class said."""
+    gold: np.ndarray
+    n_classes: int
 
 
 class Line(NamedTuple):
     name: str
     seconds: float
-    accuracy: float
-    nats: float
-    peak: float
-    peer: "Peer | None"
+    accuracy: float = np.nan
+    nats: float = np.nan
+    peak: float = np.nan
+    times: float = np.nan
 
 
 class Peer(NamedTuple):
-    seconds: float
-    accuracy: float
-    nats: float
+    package: str
+    ask: Callable[[Draw], Line]
+    slow: bool = False
 
 
 def main() -> None:
@@ -64,17 +63,14 @@ def main() -> None:
     parser.add_argument("--items", type=int, help="only this size")
     parser.add_argument("--classes", type=int, nargs="*", default=[2, 10])
     parser.add_argument("--models", nargs="*", default=list(MODELS))
-    parser.add_argument("--peer-votes", type=int, default=50_000, help="largest size for crowd-kit's GLAD and MACE")
-    parser.add_argument("--peer-votes-fast", type=int, default=1_000_000, help="and for its Dawid–Skene")
+    parser.add_argument("--slow-votes", type=int, default=50_000, help="most votes for crowd-kit's GLAD and MACE")
+    parser.add_argument("--peer-votes", type=int, default=1_000_000, help="and for all other peers")
     options = parser.parse_args()
-    if importlib.util.find_spec("crowdkit") is None:
-        print("crowd-kit is not installed: no peer's figures")
-        options.peer_votes = options.peer_votes_fast = 0
-    print(
-        f"{'items':>9} {'src':>3} {'cls':>3}  {'model':<21}{'s':>8}{'acc':>7}{'nats':>8}{'MB':>7}{'of table':>9}",
-        end="",
-    )
-    print(f"  {'crowd-kit s':>11}{'acc':>7}{'nats':>8}{'ratio':>7}")
+    for package in ("crowdkit", "snorkel"):
+        if importlib.util.find_spec(package) is None:
+            print(f"{package} is not installed: no figures of it")
+    columns = f"{'s':>9}{'acc':>7}{'nats':>8}{'MB':>7}{'of table':>9}{'times':>7}"
+    print(f"{'items':>9} {'src':>3} {'cls':>3}  {'model':<28}{columns}")
     for items, sources in [size for size in SIZES if options.items in (None, size[0])]:
         for classes in options.classes:
             for line in measure(items, sources, classes, options):
@@ -82,60 +78,109 @@ def main() -> None:
 
 
 def measure(items: int, sources: int, classes: int, options: argparse.Namespace) -> Iterator[Line]:
-    """The making of `Votes`, then one line per model."""
-    codes, gold = drawn(items, sources, classes)
-    names = tuple(f"s{number}" for number in range(sources))
-    seconds, votes = timed(lambda: Votes.gather(names, classes, codes))
-    peak = peak_memory(lambda: Votes.gather(names, classes, codes))
-    yield Line(f"votes: {len(votes.heard)} rows", seconds, np.nan, np.nan, peak, None)
+    """The making of `Votes`, then a line per model and one per peer of it."""
+    draw = drawn(items, sources, classes)
+    seconds, votes = timed(lambda: votes_of(draw))
+    yield Line(f"votes: {len(votes.heard)} rows", seconds, peak=peak_memory(lambda: votes_of(draw)))
     for name in options.models:
-        fit, peer_name = MODELS[name]
+        fit, peers = MODELS[name]
         seconds, found = timed(lambda fit=fit: fit(votes))
         peak = peak_memory(lambda fit=fit: fit(votes))
-        limit = options.peer_votes if peer_name in SLOW_PEERS else options.peer_votes_fast
-        peer = ask_peer(peer_name, codes, gold, classes) if peer_name and codes.size <= limit else None
-        yield Line(name, seconds, right(found.posterior, gold), found.log_likelihood / codes.size, peak, peer)
+        yield Line(name, seconds, right(found.posterior, draw), found.log_likelihood / draw.codes.size, peak)
+        for peer in peers:
+            limit = options.slow_votes if peer.slow else options.peer_votes
+            if draw.codes.size <= limit and importlib.util.find_spec(peer.package) is not None:
+                asked = peer.ask(draw)
+                yield asked._replace(times=asked.seconds / seconds)
 
 
-def drawn(items: int, sources: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
+def drawn(items: int, sources: int, classes: int) -> Draw:
     rng = np.random.default_rng(items + classes)
     gold, accuracy = rng.integers(classes, size=items), rng.uniform(0.55, 0.85, sources)
     wrong = (gold[:, None] + rng.integers(1, classes, (items, sources))) % classes
-    return np.where(rng.random((items, sources)) < accuracy, gold[:, None], wrong).astype(np.int8), gold
+    codes = np.where(rng.random((items, sources)) < accuracy, gold[:, None], wrong).astype(np.int8)
+    return Draw(codes, gold, classes)
 
 
-def ask_peer(name: str, codes: np.ndarray, gold: np.ndarray, classes: int) -> Peer:
+def votes_of(draw: Draw) -> Votes:
+    return Votes.gather(tuple(f"s{number}" for number in range(draw.codes.shape[1])), draw.n_classes, draw.codes)
+
+
+def by_crowdkit(name: str) -> Callable[[Draw], Line]:
     """crowd-kit's model of that name with its own defaults."""
-    import crowdkit.aggregation as peers
 
-    item, source = np.nonzero(codes >= 0)
-    table = pd.DataFrame({"task": item, "worker": source, "label": codes[item, source].astype(int)})
-    start = time.process_time()
-    model = getattr(peers, name)().fit(table)
-    seconds = time.process_time() - start
-    posterior = model.probas_.reindex(index=range(len(codes)), columns=range(classes)).to_numpy()
-    nats = likelihood(model, codes, classes) if name == "DawidSkene" else np.nan
-    return Peer(seconds, right(posterior, gold), nats)
+    def ask(draw: Draw) -> Line:
+        import crowdkit.aggregation as peers
+
+        item, source = np.nonzero(draw.codes >= 0)
+        table = pd.DataFrame({"task": item, "worker": source, "label": draw.codes[item, source].astype(int)})
+        seconds, model = timed(lambda: getattr(peers, name)().fit(table), runs=1)
+        posterior = model.probas_.reindex(index=range(len(draw.codes)), columns=range(draw.n_classes)).to_numpy()
+        nats = likelihood(model, draw) if name == "DawidSkene" else np.nan
+        return Line(f"  crowd-kit {name}", seconds, right(posterior, draw), nats)
+
+    return ask
 
 
-def likelihood(model: Any, codes: np.ndarray, classes: int) -> float:
+def likelihood(model: Any, draw: Draw) -> float:
     """ln P(votes) per vote under crowd-kit's matrices and balance."""
-    sources = codes.shape[1]
+    sources, classes = draw.codes.shape[1], draw.n_classes
     every = pd.MultiIndex.from_product([range(sources), range(classes)])
     errors = model.errors_.reindex(index=every, columns=range(classes)).fillna(0).to_numpy()
     matrices = errors.reshape(sources, classes, classes).transpose(0, 2, 1)
-    votes = Votes.gather(tuple(f"s{number}" for number in range(sources)), classes, codes)
     balance = model.priors_.reindex(range(classes)).to_numpy()
-    return read(votes, naive_bayes(matrices), np.log(balance))[1] / codes.size
+    return read(votes_of(draw), naive_bayes(matrices), np.log(balance))[1] / draw.codes.size
 
 
-def right(posterior: np.ndarray, gold: np.ndarray) -> float:
-    return float((posterior.argmax(axis=1) == gold).mean())
+def by_snorkel(draw: Draw) -> Line:
+    """snorkel's label model with its own defaults (100 steps of gradient descent on the votes' second moments)."""
+    from snorkel.labeling.model import LabelModel
+
+    def work() -> np.ndarray:
+        model = LabelModel(cardinality=draw.n_classes, verbose=False)
+        model.fit(draw.codes.astype(int), seed=0, progress_bar=False)
+        return np.asarray(model.predict_proba(draw.codes.astype(int)))
+
+    seconds, posterior = timed(work, runs=1)
+    return Line("  snorkel LabelModel", seconds, right(posterior, draw))
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+def by_definition(draw: Draw) -> Line:
+    """The squares of the skills as sums over pairs and triplets of sources, one after another; posteriors as ours."""
+
+    def work() -> np.ndarray:
+        agree = pairwise(draw)
+        squared = [of_triplets(agree, source) for source in range(len(agree))]
+        accuracy = (1 + (draw.n_classes - 1) * np.sqrt(squared)) / draw.n_classes
+        odds = np.log(accuracy * (draw.n_classes - 1) / (1 - accuracy))
+        return np.stack([(draw.codes == chosen) @ odds for chosen in range(draw.n_classes)], axis=1)
+
+    seconds, posterior = timed(work, runs=1)
+    return Line("  triplets by definition", seconds, right(posterior, draw))
+
+
+def pairwise(draw: Draw) -> np.ndarray:
+    """(K P(two sources agree) − 1) / (K − 1), a pair at a time."""
+    sources = range(draw.codes.shape[1])
+    agree = [[float((draw.codes[:, one] == draw.codes[:, two]).mean()) for one in sources] for two in sources]
+    return (draw.n_classes * np.asarray(agree) - 1) / (draw.n_classes - 1)
+
+
+def of_triplets(products: np.ndarray, one: int) -> float:
+    """Σ M_st M_tu M_us / Σ M_tu² over the pairs (t, u) of the other sources."""
+    others = [source for source in range(len(products)) if source != one]
+    pairs = [(two, three) for two in others for three in others if two != three]
+    above = sum(products[one, two] * products[two, three] * products[three, one] for two, three in pairs)
+    return float(above / sum(products[two, three] ** 2 for two, three in pairs))
+
+
+def right(posterior: np.ndarray, draw: Draw) -> float:
+    return float((posterior.argmax(axis=1) == draw.gold).mean())
+
+
+def timed(work: Callable[[], Any], runs: int = 2) -> tuple[float, Any]:
     seconds = []
-    for _ in range(2):
+    for _ in range(runs):
         start = time.process_time()
         result = work()
         seconds.append(time.process_time() - start)
@@ -154,14 +199,20 @@ def peak_memory(work: Callable[[], object]) -> float:
 def show(items: int, sources: int, classes: int, line: Line) -> None:
     table = items * sources * classes * 8
     numbers = (
-        f"{line.seconds:8.3f}{line.accuracy:7.3f}{line.nats:8.3f}{line.peak / MEGABYTE:7.0f}{line.peak / table:9.2f}"
+        f"{line.seconds:9.3f}{line.accuracy:7.3f}{line.nats:8.3f}{line.peak / MEGABYTE:7.0f}{line.peak / table:9.2f}"
+        f"{line.times:7.1f}"
     )
-    print(f"{items:>9} {sources:>3} {classes:>3}  {line.name:<21}{numbers}", end="")
-    if line.peer is not None:
-        ratio = line.peer.seconds / line.seconds
-        print(f"  {line.peer.seconds:11.2f}{line.peer.accuracy:7.3f}{line.peer.nats:8.3f}{ratio:7.0f}", end="")
-    print(flush=True)
+    print(f"{items:>9} {sources:>3} {classes:>3}  {line.name:<28}{numbers.replace('nan', '  -')}", flush=True)
 
+
+MODELS: dict[str, tuple[Callable[[Votes], Fit | None], tuple[Peer, ...]]] = {
+    "triplets": (fit_triplets, (Peer("outgrow", by_definition), Peer("snorkel", by_snorkel))),
+    "one_coin": (fit_one_coin, (Peer("crowdkit", by_crowdkit("OneCoinDawidSkene")),)),
+    "dawid_skene": (fit_dawid_skene, (Peer("crowdkit", by_crowdkit("DawidSkene")),)),
+    "glad": (fit_glad, (Peer("crowdkit", by_crowdkit("GLAD"), slow=True),)),
+    "mace": (fit_mace, (Peer("crowdkit", by_crowdkit("MACE"), slow=True),)),
+    "bayesian_dawid_skene": (lambda votes: fit_bayesian_dawid_skene(votes, draws=0), ()),
+}
 
 if __name__ == "__main__":
     main()

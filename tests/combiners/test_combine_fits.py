@@ -78,6 +78,21 @@ def test_the_majority_is_as_sure_as_equal_sources_are_right(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_the_common_skill_is_the_share_of_pairs_of_votes_that_agree(seed):
+    codes, _ = drawn(seed, items=60, coverage=0.6)
+    agree = [
+        float(row[one] == row[two])
+        for row in codes
+        for one in range(len(row))
+        for two in range(one)
+        if row[one] >= 0 and row[two] >= 0
+    ]
+    squared = (3 * np.mean(agree) - 1) / 2
+    found = common_skill(Votes.of(textbook.hard_labels(codes, 3)))
+    np.testing.assert_allclose(found, np.clip(np.sqrt(max(squared, 0)), 0.05, 0.98), atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_weighted_vote_squid_and_pool_as_published(seed):
     codes, gold = drawn(seed, sources=4)
     labels = textbook.hard_labels(codes, 3)

@@ -5,7 +5,7 @@ which take the posterior of the truth as it is. That is too narrow where sources
 is itself in doubt; `bayesian_dawid_skene` has intervals that allow for it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,16 +51,32 @@ def fit_of(votes: Votes, climb: Climb[Any]) -> Fit:
     confusion = given_a_vote(climb.model.confusion)
     accuracy = accuracy_of(confusion, climb.balance)
     posterior, log_likelihood = read(votes, naive_bayes(climb.model.confusion), np.log(climb.balance))
+    found = fit_without_climb(
+        votes, posterior, log_likelihood, balance=climb.balance, confusion=confusion, accuracy=accuracy
+    )
+    return replace(found, objective=climb.objective, converged=climb.converged)
+
+
+def fit_without_climb(
+    votes: Votes,
+    posterior: Float[np.ndarray, "row class"],
+    log_likelihood: float,
+    *,
+    balance: Float[np.ndarray, "class"],
+    confusion: Confusion,
+    accuracy: Float[np.ndarray, "source"],
+) -> Fit:
+    """What a closed form says of every item and source."""
     return Fit(
         sources=votes.sources,
         posterior=by_item(votes, posterior),
-        balance=climb.balance,
+        balance=balance,
         confusion=confusion,
         accuracy=accuracy,
         interval=counted_interval(accuracy, votes.n_votes),
         log_likelihood=log_likelihood,
-        objective=climb.objective,
-        converged=climb.converged,
+        objective=(log_likelihood,),
+        converged=True,
     )
 
 

@@ -22,7 +22,7 @@ CHOSEN_BEFORE = ("type", "writers", "scorers", "beams")
 def make_text_targets(job: Job, *, combine: dict[str, Any]) -> None:
     """Combine the `labels` of half B by the combiner named in `combine["type"]`; scorers are inputs `scores.NAME`."""
     options = {key: value for key, value in combine.items() if key not in CHOSEN_BEFORE}
-    labels = read_texts(job.inputs["labels"])
+    labels = load_texts(job.inputs["labels"])
     targets = TEXT_COMBINERS[combine["type"]](labels, scores_of(job), **options)
     if not len(targets):
         why = " ".join(targets.origin)
@@ -54,7 +54,7 @@ def make_pairs(
     Inputs `candidates` (the student's texts), `reference` (its own scores of them), `scores.NAME` per supervisor;
     writes `pairs.parquet`.
     """
-    candidates, reference = read_texts(job.inputs["candidates"]), read_texts(job.inputs["reference"])
+    candidates, reference = load_texts(job.inputs["candidates"]), load_texts(job.inputs["reference"])
     pairs = prefer(candidates, scores_of(job), reference, epsilon=epsilon, weights=weights, logprobs=logprobs)
     if not len(pairs):
         raise DataError(
@@ -67,11 +67,11 @@ def make_pairs(
 def scores_of(job: Job) -> dict[str, WeakTexts]:
     """By scorer, the tables among the step's inputs."""
     return {
-        key.removeprefix("scores."): read_texts(path) for key, path in job.inputs.items() if key.startswith("scores.")
+        key.removeprefix("scores."): load_texts(path) for key, path in job.inputs.items() if key.startswith("scores.")
     }
 
 
-def read_texts(folder: Path) -> WeakTexts:
+def load_texts(folder: Path) -> WeakTexts:
     """A step's `strong.parquet`. Raises `DataError` for a log-probability that is not finite."""
     path = folder / "strong.parquet"
     table = WeakTexts.load(path)

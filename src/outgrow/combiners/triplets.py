@@ -23,8 +23,8 @@ from jaxtyping import Float
 
 from outgrow.combiners.agreement import Pairs, agreement
 from outgrow.combiners.dawid_skene import one_coin_confusion
-from outgrow.combiners.expectation import LEAST, by_item, naive_bayes, read
-from outgrow.combiners.fit import Fit, counted_interval, targets_of
+from outgrow.combiners.expectation import LEAST, naive_bayes, read
+from outgrow.combiners.fit import Fit, fit_without_climb, targets_of
 from outgrow.combiners.vote import vote_instead
 from outgrow.combiners.votes import Votes
 from outgrow.labels import Anchors, Targets, WeakLabels
@@ -54,17 +54,7 @@ def fit_triplets(votes: Votes, *, balanced: bool = False) -> Fit | None:
     balance = np.full(votes.n_classes, 1 / votes.n_classes) if balanced else _balance(votes, skill)
     confusion = one_coin_confusion(accuracy, votes.n_classes)
     posterior, log_likelihood = read(votes, naive_bayes(confusion), np.log(balance))
-    return Fit(
-        sources=votes.sources,
-        posterior=by_item(votes, posterior),
-        balance=balance,
-        confusion=confusion,
-        accuracy=accuracy,
-        interval=counted_interval(accuracy, votes.n_votes),
-        log_likelihood=log_likelihood,
-        objective=(log_likelihood,),
-        converged=True,
-    )
+    return fit_without_climb(votes, posterior, log_likelihood, balance=balance, confusion=confusion, accuracy=accuracy)
 
 
 def skills(votes: Votes) -> Float[np.ndarray, "source"] | None:

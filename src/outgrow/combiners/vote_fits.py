@@ -10,7 +10,7 @@ the accuracies come out too high; where gold is known it takes q's place.
 
 `vote` decides as the majority does. Its probabilities are those of sources that are all equally good and err
 independently: q[k] ∝ w^(votes for k), the class shared where votes tie. How good they are together is read off how
-often two of them agree (`agreement`), b² = (K P(agree) − 1)/(K − 1). The combiner of that name for studies
+often two of them agree, b² = (K P(agree) − 1)/(K − 1). The combiner of that name for studies
 (`vote.py`) has the winner take all instead.
 
 No other model here knows gold only: `weighted_vote` learns every source's accuracy from it, `log_pool` a temperature.
@@ -20,9 +20,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import log_expit
 
-from outgrow.combiners.agreement import agreement
-from outgrow.combiners.expectation import Confusion, Judge, believe, by_item, naive_bayes, read, scores_by
-from outgrow.combiners.fit import Fit, counted_interval
+from outgrow.combiners.expectation import Confusion, Judge, believe, naive_bayes, read, scores_by
+from outgrow.combiners.fit import Fit, fit_without_climb
 from outgrow.combiners.flying_squid import LEAST_SOURCES, game_log_odds, triplet_accuracies
 from outgrow.combiners.log_pool import FLOOR, temperatures
 from outgrow.combiners.votes import HardVotes, Votes
@@ -115,17 +114,7 @@ def fit_of_posterior(
     posterior[~told] = balance
     confusion, accuracy = counted_confusion(votes, posterior), accuracy_of_votes(votes, posterior)
     _, log_likelihood = read(votes, _within_classes(votes, confusion), np.log(balance))
-    return Fit(
-        sources=votes.sources,
-        posterior=by_item(votes, posterior),
-        balance=balance,
-        confusion=confusion,
-        accuracy=accuracy,
-        interval=counted_interval(accuracy, votes.n_votes),
-        log_likelihood=log_likelihood,
-        objective=(log_likelihood,),
-        converged=True,
-    )
+    return fit_without_climb(votes, posterior, log_likelihood, balance=balance, confusion=confusion, accuracy=accuracy)
 
 
 def counted_confusion(votes: Votes, posterior: Float[np.ndarray, "row class"]) -> Confusion:
@@ -151,12 +140,16 @@ def counts_by(votes: Votes, weighed: Float[np.ndarray, "row class"]) -> Confusio
 
 
 def common_skill(votes: Votes) -> float:
-    """b of sources that are all alike, 0 = chance, 1 = always right: how often two of them agree tells."""
-    found = agreement(votes)
-    meetings = np.where(np.eye(len(found.n), dtype=bool), 0, found.n)
-    if not meetings.any():
+    """b of sources that are all alike, 0 = chance, 1 = always right: how often two hard votes on an item agree tells.
+
+    Of n votes on an item, n_k of them for class k, Σ n_k (n_k − 1) of n (n − 1) pairs agree: linear in the sources.
+    """
+    for_class = _added(votes, np.ones(len(votes.sources)))
+    n = for_class.sum(axis=1)
+    pairs = float(votes.weight @ (n * (n - 1)))
+    if not pairs:
         return UNKNOWN_SKILL
-    agree = float((meetings * found.together).sum() / meetings.sum())
+    agree = float(votes.weight @ (for_class * (for_class - 1)).sum(axis=1)) / pairs
     squared = (votes.n_classes * agree - 1) / (votes.n_classes - 1)
     return float(np.clip(np.sqrt(max(squared, 0.0)), LEAST_SKILL, LARGEST_SKILL))
 
@@ -186,8 +179,12 @@ def _most(votes: Votes) -> HardVotes:
 
 def _tally(votes: Votes, accuracy: Float[np.ndarray, "source"]) -> Float[np.ndarray, "row class"]:
     """Σ over the sources that said k of their log-odds."""
-    log_odds = np.log(accuracy * (votes.n_classes - 1) / (1 - accuracy))
-    judge = scores_by(np.asarray(log_odds[:, None, None] * np.eye(votes.n_classes)))
+    return _added(votes, np.log(accuracy * (votes.n_classes - 1) / (1 - accuracy)))
+
+
+def _added(votes: Votes, each: Float[np.ndarray, "source"]) -> Float[np.ndarray, "row class"]:
+    """Σ of a number per source over the sources that said k."""
+    judge = scores_by(np.asarray(each[:, None, None] * np.eye(votes.n_classes)))
     scores = np.empty((len(votes.heard), votes.n_classes))
     for block in votes.blocks():
         scores[block.rows] = judge(block)

@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool
 
-from outgrow.combiners.make_texts import read_texts
+from outgrow.combiners.make_texts import load_texts
 from outgrow.data.task import Task
 from outgrow.errors import ConfigError
 from outgrow.graph.step import Job, Json
@@ -91,9 +91,9 @@ def _text_scores(
         case "reward_model":
             return _rewards(job, targets, select)
         case "agreement":
-            return text_agreement(task, targets, read_texts(job.inputs["strong"])), ()
+            return text_agreement(task, targets, load_texts(job.inputs["strong"])), ()
         case "confidence":
-            read = read_texts(job.inputs["scores"]) if select["by"] == "student" else None
+            read = load_texts(job.inputs["scores"]) if select["by"] == "student" else None
             return text_confidence(targets, read), ()
         case "oracle":
             return text_oracle(task, targets), ()

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import expit
 
-from outgrow.combiners.make_texts import read_texts
+from outgrow.combiners.make_texts import load_texts
 from outgrow.data.task import Split, Task
 from outgrow.graph.step import Job, Json
 from outgrow.labels import INSTEAD, Targets, WeakLabels
@@ -75,7 +75,7 @@ def heard(job: Job) -> tuple[Task, TextTargets, WeakTexts]:
     """The task, the targets and the strong model's answers; votes as what they say (`select/spoken.py`)."""
     task, path = Task.load(job.inputs["pool"]), job.inputs["targets"] / "targets.parquet"
     if task.kind == "generate":
-        return task, TextTargets.load(path), read_texts(job.inputs["strong"])
+        return task, TextTargets.load(path), load_texts(job.inputs["strong"])
     votes = WeakLabels.load(job.inputs["strong"] / "strong.parquet")
     return spoken_task(task), spoken_targets(task, Targets.load(path)), spoken_labels(task, votes)
 
