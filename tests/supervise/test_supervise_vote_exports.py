@@ -174,6 +174,8 @@ def test_collections_of_labelling_functions(tmp_path, seed):
         table = read_votes(written(tmp_path, value), classes=["HAM", "SPAM"])
         np.testing.assert_array_equal(table.heard(), votes)
         np.testing.assert_array_equal(table.gold, gold)
+        assert "`label` was read as gold" in table.notes[0]
+        assert (read_votes(written(tmp_path, value), columns=VoteColumns(ignore=("label",))).gold == -1).all()
     rows[3]["weak_labels"].append(1)
     with pytest.raises(DataError, match=r"item `3`: `weak_labels` must be 5 class numbers"):
         read_votes(written(tmp_path, rows))

@@ -75,7 +75,7 @@ def _of_json(path: Path, suffix: str, raw: bytes, columns: VoteColumns) -> Ballo
             _of_rows(path, read_table(path).rows, columns) if exported else _of_sheet(lines_sheet(path, raw), columns)
         )
     if is_weak_labels(value):
-        return ballots_of_weak_labels(str(path), value)
+        return ballots_of_weak_labels(str(path), value, columns)
     if isinstance(value, dict):
         value = [value]
     if not isinstance(value, list):
@@ -92,7 +92,7 @@ def _of_rows(origin: Path | str, rows: list[Any], columns: VoteColumns) -> Ballo
     if is_label_studio(rows):
         return ballots_of_tasks(str(origin), rows, columns)
     if is_weak_labels(rows):
-        return ballots_of_weak_labels(str(origin), rows)
+        return ballots_of_weak_labels(str(origin), rows, columns)
     sheet = rows_sheet(str(origin), rows)
     return ballots_of_records(str(origin), rows, columns) if is_argilla(sheet.columns) else _plain(sheet, columns)
 

@@ -2,14 +2,15 @@
 
     {"0": {"data": {"text": …}, "label": 1, "weak_labels": [-1, 0, -1]}, …}      or a list of such objects
 
-`weak_labels` has a class number per labelling function, -1 for none; `label`, where it is there, is gold. The
-functions have no names in these files: they are numbered from 0.
+`weak_labels` has a class number per labelling function, -1 for none; `label`, where it is there, is gold, unless
+`columns.ignore` names it. The functions have no names in these files: they are numbered from 0.
 """
 
 from typing import Any
 
 import numpy as np
 
+from outgrow.config.votes import VoteColumns
 from outgrow.errors import DataError
 from outgrow.supervise.files.ballots import Ballots, ballots_of_matrix
 from outgrow.supervise.files.coded import coded
@@ -28,7 +29,7 @@ def is_weak_labels(value: Any) -> bool:
     )
 
 
-def ballots_of_weak_labels(origin: str, value: dict[str, Any] | list[Any]) -> Ballots:
+def ballots_of_weak_labels(origin: str, value: dict[str, Any] | list[Any], columns: VoteColumns) -> Ballots:
     """The votes of a collection. Raises `DataError` for rows of different lengths or entries that are no numbers."""
     entries = value.items() if isinstance(value, dict) else enumerate(value)
     rows = [(str(row.get("id", name)), row) for name, row in entries]
@@ -38,7 +39,9 @@ def ballots_of_weak_labels(origin: str, value: dict[str, Any] | list[Any]) -> Ba
             raise DataError(
                 f"{origin}, item `{name}`: `{KEY}` must be {width} class numbers, found {str(row[KEY])[:60]}"
             )
-    gold = coded(column_of([_known(row.get("label")) for _, row in rows]), f"{origin}, `label`")
+    key = columns.gold or "label"
+    known = [None if key in columns.ignore or row.get(key) == -1 else row.get(key) for _, row in rows]
+    gold = coded(column_of(known), f"{origin}, `{key}`")
     item = coded(column_of([name for name, _ in rows]), f"{origin}, the items")
     return ballots_of_matrix(
         np.asarray([row[KEY] for _, row in rows]),
@@ -47,9 +50,6 @@ def ballots_of_weak_labels(origin: str, value: dict[str, Any] | list[Any]) -> Ba
         None,
         gold if gold.names else None,
         lambda row: f"{origin}, item `{rows[row][0]}`",
-        f"{origin} was read as votes of {width} labelling functions, numbered from 0.",
+        f"{origin} was read as votes of {width} labelling functions, numbered from 0"
+        + (f"; its `{key}` was read as gold." if gold.names else "."),
     )
-
-
-def _known(label: Any) -> Any:
-    return None if label == -1 else label
