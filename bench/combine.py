@@ -1,7 +1,7 @@
 """Label models on drawn votes, beside crowd-kit and snorkel where installed: time, accuracy, likelihood, memory.
 
-python bench/combine.py                               10k x 5, 100k x 10 and 1M x 10 votes, 2 and 10 classes
-python bench/combine.py --items 10000 --classes 2     one size
+python bench/combine.py                               10k x 5, 100k x 10, 1M x 10, 10k x 100; 2 and 10 classes
+python bench/combine.py --items 10000 --sources 5     one size
 python bench/combine.py --slow-votes 60000            let crowd-kit's GLAD and MACE have so many votes at most
 
 Sources are right with probabilities between 0.55 and 0.85 and wrong in all ways alike. Time: processor seconds of one
@@ -32,7 +32,7 @@ from outgrow.combiners.mace import fit_mace
 from outgrow.combiners.triplets import fit_triplets
 from outgrow.combiners.votes import Votes
 
-SIZES = ((10_000, 5), (100_000, 10), (1_000_000, 10))
+SIZES = ((10_000, 5), (100_000, 10), (1_000_000, 10), (10_000, 100))
 MEGABYTE = 2**20
 
 
@@ -60,7 +60,8 @@ class Peer(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--items", type=int, help="only this size")
+    parser.add_argument("--items", type=int, help="only sizes of so many items")
+    parser.add_argument("--sources", type=int, help="only sizes of so many sources")
     parser.add_argument("--classes", type=int, nargs="*", default=[2, 10])
     parser.add_argument("--models", nargs="*", default=list(MODELS))
     parser.add_argument("--slow-votes", type=int, default=50_000, help="most votes for crowd-kit's GLAD and MACE")
@@ -71,7 +72,8 @@ def main() -> None:
             print(f"{package} is not installed: no figures of it")
     columns = f"{'s':>9}{'acc':>7}{'nats':>8}{'MB':>7}{'of table':>9}{'times':>7}"
     print(f"{'items':>9} {'src':>3} {'cls':>3}  {'model':<28}{columns}")
-    for items, sources in [size for size in SIZES if options.items in (None, size[0])]:
+    asked = [size for size in SIZES if options.items in (None, size[0]) and options.sources in (None, size[1])]
+    for items, sources in asked:
         for classes in options.classes:
             for line in measure(items, sources, classes, options):
                 show(items, sources, classes, line)

@@ -149,3 +149,13 @@ def test_a_plan_finds_a_column_that_is_not_there(tmp_path: Path) -> None:
     done = outgrow(tmp_path, "plan", str(own_data(tmp_path, GOOD, label="lable")))
     assert done.returncode == 2
     assert "there is no column `lable` (task.columns.label); did you mean `label`?" in done.stderr
+
+
+@pytest.mark.parametrize(("end", "enough"), [("", False), ("more,yes\n", True)])
+def test_a_plan_finds_that_a_file_is_too_short(end: str, enough: bool, tmp_path: Path) -> None:
+    """Six items are asked for."""
+    lines = GOOD.decode().splitlines(keepends=True)[:6]
+    done = outgrow(tmp_path, "plan", str(own_data(tmp_path, "".join([*lines, end]).encode())))
+    assert (done.returncode == 0) == enough
+    told = "own.csv has 5 rows at most, and task.sizes asks for weak 2 + strong 2 + test 2 = 6: lower task.sizes"
+    assert (told in done.stderr) != enough

@@ -15,6 +15,7 @@ from outgrow.config.experiment import Experiment
 from outgrow.config.model import ModelSection
 from outgrow.config.read import read_experiment
 from outgrow.config.suite import read_studies
+from outgrow.data.enough import require_rows
 from outgrow.errors import ConfigError, DataError, suggest
 from outgrow.graph.done import Damaged
 from outgrow.graph.plan import PlannedStep as PlanLine
@@ -177,6 +178,7 @@ def plan(source: Source, *words: str) -> Plan:
     lines: dict[str, PlannedStep] = {}
     for experiment in read_studies(source, words):
         study, store = build_study(experiment), Store(experiment.store)
+        require_rows(experiment.task)
         there = _is_there(store, study.pool, thorough=True)  # its items are going to be read
         scale = scale_of(experiment, store.path(study.pool) if there else None)
         for line in plan_steps(study.steps, store):

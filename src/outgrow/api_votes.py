@@ -23,6 +23,7 @@ from outgrow.deliver.combined import Combined, changed_options, combine_votes, c
 from outgrow.deliver.combined_texts import CombinedTexts, combine_texts
 from outgrow.deliver.command import command_of
 from outgrow.deliver.given import given_file
+from outgrow.deliver.places import refuse_unwritable
 from outgrow.deliver.taught import Files
 from outgrow.deliver.train import Student, train_from_votes
 from outgrow.errors import ConfigError
@@ -107,6 +108,8 @@ def combine(
     section = combiner(method)
     if isinstance(section, AnswerVote | SlotVote):
         raise ConfigError(f"`{section.type}` is for texts, and these are votes on classes; use `combine_answers`")
+    if state is not None:
+        refuse_unwritable("state", Path(state))
     votes = source if isinstance(source, VoteTable) else read_labels(source, **reading)
     found = combine_votes(votes, section, calibrate=calibrate)
     if state is not None:
@@ -138,7 +141,7 @@ def update(
     votes = read_labels(source, *words, classes=state.table.classes, **reading)
     found = go_on(state, votes, overwrite=overwrite, near=near)
     save_state(found.state, Path(path))
-    told = f"{found.n_new} votes were new, {found.n_again} were there already."
+    told = f"Votes that were new: {found.n_new}; that were there already: {found.n_again}."
     if near:
         told += f" Only their items were looked at again: probabilities of others are off by up to {found.stale:.0e}."
     table = replace(found.state.table, notes=(told, *votes.notes))
@@ -195,6 +198,5 @@ def train(
         test=None if test is None else given_file(test, place, "test"),
     )
     wanted = read_section(TrainSettings, tree, words, Place("train"))
-    return train_from_votes(
-        wanted, files, folder, store=place, command=command_of(files, folder, wanted), on_event=on_event
-    )
+    command = command_of(files, folder, wanted, place if place != STORE else None)
+    return train_from_votes(wanted, files, folder, store=place, command=command, on_event=on_event)

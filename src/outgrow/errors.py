@@ -7,11 +7,23 @@ and the fix, and is printed without a traceback. Anything else that escapes is a
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from outgrow.phrases import listed, shortened
+
+LONGEST_WORD = 200
+"""A longer one is nobody's slip of the pen."""
+MOST_KNOWN = 60
+
 
 class OutgrowError(Exception):
-    """A problem the user can mend; `exit_code` is what the command returns for it."""
+    """A problem the user can mend; `exit_code` is what the command returns for it.
+
+    What stands in backticks is shortened: a user's names may be of any length.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shortened(message))
 
 
 class ConfigError(OutgrowError):
@@ -35,7 +47,5 @@ def suggest(word: str, known: Iterable[str]) -> str:
     'did you mean `supervisors`?'
     """
     known = list(known)
-    near = get_close_matches(word, known, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean `{near[0]}`?"
-    return "known: " + ", ".join(f"`{name}`" for name in known)
+    near = get_close_matches(word, known, n=1, cutoff=0.6) if len(word) <= LONGEST_WORD else []
+    return f"did you mean `{near[0]}`?" if near else f"known: {listed(known, MOST_KNOWN)}"

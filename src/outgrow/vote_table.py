@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 
 from outgrow.errors import DataError
 from outgrow.labels import WeakLabels
+from outgrow.phrases import listed, many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +51,7 @@ class VoteTable:
         if not len(self.gold):
             object.__setattr__(self, "gold", np.full(len(self.items), UNKNOWN))
         if len(self.gold) != len(self.items):
-            raise DataError(f"votes: {len(self.items)} items and gold of {len(self.gold)}")
+            raise DataError(f"votes: {many(len(self.items), 'item')} and gold of {len(self.gold)}")
 
     @property
     def n_classes(self) -> int:
@@ -114,7 +115,7 @@ class VoteTable:
         """The votes of `sources`, in that order; the items stay."""
         missing = [name for name in sources if name not in self.sources]
         if missing:
-            raise DataError(f"no source named `{missing[0]}`; there are {', '.join(self.sources)}")
+            raise DataError(f"no source named `{missing[0]}`; there are {listed(self.sources)}")
         number = np.full(len(self.sources), UNKNOWN)
         number[[self.sources.index(name) for name in sources]] = np.arange(len(sources))
         kept = self._votes(number[self.source] >= 0)

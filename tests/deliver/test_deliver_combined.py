@@ -1,6 +1,8 @@
 """One label per item: what is written of it, checked against its definition; votes added later; the verbs."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,12 +11,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from click import Command, Context
+from typer.main import get_command
 
 import outgrow
 from fresh import SEEDS
+from outgrow.cli import app
+from outgrow.combiners.fits import FITS
 from outgrow.config.train import KeepItems, TrainSettings
 from outgrow.deliver.lesson import lesson_of
-from outgrow.errors import ConfigError, DataError
+from outgrow.deliver.places import refuse_unwritable
+from outgrow.errors import ConfigError, DataError, OutgrowError
 
 VOTES = Path(__file__).parents[2] / "examples" / "data" / "ticket_votes.csv"
 
@@ -152,6 +159,7 @@ def test_the_three_commands_of_the_readme(tmp_path: Path) -> None:
     ("words", "told"),
     [
         (["labels", "nothing.csv"], "nothing.csv"),
+        (["labels", str(VOTES.parent)], "is a folder; name the file in it"),
         (["labels", str(VOTES), "itm=ticket"], "item"),
         (["labels", str(VOTES), "--report", "trust.doc"], ".html"),
         (["combine", str(VOTES), "--method", "majority"], "majority"),
@@ -181,6 +189,59 @@ def test_what_is_read_is_never_overwritten(words: list[str], tmp_path: Path) -> 
     assert said.returncode == 2
     assert "write to another one" in said.stderr
     assert (tmp_path / "votes.csv").read_text() == VOTES.read_text()
+
+
+TICKETS = VOTES.with_name("tickets.csv")
+TRAIN = ["train", "--items", str(TICKETS), "--labels", "bad.csv", "--model", "bundled:smollm2-135m@1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["labels", "bad.csv", "--report", "file/trust.html"], "--report: file cannot be there, as"),
+        (["labels", "bad.csv", "--report", "trust.doc"], "--report: trust.doc is in no format"),
+        (["labels", "bad.csv", "--next", "file/a/b.csv"], "--next: file/a cannot be there"),
+        (["labels", "bad.csv", "--next", "folder.csv"], "--next: folder.csv is a folder"),
+        (["combine", "bad.csv", "-o", "file/labels.csv"], "--output: file cannot be there"),
+        (["combine", "bad.csv", "-o", "labels.xlsx"], "--output: labels.xlsx is in no format"),
+        (["combine", "bad.csv", "-o", f"{'n' * 300}.csv"], "cannot be written (File name too long)"),
+        (["combine", "bad.csv", "--state", "file/state"], "--state: file cannot be there"),
+        ([*TRAIN, "-o", "file/student"], "--output: file cannot be there"),
+        ([*TRAIN, "-o", "."], "name a folder for the student"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_told_before_any_work(
+    words: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "bad.csv").write_text("nothing that could be read, so that whoever reads it first is found out")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutgrowError) as caught:
+        get_command(app).main(words, standalone_mode=False)
+    assert told in str(caught.value)
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "folder.csv", "bad.csv"}
+
+
+def test_a_place_without_permission_is_told(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o500)
+    if os.access(tmp_path / "closed", os.W_OK):
+        pytest.skip("whoever runs this test may write everywhere")
+    with pytest.raises(DataError, match="may not be written to"):
+        refuse_unwritable("--output", tmp_path / "closed" / "new" / "labels.csv")
+
+
+def test_every_combiner_that_the_help_names_combines(tmp_path: Path) -> None:
+    told = get_command(app).get_command(None, "combine").get_help(Context(Command("combine"), terminal_width=200))
+    assert "answer_vote, slot_vote" in " ".join(told.split())
+    named = re.search(r"The combiner: ([^;]*);", " ".join(told.split()))
+    assert named is not None
+    names = named[1].split(", ")
+    assert {"auto", "keep_all", "single:SOURCE", *FITS} - {"dawid_skene_counted"} == set(names)
+    votes, gold = drawn(1), {"item": ["i0", "i1", "i2", "i3"], "gold": ["c0", "c1", "c2", "c0"]}
+    read = outgrow.read_labels(votes, gold=pd.DataFrame(gold))
+    for name in names:
+        assert len(outgrow.combine(read, name.replace("SOURCE", "s1")).to_pandas()) == len(read.items)
 
 
 @pytest.mark.parametrize("words", [["--state", "t"], ["--classes", "a,b"]])

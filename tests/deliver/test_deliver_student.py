@@ -89,15 +89,18 @@ def test_the_card_is_what_the_hub_reads(made: Any) -> None:
     for name in set(made.votes["worker"]):
         assert f"| {name} |" in body
     assert "built-in" not in body
-    assert str(made.folder) not in body.replace(str(made.folder), "", 3), "paths only where the command needs them"
+    assert "what the items' column `message` held in training" in body
+    assert 'text = "…"' in body
+    assert str(made.folder) not in body.replace(str(made.folder), "", 4), "paths only where the command needs them"
 
 
 def test_the_command_of_the_card_makes_the_same_student_from_what_is_finished(made: Any) -> None:
     words = shlex.split(made.student.card["command"])
     assert words[:2] == ["outgrow", "train"]
+    assert words[words.index("--store") + 1] == str(made.folder / "steps")
     before = {path.name for path in (made.folder / "steps").glob("*-*")}
     again = subprocess.run(
-        [sys.executable, "-m", *words, "--store", str(made.folder / "steps"), "--json"],
+        [sys.executable, "-m", *words, "--json"],
         capture_output=True,
         text=True,
         cwd=made.folder,

@@ -101,6 +101,20 @@ def test_the_folder_writes_by_itself_what_is_written_in_it(made: Any) -> None:
         assert found.strip() == written[name]
 
 
+def test_the_card_alone_says_how_to_ask(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lines of Python, with an item's column for …, give what the folder says of the item."""
+    monkeypatch.chdir(made.folder)
+    lines = (
+        (made.student.folder / "README.md").read_text().split("```python\n")[1].split("```")[0].strip().splitlines()
+    )
+    written = dict(made.student.predictions.to_pandas().itertuples(index=False))
+    row = made.sums.iloc[-1]
+    names: dict[str, Any] = {}
+    exec("\n".join(lines[:-1]).replace("…", row["question"]), names)
+    said = eval(lines[-1], names)[0]["generated_text"]
+    assert said.strip() == written[f"test-{row['name']}"]
+
+
 def test_items_without_an_answer_and_test_items_are_answered_and_no_others(made: Any) -> None:
     names = made.student.predictions.column("item").to_pylist()
     silent = [f"s{n}" for n in range(ITEMS - SILENT, ITEMS)]
@@ -127,6 +141,7 @@ def test_the_card_says_that_it_writes_and_how_good_it_is(made: Any) -> None:
     _, front, body = text.split("---\n", 2)
     assert yaml.safe_load(front)["pipeline_tag"] == "text-generation"
     assert TEMPLATE in body
+    assert "the words in braces are the items' columns" in body
     assert "text-generation" in body
     assert "classifier" not in body
     assert card["chat"] is False
@@ -181,7 +196,7 @@ def test_only_what_is_agreed_on_is_learned(made: Any) -> None:
     ]
     assert lesson.about["kept"] == int(enough.sum())
     apart = pd.DataFrame({"item": ["s0", "s0"], "source": ["a", "b"], "answer": ["#### 1", "#### 2"]})
-    with pytest.raises(DataError, match=r"none of the 1 combined texts has an agreement of 0\.6"):
+    with pytest.raises(DataError, match=r"of 1 combined text none has an agreement of 0\.6"):
         text_lesson_of(combine_texts(outgrow.read_answers(apart), section), settings)
 
 

@@ -312,6 +312,9 @@ def test_rules_are_read_with_their_silence():
     assert found.base == "rule_vote"
     assert all(one.flags == (ONLY,) for one in found.sources)
     assert any("as rules do" in note for note in found.notes)
+    assert any(
+        note.startswith("Judged are the labels of `rule_vote`, which is made for rules") for note in found.notes
+    )
 
 
 def test_many_classes_and_numbers_for_classes():

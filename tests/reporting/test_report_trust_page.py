@@ -12,7 +12,7 @@ from fresh import SEEDS
 from outgrow.reporting.trust import trust
 from outgrow.reporting.trust.page import trust_html
 from outgrow.reporting.trust.tables import trust_tables
-from outgrow.reporting.trust.text import trust_markdown, trust_text
+from outgrow.reporting.trust.text import facts, trust_markdown, trust_text
 from outgrow.vote_table import VoteTable
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -117,6 +117,7 @@ def test_few_sources_have_a_page(n_sources):
     found = trust(blind, combiners=("vote",))
     for text in (trust_html(found), trust_markdown(found), trust_text(found)):
         assert "nothing" in text or "not who is right" in text
+    assert facts(found.glance)[1] == f"{n_sources} source{'s' if n_sources > 1 else ''}"
 
 
 @pytest.mark.browser

@@ -63,6 +63,8 @@ def test_what_may_be_said(select):
         ({"type": "oracle", "keep": {"quota": {"maths": -1, "facts": 3}}}, "0 or more, and not all 0"),
         ({"type": "oracle", "keep": {"top": 3}}, r"keep\.top: unknown key"),
         ({"type": "rewards"}, "`rewards` is unknown; did you mean `reward_model`"),
+        ({"type": "reward_model", "keep": {"threshold": 1.5}}, r"keep\.threshold: .*less than or equal to 1"),
+        ({"type": "confidence", "keep": {"threshold": -1}}, r"keep\.threshold: .*greater than or equal to 0"),
         ({"type": "random", "keep": {"threshold": 0.5}}, "lots mean nothing; say how many"),
         ({"type": "capability", "only": []}, r"only: .*at least 1"),
         ({"type": "confidence", "by": "me"}, "'me' is not one of 'supervisors' or 'student'"),

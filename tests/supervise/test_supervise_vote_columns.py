@@ -1,11 +1,16 @@
 """What a header is taken for, and that nothing is guessed where it does not tell."""
 
+from fractions import Fraction
+
+import numpy as np
 import pandas as pd
 import pytest
 
+from fresh import SEEDS
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, DataError
 from outgrow.supervise.file import read_votes
+from outgrow.supervise.files.numbers_twice import number_twice
 
 CELLS = {"item": [1, 1, 2], "source": ["a", "b", "a"], "label": ["x", "y", "y"]}
 
@@ -53,12 +58,54 @@ def test_wide_columns_may_be_named_or_ignored():
     assert table.items == ["0", "1"]
 
 
+def test_one_number_written_in_two_ways_is_told():
+    rows = {"item": ["7", "7.0", "a", "007"], "source": ["1", "1.0", "b", "b"], "label": ["2", "2", "2.0", "x"]}
+    table = read_votes(pd.DataFrame(rows))
+    assert len(table.items) == 4
+    told = [note for note in table.notes if "one number written in two ways" in note]
+    pairs = ("items `7` and `7.0`", "sources `1` and `1.0`", "classes `2` and `2.0`")
+    assert [pair in note for pair, note in zip(pairs, told, strict=True)] == [True] * 3
+    assert "(3 names are so)" in told[0]
+    rows |= {"source": list("abcd"), "label": list("xyzx")}
+    for fine in ([7.0, 8.0, 9.0, 7.5], ["7.0", "8.0", "9.00", "10.0"], ["7", "08", "a", "7.5"]):
+        notes = read_votes(pd.DataFrame({**rows, "item": fine})).notes
+        assert not any("written in two ways" in note for note in notes)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_numbers_are_compared_digit_by_digit(seed):
+    rng = np.random.default_rng(seed)
+    small = [
+        f"{sign}{number}{end}" for sign in ("", "-", "+") for number in range(5) for end in ("", ".0", "e0", ".5")
+    ]
+    large = [f"{2**62 + number}{end}" for number in rng.integers(4, size=6) for end in ("", ".0")]
+    drawn = [*dict.fromkeys(rng.permutation([*small, *large, "x", "1.2.3", "e5", "9" * 60])[:14].tolist())]
+    of_number = {}
+    for name in drawn:
+        if not name.startswith(("x", "1.2.3", "e5", "9")):
+            of_number.setdefault(Fraction(name), []).append(name)
+    several = [names for names in of_number.values() if len(names) > 1]
+    found = number_twice(drawn)
+    assert (found is None) == (not several)
+    if found is not None:
+        assert [found.one, found.other] in [names[:2] for names in several]
+        assert found.n_names == sum(map(len, several))
+
+
+def test_a_class_that_only_gold_names_is_told():
+    rows = frame().assign(gold=["x", "x", "z"])
+    assert "Classes that gold names and nobody votes for: `z`." in read_votes(rows).notes
+    soft = frame().drop(columns="label").assign(probs=[{"x": 0.7, "y": 0.2, "z": 0.1}] * 3, gold=["x", "x", "z"])
+    assert not any("gold names" in note for note in read_votes(soft).notes)
+    assert not any("gold names" in note for note in read_votes(frame(), classes=["x", "y", "z"]).notes)
+
+
 def test_a_wide_source_that_never_votes_is_kept_and_told():
     table = read_votes(pd.DataFrame({"id": [1, 2, 3], "a": ["x", "y", ""], "b": [None, None, None]}))
     assert table.sources == ("a", "b")
     assert table.n_per_source.tolist() == [2, 0]
     assert "Sources that never vote: `b`." in table.notes
-    assert "1 of 3 items have no vote." in table.notes
+    assert "1 of 3 items has no vote." in table.notes
 
 
 def test_abstentions_are_no_votes_but_their_items_stay():

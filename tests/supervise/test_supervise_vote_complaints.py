@@ -20,7 +20,7 @@ GOOD = HEAD + "1,a,x\n1,b,y\n2,a,y\n"
         ("v.csv", HEAD, "has a header and no row"),
         ("v.csv", HEAD.strip(), "has a header and no row"),
         ("v.csv", '"item","worker","label"\n', "has a header and no row"),
-        ("v.csv", GOOD + "3,a\n", "line 5: 2 cells, but there are 3 columns"),
+        ("v.csv", GOOD + "3,a\n", "line 5: 2 cells for 3 columns"),
         ("v.csv", GOOD + "3,a,x,y\n", "line 5: 4 cells"),
         ("v.csv", GOOD + '3,a,"x\n', "never closed"),
         ("v.csv", GOOD + '3,"a,x\n4,a,x\n', "never closed"),
@@ -92,7 +92,7 @@ def test_equal_votes_are_counted_once_and_told():
     rows = {"item": [1, 1, 2, 1], "worker": ["a", "a", "a", "a"], "label": ["x", "x", "y", "x"]}
     table = read_votes(pd.DataFrame(rows))
     assert table.n_votes == 2
-    assert "2 votes that repeat another of the same source on the same item were left out." in table.notes
+    assert "2 votes repeat another of the same source on the same item: left out." in table.notes
     assert any("one source only" in note for note in table.notes)
 
 

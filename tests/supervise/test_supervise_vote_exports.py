@@ -43,7 +43,7 @@ def test_label_studio(tmp_path, name):
     assert table.said.tolist() == [1, 0]
     assert table.seconds.tolist() == [2.5, 2.5]
     assert table.gold.tolist() == [-1, 0, -1, -1]
-    assert "1 predictions of models were left out" in table.notes[0]
+    assert "1 prediction of models left out" in table.notes[0]
     named = read_votes(path, columns=VoteColumns(item="key"))
     assert named.items == ["k7", "k8", "k9", "k10"]
 

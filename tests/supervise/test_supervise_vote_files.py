@@ -164,7 +164,7 @@ def test_gold_of_items_without_votes_is_told():
     gold = pd.DataFrame({"id": [1, 5, 6], "label": ["x", "x", "x"]})
     table = read_votes(votes, gold=gold)
     assert table.gold.tolist() == [0, -1]
-    assert any("2 of 3 items" in note for note in table.notes)
+    assert any("that have no votes: 2 of 3" in note for note in table.notes)
 
 
 def test_numeric_labels_sort_as_numbers_and_keep_their_look():

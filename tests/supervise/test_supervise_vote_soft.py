@@ -84,7 +84,7 @@ def test_hard_votes_and_distributions_may_stand_together():
     table = read_votes(pd.DataFrame(rows))
     assert table.probs.tolist() == [[1, 0], [0.1, 0.9], [0.2, 0.8]]
     assert table.said.tolist() == [0, 1, 1]
-    assert any(note.startswith("1 votes give another class more") for note in table.notes)
+    assert any(note.startswith("1 vote gives another class more") for note in table.notes)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -113,7 +113,7 @@ def test_what_does_not_sum_to_one_is_told_and_repaired_only_when_asked(seed):
         read_votes(frame)
     table = read_votes(frame, renormalise=True)
     np.testing.assert_allclose(table.probs, probs / probs.sum(axis=1, keepdims=True), atol=1e-12)
-    assert any(note.startswith("The probabilities of 1 votes did not sum to 1") for note in table.notes)
+    assert any(note.startswith("The probabilities of 1 vote did not sum to 1") for note in table.notes)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_what_does_not_sum_to_one_is_told_and_repaired_only_when_asked(seed):
             "row 2: `0,5` in column `p_a` is no number; decimals need a point",
         ),
         ({"probs": ["[0.5, 0.5]", "[0.5, 0.5"]}, "row 2: `.0.5, 0.5` in column `probs` is no JSON"),
-        ({"probs": ["[0.5, 0.5]", "[1]"]}, "row 2: column `probs` has 1 numbers, other rows have 2"),
+        ({"probs": ["[0.5, 0.5]", "[1]"]}, "row 2: column `probs` has 1 number, other rows have 2"),
         ({"probs": ["[0.5, null]", "[1, 0]"]}, "row 1: a probability is missing"),
         ({"label": ["x", "y"], "confidence": [0.9, 80]}, "row 2: a confidence of 80; .*divide it by 100"),
         ({"label": ["x", "y"], "confidence": ["high", 1]}, "row 1: `high` in column `confidence` is no number"),

@@ -80,6 +80,26 @@ def test_a_study_whose_supervisors_are_five_people_in_a_file(folder: Path) -> No
         np.testing.assert_array_equal(table.voted[:, 0], there)
         counted += sum(there)
     assert counted == sum(worker == "eve" for _, worker in votes)
+    assert_measured_where_they_voted(folder, found, votes, done.stdout)
+
+
+def assert_measured_where_they_voted(
+    folder: Path, found: dict[str, Any], votes: dict[tuple[str, str], str], text: str
+) -> None:
+    """Nobody asked a file about the items on which it is silent: they are neither right nor wrong."""
+    with (folder / "tickets.csv").open(newline="") as file:
+        gold = {row["ticket"]: row["team"] for row in csv.DictReader(file)}
+    items = WeakLabels.load(step_folder(folder, "supervisor", "crier, seed 0") / "test.parquet").items
+    for row in (row for row in found["rows"] if row["role"] == "floor"):
+        worker = "eve" if row["name"] == "crier" else row["name"]
+        said = [votes[item, worker] == gold[item] for item in items if (item, worker) in votes]
+        assert row["score"]["value"] == pytest.approx(np.mean(said), abs=1e-6)
+        assert row["score"]["n"] == row["per_seed"][0]["n"] == len(said)
+        assert row["score"]["note"] == "on the items that it answered"
+    together = next(one for one in found["supervisors"] if one["name"] == "mean vote")
+    assert together["test"]["n"] == sum(any((item, worker) in votes for worker in PEOPLE) for item in items)
+    assert "and is measured on the others." in text
+    assert "count as wrong" not in text
 
 
 def test_what_is_in_the_file_matters_and_not_where_it_lies(folder: Path) -> None:
@@ -141,14 +161,14 @@ def test_texts_of_a_file_teach_a_writer(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def write_answers(path: Path) -> None:
-    """Ada knows all gold, Ben says that there is no slot; every item of the set has an answer of both."""
+    """Ada knows gold and leaves every third item out, Ben says of all items that there is no slot."""
     items = load_task(TaskSection(name="errands", template="{text}")).items
     assert items.answers is not None
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["item", "source", "answer"])
-        for name, gold in zip(items.ids, items.answers, strict=True):
-            writer.writerows([(name, "ada", gold), (name, "ben", "{}")])
+        for number, (name, gold) in enumerate(zip(items.ids, items.answers, strict=True)):
+            writer.writerows([(name, "ada", gold if number % 3 else ""), (name, "ben", "{}")])
 
 
 def test_the_example_is_what_it_says() -> None:

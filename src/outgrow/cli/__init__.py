@@ -26,7 +26,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     *(votes.labels, votes.rules, votes.combine, votes.train, votes.export, look.doctor),
 )
 for verb in VERBS:
-    app.command()(verb)
+    app.command(cls=votes.WithMethods if verb in (votes.combine, votes.train) else None)(verb)
 app.add_typer(data_app, name="data")
 app.add_typer(examples_app, name="examples")
 data_app.command("ls")(look.data_ls)

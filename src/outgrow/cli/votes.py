@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from outgrow.cli.say import AsJson, complain, say, say_json
 from outgrow.errors import ConfigError
+from outgrow.phrases import many
 
-OF_TEXTS = ("answer_vote", "slot_vote")
-"""Combiners whose sources wrote texts."""
 Votes = Annotated[Path, typer.Argument(help="Votes: CSV, TSV, JSONL, JSON, Parquet, Arrow or .npy.")]
 Columns = Annotated[
     list[str] | None,
@@ -27,7 +27,20 @@ Gold = Annotated[
     Path | None, typer.Option(help="A table with the true classes of some items.", show_default=False, metavar="FILE")
 ]
 Renormalise = Annotated[bool, typer.Option("--renormalise", help="Scale probabilities that do not sum to 1.")]
-Method = Annotated[str, typer.Option(help="auto, vote, dawid_skene, bayesian_dawid_skene, single:SOURCE, …")]
+Method = Annotated[str, typer.Option(help="The combiner.")]
+
+
+class WithMethods(TyperCommand):
+    """A verb whose help names every combiner; that takes an import which nothing but the help needs."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from outgrow.config.combine import OF_TEXTS, for_votes, names_of
+
+        told = f"{', '.join(sorted(for_votes()))}, single:SOURCE; of texts {', '.join(names_of(OF_TEXTS))}"
+        for option in self.params:
+            if option.name == "method":
+                option.help = f"The combiner: {told}."  # type: ignore[attr-defined]
+        super().format_help(ctx, formatter)
 
 
 def labels(
@@ -48,12 +61,12 @@ def labels(
 ) -> None:
     """Say what is in a file of votes, and whether to trust it."""
     from outgrow import api_votes
-    from outgrow.data.write_table import write_table
+    from outgrow.data.write_table import SUFFIXES, write_table
     from outgrow.reporting.trust.measures import next_table
     from outgrow.reporting.trust.text import trust_text
-    from outgrow.reporting.trust.write import write_trust
+    from outgrow.reporting.trust.write import FORMATS, write_trust
 
-    _refuse_to_lose([file, gold], {"--report": report, "--next": ask})
+    _look_at_places([file, gold], {"--report": (report, tuple(FORMATS)), "--next": (ask, SUFFIXES)})
     votes = api_votes.read_labels(file, *(words or []), classes=_split(classes), gold=gold, renormalise=renormalise)
     found = api_votes.trust(votes, n_next=n)
     if report is not None:
@@ -74,10 +87,10 @@ def rules(
     as_json: AsJson = False,
 ) -> None:
     """Let rules vote on items: regular expressions, and functions of your own."""
-    from outgrow.data.write_table import write_table
+    from outgrow.data.write_table import SUFFIXES, write_table
     from outgrow.supervise.rules import apply_rules
 
-    _refuse_to_lose([items, file], {"--output": output})
+    _look_at_places([items, file], {"--output": (output, SUFFIXES)})
     votes, errors = apply_rules(file, items, jobs=jobs)
     write_table(votes.to_arrow(), output)
     if as_json:
@@ -85,7 +98,8 @@ def rules(
         return
     for note in votes.notes:
         complain(note)
-    say(f"{votes.n_votes} votes of {len(votes.sources)} rules on {len(votes.items)} items: {output}")
+    rules_told = f"{many(votes.n_votes, 'vote')} of {many(len(votes.sources), 'rule')}"
+    say(f"{rules_told} on {many(len(votes.items), 'item')}: {output}")
 
 
 def combine(
@@ -114,15 +128,18 @@ def combine(
 ) -> None:
     """Make one label per item of several sources' votes, and say how sure it is."""
     from outgrow import api_votes
+    from outgrow.config.combine import OF_TEXTS, names_of
+    from outgrow.data.write_table import SUFFIXES
 
-    _refuse_to_lose([file, gold, update], {"--output": output, "--state": state})
+    _look_at_places([file, gold, update], {"--output": (output, SUFFIXES), "--state": (state, ())})
+    _look_at_places([file, gold], {"--update": (update, ())})
     if update is None and (near or overwrite):
         raise ConfigError(f"{'--near' if near else '--overwrite'}: goes with `--update STATE`")
     if update is not None and (state is not None or classes is not None):
         raise ConfigError(f"{'--state' if state else '--classes'}: the state in `--update` has its own; leave it out")
     reading: dict[str, Any] = {"gold": gold, "renormalise": renormalise}
     found: Any
-    if method.partition(":")[0] in OF_TEXTS:
+    if method.partition(":")[0] in names_of(OF_TEXTS):
         _refuse_options(method, classes=classes, state=state, update=update, **reading)
         found = api_votes.combine_answers(api_votes.read_answers(file, *(words or [])), method)
     elif update is not None:
@@ -209,10 +226,18 @@ def _refuse_options(method: str, **given: Any) -> None:
             raise ConfigError(f"--{name}: is for votes on classes, and `{method}` combines texts; leave it out")
 
 
-def _refuse_to_lose(read: list[Path | None], written: dict[str, Path | None]) -> None:
-    """What is read must not be what is written. Raises `ConfigError`."""
-    for option, path in written.items():
-        if path is not None and path.exists() and any(one and one.exists() and path.samefile(one) for one in read):
+def _look_at_places(read: list[Path | None], written: dict[str, tuple[Path | None, tuple[str, ...]]]) -> None:
+    """Before any work: what is written (by option, with its formats) can be, and is nothing that is read.
+
+    Raises `ConfigError` and `DataError`.
+    """
+    from outgrow.deliver.places import refuse_unwritable
+
+    for option, (path, formats) in written.items():
+        if path is None:
+            continue
+        refuse_unwritable(option, path, formats)
+        if path.exists() and any(one and one.exists() and path.samefile(one) for one in read):
             raise ConfigError(f"{option}: {path} is a file that is read; write to another one")
 
 

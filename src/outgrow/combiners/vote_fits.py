@@ -28,6 +28,7 @@ from outgrow.combiners.votes import HardVotes, Votes
 from outgrow.combiners.weights import PSEUDO_VOTES
 from outgrow.errors import ConfigError, DataError
 from outgrow.labels import WeakLabels
+from outgrow.phrases import listed
 
 LEAST_SKILL, LARGEST_SKILL = 0.05, 0.98
 """Sources are taken to be better than chance together, and never perfect."""
@@ -94,7 +95,7 @@ def fit_flying_squid(votes: Votes) -> Fit:
 def fit_single(votes: Votes, source: str) -> Fit:
     """One source's votes as they are; the balance of what it says where it says nothing."""
     if source not in votes.sources:
-        raise ConfigError(f"no source named `{source}`; there are {', '.join(votes.sources)}")
+        raise ConfigError(f"no source named `{source}`; there are {listed(votes.sources)}")
     number = votes.sources.index(source)
     own = distributions(votes, np.arange(len(votes.heard)))[:, number]
     return fit_of_posterior(votes, np.log(np.maximum(own, FLOOR)), np.asarray(own.any(axis=1)))

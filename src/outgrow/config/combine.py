@@ -1,6 +1,7 @@
 """What a file may say about how several sources' labels become targets."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_serializer
 
@@ -193,3 +194,17 @@ Combine = Annotated[
     | SlotVote,
     Field(discriminator="type"),
 ]
+
+OF_TEXTS: tuple[type[Section], ...] = (AnswerVote, SlotVote)
+"""Combiners whose sources wrote texts."""
+
+
+def names_of(sections: Iterable[type[Section]]) -> list[str]:
+    """The values of `type` by which sections are asked for."""
+    return [get_args(section.model_fields["type"].annotation)[0] for section in sections]
+
+
+def for_votes() -> list[str]:
+    """The combiners of votes that somebody has, by name; `single` is asked for with its source."""
+    studies_only = (*OF_TEXTS, SingleSource, JointDecoding)
+    return names_of(section for section in get_args(get_args(Combine)[0]) if section not in studies_only)

@@ -12,8 +12,8 @@ from outgrow.config.section import Section, complaint
 class Keep(Section):
     """Which scores are high enough; exactly one of `threshold`, `fraction` and `quota`."""
 
-    threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    """All targets that score at least this much."""
+    threshold: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    """All targets that score at least this much, within 0 … 1."""
     fraction: Annotated[float, Field(gt=0, le=1)] | None = None
     """This share of the targets, the best ones; rounded up."""
     quota: int | dict[str, int] | None = None

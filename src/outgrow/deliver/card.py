@@ -4,6 +4,7 @@ import json
 from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from outgrow.data.task import Task
+from outgrow.data.template import template_pieces
 from outgrow.deliver.answers import answers_of
 from outgrow.deliver.combined import about_file
 from outgrow.models.names import parse_name
+from outgrow.phrases import many, short
 
 
 def facts_of(taught: Path, answered: Path, about: dict[str, Any]) -> dict[str, Any]:
@@ -36,17 +39,38 @@ def facts_of(taught: Path, answered: Path, about: dict[str, Any]) -> dict[str, A
 def card_text(facts: dict[str, Any]) -> str:
     """The card as Markdown with its front matter."""
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
-    environment.filters.update(cell=as_cell, line=as_line, json=partial(json.dumps, ensure_ascii=False))
+    as_json = partial(json.dumps, ensure_ascii=False)
+    environment.filters.update(cell=as_cell, line=as_line, name=as_name, in_braces=in_braces, many=many, json=as_json)
     template = environment.from_string((files("outgrow.deliver") / "card.md").read_text(encoding="utf-8"))
-    title = f"{facts['student']['name']}: a student of {len(facts['votes']['sources'])} sources"
+    title = f"{facts['student']['name']}: a student of {many(len(facts['votes']['sources']), 'source')}"
     return template.render(
         facts=facts,
         title=title,
         use=facts["student"]["name"],
         front_matter=front_matter(facts),
         texts=facts["kind"] == "generate",
+        asked=asked_as(facts["student"]["text"]),
         prompt=facts["student"].get("prompt"),
     )
+
+
+def asked_as(template: str) -> str:
+    """An item's text as Python makes it of its columns, with … for what they hold.
+
+    >>> asked_as("{title}: {body}"), asked_as("message")
+    ('"{title}: {body}".format(title="…", body="…")', '"…"')
+    """
+    if not in_braces(template):
+        return '"…"'
+    names = list(dict.fromkeys(name for _, name in template_pieces(template, "items.text") if name is not None))
+    plain = all(name.isidentifier() and not iskeyword(name) for name in names)
+    values = ", ".join(f'{name}="…"' for name in names)
+    return f"{json.dumps(template, ensure_ascii=False)}{f'.format({values})' if plain else ''}"
+
+
+def in_braces(template: str) -> bool:
+    """Whether a text is made of several columns; else the template is the name of one."""
+    return "{" in template or "}" in template
 
 
 def front_matter(facts: dict[str, Any]) -> str:
@@ -66,6 +90,11 @@ def as_line(text: str) -> str:
     return " ".join(str(text).replace("<", "&lt;").split())
 
 
+def as_name(text: str) -> str:
+    """The same of a name, which may be long."""
+    return as_line(short(text))
+
+
 def as_cell(text: str) -> str:
     """The same within a table."""
-    return as_line(text).replace("|", "\\|")
+    return as_name(text).replace("|", "\\|")

@@ -28,6 +28,7 @@ from outgrow.combiners.votes import Votes
 from outgrow.config.combine import Auto, Combine, DawidSkene, KeepAll, LabelModel, SingleSource
 from outgrow.data.write_table import write_table
 from outgrow.errors import ConfigError, DataError
+from outgrow.phrases import listed, shortened
 from outgrow.vote_table import VoteTable, named_shares
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ class Combined:
             )
         why = () if self.choice is None else (self.choice.why,)
         copies = dependence_told(self.fit) if isinstance(self.fit, BayesianFit) else ()
-        return (*why, self.tempered.sentence, *copies, *silent, *self.votes.notes)
+        told = (*why, self.tempered.sentence, *copies, *silent, *self.votes.notes)
+        return tuple(shortened(sentence, self.votes.sources) for sentence in told)
 
     @property
     def about(self) -> dict[str, Any]:
@@ -219,7 +221,9 @@ def changed_options(section: Combine) -> list[str]:
 
 def _only_source(section: SingleSource, votes: VoteTable) -> str:
     if section.source is None and len(votes.sources) > 1:
-        raise ConfigError(f"`single` needs a source: one of {', '.join(votes.sources)}")
+        raise ConfigError(f"`single` needs a source: one of {listed(votes.sources)}")
+    if section.source is not None and section.source not in votes.sources:
+        raise ConfigError(f"no source named `{section.source}`; there are {listed(votes.sources)}")
     return section.source or votes.sources[0]
 
 

@@ -13,8 +13,8 @@ OPTIONS = ("student.model", "combine.type", "combine.source")
 """Settings that are options of the command."""
 
 
-def command_of(files: Files, output: Path, settings: TrainSettings) -> str:
-    """As it is typed."""
+def command_of(files: Files, output: Path, settings: TrainSettings, store: Path | None = None) -> str:
+    """As it is typed; `store` only where it is not the usual one."""
     told = dict(_flat(settings.model_dump(mode="json", exclude_unset=True)))
     method = settings.combine.type
     options: dict[str, Any] = {
@@ -25,6 +25,7 @@ def command_of(files: Files, output: Path, settings: TrainSettings) -> str:
         "--model": settings.student.model,
         "--method": f"{method}:{told['combine.source']}" if told.get("combine.source") else method,
         "--output": output,
+        "--store": store,
     }
     given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
     words = [f"{key}={_plain(value)}" for key, value in told.items() if key not in OPTIONS]

@@ -7,6 +7,7 @@ from pathlib import Path
 from outgrow.deliver.combined import about_file
 from outgrow.deliver.train import CARD
 from outgrow.errors import ConfigError, DataError
+from outgrow.phrases import many, short
 
 STUDENT_FILES = ("config.json", "README.md", CARD)
 LABELS_CARD = """---
@@ -15,7 +16,7 @@ tags: [outgrow, weak-supervision]
 
 # Combined labels
 
-Labels of {items} items, combined from {n} votes of {sources} sources by `{method}` with outgrow. `labels.parquet` has
+Labels of {items}, combined from {n} of {sources} by `{method}` with outgrow. `labels.parquet` has
 {columns}.
 
 {told}
@@ -54,10 +55,10 @@ def labels_card(path: Path) -> str:
     votes, combine = about["votes"], about["combine"]
     told = "\n".join(f"* {sentence}" for sentence in combine["told"])
     return LABELS_CARD.format(
-        items=votes["n_items"],
-        n=votes["n"],
-        sources=len(votes["sources"]),
-        method=combine["method"],
+        items=many(votes["n_items"], "item"),
+        n=many(votes["n"], "vote" if votes["classes"] else "answer"),
+        sources=many(len(votes["sources"]), "source"),
+        method=short(combine["method"]),
         columns=OF_CLASSES if votes["classes"] else OF_TEXTS,
         told=told,
     )

@@ -17,6 +17,7 @@ from outgrow.deliver.combined import RAW, Combined
 from outgrow.deliver.combined_texts import CombinedTexts
 from outgrow.errors import DataError
 from outgrow.labels import Anchors, Targets
+from outgrow.phrases import many
 from outgrow.texts import TextTargets
 from outgrow.vote_table import VoteTable
 
@@ -33,8 +34,8 @@ def lesson_of(combined: Combined, settings: TrainSettings) -> Lesson:
     told, kept = combined.told_of, worth_keeping(combined, settings)
     if not kept.any():
         raise DataError(
-            f"none of the {int(told.sum())} items with a vote has a confidence of {settings.keep.confidence:g} and an"
-            f" agreement of {settings.keep.agreement:g}; lower `keep.confidence` or `keep.agreement`"
+            f"of {many(int(told.sum()), 'item')} with a vote none has a confidence of {settings.keep.confidence:g} and"
+            f" an agreement of {settings.keep.agreement:g}; lower `keep.confidence` or `keep.agreement`"
         )
     weight = combined.certainty if settings.weight == "certainty" else np.ones(len(kept))
     if not (weight[kept] > 0).any():
@@ -58,7 +59,7 @@ def text_lesson_of(combined: CombinedTexts, settings: TrainSettings) -> Lesson:
     kept = combined.share >= settings.keep.agreement
     if not kept.any():
         raise DataError(
-            f"none of the {len(kept)} combined texts has an agreement of {settings.keep.agreement:g}; lower"
+            f"of {many(len(kept), 'combined text')} none has an agreement of {settings.keep.agreement:g}; lower"
             " `keep.agreement`"
         )
     targets = combined.targets.keep(kept)

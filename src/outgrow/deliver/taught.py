@@ -27,6 +27,7 @@ from outgrow.deliver.lesson import Lesson, lesson_of, text_lesson_of
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
+from outgrow.phrases import listed
 from outgrow.supervise.file import read_votes
 from outgrow.supervise.files.texts import read_texts
 from outgrow.texts import WeakTexts
@@ -99,8 +100,8 @@ def known_rows(
     rows = np.asarray([number for number, name in enumerate(voted_on) if name in known], dtype=np.int64)
     if not len(rows):
         raise DataError(
-            f"{files.labels} votes on items such as {_some(voted_on)}, and {files.items} has items such as"
-            f" {_some(items.ids)}: none is in both; name the column of ids by `items.id=…` and `votes.item=…`"
+            f"{files.labels} votes on items such as {listed(voted_on[:SHOWN])}, and {files.items} has items such as"
+            f" {listed(items.ids[:SHOWN])}: none is in both; name the column of ids by `items.id=…` and `votes.item=…`"
         )
     strangers = len(voted_on) - len(rows)
     note = f"Items with votes that are not among the items: {strangers} of {len(voted_on)}; left out."
@@ -125,7 +126,7 @@ def read_test(path: Path, columns: ItemColumns, ids: str | None, classes: Sequen
     for row, cells in enumerate(table.rows):
         said = str(cells.get(column))
         if said not in number:
-            raise DataError(f"{table.where(row)}: `{said}` is no class of the votes; there are {', '.join(classes)}")
+            raise DataError(f"{table.where(row)}: `{said}` is no class of the votes; there are {listed(classes)}")
         gold[row] = number[said]
     return replace(items, gold=gold)
 
@@ -186,7 +187,3 @@ def _save(folder: Path, task: Task, split: Split, lesson: Lesson, combined: Comb
         WeakLabels(combined.votes.items, (COMBINED,), combined.posterior[:, None]).save(folder / "strong.parquet")
     combined.save(folder / "combined.parquet")
     (folder / "lesson.json").write_text(json.dumps(lesson.about, ensure_ascii=False, indent=1))
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names[:SHOWN])

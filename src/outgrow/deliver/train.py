@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from outgrow.config.method import SoftLabels
 from outgrow.config.train import TrainSettings
 from outgrow.data.identity import content_hash
+from outgrow.deliver.places import refuse_unwritable_folder
 from outgrow.deliver.taught import Files
 from outgrow.errors import ConfigError, DataError, StepFailed
 from outgrow.graph.run import Event, run_steps
@@ -87,7 +88,7 @@ def train_from_votes(
 
 def delivered_step(settings: TrainSettings, files: Files, name: str, command: str) -> Step:
     """The last of the steps, with the others as its inputs."""
-    content = {kind: content_hash(path, kind) for kind, path in files._asdict().items() if path is not None}
+    content = {kind: content_hash(path, f"--{kind}") for kind, path in files._asdict().items() if path is not None}
     told = settings.model_dump(mode="json")
     taught = Step(
         "taught",
@@ -105,6 +106,7 @@ def delivered_step(settings: TrainSettings, files: Files, name: str, command: st
             "name": name,
             "loss": settings.loss.type,
             "seed": settings.seed,
+            "text": settings.items.text,
             **asked,
         },
         "command": command,
@@ -170,7 +172,7 @@ def answers_step(settings: TrainSettings, taught: Step, student: Step) -> Step:
 def prompt_params(settings: TrainSettings) -> dict[str, Json]:
     """How a student that writes is asked."""
     asked = dump(settings.student, only=["system", "chat"])
-    return {**asked, "template": settings.items.text, "max_new_tokens": settings.answering.max_new_tokens}
+    return {**asked, "max_new_tokens": settings.answering.max_new_tokens}
 
 
 def _hints(settings: TrainSettings) -> dict[str, Json]:
@@ -183,7 +185,12 @@ def _hints(settings: TrainSettings) -> dict[str, Json]:
 
 
 def refuse_to_overwrite(output: Path) -> None:
-    """A folder that is no student of ours is left alone."""
+    """A folder that is no student of ours is left alone, and one that cannot be made is told before the training."""
+    if output.name in ("", ".."):
+        raise DataError(
+            f"--output: {output} is where you are, or above; name a folder for the student, such as `student`"
+        )
+    refuse_unwritable_folder("--output", output.parent)
     if output.exists() and not (output / CARD).is_file() and (not output.is_dir() or any(output.iterdir())):
         raise DataError(f"{output}: is there already, and is no student that outgrow wrote; choose another `--output`")
 

@@ -1,16 +1,17 @@
 """What is measured of answers that are texts: their score, how alike the supervisors write, slots by type."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from outgrow.metrics.text_score import TaskScore, score_of
 from outgrow.reporting.evidence.texts import TextAnswers, read_answers_of_row, read_labels, score_counts
 from outgrow.reporting.finding import highest
 from outgrow.reporting.measure.frame import Findings, Frame
 from outgrow.reporting.measure.further import further_measures
+from outgrow.reporting.measure.heard import heard, judged
 from outgrow.reporting.measure.rows import (
     Measured,
     mean_estimate,
@@ -30,11 +31,12 @@ def find_in_texts(frame: Frame) -> Findings:
     """Measure every row's texts."""
     study, test = frame.study, frame.test
     score, metrics = score_of(frame.task), frame.task.metrics or {"": frame.task.metric}
-    answers = [read_answers_of_row(frame.store, row.steps, test) for row in study.rows]
+    given = [read_answers_of_row(frame.store, row.steps, test) for row in study.rows]
+    answers = judged(frame, study.rows, given)
     counts = [score_counts(found, test.answers, score, test.capabilities) for found in answers]
     sums = seed_sums(frame.on_test.items, np.stack(counts))
-    measured = Measured(study.rows, score.value(sums), frame.on_test, test.of_seed)
-    apart = by_capability(frame, score, sums)
+    measured = Measured(study.rows, score.value(sums), frame.on_test, test.of_seed, heard(frame, study.rows, answers))
+    apart = by_capability(frame, score, sums, measured.heard)
     further = [further_measures(frame, row, found) for row, found in zip(study.rows, answers, strict=True)]
     rows = tuple(
         replace(
@@ -47,7 +49,7 @@ def find_in_texts(frame: Frame) -> Findings:
         )
         for row, found, (measures, rated) in zip(study.rows, answers, further, strict=True)
     )
-    names, weak = [row.name for row in frame.floor], [answers[number] for number in frame.is_floor]
+    names, weak = [row.name for row in frame.floor], [given[number] for number in frame.is_floor]
     return Findings(
         rows=rows,
         supervisors=tuple(_supervisors(frame, measured, score, weak)),
@@ -57,20 +59,24 @@ def find_in_texts(frame: Frame) -> Findings:
 
 
 def by_capability(
-    frame: Frame, score: TaskScore, sums: Float[np.ndarray, "draw row seed part"]
+    frame: Frame,
+    score: TaskScore,
+    sums: Float[np.ndarray, "draw row seed part"],
+    of_files: Mapping[str, Bool[np.ndarray, "seed item"]] | None = None,
 ) -> dict[str, Measured]:
     """All rows' resampled scores in every capability of a mixture, from the sums that their average is made of."""
-    rows, test = frame.study.rows, frame.test
-    return {
-        name: Measured(rows, score.value_of(name, sums), frame.on_test, test.of_seed & test.of_capability(name))
-        for name in frame.task.metrics
-    }
+    found = {}
+    for name in frame.task.metrics:
+        mine = frame.test.of_capability(name)
+        values, among = score.value_of(name, sums), {row: there & mine for row, there in (of_files or {}).items()}
+        found[name] = Measured(frame.study.rows, values, frame.on_test, frame.test.of_seed & mine, among)
+    return found
 
 
 def _in_capability(row: Row, measured: Measured) -> CapabilityResult:
     pgr = recovered(row, measured, row.view)[0] if row.role == "method" else None
     untouched = next((one for one in measured.rows if one.role == "untouched"), None)
-    return CapabilityResult(mean_estimate(measured.of(row), measured), pgr, versus(row, untouched, measured))
+    return CapabilityResult(mean_estimate(row, measured), pgr, versus(row, untouched, measured))
 
 
 def before_preferences(row: Row, rows: Sequence[Row]) -> str:
@@ -90,14 +96,16 @@ def _supervisors(
     strong = frame.strong
     sources = [row.source or row.name for row in frame.floor]
     labels = read_labels(frame.store, frame.study.labels, sources, strong)
-    counts = [score_counts(found, strong.answers, score, strong.capabilities) for found in labels]
-    on_strong = measure(frame.floor, counts, score.value, strong, frame.on_strong)
+    known = judged(frame, frame.floor, labels)
+    counts = [score_counts(found, strong.answers, score, strong.capabilities) for found in known]
+    on_strong = measure(frame.floor, counts, score.value, strong, frame.on_strong, heard(frame, frame.floor, known))
     return [
         SupervisorResult(
             row.name,
-            mean_estimate(on_strong.of(row), on_strong),
-            mean_estimate(measured.of(row), measured),
+            mean_estimate(row, on_strong),
+            mean_estimate(row, measured),
             {"strong": unanswered(written.there, written.said), "test": unanswered(said.there, said.said)},
+            not frame.is_file(row),
         )
         for row, written, said in zip(frame.floor, labels, answers, strict=True)
     ]

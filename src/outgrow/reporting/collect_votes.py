@@ -7,11 +7,14 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from outgrow.metrics.accuracy import is_correct
+from outgrow.metrics.bootstrap import Resamples
+from outgrow.metrics.estimate import Estimate
 from outgrow.metrics.text_score import mean_value
 from outgrow.reporting.evidence.votes import Answers, Part, PartName, read_answers, read_mean_vote
 from outgrow.reporting.measure.calibration import calibration
 from outgrow.reporting.measure.errors import Student, copy_results, pair_results
 from outgrow.reporting.measure.frame import Findings, Frame
+from outgrow.reporting.measure.heard import heard, judged
 from outgrow.reporting.measure.rows import Measured, mean_estimate, measure, row_result, unanswered
 from outgrow.reporting.results import MEAN_VOTE, CopyResult, SupervisorResult
 from outgrow.study.build import Row
@@ -22,15 +25,16 @@ Hard = Int[np.ndarray, "seed item"]
 def find_in_votes(frame: Frame) -> Findings:
     """Measure every row's answers."""
     store, study, test, strong = frame.store, frame.study, frame.test, frame.strong
-    answers = [read_answers(store, row.steps, test) for row in study.rows]
+    given = [read_answers(store, row.steps, test) for row in study.rows]
+    answers = judged(frame, study.rows, given)
     counts = [accuracy_counts(found.hard, found.there, test) for found in answers]
-    measured = measure(study.rows, counts, mean_value, test, frame.on_test)
+    measured = measure(study.rows, counts, mean_value, test, frame.on_test, heard(frame, study.rows, answers))
     rows = tuple(
         replace(row_result(row, measured, frame.baseline), calibration=calibration(found, test, frame.on_test))
         for row, found in zip(study.rows, answers, strict=True)
     )
     labelled = [read_answers(store, row.steps, strong) for row in study.rows]
-    said, labels = ([found[number] for number in frame.is_floor] for found in (answers, labelled))
+    said, labels = ([found[number] for number in frame.is_floor] for found in (given, labelled))
     names = [row.name for row in frame.floor]
     votes = {part.name: read_mean_vote(store, [row.steps for row in frame.floor], part) for part in (test, strong)}
     return Findings(
@@ -58,31 +62,35 @@ def _supervisors(
 ) -> list[SupervisorResult]:
     """How well each of them, and the mean of all, votes; `answers` are to test items, `labelled` to half B's."""
     strong, test = frame.strong, frame.test
-    counts = [accuracy_counts(found.hard, found.there, strong) for found in labelled]
-    on_strong = measure(frame.floor, counts, mean_value, strong, frame.on_strong)
+    known = judged(frame, frame.floor, labelled)
+    counts = [accuracy_counts(found.hard, found.there, strong) for found in known]
+    on_strong = measure(frame.floor, counts, mean_value, strong, frame.on_strong, heard(frame, frame.floor, known))
     found = [
         SupervisorResult(
             row.name,
-            mean_estimate(on_strong.of(row), on_strong),
-            mean_estimate(measured.of(row), measured),
-            {"strong": unanswered(labels.there, labels.hard >= 0), "test": unanswered(said.there, said.hard >= 0)},
+            mean_estimate(row, on_strong),
+            mean_estimate(row, measured),
+            {"strong": unanswered(labels.there, labels.said), "test": unanswered(said.there, said.said)},
+            not frame.is_file(row),
         )
         for row, labels, said in zip(frame.floor, labelled, answers, strict=True)
     ]
     if len(found) < 2:
         return found
-    vote = Row("floor", MEAN_VOTE, ())
-    on_both = [
-        measure([vote], [_vote_counts(hard, part)], mean_value, part, drawn)
+    mean_on_strong, mean_on_test = (
+        _mean_vote(frame, hard, part, drawn)
         for hard, part, drawn in ((votes["strong"], strong, frame.on_strong), (votes["test"], test, frame.on_test))
-    ]
-    mean_on_strong, mean_on_test = (mean_estimate(one.of(vote), one) for one in on_both)
+    )
     return [*found, SupervisorResult(MEAN_VOTE, mean_on_strong, mean_on_test)]
 
 
-def _vote_counts(hard: Hard, part: Part) -> Bool[np.ndarray, "seed item 2"]:
-    there = part.of_seed & (hard >= 0).any(axis=1, keepdims=True)
-    return accuracy_counts(hard, there, part)
+def _mean_vote(frame: Frame, hard: Hard, part: Part, drawn: Resamples) -> Estimate:
+    """Of all supervisors together; of nothing but files on the items that somebody answered."""
+    vote, there, among = Row("floor", MEAN_VOTE, ()), part.of_seed & (hard >= 0).any(axis=1, keepdims=True), {}
+    if all(map(frame.is_file, frame.floor)):
+        there = there & (hard >= 0)
+        among = {MEAN_VOTE: there}
+    return mean_estimate(vote, measure([vote], [accuracy_counts(hard, there, part)], mean_value, part, drawn, among))
 
 
 def _copying(

@@ -11,7 +11,7 @@ from typing import Literal
 
 from outgrow.labels import INSTEAD
 from outgrow.metrics.estimate import Estimate, show, show_number, show_percent
-from outgrow.reporting.results import MEAN_VOTE, OutOf, Results, RowResult
+from outgrow.reporting.results import HEARD, MEAN_VOTE, OutOf, Results, RowResult
 
 MOST_NAMED = 3
 """Rows that tie and are told by their names."""
@@ -102,7 +102,8 @@ def _story(results: Results, best: RowResult) -> Iterator[str]:
     yield from _on_plane(results)
     together = [one for one in results.supervisors if one.name == MEAN_VOTE and one.test.defined]
     if together:
-        yield f"The mean of all supervisors' votes reaches {show(together[0].test)} without any student."
+        where = " on the items with a vote," if together[0].test.note == HEARD else ""
+        yield f"The mean of all supervisors' votes reaches {show(together[0].test)}{where} without any student."
     untouched = highest(results.of("untouched"))
     if untouched and (untouched.score.value or 0.0) > (best.score.value or 0.0):
         yield f"Asked without any training, the student's model reaches {show(untouched.score)}, more than any row."
@@ -142,7 +143,8 @@ def _on_plane(results: Results) -> Iterator[str]:
 def _teachers(results: Results, best: RowResult) -> str:
     """Whose labels the best row was taught by, and how good the best of them is."""
     floor, count = highest([row for row in results.of("floor") if row.name in best.teachers]), len(best.teachers)
-    reached = "" if floor is None else f"reaches {show_number(floor.score.value)}"
+    where = f" {HEARD}" if floor is not None and floor.score.note == HEARD else ""
+    reached = "" if floor is None else f"reaches {show_number(floor.score.value)}{where}"
     if count == 1:
         return f"one weak supervisor ({best.teachers[0]}{reached and f', which {reached}'})"
     return f"{count} weak supervisors" + (f" (the best one, {floor.name}, {reached})" if floor else "")
@@ -185,8 +187,8 @@ def _silences(results: Results) -> Iterator[str]:
         if one.ever_silent:
             labels, test = one.silent["strong"], one.silent["test"]
             yield (
-                f"{one.name} gave no {what} to {labels} items that it labels, and to {test} test items{once}, which"
-                " count as wrong."
+                f"{one.name} gave no {what} to {labels} items that it labels, and to {test} test items{once},"
+                f" {'which count as wrong' if one.silence_is_wrong else 'and is measured on the others'}."
             )
     for judge in dict.fromkeys(name for row in results.rows for name in row.rated):
         rated = [row.rated[judge] for row in results.rows if judge in row.rated]

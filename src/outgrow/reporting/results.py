@@ -15,6 +15,9 @@ Role = Literal["floor", "untouched", "ceiling", "method"]
 MEAN_VOTE = "mean vote"
 """The weak label of all supervisors together: the most probable class of their mean."""
 
+HEARD = "on the items that it answered"
+"""The note of a score that is not measured on all items."""
+
 
 @dataclass(frozen=True)
 class Bin:
@@ -136,7 +139,9 @@ class SupervisorResult:
     """Score on the items it labels for the student."""
     test: Estimate
     silent: dict[str, OutOf] = field(default_factory=dict)
-    """By part, `strong` and `test`: items to which it gave no answer, which is never a right one."""
+    """By part, `strong` and `test`: items to which it gave no answer."""
+    silence_is_wrong: bool = True
+    """Whether such an item counts as wrong. Of a file it does not: nobody need have asked."""
 
     @property
     def ever_silent(self) -> bool:

@@ -25,8 +25,8 @@ from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job, Json
 from outgrow.labels import WeakLabels
+from outgrow.phrases import listed
 from outgrow.supervise.file import read_votes
-from outgrow.supervise.files.sheet import listed
 from outgrow.supervise.files.texts import read_texts
 from outgrow.texts import WeakTexts
 from outgrow.vote_table import VoteTable

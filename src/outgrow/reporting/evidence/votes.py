@@ -70,6 +70,11 @@ class Answers:
     log_loss: Float[np.ndarray, "seed item"]
 
     @property
+    def said(self) -> Bool[np.ndarray, "seed item"]:
+        """Where there is an answer; not an abstention."""
+        return np.asarray(self.hard >= 0)
+
+    @property
     def seeds(self) -> Bool[np.ndarray, "seed"]:
         """Which seeds have a result."""
         return np.asarray(self.there.any(axis=1))

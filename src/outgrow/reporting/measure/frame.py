@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from outgrow.config.votes import VotesSection
 from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.event import Outcome
@@ -47,6 +48,11 @@ class Frame:
     def is_floor(self) -> list[int]:
         """The numbers of the supervisors' rows."""
         return [number for number, row in enumerate(self.study.rows) if row.role == "floor"]
+
+    def is_file(self, row: Row) -> bool:
+        """Whether a supervisor's answers lie in a file: nobody need have asked it about every item."""
+        section = self.study.experiment.supervisors.get(row.source or row.name)
+        return row.role == "floor" and isinstance(section, VotesSection)
 
 
 class Findings(NamedTuple):

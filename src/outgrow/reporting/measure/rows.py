@@ -4,8 +4,8 @@ A score is made of a few counts per item: they are summed over a resample's item
 counts (right, 1) and divides; micro-averaged F1 counts true positives, false positives and false negatives.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -18,7 +18,7 @@ from outgrow.metrics.estimate import Estimate, from_draws, undefined
 from outgrow.metrics.pgr import performance_gap_recovered
 from outgrow.reporting.evidence.lineage import chosen_by_gold
 from outgrow.reporting.evidence.votes import Part
-from outgrow.reporting.results import OutOf, RowResult
+from outgrow.reporting.results import HEARD, OutOf, RowResult
 from outgrow.study.build import Row
 
 MISSING = "no result"
@@ -36,13 +36,24 @@ class Measured:
     per_seed: Float[np.ndarray, "draw row seed"]
     resamples: Resamples
     of_seed: Bool[np.ndarray, "seed item"]
+    heard: Mapping[str, Bool[np.ndarray, "seed item"]] = field(default_factory=dict)
+    """By row that is measured on some of its seeds' items only: which."""
 
     def of(self, row: Row) -> Float[np.ndarray, "draw seed"]:
         return self.per_seed[:, self.rows.index(row)]
 
-    def n(self, per_seed: Float[np.ndarray, "draw seed"]) -> int:
-        """Different items behind a row."""
-        return int(self.of_seed[np.isfinite(per_seed[0])].any(axis=0).sum())
+    def n(self, per_seed: Float[np.ndarray, "draw seed"], row: Row | None = None) -> int:
+        """Different items behind a row, or behind a comparison."""
+        among = self.among(row) if row is not None else self.of_seed
+        return int(among[np.isfinite(per_seed[0])].any(axis=0).sum())
+
+    def among(self, row: Row) -> Bool[np.ndarray, "seed item"]:
+        """The items that a row is measured on."""
+        return self.heard.get(row.name, self.of_seed)
+
+    def note(self, row: Row) -> str:
+        """What is to be known of a row's numbers."""
+        return HEARD if row.name in self.heard and (self.among(row) != self.of_seed).any() else ""
 
 
 def baseline_name(experiment: Experiment) -> str | None:
@@ -58,9 +69,17 @@ def _is_naive(method: Method) -> bool:
     return fixed and plain
 
 
-def measure(rows: Sequence[Row], counts: Sequence[Counts], value: Value, part: Part, resamples: Resamples) -> Measured:
+def measure(
+    rows: Sequence[Row],
+    counts: Sequence[Counts],
+    value: Value,
+    part: Part,
+    resamples: Resamples,
+    heard: Mapping[str, Bool[np.ndarray, "seed item"]] | None = None,
+) -> Measured:
     """Resampled score of every row under every seed; NaN where a row has no result."""
-    return Measured(rows, seed_values(resamples.items, np.stack(counts), value), resamples, part.of_seed)
+    values = seed_values(resamples.items, np.stack(counts), value)
+    return Measured(rows, values, resamples, part.of_seed, heard or {})
 
 
 def seed_sums(
@@ -82,12 +101,14 @@ def seed_values(
     return value(seed_sums(items, counts))
 
 
-def mean_estimate(per_seed: Float[np.ndarray, "draw seed"], measured: Measured) -> Estimate:
-    """Mean over the seeds that are there."""
+def mean_estimate(row: Row, measured: Measured) -> Estimate:
+    """A row's mean over the seeds that are there."""
+    per_seed = measured.of(row)
     seeds = seeds_with(per_seed)
     if not seeds:
         return undefined(MISSING)
-    return from_draws(over_seeds(per_seed, measured.resamples.seeds), measured.n(per_seed), seeds)
+    draws = over_seeds(per_seed, measured.resamples.seeds)
+    return from_draws(draws, measured.n(per_seed, row), seeds, measured.note(row))
 
 
 def unanswered(there: Bool[np.ndarray, "seed item"], said: Bool[np.ndarray, "seed item"]) -> OutOf:
@@ -106,17 +127,18 @@ def row_result(row: Row, measured: Measured, baseline: str | None) -> RowResult:
         source=row.source,
         view=row.view,
         teachers=row.teachers,
-        score=mean_estimate(per_seed, measured),
-        per_seed=tuple(_one_seed(per_seed[:, seed], measured, seed) for seed in range(per_seed.shape[1])),
+        score=mean_estimate(row, measured),
+        per_seed=tuple(_one_seed(row, measured, seed) for seed in range(per_seed.shape[1])),
         oracle=row.role == "method" and chosen_by_gold(row.steps[0]),
     )
     return result if row.role != "method" else _with_comparisons(result, row, measured, baseline)
 
 
-def _one_seed(draws: Float[np.ndarray, "draw"], measured: Measured, seed: int) -> Estimate:
+def _one_seed(row: Row, measured: Measured, seed: int) -> Estimate:
+    draws = measured.of(row)[:, seed]
     if not np.isfinite(draws[0]):
         return undefined(MISSING)
-    return from_draws(draws, int(measured.of_seed[seed].sum()), 1)
+    return from_draws(draws, int(measured.among(row)[seed].sum()), 1, measured.note(row))
 
 
 def _with_comparisons(result: RowResult, row: Row, measured: Measured, baseline: str | None) -> RowResult:

@@ -19,12 +19,21 @@ def supervisors(results: Results) -> Table:
     vote = "Mean vote: the most probable class of the supervisors' mean. " if mean else ""
     told = "No supervisor left an item without an answer. "
     if silent:
-        told = f"{_nothing(results).capitalize()}: such an item counts as wrong, and teaches nothing. "
+        told = f"{_nothing(results).capitalize()}: such an item {_counts(results)}, and teaches nothing. "
     return results_table(results, "supervisors", "The supervisors", f"{vote}{told}{INTERVALS}", columns, lines)
 
 
 def _nothing(results: Results) -> str:
     return "no answer" if results.about.of_texts else "no vote"
+
+
+def _counts(results: Results) -> str:
+    """What silence is to the score; a supervisor that is a file is measured on what it answered."""
+    silent = [one for one in results.supervisors if one.ever_silent]
+    wrong = [one.name for one in silent if one.silence_is_wrong]
+    if len(wrong) == len(silent):
+        return "counts as wrong"
+    return f"counts as wrong of {', '.join(wrong)}, else it does not count" if wrong else "does not count"
 
 
 def _silence(one: SupervisorResult) -> list[Cell]:

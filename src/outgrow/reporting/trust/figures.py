@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from outgrow.metrics.estimate import Estimate, show, show_number
+from outgrow.phrases import short
 from outgrow.reporting.plot.canvas import (
     BLUE,
     FAINT,
@@ -41,7 +42,12 @@ def drawing() -> Iterator[None]:
 
 
 def _name(name: str, width: Pixels, size: Pixels = 12) -> str:
-    return shortened(printable(name), width, size)
+    return shortened(_clean(name), width, size)
+
+
+def _clean(name: str) -> str:
+    """A name that is neither long nor steers a terminal."""
+    return printable(short(name))
 
 
 def accuracies(found: Trust, width: int) -> str | None:
@@ -60,7 +66,7 @@ def accuracies(found: Trust, width: int) -> str | None:
             ax.plot([], [], "|", color=SOFT, ms=10, mew=2, label="chance")[0],
         ]
         fig.legend(handles=handles, loc="upper left", ncols=3, bbox_to_anchor=(0, 1), borderpad=0, columnspacing=1)
-        words = "; ".join(f"{one.name}: {_both(one)}" for one in shown)
+        words = "; ".join(f"{_clean(one.name)}: {_both(one)}" for one in shown)
         return svg(fig, f"accuracies-{page_size(width)}", f"Accuracy given a vote. {words}")
 
 
@@ -107,13 +113,13 @@ def pair_cells(found: Trust, width: int) -> str | None:
         if pair.first in place and pair.second in place:
             first, second = place[pair.first], place[pair.second]
             matrix[first, second] = matrix[second, first] = pair.agreement
-            words.append(f"{pair.first} and {pair.second}: {show_number(pair.agreement, 2)}")
+            words.append(f"{_clean(pair.first)} and {_clean(pair.second)}: {show_number(pair.agreement, 2)}")
     left = 100 if width == NARROW else 150
     cell = min(60, (width - left - 8) / len(names))
     with drawing():
         fig = figure(round(left + cell * len(names) + 8), cell * len(names) + 90)
         ax = axes(fig, left, 6, cell * len(names), cell * len(names))
-        clean = [printable(name) for name in names]
+        clean = [_clean(name) for name in names]
         draw_cells(ax, matrix, clean, clean, (left - 12, 84))
         return svg(fig, f"pairs-{page_size(width)}", f"Share of same answers. {'; '.join(words)}")
 
@@ -142,7 +148,7 @@ def _matrix(ax: Axes, one: SourceTrust, left: Pixels, side: Pixels) -> None:
     if one.confusion is None:
         return
     matrix = np.asarray([[np.nan if cell is None else cell for cell in row] for row in one.confusion.rows])
-    names = [printable(name) for name in one.confusion.classes]
+    names = [_clean(name) for name in one.confusion.classes]
     draw_cells(ax, matrix, names, names, (left - 14, 78))
     ax.set_title(_name(one.name, side), loc="left", weight="bold")
 
@@ -152,11 +158,11 @@ def _matrix_words(shown: list[SourceTrust]) -> str:
     for one in shown:
         if one.confusion is not None:
             right = (
-                f"{name} {show_number(row[number], 2)}"
+                f"{_clean(name)} {show_number(row[number], 2)}"
                 for number, (name, row) in enumerate(zip(one.confusion.classes, one.confusion.rows, strict=True))
                 if row[number] is not None
             )
-            parts.append(f"{one.name} right on {', '.join(right)}")
+            parts.append(f"{_clean(one.name)} right on {', '.join(right)}")
     return "; ".join(parts)
 
 

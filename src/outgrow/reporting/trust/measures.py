@@ -16,6 +16,7 @@ from outgrow.errors import ConfigError, DataError
 from outgrow.metrics.estimate import Estimate, undefined
 from outgrow.metrics.fleiss import fleiss_kappa
 from outgrow.metrics.krippendorff import Level, krippendorff_alpha
+from outgrow.phrases import many
 from outgrow.reporting.trust.answers import LEAST_GOLD, NO_LABEL, Answers, ask, by_gold
 from outgrow.reporting.trust.findings import (
     Agreement,
@@ -36,6 +37,12 @@ from outgrow.vote_table import UNKNOWN, VoteTable
 
 MOST_NUMBERS = 500_000_000
 """Items times classes: a posterior of every item is held in memory."""
+WHY = {
+    "bayesian_dawid_skene": "which allows for most: sources of any skill in each class, copies, and doubt about both",
+    "rule_vote": "which is made for rules",
+}
+"""Of the first combiners that are asked."""
+COMBINE_COMPARES = "`outgrow combine` compares the combiners, by gold or by hidden votes, and says which it takes."
 SOFT_NOTE = (
     "Some votes are soft: combiners read their probabilities; agreement, confusion and accuracy by gold count a vote"
     " as its most probable class."
@@ -65,7 +72,8 @@ def trust(table: VoteTable, *, combiners: Sequence[str] | None = None, n_next: i
     each = combiner_trust(table, answers)
     ask_next = _next(table, answers, n_next)
     shared = answers.fit.shared_difficulty if isinstance(answers.fit, BayesianFit) and len(pairs) > 1 else None
-    notes = [*answers.notes, pair_note, SOFT_NOTE if table.probs is not None else ""]
+    why = why_base(answers.base) if combiners is None else ""
+    notes = [why, *answers.notes, pair_note, SOFT_NOTE if table.probs is not None else ""]
     return Trust(
         verdict=verdict(glance, accuracy, basis, answers.base, sources, pairs, each, shared, ask_next),
         glance=glance,
@@ -81,6 +89,12 @@ def trust(table: VoteTable, *, combiners: Sequence[str] | None = None, n_next: i
         next_items=ask_next,
         notes=tuple(note for note in notes if note),
     )
+
+
+def why_base(name: str) -> str:
+    """Why the labels that are judged are this combiner's."""
+    why = WHY.get(name, "which is the first of those asked that can be had from these votes")
+    return f"Judged are the labels of `{name}`, {why}. {COMBINE_COMPARES}"
 
 
 def glance_at(table: VoteTable, answers: Answers) -> Glance:
@@ -237,7 +251,8 @@ def _check(table: VoteTable, n_next: int) -> None:
         raise ConfigError(f"`n_next` is {n_next}; give the number of items to label next, 0 or more")
     if not table.items or table.n_classes < 2:
         raise DataError(
-            f"votes: {len(table.items)} items and {table.n_classes} classes; a report needs an item and two classes"
+            f"votes: {many(len(table.items), 'item')} and {many(table.n_classes, 'class', 'classes')}; a report needs"
+            " an item and two classes"
         )
     if len(table.items) * table.n_classes > MOST_NUMBERS:
         raise DataError(

@@ -8,6 +8,7 @@ import jinja2
 from markupsafe import Markup
 
 from outgrow.metrics.estimate import Estimate, show_interval
+from outgrow.phrases import short
 from outgrow.reporting.page import Drawing, resource, template
 from outgrow.reporting.plot.canvas import NARROW, WIDE
 from outgrow.reporting.tables.html import table_html
@@ -61,8 +62,8 @@ def tiles(trust: Trust) -> list[Tile]:
     if trust.label_accuracy.defined:
         found.append(Tile("best", "combined label", trust.label_accuracy, trust.base))
     if len(judged) > 1:
-        found.append(Tile("ceiling", "best source", judged[-1].accuracy, judged[-1].name))
-        found.append(Tile("floor", "worst source", judged[0].accuracy, judged[0].name))
+        found.append(Tile("ceiling", "best source", judged[-1].accuracy, short(judged[-1].name)))
+        found.append(Tile("floor", "worst source", judged[0].accuracy, short(judged[0].name)))
     alpha = trust.agreement[0]
     if alpha.value.defined:
         found.append(Tile("naive", alpha.name, alpha.value, "agreement beyond chance"))

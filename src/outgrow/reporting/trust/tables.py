@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
+from outgrow.phrases import short
 from outgrow.reporting.tables.table import Cell, Column, Line, Table
 from outgrow.reporting.trust.findings import SourceTrust, Trust
 from outgrow.reporting.trust.sources import ADVERSARIAL, CHANCE, ONE_CLASS
@@ -210,8 +211,13 @@ def disputed(found: Trust) -> Table:
 def _table(name: str, title: str, caption: str, columns: Sequence[Column], lines: Sequence[Line]) -> Table:
     """Without the columns that are empty."""
     kept = [n for n in range(len(columns)) if n == 0 or any(not _empty(line.cells[n]) for line in lines)]
-    few = tuple(Line(tuple(line.cells[number] for number in kept)) for line in lines)
+    few = tuple(Line(tuple(_shown(line.cells[number]) for number in kept)) for line in lines)
     return Table(name, title, caption, tuple(columns[number] for number in kept), few)
+
+
+def _shown(cell: Cell) -> Cell:
+    """Names are anybody's, and may be long; JSON has them whole."""
+    return short(cell) if isinstance(cell, str) else cell
 
 
 def _empty(cell: Cell) -> bool:

@@ -4,6 +4,7 @@ import re
 from html import escape
 
 from outgrow.metrics.estimate import Estimate, show, show_number
+from outgrow.phrases import many, short
 from outgrow.reporting.tables.table import Cell, Table
 from outgrow.reporting.trust.findings import Glance, Trust
 from outgrow.reporting.trust.tables import trust_tables
@@ -21,11 +22,11 @@ SPECIAL = re.compile(r"[\\`*_\[\]|~#$]")
 def facts(glance: Glance) -> tuple[str, ...]:
     """The table in a few words."""
     return (
-        f"{glance.items} items",
-        f"{glance.sources} sources",
-        f"{glance.votes} votes",
-        f"{len(glance.classes)} classes",
-        f"{glance.gold_items} items with gold" if glance.gold_items else "no gold",
+        many(glance.items, "item"),
+        many(glance.sources, "source"),
+        many(glance.votes, "vote"),
+        many(len(glance.classes), "class", "classes"),
+        f"{many(glance.gold_items, 'item')} with gold" if glance.gold_items else "no gold",
     )
 
 
@@ -97,8 +98,7 @@ def _cell(cell: Cell, digits: int = 3) -> str:
         return show(cell, digits)
     if isinstance(cell, float):
         return show_number(cell, digits)
-    text = printable("" if cell is None else str(cell))
-    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
+    return printable("" if cell is None else short(cell, WIDEST))
 
 
 def printable(text: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from outgrow.metrics.estimate import Estimate
+from outgrow.phrases import many, short
 from outgrow.reporting.trust.findings import Basis, CombinerTrust, Glance, NextItem, PairTrust, SourceTrust, Verdict
 from outgrow.reporting.trust.pairs import COPY, SAME
 from outgrow.reporting.trust.sources import ADVERSARIAL, CHANCE, ONE_CLASS
@@ -63,14 +64,15 @@ def headline(accuracy: Estimate, basis: Basis, voting: int) -> str:
 
 def how_good(glance: Glance, accuracy: Estimate, basis: Basis, base: str, combiners: Sequence[CombinerTrust]) -> str:
     """What to expect of the combined label."""
-    nobody = f"; {glance.items_without_votes} items have no vote and so no label" if glance.items_without_votes else ""
+    lost = glance.items_without_votes
+    nobody = f"; {many(lost, 'item has', 'items have')} no vote and so no label" if lost else ""
     if basis == "none" or accuracy.value is None:
         return f"Without gold and without a second source there is nothing to compare the votes with{nobody}."
     if basis == "gold":
         best = max((one for one in combiners if one.by_gold.defined), key=lambda one: one.by_gold.value or 0.0)
         other = f"; best on gold is {best.name}, {percent(best.by_gold)}" if best.name != base else ""
         return (
-            f"Of {accuracy.n} items with gold, which was not used, the combined label ({base}) is right on"
+            f"Of {many(accuracy.n, 'item')} with gold, which was not used, the combined label ({base}) is right on"
             f" {percent(accuracy)}{_interval(accuracy)}{other}{nobody}."
         )
     return (
@@ -88,9 +90,13 @@ def whom_to_drop(sources: Sequence[SourceTrust], pairs: Sequence[PairTrust], vot
         names = [one.name for one in sources if flag in one.flags and one.name not in told_of]
         told_of |= set(names)
         if names:
-            parts.append(f"{_named(names)} ({what})")
+            parts.append(f"{_named([short(name) for name in names])} ({what})")
     told = [f"Drop {'; '.join(parts)}."] if parts else ["No source looks like one to drop."]
-    alike = [f"{one.first} and {one.second} ({one.flag}, {one.n} common items)" for one in pairs if one.flag]
+    alike = [
+        f"{short(one.first)} and {short(one.second)} ({one.flag}, {many(one.n, 'common item')})"
+        for one in pairs
+        if one.flag
+    ]
     copies = any(one.flag in (SAME, COPY) for one in pairs)
     if alike:
         told.append(f"{'Count as one, or nearly' if copies else 'Hear with care together'}: {_named(alike)}.")
@@ -115,7 +121,7 @@ def what_helps(
             " random."
         )
     if lonely > LONELY * glance.items:
-        return f"What would help most: more votes on the {lonely} items that have one or none."
+        return f"What would help most: more votes on items that have one or none, which are {lonely}."
     if not glance.gold_items and shared_errors is not None and shared_errors > SHARED:
         return (
             f"What would help most: gold. The sources' errors go together (correlation {shared_errors:.2f}), so that"
@@ -123,8 +129,8 @@ def what_helps(
         )
     if not glance.gold_items:
         return (
-            f"What would help most: gold on the {len(ask_next)} items listed below, and on some drawn at random to"
-            " measure by."
+            f"What would help most: gold on the {many(len(ask_next), 'item')} listed below, and on some drawn at"
+            " random to measure by."
             if ask_next
             else "What would help most: gold on a few dozen items drawn at random, to measure by."
         )
@@ -132,7 +138,7 @@ def what_helps(
     if basis != "gold" or (wide and accuracy.n < LARGE):
         return "What would help most: gold on some more items drawn at random, until the interval is short enough."
     if ask_next:
-        return f"What would help most: gold on the {len(ask_next)} items listed below."
+        return f"What would help most: gold on the {many(len(ask_next), 'item')} listed below."
     return "Every item with votes has gold, or the combiners are in no doubt: nothing is left to label."
 
 

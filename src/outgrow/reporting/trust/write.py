@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from outgrow.errors import ConfigError
+from outgrow.errors import ConfigError, DataError
 from outgrow.reporting.trust.findings import Trust
 from outgrow.reporting.trust.page import trust_html
 from outgrow.reporting.trust.text import trust_markdown
@@ -19,7 +19,11 @@ FORMATS: Mapping[str, Callable[[Trust, str], str]] = {
 
 
 def write_trust(found: Trust, path: Path, *, title: str = "Votes") -> None:
-    """Write it whole or not at all. Raises `ConfigError` for another suffix."""
+    """Write it whole or not at all. Raises `ConfigError` for another suffix, `DataError` where that cannot be done."""
     if path.suffix.lower() not in FORMATS:
         raise ConfigError(f"{path}: a trust report is {', '.join(FORMATS)}; name a file that ends so")
-    write_file(path, FORMATS[path.suffix.lower()](found, title))
+    text = FORMATS[path.suffix.lower()](found, title)
+    try:
+        write_file(path, text)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror or error})") from error

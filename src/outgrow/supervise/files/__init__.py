@@ -11,5 +11,6 @@ distributions  probabilities and confidences
 gold           what is known to be true
 classes        whose names the labels may have
 count          checks, and the `VoteTable`
+numbers_twice  names that are one number written in two ways
 texts          the same tables with texts, to `WeakTexts`
 """

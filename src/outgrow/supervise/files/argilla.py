@@ -20,9 +20,9 @@ from typing import Any
 
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, DataError, suggest
+from outgrow.phrases import listed
 from outgrow.supervise.files.ballots import Ballots
 from outgrow.supervise.files.long_rows import Said, ballots_of_rows
-from outgrow.supervise.files.sheet import listed
 
 Object = dict[str, Any]
 Answer = tuple[str, Object]

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Int
 
 from outgrow.errors import ConfigError, DataError, suggest
+from outgrow.phrases import listed, many
 from outgrow.supervise.files.ballots import Ballots
 from outgrow.supervise.files.coded import EMPTY, Coded, Place
-from outgrow.supervise.files.sheet import listed
 
 MOST_CLASSES = 1000
 """So many different labels are a mistake about the column, unless the classes are given."""
@@ -27,7 +27,7 @@ def decide_classes(ballots: Ballots, given: Sequence[object] | None) -> tuple[st
             raise ConfigError(f"`classes` must name two or more, each once; found {listed(classes)}")
         if soft is not None and len(classes) != soft.probs.shape[1] and soft.classes is None:
             raise ConfigError(
-                f"{len(classes)} classes are given, but distributions have {soft.probs.shape[1]} numbers"
+                f"{len(classes)} classes are given, but distributions have {many(soft.probs.shape[1], 'number')}"
             )
         return classes
     seen = _seen(ballots)

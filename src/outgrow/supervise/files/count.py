@@ -4,18 +4,19 @@ An abstention is no vote, but its item and its source stay. A source that says t
 once and told; one that says two things is an error that names both rows. A distribution outweighs the label beside it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from outgrow.errors import DataError
+from outgrow.phrases import listed, many
 from outgrow.supervise.files.ballots import Ballots
 from outgrow.supervise.files.classes import class_numbers, decide_classes, order_of
 from outgrow.supervise.files.coded import EMPTY, by_appearance
 from outgrow.supervise.files.distributions import checked, refuse_no_probability, spread
-from outgrow.supervise.files.sheet import listed
+from outgrow.supervise.files.numbers_twice import number_twice
 from outgrow.vote_table import VoteTable
 
 NO_VOTE = "-1"
@@ -100,7 +101,7 @@ def _distributions(
 
 def _refuse_silence(ballots: Ballots) -> None:
     if not ballots.label.names and (ballots.soft is None or np.isnan(ballots.soft.probs).all()):
-        raise DataError(f"{ballots.origin}: {len(ballots.label.code)} rows and no vote in any of them")
+        raise DataError(f"{ballots.origin}: {many(len(ballots.label.code), 'row')} and no vote in any of them")
 
 
 def _refuse_nobody(ballots: Ballots, spoke: Bool[np.ndarray, "row"]) -> None:
@@ -150,7 +151,7 @@ def _contradiction(
     what = "says two things"
     if said[first] == said[second] and probs is not None:
         what = "gives two distributions"
-    more = f"; {len(latter) - 1} more are so" if len(latter) > 1 else ""
+    more = f"; {many(len(latter) - 1, 'more is', 'more are')} so" if len(latter) > 1 else ""
     return DataError(
         f"{ballots.place(second)}: source `{ballots.source.text(second)}` {what} on item"
         f" `{ballots.item.text(second)}`, the other at {ballots.place(first)}; keep one of them{more}"
@@ -171,17 +172,38 @@ def _gold(ballots: Ballots, names: Sequence[str]) -> Int[np.ndarray, "item"]:
 def _notes(table: VoteTable, n_twice: int, repaired: int, overruled: int) -> list[str]:
     silent = [name for name, n in zip(table.sources, table.n_per_source.tolist(), strict=True) if not n]
     unasked = int((table.n_per_item == 0).sum())
-    alike = _alike(table.classes)
+    alike, unheard = _alike(table.classes), _of_gold_alone(table)
+    twice, overrules = many(n_twice, "vote repeats", "votes repeat"), many(overruled, "vote gives", "votes give")
+    none = f"{unasked} of {many(len(table.items), 'item')} {'has' if unasked == 1 else 'have'} no vote."
     notes = {
-        f"{n_twice} votes that repeat another of the same source on the same item were left out.": n_twice,
-        f"The probabilities of {repaired} votes did not sum to 1 and were divided by their sum.": repaired,
-        f"{overruled} votes give another class more than the label beside them: the probabilities count.": overruled,
-        f"{unasked} of {len(table.items)} items have no vote.": unasked,
+        f"{twice} another of the same source on the same item: left out.": n_twice,
+        f"The probabilities of {many(repaired, 'vote')} did not sum to 1 and were divided by their sum.": repaired,
+        f"{overrules} another class more than the label beside it: the probabilities count.": overruled,
+        none: unasked,
         f"Sources that never vote: {listed(silent)}.": silent,
         "There is one source only: nothing tells how good it is but gold.": len(table.sources) == 1,
         f"Classes that differ in upper and lower case only: {listed(alike)}.": alike,
+        f"Classes that gold names and nobody votes for: {listed(unheard)}.": unheard,
     }
-    return [sentence for sentence, due in notes.items() if due]
+    return [*(sentence for sentence, due in notes.items() if due), *_written_twice(table)]
+
+
+def _of_gold_alone(table: VoteTable) -> list[str]:
+    """Classes that are true of some item, and of which no vote speaks."""
+    said = np.bincount(table.said, minlength=table.n_classes) > 0
+    heard = said if table.probs is None else said | (table.probs > 0).any(axis=0)
+    true = np.bincount(table.gold[table.gold >= 0], minlength=table.n_classes) > 0
+    return [name for name, alone in zip(table.classes, true & ~heard, strict=True) if alone]
+
+
+def _written_twice(table: VoteTable) -> Iterator[str]:
+    for what, names in (("items", table.items), ("sources", table.sources), ("classes", table.classes)):
+        found = number_twice(names)
+        if found is not None:
+            yield (
+                f"Of the {what} `{found.one}` and `{found.other}` are one number written in two ways, and count as two"
+                f" ({found.n_names} names are so); write it in one way if they are the same."
+            )
 
 
 def _alike(classes: Sequence[str]) -> list[str]:

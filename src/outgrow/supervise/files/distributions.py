@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float, Int
 
 from outgrow.errors import DataError
 from outgrow.labels import SUM_TOLERANCE
+from outgrow.phrases import many
 from outgrow.supervise.files.coded import EMPTY, Place, coded, numbers
 from outgrow.supervise.files.header import class_named
 from outgrow.supervise.files.sheet import column_of
@@ -69,7 +70,7 @@ def _of_lists(column: pa.ChunkedArray, what: str, place: Place) -> Soft:
     uneven = given & (length != n_classes)
     if uneven.any() or not n_classes:
         row = int(uneven.argmax())
-        raise DataError(f"{place(row)}: {what} has {length[row]} numbers, other rows have {n_classes}")
+        raise DataError(f"{place(row)}: {what} has {many(int(length[row]), 'number')}, other rows have {n_classes}")
     probs = np.full((len(given), n_classes), np.nan)
     inside = np.flatnonzero(given)
     values = numbers(

@@ -10,9 +10,10 @@ import numpy as np
 
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, DataError
+from outgrow.phrases import listed
 from outgrow.supervise.files.coded import EMPTY, Coded, Place, coded
 from outgrow.supervise.files.header import find
-from outgrow.supervise.files.sheet import Sheet, column_of, listed
+from outgrow.supervise.files.sheet import Sheet, column_of
 
 EXAMPLES = 3
 
@@ -78,14 +79,14 @@ def _matched(gold: Coded, named: list[str], items: list[str], origin: str) -> tu
         )
     code = np.append(gold.code, EMPTY)[at]
     left = len(named) - int((at != EMPTY).sum())
-    notes = (f"{left} of {len(named)} items in {origin} have no votes and are left out.",) if left else ()
+    notes = (f"Items in {origin} that have no votes: {left} of {len(named)}; left out.",) if left else ()
     return Coded(code, gold.names), notes
 
 
 def gold_of_array(values: np.ndarray, n_items: int) -> Coded:
     """The true class of every item in its order, as numbers (-1 = unknown) or names."""
     if values.shape != (n_items,):
-        raise ConfigError(f"gold has shape {values.shape}, but there are {n_items} items; give one entry for each")
+        raise ConfigError(f"gold has shape {values.shape}, and the items are {n_items}; give one entry for each")
     entries: list[Any] = values.tolist()
     unknown = values.dtype.kind in "iuf" and values < 0
     cells = coded(column_of(entries), "gold")

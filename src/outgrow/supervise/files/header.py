@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, suggest
-from outgrow.supervise.files.sheet import Sheet, listed
+from outgrow.phrases import listed
+from outgrow.supervise.files.sheet import Sheet
 
 USUAL = {
     "item": ("item item_id itemid task task_id taskid example example_id unit unit_id sample sample_id question_id"

@@ -14,9 +14,9 @@ from typing import Any
 
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, DataError, suggest
+from outgrow.phrases import listed, many
 from outgrow.supervise.files.ballots import Ballots
 from outgrow.supervise.files.long_rows import Said, ballots_of_rows
-from outgrow.supervise.files.sheet import listed
 
 Object = dict[str, Any]
 
@@ -31,7 +31,7 @@ def ballots_of_tasks(origin: str, tasks: list[Object], columns: VoteColumns) -> 
     question = _question(origin, tasks, columns.label)
     said = [vote for number, task in enumerate(tasks, 1) for vote in _votes(origin, number, task, question, columns)]
     predictions = sum(len(_list(task.get("predictions"))) for task in tasks)
-    left = f" {predictions} predictions of models were left out." if predictions else ""
+    left = f" {many(predictions, 'prediction')} of models left out." if predictions else ""
     note = f"{origin} was read as an export of Label Studio, question `{question}`.{left}"
     return ballots_of_rows(origin, said, note)
 

@@ -32,6 +32,8 @@ def sheet_of(source: Any, columns: VoteColumns = AS_NAMED) -> Sheet:
 
 def content_of(path: Path) -> tuple[str, bytes]:
     """The suffix and the bytes of a file. Raises `DataError` for no file and for no known format."""
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; name the file in it")
     gzipped = path.suffix.lower() == ".gz"
     suffix = (Path(path.stem) if gzipped else path).suffix.lower()
     if suffix not in ((*COMMAS, *JSON) if gzipped else SUFFIXES):

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from outgrow.errors import ConfigError, DataError
+from outgrow.phrases import many
 from outgrow.supervise.files.sheet import Sheet, checked_text, refuse_twins
 
 BLOCK = 1 << 24
@@ -55,7 +56,9 @@ def separated_sheet(
         _refuse_other_delimiters(first[0], comma, origin)
     names = [cell.strip() for cell in first] if header is None else list(header)
     if len(names) != len(first):
-        raise ConfigError(f"{origin}: `header` names {len(names)} columns, but line {lines} has {len(first)} cells")
+        raise ConfigError(
+            f"{origin}: `header` names {many(len(names), 'column')}, but line {lines} has {many(len(first), 'cell')}"
+        )
     hint = "" if header else "; if the first line is data already, name the columns with `header`"
     refuse_twins(names, origin, hint)
     skipped = lines if header is None else 0
@@ -141,7 +144,7 @@ def _fault(text: bytes, comma: str, n_columns: int, origin: str, otherwise: str)
         for line, cells in _records(text, comma):
             if len(cells) != n_columns:
                 return DataError(
-                    f"{origin}, line {line}: {len(cells)} cells, but there are {n_columns} columns;"
+                    f"{origin}, line {line}: {many(len(cells), 'cell')} for {many(n_columns, 'column')};"
                     " a cell that holds the delimiter must stand in quotes"
                 )
     except csv.Error as error:

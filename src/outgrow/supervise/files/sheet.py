@@ -13,9 +13,7 @@ import pyarrow as pa
 
 from outgrow.data.table import decode
 from outgrow.errors import ConfigError, DataError
-
-ENOUGH_NAMES = 12
-"""A message lists no more columns than this."""
+from outgrow.phrases import listed
 
 
 class Sheet(NamedTuple):
@@ -36,12 +34,6 @@ class Sheet(NamedTuple):
 
     def column(self, name: str) -> pa.ChunkedArray:
         return self.read([name]).column(0)
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names in backticks, for messages."""
-    shown = ", ".join(f"`{name[:40]}`" for name in names[:ENOUGH_NAMES])
-    return shown + (f" and {len(names) - ENOUGH_NAMES} more" if len(names) > ENOUGH_NAMES else "")
 
 
 def refuse_twins(columns: Sequence[str], origin: str, hint: str = "") -> None:

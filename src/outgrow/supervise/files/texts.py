@@ -17,6 +17,7 @@ from jaxtyping import Int
 
 from outgrow.config.votes import AS_NAMED, VoteColumns
 from outgrow.errors import ConfigError, DataError
+from outgrow.phrases import many
 from outgrow.supervise.files.ballots import by_row
 from outgrow.supervise.files.coded import EMPTY, Coded, Place, coded
 from outgrow.supervise.files.header import Roles, roles_of
@@ -106,7 +107,7 @@ def _said(cells: Cells, columns: VoteColumns) -> Int[np.ndarray, "row"]:
 
 def _weak_texts(cells: Cells, sheet: Sheet, rows: Int[np.ndarray, "text"]) -> WeakTexts:
     if not len(rows):
-        raise DataError(f"{sheet.origin}: {len(cells.text.code)} rows and no text in any of them")
+        raise DataError(f"{sheet.origin}: {many(len(cells.text.code), 'row')} and no text in any of them")
     candidate = cache(lambda number: Candidate(cells.text.names[number], certain(cells.text.names[number])))
     items, sources = cells.item.names, cells.source.names
     found: list[list[list[Candidate]]] = [[[] for _ in sources] for _ in items]

@@ -1,0 +1,55 @@
+"""How names and numbers of a user stand in a sentence: names cut to what one can read, counts with the right plural.
+
+Messages, notes, tables, pages and cards all go through here; data never do.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+MOST_LETTERS = 80
+"""Of a name that is shown."""
+MOST_QUOTED = 300
+"""Of whatever stands in backticks: also a path, which is of use only as a whole."""
+MOST_LISTED = 12
+"""Names in one list."""
+QUOTED = re.compile(r"`([^`]*)`")
+
+
+def short(value: object, most: int = MOST_LETTERS) -> str:
+    """A name as it is shown: whole, or of a long one the beginning and the end.
+
+    >>> short("a" * 50 + "b" * 50, most=9)
+    'aaaaa…bbb'
+    """
+    text = str(value)
+    end = most // 3
+    return text if len(text) <= most else f"{text[: most - end - 1]}…{text[-end:]}"
+
+
+def shortened(sentence: str, names: Iterable[str] = ()) -> str:
+    """A sentence in which every one of `names` is short, and nothing in backticks endless."""
+    for name in names:
+        if len(name) > MOST_LETTERS:
+            sentence = sentence.replace(name, short(name))
+    if len(sentence) <= MOST_QUOTED:
+        return sentence
+    return QUOTED.sub(lambda found: f"`{short(found[1], MOST_QUOTED)}`", sentence)
+
+
+def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
+    """The first of several names, in backticks, and how many more there are.
+
+    >>> listed(["ada", "ben", "cleo"], most=2)
+    '`ada`, `ben` and 1 more'
+    """
+    told = ", ".join(f"`{short(name)}`" for name in names[:most])
+    return told + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def many(count: int, one: str, several: str = "") -> str:
+    """A count with its noun.
+
+    >>> many(1, "vote"), many(2, "vote"), many(0, "class", "classes")
+    ('1 vote', '2 votes', '0 classes')
+    """
+    return f"{count} {one if count == 1 else several or f'{one}s'}"
