@@ -58,7 +58,9 @@ def student_text(student: Student) -> str:
         known = f"{agrees}how right it is nobody knows without test items (--test)"
     else:
         title, value = ("accuracy", test["accuracy"]) if "accuracy" in test else (test["metric"], test["score"])
-        known = f"{title} {value:.3f} [{test['low']:.3f}, {test['high']:.3f}] on {many(test['n'], 'test item')}"
+        n_left = lesson["test_left_out"]
+        left = f" (left out, as their texts were learned from: {n_left})" if n_left else ""
+        known = f"{title} {value:.3f} [{test['low']:.3f}, {test['high']:.3f}] on {many(test['n'], 'test item')}{left}"
     return "\n".join([learned, known, *card["combine"]["told"], "", f"student: {student.folder}"])
 
 
