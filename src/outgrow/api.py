@@ -16,6 +16,7 @@ from outgrow.config.model import ModelSection
 from outgrow.config.read import read_experiment
 from outgrow.config.suite import read_studies
 from outgrow.data.enough import require_rows
+from outgrow.data.kind import kind_of
 from outgrow.errors import ConfigError, DataError, suggest
 from outgrow.graph.done import Damaged
 from outgrow.graph.plan import PlannedStep as PlanLine
@@ -26,6 +27,7 @@ from outgrow.graph.store import Store
 from outgrow.models.names import parse_name
 from outgrow.study.build import Study, build_study
 from outgrow.study.estimate import Cost, cost_of, scale_of
+from outgrow.supervise.voted import require_readable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -179,6 +181,7 @@ def plan(source: Source, *words: str) -> Plan:
     for experiment in read_studies(source, words):
         study, store = build_study(experiment), Store(experiment.store)
         require_rows(experiment.task)
+        require_readable(experiment.supervisors, kind_of(experiment.task))
         there = _is_there(store, study.pool, thorough=True)  # its items are going to be read
         scale = scale_of(experiment, store.path(study.pool) if there else None)
         for line in plan_steps(study.steps, store):

@@ -40,6 +40,7 @@ STORE = Path("runs/steps")
 
 def read_labels(
     source: Any,
+    /,
     *words: str,
     classes: Sequence[str] | None = None,
     gold: Any = None,
@@ -51,7 +52,8 @@ def read_labels(
     Args:
         source: a path (.csv, .tsv, .jsonl, .json, .parquet, .arrow, .npy), a pandas `DataFrame`, a `pyarrow.Table`, a
             `datasets.Dataset`, or an integer matrix with a row per item, a column per source and -1 = no vote.
-        words: `part=column` as on the command line; `columns` are the same as keywords: `item="task_id"`.
+        words: `part=column` as on the command line; `columns` are the same as keywords: `item="task_id"`,
+            `source="who"`.
         classes: all classes in order; by default those that are voted for, sorted.
         gold: a file or table with the true classes of some items.
         renormalise: scale probabilities that do not sum to 1.
@@ -62,7 +64,7 @@ def read_labels(
     return read_votes(source, columns=named, classes=classes, gold=gold, renormalise=renormalise)
 
 
-def read_answers(source: Any, *words: str, **columns: Any) -> WeakTexts:
+def read_answers(source: Any, /, *words: str, **columns: Any) -> WeakTexts:
     """Texts of several sources: like `read_labels`, with a text where a vote names a class.
 
     Several rows of one item and source are candidates, the best one first; empty cells are abstentions. Raises
@@ -72,7 +74,12 @@ def read_answers(source: Any, *words: str, **columns: Any) -> WeakTexts:
 
 
 def combine_answers(
-    source: Any, method: str | Mapping[str, Any] = "answer_vote", *, metric: TextMetric | None = None, **columns: Any
+    source: Any,
+    /,
+    method: str | Mapping[str, Any] = "answer_vote",
+    *,
+    metric: TextMetric | None = None,
+    **columns: Any,
 ) -> CombinedTexts:
     """One text per item, with the share of the sources that are behind it.
 
@@ -83,7 +90,7 @@ def combine_answers(
     return combine_texts(texts, combiner(method), metric)
 
 
-def trust(source: Any, *, n_next: int = 50, **reading: Any) -> Trust:
+def trust(source: Any, /, *, n_next: int = 50, **reading: Any) -> Trust:
     """What can be known of votes: whom to trust, how good a combined label will be, and what to label next.
 
     `source` is a `VoteTable`, or whatever `read_labels` takes (`reading` are its options).
@@ -93,6 +100,7 @@ def trust(source: Any, *, n_next: int = 50, **reading: Any) -> Trust:
 
 def combine(
     source: Any,
+    /,
     method: str | Mapping[str, Any] = "auto",
     *,
     calibrate: bool = True,
@@ -123,6 +131,7 @@ def combine(
 def update(
     path: str | Path,
     source: Any,
+    /,
     *words: str,
     calibrate: bool = True,
     overwrite: bool = False,

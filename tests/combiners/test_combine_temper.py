@@ -1,5 +1,6 @@
 """Temperatures: against their definition, in simulations in which the right one is known, and what must stay."""
 
+import itertools
 from functools import partial
 
 import drawn_crowds
@@ -82,6 +83,27 @@ def test_gold_tempers_those_who_are_too_sure(seed):
     assert "ECE" in found.sentence
 
 
+def test_gold_changes_nothing_that_it_does_not_make_better():
+    """Honest sources: either T is 1 and all stays as it was, or gold that was held out becomes more probable."""
+    kept = 0
+    for seed, n_known in itertools.product(SEEDS, (40, 80, 120, 160)):
+        codes, gold, _, classes = drawn_crowds.crowd("independent", np.random.default_rng([seed, n_known]), items=300)
+        votes = gathered(codes, classes, np.where(np.arange(300) < n_known, gold, -1))
+        found, plain = temper(votes, FITS["one_coin"]), FITS["one_coin"](votes)
+        if found.by != "gold":
+            continue
+        if found.temperature == 1:
+            kept += 1
+            np.testing.assert_array_equal(found.fit.posterior, plain.posterior)
+            assert found.after == found.before
+            assert "as the combiner has them: by held-out gold" in found.sentence
+            assert "→" not in found.sentence
+        else:
+            assert found.after.log_loss < found.before.log_loss
+            assert "T = 1.00" not in found.sentence
+    assert kept
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_votes_alone_temper_those_who_are_too_sure(seed):
     codes, gold = drawn_crowds.shared_hardship(np.random.default_rng(seed))
@@ -98,6 +120,7 @@ def test_votes_leave_alone_who_is_honest(kind, seed):
     codes, _, _, classes = drawn_crowds.crowd(kind, np.random.default_rng(seed), items=800)
     found = temper(votes_of(codes, classes), FITS["one_coin"])
     assert 1 <= found.temperature < 1.25
+    assert ("as the combiner has them" in found.sentence) == (found.temperature == 1)
 
 
 def test_rules_of_one_class_are_no_guide_to_a_temperature():
@@ -141,7 +164,7 @@ def test_studies_temper_when_asked(name):
     rest = labels.take(np.arange(100, 500))
     targets, plain = tempered_targets(name, rest, known), COMBINERS[name](rest, known)
     assert targets.items == plain.items
-    assert any("tempered by held-out gold" in sentence for sentence in targets.origin)
+    assert "by held-out gold" in targets.origin[-1]
     better = log_loss(plain.probs, gold[100:]) - log_loss(targets.probs, gold[100:])
     assert better > (0.1 if name == "vote" else -0.03)
 

@@ -17,7 +17,9 @@ from typer.main import get_command
 import outgrow
 from fresh import SEEDS
 from outgrow.cli import app
-from outgrow.combiners.fits import FITS
+from outgrow.combiners.fits import FITS, fit_by
+from outgrow.combiners.update import start
+from outgrow.combiners.votes import Votes
 from outgrow.config.train import KeepItems, TrainSettings
 from outgrow.deliver.lesson import lesson_of
 from outgrow.deliver.places import refuse_unwritable
@@ -237,20 +239,60 @@ def test_every_combiner_that_the_help_names_combines(tmp_path: Path) -> None:
     named = re.search(r"The combiner: ([^;]*);", " ".join(told.split()))
     assert named is not None
     names = named[1].split(", ")
-    assert {"auto", "keep_all", "single:SOURCE", *FITS} - {"dawid_skene_counted"} == set(names)
+    assert {"auto", "keep_all", "single:SOURCE", *FITS} == set(names)
     votes, gold = drawn(1), {"item": ["i0", "i1", "i2", "i3"], "gold": ["c0", "c1", "c2", "c0"]}
     read = outgrow.read_labels(votes, gold=pd.DataFrame(gold))
     for name in names:
         assert len(outgrow.combine(read, name.replace("SOURCE", "s1")).to_pandas()) == len(read.items)
 
 
-@pytest.mark.parametrize("words", [["--state", "t"], ["--classes", "a,b"]])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_auto_names_can_be_asked_for(seed: int, tmp_path: Path) -> None:
+    """Every combiner of `FITS` by its name, with the labels that `auto` means by it; and an option beside it."""
+    votes = outgrow.read_labels(
+        drawn(seed), gold=pd.DataFrame({"item": ["i0", "i1", "i2"], "gold": ["c0", "c1", "c2"]})
+    )
+    for name in FITS:
+        asked = outgrow.combine(votes, name, calibrate=False, state=tmp_path / name)
+        assert asked.method == name
+        np.testing.assert_array_equal(asked.posterior, start(votes, name)[1].posterior)
+    in_full = outgrow.combine(votes, {"type": "dawid_skene", "abstentions": "counted"})
+    asked = outgrow.combine(votes, "dawid_skene_counted")
+    assert (asked.method, asked.told) == (in_full.method, in_full.told)
+    np.testing.assert_array_equal(asked.posterior, in_full.posterior)
+    smooth = outgrow.combine(votes, {"type": "dawid_skene_counted", "smoothing": 3.0}, calibrate=False)
+    with_option = fit_by("dawid_skene_counted")
+    wanted = with_option(Votes.of_table(votes), smoothing=3.0)  # type: ignore[call-arg]
+    np.testing.assert_array_equal(smooth.posterior, wanted.posterior)
+    with pytest.raises(ConfigError, match="leave `abstentions` out"):
+        outgrow.combine(votes, {"type": "dawid_skene_counted", "abstentions": "ignored"})
+
+
+@pytest.mark.parametrize("words", [["--state", "t"], ["--classes", "a,b"], ["--method", "mace"]])
 def test_an_update_takes_nothing_that_its_state_has(words: list[str], tmp_path: Path) -> None:
     outgrow.combine(drawn(0), "vote", state=tmp_path / "s")
     drawn(0).to_csv(tmp_path / "votes.csv", index=False)
     said = outgrow_says("combine", "votes.csv", "--update", "s", *words, cwd=tmp_path)
     assert said.returncode == 2
     assert words[0] in said.stderr
+
+
+def test_columns_are_named_as_on_the_command_line() -> None:
+    votes = drawn(0).rename(columns={"source": "who", "item": "nr"})
+    usual = outgrow.combine(drawn(0), "vote").to_pandas()
+    named = outgrow.combine(votes, "vote", source="who", item="nr").to_pandas()
+    pd.testing.assert_frame_equal(named, usual)
+    assert (
+        outgrow.read_labels(votes, source="who", item="nr").n_votes == outgrow.read_labels(votes, "source=who").n_votes
+    )
+
+
+def test_what_was_written_is_told(tmp_path: Path) -> None:
+    drawn(0).to_csv(tmp_path / "votes.csv", index=False)
+    assert "were not written" in outgrow_says("combine", "votes.csv", cwd=tmp_path).stdout
+    said = outgrow_says("combine", "votes.csv", "--state", "s", "-o", "out.csv", cwd=tmp_path).stdout
+    assert "written: out.csv" in said
+    assert "written: s" in said
 
 
 def test_gold_is_found_under_any_name_that_can_be_told(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from outgrow.api import plan
 from outgrow.config.read import read_experiment
 from outgrow.config.task import TaskSection
 from outgrow.console.recipes import copy_recipe
@@ -183,3 +184,20 @@ def test_the_example_is_copied_with_all_of_its_data(tmp_path: Path) -> None:
         "ticket_votes.yaml", "data/tickets.csv", "data/ticket_votes.csv",
     ]  # fmt: skip
     assert build_study(read_experiment(tmp_path / "ticket_votes.yaml")).rows[0].name == "ada"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["supervisors.tomm={votes: ticket_votes.csv}"],
+            r"supervisors\.tomm: .* has no source `tomm`; there are `ada`",
+        ),
+        (["supervisors.ada.columns={item: number}"], "there is no column `number`"),
+        (["supervisors.ada.columns={label: seconds, item: nobody}"], "there is no column `nobody`"),
+    ],
+)
+def test_a_plan_reads_the_votes(folder: Path, words: list[str], message: str) -> None:
+    words = [word.replace("ticket_votes", str(folder / "ticket_votes")) for word in words]
+    with pytest.raises((ConfigError, DataError), match=message):
+        plan(folder / FILE, *words)

@@ -135,8 +135,10 @@ def combine(
     _look_at_places([file, gold], {"--update": (update, ())})
     if update is None and (near or overwrite):
         raise ConfigError(f"{'--near' if near else '--overwrite'}: goes with `--update STATE`")
-    if update is not None and (state is not None or classes is not None):
-        raise ConfigError(f"{'--state' if state else '--classes'}: the state in `--update` has its own; leave it out")
+    if update is not None:
+        _refuse_beside_update(
+            {"--state": state, "--classes": classes, "--method": None if method == "auto" else method}
+        )
     reading: dict[str, Any] = {"gold": gold, "renormalise": renormalise}
     found: Any
     if method.partition(":")[0] in names_of(OF_TEXTS):
@@ -155,7 +157,7 @@ def combine(
     else:
         from outgrow.console.votes_text import combined_text
 
-        say(combined_text(found) + (f"\nwritten: {output}" if output is not None else ""))
+        say("\n".join([combined_text(found), *_written(output, state or update)]))
 
 
 def train(
@@ -192,7 +194,7 @@ def train(
             gold=gold,
             test=test,
             store=store,
-            on_event=shown,
+            on_event=lambda event: None if event.kind == "failed" else shown(event),  # the error itself is told
             **named,
         )
     if as_json:
@@ -224,6 +226,18 @@ def _refuse_options(method: str, **given: Any) -> None:
     for name, value in given.items():
         if value:
             raise ConfigError(f"--{name}: is for votes on classes, and `{method}` combines texts; leave it out")
+
+
+def _refuse_beside_update(given: dict[str, Any]) -> None:
+    for option, value in given.items():
+        if value is not None:
+            raise ConfigError(f"{option}: the state in `--update` has its own; leave it out")
+
+
+def _written(output: Path | None, state: Path | None) -> list[str]:
+    """What there is now on the disk."""
+    told = [f"written: {path}" for path in (output, state) if path is not None]
+    return told if output is not None else [*told, "The labels were not written: -o FILE does that."]
 
 
 def _look_at_places(read: list[Path | None], written: dict[str, tuple[Path | None, tuple[str, ...]]]) -> None:

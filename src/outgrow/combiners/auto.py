@@ -228,11 +228,16 @@ def _first_of_the_best(candidates: tuple[Candidate, ...], errors: float, equal: 
     best = max(able, key=lambda one: one.score)
     chosen = next(one for one in able if one.behind <= max(errors * one.error, equal))
     told = f"`{chosen.name}` of {len(able)} combiners: {chosen.score:.4f} {unit}"
-    if chosen is not best:
-        told += f", as good as the best one, `{best.name}` ({best.score:.4f}), within the error of {chosen.error:.4f}"
     if not np.isnan(chosen.accuracy):
         told += f"; accuracy {chosen.accuracy:.3f}"
-    return chosen.name, f"{told}."
+    if chosen is best:
+        return chosen.name, f"{told}."
+    by_errors = errors * chosen.error
+    margin = f"{by_errors:.4f}, {errors:g} standard errors of it" if by_errors > equal else f"{equal:.4f} nats"
+    return chosen.name, (
+        f"{told}. The best one is `{best.name}` ({best.score:.4f}), but a difference of {chosen.behind:.4f} is within"
+        f" {margin}: of such equals `auto` takes the first in its order of preference."
+    )
 
 
 def _with_alone(votes: Votes, choice: Choice) -> Choice:

@@ -12,7 +12,8 @@ it is. T is found
 
 Either way ln T ~ N(0, ½²) a priori, so that a few items do not move it far. An item whose gold is known keeps it.
 `before` and `after` say how well calibrated the posteriors are where gold shows it; `after` by temperatures that were
-found without the item's fold.
+found without the item's fold. Where those do not make the log-loss less, or ln T is 0 within `EXACT`, T is 1 and no
+posterior is changed.
 
 By votes alone T allows for whatever makes a posterior foretell votes badly. It cannot allow for errors that all
 sources make together on the same items with the same wrong class. And it only makes less sure: that a posterior should
@@ -75,7 +76,7 @@ class Tempered:
     fit: Fit
     temperature: float
     by: Literal["gold", "votes", "nothing"]
-    """`nothing`: too few sources, or no vote to foretell; the posteriors are as they were."""
+    """What T was found by. `nothing`: too few sources, or no vote to foretell; the posteriors are as they were."""
     before: Calibration | None
     """Without the items' own gold; `None` where there is not enough."""
     after: Calibration | None
@@ -85,14 +86,23 @@ class Tempered:
         """What was done, for `Targets.origin`."""
         if self.by == "nothing":
             return "Posteriors are as the combiner has them, not tempered."
-        shown = "held-out gold" if self.by == "gold" else "held-out votes"
+        shown, one, other = f"held-out {self.by}", self.before, self.after
+        if self.temperature == 1:
+            told = (
+                f"Posteriors are as the combiner has them: by {shown} no other temperature is surely better than T = 1"
+            )
+            if one is None:
+                return f"{told}."
+            return (
+                f"{told}; on {one.n} items with gold log-loss {one.log_loss:.3f}, Brier {one.brier:.3f},"
+                f" ECE {one.ece:.3f}."
+            )
         told = f"Posteriors tempered by {shown}: T = {self.temperature:.2f}"
-        if self.before is None or self.after is None:
+        if one is None or other is None:
             return f"{told}."
-        one, other = self.before, self.after
         return (
-            f"{told}; on {one.n} items with gold log-loss {one.log_loss:.3f} → {other.log_loss:.3f},"
-            f" Brier {one.brier:.3f} → {other.brier:.3f}, ECE {one.ece:.3f} → {other.ece:.3f}."
+            f"{told}; on {one.n} items with gold, each by a T found without it, log-loss {one.log_loss:.3f} →"
+            f" {other.log_loss:.3f}, Brier {one.brier:.3f} → {other.brier:.3f}, ECE {one.ece:.3f} → {other.ece:.3f}."
         )
 
 
@@ -112,6 +122,8 @@ def temper(
         found = cross_fitted(gold_folds(plain), again)
         temperature = temperature_by_gold(found.posterior, found.gold)
         before, after = calibration(found.posterior, found.gold), calibration(_without_own_fold(found), found.gold)
+        if abs(np.log(temperature)) <= EXACT or after.log_loss >= before.log_loss:
+            return Tempered(fit, 1.0, "gold", before, before)
         return Tempered(_with_gold(votes, fit, temperature), temperature, "gold", before, after)
     held = hold_out(plain) if len(votes.sources) >= LEAST_SOURCES else None
     if held is None or not len(held.item):
@@ -144,7 +156,8 @@ def temperature_by_votes(held: HeldOut, guess: Guess) -> float:
 
     found = _best(lambda temperature: -float(gain(temperature).sum()), least=0.0)
     more = np.bincount(held.item, gain(found) - gain(1.0))
-    return found if more.sum() > SURE * float(np.sqrt((more**2).sum())) else 1.0
+    surely = more.sum() > SURE * float(np.sqrt((more**2).sum()))
+    return found if surely and np.log(found) > EXACT else 1.0
 
 
 def calibration(posterior: Float[np.ndarray, "known class"], gold: Int[np.ndarray, "known"]) -> Calibration:
@@ -186,6 +199,8 @@ def _without_own_fold(found: CrossFitted) -> Float[np.ndarray, "known class"]:
 
 def _with_gold(votes: Votes, fit: Fit, temperature: float) -> Fit:
     """The fit with tempered posteriors; what gold says stays, and so does the balance where nobody voted."""
+    if temperature == 1:
+        return fit
     stays = ((votes.gold >= 0) | ~votes.voted.any(axis=1))[votes.row_of]
     posterior = np.where(stays[:, None], fit.posterior, softened(fit.posterior, temperature))
     return replace(fit, posterior=posterior)

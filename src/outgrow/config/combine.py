@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, model_serializer
+from pydantic import BeforeValidator, Field, model_serializer
 
 from outgrow.config.section import Section
 
@@ -174,6 +174,23 @@ class SlotVote(Section):
     """Of a row: the share of the sources that agree with it, over its slots, or 1."""
 
 
+SHORT_NAMES: dict[str, dict[str, str]] = {"dawid_skene_counted": {"type": "dawid_skene", "abstentions": "counted"}}
+"""Names of combiners that are another one with an option."""
+
+
+def in_full(tree: Any) -> Any:
+    """A section's tree with a short name written out; anything else as it is."""
+    name = tree.get("type") if isinstance(tree, dict) else None
+    if not isinstance(name, str) or name not in SHORT_NAMES:
+        return tree
+    meant = SHORT_NAMES[name]
+    if told := [key for key in meant if key != "type" and tree.get(key, meant[key]) != meant[key]]:
+        raise ValueError(
+            f"`{name}` means `{told[0]}: {meant[told[0]]}`; leave `{told[0]}` out, or name `{meant['type']}`"
+        )
+    return {**tree, **meant}
+
+
 Combine = Annotated[
     KeepAll
     | SingleSource
@@ -193,6 +210,7 @@ Combine = Annotated[
     | AnswerVote
     | SlotVote,
     Field(discriminator="type"),
+    BeforeValidator(in_full),
 ]
 
 OF_TEXTS: tuple[type[Section], ...] = (AnswerVote, SlotVote)
@@ -207,4 +225,11 @@ def names_of(sections: Iterable[type[Section]]) -> list[str]:
 def for_votes() -> list[str]:
     """The combiners of votes that somebody has, by name; `single` is asked for with its source."""
     studies_only = (*OF_TEXTS, SingleSource, JointDecoding)
-    return names_of(section for section in get_args(get_args(Combine)[0]) if section not in studies_only)
+    sections = (section for section in get_args(get_args(Combine)[0]) if section not in studies_only)
+    return [*names_of(sections), *SHORT_NAMES]
+
+
+def short_name(section: Section) -> str:
+    """The name that says most: a short one where the section has the options that it stands for, else its `type`."""
+    own = dict(section)
+    return next((name for name, tree in SHORT_NAMES.items() if tree.items() <= own.items()), own["type"])

@@ -15,6 +15,8 @@ from outgrow.errors import suggest
 
 Key = str | int
 SHOWN = 60
+MOST_MEANT = 3
+"""A key of more sections than this says nothing about the one that was meant."""
 NO_SECTION = ("model_type", "model_attributes_type")
 """A bare value stands where a section is expected."""
 
@@ -58,13 +60,26 @@ def _sentence(detail: ErrorDetails, place: Place, root: type[Section]) -> str:
     where = place.at(*path)
     kind, value, context = detail["type"], detail.get("input"), detail.get("ctx", {})
     if kind == "extra_forbidden":
-        known = [] if section is None else section.model_fields
-        return f"{where}: unknown key; {suggest(str(path[-1]), known)}"
+        return f"{where}: unknown key; {_known_key(path, section)}"
     if kind == "union_tag_invalid":
         return f"{where}.type: `{context['tag']}` is unknown; {suggest(str(context['tag']), _tags(wanted))}"
     if kind == "literal_error":
         return f"{where}: {_shown(value)} is not one of {context['expected']}"
     return f"{where}: {_plain_words(detail, path, wanted)}"
+
+
+def _known_key(path: Sequence[Key], section: type[Section] | None) -> str:
+    """The key that was meant: the same one of a section within this one, or else the nearest one of this."""
+    fields = {} if section is None else section.model_fields
+    word = str(path[-1])
+    within = [
+        ".".join(map(str, (*path[:-1], name, word)))
+        for name, field in fields.items()
+        if any(word in option.model_fields for option in _options(_unwrapped(field.annotation)))
+    ]
+    if 0 < len(within) <= MOST_MEANT:
+        return f"did you mean {' or '.join(f'`{key}`' for key in within)}?"
+    return suggest(word, fields)
 
 
 def _plain_words(detail: ErrorDetails, path: Sequence[Key], wanted: Any) -> str:

@@ -52,7 +52,7 @@ class VoteColumns(Section):
     header: Names | None = None
     """Names of all columns, where the first line of a CSV or TSV file is data already."""
     delimiter: str | None = None
-    """What separates the cells; by default the comma, in `.tsv` the tab."""
+    """What separates the cells; by default the comma, or what the header shows (`;`, tab)."""
 
 
 AS_NAMED = VoteColumns()

@@ -25,7 +25,7 @@ from outgrow.combiners.temper import Tempered, temper
 from outgrow.combiners.update import State, start
 from outgrow.combiners.vote_fits import hardened
 from outgrow.combiners.votes import Votes
-from outgrow.config.combine import Auto, Combine, DawidSkene, KeepAll, LabelModel, SingleSource
+from outgrow.config.combine import SHORT_NAMES, Auto, Combine, KeepAll, LabelModel, SingleSource, short_name
 from outgrow.data.write_table import write_table
 from outgrow.errors import ConfigError, DataError
 from outgrow.phrases import listed, shortened
@@ -206,16 +206,18 @@ def fitting(section: Combine, votes: VoteTable) -> tuple[str, str | None, FitBy]
     changed = changed_options(section)
     if not isinstance(section, LabelModel) and changed:
         raise ConfigError(f"combine.{changed[0]}: is for studies; here `{section.type}` takes no options")
-    counted = isinstance(section, DawidSkene) and section.abstentions == "counted"
-    by = fit_by("dawid_skene_counted" if counted else section.type)
-    return section.type, None, partial(by, **options) if isinstance(section, LabelModel) else by
+    name = short_name(section)
+    by = fit_by(name)
+    return name, None, partial(by, **options) if isinstance(section, LabelModel) else by
 
 
 def changed_options(section: Combine) -> list[str]:
-    """Options that are not as they are by default; `temper` has no meaning here, for `calibrate` decides."""
-    fields = {
-        name: field for name, field in type(section).model_fields.items() if name not in ("type", "source", "temper")
-    }
+    """Options that are not as they are by default, or as the short name has them.
+
+    `temper` has no meaning here, for `calibrate` decides.
+    """
+    named = ("type", "source", "temper", *SHORT_NAMES.get(short_name(section), ()))
+    fields = {name: field for name, field in type(section).model_fields.items() if name not in named}
     return [name for name, field in fields.items() if getattr(section, name) != field.default]
 
 

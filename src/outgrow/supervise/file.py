@@ -20,7 +20,7 @@ from outgrow.supervise.files.argilla import ballots_of_records, is_argilla
 from outgrow.supervise.files.ballots import Ballots, ballots_of_matrix, ballots_of_sheet
 from outgrow.supervise.files.columnar import matrix_file
 from outgrow.supervise.files.count import count
-from outgrow.supervise.files.gold import gold_of_array, gold_of_sheet
+from outgrow.supervise.files.gold import Gold, gold_of_array, gold_of_sheet
 from outgrow.supervise.files.json_rows import first_keys, json_value, lines_sheet, rows_sheet
 from outgrow.supervise.files.label_studio import ballots_of_tasks, is_label_studio
 from outgrow.supervise.files.open_sheet import JSON, content_of, file_sheet, sheet_of
@@ -50,6 +50,11 @@ def read_votes(
     if gold is not None:
         ballots = _with_gold(ballots, gold, columns)
     return count(ballots, classes=classes, abstain=columns.abstain, renormalise=renormalise)
+
+
+def sources_of(path: Path, columns: VoteColumns = AS_NAMED) -> list[str]:
+    """Who votes in a file; what they vote for is not looked at."""
+    return list(_ballots(path, columns).source.names)
 
 
 def _ballots(source: Any, columns: VoteColumns) -> Ballots:
@@ -114,7 +119,7 @@ def _with_gold(ballots: Ballots, gold: Any, columns: VoteColumns) -> Ballots:
     items = ballots.item.names
     told = ("The gold beside the votes was replaced by the gold given.",) if ballots.gold is not None else ()
     if isinstance(gold, np.ndarray):
-        return replace(ballots, gold=gold_of_array(gold, len(items)), notes=(*ballots.notes, *told))
-    sheet = sheet_of(gold)
-    found, notes = gold_of_sheet(sheet, columns, items)
-    return replace(ballots, gold=found, notes=(*ballots.notes, *told, *notes))
+        found = Gold(gold_of_array(gold, len(items)), "the array given")
+    else:
+        found = gold_of_sheet(sheet_of(gold), columns, items, ballots.item_from)
+    return replace(ballots, gold=found.of_items, gold_from=found.origin, notes=(*ballots.notes, *told, *found.notes))

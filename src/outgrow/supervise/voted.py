@@ -12,7 +12,7 @@ does not matter to a study, what is in it does.
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,12 @@ from jaxtyping import Float, Int
 
 from outgrow.config.votes import VotesSection
 from outgrow.data.identity import content_hash
-from outgrow.data.task import Items, Split, Task
+from outgrow.data.task import Items, Kind, Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job, Json
 from outgrow.labels import WeakLabels
 from outgrow.phrases import listed
-from outgrow.supervise.file import read_votes
+from outgrow.supervise.file import read_votes, sources_of
 from outgrow.supervise.files.texts import read_texts
 from outgrow.texts import WeakTexts
 from outgrow.vote_table import VoteTable
@@ -86,6 +86,22 @@ def take_texts(job: Job, *, reading: dict[str, Any], content: str, said_by: str,
     (job.out / "counts.json").write_text(json.dumps(counts))
     candidates = [[heard.get(item, [])] for item in wanted[part]]
     WeakTexts(wanted[part], (name,), candidates).save(job.out / f"{part}.parquet")
+
+
+def require_readable(supervisors: Mapping[str, object], kind: Kind) -> None:
+    """What a plan can see of the files among a study's supervisors: that they can be read, and know the sources.
+
+    Raises what the step would raise: `DataError` and `ConfigError`.
+    """
+    sources: dict[str, Sequence[str]] = {}
+    for name, section in supervisors.items():
+        if isinstance(section, VotesSection):
+            file = section.model_dump_json(exclude={"source"})
+            if file not in sources:
+                texts = kind == "generate"
+                votes, columns = section.votes, section.columns
+                sources[file] = read_texts(votes, columns=columns).sources if texts else sources_of(votes, columns)
+            require_source(section.source or name, sources[file], section.votes, name)
 
 
 def section_of(job: Job, reading: dict[str, Json], content: str) -> VotesSection:

@@ -147,7 +147,7 @@ def _flag(
     everywhere = n == found.n[first, first] == found.n[second, second]
     if everywhere and n >= LEAST_TWINS and found.together[at] > 1 - TINY:
         return SAME
-    if copied > WORTH_TELLING:
+    if copied > WORTH_TELLING and n >= LEAST_TWINS:
         return COPY
     if together is None or both_wrong < LEAST_BOTH_WRONG or together < usual + MORE_THAN_USUAL:
         return ""

@@ -13,6 +13,8 @@ IN_TERMINAL = ("combiners", "sources", "costs", "agreement")
 """Tables that a terminal shows."""
 FEW = 15
 """Their rows at most."""
+FIRST = 5
+"""Items to label next that are named."""
 WIDEST = 28
 """Letters of a cell."""
 SPECIAL = re.compile(r"[\\`*_\[\]|~#$]")
@@ -67,7 +69,11 @@ def trust_text(trust: Trust) -> str:
     lines = [f"  {printable(line)}" for line in (f"{', '.join(facts(trust.glance))}.", *glance_lines(trust))]
     parts = ["\n".join(printable(line) for line in told), "\n".join(lines), *(_plain_table(one) for one in tables)]
     if trust.next_items:
-        parts.append(f"Most worth a gold label: {', '.join(_cell(one.item) for one in trust.next_items[:5])} …")
+        first = ", ".join(_cell(one.item) for one in trust.next_items[:FIRST])
+        more = len(trust.next_items) - FIRST
+        parts.append(
+            f"Most worth a gold label: {first}{f' and {more} more: --next FILE writes them' if more > 0 else ''}"
+        )
     return "\n\n".join(parts)
 
 

@@ -129,7 +129,7 @@ def what_helps(
         )
     if not glance.gold_items:
         return (
-            f"What would help most: gold on the {many(len(ask_next), 'item')} listed below, and on some drawn at"
+            f"What would help most: gold on the {many(len(ask_next), 'item')} to label next, and on some drawn at"
             " random to measure by."
             if ask_next
             else "What would help most: gold on a few dozen items drawn at random, to measure by."
@@ -138,7 +138,7 @@ def what_helps(
     if basis != "gold" or (wide and accuracy.n < LARGE):
         return "What would help most: gold on some more items drawn at random, until the interval is short enough."
     if ask_next:
-        return f"What would help most: gold on the {many(len(ask_next), 'item')} listed below."
+        return f"What would help most: gold on the {many(len(ask_next), 'item')} to label next."
     return "Every item with votes has gold, or the combiners are in no doubt: nothing is left to label."
 
 

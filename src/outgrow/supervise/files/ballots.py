@@ -43,6 +43,10 @@ class Ballots:
     price: Float[np.ndarray, "row"] | None = None
     gold: Coded | None = None
     """The true class of every item; empty = unknown."""
+    gold_from: str = ""
+    """Where gold stands, for messages: "`truth` of gold.csv"; the origin where that says no more."""
+    item_from: str | None = None
+    """The votes' column of items, where there is one."""
     numbered: bool = False
     """Labels are numbers of classes, as in a matrix, -1 being no vote."""
     notes: tuple[str, ...] = ()
@@ -54,7 +58,9 @@ def ballots_of_sheet(sheet: Sheet, columns: VoteColumns) -> Ballots:
     table = sheet.read(_wanted(roles))
     if not table.num_rows:
         raise DataError(f"{sheet.origin}: has no row")
-    return (_long if roles.layout == "long" else _wide)(sheet, roles, table)
+    found = (_long if roles.layout == "long" else _wide)(sheet, roles, table)
+    gold_from = "" if roles.gold is None else f"`{roles.gold}` of {sheet.origin}"
+    return replace(found, gold_from=gold_from, item_from=roles.item, notes=(*found.notes, *sheet.notes))
 
 
 def _wanted(roles: Roles) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int
 
 from outgrow.errors import ConfigError, DataError, suggest
-from outgrow.phrases import listed, many
+from outgrow.phrases import listed, many, short
 from outgrow.supervise.files.ballots import Ballots
 from outgrow.supervise.files.coded import EMPTY, Coded, Place
 
@@ -31,6 +31,7 @@ def decide_classes(ballots: Ballots, given: Sequence[object] | None) -> tuple[st
             )
         return classes
     seen = _seen(ballots)
+    _refuse_foreign_gold(ballots)
     if len(seen) > MOST_CLASSES:
         raise DataError(
             f"{ballots.origin}: {len(seen)} different labels, such as {listed(sorted(seen)[:3])}; is that the right"
@@ -58,6 +59,21 @@ def _seen(ballots: Ballots) -> set[str]:
             )
         return numbers
     return seen
+
+
+def _refuse_foreign_gold(ballots: Ballots) -> None:
+    """Raise `DataError` where no class is in both votes and gold: the gold is of another column, such as a text."""
+    gold, soft = ballots.gold, ballots.soft
+    voted = set(ballots.label.names)
+    if soft is not None:
+        voted.update(soft.classes or map(str, range(soft.probs.shape[1])))
+    if gold is None or not gold.names or not voted.isdisjoint(gold.names):
+        return
+    raise DataError(
+        f"{ballots.gold_from or ballots.origin}: nobody votes for `{short(gold.names[0])}` or any other value of this"
+        f" gold, but for classes such as `{short(min(voted, key=_rank))}`; name the column of the true classes,"
+        " `gold=COLUMN`, or if it is the right one give `classes`"
+    )
 
 
 def _rank(name: str) -> tuple[bool, float, str]:

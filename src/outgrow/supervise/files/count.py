@@ -52,7 +52,8 @@ def count(
         price=None if ballots.price is None else ballots.price[kept],
         gold=_gold(ballots, names),
     )
-    return replace(table, notes=(*ballots.notes, *_notes(table, n_twice, repaired, overruled)))
+    notes = (*ballots.notes, *_of_gold(ballots, table), *_notes(table, n_twice, repaired, overruled))
+    return replace(table, notes=notes)
 
 
 def without_abstentions(ballots: Ballots, abstain: Sequence[str] | None, *, given: bool) -> Ballots:
@@ -167,6 +168,12 @@ def _gold(ballots: Ballots, names: Sequence[str]) -> Int[np.ndarray, "item"]:
         return f"{ballots.origin}, gold of item `{ballots.item.names[item]}`"
 
     return class_numbers(gold, names, where, by_place=ballots.numbered, what="true class")
+
+
+def _of_gold(ballots: Ballots, table: VoteTable) -> Iterator[str]:
+    if ballots.gold is not None:
+        known = int((table.gold >= 0).sum())
+        yield f"Gold of {many(known, 'item')} from {ballots.gold_from or ballots.origin}."
 
 
 def _notes(table: VoteTable, n_twice: int, repaired: int, overruled: int) -> list[str]:

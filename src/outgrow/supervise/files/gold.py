@@ -4,18 +4,29 @@ Items are matched by their text (`coded` makes 7, 7.0 and "7" the same). Gold of
 left out and counted; where no item of the two tables matches, the error shows some of both.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from outgrow.config.votes import VoteColumns
-from outgrow.errors import ConfigError, DataError
+from outgrow.errors import ConfigError, DataError, suggest
 from outgrow.phrases import listed
-from outgrow.supervise.files.coded import EMPTY, Coded, Place, coded
+from outgrow.supervise.files.coded import EMPTY, Coded, Place, by_appearance, coded
 from outgrow.supervise.files.header import find
 from outgrow.supervise.files.sheet import Sheet, column_of
 
 EXAMPLES = 3
+
+
+class Gold(NamedTuple):
+    """The true classes of the votes' items."""
+
+    of_items: Coded
+    """Empty = unknown."""
+    origin: str
+    """Where it stands: "`truth` of gold.csv"."""
+    notes: tuple[str, ...] = ()
+    """What did not fit."""
 
 
 def one_gold_each(item: Coded, gold: Coded, place: Place) -> Coded:
@@ -34,9 +45,13 @@ def one_gold_each(item: Coded, gold: Coded, place: Place) -> Coded:
     return Coded(code, gold.names)
 
 
-def gold_of_sheet(sheet: Sheet, columns: VoteColumns, items: list[str]) -> tuple[Coded, tuple[str, ...]]:
-    """The true classes of `items` from a table with a row per item, and sentences about what did not fit."""
-    names = [name for name in sheet.columns if name and name not in columns.ignore]
+def gold_of_sheet(sheet: Sheet, columns: VoteColumns, items: list[str], item_from: str | None = None) -> Gold:
+    """The true classes of `items` from a table with a row per item; `item_from` is the votes' column of items.
+
+    Raises `ConfigError` where a column is named that is not there, or none is known to be the items or the gold.
+    """
+    _refuse_unknown(sheet, columns, item_from)
+    names = [name for name in sheet.columns if name and (name not in columns.ignore or name == columns.gold)]
     known = {part: getattr(columns, part) for part in ("item", "gold", "label")}
     own = columns.model_copy(update={part: name if name in names else None for part, name in known.items()})
     found = {part: find(part, sheet, own, names) for part in ("item", "gold")}
@@ -58,7 +73,16 @@ def gold_of_sheet(sheet: Sheet, columns: VoteColumns, items: list[str]) -> tuple
     if (column["item"].code == EMPTY).any():
         raise DataError(f"{sheet.place(int((column['item'].code == EMPTY).argmax()))}: the item is empty")
     gold = one_gold_each(column["item"], column["gold"], sheet.place)
-    return _matched(gold, column["item"].names, items, sheet.origin)
+    fitted, notes = _matched(gold, column["item"].names, items, sheet.origin)
+    return Gold(fitted, f"`{found['gold']}` of {sheet.origin}", notes)
+
+
+def _refuse_unknown(sheet: Sheet, columns: VoteColumns, item_from: str | None) -> None:
+    """Raise `ConfigError` for a named column that is not there; the votes' items may be called otherwise here."""
+    named = (columns.gold, None if columns.item == item_from else columns.item)
+    for name in named:
+        if name is not None and name not in sheet.columns:
+            raise ConfigError(f"{sheet.origin}: there is no column `{name}`; {suggest(name, sheet.columns)}")
 
 
 def _of_items(sheet: Sheet, names: list[str], items: list[str]) -> str | None:
@@ -90,4 +114,4 @@ def gold_of_array(values: np.ndarray, n_items: int) -> Coded:
     entries: list[Any] = values.tolist()
     unknown = values.dtype.kind in "iuf" and values < 0
     cells = coded(column_of(entries), "gold")
-    return Coded(np.where(unknown, EMPTY, cells.code), cells.names)
+    return by_appearance(np.where(unknown, EMPTY, cells.code), cells.names)

@@ -10,6 +10,7 @@ choices are read: regions, texts and several choices at once are no class.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from outgrow.config.votes import VoteColumns
@@ -33,7 +34,7 @@ def ballots_of_tasks(origin: str, tasks: list[Object], columns: VoteColumns) -> 
     predictions = sum(len(_list(task.get("predictions"))) for task in tasks)
     left = f" {many(predictions, 'prediction')} of models left out." if predictions else ""
     note = f"{origin} was read as an export of Label Studio, question `{question}`.{left}"
-    return ballots_of_rows(origin, said, note)
+    return replace(ballots_of_rows(origin, said, note), item_from=columns.item)
 
 
 def _annotations(task: Object) -> Any:

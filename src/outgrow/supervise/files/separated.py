@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 import pyarrow.csv
 
+from outgrow.data.table import LONGEST_HEADER, SIGNS, delimiter_of, unquoted_header
 from outgrow.errors import ConfigError, DataError
 from outgrow.phrases import many
 from outgrow.supervise.files.sheet import Sheet, checked_text, refuse_twins
@@ -36,14 +37,18 @@ def separated_sheet(
     header: Sequence[str] | None = None,
     matrix: bool = False,
 ) -> Sheet:
-    """A CSV file; `usual` is what separates the cells unless `delimiter` says otherwise.
+    """A CSV file; `usual` is what separates the cells unless `delimiter`, or the header of a `.csv`, says otherwise.
 
     A `matrix` may begin without a header: a first line of whole numbers is data then. Raises `DataError` for text that
     is not UTF-8, a header that is none, rows of another length and open quotes.
     """
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise ConfigError(f"`delimiter` is one character other than a quote, found {delimiter!r}")
-    text, comma = checked_text(raw, origin), delimiter or usual
+    text = checked_text(raw, origin)
+    head = text[:LONGEST_HEADER].decode(errors="ignore")
+    # One name for all columns says that there is one, whatever its cells hold.
+    told = delimiter is not None or usual != "," or (header is not None and len(header) == 1)
+    comma = (delimiter or usual) if told else delimiter_of(head)
     first, lines = _first_record(text, comma, origin)
     if header is None and all(WHOLE_NUMBER.fullmatch(cell) for cell in first):
         if not matrix:
@@ -53,7 +58,7 @@ def separated_sheet(
             )
         header = [str(number) for number in range(len(first))]
     if len(first) == 1:
-        _refuse_other_delimiters(first[0], comma, origin)
+        _refuse_other_delimiters(unquoted_header(head), comma, origin)
     names = [cell.strip() for cell in first] if header is None else list(header)
     if len(names) != len(first):
         raise ConfigError(
@@ -66,7 +71,10 @@ def separated_sheet(
     def read(columns: Sequence[str]) -> pa.Table:
         return _read(text, comma, names, skipped, columns, origin)
 
-    return Sheet(origin, names, read, lambda row: f"{origin}, line {_line(text, comma, row + (header is None))}")
+    notes = () if told or comma == usual else (f"Cells are separated by {SIGNS[comma]}.",)
+    return Sheet(
+        origin, names, read, lambda row: f"{origin}, line {_line(text, comma, row + (header is None))}", notes
+    )
 
 
 def _first_record(text: bytes, comma: str, origin: str) -> tuple[list[str], int]:
@@ -84,7 +92,7 @@ def _first_record(text: bytes, comma: str, origin: str) -> tuple[list[str], int]
 
 
 def _refuse_other_delimiters(cell: str, comma: str, origin: str) -> None:
-    """Raise `DataError` where the only column's name holds what usually separates columns."""
+    """Raise `DataError` where the only column's name holds, outside quotes, what usually separates columns."""
     found = [other for other in DELIMITERS if other != comma and other in cell]
     if found:
         most = max(found, key=cell.count)

@@ -26,6 +26,8 @@ class Sheet(NamedTuple):
     """The columns of these names."""
     place: Callable[[int], str]
     """Where a row stands: `votes.csv, line 7`."""
+    notes: tuple[str, ...] = ()
+    """Sentences about how it was read."""
 
     @property
     def named(self) -> str:

@@ -6,12 +6,13 @@
 `columns.ignore` names it. The functions have no names in these files: they are numbered from 0.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from outgrow.config.votes import VoteColumns
-from outgrow.errors import DataError
+from outgrow.errors import ConfigError, DataError, suggest
 from outgrow.supervise.files.ballots import Ballots, ballots_of_matrix
 from outgrow.supervise.files.coded import coded
 from outgrow.supervise.files.sheet import column_of
@@ -40,10 +41,12 @@ def ballots_of_weak_labels(origin: str, value: dict[str, Any] | list[Any], colum
                 f"{origin}, item `{name}`: `{KEY}` must be {width} class numbers, found {str(row[KEY])[:60]}"
             )
     key = columns.gold or "label"
+    if columns.gold is not None and not any(key in row for _, row in rows):
+        raise ConfigError(f"{origin}: there is no `{key}`; {suggest(key, rows[0][1])}")
     known = [None if key in columns.ignore or row.get(key) == -1 else row.get(key) for _, row in rows]
     gold = coded(column_of(known), f"{origin}, `{key}`")
     item = coded(column_of([name for name, _ in rows]), f"{origin}, the items")
-    return ballots_of_matrix(
+    ballots = ballots_of_matrix(
         np.asarray([row[KEY] for _, row in rows]),
         origin,
         item,
@@ -53,3 +56,4 @@ def ballots_of_weak_labels(origin: str, value: dict[str, Any] | list[Any], colum
         f"{origin} was read as votes of {width} labelling functions, numbered from 0"
         + (f"; its `{key}` was read as gold." if gold.names else "."),
     )
+    return replace(ballots, gold_from=f"`{key}` of {origin}")
