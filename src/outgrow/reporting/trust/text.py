@@ -69,11 +69,9 @@ def trust_text(trust: Trust) -> str:
     lines = [f"  {printable(line)}" for line in (f"{', '.join(facts(trust.glance))}.", *glance_lines(trust))]
     parts = ["\n".join(printable(line) for line in told), "\n".join(lines), *(_plain_table(one) for one in tables)]
     if trust.next_items:
-        first = ", ".join(_cell(one.item) for one in trust.next_items[:FIRST])
-        more = len(trust.next_items) - FIRST
-        parts.append(
-            f"Most worth a gold label: {first}{f' and {more} more: --next FILE writes them' if more > 0 else ''}"
-        )
+        n, first = len(trust.next_items), ", ".join(_cell(one.item) for one in trust.next_items[:FIRST])
+        more = f" …\n--next FILE writes all {n} of them." if n > FIRST else ""
+        parts.append(f"Most worth a gold label: {first}{more}")
     return "\n\n".join(parts)
 
 
