@@ -96,7 +96,7 @@ def class_numbers(
     if (found == -2).any():
         row = int((found == -2).argmax())
         raise DataError(
-            f"{place(row)}: the {what} `{cells.text(row)[:60]}` is no class; {_fix(cells.text(row), classes)}"
+            f"{place(row)}: the {what} `{short(cells.text(row))}` is no class; {_fix(cells.text(row), classes)}"
         )
     return np.asarray(found)
 

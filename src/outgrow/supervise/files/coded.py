@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from jaxtyping import Float, Int
 
 from outgrow.errors import DataError
+from outgrow.phrases import short
 
 EMPTY = -1
 LARGEST_EXACT = 2**53
@@ -108,7 +109,7 @@ def numbers(column: pa.ChunkedArray, what: str, place: Place) -> Float[np.ndarra
         if bad.any():
             text = cells.text(int(bad.argmax()))
             comma = "; decimals need a point, not a comma" if "," in text else ""
-            raise DataError(f"{place(int(bad.argmax()))}: `{text[:60]}` in {what} is no number{comma}")
+            raise DataError(f"{place(int(bad.argmax()))}: `{short(text)}` in {what} is no number{comma}")
         found = np.asarray([*values, np.nan], dtype=np.float64)[cells.code]
     if np.isinf(found).any():
         raise DataError(f"{place(int(np.isinf(found).argmax()))}: an infinite number in {what}")

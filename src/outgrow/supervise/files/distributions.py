@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int
 
 from outgrow.errors import DataError
 from outgrow.labels import SUM_TOLERANCE
-from outgrow.phrases import many
+from outgrow.phrases import many, short
 from outgrow.supervise.files.coded import EMPTY, Place, coded, numbers
 from outgrow.supervise.files.header import class_named
 from outgrow.supervise.files.sheet import column_of
@@ -124,7 +124,7 @@ def _parse(text: str, what: str, where: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: `{text[:60]}` in {what} is no JSON list or mapping ({error})") from error
+        raise DataError(f"{where}: `{short(text)}` in {what} is no JSON list or mapping ({error})") from error
 
 
 def interleaved(columns: Sequence[Soft], origin: str) -> Soft:

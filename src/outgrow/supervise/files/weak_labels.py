@@ -13,6 +13,7 @@ import numpy as np
 
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, DataError, suggest
+from outgrow.phrases import short
 from outgrow.supervise.files.ballots import Ballots, ballots_of_matrix
 from outgrow.supervise.files.coded import coded
 from outgrow.supervise.files.sheet import column_of
@@ -37,9 +38,7 @@ def ballots_of_weak_labels(origin: str, value: dict[str, Any] | list[Any], colum
     width = len(rows[0][1][KEY])
     for name, row in rows:
         if len(row[KEY]) != width or not all(type(vote) is int and abs(vote) < 2**31 for vote in row[KEY]):
-            raise DataError(
-                f"{origin}, item `{name}`: `{KEY}` must be {width} class numbers, found {str(row[KEY])[:60]}"
-            )
+            raise DataError(f"{origin}, item `{name}`: `{KEY}` must be {width} class numbers, found {short(row[KEY])}")
     key = columns.gold or "label"
     if columns.gold is not None and not any(key in row for _, row in rows):
         raise ConfigError(f"{origin}: there is no `{key}`; {suggest(key, rows[0][1])}")
