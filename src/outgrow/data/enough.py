@@ -31,7 +31,7 @@ def require_rows(task: TaskSection) -> None:
 
 def _require_rows_in(path: Path, sizes: Sizes) -> None:
     counts = [rows_at_most(file) for file in (data_files(path) if path.is_dir() else [path])]
-    have, wanted = sum(count or 0 for count in counts), sizes.weak + sizes.strong + sizes.test
+    have, wanted = sum(count or 0 for count in counts), sum(size or 1 for size in sizes.counts.values())
     if None not in counts and have < wanted:
         raise DataError(
             f"{path} has {have} rows at most, and task.sizes asks for weak {sizes.weak} + strong {sizes.strong} + test"

@@ -28,9 +28,12 @@ class Scale:
     test: int
     tokens_per_item: float
     flops: float
+    pooled: int | None = None
+    """Items in the pool, of which every seed uses `pool`; `None`: not known yet."""
 
     @property
     def pool(self) -> int:
+        """Items that one seed's study uses."""
         return self.weak + self.strong + self.test
 
 

@@ -57,7 +57,7 @@ def pool_step(experiment: Experiment) -> Step:
     # Where nothing is said of capabilities, the step is what it was before there were any.
     unsaid = ["resplit"] if experiment.task.capabilities else ["resplit", "capabilities"]
     task = {**dump(experiment.task, without=unsaid), "content": data_identity(experiment.task)}
-    return Step("pool", "outgrow.data.pool:make_pool", {"task": task}, label=experiment.task.name)
+    return Step("pool", "outgrow.data.pool:make_pool", {"task": task}, version=2, label=experiment.task.name)
 
 
 def split_step(experiment: Experiment, pool: Step, seed: int) -> Step:
@@ -66,7 +66,7 @@ def split_step(experiment: Experiment, pool: Step, seed: int) -> Step:
     drawn = seed if task.resplit else task.split_seed
     sizes = {name: dump(one) for name, one in task.sizes_by_capability.items()} if task.capabilities else None
     params = {"sizes": sizes or dump(task.sizes), "seed": drawn}
-    return Step("split", "outgrow.data.split:make_split", params, {"pool": pool}, label=f"seed {drawn}")
+    return Step("split", "outgrow.data.split:make_split", params, {"pool": pool}, version=2, label=f"seed {drawn}")
 
 
 # ---- supervisors ----------------------------------------------------------------------------------------
