@@ -20,6 +20,7 @@ from outgrow.config.select import Select
 from outgrow.config.votes import VotesSection
 from outgrow.data.identity import data_identity
 from outgrow.graph.step import Json, Step
+from outgrow.models import reuse
 from outgrow.models.identity import model_identity
 from outgrow.study.parameters import ASKING, dump, hints, rule_params, speaker_hints, votes_params
 
@@ -163,6 +164,7 @@ def features_input(stage: Stage, section: ModelSection) -> dict[str, Step]:
         "outgrow.models.features:make_features",
         params,
         {"pool": stage.pool},
+        version=reuse.VERSION,
         hints=hints(stage.experiment, section),
         label=section.model,
     )
