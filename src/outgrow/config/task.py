@@ -55,7 +55,7 @@ class Columns(Section):
     """Which columns of your own file hold what."""
 
     id: str | None = None
-    """Unique name of an item; by default the row number."""
+    """Unique name of an item; by default the number of its row, counted from 0."""
     text: str | None = None
     """The prompt, or several columns in a template such as `{title}: {body}`. Default: `text`; for *generate*
     `prompt`."""
@@ -68,6 +68,9 @@ class Columns(Section):
     """*generate*: the bare answer that content is judged by, where it is not the whole label."""
     part: str | None = None
     """A column that says `train` or `test`; by default the test items are drawn from all rows."""
+    group: str | None = None
+    """A column that is the same for items that belong together (of one passage, author, patient): they are never in
+    two parts of a study. Empty: belongs to no others."""
 
 
 class SetSection(Section):
@@ -94,6 +97,9 @@ class SetSection(Section):
     columns: Columns = Columns()
     classes: list[str] | None = None
     """For your own data: the class names in order; by default the sorted labels of the file."""
+    join_classes: bool = False
+    """For your own data: labels that differ only in case or white space are one class, under the spelling in `classes`
+    or the most frequent one; by default such labels are an error."""
     form: Literal["native", "binary", "text"] = "native"
     """`binary`: judge one candidate of a multiple choice, half of them correct. `text`: the prompt lists the options
     or classes, and the answer is written, so that *choose* and *classify* become *generate*."""

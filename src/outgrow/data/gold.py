@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from outgrow.data.class_names import alike, join, told
 from outgrow.errors import ConfigError, DataError, suggest
 
 UNUSABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -16,14 +17,28 @@ UNUSABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def class_gold(
-    labels: Sequence[Any], where: Sequence[str], classes: Sequence[str] | None = None
+    labels: Sequence[Any],
+    where: Sequence[str],
+    classes: Sequence[str] | None = None,
+    *,
+    joined: bool = False,
+    column: str = "the column of labels",
 ) -> tuple[list[int], tuple[str, ...]]:
     """Class index of every label (-1 where it is empty), and the class names.
 
     Without `classes`, these are the sorted labels. With them, a label is a name among them or, if it is none, a number
-    from 0. Raises `DataError` for a label outside the classes and for fewer than two classes.
+    from 0. With `joined`, labels that differ only in case or white space are one class; without it, they are refused
+    unless `classes` say what is meant. Raises `DataError` for that, for a label outside the classes and for fewer than
+    two classes; `column` names the labels in messages.
     """
     names = [label_text(label, place) for label, place in zip(labels, where, strict=True)]
+    if joined:
+        names = join(names, classes)
+    elif classes is None and (twins := alike(names)):
+        raise DataError(
+            f"{column} has classes that differ only in case or white space: {told(twins)}; join them by"
+            " `task.join_classes: true`, or name all classes in task.classes to keep them apart"
+        )
     found = _sorted_classes(names)
     if classes is None and len(found) == len(names) > 2:
         raise DataError(f"{where[0]}: every row has a label of its own; is task.columns.label the right column?")

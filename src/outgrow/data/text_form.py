@@ -49,7 +49,7 @@ def as_text(task: Task) -> Task:
         groups=items.groups,
         allowed=allowed,
     )
-    return Task(task.name, "generate", (), texts, task.notes, task.metric)
+    return Task(task.name, "generate", (), texts, task.notes, task.metric, rows=task.rows)
 
 
 def unanswered(prompt: str) -> str:

@@ -17,7 +17,7 @@ LOOKED_AT = 10_000
 def read_unlabelled(table: Table, text: str = "text", name: str | None = None) -> Items:
     """The items of a table, all without gold.
 
-    `text` is a column or a template of several, `name` the column of unique ids: by default the row number from 1.
+    `text` is a column or a template of several, `name` the column of unique ids: by default the row's number, from 0.
     Raises `DataError`.
     """
     prompt = prompt_of(text, table, "items.text")
@@ -26,7 +26,7 @@ def read_unlabelled(table: Table, text: str = "text", name: str | None = None) -
     places = [table.where(number) for number in range(len(table.rows))]
     ids = [
         str(number) if name is None else item_name(row.get(name), where)
-        for number, (row, where) in enumerate(zip(table.rows, places, strict=True), start=1)
+        for number, (row, where) in enumerate(zip(table.rows, places, strict=True))
     ]
     refuse_twin_ids(zip(ids, places, strict=True))
     prompts = [prompt(row, where) for row, where in zip(table.rows, places, strict=True)]

@@ -118,7 +118,7 @@ def _rule_supervisor(stage: Stage, name: str, section: RegexRule | FunctionRule,
 
 def _voted_supervisor(stage: Stage, name: str, section: VotesSection, label: str) -> Step:
     """Votes that somebody gave already; where their file lies does not matter, what is in it does."""
-    params, where = votes_params(section, name)
+    params, where = votes_params(section, name, stage.experiment.task)
     function = "outgrow.supervise.voted:take_votes"
     return Step("supervisor", function, {**params, "source": name}, stage.data, hints=where, label=label)
 

@@ -61,14 +61,15 @@ def rule_params(section: RegexRule | FunctionRule) -> tuple[dict[str, Json], dic
     return params, {"file": str(file.absolute())}
 
 
-def votes_params(section: VotesSection, name: str) -> tuple[dict[str, Json], dict[str, Json]]:
+def votes_params(section: VotesSection, name: str, task: TaskSection) -> tuple[dict[str, Json], dict[str, Json]]:
     """A file's content and whose answers of it are taken, and as hints where it lies. Raises `DataError`."""
     params: dict[str, Json] = {
         "reading": dump(section, only=["columns", "renormalise"]),
         "content": content_hash(section.votes, f"supervisors.{name}.votes"),
         "said_by": section.source or name,
     }
-    return params, {"file": str(section.votes.absolute())}
+    # The task's file is named in messages alone.
+    return params, {"file": str(section.votes.absolute()), "items": None if task.path is None else str(task.path)}
 
 
 def hints(experiment: Experiment, section: ModelSection) -> dict[str, Json]:

@@ -8,6 +8,7 @@ import pyarrow as pa
 from jaxtyping import Float
 
 from outgrow.config.votes import VoteColumns
+from outgrow.data.row_numbers import row_numbers
 from outgrow.errors import DataError
 from outgrow.supervise.files.coded import EMPTY, Coded, Place, by_appearance, coded, numbers
 from outgrow.supervise.files.distributions import (
@@ -216,7 +217,7 @@ def _interleaved_labels(columns: dict[str, Coded], origin: str) -> Coded:
 
 def by_row(n_rows: int) -> Coded:
     """Items that are called by the number of their row, from 0."""
-    return Coded(np.arange(n_rows), [str(row) for row in range(n_rows)])
+    return Coded(np.arange(n_rows), row_numbers(n_rows))
 
 
 def nothing(n_rows: int) -> Coded:
