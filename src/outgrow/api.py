@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from outgrow.config.experiment import Experiment
 from outgrow.config.model import ModelSection
+from outgrow.config.paths import REPORTS
 from outgrow.config.read import read_experiment
 from outgrow.config.suite import read_studies
 from outgrow.data.enough import require_rows
@@ -251,4 +252,4 @@ def read_table(source: Source, *words: str, table: str = "main", kind: str = "md
 
 def output_folder(experiment: Experiment) -> Path:
     """Where the report goes."""
-    return experiment.output or Path("runs") / experiment.name
+    return experiment.output or REPORTS / experiment.name

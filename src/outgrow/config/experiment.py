@@ -70,9 +70,9 @@ class Experiment(Section):
     bootstrap: Annotated[int, Field(ge=100)] = 2000
     """Resamples behind every interval."""
     output: Path | None = None
-    """Folder of the report; default `runs/NAME`."""
+    """Folder of the report; default `runs/NAME` beside the file."""
     store: Path = Path("runs/steps")
-    """Folder of the finished steps; studies that share it share results."""
+    """Folder of the finished steps, by default beside the file; studies that share it share results."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where models run; `auto` takes a GPU where there is one."""
     threads: Annotated[int, Field(ge=1)] | None = None

@@ -14,6 +14,8 @@ from outgrow.errors import ConfigError, DataError, suggest
 
 UNUSABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters and halves of characters: in no name of a class or an item."""
+LAYOUT = dict.fromkeys(map(ord, "\t\n\r"), " ")
+"""What the text of an option may have nevertheless."""
 
 
 def class_gold(
@@ -61,7 +63,8 @@ def option_gold(cases: Sequence[tuple[Any, list[str]]], where: Sequence[str]) ->
 
     All labels are texts of their options, or all are letters (A = first), or all are numbers counted from 0 or 1.
     """
-    labels = [label_text(label, place) for (label, _), place in zip(cases, where, strict=True)]
+    cases = [(label, [_one_line_end(option) for option in options]) for label, options in cases]
+    labels = [_option_text(label, place) for (label, _), place in zip(cases, where, strict=True)]
     rows = [i for i, label in enumerate(labels) if label is not None]
     gold = [-1] * len(labels)
     if not rows:
@@ -76,6 +79,19 @@ def option_gold(cases: Sequence[tuple[Any, list[str]]], where: Sequence[str]) ->
                 f" (there are {len(options)}: {', '.join(options)[:100]})"
             )
     return gold, (f"Labels were read as each option's {note}.",) if note else ()
+
+
+def _option_text(value: Any, where: str) -> str | None:
+    """A label that may be an option's text, which may have several lines."""
+    if not isinstance(value, str):
+        return label_text(value, where)
+    text = _one_line_end(value.strip())
+    label_text(text.translate(LAYOUT), where)
+    return text or None
+
+
+def _one_line_end(text: str) -> str:
+    return text.replace("\r\n", "\n")
 
 
 def label_text(value: Any, where: str) -> str | None:

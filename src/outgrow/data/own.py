@@ -111,11 +111,8 @@ def read_records(table: Table, columns: Columns, part: str = "train", prefix: st
     label = columns.label
     assert label is not None
     prompt = prompt_of(columns.text, table)
-    names = {
-        **{"id": columns.id, "label": columns.label, "key": columns.key},
-        **{"part": columns.part, "group": columns.group},
-    }
-    for key, name in names.items():
+    for key in ("id", "label", "key", "part", "group"):
+        name = getattr(columns, key)
         if name is not None:
             require_column(table, name, f"task.columns.{key}")
     options = _options_of(columns.options, table)

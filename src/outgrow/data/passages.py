@@ -9,7 +9,7 @@ three items, the first may share one passage with the second, and another one wi
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, UInt64
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -47,7 +47,7 @@ def sharing(texts: Sequence[str], groups: Sequence[str]) -> int:
     return int(several[joined].sum())
 
 
-def runs_of(texts: Sequence[str]) -> tuple[Int[np.ndarray, "run"], Int[np.ndarray, "run"]]:
+def runs_of(texts: Sequence[str]) -> tuple[UInt64[np.ndarray, "run"], Int[np.ndarray, "run"]]:
     """Every run of `RUN` words as a 64-bit hash, and the row of the text that it stands in."""
     words = [normalise(text).split() for text in texts]
     number: dict[str, int] = {}
@@ -63,7 +63,7 @@ def runs_of(texts: Sequence[str]) -> tuple[Int[np.ndarray, "run"], Int[np.ndarra
     return hashes[whole], owner[:ends][whole]
 
 
-def _linked(runs: Int[np.ndarray, "run"], group: Int[np.ndarray, "run"]) -> Int[np.ndarray, "pair 2"]:
+def _linked(runs: UInt64[np.ndarray, "run"], group: Int[np.ndarray, "run"]) -> Int[np.ndarray, "pair two"]:
     """Pairs of groups with a run in common: every group that has it with the first one that does."""
     order = np.lexsort((group, runs))
     runs, group = runs[order], group[order]

@@ -16,7 +16,7 @@ from outgrow.graph.step import Job
 def make_split(job: Job, *, sizes: dict[str, Any], seed: int) -> None:
     """Write `split.json`.
 
-    `sizes` has the keys `weak`, `strong` and `test`, in items or `all`; of a mixture, such a mapping for every capability.
+    `sizes` has the keys `weak`, `strong` and `test`, in items or `all`; of a mixture, such a mapping by capability.
     """
     items = Task.load(job.inputs["pool"]).items
     by_capability = {"": sizes} if items.capabilities is None else sizes
@@ -29,7 +29,7 @@ def _draw_own(items: Items, capability: str, sizes: dict[str, Any], seed: int) -
     """One capability's split, as if it were alone."""
     mine = items.rows_of(capability)
     with speaking_of(capability):
-        drawn = draw_split(items.take(mine), Sizes(**sizes), seed)
+        drawn = draw_split(items.alone(capability), Sizes(**sizes), seed)
     return Split(*(mine[rows] for rows in _parts(drawn)))
 
 

@@ -81,6 +81,14 @@ class Items:
             return np.arange(len(self))
         return np.flatnonzero(np.asarray(self.capabilities, dtype=np.str_) == capability)
 
+    def alone(self, capability: str) -> "Items":
+        """One capability's items under the names that they have where it is no part of a mixture."""
+        mine = self.take(self.rows_of(capability))
+        if self.capabilities is None:
+            return mine
+        ids, groups = ([name.removeprefix(f"{capability}/") for name in names] for names in (mine.ids, mine.groups))
+        return replace(mine, ids=ids, groups=groups, capabilities=None)
+
 
 @dataclass(frozen=True)
 class Task:

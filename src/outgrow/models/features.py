@@ -48,13 +48,12 @@ def make_features(
     """Write `features.npy`, float32 [item, layer, dim] (choose: [item, option, layer, dim]), and `features.json`.
 
     Hidden states that lie in the same store already are taken from there, see `reuse.py`; `features.json` names the
-    blocks by which they are found. Input `pool`; hints `device`, `batch_tokens`, `threads`. `layers` as in `hidden.resolve_layers`; `dims` keeps the
-    leading dimensions of the model's vectors; `identity` only sets apart models of the same name.
+    blocks by which they are found. Input `pool`; hints `device`, `batch_tokens`, `threads`. `layers` as in
+    `hidden.resolve_layers`; `dims` keeps the leading dimensions of the model's vectors; `identity` only sets apart
+    models of the same name.
     """
-    params = {
-        **{"model": model, "revision": revision, "layers": layers, "dims": dims, "dtype": dtype},
-        **{"max_length": max_length, "identity": identity, "trust_remote_code": trust_remote_code},
-    }
+    params = {"revision": revision, "layers": layers, "dims": dims, "dtype": dtype, "max_length": max_length}
+    params |= {"identity": identity, "trust_remote_code": trust_remote_code}
     task = Task.load(job.inputs["pool"])
     if parse_name(model).static:
         _write_static(job, task.items, model, layers, dims, max_length)

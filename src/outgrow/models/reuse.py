@@ -1,11 +1,11 @@
 """Hidden states that an earlier `features` step of the same store has computed: a study with more items computes only
 those of the new ones.
 
-Items are read in blocks: `BLOCK` items of one part that stand in a row in the pool, a last one perhaps smaller. What is
-computed for a block depends on nothing but its texts and the step's parameters, for its items are batched among
-themselves. The pool of a larger study begins with the items of the smaller one (`data/pool.py`), so that all blocks but
-the smaller one's last are in both. A result names its blocks by hashes of their texts; it is the same to the last bit
-whether a block was computed or taken over.
+Items are read in blocks: `BLOCK` items of one part that stand in a row in the pool, a last one perhaps smaller. What
+is computed for a block depends on nothing but its texts and the step's parameters, for its items are batched among
+themselves. The pool of a larger study begins with the items of the smaller one (`data/pool.py`), so that all blocks
+but the smaller one's last are in both. A result names its blocks by hashes of their texts; it is the same to the last
+bit whether a block was computed or taken over.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ def known_blocks(
     Args:
         blocks: row numbers of every block.
         names: of `names_of`.
-        params: the step's parameters; results of others are no use.
+        params: the step's parameters but the model's name, for which its `identity` stands.
         store: the folder of all steps.
     """
     wanted = dict(zip(names, blocks, strict=True))
@@ -81,7 +81,8 @@ def _of_result(
 
 
 def _is_alike(done: Done, params: Mapping[str, Json]) -> bool:
-    return done.name == "features" and done.version == VERSION and dict(done.params) == dict(params)
+    same = all(done.params.get(key) == value for key, value in params.items())
+    return done.name == "features" and done.version == VERSION and same and params["identity"] is not None
 
 
 def _name(items: Items, block: Rows, read: Json) -> str:

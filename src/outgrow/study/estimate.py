@@ -91,12 +91,17 @@ def cost_of(step: Step, scale: Scale) -> Cost:
 
 
 def _work_of(step: Step, scale: Scale) -> Cost:
-    params = step.params
+    params = step.settings
     if "content" in params:  # a rule, or a file of votes
         return Cost()
     if step.name == "features":
         layers = params["layers"]
-        return inference(params, None if layers is None else max(layers), scale.pool if scale.pooled is None else scale.pooled, scale)
+        return inference(
+            params,
+            None if layers is None else max(layers),
+            scale.pool if scale.pooled is None else scale.pooled,
+            scale,
+        )
     if step.name == "untouched":
         return inference(params, None, scale.test, scale)
     if step.name in ("texts", "scores", "refined", "ratings"):
@@ -176,7 +181,7 @@ def text_training(params: Mapping[str, Any], training: Mapping[str, Any], learns
 
 def writing(step: Step, through: Traffic, scale: Scale) -> Cost:
     """Texts written or scored, by a model of this machine or for money."""
-    section = step.params["model"]
+    section = step.settings["model"]
     if section["type"] == "endpoint":
         usage = Usage(round(through.read), round(through.written))
         return Cost(None, through.total, None, None, money(usage, step.hints["endpoint"]["prices"]))

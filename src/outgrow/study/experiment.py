@@ -19,6 +19,7 @@ from outgrow.config.rules import FunctionRule, RegexRule
 from outgrow.config.select import Select
 from outgrow.config.votes import VotesSection
 from outgrow.data.identity import data_identity
+from outgrow.data.places import paths_of, without_paths
 from outgrow.graph.step import Json, Step
 from outgrow.models import reuse
 from outgrow.models.identity import model_identity
@@ -57,8 +58,11 @@ def pool_step(experiment: Experiment) -> Step:
     """All items that the study may use, whatever the seed."""
     # Where nothing is said of capabilities, the step is what it was before there were any.
     unsaid = ["resplit"] if experiment.task.capabilities else ["resplit", "capabilities"]
-    task = {**dump(experiment.task, without=unsaid), "content": data_identity(experiment.task)}
-    return Step("pool", "outgrow.data.pool:make_pool", {"task": task}, version=2, label=experiment.task.name)
+    task = without_paths({**dump(experiment.task, without=unsaid), "content": data_identity(experiment.task)})
+    where: dict[str, Json] = {"paths": paths_of(experiment.task)}
+    return Step(
+        "pool", "outgrow.data.pool:make_pool", {"task": task}, version=2, hints=where, label=experiment.task.name
+    )
 
 
 def split_step(experiment: Experiment, pool: Step, seed: int) -> Step:

@@ -202,7 +202,7 @@ def _refine_complaints(key: str, refine: Refine, experiment: Experiment) -> Iter
         yield f"{key}.by.adapt: `{refine.by.adapt}` is not looked at, as nothing is trained; leave it out"
     for name, sizes in experiment.task.sizes_by_capability.items():
         strong = sizes.counts["strong"]
-        if isinstance(refine, Icl) and None not in (refine.fixed, strong) and refine.fixed >= strong:
+        if isinstance(refine, Icl) and refine.fixed is not None and strong is not None and refine.fixed >= strong:
             where = f" of `{name}`" if name else ""
             yield f"{key}.fixed: {refine.fixed} demonstrations are all {strong} labels{where}; name fewer"
 
