@@ -34,11 +34,20 @@ def read_unlabelled(table: Table, text: str = "text", name: str | None = None) -
 
 
 def id_column(table: Table, seen: Sequence[str]) -> str | None:
-    """The column of ids where nobody says which: one of `NAMES`, else the one with most cells among `seen`, if any."""
+    """The column of ids where nobody says which: one of `NAMES`, else the one with most cells among `seen`, if any.
+
+    A column in which a value stands twice holds no ids.
+    """
     usual = next((column for column in table.columns if column.lower() in NAMES), None)
     if usual is not None:
         return usual
     known, rows = set(seen), table.rows[:LOOKED_AT]
-    found = {column: sum(str(row.get(column)) in known for row in rows) for column in table.columns}
+    found = {column: _held([str(row.get(column)) for row in rows], known) for column in table.columns}
     best = max(found, key=lambda column: found[column], default=None)
     return best if best is not None and found[best] else None
+
+
+def _held(cells: Sequence[str], known: set[str]) -> int:
+    """How many of the cells are known; none where they cannot be ids."""
+    distinct = set(cells)
+    return len(distinct & known) if len(distinct) == len(cells) else 0
