@@ -12,9 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from outgrow.config.section import Section, complaint
-
-RuleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]*$")]
+from outgrow.config.section import Section, SourceName, complaint
 
 
 def _pattern(value: str) -> str:
@@ -71,7 +69,7 @@ class RuleFile(Section):
     """The column that names an item; by default `item` or `id` where there is one, else the row number from 1."""
     classes: Annotated[list[str], Field(min_length=2)]
     """All classes, in the order of their numbers."""
-    rules: Annotated[dict[RuleName, Annotated[Rule, Field(discriminator="type")]], Field(min_length=1)]
+    rules: Annotated[dict[SourceName, Annotated[Rule, Field(discriminator="type")]], Field(min_length=1)]
     """Each is a source of votes, under a name of your choice."""
 
     @model_validator(mode="before")
