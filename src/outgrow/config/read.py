@@ -37,8 +37,8 @@ def read_experiment(
 
     `source` is a YAML file or the mapping it would hold; each of `words` is `key.sub=value` with a YAML value
     (`seeds=0,1`, `task.sizes.test=200`, `methods.0.loss.type=evidential`), or a mapping that is merged in.
-    Paths of data files are taken from the experiment file's folder; a mapping has none and may be given `folder`, and a name for messages. Raises
-    `ConfigError`.
+    Paths of data files are taken from the experiment file's folder; a mapping has none and may be given `folder`, and
+    a name for messages. Raises `ConfigError`.
     """
     if isinstance(source, Mapping):
         tree, place = unshared(source), Place(called)

@@ -18,6 +18,8 @@ from outgrow.config.home import at_home, is_folder
 from outgrow.errors import DataError, suggest
 
 PREFIX = "bundled:"
+VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken", "tekken.json")
+"""Without any of these in a model's folder, transformers makes up an empty tokenizer."""
 
 
 class ModelSize(NamedTuple):
