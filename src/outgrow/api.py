@@ -62,6 +62,8 @@ class Plan:
     steps: tuple[PlannedStep, ...]
     code: tuple[str, ...] = ()
     """Code of its own that the study runs: functions of rules, models' code."""
+    lacking: tuple[str, ...] = ()
+    """Why it cannot be run on this machine, if it cannot: a GPU or a package that is not there, a folder."""
 
     def __repr__(self) -> str:
         return f"Plan({len(self.steps)} steps, {len(self.new)} new)"
@@ -203,13 +205,14 @@ def _settle_models(experiment: Experiment) -> bool:
 def plan(source: Source, *words: Word, code: bool = True) -> Plan:
     """Lay out a study or a suite: every step, cached or new, with its expected cost. Nothing is executed.
 
-    Without `code` a study is refused that runs code of its own. Raises `ConfigError` with all that would end a run.
+    Without `code` a study is refused that runs code of its own. Raises `ConfigError` with all that
+    would end a run anywhere; what this machine lacks is in the plan.
     """
     lines: dict[str, PlannedStep] = {}
     experiments = read_studies(source, words)
     for experiment in experiments if not code else ():
         refuse_code(experiment)
-    require_ready(experiments)
+    lacking = require_ready(experiments, here=False)
     for experiment in experiments:
         study, store = build_study(experiment), Store(experiment.store)
         there = _is_there(store, study.pool, thorough=True)  # its items are going to be read
@@ -218,7 +221,7 @@ def plan(source: Source, *words: Word, code: bool = True) -> Plan:
             step = line.step
             lines[step.identity] = _planned(line, cost_of(step, scale))
     own = dict.fromkeys(one for experiment in experiments for one in code_of(experiment))
-    return Plan(tuple(lines.values()), tuple(own))
+    return Plan(tuple(lines.values()), tuple(own), tuple(lacking))
 
 
 def _planned(line: PlanLine, cost: Cost) -> PlannedStep:

@@ -16,7 +16,7 @@ def plan_text(plan: Plan) -> str:
     rows = [("state", "step", "weights", "tokens", "memory", "time"), *map(_row, plan.steps)]
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
     lines = [_line(row, widths) for row in rows]
-    return "\n".join([*lines, "", _total(plan), *_servers(plan), *_code(plan)])
+    return "\n".join([*lines, "", _total(plan), *_servers(plan), *_code(plan), *_lacking(plan)])
 
 
 def _row(step: PlannedStep) -> tuple[str, ...]:
@@ -66,6 +66,10 @@ def _code(plan: Plan) -> list[str]:
     """What the file brings along that is run with the rights of whoever runs it."""
     told = ", ".join(map(short, plan.code))
     return [f"This file runs code of its own: {told} (`--no-code` refuses it)."] if told else []
+
+
+def _lacking(plan: Plan) -> list[str]:
+    return ["It cannot be run on this machine:", *plan.lacking] if plan.lacking else []
 
 
 def _sent(key: str | None) -> str:

@@ -67,7 +67,7 @@ def _lacking(section: SetSection, sizes: Sizes, seed: int) -> list[str]:
             most = _usable(section.model_dump_json(include=set(SetSection.model_fields)), set_identity(section), seed)
     except OutgrowError as error:
         return str(error).split("\n")
-    return [] if most is None else [f"task.sizes: {_name(section)} has {told}" for told in _beyond(wanted, most)]
+    return [] if most is None else [f"{_name(section)} has {told}" for told in _beyond(wanted, most)]
 
 
 def _beyond(wanted: Mapping[str, int], have: Mapping[str, int]) -> Iterator[str]:
@@ -81,7 +81,11 @@ def _beyond(wanted: Mapping[str, int], have: Mapping[str, int]) -> Iterator[str]
             asked = " + ".join(f"{part} {size}" for part, size in sizes.items())
             asked += f" = {total}" if len(sizes) > 1 else ""
             told = f"usable {kind} items" if published else "usable items"
-            yield f"{there} {told} at most, and {asked} are asked for; lower them"
+            yield f"{there} {told} at most, and {asked} are asked for; lower {_keys(sizes)}"
+
+
+def _keys(sizes: Mapping[str, int]) -> str:
+    return " or ".join(f"task.sizes.{part}" for part in sizes)
 
 
 def _name(section: SetSection) -> str:

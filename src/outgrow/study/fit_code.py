@@ -28,9 +28,9 @@ def code_of(experiment: Experiment) -> list[str]:
 
 def refuse_code(experiment: Experiment) -> None:
     """Raise `ConfigError` for a study that brings code of its own."""
-    if found := code_of(experiment):
+    if told := ", ".join(code_of(experiment)):
         raise ConfigError(
-            f"{experiment.name}: runs code of its own ({', '.join(found)}), which `--no-code` (in Python `code=False`) refuses"
+            f"{experiment.name}: runs code of its own ({told}), which `--no-code` (in Python `code=False`) refuses"
         )
 
 

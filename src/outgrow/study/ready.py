@@ -26,18 +26,28 @@ from outgrow.study.fit_models import model_complaints
 from outgrow.supervise.voted import require_readable
 
 
-def require_ready(experiments: Sequence[Experiment]) -> None:
-    """Raise `ConfigError` with all that would end a run of these studies, one line each."""
-    found: dict[str, None] = {}
-    for experiment in experiments:
-        of = f"{experiment.name}: " if len(experiments) > 1 else ""
-        found |= dict.fromkeys(f"{of}{complaint}" for complaint in complaints(experiment))
-    if found:
-        raise ConfigError("\n".join(found))
+def require_ready(experiments: Sequence[Experiment], *, here: bool = True) -> list[str]:
+    """Raise `ConfigError` with all that would end a run of these studies, one line each.
+
+    Unless they are to be run `here`, what only this machine lacks is no reason to refuse: it is returned.
+    """
+    found, lacking = (_of_all(experiments, told_by) for told_by in (complaints, machine_complaints))
+    if found or (here and lacking):
+        raise ConfigError("\n".join([*found, *lacking]))
+    return lacking
+
+
+def _of_all(experiments: Sequence[Experiment], told_by: Callable[[Experiment], Iterator[str]]) -> list[str]:
+    found = [
+        f"{experiment.name}: {complaint}" if len(experiments) > 1 else complaint
+        for experiment in experiments
+        for complaint in told_by(experiment)
+    ]
+    return list(dict.fromkeys(found))
 
 
 def complaints(experiment: Experiment) -> Iterator[str]:
-    """All of them; each names its key."""
+    """What is wrong on any machine; each names its key."""
     task = experiment.task
     kind, told = _kind(experiment)
     yield from told
@@ -45,7 +55,6 @@ def complaints(experiment: Experiment) -> Iterator[str]:
         yield from fit_complaints(experiment, kind)
         yield from model_complaints(experiment, kind)
         yield from _votes(experiment, kind)
-    yield from machine_complaints(experiment)
     for name, supervisor in experiment.supervisors.items():
         if isinstance(supervisor, FunctionRule):
             yield from function_complaints(f"supervisors.{name}", supervisor)

@@ -59,11 +59,10 @@ def further_measures(
     `searched`: in which texts the measures' patterns were found.
     """
     measures = {
-        name: replace(_estimate(frame, counts, value), note=searched[name].note)
-        if name in searched
-        else _estimate(frame, counts, value)
-        for name, counts, value in _told_by_texts(frame, found, searched)
+        name: _estimate(frame, counts, value) for name, counts, value in _told_by_texts(frame, found, searched)
     }
+    lacking = {name: one.note for name, one in searched.items() if one.note}
+    measures |= {name: replace(measures[name], note=note) for name, note in lacking.items()}
     rated: dict[str, Rated] = {}
     for name, judge in frame.study.experiment.judges.items():
         verdict = _verdict(frame, row.judged[name], judged_names(name, judge))
