@@ -6,8 +6,9 @@ result.to_pandas("main")
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from outgrow.graph.run import Event, Outcome, run_steps
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 from outgrow.models.names import parse_name
+from outgrow.reporting.report_folder import beside, refuse_place, refuse_to_replace, settings_of, words_that_differ
 from outgrow.study.build import Study, build_study
 from outgrow.study.estimate import Cost, cost_of, scale_of
 from outgrow.supervise.voted import require_readable
@@ -79,10 +81,16 @@ class Result:
     """What a study found, and where its report lies."""
 
     folder: Path
-    results: "Results"
     outcomes: Mapping[str, Outcome]
+    load: "Callable[[], Results]" = field(repr=False)
+    """How `results` are come by when they are first asked for."""
     notes: tuple[str, ...] = ()
     """What its owner may not expect, one sentence each."""
+
+    @cached_property
+    def results(self) -> "Results":
+        """Everything that was found."""
+        return self.load()
 
     @property
     def failed(self) -> list[Outcome]:
@@ -93,6 +101,11 @@ class Result:
     def complaints(self) -> list[str]:
         """What went wrong, one sentence each; what goes wrong alike under every seed is told once."""
         return list(dict.fromkeys(outcome.error for outcome in self.failed))
+
+    @property
+    def complete(self) -> bool:
+        """Whether every step has a result."""
+        return all(outcome.state in ("cached", "done") for outcome in self.outcomes.values())
 
     @property
     def interrupted(self) -> bool:
@@ -136,22 +149,29 @@ def run(
     source: Source,
     *words: str,
     jobs: int = 1,
+    replace: bool = False,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Result:
     """Run a study to its report; what is finished already is reused.
 
     `source` is an experiment file or the mapping it would hold, `words` are `key.sub=value` overrides, `jobs` is the
-    number of steps to run at the same time. A step that fails does not stop the others: see `Result.failed`.
+    number of steps to run at the same time, `replace` lets the report take the place of a finished one of other
+    settings, which is refused otherwise. A step that fails does not stop the others: see `Result.failed`.
     Raises `ConfigError` and `DataError` for bad input, `KeyboardInterrupt` after Ctrl-C if there is nothing to report
     yet; later than that, see `Result.interrupted`.
     """
-    return run_experiment(read_experiment(source, words), jobs=jobs, on_event=on_event)
+    return run_experiment(read_experiment(source, words), jobs=jobs, replace=replace, on_event=on_event)
 
 
 def run_experiment(
-    experiment: Experiment, *, jobs: int = 1, on_event: Callable[[Event], None] = lambda event: None
+    experiment: Experiment,
+    *,
+    jobs: int = 1,
+    replace: bool = False,
+    on_event: Callable[[Event], None] = lambda event: None,
 ) -> Result:
     """`run` for an experiment that is read already."""
+    require_place([experiment], replace)
     _settle_models(experiment)
     study = build_study(experiment)
     store = Store(experiment.store)
@@ -163,7 +183,22 @@ def run_experiment(
     answered = any(outcomes[step.identity].state in ("cached", "done") for row in study.rows for step in row.steps)
     if not answered and any(outcome.state == "interrupted" for outcome in outcomes.values()):
         raise KeyboardInterrupt
-    return write(study, store, outcomes)
+    return write(study, store, outcomes, replace)
+
+
+def require_place(experiments: Sequence[Experiment], replace: bool) -> None:
+    """Look at the folders of reports before anything is computed for them.
+
+    Raises `DataError` where one cannot be written, `ConfigError` where a report would be lost, unless `replace`, or
+    where two studies want the same folder.
+    """
+    folders = [output_folder(experiment) for experiment in experiments]
+    for number, (folder, experiment) in enumerate(zip(folders, experiments, strict=True)):
+        if folder in folders[:number]:
+            raise ConfigError(f"output: the reports of two studies cannot both be in `{folder}`")
+        refuse_place(folder)
+        if not replace:
+            refuse_to_replace(folder, experiment.model_dump(mode="json"))
 
 
 def _settle_models(experiment: Experiment) -> None:
@@ -205,28 +240,32 @@ def _is_there(store: Store, step: Step, thorough: bool = False) -> bool:
         return False
 
 
-def report(source: Source, *words: str) -> Result:
-    """Write the report of what is finished by now, executing nothing."""
+def report(source: Source, *words: str, replace: bool = False) -> Result:
+    """Write the report of what is finished by now, executing nothing; `replace` as for `run`."""
     experiment = read_experiment(source, words)
+    require_place([experiment], replace)
     study = build_study(experiment)
     store = Store(experiment.store)
-    outcomes = {
-        step.identity: Outcome("cached") if _is_there(store, step) else Outcome("skipped", error="not run yet")
-        for step in study.steps
-    }
-    if all(outcome.state == "skipped" for outcome in outcomes.values()):
-        raise DataError(f"{experiment.store}: holds no finished step of `{experiment.name}`; run it first")
-    return write(study, store, outcomes)
+    whole = store.whole(study.steps)
+    damaged = [step for step in study.steps if step.identity not in whole and os.path.lexists(store.path(step))]
+    outcomes = {step.identity: Outcome("skipped", error="not run yet") for step in study.steps}
+    outcomes |= {step.identity: Outcome("failed", error=_damage(store, step)) for step in damaged}
+    outcomes |= {identity: Outcome("cached", done.seconds) for identity, done in whole.items()}
+    if not whole:
+        raise DataError(f"{experiment.store}: holds no whole step of `{experiment.name}`; run it first")
+    return write(study, store.without(damaged), outcomes, replace)
 
 
-def write(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> Result:
+def _damage(store: Store, step: Step) -> str:
+    return f"{store.path(step)} is damaged; `outgrow run` makes it again"
+
+
+def write(study: Study, store: Store, outcomes: Mapping[str, Outcome], replace: bool = False) -> Result:
     """Collect the finished steps into the report's folder."""
-    from outgrow.reporting.write import settings_that_differ, write_report
+    from outgrow.reporting.publish import publish
 
-    folder = output_folder(study.experiment)
-    other = settings_that_differ(folder, study.experiment)
-    replaced = f"{folder} held the report of other settings ({', '.join(other)}); `name=…` keeps both"
-    return Result(folder, write_report(study, store, outcomes, folder), outcomes, (replaced,) if other else ())
+    made = publish(study, store, outcomes, output_folder(study.experiment), replace=replace)
+    return Result(made.folder, outcomes, made.results, made.notes)
 
 
 def read_table(source: Source, *words: str, table: str = "main", kind: str = "md") -> str:
@@ -234,19 +273,25 @@ def read_table(source: Source, *words: str, table: str = "main", kind: str = "md
 
     Warns (`UserWarning`) if the report is of other settings than `words` say.
     """
-    from outgrow.reporting.write import words_that_differ
-
     experiment = read_experiment(source, words)
     folder = output_folder(experiment) / "tables"
-    other = words_that_differ(folder.parent, experiment, words)
+    other = words_that_differ(settings_of(folder.parent), experiment.model_dump(mode="json"), words)
     if other:
         warnings.warn(f"{folder.parent} holds the report of other settings ({', '.join(other)})", stacklevel=2)
+    later = beside(folder.parent)
+    if later.is_dir():
+        warnings.warn(f"a later run has not been finished; its report is in {later}", stacklevel=2)
     known = sorted(path.stem for path in folder.glob(f"*.{kind}"))
     if not known:
         raise DataError(f"{folder}: no report yet; `outgrow run` writes it")
     if table not in known:
         raise ConfigError(f"no table named `{table}`; {suggest(table, known)}")
-    return (folder / f"{table}.{kind}").read_text(encoding="utf-8")
+    try:
+        return (folder / f"{table}.{kind}").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{folder / table}.{kind}: cannot be read ({error}); `outgrow report` writes it again"
+        ) from error
 
 
 def output_folder(experiment: Experiment) -> Path:

@@ -87,9 +87,10 @@ def _cores() -> int:
 
 def _look(steps: Sequence[Step], store: Store, ledger: Ledger) -> list[Step]:
     """Close what is finished already; returns what is to be made, inputs first."""
+    whole = store.whole(steps)
 
     def find(step: Step) -> Done | None:
-        return store.finished(step, lambda sentence: ledger.say("damaged", step, sentence))
+        return whole.get(step.identity) or store.finished(step, lambda sentence: ledger.say("damaged", step, sentence))
 
     found = needed(steps, find)
     ledger.total = len(found)
