@@ -6,7 +6,7 @@ result.to_pandas("main")
 
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from outgrow.config.read import read_experiment
 from outgrow.config.suite import read_studies
 from outgrow.data.enough import require_rows
 from outgrow.data.kind import kind_of
-from outgrow.errors import ConfigError, DataError, suggest
+from outgrow.errors import ConfigError, DataError, OutgrowError, suggest
 from outgrow.graph.done import Damaged
 from outgrow.graph.plan import PlannedStep as PlanLine
 from outgrow.graph.plan import plan as plan_steps
@@ -29,6 +29,7 @@ from outgrow.models.names import parse_name
 from outgrow.reporting.report_folder import beside, refuse_place, refuse_to_replace, settings_of, words_that_differ
 from outgrow.study.build import Study, build_study
 from outgrow.study.estimate import Cost, cost_of, scale_of
+from outgrow.study.parameters import answers_file
 from outgrow.supervise.voted import require_readable
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Plan:
     """Every step of a study, inputs before users; nothing has been executed."""
 
     steps: tuple[PlannedStep, ...]
+    notes: tuple[str, ...] = ()
+    """Where answers that are paid for are kept; what a run would be refused for. One sentence each."""
 
     @property
     def new(self) -> list[PlannedStep]:
@@ -175,8 +178,7 @@ def run_experiment(
     _settle_models(experiment)
     study = build_study(experiment)
     store = Store(experiment.store)
-    threads = experiment.threads or max(1, (os.cpu_count() or 1) // jobs)
-    outcomes = run_steps(study.steps, store, jobs=jobs, threads=threads, on_event=on_event)
+    outcomes = run_steps(study.steps, store, jobs=jobs, threads=experiment.threads, on_event=on_event)
     items = outcomes[study.pool.identity]
     if items.state == "failed":
         raise DataError(items.error)
@@ -213,6 +215,7 @@ def _settle_models(experiment: Experiment) -> None:
 def plan(source: Source, *words: str) -> Plan:
     """Lay out a study or a suite: every step, cached or new, with its expected cost. Nothing is executed."""
     lines: dict[str, PlannedStep] = {}
+    notes: dict[str, None] = {}
     for experiment in read_studies(source, words):
         study, store = build_study(experiment), Store(experiment.store)
         require_rows(experiment.task)
@@ -222,7 +225,17 @@ def plan(source: Source, *words: str) -> Plan:
         for line in plan_steps(study.steps, store):
             step = line.step
             lines[step.identity] = _planned(line, cost_of(step, scale))
-    return Plan(tuple(lines.values()))
+        notes |= dict.fromkeys(_notes(experiment, study))
+    return Plan(tuple(lines.values()), tuple(notes))
+
+
+def _notes(experiment: Experiment, study: Study) -> Iterator[str]:
+    if any("endpoint" in step.hints for step in study.steps):
+        yield f"What servers answer is kept in {answers_file(experiment)}; keep that file, it was paid for."
+    try:
+        require_place([experiment], replace=False)
+    except OutgrowError as error:
+        yield f"`outgrow run` would be refused: {error}."
 
 
 def _planned(line: PlanLine, cost: Cost) -> PlannedStep:

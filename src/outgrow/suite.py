@@ -46,8 +46,9 @@ def run_suite(
 ) -> SuiteResult:
     """Run every study of a suite file to its report, then write the tables over all of them.
 
-    Steps that studies share are made once. Finished reports are replaced as by `api.run`. `on_study` hears each study's name before it starts. An interrupted study
-    is the last one. Raises `ConfigError` and `DataError` for bad input, before anything runs if the file shows it.
+    Steps that studies share are made once. Finished reports and tables are replaced as by `api.run`. `on_study` hears
+    each study's name before it starts. An interrupted study is the last one. Raises `ConfigError` and `DataError` for
+    bad input, before anything runs if the file shows it.
     """
     suite = read_suite(path, words)
     settings = {"suite": suite.name, "studies": list(suite.studies)}
@@ -71,7 +72,7 @@ def run_suite(
 
 
 def _files(tables: Sequence[Table]) -> dict[str, str]:
-    files = {}
+    files: dict[str, str] = {}
     for table in tables:
         texts = {"md": table.to_markdown(), "csv": table.to_csv(), "json": table.to_json(), "tex": table.to_latex()}
         files |= {f"{table.name}.{ending}": text for ending, text in texts.items()}

@@ -53,9 +53,7 @@ def suite(
 
     console = Console(stderr=True)
     with display(console, quiet or as_json) as shown:
-        found = run_suite(
-            file, *(words or []), jobs=jobs, replace=replace, on_event=shown, on_study=shown.section
-        )
+        found = run_suite(file, *(words or []), jobs=jobs, replace=replace, on_event=shown, on_study=shown.section)
     if as_json:
         say_json({name: result.to_json() for name, result in found.results.items()})
     else:

@@ -15,7 +15,7 @@ def plan_text(plan: Plan) -> str:
     rows = [("state", "step", "weights", "tokens", "memory", "time"), *map(_row, plan.steps)]
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
     lines = [_line(row, widths) for row in rows]
-    return "\n".join([*lines, "", _total(plan), *_servers(plan)])
+    return "\n".join([*lines, "", _total(plan), *_servers(plan), *plan.notes])
 
 
 def _row(step: PlannedStep) -> tuple[str, ...]:

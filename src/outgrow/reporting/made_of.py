@@ -1,4 +1,4 @@
-"""What a report follows from, as one hash: where it is the same, the report would be the same and is not made again."""
+"""What a report follows from, as one hash: where that is the same, the report would be, and is not made again."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ SOURCES = (".py", ".yaml", ".html", ".css")
 
 
 def made_of(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> str:
-    """64 hex digits over settings, every step's result or why there is none, versions of libraries, and our own code."""
+    """64 hex digits over settings, every step's result or why there is none, versions of libraries, our own code."""
     content = {
         "settings": study.experiment.model_dump(mode="json"),
         "steps": {step.folder: _result(step, store, outcomes) for step in study.steps},

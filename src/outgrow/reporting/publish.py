@@ -1,6 +1,5 @@
 """A study's report put where it belongs, unless it is there already."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple

@@ -70,8 +70,8 @@ def refuse_to_replace(folder: Path, settings: Mapping[str, Any]) -> None:
 def refuse_place(folder: Path) -> None:
     """Raise `DataError` for a folder in which no report can be written, before anything is computed for it."""
     for place in (folder, beside(folder)):
-        refuse_unwritable_folder("output", (place / DEEPEST).parent)
-        refuse_unwritable_folder("output", place / DEEPEST)
+        for inner in (place, (place / DEEPEST).parent, place / DEEPEST):
+            refuse_unwritable_folder("output", inner)
 
 
 def holds_finished(folder: Path) -> bool:

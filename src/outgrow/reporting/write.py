@@ -19,7 +19,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from outgrow.config.experiment import Experiment
 from outgrow.config.read import dump_experiment
 from outgrow.graph.event import Outcome
 from outgrow.graph.store import Store
@@ -61,9 +60,7 @@ def report_files(study: Study, store: Store, outcomes: Mapping[str, Outcome], re
     source, taken = provenance(study, store), times(study, store, outcomes)
     examples = find_examples(study, store, results) if results.about.of_texts else None
     contents = {
-        PAGE: make_page(
-            results, tables, drawings, study.experiment, source, taken, EXAMPLES if examples else ""
-        ),
+        PAGE: make_page(results, tables, drawings, study.experiment, source, taken, EXAMPLES if examples else ""),
         "results.json": _json(asdict(results)),
         SETTINGS: dump_experiment(study.experiment),
         "provenance.json": _json(asdict(source)),

@@ -43,7 +43,7 @@ def write_simulation(settings: Simulation, outcome: Outcome) -> Path:
 def require_place(settings: Simulation, replace: bool) -> None:
     """Look at the folder before anything is computed for it.
 
-    Raises `DataError` where it cannot be written, `ConfigError` where another's report would be lost, unless `replace`.
+    Raises `DataError` where it cannot be written, `ConfigError` where another report would be lost, unless `replace`.
     """
     refuse_place(settings.folder)
     if not replace:
