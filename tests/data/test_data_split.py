@@ -193,7 +193,7 @@ def test_all_is_what_the_others_leave():
     more = ids_of(task, Sizes(weak="all", strong=90, test=20), 0)[0]
     assert len(some["weak"]) == 250
     assert some["strong"] < more["strong"]
-    with pytest.raises(DataError, match=r"asks for `all` three times: give task\.sizes\.test a number"):
+    with pytest.raises(DataError, match=r"asks for `all` three times; give task\.sizes\.test a number"):
         cut(task, Sizes.model_validate("all"), 0)
 
 

@@ -18,8 +18,15 @@ from outgrow.data.tasks import TASKS
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 FOLDERS = {
-    "sciq": "sciq", "cosmos_qa": "cosmosqa", "creak": "creak", "mc_taco": "mctaco", "esnli": "esnli",
-    "slurp_scenario": "slurp", "slurp_slots": "slurp", "gsm8k": "gsm8k", "scan": "scan",
+    "sciq": "sciq",
+    "cosmos_qa": "cosmosqa",
+    "creak": "creak",
+    "mc_taco": "mctaco",
+    "esnli": "esnli",
+    "slurp_scenario": "slurp",
+    "slurp_slots": "slurp",
+    "gsm8k": "gsm8k",
+    "scan": "scan",
 }
 LONG = 100
 """Letters of a sentence that counts as a passage here, whatever the rule says."""

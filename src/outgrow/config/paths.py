@@ -1,13 +1,15 @@
 """Paths in a file are seen from that file's folder, on the command line and from Python from the working directory.
 
-The same holds for what a file leaves out: finished steps are in `runs/steps` and reports in `runs/NAME` beside the
-file. So a file finds its data and its finished steps from wherever it is run.
+The same holds for what a file leaves out: finished steps are in `runs/steps`, reports in `runs/NAME`, and what servers
+answered in `answers`, all beside the file. So a file finds its data and its finished steps from wherever it is run.
 """
 
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from outgrow.config.home import at_home
 
 PATHS: Mapping[str, Sequence[str]] = {
     "task": ("path",),
@@ -18,15 +20,16 @@ PATHS: Mapping[str, Sequence[str]] = {
     "judges": ("prompt", "model"),
 }
 """By section, the keys that name files, however deep they stand; a model may be a folder."""
-PLACES = ("store", "output")
+PLACES = ("store", "output", "answers")
 """Keys of the file itself that name folders."""
 STORE = Path("runs/steps")
+ANSWERS = Path("answers")
 REPORTS = Path("runs")
 
 
 def seen_from(folder: Path, tree: Mapping[str, Any]) -> dict[str, Any]:
     """A file's tree with every path in it seen from the working directory; the file lies in `folder`."""
-    return _changed(tree, lambda path: str(folder / Path(path).expanduser()), lambda name: _model(name, folder))
+    return _changed(tree, lambda path: str(folder / at_home(path)), lambda name: _model(name, folder))
 
 
 def told_from(folder: Path, tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,7 +63,7 @@ def _changed(tree: Mapping[str, Any], path: Callable[[str], str], model: Callabl
 
 def _model(name: str, folder: Path) -> str:
     """A model's name; one that is a folder seen from `folder` is its path."""
-    place = folder / Path(name).expanduser()
+    place = folder / at_home(name)
     if not _is_path(name) and (folder == Path() or not _is_folder(place)):
         return name
     return str(place) if place.is_absolute() else f"./{place}"

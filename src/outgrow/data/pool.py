@@ -23,6 +23,8 @@ from outgrow.data.task import Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 
+ALL_THREE = "no test items are published, and task.sizes asks for `all` three times; give task.sizes.test a number"
+
 
 def make_pool(job: Job, *, task: dict[str, Any]) -> None:
     """Write `task.json` and `items.parquet`. `task` is a `TaskSection`; its key `content` is identity only.
@@ -107,10 +109,7 @@ def counts_in(task: Task, sizes: Sizes, capability: str = "") -> dict[str, int]:
 
 def _refuse_all_three(name: str, sizes: Mapping[str, int | None]) -> None:
     if len(sizes) == len(SHARES) and list(sizes.values()) == [None] * len(sizes):
-        raise DataError(
-            f"task `{name}` has no published test items, and task.sizes asks for `all` three times: give"
-            " task.sizes.test a number"
-        )
+        raise DataError(f"task `{name}`: {ALL_THREE}")
 
 
 def _too_few(name: str, part: str, have: int, sizes: Mapping[str, int | None]) -> str:
