@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from outgrow.config.task import SetSection, Sizes, TaskSection
 from outgrow.data.capability import speaking_of
-from outgrow.data.table import data_files, read_bytes
+from outgrow.data.raw_file import read_bytes
+from outgrow.data.table import data_files
 from outgrow.data.tasks import TASKS
 from outgrow.errors import DataError
 

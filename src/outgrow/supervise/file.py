@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from outgrow.config.votes import AS_NAMED, VoteColumns
+from outgrow.data.raw_file import shown
 from outgrow.data.table import read_table
 from outgrow.errors import DataError
 from outgrow.supervise.files.argilla import ballots_of_records, is_argilla
@@ -65,7 +66,7 @@ def _ballots(source: Any, columns: VoteColumns) -> Ballots:
     path = Path(source)
     suffix, raw = content_of(path)
     if suffix == ".npy":
-        return ballots_of_matrix(matrix_file(str(path), raw), str(path))
+        return ballots_of_matrix(matrix_file(shown(path), raw), shown(path))
     if suffix in JSON and not (columns.header or columns.delimiter):
         return _of_json(path, suffix, raw, columns)
     return _of_sheet(file_sheet(path, suffix, raw, columns), columns)
@@ -73,33 +74,35 @@ def _ballots(source: Any, columns: VoteColumns) -> Ballots:
 
 def _of_json(path: Path, suffix: str, raw: bytes, columns: VoteColumns) -> Ballots:
     """A list of objects, one object for all items, or JSON lines."""
-    value = json_value(str(path), raw) if suffix == ".json" else None
+    value = json_value(shown(path), raw) if suffix == ".json" else None
     if value is None:
         exported = _is_export(first_keys(raw))
         return (
-            _of_rows(path, read_table(path).rows, columns) if exported else _of_sheet(lines_sheet(path, raw), columns)
+            _of_rows(shown(path), read_table(path).rows, columns)
+            if exported
+            else _of_sheet(lines_sheet(path, raw), columns)
         )
     if is_weak_labels(value):
-        return ballots_of_weak_labels(str(path), value, columns)
+        return ballots_of_weak_labels(shown(path), value, columns)
     if isinstance(value, dict):
         value = [value]
     if not isinstance(value, list):
-        raise DataError(f"{path}: needs a list of objects, found {type(value).__name__}")
-    return _of_rows(path, value, columns)
+        raise DataError(f"{shown(path)}: needs a list of objects, found {type(value).__name__}")
+    return _of_rows(shown(path), value, columns)
 
 
 def _is_export(columns: Sequence[str]) -> bool:
     return bool({"annotations", "completions", KEY}.intersection(columns)) or is_argilla(columns)
 
 
-def _of_rows(origin: Path | str, rows: list[Any], columns: VoteColumns) -> Ballots:
+def _of_rows(origin: str, rows: list[Any], columns: VoteColumns) -> Ballots:
     """Objects: an export of a labelling tool, or rows of a table."""
     if is_label_studio(rows):
-        return ballots_of_tasks(str(origin), rows, columns)
+        return ballots_of_tasks(origin, rows, columns)
     if is_weak_labels(rows):
-        return ballots_of_weak_labels(str(origin), rows, columns)
-    sheet = rows_sheet(str(origin), rows)
-    return ballots_of_records(str(origin), rows, columns) if is_argilla(sheet.columns) else _plain(sheet, columns)
+        return ballots_of_weak_labels(origin, rows, columns)
+    sheet = rows_sheet(origin, rows)
+    return ballots_of_records(origin, rows, columns) if is_argilla(sheet.columns) else _plain(sheet, columns)
 
 
 def _of_sheet(sheet: Sheet, columns: VoteColumns) -> Ballots:

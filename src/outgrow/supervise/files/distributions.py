@@ -9,7 +9,7 @@ and told. What merely lost its last digits (1e-4) passes.
 import io
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.json
 from jaxtyping import Bool, Float, Int
 
+from outgrow.data.json_depth import refuse_deep, too_deep
 from outgrow.errors import DataError
 from outgrow.labels import SUM_TOLERANCE
 from outgrow.phrases import many, short
@@ -98,11 +99,19 @@ def _of_mappings(column: pa.ChunkedArray, what: str, place: Place) -> Soft:
 def _parsed(column: pa.ChunkedArray, what: str, place: Place) -> pa.ChunkedArray:
     """Cells of JSON as what they say."""
     cells = coded(column, what)
+    deep = next((at for at, text in enumerate(cells.names) if too_deep(text)), None)
+    if deep is not None:
+        refuse_deep(cells.names[deep], place(int((cells.code == deep).argmax())))
     found = _parsed_at_once(cells.names)
     if found is None:
-        found = column_of(
-            [_parse(text, what, place(int((cells.code == at).argmax()))) for at, text in enumerate(cells.names)]
-        )
+        values = []
+        for at, text in enumerate(cells.names):
+            try:
+                values.append(json.loads(text))
+            except (ValueError, RecursionError) as error:
+                where = place(int((cells.code == at).argmax()))
+                raise DataError(f"{where}: `{short(text)}` in {what} is no JSON list or mapping ({error})") from error
+        found = column_of(values, what, lambda at: place(int((cells.code == at).argmax())))
     index = pa.array(np.maximum(cells.code, 0), mask=cells.code == EMPTY)
     return found.take(index)
 
@@ -118,13 +127,6 @@ def _parsed_at_once(texts: Sequence[str]) -> pa.ChunkedArray | None:
     if table.column_names != ["it"] or table.num_rows != len(texts):
         return None
     return table["it"]
-
-
-def _parse(text: str, what: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: `{short(text)}` in {what} is no JSON list or mapping ({error})") from error
 
 
 def interleaved(columns: Sequence[Soft], origin: str) -> Soft:
