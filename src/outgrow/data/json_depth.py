@@ -44,5 +44,5 @@ def refuse_deep(text: str, where: str) -> None:
     """Raises `DataError` for JSON that is nested deeper than `DEEPEST`."""
     if too_deep(text):
         raise DataError(
-            f"{where}: cannot be read: lists and objects stand within one another more than {DEEPEST} deep; flatten them"
+            f"{where}: cannot be read: lists and objects stand within one another more than {DEEPEST} deep"
         )

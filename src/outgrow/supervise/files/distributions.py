@@ -21,8 +21,8 @@ from outgrow.data.json_depth import refuse_deep, too_deep
 from outgrow.errors import DataError
 from outgrow.labels import SUM_TOLERANCE
 from outgrow.phrases import many, short
+from outgrow.supervise.files.class_columns import MARKS, class_named
 from outgrow.supervise.files.coded import EMPTY, Place, coded, numbers
-from outgrow.supervise.files.header import class_named
 from outgrow.supervise.files.sheet import column_of
 
 
@@ -45,11 +45,25 @@ def holds_distributions(column: pa.ChunkedArray) -> bool:
 
 
 def soft_of_columns(table: pa.Table, place: Place) -> Soft:
-    """A column per class."""
-    found = [numbers(table[name], f"column `{name}`", place) for name in table.column_names]
-    probs = np.stack(found, axis=1)
+    """A column per class: probabilities, or marks, of which an empty cell is none."""
+    marks = [_marks(table[name], f"column `{name}`") for name in table.column_names]
+    if all(one is not None for one in marks):
+        probs = np.stack([one for one in marks if one is not None], axis=1)
+        probs[~probs.any(axis=1)] = np.nan
+    else:
+        probs = np.stack([numbers(table[name], f"column `{name}`", place) for name in table.column_names], axis=1)
     _refuse_gaps(probs, "probabilities", place)
     return Soft(probs, tuple(class_named(name) for name in table.column_names))
+
+
+def _marks(column: pa.ChunkedArray, what: str) -> Float[np.ndarray, "row"] | None:
+    """1 where a cell is true, 0 elsewhere; None for a column that holds anything but true and false."""
+    if pa.types.is_nested(column.type):
+        return None
+    cells = coded(column, what)
+    if not MARKS.issuperset(map(str.lower, cells.names)):
+        return None
+    return np.asarray([*(name.lower() == "true" for name in cells.names), False], dtype=np.float64)[cells.code]
 
 
 def soft_of_column(column: pa.ChunkedArray, what: str, place: Place) -> Soft:

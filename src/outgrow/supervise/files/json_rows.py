@@ -50,11 +50,11 @@ def lines_sheet(path: Path, raw: bytes) -> Sheet:
         return f"{origin}, line {_line(text, row)}"
 
     table = _by_arrow(text) if _are_objects(text) else None
+    rows = read_table(path).rows if table is None else []
+    if not rows and (table is None or not table.num_rows):
+        raise DataError(f"{origin}: is empty; it needs a line per vote")
     if table is None:
-        rows = read_table(path)
-        if not rows.rows:
-            raise DataError(f"{origin}: is empty; it needs a line per vote")
-        return _sheet_of_objects(origin, rows.rows, place)
+        return _sheet_of_objects(origin, rows, place)
     refuse_twins(table.column_names, origin)
     return Sheet(origin, list(table.column_names), table.select, place)
 

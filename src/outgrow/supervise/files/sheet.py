@@ -32,6 +32,8 @@ class Sheet(NamedTuple):
     """Where a row stands: `votes.csv, line 7`."""
     notes: tuple[str, ...] = ()
     """Sentences about how it was read."""
+    from_cells: bool = False
+    """Whether it is a CSV or TSV file, whose header may be missing."""
 
     @property
     def named(self) -> str:
