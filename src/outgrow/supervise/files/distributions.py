@@ -63,7 +63,8 @@ def _marks(column: pa.ChunkedArray, what: str) -> Float[np.ndarray, "row"] | Non
     cells = coded(column, what)
     if not MARKS.issuperset(map(str.lower, cells.names)):
         return None
-    return np.asarray([*(name.lower() == "true" for name in cells.names), False], dtype=np.float64)[cells.code]
+    marked = np.asarray([*(name.lower() == "true" for name in cells.names), False], dtype=np.float64)
+    return np.asarray(marked[cells.code])
 
 
 def soft_of_column(column: pa.ChunkedArray, what: str, place: Place) -> Soft:

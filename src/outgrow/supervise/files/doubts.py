@@ -25,6 +25,8 @@ REPELLED = -0.1
 MANY_CLASSES = 20
 """More different labels than this are looked at with suspicion."""
 SEVERAL_CLASSES = 10
+SPARSE = 3
+"""Numbers of classes are all there; of scores up to 100 many are not given."""
 VOTES_PER_CLASS = 3
 LEAST_AGREEMENT = 0.25
 """How often two sources say the same number on an item, at least, where numbers are the names of many classes."""
@@ -118,11 +120,17 @@ def doubt_of_labels(label: Coded, item: Coded) -> str:
         return f"labels are dates such as {listed(names[:2])}"
     values = _values(names)
     if values is not None:
+        span = values.max() - values.min()
+        seldom = n_votes < VOTES_PER_CLASS * len(names)
+        agreement = _agreement(label, item) if len(names) > SEVERAL_CLASSES else 1.0
         if len(names) > 2 and (2 * values != np.round(2 * values)).any():
             odd = names[int((2 * values != np.round(2 * values)).argmax())]
             return f"labels are numbers such as `{odd}`: scores on a scale, and no classes"
-        if len(names) > MANY_CLASSES and (n_votes < VOTES_PER_CLASS * len(names) or _seldom_agree(label, item)):
+        many = len(names) > MANY_CLASSES and (seldom or agreement < LEAST_AGREEMENT)
+        sparse = len(names) > SEVERAL_CLASSES and span >= SPARSE * len(names) and (seldom or agreement < 0.5)
+        if many or sparse:
             return f"labels are {len(names)} different numbers, such as {listed(names[:3])}: scores on a scale"
+        return ""
     few = len(names) >= SEVERAL_CLASSES and n_votes < 2 * len(names)
     if few or (len(names) > MANY_CLASSES and n_votes < VOTES_PER_CLASS * len(names)):
         return (
@@ -139,13 +147,12 @@ def _values(names: Sequence[str]) -> np.ndarray | None:
     return values if np.isfinite(values).all() else None
 
 
-def _seldom_agree(label: Coded, item: Coded) -> bool:
-    """Whether two votes on one item are hardly ever the same."""
+def _agreement(label: Coded, item: Coded) -> float:
+    """The share of pairs of votes on one item that say the same; 1 where there is no such pair."""
     voted = label.code != EMPTY
-    each: Int[np.ndarray, pair] = item.code[voted] * len(label.names) + label.code[voted]
-    same = _pairs(np.unique(each, return_counts=True)[1])
-    all_pairs = _pairs(np.bincount(item.code[voted]))
-    return all_pairs > 0 and same < LEAST_AGREEMENT * all_pairs
+    each: Int[np.ndarray, vote] = item.code[voted] * len(label.names) + label.code[voted]
+    same, pairs = _pairs(np.unique(each, return_counts=True)[1]), _pairs(np.bincount(item.code[voted]))
+    return same / pairs if pairs else 1.0
 
 
 def _pairs(counts: np.ndarray) -> float:

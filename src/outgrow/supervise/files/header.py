@@ -86,7 +86,7 @@ def roles_of(sheet: Sheet, columns: VoteColumns, alone: str | None = None) -> Ro
     if layout == "long":
         return _long(sheet, found, probability, alone)
     if layout == "unknown":
-        raise unnamed(_missing_part(found, probability), sheet, _taken(found, probability))
+        raise unnamed(_missing_part(found, probability, alone), sheet, _taken(found, probability))
     return _wide(layout, sheet, columns, found, free)
 
 
@@ -95,7 +95,7 @@ def _refuse_verdicts_on_choices(sheet: Sheet, columns: VoteColumns) -> None:
     if columns.label is None and {"accept", "answer", "options"} <= set(sheet.columns):
         raise ConfigError(
             f"{sheet.origin}: seems to be an export of Prodigy, where `accept` holds what was chosen and `answer`"
-            " whether anything was; read it with `label=accept` and `where.answer=accept`"
+            " whether anything was; read it with `label=accept where.answer=accept`"
         )
 
 
@@ -116,9 +116,9 @@ def _taken(found: dict[str, Any], probability: Sequence[str]) -> set[str]:
     return {name for name in (*found.values(), *probability) if name is not None}
 
 
-def _missing_part(found: dict[str, Any], probability: Sequence[str]) -> str:
+def _missing_part(found: dict[str, Any], probability: Sequence[str], alone: str | None) -> str:
     """The first part that a long table needs and this one lacks."""
-    if found["source"] is None:
+    if found["source"] is None and alone is None:
         return "source"
     return "label" if found["label"] is None and not probability else "item"
 
@@ -136,7 +136,7 @@ def _wide(layout: str, sheet: Sheet, columns: VoteColumns, found: dict[str, str 
     rest = [name for name in free if name not in own and name not in (found["seconds"], found["price"])]
     votes = columns.votes or tuple(name for name in rest if plain(name) not in RUNNING_TEXT)
     if not votes:
-        raise unnamed("source", sheet, own)
+        raise unnamed("source" if columns.one_source is None else "label", sheet, own)
     if len(votes) > MOST_SOURCES:
         raise ConfigError(
             f"{sheet.origin}: {len(votes)} columns would each be a source; a table with so many sources has a row per"
@@ -213,7 +213,7 @@ def _named(columns: VoteColumns) -> set[str]:
 
 
 def _check_names(sheet: Sheet, columns: VoteColumns) -> None:
-    known = set(sheet.columns)
+    known = {*sheet.columns, *("" if columns.item is None else columns.item).split(",")}
     for name in (*sorted(_named(columns)), *columns.ignore, *columns.where):
-        if name not in known:
+        if name not in known or (name == columns.item and name not in sheet.columns):
             raise ConfigError(f"{sheet.origin}: there is no column `{name}`; {suggest(name, sheet.columns)}")

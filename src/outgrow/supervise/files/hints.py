@@ -83,7 +83,7 @@ def likely(part: str, sheet: Sheet, taken: Set[str]) -> str | None:
     looks = [look for look in _looks(sheet, taken) if _could_be(part, look)]
     spoken = SPEAKING[part].split()
     rank = {look.name: _rank(look.name, spoken) for look in looks}
-    best = min(looks, key=lambda look: (rank[look.name], _size(part, look)), default=None)
+    best = min(looks, key=lambda look: (_once_each(part, look), rank[look.name], _size(part, look)), default=None)
     return None if best is None else best.name
 
 
@@ -102,6 +102,11 @@ def _could_be(part: str, look: Look) -> bool:
 def _rank(name: str, spoken: Sequence[str]) -> int:
     """The first of the words that a name holds; so many as there are for none."""
     return next((at for at, one in enumerate(spoken) if one in name.lower()), len(spoken))
+
+
+def _once_each(part: str, look: Look) -> bool:
+    """Whether every cell is another one: the number of a row, and no item that several vote on."""
+    return part == "item" and look.n_different == len(look.cells.code)
 
 
 def _size(part: str, look: Look) -> int:

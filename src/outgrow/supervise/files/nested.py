@@ -45,11 +45,14 @@ def refuse_nested(table: pa.Table, origin: str, ignored: Sequence[str]) -> None:
             f" `probability={name}` reads it as the soft votes of one source (counts of votes: with `--renormalise`);"
             f" if it is none of these, leave it out with `{ignoring([name], ignored)}`"
         )
+    them, hold = ("them", "hold") if len(nested) > 1 else ("it", "holds")
+    others = len(nested) < len(table.column_names)
+    leave = f", or leave {them} out with `{ignoring(nested, ignored)}`" if others else ""
     raise DataError(
-        f"{origin}: {listed(nested)} {'hold' if len(nested) > 1 else 'holds'} lists or mappings that are no"
-        f" probabilities ({table[nested[0]].type}); write a row for each vote, with columns `item`, `source` and"
-        f" `label` (in pandas `explode` and `json_normalize` do that), or leave"
-        f" {'them' if len(nested) > 1 else 'it'} out with `{ignoring(nested, ignored)}`"
+        f"{origin}: {listed(nested)} {hold} lists or mappings that are no probabilities ({table[nested[0]].type});"
+        " write a row for each vote, with columns `item`, `source` and `label` (in pandas `explode` and"
+        " `json_normalize` do that)"
+        f"{leave}"
     )
 
 

@@ -54,7 +54,7 @@ def once(
 def _mean(
     kept: Int[np.ndarray, "kept"],
     ordered: Int[np.ndarray, "vote"],
-    again: Bool[np.ndarray, "vote"],
+    again: Bool[np.ndarray, "vote-1"],
     said: Int[np.ndarray, "row"],
     probs: Float[np.ndarray, "row class"] | None,
     n_classes: int,

@@ -1,7 +1,7 @@
 """Which rows of a table count: those that are asked for (`where`), and no header that stands among them.
 
-Files joined by `cat` have the header of each. A line that repeats the header is left out and told; one whose columns
-stand in another order means that the rows after it are of another table, and is an error. Exports of crowd platforms
+Files joined by `cat` have the header of each. A line that repeats the header is left out and told; one of other
+columns means that the rows after it are of another table, and is an error. Exports of crowd platforms
 hold answers that were rejected: whether these are votes is asked.
 """
 
@@ -17,6 +17,7 @@ from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, DataError
 from outgrow.phrases import listed, many
 from outgrow.supervise.files.coded import Place, coded
+from outgrow.supervise.files.header import NAMES, USUAL, WEAK, plain
 from outgrow.supervise.files.hints import ignoring
 from outgrow.supervise.files.sheet import Sheet
 
@@ -24,6 +25,10 @@ MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 """What begins the text of a file that some editors write; `cat` leaves it in the middle."""
 UNCOUNTED = ("rejected", "reject", "discarded", "cancelled", "canceled", "draft")
 """What a column of states says of answers that are not to count."""
+
+
+SPELLED = [*" ".join([*USUAL.values(), *WEAK.values()]).split(), *(name for part in NAMES for name in NAMES[part][0])]
+"""The usual names of columns, with and without their underscores."""
 
 
 class Rows(NamedTuple):
@@ -42,7 +47,7 @@ class Rows(NamedTuple):
 
 def chosen_rows(sheet: Sheet, wanted: Sequence[str], left_out: Sequence[str], columns: VoteColumns) -> Rows:
     """The `wanted` columns of the rows that count. Raises `ConfigError` for rejected answers that nobody spoke of,
-    `DataError` for a second header of another order and where no row is left."""
+    `DataError` for a second header of other columns and where no row is left."""
     _refuse_uncounted(sheet, left_out, columns)
     table = sheet.read(wanted)
     kept = np.ones(table.num_rows, dtype=bool)
@@ -76,19 +81,22 @@ def _more(headers: Bool[np.ndarray, "row"]) -> str:
 
 
 def _headers(table: pa.Table, sheet: Sheet) -> Bool[np.ndarray, "row"]:
-    """Rows that hold the names of the columns. Raises `DataError` where these stand in another order."""
+    """Rows that hold the names of the columns. Raises `DataError` where they are of another table's columns."""
     found = np.zeros(table.num_rows, dtype=bool)
     names = [name for name in table.column_names if _is_text(table[name].type)]
     if len(names) < 2:
         return found
-    known = pa.array([*sheet.columns, *(MARK + name for name in sheet.columns)], pa.string())
-    for row in np.flatnonzero(_holds_any(table[names[0]], known)).tolist():
-        cells = [str(table[name][row].as_py() or "").strip().lstrip(MARK) for name in names]
-        found[row] = cells == names
-        if not found[row] and set(cells) <= set(sheet.columns) and len(set(cells)) == len(cells):
+    here = [name.lower() for name in names]
+    spelled = [*(name.lower() for name in sheet.columns if name), *SPELLED]
+    known = {plain(name) for name in spelled}
+    first = _holds_any(table[names[0]], [*spelled, *(MARK + name for name in spelled)])
+    for row in np.flatnonzero(first).tolist():
+        cells = [str(table[name][row].as_py() or "").strip(MARK + " ") for name in names]
+        found[row] = [cell.lower() for cell in cells] == here
+        if not found[row] and known.issuperset(map(plain, cells)) and len(set(cells)) == len(cells):
             raise DataError(
-                f"{sheet.place(row)}: a second header, whose columns stand in another order ({listed(cells)} where the"
-                f" first has {listed(names)}): join the two files by their columns' names"
+                f"{sheet.place(row)}: a second header, of other columns ({listed(cells)} where the first has"
+                f" {listed(names)}): join the two files by their columns' names"
             )
     return found
 
@@ -98,15 +106,14 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(held) or pa.types.is_large_string(held))
 
 
-def _holds_any(column: pa.ChunkedArray, values: pa.Array) -> Bool[np.ndarray, "row"]:
-    """The rows whose cell is one of `values`; of coded columns only the different cells are compared."""
+def _holds_any(column: pa.ChunkedArray, names: Sequence[str]) -> Bool[np.ndarray, "row"]:
+    """The rows whose cell is one of `names` in lower case; of every chunk only the different cells are compared."""
     found = []
     for chunk in column.chunks:
-        if pa.types.is_dictionary(chunk.type):
-            which = np.append(np.asarray(pc.is_in(chunk.dictionary, values.cast(chunk.dictionary.type))), False)
-            found.append(which[np.asarray(chunk.indices.cast(pa.int64()).fill_null(len(which) - 1))])
-        else:
-            found.append(np.asarray(pc.is_in(chunk, values.cast(chunk.type))))
+        encoded = chunk if pa.types.is_dictionary(chunk.type) else chunk.dictionary_encode()
+        cells = pc.utf8_lower(encoded.dictionary)
+        which = np.append(np.asarray(pc.is_in(cells, pa.array(names, cells.type))), False)
+        found.append(which[np.asarray(encoded.indices.cast(pa.int64()).fill_null(len(which) - 1))])
     return np.concatenate(found) if found else np.zeros(0, dtype=bool)
 
 

@@ -38,7 +38,7 @@ class Sheet(NamedTuple):
     @property
     def named(self) -> str:
         """The columns, for messages."""
-        return listed(self.columns)
+        return listed([name for name in self.columns if name])
 
     def column(self, name: str) -> pa.ChunkedArray:
         return self.read([name]).column(0)
