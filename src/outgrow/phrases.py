@@ -15,8 +15,13 @@ MOST_LISTED = 12
 QUOTED = re.compile(r"`([^`]*)`")
 
 
-STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Characters that steer a terminal (colours, titles, the direction of writing) or are half of one; tab and line end are
+CONTROLS, DIRECTIONS, HALVES = (
+    "\x00-\x08\x0b-\x1f\x7f-\x9f",
+    "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069",
+    "\ud800-\udfff",
+)
+STEERING = re.compile(f"[{CONTROLS}{DIRECTIONS}{HALVES}]")
+"""Characters that steer a terminal (colours, titles, the direction of writing), or halves of one; tab and line end are
 none of them."""
 
 

@@ -4,7 +4,7 @@ A hint is a word that can be typed as it stands. Where no column could be the pa
 """
 
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ SPEAKING = {
 """What a column's name may hold, the likelier first."""
 MOST_LOOKED_AT = 200
 """Columns."""
+MOST_ROWS = 100_000
 MOST_CLASSES = 20
 
 
@@ -43,14 +44,15 @@ class Look(NamedTuple):
 
 def unnamed(part: str, sheet: Sheet, taken: Set[str] = frozenset()) -> ConfigError:
     """That a part is missing, with what there is and what could be tried; `taken` columns have a part already."""
-    found = likely(part, sheet, taken)
+    looks = _looks(sheet, taken)
+    found = likely(part, looks)
     ways = [] if found is None else [f"name it, such as `{word(part, found)}`"]
     if part == "label":
-        marked = _marks(sheet, taken)
+        marked = _marks(looks)
         if marked:
             ways = [f"if each class has a column of marks, name these: `probability={','.join(marked)}`"]
     if part == "source":
-        several = [] if found else _sources(sheet, taken)
+        several = [] if found else _sources(looks)
         if several:
             ways.append(f"if every source has a column of its own, name these: `votes={','.join(several)}`")
         ways.append(f"if the whole file is one source's, name that: `one_source={_stem(sheet.origin)}`")
@@ -78,9 +80,9 @@ def ignoring(names: Sequence[str], already: Sequence[str] = ()) -> str:
 ODD = {"y", "n", "yes", "no", "true", "false", "on", "off", "null", "none"}
 
 
-def likely(part: str, sheet: Sheet, taken: Set[str]) -> str | None:
+def likely(part: str, looks: Sequence[Look]) -> str | None:
     """The column that could be a part, None where there is none."""
-    looks = [look for look in _looks(sheet, taken) if _could_be(part, look)]
+    looks = [look for look in looks if _could_be(part, look)]
     spoken = SPEAKING[part].split()
     rank = {look.name: _rank(look.name, spoken) for look in looks}
     best = min(looks, key=lambda look: (_once_each(part, look), rank[look.name], _size(part, look)), default=None)
@@ -114,9 +116,9 @@ def _size(part: str, look: Look) -> int:
     return -look.n_different if part == "item" else look.n_different
 
 
-def _sources(sheet: Sheet, taken: Set[str]) -> list[str]:
+def _sources(looks: Sequence[Look]) -> list[str]:
     """Columns that hold the same few classes: sources, perhaps."""
-    looks = [look for look in _looks(sheet, taken) if 0 < look.n_different <= MOST_CLASSES and not look.dates]
+    looks = [look for look in looks if 0 < look.n_different <= MOST_CLASSES and not look.dates]
     sharing = [
         one.name
         for one in looks
@@ -125,23 +127,29 @@ def _sources(sheet: Sheet, taken: Set[str]) -> list[str]:
     return sharing if all(re.fullmatch(r"[^\s,'\"]+", name) for name in sharing) else []
 
 
-def _marks(sheet: Sheet, taken: Set[str]) -> list[str]:
+def _marks(looks: Sequence[Look]) -> list[str]:
     """Columns in which cells are marked or not, one for each class, perhaps."""
-    looks = [look for look in _looks(sheet, taken) if 0 < look.n_different <= len(MARKS)]
+    looks = [look for look in looks if 0 < look.n_different <= len(MARKS)]
     marked = [look.name for look in looks if MARKS.issuperset(map(str.lower, look.cells.names))]
     return marked if len(marked) > 1 else []
 
 
-def _looks(sheet: Sheet, taken: Set[str]) -> Iterator[Look]:
-    """Every column of single cells that has a name and no part yet."""
-    for name in [one for one in sheet.columns if one and one not in taken][:MOST_LOOKED_AT]:
-        try:
-            column = sheet.column(name)
-            if not pa.types.is_nested(column.type):
-                cells = coded(column, name)
-                yield Look(name, cells, are_dates(cells.names))
-        except DataError:  # what cannot be read is no hint
-            continue
+def _looks(sheet: Sheet, taken: Set[str]) -> list[Look]:
+    """The first columns of single cells that have a name and no part yet, and of their rows the first."""
+    names = [name for name in sheet.columns if name and name not in taken][:MOST_LOOKED_AT]
+    try:
+        table = sheet.read(names).slice(0, MOST_ROWS) if names else pa.table({})
+    except DataError:  # what cannot be read is no hint
+        return []
+    return [look for name in names if (look := _look(name, table[name])) is not None]
+
+
+def _look(name: str, column: pa.ChunkedArray) -> Look | None:
+    try:
+        cells = None if pa.types.is_nested(column.type) else coded(column, name)
+    except DataError:
+        return None
+    return None if cells is None else Look(name, cells, are_dates(cells.names))
 
 
 def _stem(origin: str) -> str:
