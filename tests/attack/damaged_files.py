@@ -88,6 +88,7 @@ def complaint_about(path: Path, draw: np.random.Generator) -> str:
     from outgrow.config.votes import VoteColumns
     from outgrow.data.table import read_columns, read_table
     from outgrow.errors import OutgrowError
+    from outgrow.phrases import harmless
     from outgrow.supervise.file import read_votes, sources_of
     from outgrow.supervise.files.texts import read_texts
 
@@ -104,7 +105,7 @@ def complaint_about(path: Path, draw: np.random.Generator) -> str:
             found = way()
         except OutgrowError as error:
             text = str(error)
-            if len(text) > LONGEST_SENTENCE or not all(one.isprintable() or one == "\n" for one in text):
+            if len(text) > LONGEST_SENTENCE or harmless(text) != text:
                 return f"a sentence of {len(text)} letters, or with odd ones: {text[:300]!r}"
         except BaseException as error:  # whatever it is, it is no sentence
             return f"{type(error).__name__}: {str(error)[:300]}"

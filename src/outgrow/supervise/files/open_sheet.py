@@ -1,5 +1,6 @@
 """A plain table, wherever it is: a file of any format, or a table in memory, as a `Sheet`."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def sheet_of(source: Any, columns: VoteColumns = AS_NAMED) -> Sheet:
 
 def content_of(path: Path) -> tuple[str, bytes]:
     """The suffix and the bytes of a file. Raises `DataError` for no file and for no known format."""
-    if path.is_dir():
+    if os.path.isdir(path):
         raise DataError(f"{shown(path)}: is a folder; name the file in it")
     gzipped = path.suffix.lower() == ".gz"
     suffix = (Path(path.stem) if gzipped else path).suffix.lower()
