@@ -10,7 +10,7 @@ import typer
 from outgrow.phrases import STEERING, harmless
 
 if TYPE_CHECKING:
-    from outgrow.api import Result
+    from outgrow.api_types import Result
 
 FAILED, INTERRUPTED = 1, 130
 
