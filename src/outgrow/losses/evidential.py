@@ -63,7 +63,7 @@ def evidential(
 
 def evidential_is_linear(options: Mapping[str, Any]) -> bool:
     """Whether `evidential` with these options is linear in its target: the expectation over classes, eq. 4, is."""
-    return options.get("kl", "per_class") == "per_class"
+    return bool(options.get("kl", "per_class") == "per_class")
 
 
 class _Evidential(torch.autograd.Function):
