@@ -162,6 +162,8 @@ def _caveats(results: Results) -> Iterator[str]:
         yield "One seed: the intervals cover other test items, not other runs."
     if any(one.oracle for one in results.chosen):
         yield "Settings were chosen on gold (oracle selection), which a real use does not have."
+    if results.edges:
+        yield "Some settings stand at the edge of the grid that was searched; see the chosen settings."
     for method, sentences in results.origins.items():
         yield from (f"{method}: {sentence}" for sentence in sentences if sentence.endswith(INSTEAD))
     lost = len({one.row for one in results.missing})

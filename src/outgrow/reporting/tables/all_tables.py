@@ -223,7 +223,8 @@ def chosen(results: Results) -> Table:
         if searched
         else ("How training ended", "As each model's training reports it")
     )
-    caption = f"{how}; test items are used for no choice. Where seeds differ: in the seeds' order."
+    edges = "".join(f" {sentence}" for sentence in results.edges)
+    caption = f"{how}; test items are used for no choice. Where seeds differ: in the seeds' order.{edges}"
     return results_table(results, "chosen", title, caption, columns, lines)
 
 
