@@ -51,6 +51,8 @@ class PlannedStep:
     """The address that the step asks, if it asks one."""
     key: str | None = None
     """The environment variable whose value that server is sent."""
+    code_changed: bool = False
+    """new only: there is a result, made by other code of the step or of its inputs."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ def _planned(line: PlanLine, cost: Cost) -> PlannedStep:
     step = line.step
     server = step.params["model"]["url"] if "endpoint" in step.hints else ""
     key = step.hints["endpoint"]["key"] if server else None
-    return PlannedStep(step.name, step.label, step.folder, line.state, cost, server, key)
+    return PlannedStep(step.name, step.label, step.folder, line.state, cost, server, key, line.code_changed)
 
 
 def _is_there(store: Store, step: Step, thorough: bool = False) -> bool:

@@ -17,8 +17,8 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +66,18 @@ class Store:
         except OSError as error:
             raise self._refusal(error) from error
         return done
+
+    def made_by_other_code(self, steps: Iterable[Step]) -> set[str]:
+        """The identities of those steps of which there is a result that differs in the code alone. Changes nothing."""
+        unmade = list(steps)
+        made = {found for name in {step.name for step in unmade} for found in self._made(name)}
+        return {step.identity for step in unmade if step.identity_without_code in made}
+
+    def _made(self, name: str) -> Iterator[str]:
+        """`identity_without_code` of every result of that name; one that cannot be read is passed over."""
+        for folder in self.root.glob(f"{name}-{'[0-9a-f]' * 8}"):
+            with suppress(Damaged, OSError):
+                yield read_done(folder).identity_without_code
 
     def finished(self, step: Step, warn: Callable[[str], None] = lambda sentence: None) -> Done | None:
         """The record of `step` if it is finished and whole.
