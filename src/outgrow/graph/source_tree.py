@@ -112,7 +112,7 @@ def _imports(statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, Impo
             yield alias.asname or alias.name.partition(".")[0], Imported(alias.name)
 
 
-def _is_text(statement: ast.AST) -> bool:
+def _is_text(statement: object) -> bool:
     """Whether it is a docstring, or any other string that stands by itself."""
     return (
         isinstance(statement, ast.Expr)
