@@ -6,6 +6,7 @@ result.to_pandas("main")
 
 import os
 import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from outgrow.config.experiment import Experiment
 from outgrow.config.model import ModelSection
+from outgrow.config.override import Word, changes_of
 from outgrow.config.read import read_experiment
 from outgrow.config.suite import read_studies
-from outgrow.data.enough import require_rows
-from outgrow.data.kind import kind_of
 from outgrow.errors import ConfigError, DataError, suggest
 from outgrow.graph.done import Damaged
 from outgrow.graph.plan import PlannedStep as PlanLine
@@ -25,9 +25,11 @@ from outgrow.graph.run import Event, Outcome, run_steps
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 from outgrow.models.names import parse_name
+from outgrow.phrases import short
 from outgrow.study.build import Study, build_study
 from outgrow.study.estimate import Cost, cost_of, scale_of
-from outgrow.supervise.voted import require_readable
+from outgrow.study.fit_code import code_of, refuse_code
+from outgrow.study.ready import require_ready
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +62,13 @@ class Plan:
     """Every step of a study, inputs before users; nothing has been executed."""
 
     steps: tuple[PlannedStep, ...]
+    code: tuple[str, ...] = ()
+    """Code of its own that the study runs: functions of rules, models' code."""
+    lacking: tuple[str, ...] = ()
+    """Why it cannot be run on this machine, if it cannot: a GPU or a package that is not there, a folder."""
+
+    def __repr__(self) -> str:
+        return f"Plan({len(self.steps)} steps, {len(self.new)} new)"
 
     @property
     def new(self) -> list[PlannedStep]:
@@ -85,6 +94,11 @@ class Result:
     outcomes: Mapping[str, Outcome]
     notes: tuple[str, ...] = ()
     """What its owner may not expect, one sentence each."""
+
+    def __repr__(self) -> str:
+        states = Counter(outcome.state for outcome in self.outcomes.values())
+        told = ", ".join(f"{count} {state}" for state, count in states.items())
+        return f"Result({short(self.report, 150)}; steps: {told})"
 
     @property
     def failed(self) -> list[Outcome]:
@@ -136,25 +150,32 @@ class Result:
 
 def run(
     source: Source,
-    *words: str,
+    *words: Word,
     jobs: int = 1,
+    code: bool = True,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Result:
     """Run a study to its report; what is finished already is reused.
 
-    `source` is an experiment file or the mapping it would hold, `words` are `key.sub=value` overrides, `jobs` is the
-    number of steps to run at the same time. A step that fails does not stop the others: see `Result.failed`.
+    `source` is an experiment file or the mapping it would hold, `words` are overrides: `key.sub=value`, or mappings
+    that are merged in. `jobs` is the number of steps to run at the same time; without `code` a study is refused that
+    runs code of its own (`study/fit_code.py`). A step that fails does not stop the others: see `Result.failed`.
     Raises `ConfigError` and `DataError` for bad input, `KeyboardInterrupt` after Ctrl-C if there is nothing to report
     yet; later than that, see `Result.interrupted`.
     """
-    return run_experiment(read_experiment(source, words), jobs=jobs, on_event=on_event)
+    experiment = read_experiment(source, words)
+    if not code:
+        refuse_code(experiment)
+    return run_experiment(experiment, jobs=jobs, on_event=on_event)
 
 
 def run_experiment(
     experiment: Experiment, *, jobs: int = 1, on_event: Callable[[Event], None] = lambda event: None
 ) -> Result:
     """`run` for an experiment that is read already."""
-    _settle_models(experiment)
+    require_ready([experiment])
+    if _settle_models(experiment):
+        require_ready([experiment])  # what the hub says of its models is known now
     study = build_study(experiment)
     store = Store(experiment.store)
     threads = experiment.threads or max(1, (os.cpu_count() or 1) // jobs)
@@ -168,28 +189,41 @@ def run_experiment(
     return write(study, store, outcomes)
 
 
-def _settle_models(experiment: Experiment) -> None:
-    """Let the hub name the commit of every model, so that the steps' identities are the same in every later run."""
+def _settle_models(experiment: Experiment) -> bool:
+    """Let the hub name the commit of every model, so that the steps' identities are the same in every later run.
+
+    Returns whether there is any.
+    """
+    asked = False
     for section in (experiment.student, experiment.second_view, *experiment.supervisors.values()):
         if isinstance(section, ModelSection) and parse_name(section.model).place == "hub":
             from outgrow.models.hub import settle  # the hub's library takes its time to import
 
             settle(section.model, section.revision)
+            asked = True
+    return asked
 
 
-def plan(source: Source, *words: str) -> Plan:
-    """Lay out a study or a suite: every step, cached or new, with its expected cost. Nothing is executed."""
+def plan(source: Source, *words: Word, code: bool = True) -> Plan:
+    """Lay out a study or a suite: every step, cached or new, with its expected cost. Nothing is executed.
+
+    Without `code` a study is refused that runs code of its own. Raises `ConfigError` with all that
+    would end a run anywhere; what this machine lacks is in the plan.
+    """
     lines: dict[str, PlannedStep] = {}
-    for experiment in read_studies(source, words):
+    experiments = read_studies(source, words)
+    for experiment in experiments if not code else ():
+        refuse_code(experiment)
+    lacking = require_ready(experiments, here=False)
+    for experiment in experiments:
         study, store = build_study(experiment), Store(experiment.store)
-        require_rows(experiment.task)
-        require_readable(experiment.supervisors, kind_of(experiment.task))
         there = _is_there(store, study.pool, thorough=True)  # its items are going to be read
         scale = scale_of(experiment, store.path(study.pool) if there else None)
         for line in plan_steps(study.steps, store):
             step = line.step
             lines[step.identity] = _planned(line, cost_of(step, scale))
-    return Plan(tuple(lines.values()))
+    own = dict.fromkeys(one for experiment in experiments for one in code_of(experiment))
+    return Plan(tuple(lines.values()), tuple(own), tuple(lacking))
 
 
 def _planned(line: PlanLine, cost: Cost) -> PlannedStep:
@@ -207,7 +241,7 @@ def _is_there(store: Store, step: Step, thorough: bool = False) -> bool:
         return False
 
 
-def report(source: Source, *words: str) -> Result:
+def report(source: Source, *words: Word) -> Result:
     """Write the report of what is finished by now, executing nothing."""
     experiment = read_experiment(source, words)
     study = build_study(experiment)
@@ -231,7 +265,7 @@ def write(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> Result
     return Result(folder, write_report(study, store, outcomes, folder), outcomes, (replaced,) if other else ())
 
 
-def read_table(source: Source, *words: str, table: str = "main", kind: str = "md") -> str:
+def read_table(source: Source, *words: Word, table: str = "main", kind: str = "md") -> str:
     """The text of one table of a study's written report: `kind` is md, csv, json or tex.
 
     Warns (`UserWarning`) if the report is of other settings than `words` say.
@@ -240,7 +274,7 @@ def read_table(source: Source, *words: str, table: str = "main", kind: str = "md
 
     experiment = read_experiment(source, words)
     folder = output_folder(experiment) / "tables"
-    other = words_that_differ(folder.parent, experiment, words)
+    other = words_that_differ(folder.parent, experiment, list(changes_of(words)))
     if other:
         warnings.warn(f"{folder.parent} holds the report of other settings ({', '.join(other)})", stacklevel=2)
     known = sorted(path.stem for path in folder.glob(f"*.{kind}"))

@@ -13,12 +13,15 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from outgrow import api
+from outgrow.config.override import Word
 from outgrow.config.suite import read_suite
 from outgrow.graph.run import Event
 from outgrow.metrics.estimate import LEVEL, Estimate
 from outgrow.reporting.results import Results, RowResult
 from outgrow.reporting.tables.table import Column, Line, Table
 from outgrow.reporting.write import write_file
+from outgrow.study.fit_code import refuse_code
+from outgrow.study.ready import require_ready
 
 
 @dataclass(frozen=True)
@@ -32,17 +35,22 @@ class SuiteResult:
 
 def run_suite(
     path: str | Path,
-    *words: str,
+    *words: Word,
     jobs: int = 1,
+    code: bool = True,
     on_event: Callable[[Event], None] = lambda event: None,
     on_study: Callable[[str], None] = lambda name: None,
 ) -> SuiteResult:
     """Run every study of a suite file to its report, then write the tables over all of them.
 
-    Steps that studies share are made once. `on_study` hears each study's name before it starts. An interrupted study
-    is the last one. Raises `ConfigError` and `DataError` for bad input, before anything runs if the file shows it.
+    Steps that studies share are made once; without `code` a study is refused that runs code of its own. `on_study`
+    hears each study's name before it starts. An interrupted study is the last one. Raises `ConfigError` and
+    `DataError` for bad input, before anything runs if the file shows it.
     """
     suite = read_suite(path, words)
+    for experiment in suite.studies.values() if not code else ():
+        refuse_code(experiment)
+    require_ready(list(suite.studies.values()))
     results: dict[str, api.Result] = {}
     for name, experiment in suite.studies.items():
         on_study(name)
