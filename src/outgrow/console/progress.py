@@ -80,7 +80,7 @@ class Bars:
             self.progress.update(self.steps[key], completed=event.share, description=harmless(description[:72]))
         elif event.kind in ("finished", "failed") and key in self.steps:
             self.progress.remove_task(self.steps.pop(key))
-        if event.kind in ("failed", "damaged", "waiting"):
+        if event.kind in ("failed", "damaged", "waiting", "changed"):
             self.progress.console.print(sentence(event), markup=False, highlight=False)
 
 
@@ -113,6 +113,8 @@ def sentence(event: Event) -> str:
 
 
 def _told(event: Event) -> str:
+    if event.kind == "changed":
+        return event.message
     head = f"[{event.done}/{event.total}] {title(event)}"
     if event.kind == "finished":
         return f"{head}  {event.seconds:.1f} s"
