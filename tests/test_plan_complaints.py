@@ -182,7 +182,8 @@ def test_sizes_of_all_capabilities_and_parts_are_told_together(tmp_path: Path) -
         "student": writer,
         "supervisors": {"a": writer},
     }
-    assert complaints(tmp_path, **changes, supervisors={"a": writer}) == [
+    changes["supervisors"] = {"a": writer}
+    assert complaints(tmp_path, **changes) == [
         "capability `maths`: `sums` has 2000 usable train items at most, and weak 1500 + strong 1600 = 3100 are asked"
         " for; lower task.capabilities.maths.sizes.weak or task.capabilities.maths.sizes.strong",
         "capability `maths`: `sums` has 1000 usable test items at most, and test 2000 are asked for; lower"
