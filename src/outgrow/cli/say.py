@@ -12,7 +12,7 @@ import typer
 from outgrow.cli import INTERRUPTED
 
 if TYPE_CHECKING:
-    from outgrow.api import Result
+    from outgrow.api_types import Result
 
 FAILED = 1
 ESCAPED = re.compile(r"\\([\\`*\[\]|~#$_])")

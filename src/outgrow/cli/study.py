@@ -12,6 +12,9 @@ NoCode = Annotated[
     bool, typer.Option("--no-code", help="Refuse a study that runs code of its own: functions of rules, models' code.")
 ]
 File = Annotated[Path, typer.Argument(help="The experiment, a YAML file.")]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Put the report in the place of a finished one of other settings.")
+]
 
 
 def run(
@@ -19,17 +22,22 @@ def run(
     words: Words = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Steps to run at the same time.")] = 1,
     no_code: NoCode = False,
+    replace: Replace = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a study to its report; what is finished already is reused."""
+    """Run a study to its report; what is finished already is reused.
+
+    A finished report is not replaced by one of other settings without --replace, and never by one that lacks results,
+    which goes to NAME.incomplete beside it.
+    """
     from rich.console import Console
 
     from outgrow import api
     from outgrow.console.progress import display
 
     with display(Console(stderr=True), quiet or as_json) as shown:
-        result = api.run(file, *(words or []), jobs=jobs, code=not no_code, on_event=shown)
+        result = api.run(file, *(words or []), jobs=jobs, code=not no_code, replace=replace, on_event=shown)
     say_result(result, as_json)
 
 
@@ -38,10 +46,11 @@ def suite(
     words: Words = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Steps to run at the same time.")] = 1,
     no_code: NoCode = False,
+    replace: Replace = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run several studies and put them side by side."""
+    """Run several studies and put them side by side; reports are replaced as by `run`."""
     from rich.console import Console
 
     from outgrow.console.progress import display
@@ -49,7 +58,15 @@ def suite(
 
     console = Console(stderr=True)
     with display(console, quiet or as_json) as shown:
-        found = run_suite(file, *(words or []), jobs=jobs, code=not no_code, on_event=shown, on_study=shown.section)
+        found = run_suite(
+            file,
+            *(words or []),
+            jobs=jobs,
+            code=not no_code,
+            replace=replace,
+            on_event=shown,
+            on_study=shown.section,
+        )
     if as_json:
         say_json({name: result.to_json() for name, result in found.results.items()})
     else:
@@ -61,14 +78,16 @@ def suite(
 def simulate(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="A simulation, a YAML file with `simulation`.")],
     words: Words = None,
+    replace: Replace = False,
     as_json: AsJson = False,
 ) -> None:
     """Watch the theory at work: simulate a world whose truth is known, where refinement beats naive fine-tuning."""
     from outgrow.config.simulation import read_simulation
     from outgrow.simulate.study import simulate
-    from outgrow.simulate.write import plain_data, terminal_text, write_simulation
+    from outgrow.simulate.write import plain_data, require_place, terminal_text, write_simulation
 
     settings = read_simulation(path, words or [])
+    require_place(settings, replace)
     outcome = simulate(settings)
     report = write_simulation(settings, outcome)
     if as_json:
@@ -90,11 +109,11 @@ def plan(file: File, words: Words = None, no_code: NoCode = False, as_json: AsJs
         say(plan_text(planned))
 
 
-def report(file: File, words: Words = None, as_json: AsJson = False) -> None:
-    """Write the report of what is finished by now; execute nothing."""
+def report(file: File, words: Words = None, replace: Replace = False, as_json: AsJson = False) -> None:
+    """Write the report of what is finished by now; execute nothing. Reports are replaced as by `run`."""
     from outgrow import api
 
-    say_result(api.report(file, *(words or [])), as_json)
+    say_result(api.report(file, *(words or []), replace=replace), as_json)
 
 
 def show(

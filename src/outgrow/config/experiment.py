@@ -65,9 +65,13 @@ class Experiment(Section):
     """Folder of the report; default `runs/NAME`."""
     store: Path = Path("runs/steps")
     """Folder of the finished steps; studies that share it share results."""
+    answers: Path = Path("answers")
+    """Folder of `answers.sqlite`: what servers answered. It was paid for and nothing computes it again, so keep it; it
+    is no part of `runs/`."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where models run; `auto` takes a GPU where there is one."""
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
-    """CPU threads per step; default: cores divided by `--jobs`. Fixed threads give results equal bit for bit."""
+    """CPU threads per step; default: cores divided by `--jobs`, or `OMP_NUM_THREADS` where that is less. Fixed threads
+    give results equal bit for bit."""
     report_to: list[Literal["wandb", "trackio", "mlflow", "tensorboard"]] = []
     """Trackers for full and LoRA training; by default nothing leaves the machine."""

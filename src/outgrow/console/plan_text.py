@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 
-from outgrow.api import Plan, PlannedStep
+from outgrow.api_types import Plan, PlannedStep
 from outgrow.phrases import short
 
 UNKNOWN = "?"
@@ -16,7 +16,7 @@ def plan_text(plan: Plan) -> str:
     rows = [("state", "step", "weights", "tokens", "memory", "time"), *map(_row, plan.steps)]
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
     lines = [_line(row, widths) for row in rows]
-    return "\n".join([*lines, "", _total(plan), *_servers(plan), *_code(plan), *_lacking(plan)])
+    return "\n".join([*lines, "", _total(plan), *_servers(plan), *plan.notes, *_code(plan), *_lacking(plan)])
 
 
 def _row(step: PlannedStep) -> tuple[str, ...]:
