@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from outgrow.config.experiment import Experiment
+from outgrow.config.paths import REPORTS
 from outgrow.deliver.places import refuse_unwritable_folder
 from outgrow.errors import OutgrowError
 
@@ -28,7 +29,7 @@ def machine_complaints(experiment: Experiment) -> Iterator[str]:
         packages = TRACKERS[tracker]
         if not any(map(find_spec, packages)):
             yield f"report_to.{number}: `{tracker}` is not installed: `pip install {packages[0]}`, or leave it out"
-    folders = {"store": experiment.store, "output": experiment.output or Path("runs") / experiment.name}
+    folders = {"store": experiment.store, "output": experiment.output or REPORTS / experiment.name}
     for key, folder in folders.items():
         try:
             refuse_unwritable_folder(key, folder)
