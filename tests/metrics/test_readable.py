@@ -98,6 +98,7 @@ def test_a_right_answer_can_be_read(seed):
         ("answer_match", "so it is 1,200.0", [], "1200"),
         ("answer_match", "I do not know", [], None),
         ("math_match", r"hence \boxed{x+1}", [], "x+1"),
+        ("answer_match", r"hence \boxed{\frac{2}{4}}", [], "1/2"),
         ("token_f1", " The  House", [], "the house"),
         ("slu_f1", '{"a": "b"}', [], '{"a": "b"}'),
     ],

@@ -52,14 +52,14 @@ def _slots(row: Row) -> Example:
     """From SLURP's own files: entities are spans of token numbers."""
     words = {token["id"]: token["surface"] for token in row["tokens"]}
     entities = sorted(row["entities"], key=lambda entity: entity["span"][0])
-    slots = [Slot(entity["type"], " ".join(words[number] for number in entity["span"])) for entity in entities]
+    slots = [Slot(entity["type"], " ".join(words[number] for number in entity["span"]).lower()) for entity in entities]
     return Example(row["sentence"], write_slots(slots))
 
 
 def _annotated_slots(row: Row) -> Example:
     """From sentences with slots in brackets."""
     found = _BRACKETS.findall(row["annotation"])
-    slots = [Slot(name.strip(), _CLITIC.sub(" ", filler.strip())) for name, filler in found]
+    slots = [Slot(name.strip(), _CLITIC.sub(" ", filler.strip()).lower()) for name, filler in found]
     return Example(row["sentence"], write_slots(slots))
 
 
