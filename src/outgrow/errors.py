@@ -7,23 +7,26 @@ and the fix, and is printed without a traceback. Anything else that escapes is a
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from outgrow.phrases import listed, shortened
+from outgrow.phrases import harmless, listed, shortened
 
 LONGEST_WORD = 200
 """A longer one is nobody's slip of the pen."""
+MOST_COMPARED = 5000
+"""Words that one is compared with; more would take seconds."""
 MOST_KNOWN = 60
 
 
 class OutgrowError(Exception):
     """A problem the user can mend; `exit_code` is what the command returns for it.
 
-    What stands in backticks is shortened: a user's names may be of any length.
+    What stands in backticks is shortened, and nothing in the sentence steers a terminal: a user's names may be of any
+    length, and hold anything.
     """
 
     exit_code = 2
 
     def __init__(self, message: str) -> None:
-        super().__init__(shortened(message))
+        super().__init__(harmless(shortened(message)))
 
 
 class ConfigError(OutgrowError):
@@ -47,5 +50,70 @@ def suggest(word: str, known: Iterable[str]) -> str:
     'did you mean `supervisors`?'
     """
     known = list(known)
-    near = get_close_matches(word, known, n=1, cutoff=0.6) if len(word) <= LONGEST_WORD else []
-    return f"did you mean `{near[0]}`?" if near else f"known: {listed(known, MOST_KNOWN)}"
+    near = nearest(word, known)
+    return f"did you mean `{near}`?" if near else f"known: {listed(known, MOST_KNOWN)}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that was probably meant, whatever its case, hyphens and spaces; empty if none is near.
+
+    >>> nearest("Self-Training", ["plain", "self_training"])
+    'self_training'
+    """
+    alike: dict[str, str] = {}
+    for one in known:
+        alike.setdefault(_folded(one), one)
+    folded = _folded(word[: LONGEST_WORD + 1])
+    if folded in alike:
+        return alike[folded]
+    if SAME_AS.get(folded) in alike:
+        return alike[SAME_AS[folded]]
+    few = len(word) <= LONGEST_WORD and len(alike) <= MOST_COMPARED
+    near = get_close_matches(folded, alike, n=1, cutoff=0.6) if few else []
+    return alike[near[0]] if near else ""
+
+
+def _folded(word: str) -> str:
+    return "".join(letter for letter in word.lower() if letter not in "-_ .")
+
+
+SAME_AS = {
+    "majority": "vote",
+    "majorityvote": "vote",
+    "mv": "vote",
+    "ds": "dawidskene",
+    "mean": "average",
+    "uniform": "average",
+    "accuracyweighted": "weightedvote",
+    "snorkel": "triplets",
+    "metal": "triplets",
+    "em": "exactmatch",
+    "rouge": "rougel",
+    "f1": "tokenf1",
+    "math": "mathmatch",
+    "accuracy": "exactmatch",
+    "ce": "crossentropy",
+    "nll": "crossentropy",
+    "gce": "generalizedcrossentropy",
+    "dpo": "cdpo",
+    "finetune": "full",
+    "finetuning": "full",
+    "linear": "probe",
+    "head": "probe",
+    "frozen": "none",
+    "adam": "adamwtorch",
+    "adamw": "adamwtorch",
+    "bf16": "bfloat16",
+    "fp16": "float16",
+    "fp32": "float32",
+    "gpu": "cuda",
+    "selftrain": "selftraining",
+    "classification": "classify",
+    "generation": "generate",
+    "multiplechoice": "choose",
+    "mcq": "choose",
+    "text": "generate",
+    "openai": "endpoint",
+    "llm": "model",
+}
+"""Other names of the same things, without hyphens."""
