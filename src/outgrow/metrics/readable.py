@@ -14,9 +14,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+from jaxtyping import Float
 
 from outgrow.metrics.final_answer import final_answer
 from outgrow.metrics.slu_f1 import SLOT_METRICS, parse_slots
+from outgrow.metrics.stated_choice import stated_choice
 from outgrow.metrics.text_answers import TEXT_METRICS
 from outgrow.metrics.words import normalise
 
@@ -36,15 +38,31 @@ def is_readable(metric: str, text: str, gold: str, allowed: Sequence[str] = ()) 
         return parse_slots(text) is not None
     if not allowed:
         return final_answer(text) is not None or bool(TEXT_METRICS[metric]([text], [gold])[0])
-    return chosen_option(metric, text, allowed) is not None
+    return bool(_values(metric, text, allowed).any())
 
 
 def chosen_option(metric: str, text: str, allowed: Sequence[str]) -> int | None:
-    """The number of the allowed answer that the metric finds in a text, the first one; `None` if it finds none."""
-    if metric == "exact_match":
-        return _places(tuple(allowed)).get(normalise(text))
-    found = np.flatnonzero(TEXT_METRICS[metric]([text] * len(allowed), allowed))
-    return int(found[0]) if len(found) else None
+    """The number of the allowed answer that a text gives; `None` if it gives none, or several.
+
+    It is the one that the metric finds best; of several that are equally good the one that the text states
+    (`metrics.stated_choice`), or the first one that is no other text.
+    """
+    values = _values(metric, text, allowed)
+    best = np.flatnonzero(values == values.max()).tolist() if values.any() else []
+    if len({normalise(allowed[number]) for number in best}) < 2:
+        return best[0] if best else None
+    stated = stated_choice(text, (), allowed)
+    return stated.number if stated is not None and stated.number in best else None
+
+
+def _values(metric: str, text: str, allowed: Sequence[str]) -> Float[np.ndarray, "option"]:
+    if metric != "exact_match":
+        return TEXT_METRICS[metric]([text] * len(allowed), allowed)
+    found = np.zeros(len(allowed))
+    place = _places(tuple(allowed)).get(normalise(text))
+    if place is not None:
+        found[place] = 1.0
+    return found
 
 
 def answer_in(metric: str, text: str, allowed: Sequence[str] = ()) -> str | int | None:
