@@ -12,7 +12,7 @@ KEY = "sk-Attack7/very+Secret_0123456789abcdef"
 """Of the account, in every try."""
 REFUSED, RIGHT, ANY = "refused", "right", "any"
 """What becomes of a question: no answer for this item; the answer; either."""
-TIMEOUT = 0.6
+TIMEOUT = 1.5
 """Seconds that the client waits for an answer."""
 Reply = dict[str, Any]
 Send = Callable[[bytes], None]
@@ -25,7 +25,7 @@ def plain(status: int, body: bytes, *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
-def drip(send: Send, data: bytes, pause: float = 0.1) -> None:
+def drip(send: Send, data: bytes, pause: float = 0.2) -> None:
     """A byte now and then."""
     for byte in data:
         send(bytes([byte]))
@@ -43,7 +43,7 @@ def drip_body(send: Send, good: bytes) -> None:
 
 
 def stall(send: Send, good: bytes) -> None:
-    time.sleep(3 * TIMEOUT)
+    time.sleep(1.5 * TIMEOUT)
 
 
 def cut(send: Send, good: bytes) -> None:
@@ -172,21 +172,26 @@ def more_choices(reply: Reply, draw: random.Random) -> str:
 
 def mutated(reply: Reply, draw: random.Random) -> str:
     """Any one value, at any depth, becomes something else."""
-    places: list[tuple[Any, Any, str]] = []
+    return ANY if exchanged(reply, draw).startswith("/choices") else RIGHT
 
-    def walk(node: Any, path: str) -> None:
-        for key, value in list(node.items() if isinstance(node, dict) else enumerate(node)):
-            places.append((node, key, f"{path}/{key}"))
-            if isinstance(value, dict | list):
-                walk(value, f"{path}/{key}")
 
-    walk(reply, "")
-    node, key, path = draw.choice(places)
+def exchanged(reply: Reply, draw: random.Random, spared: str = "") -> str:
+    """Something else in one place of a reply, none whose name is `spared`; the place."""
+    node, key, path = draw.choice([place for place in places(reply) if place[1] != spared])
     deep: Any = []
     for _ in range(draw.choice([5, 400])):
         deep = [deep]
     node[key] = draw.choice([*NUMBERS, "\ud800", deep, float("nan"), KEY, "x" * 20_000, ["A"], {"content": "A"}])
-    return ANY if path.startswith("/choices") else RIGHT
+    return path
+
+
+def places(node: Any, path: str = "") -> list[tuple[Any, Any, str]]:
+    """Every value at any depth: what it stands in, under which name or number, and the way there."""
+    found = []
+    for key, value in list(node.items() if isinstance(node, dict) else enumerate(node)):
+        found.append((node, key, f"{path}/{key}"))
+        found += places(value, f"{path}/{key}") if isinstance(value, dict | list) else []
+    return found
 
 
 ODD = [

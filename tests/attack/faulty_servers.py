@@ -14,10 +14,8 @@ import logging
 import os
 import random
 import shutil
-import socketserver
 import sys
 import tempfile
-import threading
 import time
 import traceback
 from base64 import b64encode
@@ -30,8 +28,10 @@ from typing import Any
 
 import numpy as np
 
-from bad_replies import ANY, KEY, ODD, PASSING, REFUSED, RIGHT, TIMEOUT, broken_bytes, plain, written
+from bad_replies import ANY, KEY, ODD, PASSING, REFUSED, RIGHT, TIMEOUT, plain
 from failure import Failure
+from faulty_server import Course, FaultyServer, broken_text, running
+from odd_tuning import tuned_oddly
 from outgrow.config.endpoint import EndpointSection
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import OutgrowError
@@ -49,121 +49,6 @@ PER_TRY = 50
 PATIENCE = 60.0
 """Seconds after which a try has hung."""
 LETTERS = "ABCD"
-
-
-@dataclass
-class Course:
-    """What happens to one question."""
-
-    passing: Callable[..., None] | None
-    odd: Callable[..., str] | None
-    draws: str
-    """Seed of what is random in its replies."""
-
-
-class FaultyServer(socketserver.ThreadingTCPServer):
-    """Answers a question as its course says; mended, it answers all of them well."""
-
-    daemon_threads = True
-    request_queue_size = 256
-    allow_reuse_address = True
-
-    def __init__(self, courses: list[Course], answer: Callable[[int], str]) -> None:
-        super().__init__(("127.0.0.1", 0), Conversation)
-        self.courses, self.answer, self.mended = courses, answer, False
-        self.lock = threading.Lock()
-        self.asked: Counter[int] = Counter()
-        self.sold: Counter[int] = Counter()
-        self.expected: dict[int, str] = {}
-        self.strange: list[str] = []
-        """What no client of this server should have sent."""
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-    def good(self, number: int) -> dict[str, Any]:
-        message = {"role": "assistant", "content": self.answer(number)}
-        choices = [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}]
-        usage = {"prompt_tokens": 12, "completion_tokens": 4, "total_tokens": 16}
-        return {"id": f"chat-{number}", "model": "tiny", "choices": choices, "usage": usage}
-
-    def reply(self, number: int) -> bytes:
-        """The reply that stays: odd or good."""
-        course, reply = self.courses[number], self.good(number)
-        draw = random.Random(course.draws)
-        if course.odd is broken_text:
-            self.expected[number] = REFUSED
-            return broken_bytes(reply)
-        self.expected[number] = RIGHT if course.odd is None else course.odd(reply, draw)
-        return written(reply, draw)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news; what else goes wrong here is."""
-        error = sys.exc_info()[1]
-        if not isinstance(error, OSError):
-            self.strange.append("".join(traceback.format_exception(error)))
-
-
-def broken_text(reply: dict[str, Any], draw: random.Random) -> str:
-    """A name for `broken_bytes` among the odd replies."""
-    raise NotImplementedError
-
-
-class Conversation(socketserver.StreamRequestHandler):
-    """One connection."""
-
-    server: FaultyServer
-    disable_nagle_algorithm = True
-
-    def handle(self) -> None:
-        while self.answer():
-            pass
-
-    def answer(self) -> bool:
-        """Read a request and reply; whether the connection goes on."""
-        line = self.rfile.readline()
-        if not line:
-            return False
-        headers = {}
-        while (told := self.rfile.readline().decode().strip()) != "":
-            name, _, value = told.partition(":")
-            headers[name.lower()] = value.strip()
-        content = self.rfile.read(int(headers.get("content-length", 0)))
-        return self.serve(line.decode(), headers, json.loads(content))
-
-    def serve(self, line: str, headers: dict[str, str], body: dict[str, Any]) -> bool:
-        server, number = self.server, int(body["messages"][-1]["content"].split()[2].rstrip("?"))
-        with server.lock:
-            count = server.asked[number]
-            server.asked[number] += 1
-            if headers.get("authorization") != f"Bearer {KEY}" or not line.startswith("POST /v1/chat/completions "):
-                server.strange.append(f"{line.strip()} {headers}")
-            good = plain(200, json.dumps(server.good(number)).encode())
-            reply = good if server.mended else server.reply(number)
-        passing = server.courses[number].passing
-        if passing is not None and count == 0:
-            passing(self.send, json.dumps(server.good(number)).encode())
-            return False
-        with server.lock:
-            server.sold[number] += 1
-        self.send(reply)
-        return True
-
-    def send(self, data: bytes) -> None:
-        self.request.sendall(data)
-
-
-@contextmanager
-def running(server: FaultyServer) -> Iterator[FaultyServer]:
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @dataclass
@@ -209,10 +94,9 @@ class Try:
 
     def thrice(self, server: FaultyServer, work: Callable[[], Any]) -> list[Any]:
         """Asked, asked again after the server was mended, and once more: what came of each; nothing is lost."""
-        unsure = {number for number, expected in enumerate(self.expected(server)) if expected == ANY}
+        unsure = {number for number, expected in server.foreseen() if expected == ANY}
         first, sentence = self.patiently(work)
         self.check(not sentence or bool(unsure), f"ended without need: {sentence}")
-        unsure = {number for number, expected in server.expected.items() if expected == ANY}
         before = Counter(server.asked)
         server.mended = True
         second, ended = self.patiently(work)
@@ -228,12 +112,6 @@ class Try:
         for strange in server.strange:
             self.wrong.append(f"the server saw: {strange}")
         return [found for found in (first, second, third) if found is not None]
-
-    def expected(self, server: FaultyServer) -> list[str]:
-        """What becomes of every question, known before it is asked."""
-        for number in range(len(server.courses)):
-            server.reply(number)
-        return [server.expected[number] for number in range(len(server.courses))]
 
     def of(self, server: FaultyServer, number: int) -> str:
         course = server.courses[number]
@@ -331,18 +209,23 @@ class Try:
     def bad_key(self, count: int) -> None:
         """A key that is no value of a header is not sent, and not repeated."""
         draw = random.Random(self.seed)
-        bad = draw.choice(["\r", "\n", "\r\n", "\t", " ", "\x7f", "é", "\x1b[0m", "\ud800"])
+        bad = draw.choice(["\r", "\n", "\r\n", "\t", "\x7f", "é", "\x1b[0m", "\udcff"])
         spot = draw.choice([0, 9, len(KEY)])
         with running(FaultyServer(self.courses(count), str)) as server, environment(KEY[:spot] + bad + KEY[spot:]):
             store = AnswerStore(self.folder / "answers.sqlite")
-            if bad == " " and spot == 9:
-                bad = "\r"
-                os.environ[VARIABLE] = KEY[:spot] + bad + KEY[spot:]
             far = Endpoint(self.section(server.url), store)
             _, sentence = self.patiently(lambda: far.ask([Question("q0", asked("what is 0 ?"), {})]))
             self.check(VARIABLE in sentence and "nothing is sent" in sentence, f"a bad key: {sentence!r}")
             self.check(not server.asked, "a bad key was sent")
             store.close()
+
+    def tuned(self, count: int) -> None:
+        """A provider that tunes, whose replies about files, jobs and events are odd."""
+        draw = random.Random(self.seed)
+        for _ in range(count // 10):
+            folder = Path(tempfile.mkdtemp(dir=self.folder))
+            for sentence in tuned_oddly(folder, draw, self.section, self.patiently):
+                self.wrong.append(sentence)
 
     def look_for_the_key(self) -> None:
         """In all that was written or said."""
@@ -368,7 +251,10 @@ def environment(key: str) -> Iterator[None]:
             os.environ[VARIABLE] = before
 
 
-KINDS = (*[Try.endpoint] * 4, *[Try.supervisor] * 3, Try.redirected, Try.lying, Try.bad_key)
+KINDS = (
+    Try.endpoint, Try.supervisor, Try.tuned, Try.redirected, Try.lying, Try.bad_key,
+    Try.endpoint, Try.supervisor, Try.endpoint, Try.supervisor,
+)  # fmt: skip
 
 
 def attempt(index: int, seed: int, count: int) -> list[Failure]:

@@ -58,8 +58,8 @@ class BoundedTransport(httpx2.BaseTransport):
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """The whole reply.
 
-        Raises `httpx2.TransportError` for what may pass, `ValueError` for a reply that is too long, `StepFailed` for
-        a redirection.
+        Raises `httpx2.TransportError` for what may pass, `ValueError` for a reply that is no object of JSON or too long,
+        `StepFailed` for a redirection.
         """
         seconds = self._section["timeout"] + int(request.headers.get("content-length", 0)) / UPLOAD_SPEED
         with self._clock.running(seconds), told_as_httpx2(), closing(self._pool.handle_request(_plain(request))) as raw:
@@ -75,14 +75,16 @@ class BoundedTransport(httpx2.BaseTransport):
         self._pool.close()
 
     def _answer(self, reply: httpx2.Response, most: int) -> bytes:
-        """The body as UTF-8."""
+        """The body, an object of JSON in UTF-8; a `ValueError` for any other."""
         try:
             content = self._body(reply, most)
         except httpx2.DecodingError as error:
             raise ValueError(f"compressed wrongly: {error}") from None
         if len(content) > most:
             raise ValueError(f"more than {most} bytes, which no answer to this question has")
-        return in_utf8(content, reply.charset_encoding)
+        content = in_utf8(content, reply.charset_encoding)
+        parsed(content)
+        return content
 
     def _error(self, reply: httpx2.Response) -> bytes:
         """An error's message, as OpenAI would send it."""

@@ -105,7 +105,7 @@ def _spelled(tokens: tuple[Mapping[str, Any], ...]) -> Iterator[str]:
 
 def _as_sent(choice: Choice) -> dict[str, Any]:
     """The answer as a server would send it, and why there is none."""
-    sent = {"message": {"content": choice.text}, "finish_reason": "stop" if choice.ended else "length"}
+    sent: dict[str, Any] = {"message": {"content": choice.text}, "finish_reason": "stop" if choice.ended else "length"}
     sent |= {} if choice.tokens is None else {"logprobs": {"content": list(choice.tokens)}}
     return sent | ({"trouble": choice.trouble} if choice.trouble else {})
 

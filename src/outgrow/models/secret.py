@@ -54,7 +54,8 @@ class Secret:
 
     def hidden(self, text: str) -> str:
         """The text with `…` for every part of the key."""
-        kept, begin = [], 0
+        kept: list[str] = []
+        begin = 0
         for start, end in self._stretches(text):
             if start > begin or not kept:
                 kept.append(text[begin:start])
