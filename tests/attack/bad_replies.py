@@ -8,6 +8,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from raw_server import Send, plain
+
 KEY = "sk-Attack7/very+Secret_0123456789abcdef"
 """Of the account, in every try."""
 REFUSED, RIGHT, ANY = "refused", "right", "any"
@@ -15,14 +17,8 @@ REFUSED, RIGHT, ANY = "refused", "right", "any"
 TIMEOUT = 1.5
 """Seconds that the client waits for an answer."""
 Reply = dict[str, Any]
-Send = Callable[[bytes], None]
 
 # ---- trouble that passes: the next time the server answers --------------------------------------------------------
-
-
-def plain(status: int, body: bytes, *headers: str) -> bytes:
-    lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(body)}", *headers, "", ""]
-    return "\r\n".join(lines).encode() + body
 
 
 def drip(send: Send, data: bytes, pause: float = 0.2) -> None:
@@ -88,13 +84,28 @@ def error(status: int) -> Callable[[Send, bytes], None]:
 def odd_error(send: Send, good: bytes) -> None:
     """An error whose body is nothing that one expects."""
     code: Any = "[" * 900 + "]" * 900
-    bodies = [b"\xff\xfe", b"<html>" * 20000, f'{{"error": {{"code": {code}, "message": "x"}}}}'.encode(), b'{"error": [1]}']
+    bodies = [
+        b"\xff\xfe",
+        b"<html>" * 20000,
+        f'{{"error": {{"code": {code}, "message": "x"}}}}'.encode(),
+        b'{"error": [1]}',
+    ]
     body = bodies[len(good) % len(bodies)]
     send(plain(503, body, "retry-after-ms: 5", "Content-Type: text/html; charset=rot13", "Content-Encoding: gzip"))
 
 
 def no_json(send: Send, good: bytes) -> None:
-    bodies = [b"", b"[" * 100_000, b"<html>no</html>", b"null", b"[]", b'{"choices": {}}', b'"x"', b"9" * 5000, good[:-9]]
+    bodies = [
+        b"",
+        b"[" * 100_000,
+        b"<html>no</html>",
+        b"null",
+        b"[]",
+        b'{"choices": {}}',
+        b'"x"',
+        b"9" * 5000,
+        good[:-9],
+    ]
     send(plain(200, bodies[len(good) % len(bodies)]))
 
 
@@ -207,7 +218,9 @@ def as_is(text: str, draw: random.Random) -> tuple[bytes, str]:
 def other_charset(text: str, draw: random.Random) -> tuple[bytes, str]:
     """JSON in UTF-8 that is called something else, or JSON in something else that is called so."""
     if draw.random() < 0.5:
-        return text.encode(), draw.choice(["rot13", "no-such", "hex", "utf-16", "undefined", "idna", "punycode", "ascii"])
+        return text.encode(), draw.choice(
+            ["rot13", "no-such", "hex", "utf-16", "undefined", "idna", "punycode", "ascii"]
+        )
     name = draw.choice(["utf-16", "utf-8-sig", "latin-1"])
     return text.encode(name, errors="replace"), name
 

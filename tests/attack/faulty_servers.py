@@ -5,11 +5,10 @@ supervisor; every question draws a fault that passes, a reply that is odd for go
 be right, or refused and counted; nothing is bought again beyond what is allowed; the server's trouble is one
 sentence, after which the same command goes on; the key is in no file and in no words; and all of it ends in time.
 
-    python tests/attack/faulty_servers.py 1000 0
+    PYTHONPATH=tests python tests/attack/faulty_servers.py 1000 0
 """
 
 import io
-import json
 import logging
 import os
 import random
@@ -27,11 +26,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from bad_replies import ANY, KEY, ODD, PASSING, REFUSED, RIGHT, TIMEOUT, plain
+from bad_replies import ANY, KEY, ODD, PASSING, REFUSED, RIGHT, TIMEOUT
 from failure import Failure
-from faulty_server import Course, FaultyServer, broken_text, running
+from faulty_server import Course, FaultyServer, broken_text
 from odd_tuning import tuned_oddly
+
 from outgrow.config.endpoint import EndpointSection
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import OutgrowError
@@ -43,6 +42,7 @@ from outgrow.models.reply import fewest_tokens
 from outgrow.models.server import TRIES
 from outgrow.models.talk import asked
 from outgrow.supervise.endpoint import ask_supervisor
+from raw_server import Send, plain, running
 
 VARIABLE = "OUTGROW_ATTACK_KEY"
 PER_TRY = 50
@@ -172,9 +172,11 @@ class Try:
         draw = random.Random(self.seed)
         status = draw.choice([300, 301, 302, 303, 304, 305, 307, 308, 399])
         with running(FaultyServer(self.courses(1), str)) as other, running(FaultyServer([], str)) as server:
-            place = draw.choice([f"{other.url}/chat/completions", "/v1/elsewhere", "", "\x07http://[", f"http://{KEY}/"])
+            place = draw.choice(
+                [f"{other.url}/chat/completions", "/v1/elsewhere", "", "\x07http://[", f"http://{KEY}/"]
+            )
 
-            def elsewhere(send: Callable[[bytes], None], good: bytes) -> None:
+            def elsewhere(send: Send, good: bytes) -> None:
                 send(plain(status, b"", f"Location: {place}"))
 
             server.courses = [Course(elsewhere, None, "") for _ in range(count)]
@@ -229,7 +231,9 @@ class Try:
 
     def look_for_the_key(self) -> None:
         """In all that was written or said."""
-        places = {str(path.relative_to(self.folder)): path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
+        places = {
+            str(path.relative_to(self.folder)): path.read_bytes() for path in self.folder.rglob("*") if path.is_file()
+        }
         places["what was said"] = self.said.getvalue().encode(errors="replace")
         pieces = {KEY[at : at + 8].lower().encode() for at in range(len(KEY) - 7)}
         pieces |= {KEY.encode().hex().encode()[:40], b64encode(f"Bearer {KEY}".encode()).lower()[12:40]}
@@ -285,7 +289,9 @@ def run(count: int, seed: int) -> tuple[int, list[Failure]]:
 
 def main() -> int:
     """`count` and `seed` from the command line; what was wrong, line by line."""
-    count, seed = [*map(int, sys.argv[1:]), 1000, 0][:2] if len(sys.argv) < 3 else map(int, sys.argv[1:3])
+    count, seed = (
+        (int(word) for word in (*sys.argv[1:], "1000", "0")[:2]) if len(sys.argv) != 2 else (int(sys.argv[1]), 0)
+    )
     tried, failures = run(count, seed)
     for one in failures:
         print(f"{one.what} (seed {one.seed}, try {one.index}): {one.message}")

@@ -3,20 +3,19 @@
 import copy
 import json
 import random
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from bad_replies import KEY, exchanged
+
 from fine_tuning_server import TuningHandler, TuningServer
 from outgrow.data.task import Items, Split, Task
 from outgrow.graph.step import Job
 from outgrow.texts import TextTargets, certain
 from outgrow.training.remote_student import train_remote_student
+from raw_server import running
 
 AUTO = {"epochs": "auto", "batch_size": "auto", "lr_multiplier": "auto"}
 PAUSE = 0.02
@@ -50,20 +49,6 @@ class OddHandler(TuningHandler):
         return content
 
 
-@contextmanager
-def telling(draw: random.Random) -> Iterator[OddServer]:
-    server = OddServer(draw)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.released.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def tuned_oddly(
     folder: Path,
     draw: random.Random,
@@ -72,7 +57,7 @@ def tuned_oddly(
 ) -> Iterator[str]:
     """What was wrong with a step at an odd provider, which is mended at last."""
     prepare(folder)
-    with telling(draw) as server:
+    with running(OddServer(draw)) as server:
         whole = section(server.url, fine_tuning={"poll": PAUSE}, retries=1)
         for number in range(4):
             server.mended = number > 1

@@ -64,7 +64,9 @@ def _servers(plan: Plan) -> list[str]:
 def _sent(key: str | None) -> str:
     if key is None:
         return "no key"
-    return f"the key in {key}" if os.environ.get(key) else f"the key in {key}, but {key} is not set"
+    value = os.environ.get(key)
+    trouble = header_trouble(value) if value else "is not set"
+    return f"the key in {key}, but {key} {trouble}" if trouble else f"the key in {key}"
 
 
 def amount(value: float | int | None, unit: str = "") -> str:

@@ -58,11 +58,15 @@ class BoundedTransport(httpx2.BaseTransport):
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """The whole reply.
 
-        Raises `httpx2.TransportError` for what may pass, `ValueError` for a reply that is no object of JSON or too long,
-        `StepFailed` for a redirection.
+        Raises `httpx2.TransportError` for what may pass, `ValueError` for a reply that is too long or no object of
+        JSON, `StepFailed` for a redirection.
         """
         seconds = self._section["timeout"] + int(request.headers.get("content-length", 0)) / UPLOAD_SPEED
-        with self._clock.running(seconds), told_as_httpx2(), closing(self._pool.handle_request(_plain(request))) as raw:
+        with (
+            self._clock.running(seconds),
+            told_as_httpx2(),
+            closing(self._pool.handle_request(_plain(request))) as raw,
+        ):
             if 300 <= raw.status < 400:
                 raise StepFailed(self._elsewhere(raw.status, httpx2.Headers(raw.headers).get("location", "")))
             reply = httpx2.Response(raw.status, headers=raw.headers, content=raw.iter_stream())

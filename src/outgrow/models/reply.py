@@ -15,9 +15,9 @@ from outgrow.models.secret import SHORTEST, Secret
 
 FRAME_TOKENS = 16
 """At most so many tokens does a chat template put around a message."""
-LONGEST_TOKEN = 8
-"""Characters: a text has seldom more per token, runs of one character counted as one."""
-FREE = 32
+LONGEST_TOKEN = 12
+"""Characters: no language has more per token on average over a text, runs of one character counted as one."""
+FREE = 24
 """Characters of a text that may be a token by exception."""
 MOST_TOKENS = 10_000_000
 """No reply takes more."""
@@ -29,7 +29,11 @@ UNKNOWN_LENGTH = 100_000
 """Tokens that an answer may have where the request sets no limit."""
 LONGEST_NAME = 1000
 
-NOT_TEXT, NOT_UNICODE, WITH_KEY = "an answer that is no text", "an answer with broken characters", "an answer with the key in it"
+NOT_TEXT, NOT_UNICODE, WITH_KEY = (
+    "an answer that is no text",
+    "an answer with broken characters",
+    "an answer with the key in it",
+)
 
 
 class Choice(NamedTuple):
@@ -207,8 +211,8 @@ def _believed(told: object, least: int, own: int) -> int:
 def fewest_tokens(text: str) -> int:
     """A lower bound on the tokens of a text, whatever the tokenizer.
 
-    Tokens may be long where one character is repeated, and now and then elsewhere; on average over a text they are
-    of at most `LONGEST_TOKEN` characters.
+    Texts have three to six characters per token. Tokens are longer where one character is repeated, and now and then
+    elsewhere.
     """
     characters = len(re.sub(r"(.)\1+", r"\1", text, flags=re.DOTALL))
     return max(0, characters - FREE) // LONGEST_TOKEN + bool(text)
