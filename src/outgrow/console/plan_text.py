@@ -4,7 +4,6 @@ import os
 from collections import Counter
 
 from outgrow.api_types import Plan, PlannedStep
-from outgrow.models.secret import header_trouble
 from outgrow.phrases import short
 
 UNKNOWN = "?"
@@ -76,9 +75,7 @@ def _lacking(plan: Plan) -> list[str]:
 def _sent(key: str | None) -> str:
     if key is None:
         return "no key"
-    value = os.environ.get(key)
-    trouble = header_trouble(value) if value else "is not set"
-    return f"the key in {key}, but {key} {trouble}" if trouble else f"the key in {key}"
+    return f"the key in {key}" if os.environ.get(key) else f"the key in {key}, but {key} is not set"
 
 
 def amount(value: float | int | None, unit: str = "") -> str:
