@@ -7,17 +7,15 @@ result.to_pandas("main")
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from outgrow.api_types import Plan, PlannedStep, Result
 from outgrow.config.experiment import Experiment
 from outgrow.config.model import ModelSection
+from outgrow.config.override import Word, changes_of
 from outgrow.config.read import read_experiment
 from outgrow.config.suite import read_studies
-from outgrow.data.enough import require_rows
-from outgrow.data.kind import kind_of
 from outgrow.errors import ConfigError, DataError, OutgrowError, suggest
 from outgrow.graph.done import Damaged
 from outgrow.graph.plan import PlannedStep as PlanLine
@@ -29,141 +27,34 @@ from outgrow.models.names import parse_name
 from outgrow.reporting.report_folder import beside, refuse_place, refuse_to_replace, settings_of, words_that_differ
 from outgrow.study.build import Study, build_study
 from outgrow.study.estimate import Cost, cost_of, scale_of
+from outgrow.study.fit_code import code_of, refuse_code
 from outgrow.study.parameters import answers_file
-from outgrow.supervise.voted import require_readable
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from outgrow.reporting.results import Results
+from outgrow.study.ready import require_ready
 
 Source = str | Path | Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class PlannedStep:
-    """One line of a plan: what would be done, and what it would take."""
-
-    name: str
-    label: str
-    folder: str
-    state: str
-    """`cached` or `new`."""
-    cost: Cost
-    server: str = ""
-    """The address that the step asks, if it asks one."""
-    key: str | None = None
-    """The environment variable whose value that server is sent."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Every step of a study, inputs before users; nothing has been executed."""
-
-    steps: tuple[PlannedStep, ...]
-    notes: tuple[str, ...] = ()
-    """Where answers that are paid for are kept; what a run would be refused for. One sentence each."""
-
-    @property
-    def new(self) -> list[PlannedStep]:
-        """The steps that a run would execute."""
-        return [step for step in self.steps if step.state == "new"]
-
-    @property
-    def seconds(self) -> float:
-        """Estimated seconds of all new steps one after another; steps of unknown size are not in it."""
-        return sum(step.cost.seconds or 0 for step in self.new)
-
-    def to_json(self) -> list[dict[str, Any]]:
-        """One mapping per step."""
-        return [asdict(step) for step in self.steps]
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a study found, and where its report lies."""
-
-    folder: Path
-    outcomes: Mapping[str, Outcome]
-    load: "Callable[[], Results]" = field(repr=False)
-    """How `results` are come by when they are first asked for."""
-    notes: tuple[str, ...] = ()
-    """What its owner may not expect, one sentence each."""
-
-    @cached_property
-    def results(self) -> "Results":
-        """Everything that was found."""
-        return self.load()
-
-    @property
-    def failed(self) -> list[Outcome]:
-        """Steps that could not be finished, without those that only had to wait for them."""
-        return [outcome for outcome in self.outcomes.values() if outcome.state == "failed"]
-
-    @property
-    def complaints(self) -> list[str]:
-        """What went wrong, one sentence each; what goes wrong alike under every seed is told once."""
-        return list(dict.fromkeys(outcome.error for outcome in self.failed))
-
-    @property
-    def complete(self) -> bool:
-        """Whether every step has a result."""
-        return all(outcome.state in ("cached", "done") for outcome in self.outcomes.values())
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether somebody stopped the run before its end."""
-        return any(outcome.state == "interrupted" for outcome in self.outcomes.values())
-
-    @property
-    def report(self) -> Path:
-        """The report's HTML file."""
-        return self.folder / "report.html"
-
-    @property
-    def tables(self) -> list[str]:
-        """The names that `to_pandas` takes."""
-        from outgrow.reporting.tables.all_tables import make_tables
-
-        return [table.name for table in make_tables(self.results)]
-
-    def to_pandas(self, table: str = "main") -> "pd.DataFrame":
-        """One of the report's tables as a data frame; every measured number with its interval, n and seeds."""
-        from outgrow.reporting.tables.all_tables import make_tables
-
-        made = {made.name: made for made in make_tables(self.results)}
-        if table not in made:
-            raise ConfigError(f"no table named `{table}`; {suggest(table, made)}")
-        return made[table].to_pandas()
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything the study found, as plain data."""
-        ended = {"failed": self.complaints, "interrupted": self.interrupted}
-        return {"report": str(self.report), **ended, "results": asdict(self.results)}
-
-    def _repr_html_(self) -> str:
-        from outgrow.reporting.tables.all_tables import make_tables
-        from outgrow.reporting.tables.html import table_html
-
-        return table_html(make_tables(self.results)[0])
-
-
 def run(
     source: Source,
-    *words: str,
+    *words: Word,
     jobs: int = 1,
+    code: bool = True,
     replace: bool = False,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Result:
     """Run a study to its report; what is finished already is reused.
 
-    `source` is an experiment file or the mapping it would hold, `words` are `key.sub=value` overrides, `jobs` is the
-    number of steps to run at the same time, `replace` lets the report take the place of a finished one of other
+    `source` is an experiment file or the mapping it would hold, `words` are overrides: `key.sub=value`, or mappings
+    that are merged in. `jobs` is the number of steps to run at the same time; without `code` a study is refused that
+    runs code of its own (`study/fit_code.py`); `replace` lets the report take the place of a finished one of other
     settings, which is refused otherwise. A step that fails does not stop the others: see `Result.failed`.
     Raises `ConfigError` and `DataError` for bad input, `KeyboardInterrupt` after Ctrl-C if there is nothing to report
     yet; later than that, see `Result.interrupted`.
     """
-    return run_experiment(read_experiment(source, words), jobs=jobs, replace=replace, on_event=on_event)
+    experiment = read_experiment(source, words)
+    if not code:
+        refuse_code(experiment)
+    return run_experiment(experiment, jobs=jobs, replace=replace, on_event=on_event)
 
 
 def run_experiment(
@@ -175,7 +66,9 @@ def run_experiment(
 ) -> Result:
     """`run` for an experiment that is read already."""
     require_place([experiment], replace)
-    _settle_models(experiment)
+    require_ready([experiment])
+    if _settle_models(experiment):
+        require_ready([experiment])  # what the hub says of its models is known now
     study = build_study(experiment)
     store = Store(experiment.store)
     outcomes = run_steps(study.steps, store, jobs=jobs, threads=experiment.threads, on_event=on_event)
@@ -203,30 +96,43 @@ def require_place(experiments: Sequence[Experiment], replace: bool) -> None:
             refuse_to_replace(folder, experiment.model_dump(mode="json"))
 
 
-def _settle_models(experiment: Experiment) -> None:
-    """Let the hub name the commit of every model, so that the steps' identities are the same in every later run."""
+def _settle_models(experiment: Experiment) -> bool:
+    """Let the hub name the commit of every model, so that the steps' identities are the same in every later run.
+
+    Returns whether there is any.
+    """
+    asked = False
     for section in (experiment.student, experiment.second_view, *experiment.supervisors.values()):
         if isinstance(section, ModelSection) and parse_name(section.model).place == "hub":
             from outgrow.models.hub import settle  # the hub's library takes its time to import
 
             settle(section.model, section.revision)
+            asked = True
+    return asked
 
 
-def plan(source: Source, *words: str) -> Plan:
-    """Lay out a study or a suite: every step, cached or new, with its expected cost. Nothing is executed."""
+def plan(source: Source, *words: Word, code: bool = True) -> Plan:
+    """Lay out a study or a suite: every step, cached or new, with its expected cost. Nothing is executed.
+
+    Without `code` a study is refused that runs code of its own. Raises `ConfigError` with all that
+    would end a run anywhere; what this machine lacks is in the plan.
+    """
     lines: dict[str, PlannedStep] = {}
     notes: dict[str, None] = {}
-    for experiment in read_studies(source, words):
+    experiments = read_studies(source, words)
+    for experiment in experiments if not code else ():
+        refuse_code(experiment)
+    lacking = require_ready(experiments, here=False)
+    for experiment in experiments:
         study, store = build_study(experiment), Store(experiment.store)
-        require_rows(experiment.task)
-        require_readable(experiment.supervisors, kind_of(experiment.task))
         there = _is_there(store, study.pool, thorough=True)  # its items are going to be read
         scale = scale_of(experiment, store.path(study.pool) if there else None)
         for line in plan_steps(study.steps, store):
             step = line.step
             lines[step.identity] = _planned(line, cost_of(step, scale))
         notes |= dict.fromkeys(_notes(experiment, study))
-    return Plan(tuple(lines.values()), tuple(notes))
+    own = dict.fromkeys(one for experiment in experiments for one in code_of(experiment))
+    return Plan(tuple(lines.values()), tuple(own), tuple(lacking), tuple(notes))
 
 
 def _notes(experiment: Experiment, study: Study) -> Iterator[str]:
@@ -253,7 +159,7 @@ def _is_there(store: Store, step: Step, thorough: bool = False) -> bool:
         return False
 
 
-def report(source: Source, *words: str, replace: bool = False) -> Result:
+def report(source: Source, *words: Word, replace: bool = False) -> Result:
     """Write the report of what is finished by now, executing nothing; `replace` as for `run`."""
     experiment = read_experiment(source, words)
     require_place([experiment], replace)
@@ -281,14 +187,14 @@ def write(study: Study, store: Store, outcomes: Mapping[str, Outcome], replace: 
     return Result(made.folder, outcomes, made.results, made.notes)
 
 
-def read_table(source: Source, *words: str, table: str = "main", kind: str = "md") -> str:
+def read_table(source: Source, *words: Word, table: str = "main", kind: str = "md") -> str:
     """The text of one table of a study's written report: `kind` is md, csv, json or tex.
 
     Warns (`UserWarning`) if the report is of other settings than `words` say.
     """
     experiment = read_experiment(source, words)
     folder = output_folder(experiment) / "tables"
-    other = words_that_differ(settings_of(folder.parent), experiment.model_dump(mode="json"), words)
+    other = words_that_differ(settings_of(folder.parent), experiment.model_dump(mode="json"), list(changes_of(words)))
     if other:
         warnings.warn(f"{folder.parent} holds the report of other settings ({', '.join(other)})", stacklevel=2)
     later = beside(folder.parent)

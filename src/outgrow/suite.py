@@ -13,6 +13,8 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from outgrow import api
+from outgrow.api_types import Result
+from outgrow.config.override import Word
 from outgrow.config.suite import read_suite
 from outgrow.graph.run import Event
 from outgrow.metrics.estimate import LEVEL, Estimate
@@ -25,6 +27,8 @@ from outgrow.reporting.report_folder import (
 )
 from outgrow.reporting.results import Results, RowResult
 from outgrow.reporting.tables.table import Column, Line, Table
+from outgrow.study.fit_code import refuse_code
+from outgrow.study.ready import require_ready
 
 
 @dataclass(frozen=True)
@@ -32,30 +36,34 @@ class SuiteResult:
     """The results of every study, by name, and the tables over all of them."""
 
     folder: Path
-    results: dict[str, api.Result]
+    results: dict[str, Result]
     tables: tuple[Table, ...]
 
 
 def run_suite(
     path: str | Path,
-    *words: str,
+    *words: Word,
     jobs: int = 1,
+    code: bool = True,
     replace: bool = False,
     on_event: Callable[[Event], None] = lambda event: None,
     on_study: Callable[[str], None] = lambda name: None,
 ) -> SuiteResult:
     """Run every study of a suite file to its report, then write the tables over all of them.
 
-    Steps that studies share are made once. Finished reports and tables are replaced as by `api.run`. `on_study` hears
-    each study's name before it starts. An interrupted study is the last one. Raises `ConfigError` and `DataError` for
-    bad input, before anything runs if the file shows it.
+    Steps that studies share are made once. `code` and `replace` are those of `api.run`. `on_study` is called with each
+    study's name before it starts. An interrupted study is the last one. Raises `ConfigError` and `DataError` for bad
+    input, before anything runs if the file shows it.
     """
     suite = read_suite(path, words)
     settings = {"suite": suite.name, "studies": list(suite.studies)}
+    for experiment in suite.studies.values() if not code else ():
+        refuse_code(experiment)
     api.require_place(list(suite.studies.values()), replace)
     if not replace:
         refuse_to_replace(suite.folder, settings)
-    results: dict[str, api.Result] = {}
+    require_ready(list(suite.studies.values()))
+    results: dict[str, Result] = {}
     for name, experiment in suite.studies.items():
         on_study(name)
         results[name] = api.run_experiment(experiment, jobs=jobs, replace=replace, on_event=on_event)

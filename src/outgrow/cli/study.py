@@ -8,6 +8,9 @@ import typer
 
 from outgrow.cli.say import AsJson, Words, complain, end, say, say_json, say_result
 
+NoCode = Annotated[
+    bool, typer.Option("--no-code", help="Refuse a study that runs code of its own: functions of rules, models' code.")
+]
 File = Annotated[Path, typer.Argument(help="The experiment, a YAML file.")]
 Replace = Annotated[
     bool, typer.Option("--replace", help="Put the report in the place of a finished one of other settings.")
@@ -18,6 +21,7 @@ def run(
     file: File,
     words: Words = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Steps to run at the same time.")] = 1,
+    no_code: NoCode = False,
     replace: Replace = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     as_json: AsJson = False,
@@ -33,7 +37,7 @@ def run(
     from outgrow.console.progress import display
 
     with display(Console(stderr=True), quiet or as_json) as shown:
-        result = api.run(file, *(words or []), jobs=jobs, replace=replace, on_event=shown)
+        result = api.run(file, *(words or []), jobs=jobs, code=not no_code, replace=replace, on_event=shown)
     say_result(result, as_json)
 
 
@@ -41,6 +45,7 @@ def suite(
     file: Annotated[Path, typer.Argument(help="A suite, a YAML file with `suite`, `base` and `studies`.")],
     words: Words = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Steps to run at the same time.")] = 1,
+    no_code: NoCode = False,
     replace: Replace = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     as_json: AsJson = False,
@@ -53,7 +58,15 @@ def suite(
 
     console = Console(stderr=True)
     with display(console, quiet or as_json) as shown:
-        found = run_suite(file, *(words or []), jobs=jobs, replace=replace, on_event=shown, on_study=shown.section)
+        found = run_suite(
+            file,
+            *(words or []),
+            jobs=jobs,
+            code=not no_code,
+            replace=replace,
+            on_event=shown,
+            on_study=shown.section,
+        )
     if as_json:
         say_json({name: result.to_json() for name, result in found.results.items()})
     else:
@@ -82,11 +95,11 @@ def simulate(
         say(f"{terminal_text(outcome)}\n\nreport: {report}")
 
 
-def plan(file: File, words: Words = None, as_json: AsJson = False) -> None:
+def plan(file: File, words: Words = None, no_code: NoCode = False, as_json: AsJson = False) -> None:
     """List every step with its expected cost, cached or new; execute nothing."""
     from outgrow import api
 
-    planned = api.plan(file, *(words or []))
+    planned = api.plan(file, *(words or []), code=not no_code)
     if as_json:
         say_json(planned.to_json())
     else:
