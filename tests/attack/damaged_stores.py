@@ -125,7 +125,11 @@ def call(words: Sequence[str]) -> tuple[int, str, str]:
     """The command within this process: its exit code, and what it printed. Whatever it raises is its failure."""
     out, err = io.StringIO(), io.StringIO()
     sys_out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    with contextlib.redirect_stderr(err), contextlib.redirect_stdout(sys_out), patch.object(sys, "argv", ["o", *words]):
+    with (
+        contextlib.redirect_stderr(err),
+        contextlib.redirect_stdout(sys_out),
+        patch.object(sys, "argv", ["o", *words]),
+    ):
         try:
             command()
             code = 0

@@ -37,6 +37,8 @@ def refuse_unwritable_folder(option: str, folder: Path) -> None:
 
 def _nearest(option: str, path: Path) -> Path:
     """The path itself or the nearest one above it that is there."""
+    if "\0" in str(path):
+        raise DataError(f"{option}: {str(path)!r} has a character that no name may have; {ELSEWHERE}")
     try:
         path = path.absolute()
         return next(one for one in (path, *path.parents) if one.exists() or one.is_symlink())
