@@ -165,7 +165,8 @@ def odd(code: int, out: str, err: str) -> list[str]:
     """What no verb may do."""
     problems = [f"exit code {code}"] if code not in (0, *REFUSALS) else []
     problems += ["a traceback"] if "Traceback" in out + err else []
-    problems += ["no word of what is wrong"] if code in REFUSALS and not err.startswith("outgrow: ") else []
+    told = any(line.startswith("outgrow: ") for line in err.splitlines())
+    problems += ["no word of what is wrong"] if code in REFUSALS and not told else []
     return problems + (["an object's address"] if " at 0x" in out + err else [])
 
 

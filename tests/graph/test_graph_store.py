@@ -98,6 +98,7 @@ DAMAGES = [
     ("text.txt", change_secretly, "SHA-256 differs"),
     ("done.json", become_a_file, "it is no folder"),
     ("done.json", become_a_link, "it is no folder"),
+    ("done.json", lambda path: (path.unlink(), path.symlink_to(path.name)), "done.json is not readable"),
     ("done.json", say(seconds="soon"), "done.json is not readable"),
     ("done.json", say(seconds=float("inf")), "done.json is not readable"),
     ("done.json", say(outgrow=3), "done.json is not readable"),

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from simulated_mixture import simulate_mixture
+from simulated_selections import simulate_selections
 
 from fresh import SEEDS
 from outgrow.errors import ConfigError, DataError
@@ -27,8 +29,6 @@ from outgrow.reporting.report_folder import (
 )
 from outgrow.reporting.results import Results
 from outgrow.reporting.write import write_report
-from simulated_mixture import simulate_mixture
-from simulated_selections import simulate_selections
 
 Small = Callable[..., Any]
 

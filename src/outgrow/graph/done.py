@@ -95,7 +95,9 @@ def read_done(folder: Path) -> Done:
         text = (folder / DONE).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise Damaged(f"{DONE} is missing") from None
-    except (UnicodeDecodeError, IsADirectoryError, NotADirectoryError) as error:
+    except PermissionError:
+        raise  # nothing is wrong with the file itself
+    except (UnicodeDecodeError, OSError) as error:
         raise Damaged(f"{DONE} is not readable ({_briefly(error)})") from error
     try:
         done = _parse(json.loads(text))
