@@ -18,8 +18,9 @@ from outgrow.data.capability import speaking_of
 from outgrow.data.identity import set_identity
 from outgrow.data.one_set import formed, read_set
 from outgrow.data.pool import with_gold
+from outgrow.data.raw_file import read_bytes
 from outgrow.data.source import source_of
-from outgrow.data.table import data_files, read_bytes
+from outgrow.data.table import data_files
 from outgrow.data.tasks import TASKS
 from outgrow.errors import DataError, OutgrowError
 

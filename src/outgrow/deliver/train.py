@@ -21,6 +21,7 @@ from outgrow.data.identity import content_hash
 from outgrow.deliver.places import refuse_unwritable_folder
 from outgrow.deliver.taught import Files
 from outgrow.errors import ConfigError, DataError, StepFailed
+from outgrow.graph.code_identity import read_again
 from outgrow.graph.run import Event, run_steps
 from outgrow.graph.step import Json, Step
 from outgrow.graph.store import Store
@@ -88,6 +89,7 @@ def train_from_votes(
 
 def delivered_step(settings: TrainSettings, files: Files, name: str, command: str) -> Step:
     """The last of the steps, with the others as its inputs."""
+    read_again()
     content = {kind: content_hash(path, f"--{kind}") for kind, path in files._asdict().items() if path is not None}
     told = settings.model_dump(mode="json")
     taught = Step(
