@@ -18,7 +18,7 @@ def alive_in(session: int) -> list[int]:
 
 
 def left_after(session: int, seconds: float) -> list[str]:
-    """What still lives that many seconds from now, as command lines, and is killed now; waits no longer than needed."""
+    """What still lives in that many seconds, as command lines, and is killed; waits no longer than needed."""
     until = time.monotonic() + seconds
     while alive := alive_in(session):
         if time.monotonic() > until:

@@ -13,7 +13,6 @@ Each file appears whole or not at all. What an earlier report had of these and t
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -26,6 +25,7 @@ from outgrow.config.read import dump_experiment
 from outgrow.errors import DataError, StepFailed
 from outgrow.graph.durable import full_disk
 from outgrow.graph.event import Outcome
+from outgrow.graph.output import alone, whole_file
 from outgrow.graph.store import Store
 from outgrow.reporting.collect import collect
 from outgrow.reporting.examples import find_examples
@@ -49,9 +49,11 @@ def write_report(study: Study, store: Store, outcomes: Mapping[str, Outcome], fo
     results = collect(study, store, outcomes)
     contents = report_files(study, store, outcomes, results)
     try:
-        for name, text in contents.items():
-            write_file(folder / name, text)
-        _sweep(folder, set(contents))
+        # Two runs that end at once leave the report of one of them, not a mixture.
+        with alone(folder / "report.html", on_wait=lambda: None):
+            for name, text in contents.items():
+                write_file(folder / name, text)
+            _sweep(folder, set(contents))
     except OSError as error:
         sentence = full_disk(error, folder)
         if sentence is not None:
@@ -128,14 +130,9 @@ def _part(tree: Any, path: Sequence[str]) -> Any:
 
 def write_file(path: Path, text: str) -> None:
     """Write a text file that appears whole or not at all; folders above it are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    # It can be made again from the store at any time, so nobody waits for the disk.
+    with whole_file(path, lasting=False) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
 
 
 def _sweep(folder: Path, written: set[str]) -> None:
