@@ -98,14 +98,14 @@ def step_folder(folder: Path, name: str, label: str) -> Path:
     raise LookupError(f"{name} {label}")
 
 
-def results(folder: Path) -> dict[str, Any]:
+def results(folder: Path, report: str = "small") -> dict[str, Any]:
     """`results.json` of the study's report."""
-    return dict(json.loads((folder / "runs" / "small" / "results.json").read_text()))
+    return dict(json.loads((folder / "runs" / report / "results.json").read_text()))
 
 
-def accuracies(folder: Path) -> dict[str, float | None]:
+def accuracies(folder: Path, report: str = "small") -> dict[str, float | None]:
     """Test accuracy of every row of the report."""
-    return {row["name"]: row["score"]["value"] for row in results(folder)["rows"]}
+    return {row["name"]: row["score"]["value"] for row in results(folder, report)["rows"]}
 
 
 def report_bytes(folder: Path) -> dict[str, bytes]:

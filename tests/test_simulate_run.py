@@ -22,6 +22,7 @@ FILES = {
     "report.html",
     "results.json",
     "resolved.yaml",
+    "manifest.json",
     "figures/risk.svg",
     *(f"tables/{name}.{ending}" for name in ("risk", "rates") for ending in ("md", "csv", "json", "tex")),
 }
@@ -164,4 +165,20 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     done = outgrow(tmp_path, "simulate", str(RECIPE), *SMALL, "output=taken")
     assert done.returncode == 2
-    assert "`taken` cannot be written" in done.stderr
+    assert "output: taken cannot be there" in done.stderr
+
+
+def test_a_report_of_other_settings_is_not_replaced_without_a_word(tmp_path: Path) -> None:
+    """Nor is a page that is nobody's report."""
+    folder = tmp_path / "runs" / "small"
+    shutil.copytree(finished()[0], folder)
+    before = contents(folder)
+    done = outgrow(tmp_path, "simulate", str(RECIPE), *SMALL, "seed=1")
+    assert done.returncode == 2
+    assert "runs/small holds the finished report of other settings (`seed`)" in done.stderr
+    assert contents(folder) == before
+    assert outgrow(tmp_path, "simulate", str(RECIPE), *SMALL, "seed=1", "--replace").returncode == 0
+    assert contents(folder) != before
+    (tmp_path / "report.html").write_text("mine")
+    assert "settings (`unknown`)" in outgrow(tmp_path, "simulate", str(RECIPE), *SMALL, "output=.").stderr
+    assert (tmp_path / "report.html").read_text() == "mine"

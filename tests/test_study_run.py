@@ -67,7 +67,7 @@ def test_a_second_run_executes_nothing_and_writes_the_same_bytes(tmp_path: Path)
 def test_another_setting_of_one_supervisor_reruns_what_hangs_on_it_and_nothing_else(tmp_path: Path) -> None:
     folder = copy(tmp_path)
     told, before = len(events(folder)), accuracies(folder)
-    assert outgrow(folder, "run", FILE, "supervisors.a.tune.l2=[10]", "-q").returncode == 0
+    assert outgrow(folder, "run", FILE, "supervisors.a.tune.l2=[10]", "--replace", "-q").returncode == 0
     taught = ["single: a", "naive", "vote"]
     assert Counter(executed(folder, told)) == Counter(
         [
@@ -95,13 +95,16 @@ def test_one_broken_branch_does_not_stop_the_others(tmp_path: Path) -> None:
     config.unlink()
     config.write_text('{"model_type": ')
     write(folder, {**STUDY, "supervisors": {**STUDY["supervisors"], "encoder": {"model": "./encoder"}}})
-    broken = outgrow(folder, "run", FILE, "-q")
+    before = report_bytes(folder)
+    broken = outgrow(folder, "run", FILE, "--replace", "-q")
     assert broken.returncode == 1
     note, complaint = broken.stderr.splitlines()
-    assert "held the report of other settings (supervisors)" in note
+    assert note.endswith("runs/small keeps its finished report; this one lacks results: runs/small.incomplete")
+    assert "report: runs/small.incomplete/report.html" in broken.stdout
+    assert report_bytes(folder) == before
     assert "encoder" in complaint
     assert "config" in complaint
-    found = accuracies(folder)
+    found = accuracies(folder, "small.incomplete")
     lost = {name for name, value in found.items() if value is None}
     assert lost == {
         "encoder",
@@ -109,16 +112,17 @@ def test_one_broken_branch_does_not_stop_the_others(tmp_path: Path) -> None:
     }
     alone = ["words", "a", "b", "ceiling", "single: words", "single: a"]
     assert {name: found[name] for name in alone} == {name: accuracies(finished()[0])[name] for name in alone}
-    missing = {one["row"]: one["reason"] for one in results(folder)["missing"]}
+    missing = {one["row"]: one["reason"] for one in results(folder, "small.incomplete")["missing"]}
     assert set(missing) == lost
     assert all("no readable model configuration" in reason for reason in missing.values())
-    assert "no readable model configuration" in (folder / "runs" / "small" / "report.html").read_text()
+    assert "no readable model configuration" in (folder / "runs" / "small.incomplete" / "report.html").read_text()
 
     config.unlink()
     config.symlink_to(whole / "config.json")
     told = len(events(folder))
-    assert outgrow(folder, "run", FILE, "-q").returncode == 0
+    assert outgrow(folder, "run", FILE, "--replace", "-q").returncode == 0
     assert all(value is not None for value in accuracies(folder).values())
+    assert not (folder / "runs" / "small.incomplete").exists()
     assert Counter(step.split()[0] for step in executed(folder, told)) == Counter(
         features=1, supervisor=1, labels=2, targets=3, student=6
     )

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from outgrow.api import Plan, Result, plan, report, run
+    from outgrow.api import plan, report, run
+    from outgrow.api_types import Plan, Result
     from outgrow.api_votes import combine, combine_answers, read_answers, read_labels, train, trust, update
     from outgrow.config.experiment import Experiment
     from outgrow.config.read import read_experiment
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from outgrow.vote_table import VoteTable
 
 _HOMES = {
-    "outgrow.api": ("Plan", "Result", "plan", "report", "run"),
+    "outgrow.api": ("plan", "report", "run"),
+    "outgrow.api_types": ("Plan", "Result"),
     "outgrow.config.experiment": ("Experiment",),
     "outgrow.config.read": ("read_experiment",),
     "outgrow.data.task": ("Items", "Split", "Task"),

@@ -47,5 +47,69 @@ def suggest(word: str, known: Iterable[str]) -> str:
     'did you mean `supervisors`?'
     """
     known = list(known)
-    near = get_close_matches(word, known, n=1, cutoff=0.6) if len(word) <= LONGEST_WORD else []
-    return f"did you mean `{near[0]}`?" if near else f"known: {listed(known, MOST_KNOWN)}"
+    near = nearest(word, known)
+    return f"did you mean `{near}`?" if near else f"known: {listed(known, MOST_KNOWN)}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that was probably meant, whatever its case, hyphens and spaces; empty if none is near.
+
+    >>> nearest("Self-Training", ["plain", "self_training"])
+    'self_training'
+    """
+    alike: dict[str, str] = {}
+    for one in known:
+        alike.setdefault(_folded(one), one)
+    folded = _folded(word[: LONGEST_WORD + 1])
+    if folded in alike:
+        return alike[folded]
+    if SAME_AS.get(folded) in alike:
+        return alike[SAME_AS[folded]]
+    near = get_close_matches(folded, alike, n=1, cutoff=0.6) if len(word) <= LONGEST_WORD else []
+    return alike[near[0]] if near else ""
+
+
+def _folded(word: str) -> str:
+    return "".join(letter for letter in word.lower() if letter not in "-_ .")
+
+
+SAME_AS = {
+    "majority": "vote",
+    "majorityvote": "vote",
+    "mv": "vote",
+    "ds": "dawidskene",
+    "mean": "average",
+    "uniform": "average",
+    "accuracyweighted": "weightedvote",
+    "snorkel": "triplets",
+    "metal": "triplets",
+    "em": "exactmatch",
+    "rouge": "rougel",
+    "f1": "tokenf1",
+    "math": "mathmatch",
+    "accuracy": "exactmatch",
+    "ce": "crossentropy",
+    "nll": "crossentropy",
+    "gce": "generalizedcrossentropy",
+    "dpo": "cdpo",
+    "finetune": "full",
+    "finetuning": "full",
+    "linear": "probe",
+    "head": "probe",
+    "frozen": "none",
+    "adam": "adamwtorch",
+    "adamw": "adamwtorch",
+    "bf16": "bfloat16",
+    "fp16": "float16",
+    "fp32": "float32",
+    "gpu": "cuda",
+    "selftrain": "selftraining",
+    "classification": "classify",
+    "generation": "generate",
+    "multiplechoice": "choose",
+    "mcq": "choose",
+    "text": "generate",
+    "openai": "endpoint",
+    "llm": "model",
+}
+"""Other names of the same things, without hyphens."""

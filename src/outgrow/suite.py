@@ -5,7 +5,7 @@ the studies with a Student interval over them: how the method would do on anothe
 within a study can tell.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,22 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from outgrow import api
+from outgrow.api_types import Result
+from outgrow.config.override import Word
 from outgrow.config.suite import read_suite
 from outgrow.graph.run import Event
 from outgrow.metrics.estimate import LEVEL, Estimate
+from outgrow.reporting.report_folder import (
+    beside,
+    drop_incomplete,
+    holds_finished,
+    refuse_to_replace,
+    write_folder,
+)
 from outgrow.reporting.results import Results, RowResult
 from outgrow.reporting.tables.table import Column, Line, Table
-from outgrow.reporting.write import write_file
+from outgrow.study.fit_code import refuse_code
+from outgrow.study.ready import require_ready
 
 
 @dataclass(frozen=True)
@@ -26,36 +36,55 @@ class SuiteResult:
     """The results of every study, by name, and the tables over all of them."""
 
     folder: Path
-    results: dict[str, api.Result]
+    results: dict[str, Result]
     tables: tuple[Table, ...]
 
 
 def run_suite(
     path: str | Path,
-    *words: str,
+    *words: Word,
     jobs: int = 1,
+    code: bool = True,
+    replace: bool = False,
     on_event: Callable[[Event], None] = lambda event: None,
     on_study: Callable[[str], None] = lambda name: None,
 ) -> SuiteResult:
     """Run every study of a suite file to its report, then write the tables over all of them.
 
-    Steps that studies share are made once. `on_study` hears each study's name before it starts. An interrupted study
-    is the last one. Raises `ConfigError` and `DataError` for bad input, before anything runs if the file shows it.
+    Steps that studies share are made once. `code` and `replace` are those of `api.run`. `on_study` is called with each
+    study's name before it starts. An interrupted study is the last one. Raises `ConfigError` and `DataError` for bad
+    input, before anything runs if the file shows it.
     """
     suite = read_suite(path, words)
-    results: dict[str, api.Result] = {}
+    settings = {"suite": suite.name, "studies": list(suite.studies)}
+    for experiment in suite.studies.values() if not code else ():
+        refuse_code(experiment)
+    api.require_place(list(suite.studies.values()), replace)
+    if not replace:
+        refuse_to_replace(suite.folder, settings)
+    require_ready(list(suite.studies.values()))
+    results: dict[str, Result] = {}
     for name, experiment in suite.studies.items():
         on_study(name)
-        results[name] = api.run_experiment(experiment, jobs=jobs, on_event=on_event)
+        results[name] = api.run_experiment(experiment, jobs=jobs, replace=replace, on_event=on_event)
         if results[name].interrupted:
             break
     found = {name: result.results for name, result in results.items()}
     tables = (pgr_table(found), accuracy_table(found))
+    complete = len(results) == len(suite.studies) and all(result.complete for result in results.values())
+    folder = suite.folder if complete or not holds_finished(suite.folder) else beside(suite.folder)
+    write_folder(folder, _files(tables), settings, complete=complete)
+    if complete:
+        drop_incomplete(folder)
+    return SuiteResult(folder, results, tables)
+
+
+def _files(tables: Sequence[Table]) -> dict[str, str]:
+    files: dict[str, str] = {}
     for table in tables:
         texts = {"md": table.to_markdown(), "csv": table.to_csv(), "json": table.to_json(), "tex": table.to_latex()}
-        for ending, text in texts.items():
-            write_file(suite.folder / f"{table.name}.{ending}", text)
-    return SuiteResult(suite.folder, results, tables)
+        files |= {f"{table.name}.{ending}": text for ending, text in texts.items()}
+    return files
 
 
 def pgr_table(results: dict[str, Results]) -> Table:

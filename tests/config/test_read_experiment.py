@@ -138,7 +138,7 @@ def test_capabilities_are_read_with_their_paths_and_sizes(tmp_path: Path) -> Non
         ("task.capabilities.maths.form=binary", "task.capabilities.maths.form: 'binary' is not one of 'text'"),
         ("task.capabilities.maths.resplit=false", "task.capabilities.maths.resplit: unknown key"),
         ("task.capabilities.new.path=x", "task.capabilities.new.name: is required"),
-        ("task.capabilities.a/b={name: sums}", "task.capabilities.a/b: string should match pattern"),
+        ("task.capabilities.a/b={name: sums}", "task.capabilities.a/b: 'a/b' is no name; use letters"),
         ("task.capabilities=3", "task.capabilities: write names with their values, such as `capabilities: {NAME: …}`"),
         ("task.capabilities.maths=3", "task.capabilities.maths: write a section, such as `maths: {name: …}`, not 3"),
     ],
@@ -185,7 +185,7 @@ WRITTEN = {
         ("supervisors={}", "supervisors: has 0 entries; give at least 1"),
         ("methods=[3]", "methods.0: write a section, such as `{name: …}`, not 3"),
         ("task=tales", "task: write `task: {name: tales}`, not 'tales'"),
-        ("student=true", "student: write a section, such as `student: {model: …}`, not True"),
+        ("student=true", "student: write a section, such as `student: {model: …}`, not true"),
     ],
 )
 def test_a_value_of_the_wrong_form_comes_with_the_right_one(word: str, said: str) -> None:
@@ -340,3 +340,125 @@ def test_an_override_of_a_named_row_does_not_reach_the_next_experiment() -> None
     changed = read_experiment(copy.deepcopy(GOOD), ["methods=[bayesian]", "methods.0.loss.kl_weight=7"])
     again = read_experiment(copy.deepcopy(GOOD), ["methods=[bayesian]"])
     assert changed.methods[0].loss != again.methods[0].loss
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seeds": [3, 4], "task": {"sizes": {"test": 7}}, "student": {"training": {"lr": 0.5}}},
+        {"seeds": "3,4", "task.sizes.test": 7, "student.training.lr": 0.5},
+        {"seeds": (3, 4), "task": {"sizes": {"test": "7"}}, "student": {"training": {"lr": 0.5}}, "bootstrap": None},
+    ],
+)
+def test_a_mapping_is_an_override_too(change: dict[str, object]) -> None:
+    wanted = read_experiment(GOOD, ["seeds=3,4", "task.sizes.test=7", "student.training.lr=0.5"])
+    assert read_experiment(GOOD, [change]) == wanted
+    assert read_experiment(GOOD, ["seeds=9", change]) == wanted
+    assert wanted.task.sizes.weak == 10
+
+
+def test_a_mapping_as_an_override_is_named_where_it_is_wrong() -> None:
+    with pytest.raises(
+        ConfigError, match=r"^override `task.sizes.tset=7`: task.sizes.tset: unknown key; did you mean"
+    ):
+        read_experiment(GOOD, [{"task": {"sizes": {"tset": 7}}}])
+
+
+@pytest.mark.parametrize("seeds", [7, "7", [7], "7, 8", "7,8", [7, "8"]])
+def test_a_list_is_written_alike_in_a_file_and_in_an_override(seeds: object) -> None:
+    told = ",".join(map(str, seeds)) if isinstance(seeds, list) else seeds
+    assert read_experiment({**GOOD, "seeds": seeds}) == read_experiment(GOOD, [f"seeds={told}"])
+    assert read_experiment({**GOOD, "variants": "plain,matching"}) == read_experiment(
+        GOOD, ["variants=plain,matching"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("name=a,@b", "the value is not YAML: line 1, column 1: found character '@' that cannot start any token"),
+        ("seeds=a,*b", "the value is not YAML: line 1, column 1: found undefined alias 'b'"),
+        ("store=x,[y", "the value is not YAML"),
+        ("task=" + "[" * 5000, "nested more than 50 deep"),
+        ("task=" + "{a: " * 500, "nested more than 50 deep"),
+        ("seeds.²=5", "`²` is not one of the list's places 0 … 1"),
+        ("seeds.99999999999999999999=5", "is not one of the list's places 0 … 1"),
+        ("student.model=~nosuchuser/x", ""),
+        ("student.training.lr=.nan", "student.training.lr: write a number greater than 0 and at most 1000, not nan"),
+        ("seeds=!!int ''", "`` is no int"),
+        ("seeds=!!timestamp x", "the tag `tag:yaml.org,2002:timestamp` is unknown"),
+        ("seeds=" + ":".join(["1"] * 3000), "seeds.0: write a whole number"),
+        ("seeds=" + "9" * 3000, "a number of more than 300 digits"),
+        ("seeds=[-1]", "seeds.0: write a whole number at least 0"),
+        ("seeds=4294967296", "seeds.0: write a whole number at least 0"),
+        ("name=" + "x" * 256, "name: a name of 256 letters; 200 are enough"),
+        ('name="a\\0b"', "name: 'a\\x00b' is no name"),
+        ('output="a\\0b"', "output: holds a NUL character"),
+        ("output=" + "x" * 256, "output: a path of 256 bytes; one part of it can have 255"),
+        ('name="\\ud800"', "holds half a character"),
+        ("task.path=~nosuchuser/x", "`~nosuchuser/x`: there is no home folder of such a user"),
+        ("student.model=" + "x" * 300, ""),
+        ("student.training.epochs=-1", "student.training.epochs: write a number greater than 0"),
+        ("=5", "an override is written key.sub=value"),
+    ],
+)
+def test_an_odd_override_gets_a_sentence(word: str, said: str) -> None:
+    study = {**GOOD, "seeds": [3, 4]}
+    if not said:
+        assert read_experiment(study, [word]).student.model == word.partition("=")[2]
+        return
+    with pytest.raises(ConfigError) as error:
+        read_experiment(study, [word])
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{new}: &{new} [{','.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (BOMB, "line 5: more than 100,000 values, aliases counted as often as they are used"),
+        ("a: &a {b: *a}", "recursive"),
+        ("name: x\ntask:\n\tname: y\n", "line 3 has a tab where YAML wants spaces; write two spaces for it"),
+        ("a: " + "[" * 3000, "line 1: nested more than 50 deep"),
+        ("a: !!set {b}", "line 1: the tag `tag:yaml.org,2002:set` is unknown; plain values need none"),
+        ("x: y\n" * (1 << 19), "more than 1,048,576 characters"),
+        ("a: &a {name: x}\nb: {<<: *a, name: y, name: z}", "line 2: the key `name` stands twice"),
+        ("---\na: 1\n---\nb: 1\n", "another document"),
+    ],
+    ids=["bomb", "recursive", "tab", "deep", "tag", "long", "twice", "two documents"],
+)
+def test_yaml_that_stands_for_too_much_gets_a_sentence(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as error:
+        read_experiment(path)
+    assert said in str(error.value)
+    assert str(path) in str(error.value)
+    assert len(str(error.value)) < 400
+
+
+def test_a_folder_and_an_endless_device_are_no_files(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a folder; name a YAML file"):
+        read_experiment(tmp_path)
+    with pytest.raises(ConfigError, match="no file of a fixed size"):
+        read_experiment("/dev/zero")
+
+
+def test_keys_are_texts_and_aliases_are_copies(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    study = copy.deepcopy(GOOD)
+    del study["supervisors"], study["student"]
+    path.write_text(
+        yaml.safe_dump(study)
+        + "supervisors:\n  no: &far {model: a, training: {lr: 1e-4}}\n  1: *far\n  x: {type: ngram}\n"
+        + "student: *far\n"
+    )
+    found = read_experiment(path, ["student.training.lr=0.5"])
+    assert list(found.supervisors) == ["no", "1", "x"]
+    assert found.supervisors["no"].training.lr == found.supervisors["1"].training.lr == 1e-4
+    assert found.student.training.lr == 0.5

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from outgrow.config.override import merge
 from outgrow.config.read import read_experiment
-from outgrow.config.suite import merge, read_studies, read_suite
+from outgrow.config.suite import read_studies, read_suite
 from outgrow.errors import ConfigError
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "laptop_suite.yaml"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from outgrow.api import Result
+    from outgrow.api_types import Result
 
 FAILED, INTERRUPTED = 1, 130
 

@@ -8,24 +8,36 @@ import typer
 
 from outgrow.cli.say import AsJson, Words, complain, end, say, say_json, say_result
 
+NoCode = Annotated[
+    bool, typer.Option("--no-code", help="Refuse a study that runs code of its own: functions of rules, models' code.")
+]
 File = Annotated[Path, typer.Argument(help="The experiment, a YAML file.")]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Put the report in the place of a finished one of other settings.")
+]
 
 
 def run(
     file: File,
     words: Words = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Steps to run at the same time.")] = 1,
+    no_code: NoCode = False,
+    replace: Replace = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a study to its report; what is finished already is reused."""
+    """Run a study to its report; what is finished already is reused.
+
+    A finished report is not replaced by one of other settings without --replace, and never by one that lacks results,
+    which goes to NAME.incomplete beside it.
+    """
     from rich.console import Console
 
     from outgrow import api
     from outgrow.console.progress import display
 
     with display(Console(stderr=True), quiet or as_json) as shown:
-        result = api.run(file, *(words or []), jobs=jobs, on_event=shown)
+        result = api.run(file, *(words or []), jobs=jobs, code=not no_code, replace=replace, on_event=shown)
     say_result(result, as_json)
 
 
@@ -33,10 +45,12 @@ def suite(
     file: Annotated[Path, typer.Argument(help="A suite, a YAML file with `suite`, `base` and `studies`.")],
     words: Words = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Steps to run at the same time.")] = 1,
+    no_code: NoCode = False,
+    replace: Replace = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run several studies and put them side by side."""
+    """Run several studies and put them side by side; reports are replaced as by `run`."""
     from rich.console import Console
 
     from outgrow.console.progress import display
@@ -44,7 +58,15 @@ def suite(
 
     console = Console(stderr=True)
     with display(console, quiet or as_json) as shown:
-        found = run_suite(file, *(words or []), jobs=jobs, on_event=shown, on_study=shown.section)
+        found = run_suite(
+            file,
+            *(words or []),
+            jobs=jobs,
+            code=not no_code,
+            replace=replace,
+            on_event=shown,
+            on_study=shown.section,
+        )
     if as_json:
         say_json({name: result.to_json() for name, result in found.results.items()})
     else:
@@ -55,14 +77,16 @@ def suite(
 def simulate(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="A simulation, a YAML file with `simulation`.")],
     words: Words = None,
+    replace: Replace = False,
     as_json: AsJson = False,
 ) -> None:
     """Watch the theory at work: simulate a world whose truth is known, where refinement beats naive fine-tuning."""
     from outgrow.config.simulation import read_simulation
     from outgrow.simulate.study import simulate
-    from outgrow.simulate.write import plain_data, terminal_text, write_simulation
+    from outgrow.simulate.write import plain_data, require_place, terminal_text, write_simulation
 
     settings = read_simulation(path, words or [])
+    require_place(settings, replace)
     outcome = simulate(settings)
     report = write_simulation(settings, outcome)
     if as_json:
@@ -71,11 +95,11 @@ def simulate(
         say(f"{terminal_text(outcome)}\n\nreport: {report}")
 
 
-def plan(file: File, words: Words = None, as_json: AsJson = False) -> None:
+def plan(file: File, words: Words = None, no_code: NoCode = False, as_json: AsJson = False) -> None:
     """List every step with its expected cost, cached or new; execute nothing."""
     from outgrow import api
 
-    planned = api.plan(file, *(words or []))
+    planned = api.plan(file, *(words or []), code=not no_code)
     if as_json:
         say_json(planned.to_json())
     else:
@@ -84,11 +108,11 @@ def plan(file: File, words: Words = None, as_json: AsJson = False) -> None:
         say(plan_text(planned))
 
 
-def report(file: File, words: Words = None, as_json: AsJson = False) -> None:
-    """Write the report of what is finished by now; execute nothing."""
+def report(file: File, words: Words = None, replace: Replace = False, as_json: AsJson = False) -> None:
+    """Write the report of what is finished by now; execute nothing. Reports are replaced as by `run`."""
     from outgrow import api
 
-    say_result(api.report(file, *(words or [])), as_json)
+    say_result(api.report(file, *(words or []), replace=replace), as_json)
 
 
 def show(

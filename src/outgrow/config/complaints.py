@@ -9,14 +9,18 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from outgrow.config.accepted import accepted
 from outgrow.config.experiment import Experiment
 from outgrow.config.section import WHOLE, Section
-from outgrow.errors import suggest
+from outgrow.errors import nearest, suggest
+from outgrow.phrases import many
 
 Key = str | int
 SHOWN = 60
 MOST_MEANT = 3
 """A key of more sections than this says nothing about the one that was meant."""
+MOST_TOLD = 20
+"""Mistakes of one file."""
 NO_SECTION = ("model_type", "model_attributes_type")
 """A bare value stands where a section is expected."""
 
@@ -29,6 +33,10 @@ class Spot(NamedTuple):
     """The last section on the way to it."""
     wanted: Any
     """The type that should be there."""
+    bounded: Any
+    """The same with its bounds."""
+    is_name: bool
+    """Not the value is wrong, but the name in front of it."""
 
 
 @dataclass(frozen=True)
@@ -47,25 +55,40 @@ class Place:
             if f"{dotted}.".startswith(f"{key}."):
                 return f"override `{word}`: {dotted}"
         line = _line(self.tree, path)
-        return f"{self.name}{'' if line is None else f':{line}'}: {dotted}"
+        return f"{self.name}{'' if line is None else f':{line}'}{dotted and f': {dotted}'}"
 
 
 def complain(error: ValidationError, place: Place, root: type[Section] = Experiment) -> str:
-    """All of the file's mistakes, one line each; `root` is the section that the file is."""
-    return "\n".join(_sentence(detail, place, root) for detail in error.errors(include_url=False))
+    """The file's mistakes, one line each; `root` is the section that the file is."""
+    found: dict[tuple[Key, ...], list[tuple[ErrorDetails, Spot]]] = {}
+    for detail in error.errors(include_url=False):
+        spot = _follow(detail["loc"], root)
+        found.setdefault(tuple(spot.path), []).append((detail, spot))
+    # Of a value that may be a number or a list, both are complained of; the list's entries say more.
+    told = {path: group for path, group in found.items() if not _told_within(path, group, found)}
+    lines = [_sentence(group, place) for group in list(told.values())[:MOST_TOLD]]
+    more = len(told) - len(lines)
+    return "\n".join([*lines, f"{place.name}: and {many(more, 'more mistake')}"] if more else lines)
 
 
-def _sentence(detail: ErrorDetails, place: Place, root: type[Section]) -> str:
-    path, section, wanted = _follow(detail["loc"], root)
-    where = place.at(*path)
-    kind, value, context = detail["type"], detail.get("input"), detail.get("ctx", {})
+def _told_within(
+    path: tuple[Key, ...], group: Sequence[tuple[ErrorDetails, Spot]], found: Mapping[tuple[Key, ...], object]
+) -> bool:
+    in_union = all(len(detail["loc"]) > len(path) for detail, _ in group)
+    return in_union and any(len(other) > len(path) and other[: len(path)] == path for other in found)
+
+
+def _sentence(group: Sequence[tuple[ErrorDetails, Spot]], place: Place) -> str:
+    detail, spot = group[0]
+    where, kind, value = place.at(*spot.path), detail["type"], detail.get("input")
+    if len(group) > 1 and not any(detail["type"] == WHOLE for detail, _ in group):
+        return f"{where}: {_not(spot, value)}"
     if kind == "extra_forbidden":
-        return f"{where}: unknown key; {_known_key(path, section)}"
+        return f"{where}: unknown key; {_known_key(spot.path, spot.section)}"
     if kind == "union_tag_invalid":
-        return f"{where}.type: `{context['tag']}` is unknown; {suggest(str(context['tag']), _tags(wanted))}"
-    if kind == "literal_error":
-        return f"{where}: {_shown(value)} is not one of {context['expected']}"
-    return f"{where}: {_plain_words(detail, path, wanted)}"
+        tag = str(detail["ctx"]["tag"])
+        return f"{where}.type: `{tag}` is unknown; {suggest(tag, _tags(spot.wanted))}"
+    return f"{where}: {_plain_words(detail, spot)}"
 
 
 def _known_key(path: Sequence[Key], section: type[Section] | None) -> str:
@@ -82,24 +105,39 @@ def _known_key(path: Sequence[Key], section: type[Section] | None) -> str:
     return suggest(word, fields)
 
 
-def _plain_words(detail: ErrorDetails, path: Sequence[Key], wanted: Any) -> str:
+def _plain_words(detail: ErrorDetails, spot: Spot) -> str:
     """What is wrong with a value, and what would be right."""
     kind, value, context = detail["type"], detail.get("input"), detail.get("ctx", {})
-    key = path[-1] if path else ""
+    key = spot.path[-1] if spot.path else ""
     if kind == WHOLE:
         return detail["msg"]
     if kind == "missing":
         return "is required"
+    if kind == "literal_error":
+        near = nearest(value, map(str, get_args(spot.wanted))) if isinstance(value, str) else ""
+        return f"{_shown(value)} is not one of {context['expected']}{f'; did you mean `{near}`?' if near else ''}"
     if kind == "union_tag_not_found":
-        return f"needs a `type`; {suggest('', _tags(wanted))}"
-    if kind == "too_short":
-        return f"has {context['actual_length']} entries; give at least {context['min_length']}"
+        return f"needs a `type`; {suggest('', _tags(spot.wanted))}"
+    if kind in ("too_short", "too_long"):
+        bound = f"at least {context['min_length']}" if kind == "too_short" else f"at most {context['max_length']}"
+        return f"has {many(context['actual_length'], 'entry', 'entries')}; give {bound}"
     if kind in NO_SECTION:
-        return f"{_as_section(key, value, wanted)}, not {_shown(value)}"
+        return f"{_as_section(key, value, spot.wanted)}, not {_shown(value)}"
     if kind == "dict_type":
         return f"write names with their values, such as `{key}: {{NAME: …}}`, not {_shown(value)}"
-    said = str(context["error"]) if kind == "value_error" else detail["msg"]
-    return f"{said[0].lower()}{said[1:]}, not {_shown(value)}"
+    if kind == "value_error":
+        return f"{context['error']}, not {_shown(value)}"
+    return _not(spot, value)
+
+
+def _not(spot: Spot, value: Any) -> str:
+    """What belongs there, and what stands there."""
+    if spot.is_name:
+        return f"{_shown(value)} is no name; write a text"
+    if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+        return "holds half a character (a lone surrogate, \\uD800 … \\uDFFF)"
+    quotes = "; a word that is meant as a text stands in quotes" if value is None or isinstance(value, bool) else ""
+    return f"write {accepted(spot.bounded)}, not {_shown(value)}{quotes if spot.wanted is str else ''}"
 
 
 def _as_section(key: Key, value: Any, wanted: Any) -> str:
@@ -122,10 +160,10 @@ def _takes(option: type[Section], name: str, value: object) -> bool:
     if not isinstance(value, str | int | float) or isinstance(value, bool):
         return False
     try:
-        option.model_validate({name: value})
+        section = option.model_validate({name: value})
     except ValidationError:
         return False
-    return True
+    return isinstance(value, str) or not isinstance(getattr(section, name), str)
 
 
 def _options(wanted: Any) -> list[type[Section]]:
@@ -141,37 +179,52 @@ def _tags(wanted: Any) -> list[str]:
 
 
 def _shown(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "nothing", True: "true", False: "false"}[value]
     text = repr(value)
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
 def _follow(location: Sequence[Key], root: type[Section]) -> Spot:
-    """Walk pydantic's location through the sections, without its tags of unions."""
+    """Walk pydantic's location through the sections, without its tags and names of a union's branches."""
     path: list[Key] = []
     here: Any = root
+    bounded: Any = root
     section: type[Section] | None = root
     for key in location:
-        tagged = _tagged(here, key)
-        if tagged is not None:
-            here, section = tagged, tagged
-            continue
         if key == "[key]":  # what is wrong is the name itself, which stands in the path already
-            continue
-        # Non-discriminated unions (`int | list[int]`) add the branch's name, which is no key of the file.
-        in_section = isinstance(here, type) and issubclass(here, Section)
-        if isinstance(key, str) and not in_section and (key.endswith("]") or key in ("int", "str", "float")):
-            continue
-        path.append(key)
-        if in_section:
-            section = here
-            field = here.model_fields.get(str(key))
-            here = None if field is None else field.annotation
+            return Spot(path, section, str, str, is_name=True)
+        if get_origin(here) in (Union, UnionType):
+            bounded = _tagged(here, key) or _branch(here, str(key)) or bounded
         else:
-            here = _element(here)
-        here = _unwrapped(here)
+            path.append(key)
+            bounded = _below(here, key)
+        here = _unwrapped(bounded)
         if isinstance(here, type) and issubclass(here, Section):
             section = here
-    return Spot(path, section, here)
+    return Spot(path, section, here, bounded, is_name=False)
+
+
+def _below(here: Any, key: Key) -> Any:
+    """The type of a section's field, or of the entries of a list or mapping."""
+    if isinstance(here, type) and issubclass(here, Section):
+        field = here.model_fields.get(str(key))
+        if field is None:
+            return None
+        return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    arguments = [one for one in get_args(here) if one is not Ellipsis]
+    return arguments[-1] if arguments else None
+
+
+def _branch(union: Any, label: str) -> Any:
+    """The alternative that pydantic calls so: `int`, `constrained-int`, `list[int]`."""
+    places = {}
+    for option in get_args(union):
+        bare = _unwrapped(option)
+        name = str(getattr(get_origin(bare) or bare, "__name__", bare)).lower()
+        if name in label.lower():
+            places[label.lower().index(name)] = option
+    return places[min(places)] if places else None
 
 
 def _tagged(annotation: Any, key: Key) -> type[Section] | None:
@@ -190,11 +243,6 @@ def _unwrapped(annotation: Any) -> Any:
     if get_origin(annotation) in (Union, UnionType) and len(options) == 1:
         return _unwrapped(options[0])
     return annotation
-
-
-def _element(annotation: Any) -> Any:
-    arguments = get_args(annotation)
-    return _unwrapped(arguments[-1]) if arguments else None
 
 
 def _line(node: yaml.Node | None, path: Sequence[Key]) -> int | None:

@@ -6,25 +6,17 @@ in the JSON schema and its row in the documentation.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from outgrow.config.decoding import Decoding
 from outgrow.config.measure import Judge, Measure
 from outgrow.config.method import Method, SelfTraining, SoftLabels, Variant
 from outgrow.config.model import ModelSection, Speaker, Supervisor
-from outgrow.config.section import Section
+from outgrow.config.section import Name, Section, Seed, SourceName
 from outgrow.config.task import TaskSection
 from outgrow.config.tune import Tune
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]*$")]
-
-
-def _listed(value: Any) -> Any:
-    """`seeds=7` on the command line means the list of one."""
-    return [value] if isinstance(value, int) else value
 
 
 class Experiment(Section):
@@ -65,17 +57,21 @@ class Experiment(Section):
     """The grid that every method searches."""
     untouched: bool = True
     """Also measure the student before any training, where it can answer (causal language models)."""
-    seeds: Annotated[list[int], Field(min_length=1), BeforeValidator(_listed)] = [0, 1, 2]
+    seeds: Annotated[list[Seed], Field(min_length=1)] = [0, 1, 2]
     """One whole study per seed: splits, training order, everything random."""
-    bootstrap: Annotated[int, Field(ge=100)] = 2000
+    bootstrap: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
     """Resamples behind every interval."""
     output: Path | None = None
     """Folder of the report; default `runs/NAME`."""
     store: Path = Path("runs/steps")
     """Folder of the finished steps; studies that share it share results."""
+    answers: Path = Path("answers")
+    """Folder of `answers.sqlite`: what servers answered. It was paid for and nothing computes it again, so keep it; it
+    is no part of `runs/`."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where models run; `auto` takes a GPU where there is one."""
-    threads: Annotated[int, Field(ge=1)] | None = None
-    """CPU threads per step; default: cores divided by `--jobs`. Fixed threads give results equal bit for bit."""
+    threads: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """CPU threads per step; default: cores divided by `--jobs`, or `OMP_NUM_THREADS` where that is less. Fixed threads
+    give results equal bit for bit."""
     report_to: list[Literal["wandb", "trackio", "mlflow", "tensorboard"]] = []
     """Trackers for full and LoRA training; by default nothing leaves the machine."""

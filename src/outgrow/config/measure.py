@@ -1,28 +1,18 @@
 """What a file may say about further measures of texts, beside the one that PGR is about."""
 
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from outgrow.config.model import Speaker
+from outgrow.config.rules import Pattern
 from outgrow.config.section import Section, complaint
 
 TextMetric = Literal["slu_f1", "exact_match", "answer_match", "math_match", "contains", "token_f1", "rouge_l"]
 """One of `metrics.text_score.TEXT_SCORES`."""
-
-
-def _pattern(value: str) -> str:
-    try:
-        re.compile(value)
-    except re.error as error:
-        raise complaint(
-            f"`{value}` is no regular expression ({error}); put a backslash before a sign that means itself"
-        ) from error
-    return value
 
 
 def _scales(value: Any) -> Any:
@@ -42,7 +32,7 @@ class Rule(Section):
     """The share of answers in which a pattern is found."""
 
     type: Literal["rule"]
-    pattern: Annotated[str, AfterValidator(_pattern)]
+    pattern: Pattern
     """A regular expression, searched for; `^…$` for a whole answer."""
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from outgrow.config.combine import Combine, KeepAll, SingleSource
 from outgrow.config.decoding import Decoding
-from outgrow.config.model import Training
+from outgrow.config.model import BatchSize, Passes, Rate, Training
 from outgrow.config.refine import Refine
 from outgrow.config.section import Section
 from outgrow.config.select import Select
@@ -30,7 +30,7 @@ class Evidential(Section):
     kl: Literal["per_class", "mixed"] | None = None
     """Eq. 4's expectation over classes, or the soft target plugged into one KL (released code). Default: `per_class`;
     *generate*: `mixed`."""
-    kl_weight: float | None = None
+    kl_weight: Annotated[float, Field(ge=0)] | None = None
     """Default: 0.01; *generate*: 1e-4."""
     kl_clamp: Annotated[float, Field(gt=0)] = 2e5
     """*generate*: the KL is cut off at this value."""
@@ -82,9 +82,9 @@ class SoftLabels(Section):
 class PreferenceTraining(Training):
     """Gradient training on pairs; defaults are paper 1's."""
 
-    lr: float = 5e-7
-    epochs: float = 2
-    batch_size: Annotated[int, Field(ge=1)] = 2
+    lr: Rate = 5e-7
+    epochs: Passes = 2
+    batch_size: BatchSize = 2
     scheduler: Literal["cosine", "linear", "constant"] = "linear"
 
 

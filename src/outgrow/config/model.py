@@ -10,31 +10,35 @@ from outgrow.config.section import Section
 from outgrow.config.tune import Tune
 from outgrow.config.votes import VotesSection
 
+Rate = Annotated[float, Field(gt=0, le=1000)]
+Passes = Annotated[float, Field(gt=0, le=1_000_000)]
+BatchSize = Annotated[int, Field(ge=1, le=1_000_000)]
+
 
 class Lora(Section):
     """A low-rank adapter (peft)."""
 
-    r: int = 8
-    alpha: int = 16
-    dropout: float = 0.0
+    r: Annotated[int, Field(ge=1, le=65_536)] = 8
+    alpha: Annotated[int, Field(ge=1)] = 16
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     modules: str | list[str] = "all-linear"
 
 
 class Training(Section):
     """Gradient training of a transformer (`adapt: full | lora`); defaults are paper 1's for its student."""
 
-    lr: float = 1e-5
-    epochs: float = 2
-    batch_size: Annotated[int, Field(ge=1)] = 32
+    lr: Rate = 1e-5
+    epochs: Passes = 2
+    batch_size: BatchSize = 32
     """Examples per update; split into smaller forward passes when memory asks for it."""
-    micro_batch_size: Annotated[int, Field(ge=1)] | None = None
+    micro_batch_size: BatchSize | None = None
     """Examples per forward pass; gradients are accumulated up to `batch_size`."""
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
-    warmup: float = 0.0
+    warmup: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the updates over which the learning rate rises."""
     optimizer: Literal["adamw_torch", "adafactor", "sgd"] = "adamw_torch"
-    weight_decay: float = 0.0
-    max_grad_norm: float = 0.0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    max_grad_norm: Annotated[float, Field(ge=0)] = 0.0
     """Clip the gradient's norm at this value; 0 = no clipping."""
     keep: Literal["last", "best"] = "last"
     """*generate*: the weights at the end, or those after the epoch with the lowest loss on the `holdout` items."""
@@ -53,10 +57,10 @@ class ModelSection(Section):
     the model as it is, and tells it what to do by `system`."""
     layer: int | list[int] | None = None
     """probe: the hidden layer (0 = embeddings); a list is chosen from on held-out items; default: the last."""
-    dims: int | None = None
+    dims: Annotated[int, Field(ge=1)] | None = None
     """probe: keep only so many leading dimensions (static embeddings)."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    max_length: Annotated[int, Field(ge=8)] = 512
+    max_length: Annotated[int, Field(ge=8, le=10**7)] = 512
     """Longer inputs lose their beginning, with a note that counts them."""
     chat: bool | Literal["auto"] = "auto"
     """*generate*: ask through the tokenizer's chat template; `auto`: where it has one."""
@@ -65,7 +69,7 @@ class ModelSection(Section):
     unfit: Literal["skip", "stop"] = "skip"
     """*generate*: items that the model cannot take (longer than `max_length`, or not to be spelled by its tokenizer):
     go on without them, with a note that names them, or stop."""
-    batch_tokens: Annotated[int, Field(ge=64)] = 4096
+    batch_tokens: Annotated[int, Field(ge=64, le=10**9)] = 4096
     """Tokens per forward pass when nothing is trained; does not change results."""
     training: Training = Training()
     lora: Lora = Lora()
@@ -77,13 +81,16 @@ class ModelSection(Section):
     trust_remote_code: bool = False
 
 
+GramLength = Annotated[int, Field(ge=1, le=100)]
+
+
 class NgramSection(Section):
     """A logistic regression on n-gram counts (scikit-learn): the cheapest of supervisors."""
 
     type: Literal["ngram"]
     unit: Literal["word", "char"] = "word"
-    shortest: Annotated[int, Field(ge=1)] = 1
-    longest: Annotated[int, Field(ge=1)] = 2
+    shortest: GramLength = 1
+    longest: GramLength = 2
 
 
 def _default_type(value: Any) -> Any:

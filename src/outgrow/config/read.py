@@ -4,7 +4,6 @@ Precedence: defaults < file < words. Method rows that are named are filled in fr
 said in one message that names file, line and key; an unknown key comes with the nearest known one.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -18,30 +17,31 @@ from pydantic import ValidationError
 from outgrow.config.check import check
 from outgrow.config.complaints import Place, complain
 from outgrow.config.experiment import Experiment
+from outgrow.config.home import at_home
+from outgrow.config.override import Word, changes_of, override
 from outgrow.config.recipes import where_to_start
 from outgrow.config.section import Section
+from outgrow.config.yaml_text import MOST_LETTERS, Tree, YamlProblem, parse_yaml, unshared
 from outgrow.errors import ConfigError, suggest
 
-Tree = dict[str, Any]
 S = TypeVar("S", bound=Section)
-TEMPLATE = re.compile(r"\{[^{}:,\"']+\}")
 
 
 def read_experiment(
     source: str | Path | Mapping[str, Any],
-    words: Sequence[str] = (),
+    words: Sequence[Word] = (),
     called: str = "experiment",
     folder: Path = Path(),
 ) -> Experiment:
     """Parse and check an experiment.
 
     `source` is a YAML file or the mapping it would hold; each of `words` is `key.sub=value` with a YAML value
-    (`seeds=0,1`, `task.sizes.test=200`, `methods.0.loss.type=evidential`). Paths of data files are taken from the
-    experiment file's folder; a mapping has none and may be given `folder`, and a name for messages. Raises
-    `ConfigError`.
+    (`seeds=0,1`, `task.sizes.test=200`, `methods.0.loss.type=evidential`), or a mapping that is merged in.
+    Paths of data files are taken from the experiment file's folder; a mapping has none and may be given `folder`, and
+    a name for messages. Raises `ConfigError`.
     """
     if isinstance(source, Mapping):
-        tree, place = _plain(source), Place(called)
+        tree, place = unshared(source), Place(called)
     else:
         tree, place = load_tree(Path(source))
         folder = Path(source).parent
@@ -63,7 +63,7 @@ def read_experiment(
     return experiment
 
 
-def read_section(section: type[S], tree: Tree, words: Sequence[str], place: Place) -> S:
+def read_section(section: type[S], tree: Tree, words: Sequence[Word], place: Place) -> S:
     """A section from a tree, which `key.sub=value` words change first. Raises `ConfigError` that names key and fix."""
     for word in words:
         override(tree, word)
@@ -73,9 +73,9 @@ def read_section(section: type[S], tree: Tree, words: Sequence[str], place: Plac
         raise ConfigError(complain(error, with_words(place, words), section)) from None
 
 
-def with_words(place: Place, words: Sequence[str]) -> Place:
+def with_words(place: Place, words: Sequence[Word]) -> Place:
     """The place that also knows which keys the words change."""
-    return replace(place, words={word.partition("=")[0]: word for word in words})
+    return replace(place, words=changes_of(words))
 
 
 def dump_experiment(experiment: Experiment) -> str:
@@ -90,96 +90,32 @@ def presets() -> dict[str, Tree]:
     return dict(yaml.safe_load(text))
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML in which a key that stands twice is an error, not a silent overwrite."""
-
-
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> Tree:
-    seen: set[str] = set()
-    for key, _ in node.value:
-        if isinstance(key, yaml.ScalarNode) and key.value != "<<":
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                raise ConfigError(f"line {line}: the key `{key.value}` stands twice; keep one of them")
-            seen.add(key.value)
-    loader.flatten_mapping(node)
-    return dict(loader.construct_pairs(node, deep=True))
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
 def load_tree(path: Path) -> tuple[Tree, Place]:
     """A YAML file that holds a mapping, and where its keys stand. Raises `ConfigError` for anything else."""
     try:
-        text = path.read_text(encoding="utf-8")
-        tree = yaml.load(text, _Loader)
-    except FileNotFoundError:
+        tree, node = parse_yaml(_text_of(path))
+    except YamlProblem as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: an experiment is a mapping with keys such as `task`, `supervisors`, `student`")
+    return tree, Place(str(path), node)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        if path.exists() and not path.is_file():
+            what = "a folder" if path.is_dir() else "no file of a fixed size"
+            raise ConfigError(f"{path}: is {what}; name a YAML file")
+        with path.open("rb") as file:
+            return file.read(4 * MOST_LETTERS).decode("utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
         raise ConfigError(f"{path}: no such file; {where_to_start(path)}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not YAML: {_problem(error)}") from None
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
-    except TypeError:
-        raise ConfigError(f"{path}: a mapping or list stands where a key is expected") from None
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: an experiment is a mapping with keys such as `task`, `supervisors`, `student`")
-    return tree, Place(str(path), yaml.compose(text, yaml.SafeLoader))
-
-
-def _problem(error: Exception) -> str:
-    """What the parser says, and where."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
-    return " ".join(str(error).split())
-
-
-def _plain(tree: Any) -> Any:
-    """A deep copy of plain containers, so that overrides never touch the caller's objects."""
-    if isinstance(tree, Mapping):
-        return {key: _plain(value) for key, value in tree.items()}
-    return [_plain(value) for value in tree] if isinstance(tree, list | tuple) else tree
-
-
-def override(tree: Tree, word: str) -> None:
-    """Change the tree as a `key.sub=value` word says. Raises `ConfigError` for a word that is none."""
-    key, equals, text = word.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"`{word}`: an override is written key.sub=value")
-    try:
-        # A template such as `{title}: {body}` is a text, though YAML takes braces for a mapping.
-        value = text if TEMPLATE.match(text) else yaml.load(text, _Loader)
-    except (yaml.YAMLError, ValueError, TypeError) as error:
-        raise ConfigError(f"`{word}`: the value is not YAML: {_problem(error)}") from None
-    if isinstance(value, str) and value is not text and "," in value and not text.lstrip().startswith(('"', "'")):
-        value = [yaml.safe_load(part) for part in text.split(",")]
-    *path, last = key.split(".")
-    node: Any = tree
-    for name in path:
-        node = _child(node, name, word)
-    if isinstance(node, list):
-        node[_number(last, node, word)] = value
-    else:
-        node[last] = value
-
-
-def _child(node: Any, name: str, word: str) -> Any:
-    key: Any = _number(name, node, word) if isinstance(node, list) else name
-    child = node[key] if isinstance(node, list) else node.get(key)
-    if not isinstance(child, dict | list):
-        child = node[key] = {}
-    return child
-
-
-def _number(name: str, items: list[Any], word: str) -> int:
-    if not name.isdigit() or int(name) >= len(items):
-        raise ConfigError(f"`{word}`: `{name}` is not one of the list's places 0 … {len(items) - 1}")
-    return int(name)
+    except ValueError:
+        raise ConfigError(f"{str(path)!r}: holds a NUL character, which no path can have") from None
 
 
 def _fill_in_methods(tree: Tree, place: Place) -> None:
@@ -198,7 +134,7 @@ def _method_row(row: Any, where: str) -> Any:
     name = str(row["preset"])
     if name not in presets():
         raise ConfigError(f"{where}: no method named `{name}`; {suggest(name, presets())}")
-    return {"name": name, **_changed(_plain(presets()[name]), changes)}
+    return {"name": name, **_changed(unshared(presets()[name]), changes)}
 
 
 def _changed(row: Tree, changes: Tree) -> Tree:
@@ -232,8 +168,6 @@ def _seen_from(folder: Path, tree: Any, keys: Sequence[str]) -> Any:
     if not isinstance(tree, dict):
         return tree
     return {
-        name: str(folder / Path(part).expanduser())
-        if name in keys and isinstance(part, str)
-        else _seen_from(folder, part, keys)
+        name: str(folder / at_home(part)) if name in keys and isinstance(part, str) else _seen_from(folder, part, keys)
         for name, part in tree.items()
     }

@@ -12,17 +12,27 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from outgrow.config.section import Section, complaint
-
-RuleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]*$")]
+from outgrow.config.section import Section, SourceName, complaint
+from outgrow.phrases import short
 
 
 def _pattern(value: str) -> str:
+    if len(value) > LONGEST_PATTERN:
+        raise complaint(f"a pattern of {len(value)} characters; {LONGEST_PATTERN} are enough")
     try:
         re.compile(value)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise complaint(f"{value[:60]!r} is no regular expression: {error}") from None
+    except RecursionError:
+        raise complaint(f"`{short(value)}` is nested too deep for a regular expression") from None
+    except (re.error, OverflowError) as error:
+        raise complaint(
+            f"`{short(value)}` is no regular expression ({error}); put a backslash before a sign that means itself"
+        ) from None
     return value
+
+
+Pattern = Annotated[str, AfterValidator(_pattern)]
+"""A regular expression of Python; the time that it takes is limited where it is used."""
+LONGEST_PATTERN = 10_000
 
 
 def _named_function(value: str) -> str:
@@ -43,7 +53,7 @@ class RegexRule(OneRule):
     """A class for every text in which a pattern is found; silence elsewhere."""
 
     type: Literal["regex"] = "regex"
-    regex: Annotated[str, AfterValidator(_pattern)]
+    regex: Pattern
     """A regular expression of Python, looked for anywhere in the text."""
     says: str
     """The class."""
@@ -71,7 +81,7 @@ class RuleFile(Section):
     """The column that names an item; by default `item` or `id` where there is one, else the row number from 1."""
     classes: Annotated[list[str], Field(min_length=2)]
     """All classes, in the order of their numbers."""
-    rules: Annotated[dict[RuleName, Annotated[Rule, Field(discriminator="type")]], Field(min_length=1)]
+    rules: Annotated[dict[SourceName, Annotated[Rule, Field(discriminator="type")]], Field(min_length=1)]
     """Each is a source of votes, under a name of your choice."""
 
     @model_validator(mode="before")

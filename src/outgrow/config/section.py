@@ -1,18 +1,122 @@
-"""The parent of every part of an experiment file."""
+"""The parent of every part of an experiment file, and what every value of it must be."""
 
-from pydantic import BaseModel, ConfigDict
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 WHOLE = "whole_sentence"
 """The kind of a complaint that says everything itself; the value is not shown beside it."""
+MOST = 10**15
+LONGEST_NAME = 200
+LONGEST_PART = 255
+"""Bytes of one part of a path, as file systems have it."""
+LONGEST_PATH = 4000
 
 
 class Section(BaseModel):
     """A part of the file: immutable, and closed to keys that it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        validate_default=True,
+        allow_inf_nan=False,
+        coerce_numbers_to_str=True,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_they_are_meant(cls, tree: Any) -> Any:
+        if not isinstance(tree, dict):
+            return tree
+        return {
+            key: _meant(value, _types_of(cls, key)) if key in cls.model_fields else value
+            for key, value in tree.items()
+        }
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _is_usable(cls, value: Any) -> Any:
+        if isinstance(value, str | Path):
+            _require_usable(value)
+        if isinstance(value, int) and abs(value) > MOST:
+            raise complaint(f"numbers go up to {MOST:,}")
+        return value
 
 
 def complaint(sentence: str) -> PydanticCustomError:
     """For validators to raise: what is wrong with a value, and the fix."""
     return PydanticCustomError(WHOLE, "{sentence}", {"sentence": sentence})
+
+
+def _meant(value: Any, types: frozenset[Any]) -> Any:
+    """A value as it would be written at length.
+
+    `seeds: 7` is the list of one and `seeds: 0,1` that of two, in a file as on the command line; true is no number.
+    """
+    if isinstance(value, bool):
+        return str(value).lower() if {int, float} & types and not {bool, Any} & types else value
+    if not {list, tuple} & types or {str, Path} & types or not isinstance(value, str | int | float):
+        return value
+    if isinstance(value, str) and "," in value:
+        return [part.strip() for part in value.split(",")]
+    return value if type(value) in types else [value]
+
+
+def _require_usable(value: str | Path) -> None:
+    if "\0" in str(value):
+        raise complaint("holds a NUL character, which no name and no path can have")
+    parts = [len(part.encode(errors="surrogateescape")) for part in value.parts] if isinstance(value, Path) else []
+    if max(parts, default=0) > LONGEST_PART or sum(parts) > LONGEST_PATH:
+        raise complaint(f"a path of {sum(parts)} bytes; one part of it can have {LONGEST_PART}")
+
+
+@cache
+def _types_of(section: type[Section], name: str) -> frozenset[Any]:
+    """The types that a field takes by itself, such as `int` and `list` for `int | list[str]`."""
+    return frozenset(_outermost(section.model_fields[name].annotation))
+
+
+def _outermost(annotation: Any) -> Iterator[Any]:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _outermost(get_args(annotation)[0])
+    elif origin in (Union, UnionType):
+        for one in get_args(annotation):
+            yield from _outermost(one)
+    elif origin is Literal:
+        yield from map(type, get_args(annotation))
+    else:
+        yield origin or annotation
+
+
+def _named(also: str) -> AfterValidator:
+    pattern = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.{also}-]*")
+
+    def require_name(value: str) -> str:
+        if len(value) > LONGEST_NAME:
+            raise complaint(f"a name of {len(value)} letters; {LONGEST_NAME} are enough")
+        if not pattern.fullmatch(value):
+            signs = ", ".join(f"`{sign}`" for sign in f"_.{also}")
+            raise complaint(
+                f"{value!r} is no name; use letters from a to z, digits, {signs} and `-`, and begin with a letter or"
+                " digit"
+            )
+        return value
+
+    return AfterValidator(require_name)
+
+
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+"""What every library takes."""
+Name = Annotated[str, _named("")]
+"""Of a study, a capability, a measure: it may become the name of a folder."""
+SourceName = Annotated[str, _named("@")]
+"""Of a supervisor or rule."""

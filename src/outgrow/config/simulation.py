@@ -10,31 +10,22 @@ components: 4
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from outgrow.config.complaints import Place
-from outgrow.config.experiment import Name
+from outgrow.config.override import Word
 from outgrow.config.read import load_tree, read_section, with_words
-from outgrow.config.section import Section
+from outgrow.config.section import Name, Section, Seed
 from outgrow.errors import ConfigError
 
 SUM_TOLERANCE = 1e-6
 """Shares written with a few decimals need not add up to the last bit."""
 
 
-def _listed(value: Any) -> Any:
-    """`demonstrations=8` on the command line means the list of one."""
-    return [value] if isinstance(value, int) else value
-
-
-Counts = Annotated[
-    list[Annotated[int, Field(ge=1, le=100_000)]],
-    Field(min_length=1),
-    BeforeValidator(_listed),
-]
+Counts = Annotated[list[Annotated[int, Field(ge=1, le=100_000)]], Field(min_length=1)]
 
 
 class Simulation(Section):
@@ -65,7 +56,7 @@ class Simulation(Section):
     """Weak labels that naive fine-tuning learns from; rising."""
     repetitions: Annotated[int, Field(ge=2, le=200_000)] = 20_000
     """Independent draws of everything but the components."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Of the components and of all draws."""
     bootstrap: Annotated[int, Field(ge=100, le=10_000)] = 1000
     """Resamples of the repetitions behind every interval."""
@@ -84,7 +75,7 @@ class Simulation(Section):
         return self.output or Path("runs") / self.name
 
 
-def read_simulation(path: str | Path, words: Sequence[str] = ()) -> Simulation:
+def read_simulation(path: str | Path, words: Sequence[Word] = ()) -> Simulation:
     """Read a simulation file; `words` are `key=value` overrides. Raises `ConfigError`."""
     tree, place = load_tree(Path(path))
     if "simulation" not in tree:

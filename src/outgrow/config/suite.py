@@ -14,9 +14,10 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from outgrow.config.complaints import complain
-from outgrow.config.experiment import Experiment, Name
+from outgrow.config.experiment import Experiment
+from outgrow.config.override import Word, merge
 from outgrow.config.read import load_tree, read_experiment
-from outgrow.config.section import Section
+from outgrow.config.section import Name, Section
 from outgrow.errors import ConfigError
 
 
@@ -43,7 +44,7 @@ class Suite(Section):
         return Path("runs") / self.name
 
 
-def read_suite(path: str | Path, words: Sequence[str] = ()) -> Suite:
+def read_suite(path: str | Path, words: Sequence[Word] = ()) -> Suite:
     """Read a suite file; `words` are overrides for every study. Raises `ConfigError`."""
     path = Path(path)
     tree, place = load_tree(path)
@@ -67,16 +68,8 @@ def read_suite(path: str | Path, words: Sequence[str] = ()) -> Suite:
     return Suite(name=file.suite, studies=studies)
 
 
-def read_studies(source: str | Path | Mapping[str, Any], words: Sequence[str] = ()) -> list[Experiment]:
+def read_studies(source: str | Path | Mapping[str, Any], words: Sequence[Word] = ()) -> list[Experiment]:
     """The one experiment of a file or mapping, or all experiments of a suite file."""
     if not isinstance(source, Mapping) and "suite" in load_tree(Path(source))[0]:
         return list(read_suite(source, words).studies.values())
     return [read_experiment(source, words)]
-
-
-def merge(base: Any, changes: Any) -> Any:
-    """Mappings are merged key by key, and a key changed to null is dropped; anything else is replaced."""
-    if not isinstance(base, Mapping) or not isinstance(changes, Mapping):
-        return changes
-    both = {key: merge(base.get(key), value) for key, value in changes.items()}
-    return {key: value for key, value in {**base, **both}.items() if key not in changes or value is not None}

@@ -6,12 +6,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from outgrow.config.measure import TextMetric
-from outgrow.config.section import Section
+from outgrow.config.section import Name, Section, Seed
 
-CapabilityName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-
-
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
 
 
 class Sizes(Section):
@@ -94,11 +91,11 @@ class TaskSection(SetSection):
     """The task of a study: one set of data or, with `capabilities`, several that one student learns together."""
 
     sizes: Sizes = Sizes()
-    split_seed: int = 0
+    split_seed: Seed = 0
     """Which items of a larger data set the study uses at all."""
     resplit: bool = True
     """Draw weak / strong (and test, where none is published) anew for every seed."""
-    capabilities: dict[CapabilityName, Capability] = {}
+    capabilities: dict[Name, Capability] = {}
     """Instead of one set: several, each under a name of your choice; `name` is then what they are called together."""
 
     @property

@@ -9,8 +9,8 @@ from outgrow.config.combine import AnswerVote, Auto, Combine, KeepAll, SingleSou
 from outgrow.config.decoding import Decoding
 from outgrow.config.measure import TextMetric
 from outgrow.config.method import CrossEntropy, Evidential, Loss
-from outgrow.config.model import ModelSection, Training
-from outgrow.config.section import Section, complaint
+from outgrow.config.model import BatchSize, ModelSection, Passes, Rate, Training
+from outgrow.config.section import Section, Seed, complaint
 from outgrow.config.tune import Tune
 from outgrow.config.votes import VoteColumns
 
@@ -42,9 +42,9 @@ class KeepItems(Section):
 class StudentTraining(Training):
     """Gradient training of a student; the defaults suit an adapter."""
 
-    lr: float = 5e-4
-    epochs: float = 3
-    batch_size: Annotated[int, Field(ge=1)] = 16
+    lr: Rate = 5e-4
+    epochs: Passes = 3
+    batch_size: BatchSize = 16
 
 
 class StudentSection(ModelSection):
@@ -96,10 +96,10 @@ class TrainSettings(CombineSettings):
     `exact_match`."""
     answering: Answering = Answering()
     """*generate*: how the student answers the items that it did not learn from."""
-    seed: int = 0
+    seed: Seed = 0
     """Of the new head, the adapter and the order of examples."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: Annotated[int, Field(ge=1)] | None = None
+    threads: Annotated[int, Field(ge=1, le=4096)] | None = None
 
     @field_validator("tune")
     @classmethod

@@ -12,10 +12,10 @@ class Tune(Section):
 
     l2: list[Annotated[float, Field(ge=0)]] | None = None
     """probe: weights of the ridge penalty; default 10^-4 … 10^0.5."""
-    lr: list[Annotated[float, Field(gt=0)]] | None = None
+    lr: list[Annotated[float, Field(gt=0, le=1000)]] | None = None
     """Learning rates; default: one (probe .05, else `training.lr`)."""
-    epochs: list[Annotated[float, Field(gt=0)]] | None = None
+    epochs: list[Annotated[float, Field(gt=0, le=1_000_000)]] | None = None
     """Passes over the data; default: one (probe 100 full-batch steps, else `training.epochs`)."""
-    folds: Annotated[int, Field(ge=2)] = 3
+    folds: Annotated[int, Field(ge=2, le=1000)] = 3
     select_by: Literal["weak_accuracy", "weak_log_loss", "gold_accuracy"] = "weak_accuracy"
     """Held-out agreement with the supervisors' mean, its log loss, or gold: `gold_accuracy` is oracle selection."""

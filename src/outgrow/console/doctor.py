@@ -7,6 +7,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from outgrow.config.experiment import Experiment
+from outgrow.models.answer_store import NAME as ANSWERS
 from outgrow.models.names import cache_folder
 
 LIBRARIES = ("outgrow", "torch", "transformers", "accelerate", "peft", "datasets", "scikit-learn", "numpy", "pyarrow")
@@ -23,6 +25,7 @@ def examine() -> dict[str, str]:
     findings["hub"] = (
         "not asked (HF_HUB_OFFLINE=1)" if os.environ.get("HF_HUB_OFFLINE") == "1" else "asked when a study names it"
     )
+    findings["paid answers here"] = _answers(Path(Experiment.model_fields["answers"].default) / ANSWERS)
     findings["HF_HOME"] = os.environ.get("HF_HOME", "default")
     findings["model cache"] = str(cache_folder())
     findings |= _devices()
@@ -34,6 +37,10 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "not installed"
+
+
+def _answers(path: Path) -> str:
+    return f"{path} ({path.stat().st_size / 1e6:.1f} MB; keep it)" if path.is_file() else f"none ({path})"
 
 
 def _devices() -> dict[str, str]:

@@ -1,9 +1,10 @@
-"""A plan as text: a line per step, what all of them take, and which server is sent which key."""
+"""A plan as text: a line per step, what all of them take, which server is sent which key, whose code is run."""
 
 import os
 from collections import Counter
 
-from outgrow.api import Plan, PlannedStep
+from outgrow.api_types import Plan, PlannedStep
+from outgrow.phrases import short
 
 UNKNOWN = "?"
 SHORTEST = 0.05
@@ -15,7 +16,7 @@ def plan_text(plan: Plan) -> str:
     rows = [("state", "step", "weights", "tokens", "memory", "time"), *map(_row, plan.steps)]
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
     lines = [_line(row, widths) for row in rows]
-    return "\n".join([*lines, "", _total(plan), *_servers(plan)])
+    return "\n".join([*lines, "", _total(plan), *_servers(plan), *plan.notes, *_code(plan), *_lacking(plan)])
 
 
 def _row(step: PlannedStep) -> tuple[str, ...]:
@@ -59,6 +60,16 @@ def _servers(plan: Plan) -> list[str]:
     """Which environment variable's value goes where; a variable that is not set is named."""
     asked = dict.fromkeys((step.server, step.key) for step in plan.steps if step.server)
     return [f"{server} is sent {_sent(key)}." for server, key in asked]
+
+
+def _code(plan: Plan) -> list[str]:
+    """What the file brings along that is run with the rights of whoever runs it."""
+    told = ", ".join(map(short, plan.code))
+    return [f"This file runs code of its own: {told} (`--no-code` refuses it)."] if told else []
+
+
+def _lacking(plan: Plan) -> list[str]:
+    return ["It cannot be run on this machine:", *plan.lacking] if plan.lacking else []
 
 
 def _sent(key: str | None) -> str:

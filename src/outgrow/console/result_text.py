@@ -6,7 +6,7 @@ A number with a caveat has a star; what the stars mean stands below the table.
 from outgrow.metrics.estimate import Estimate, show_number
 from outgrow.reporting.finding import find
 from outgrow.reporting.results import Results
-from outgrow.reporting.tables.all_tables import make_tables
+from outgrow.reporting.tables.all_tables import main_table
 from outgrow.reporting.tables.table import Cell, Table
 
 NAME_WIDTH = 34
@@ -16,7 +16,7 @@ STAR = "*"
 def result_text(results: Results) -> str:
     """Headline and a table that fits a terminal."""
     finding = find(results)
-    return "\n".join([finding.headline, *finding.sentences, "", compact(make_tables(results)[0])])
+    return "\n".join([finding.headline, *finding.sentences, "", compact(main_table(results))])
 
 
 def compact(table: Table) -> str:

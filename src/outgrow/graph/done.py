@@ -2,11 +2,10 @@
 
 It is the last file to be written into a step's folder, and it names every other file with its size and SHA-256. It
 also holds all that the step's identity was made from, so that it can be told from a record that was tampered with.
-Large files (above `HASHED_UP_TO`) are recognised by their size alone: reading gigabytes back would cost more than
-the run that reuses them.
 """
 
 import json
+import math
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -20,8 +19,6 @@ from outgrow.graph.durable import files_in, sha256, sync
 from outgrow.graph.step import Json, Step, identify
 
 DONE = "done.json"
-HASHED_UP_TO = 256 << 20
-"""Bytes; larger files are checked by size only."""
 
 
 class Damaged(Exception):
@@ -98,13 +95,13 @@ def read_done(folder: Path) -> Done:
         text = (folder / DONE).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise Damaged(f"{DONE} is missing") from None
-    except (UnicodeDecodeError, IsADirectoryError) as error:
+    except (UnicodeDecodeError, IsADirectoryError, NotADirectoryError) as error:
         raise Damaged(f"{DONE} is not readable ({error})") from error
     try:
         done = _parse(json.loads(text))
         sources = {key: source.identity for key, source in done.inputs.items()}
         identity = identify(done.name, done.version, done.params, sources)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise Damaged(f"{DONE} is not readable ({error})") from error
     if identity != done.identity:
         raise Damaged(f"{DONE} was changed: its identity does not follow from what it describes")
@@ -114,7 +111,12 @@ def read_done(folder: Path) -> Done:
 def _parse(raw: Any) -> Done:
     inputs = {key: Source(**source) for key, source in raw["inputs"].items()}
     files = {key: Content(**content) for key, content in raw["files"].items()}
-    return Done(**{**raw, "inputs": inputs, "files": files})
+    done = Done(**{**raw, "inputs": inputs, "files": files})
+    # The identity answers for what decided the result; times and versions are looked at here.
+    words = "".join([done.finished_at, done.python, done.outgrow, *done.files]).encode()
+    if b"\0" in words or not math.isfinite(done.seconds):
+        raise ValueError("a field has no possible value")
+    return done
 
 
 def verify(done: Done, folder: Path, *, thorough: bool) -> None:
@@ -125,7 +127,7 @@ def verify(done: Done, folder: Path, *, thorough: bool) -> None:
             size = path.stat().st_size
             if size != content.size:
                 raise Damaged(f"{name} has {size} bytes instead of {content.size}")
-            if thorough and size <= HASHED_UP_TO and sha256(path) != content.sha256:
+            if thorough and sha256(path) != content.sha256:
                 raise Damaged(f"the content of {name} has changed (SHA-256 differs)")
         except PermissionError:
             raise  # nothing is wrong with the file itself

@@ -39,9 +39,14 @@ def sync(path: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """64 hex digits over a file's bytes; read again only if the file was touched since this process last asked."""
+    """64 hex digits over a file's bytes; read again only if the file was touched since this run last asked."""
     about = path.stat()
     return _sha256(path, about.st_ino, about.st_size, about.st_mtime_ns)
+
+
+def forget_digests() -> None:
+    """A new run begins: read every file again, as time and size of a file can be what they were before a change."""
+    _sha256.cache_clear()
 
 
 @cache
@@ -70,7 +75,7 @@ def full_disk(error: BaseException, folder: Path) -> str | None:
 
 def existing(path: Path) -> Path:
     """`path`, or the nearest folder above it that exists."""
-    return next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+    return next(place for place in (path.absolute(), *path.absolute().parents) if os.path.exists(place))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

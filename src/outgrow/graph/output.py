@@ -22,8 +22,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from outgrow.errors import DataError
-from outgrow.graph.durable import sync, sync_tree
+from outgrow.errors import DataError, StepFailed
+from outgrow.graph.durable import full_disk, sync, sync_tree
 
 MARK = ".outgrow-"
 UNFINISHED = ".unfinished"
@@ -100,7 +100,7 @@ def alone(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[Non
     """Hold the right to change a file or folder, which need not exist; waits for whoever has it.
 
     `on_wait` is called once, after a while; without it nobody is waited for. Raises `DataError` for a disk without
-    locks, a folder that may not be written to, and where it is not waited.
+    locks, a folder that may not be written to, and where nobody is waited for; `StepFailed` for a full disk.
     """
     lock = _beside(path, "lock")
     began, told = time.monotonic(), False
@@ -130,7 +130,10 @@ def _taken(lock: Path, path: Path) -> int | None:
         lock.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        raise DataError(f"{path}: cannot be locked ({error.strerror}: {lock}); choose another place") from error
+        full = full_disk(error, lock.parent)
+        if full:
+            raise StepFailed(full) from error
+        raise DataError(f"{path}: cannot be written ({error.strerror}: {lock}); choose another place") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Whoever had it may have removed the file between our two calls; then it guards nothing.

@@ -88,14 +88,24 @@ def _start(handle: int, store: Store, threads: int) -> ProcessGroup:
         )
 
 
+def default_threads(jobs: int) -> int:
+    """CPU threads of one of `jobs` steps at a time: an equal share of the cores that this process may use, or fewer
+    where `OMP_NUM_THREADS` or another variable of its kind says so."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    # OpenMP takes a list, one number per level of nesting.
+    said = (os.environ.get(name, "").partition(",")[0].strip() for name in THREAD_VARIABLES)
+    return max(1, min(cores // jobs, *(int(one) for one in said if one.isdecimal() and int(one)), cores))
+
+
 def environment(threads: int) -> dict[str, str]:
     """What a worker finds in `os.environ`: the parent's, but for threads, the module path and hash randomisation."""
     paths = [path or os.getcwd() for path in sys.path]
     return {
         **os.environ,
         **dict.fromkeys(THREAD_VARIABLES, str(threads)),
-        # Threads that spin while they wait starve the other workers.
+        # Threads that spin while they wait starve the other workers, and on a busy machine themselves.
         "OMP_WAIT_POLICY": "PASSIVE",
+        "OPENBLAS_THREAD_TIMEOUT": "4",  # the exponent of the turns before a thread sleeps; 26 by default
         # Sets of strings then iterate in one order, in every worker and every run.
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": os.pathsep.join(paths),

@@ -10,7 +10,6 @@ the work: whichever comes second to a step waits for it and uses it.
 The runner knows nothing of what steps do, imports nothing heavy and never runs a step in its own process.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from outgrow.errors import ConfigError
 from outgrow.graph.done import Damaged, Done
 from outgrow.graph.event import Event, EventLog, Kind, OnEvent, Outcome, State
 from outgrow.graph.message import Damage, Failed, Finished, Message, Progress, Waiting
-from outgrow.graph.pool import Worker, listen, obituary
+from outgrow.graph.pool import Worker, default_threads, listen, obituary
 from outgrow.graph.schedule import Schedule, needed
 from outgrow.graph.step import Step, walk
 from outgrow.graph.store import Store
@@ -38,14 +37,14 @@ def run_steps(
 ) -> dict[str, Outcome]:
     """Make every step of `steps` that is not finished, and what it needs; returns how each ended, by identity.
 
-    `jobs` steps are made at a time, each with `threads` CPU threads (default: the cores divided by `jobs`).
+    `jobs` steps are made at a time, each with `threads` CPU threads (default: see `pool.default_threads`).
     `on_event` is called from this thread. `log` gets one JSON line per event (default: `events.jsonl` in the store).
     An unfinished input whose users are all finished is left alone, and has no outcome, unless `steps` names it.
 
     Ctrl-C ends the workers and returns; what was not finished is then `interrupted`.
     Raises `DataError` or `StepFailed` if the store cannot be used, `ConfigError` for `jobs` or `threads` below one.
     """
-    threads = max(1, _cores() // max(1, jobs)) if threads is None else threads
+    threads = default_threads(max(1, jobs)) if threads is None else threads
     if jobs < 1 or threads < 1:
         raise ConfigError(f"jobs = {jobs}, threads = {threads}: both must be at least 1")
     ledger = Ledger(EventLog(log or store.root / "events.jsonl", on_event), len(walk(steps)))
@@ -81,15 +80,12 @@ class Ledger:
         self.say(kind, step, outcome.error, seconds=outcome.seconds)
 
 
-def _cores() -> int:
-    return os.cpu_count() or 1
-
-
 def _look(steps: Sequence[Step], store: Store, ledger: Ledger) -> list[Step]:
     """Close what is finished already; returns what is to be made, inputs first."""
+    whole = store.whole(steps)
 
     def find(step: Step) -> Done | None:
-        return store.finished(step, lambda sentence: ledger.say("damaged", step, sentence))
+        return whole.get(step.identity) or store.finished(step, lambda sentence: ledger.say("damaged", step, sentence))
 
     found = needed(steps, find)
     ledger.total = len(found)

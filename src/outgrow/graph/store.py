@@ -17,18 +17,21 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from outgrow.errors import DataError, OutgrowError, StepFailed
 from outgrow.graph.done import Damaged, Done, describe, read_done, verify, write_done
-from outgrow.graph.durable import existing, full_disk, sync, sync_tree
+from outgrow.graph.durable import existing, forget_digests, full_disk, sync, sync_tree
 from outgrow.graph.step import Step
 
 DYING = 1.0
 """Seconds that the children of a killed process may take to let go of its locks."""
+MOST_READERS = 4
+"""Files whose contents are looked at at the same time."""
 OWN_FOLDERS = (".tmp", ".scratch", ".locks", ".logs", ".damaged")
 
 
@@ -37,6 +40,8 @@ class Store:
     """A folder of finished steps. Making a `Store` touches nothing on the disk."""
 
     root: Path
+    set_apart: frozenset[str] = frozenset()
+    """Folders of results that are known to be damaged: for this `Store` they are not there."""
 
     def path(self, step: Step) -> Path:
         """Where the result of `step` is, or will be."""
@@ -55,9 +60,13 @@ class Store:
         if `root` is no folder, or if a different step has the same folder name.
         """
         folder = self.path(step)
+        if step.folder in self.set_apart:
+            raise Damaged("it was found damaged")
         try:
             if not folder.is_dir():
                 self._check_root()
+                if os.path.lexists(folder):
+                    raise Damaged("it is no folder")
                 return None
             done = read_done(folder)
             if done.identity != step.identity:
@@ -66,6 +75,26 @@ class Store:
         except OSError as error:
             raise self._refusal(error) from error
         return done
+
+    def whole(self, steps: Sequence[Step]) -> dict[str, Done]:
+        """By identity, the records of those of `steps` that are finished and whole; all contents are read anew.
+
+        Raises `DataError` as `inspect` does. Changes nothing.
+        """
+        forget_digests()
+        with ThreadPoolExecutor(min(MOST_READERS, os.cpu_count() or 1)) as readers:
+            found = readers.map(self._whole, steps)
+            return {step.identity: done for step, done in zip(steps, found, strict=True) if done is not None}
+
+    def _whole(self, step: Step) -> Done | None:
+        try:
+            return self.inspect(step)
+        except Damaged:
+            return None
+
+    def without(self, steps: Sequence[Step]) -> "Store":
+        """The same store for whom the results of `steps` are not there."""
+        return replace(self, set_apart=self.set_apart | {step.folder for step in steps})
 
     def finished(self, step: Step, warn: Callable[[str], None] = lambda sentence: None) -> Done | None:
         """The record of `step` if it is finished and whole.
@@ -106,8 +135,8 @@ class Store:
 
         Raises `DataError` if it is a file or may not be written, `StepFailed` if the disk is full.
         """
-        self._check_root()
         try:
+            self._check_root()
             for name in OWN_FOLDERS:
                 (self.root / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -123,18 +152,20 @@ class Store:
         for path in (*unfinished, *outlived) if os.access(self.root, os.W_OK) else ():
             with self.try_lock(path.name) as mine:
                 if mine:
-                    shutil.rmtree(path, ignore_errors=True)
+                    _clear(path)
 
     def fresh_folder(self, step: Step) -> Path:
         """An empty folder for the result of `step`; the lock must be held."""
         folder = self.root / ".tmp" / step.folder
-        shutil.rmtree(folder, ignore_errors=True)
+        _clear(folder)
         folder.mkdir(parents=True)
         return folder
 
     def scratch_folder(self, step: Step) -> Path:
         """The folder for checkpoints of `step`, with all that an earlier attempt left; the lock must be held."""
         folder = self.root / ".scratch" / step.folder
+        if not folder.is_dir():
+            _clear(folder)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -200,6 +231,8 @@ class Store:
     # ---- saying no ---------------------------------------------------------------------------------------
 
     def _check_root(self) -> None:
+        if "\0" in str(self.root):
+            raise DataError("the store's name has a character that no file name has; choose another with `store:`")
         if self.root.exists() and not self.root.is_dir():
             raise DataError(f"store `{self.root}` is a file, not a folder; choose another with `store:`")
 
@@ -214,6 +247,14 @@ class Store:
             f"store `{self.root}` cannot be used: {error.strerror} ({error.filename});"
             " mend its permissions or choose another folder with `store:`"
         )
+
+
+def _clear(path: Path) -> None:
+    """Remove whatever stands where a folder is wanted."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _try(handle: int) -> bool:

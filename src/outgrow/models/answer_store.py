@@ -1,8 +1,8 @@
 """Answers that servers gave, kept on the disk: what was paid for once is never bought again.
 
-One SQLite file per store of steps. An answer is in it, and on the disk, before anybody is told of it; a kill at any
-moment loses at most the answers that were still under way. The key is a hash over the server's address and the whole
-request; no key of an account is part of either.
+One SQLite file in the folder that `answers:` names, apart from what can be computed again. An answer is in it, and on
+the disk, before anybody is told of it; a kill at any moment loses at most the answers that were still under way. The
+key is a hash over the server's address and the whole request; no key of an account is part of either.
 
 The file is also the ledger: what a model has cost is the sum over its answers.
 """

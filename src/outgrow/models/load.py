@@ -33,15 +33,12 @@ from outgrow.errors import DataError
 from outgrow.models.batches import out_of_memory
 from outgrow.models.bundle import bundled_folder
 from outgrow.models.hub import SMALL, WEIGHTS, fetch
-from outgrow.models.names import parse_name
+from outgrow.models.names import VOCABULARIES, parse_name
 from outgrow.models.quiet import quiet
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, SafetensorError, RuntimeError)
 """What transformers raises over a damaged or unsuitable folder."""
-
-VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken", "tekken.json")
-"""Without any of these, transformers makes up an empty tokenizer."""
 
 PROBE = "Question: What is 12 + 30?\nAnswer: it's 42, isn't it?"
 """Letters, digits, punctuation and a line break: tokenizers that differ, differ on this."""

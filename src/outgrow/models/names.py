@@ -14,9 +14,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from outgrow.config.home import at_home, is_folder
 from outgrow.errors import DataError, suggest
 
 PREFIX = "bundled:"
+VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken", "tekken.json")
+"""Without any of these in a model's folder, transformers makes up an empty tokenizer."""
 
 
 class ModelSize(NamedTuple):
@@ -83,13 +86,13 @@ class ModelName(NamedTuple):
 
 def parse_name(name: str) -> ModelName:
     """Take a model's name apart. Raises `DataError` for an unknown bundled name, a missing folder, a cut below 1."""
-    if name and Path(name).expanduser().is_dir():
-        return ModelName("folder", str(Path(name).expanduser()), None)
+    if name and is_folder(name):
+        return ModelName("folder", str(at_home(name)), None)
     base, layers = _split_cut(name)
     if base.startswith(PREFIX):
         return ModelName("bundled", _bundled_key(base), layers)
-    if base and Path(base).expanduser().is_dir():
-        return ModelName("folder", str(Path(base).expanduser()), layers)
+    if base and is_folder(base):
+        return ModelName("folder", str(at_home(base)), layers)
     if base.startswith((".", "/", "~")) or base.count("/") > 1 or "\\" in base or not base:
         raise DataError(f"model `{name}`: there is no such folder; give a folder, `org/name`, or `bundled:NAME`")
     return ModelName("hub", base, layers)

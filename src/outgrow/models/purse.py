@@ -6,7 +6,6 @@ from typing import Any
 
 from outgrow.errors import StepFailed
 from outgrow.models.answer_store import Usage
-from outgrow.models.server import called
 
 MILLION = 1_000_000
 
@@ -49,6 +48,8 @@ class Purse:
             self.spent += usage
 
     def _empty(self, spent: str, key: str, limit: int | float) -> str:
+        from outgrow.models.server import called  # imports the client's library, which plans have no use for
+
         return (
             f"{called(self.section)}: {spent} spent, and the next answer could exceed"
             f" `budget.{key}: {limit:g}`. All answers are kept: raise the budget and run the same command again"

@@ -83,16 +83,21 @@ def size_in_name(name: str) -> ModelSize | None:
 
 def size_of_folder(folder: Path) -> ModelSize | None:
     """Read a model folder's `config.json` and weight headers; `None` if the architecture names its sizes unusually."""
-    config = read_config(folder)
-    config = config.get("text_config", config)
-    hidden = _first(config, "hidden_size", "n_embd", "d_model")
-    layers = _first(config, "num_hidden_layers", "n_layer", "num_layers")
+    size = size_in_config(read_config(folder))
+    files = sorted(folder.glob("*.safetensors"))
+    return size._replace(n_params=sum(map(count_weights, files))) if size is not None and files else size
+
+
+def size_in_config(config: dict[str, Any]) -> ModelSize | None:
+    """The same from the configuration alone; weights are those of the usual block."""
+    inner = config.get("text_config")
+    config = inner if isinstance(inner, dict) else config
+    hidden = _first(config, "hidden_size", "n_embd", "d_model", "dim")
+    layers = _first(config, "num_hidden_layers", "n_layer", "num_layers", "n_layers")
     vocab = _first(config, "vocab_size")
     if not (hidden and layers and vocab):
         return None
-    files = sorted(folder.glob("*.safetensors"))
-    n_params = sum(map(count_weights, files)) if files else _weights_by_formula(config, hidden, layers, vocab)
-    return ModelSize(n_params, hidden, layers, vocab)
+    return ModelSize(_weights_by_formula(config, hidden, layers, vocab), hidden, layers, vocab)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -162,7 +162,7 @@ def _origins(study: Study, store: Store) -> dict[str, tuple[str, ...]]:
             continue
         for step in walk(row.steps):
             path = store.path(step) / "targets.parquet"
-            if step.name == "targets" and path.is_file():
+            if step.name == "targets" and record(store, step) is not None and path.is_file():
                 found.setdefault(row.method, {}).update(dict.fromkeys(_origin_of(path)))
     return {method: tuple(sentences) for method, sentences in found.items() if sentences}
 

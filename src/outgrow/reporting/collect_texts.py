@@ -12,6 +12,7 @@ from outgrow.reporting.finding import highest
 from outgrow.reporting.measure.frame import Findings, Frame
 from outgrow.reporting.measure.further import further_measures
 from outgrow.reporting.measure.heard import heard, judged
+from outgrow.reporting.measure.patterns import search_all
 from outgrow.reporting.measure.rows import (
     Measured,
     mean_estimate,
@@ -37,7 +38,9 @@ def find_in_texts(frame: Frame) -> Findings:
     sums = seed_sums(frame.on_test.items, np.stack(counts))
     measured = Measured(study.rows, score.value(sums), frame.on_test, test.of_seed, heard(frame, study.rows, answers))
     apart = by_capability(frame, score, sums, measured.heard)
-    further = [further_measures(frame, row, found) for row, found in zip(study.rows, answers, strict=True)]
+    texts = (text for found in answers for seed in range(len(found.there)) for text in found.of_seed(seed))
+    searched = search_all(study.experiment.measures, texts)
+    further = [further_measures(frame, row, found, searched) for row, found in zip(study.rows, answers, strict=True)]
     rows = tuple(
         replace(
             row_result(row, measured, frame.baseline),

@@ -60,11 +60,16 @@ def provenance(study: Study, store: Store) -> Provenance:
     data = [step.folder for step in (study.pool, *study.splits) if step.folder in records]
     return Provenance(
         python=platform.python_version(),
-        packages={name: found for name in PACKAGES if (found := _version(name))},
+        packages=versions(),
         written_by=tuple(sorted({done.outgrow for done in records.values()})),
         data={name: {file: content.sha256 for file, content in records[name].files.items()} for name in data},
         steps={name: done.identity for name, done in records.items()},
     )
+
+
+def versions() -> dict[str, str]:
+    """Of the libraries that a result may depend on, as far as they are installed."""
+    return {name: found for name in PACKAGES if (found := _version(name))}
 
 
 def times(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> list[StepTime]:

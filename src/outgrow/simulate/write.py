@@ -6,6 +6,7 @@
     figures/risk.svg   the figure
     results.json       all measured numbers
     resolved.yaml      the settings, every default spelled out
+    manifest.json      the settings, and every file's SHA-256
 
 The same settings give the same bytes.
 """
@@ -20,13 +21,12 @@ from markupsafe import Markup
 
 from outgrow import __version__
 from outgrow.config.simulation import Simulation, dump_simulation
-from outgrow.errors import DataError
 from outgrow.metrics.estimate import Estimate, show, show_interval, show_number
 from outgrow.reporting.page import resource, template
 from outgrow.reporting.plot.canvas import NARROW, WIDE
+from outgrow.reporting.report_folder import refuse_place, refuse_to_replace, write_folder
 from outgrow.reporting.tables.html import table_html
 from outgrow.reporting.tables.table import Cell, Column, Line, Table
-from outgrow.reporting.write import write_file
 from outgrow.simulate.measure import Outcome
 from outgrow.simulate.plot import risk_plot
 
@@ -36,15 +36,18 @@ STUDENTS = ("bootstrapping", "naive", "oracle", "refinement")
 
 def write_simulation(settings: Simulation, outcome: Outcome) -> Path:
     """Write all of the above into the settings' folder. Returns the report's path; raises `DataError`."""
-    folder = settings.folder
-    try:
-        for name, text in simulation_files(settings, outcome).items():
-            write_file(folder / name, text)
-    except OSError as error:
-        raise DataError(
-            f"the report folder `{folder}` cannot be written: {error.strerror}; choose another with `output=`"
-        ) from error
-    return folder / "report.html"
+    write_folder(settings.folder, simulation_files(settings, outcome), settings.model_dump(mode="json"))
+    return settings.folder / "report.html"
+
+
+def require_place(settings: Simulation, replace: bool) -> None:
+    """Look at the folder before anything is computed for it.
+
+    Raises `DataError` where it cannot be written, `ConfigError` where another report would be lost, unless `replace`.
+    """
+    refuse_place(settings.folder)
+    if not replace:
+        refuse_to_replace(settings.folder, settings.model_dump(mode="json"))
 
 
 def simulation_files(settings: Simulation, outcome: Outcome) -> dict[str, str]:

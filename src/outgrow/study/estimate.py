@@ -33,7 +33,10 @@ PROBE_STEPS, PROBE_GRID, PROBE_DIM = 100, 8, 512
 SMALL_STEP_SECONDS = 0.1
 PROVIDERS_PASSES = 3
 WRITING_SLOWDOWN = 2.0
-NGRAM_SECONDS = 4.0
+NGRAM_SECONDS = 9.0
+"""Of half A with a thousand items; it grows with their square."""
+NGRAM_ANSWERS = 1000.0
+"""Items that an n-gram supervisor answers in a second."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def _work_of(step: Step, scale: Scale) -> Cost:
         return reward_training(params, 2 * _rows(step.inputs["targets"], scale), scale)
     if step.name in ("student", "supervisor"):
         if "model" not in params:
-            return Cost(seconds=NGRAM_SECONDS)
+            return Cost(seconds=ngram_seconds(scale))
         if "fine_tuning" in params:
             return provider_training(step, _learned(step, scale), scale)
         if "endpoint" in step.hints:
@@ -104,6 +107,11 @@ def _work_of(step: Step, scale: Scale) -> Cost:
         trained = probe_training if params["adapt"] == "probe" else transformer_training
         return trained(params, learns, scale)
     return Cost()
+
+
+def ngram_seconds(scale: Scale) -> float:
+    """Fits of every C in every fold, in the space of the training rows, then answers to everything else."""
+    return NGRAM_SECONDS * (scale.weak / 1000) ** 2 + (scale.strong + scale.test) / NGRAM_ANSWERS
 
 
 def inference(params: Mapping[str, Any], deepest: int | None, items: int, scale: Scale) -> Cost:

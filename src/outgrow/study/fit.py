@@ -32,11 +32,20 @@ SLOTS = "slu_f1"
 
 
 def require_fit(experiment: Experiment, kind: Kind) -> None:
-    """Raise `ConfigError` at the first thing that a task of this kind cannot have."""
-    complaints = text_complaints(experiment) if kind == "generate" else vote_complaints(experiment)
-    complaints = chain(_rule_complaints(experiment, kind), complaints)
-    for complaint in chain(complaints, *(_stage_complaints(method, experiment) for method in experiment.methods)):
-        raise ConfigError(f"task `{experiment.task.name}` is of kind *{kind}*: {complaint}")
+    """Raise `ConfigError` with everything that a task of this kind cannot have, one line each."""
+    if found := list(fit_complaints(experiment, kind)):
+        raise ConfigError("\n".join(found))
+
+
+def fit_complaints(experiment: Experiment, kind: Kind) -> Iterator[str]:
+    """The same, one by one."""
+    found = chain(
+        _rule_complaints(experiment, kind),
+        text_complaints(experiment) if kind == "generate" else vote_complaints(experiment),
+        *(_stage_complaints(method, experiment) for method in experiment.methods),
+    )
+    for complaint in dict.fromkeys(found):
+        yield f"task `{experiment.task.name}` is of kind *{kind}*: {complaint}"
 
 
 def _stage_complaints(method: Method, experiment: Experiment) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """From sections of the file to parameters and hints of steps: what changes a result, and what does not."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from outgrow.config.combine import AnswerVote, Combine
@@ -93,7 +94,12 @@ def speaker_hints(experiment: Experiment, section: Speaker) -> dict[str, Json]:
     if isinstance(section, ModelSection):
         return hints(experiment, section)
     asking = {**dump(section, without=[*ASKING, "fine_tuning"]), "place": place_of(section, experiment)}
-    return {"endpoint": asking, "answers": str((experiment.store / ANSWERS).absolute())}
+    return {"endpoint": asking, "answers": str(answers_file(experiment).absolute())}
+
+
+def answers_file(experiment: Experiment) -> Path:
+    """Where servers' answers are kept."""
+    return experiment.answers / ANSWERS
 
 
 def place_of(section: Section, inside: object, at: str = "") -> str:

@@ -22,6 +22,7 @@ import scipy.sparse as sp
 from jaxtyping import Float, Int
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
@@ -70,9 +71,15 @@ def train_ngram(
     """Write `weak.parquet`, `strong.parquet`, `test.parquet`, `chosen.json` and `metrics.jsonl`.
 
     Inputs `pool` and `split`. Raises `DataError` for a half A without gold, of one class only, or too small to fold.
+    One thread does it all: the matrices are small, and threads of OpenBLAS that wait for each other spin, which on a
+    busy machine takes ten times as long.
     """
+    with threadpool_limits(1, user_api="blas"):
+        _train(job, Ngrams(unit, shortest, longest), seed, source, folds)
+
+
+def _train(job: Job, ngrams: Ngrams, seed: int, source: str, folds: int) -> None:
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
-    ngrams = Ngrams(unit, shortest, longest)
     weak = task.items.take(split.weak)
     _check_gold(weak, task.kind)
     fold = assign_folds(weak.groups, folds, np.random.default_rng(seed))

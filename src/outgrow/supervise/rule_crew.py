@@ -41,13 +41,15 @@ MOST_STOPPED = 50
 class Worker:
     """A process that applies all rules, and its successors."""
 
-    def __init__(self, rules: Sequence[Row], classes: Sequence[str], place: Path, stopped: Counter[int]) -> None:
+    def __init__(
+        self, rules: Sequence[Row], classes: Sequence[str], place: Path, stopped: Counter[int], most: int
+    ) -> None:
         place.write_bytes(bytes(PLACE.size))
         with place.open("r+b") as file:
             self.place = mmap.mmap(file.fileno(), PLACE.size)
         self.rules, self.classes, self.path = list(rules), list(classes), place
-        self.stopped = stopped
-        """By rule, the calls that any worker had to be stopped in."""
+        self.stopped, self.most = stopped, most
+        """By rule, the calls that any worker had to be stopped in, and from how many on the rule is given up."""
         self.group: ProcessGroup | None = None
         self.dismissed, self.lock = False, Lock()
 
@@ -64,7 +66,7 @@ class Worker:
                 call, error = self._what_it_died_of()
                 stopped[call] = error
                 self.stopped[call[0]] += 1
-                _refuse_hopeless(self.rules[call[0]], self.stopped[call[0]], error)
+                _refuse_hopeless(self.rules[call[0]], self.stopped[call[0]], error, self.most)
         for (rule, row), error in stopped.items():
             done[rule][row] = error
         return done
@@ -132,7 +134,13 @@ class Worker:
         return (number, row), (DIED, f"ended its process with code {code}")
 
 
-def run_rules(rules: Sequence[Row], classes: Sequence[str], rows: Sequence[Row], jobs: int = 1) -> list[list[Verdict]]:
+def run_rules(
+    rules: Sequence[Row],
+    classes: Sequence[str],
+    rows: Sequence[Row],
+    jobs: int = 1,
+    most_stopped: int = MOST_STOPPED,
+) -> list[list[Verdict]]:
     """What every rule says of every row: [rule][row].
 
     Rules are plain values: `name`, `limit`, and either `regex`, `ignore_case`, `text` (a column), `says` (a class
@@ -144,7 +152,7 @@ def run_rules(rules: Sequence[Row], classes: Sequence[str], rows: Sequence[Row],
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as threads:
         stopped: Counter[int] = Counter()
         places = [Path(folder) / str(number) for number in range(min(jobs, len(starts)))]
-        workers = [Worker(rules, classes, place, stopped) for place in places]
+        workers = [Worker(rules, classes, place, stopped, most_stopped) for place in places]
         todo = iter(starts)  # a list's iterator, which several threads may share
         try:
             for one in as_completed([threads.submit(_drain, worker, rows, size, todo, found) for worker in workers]):
@@ -156,7 +164,7 @@ def run_rules(rules: Sequence[Row], classes: Sequence[str], rows: Sequence[Row],
     for rule, said in zip(rules, verdicts, strict=True):
         ended = [one for one in said if isinstance(one, tuple) and one[0] in (TOO_SLOW, DIED)]
         if ended:
-            _refuse_hopeless(rule, len(ended), ended[0])
+            _refuse_hopeless(rule, len(ended), ended[0], most_stopped)
     return verdicts
 
 
@@ -170,8 +178,8 @@ def _drain(
         worker.leave()
 
 
-def _refuse_hopeless(rule: Row, count: int, error: tuple[str, str]) -> None:
-    if count >= MOST_STOPPED:
+def _refuse_hopeless(rule: Row, count: int, error: tuple[str, str], most: int) -> None:
+    if count >= most:
         raise DataError(
             f"rule `{rule['name']}` had to be stopped on {count} items ({error[1]}); mend it, raise its `limit`, or"
             " leave it out"

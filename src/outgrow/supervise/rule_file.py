@@ -9,6 +9,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from outgrow.config.complaints import Place, complain
+from outgrow.config.home import at_home
 from outgrow.config.read import load_tree
 from outgrow.config.rules import RegexRule, Rule, RuleFile
 from outgrow.data.gold import UNUSABLE
@@ -51,7 +52,7 @@ def plain_rule(name: str, rule: Rule, classes: Sequence[str], folder: Path, text
 def function_of(named: str, folder: Path = Path()) -> tuple[Path, str]:
     """The file and the function's name of `FILE.py:FUNCTION`."""
     file, _, function = named.rpartition(":")
-    return folder / Path(file).expanduser(), function
+    return folder / at_home(file), function
 
 
 def file_hash(file: Path) -> str:

@@ -4,8 +4,7 @@ An answer to which a judge gave no rating has no part in its mean; how many were
 """
 
 import json
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ from outgrow.metrics.text_score import TEXT_SCORES, TextScore, alone, mean_value
 from outgrow.reporting.evidence.missing import reason, record
 from outgrow.reporting.evidence.texts import TextAnswers, score_counts
 from outgrow.reporting.measure.frame import Frame
+from outgrow.reporting.measure.patterns import Searched
 from outgrow.reporting.measure.rows import Value, seed_values
 from outgrow.reporting.measure.texts import seeds_estimate
 from outgrow.reporting.results import OutOf, Rated
@@ -51,9 +51,18 @@ def measure_plane(experiment: Experiment) -> tuple[str, str] | None:
     return experiment.plane or ((names[0], names[1]) if len(names) > 1 else None)
 
 
-def further_measures(frame: Frame, row: Row, found: TextAnswers) -> tuple[dict[str, Estimate], dict[str, Rated]]:
-    """Every further measure of one row, and of how many of its answers each judge's are."""
-    measures = {name: _estimate(frame, counts, value) for name, counts, value in _told_by_texts(frame, found)}
+def further_measures(
+    frame: Frame, row: Row, found: TextAnswers, searched: Mapping[str, Searched]
+) -> tuple[dict[str, Estimate], dict[str, Rated]]:
+    """Every further measure of one row, and of how many of its answers each judge's are.
+
+    `searched`: in which texts the measures' patterns were found.
+    """
+    measures = {
+        name: _estimate(frame, counts, value) for name, counts, value in _told_by_texts(frame, found, searched)
+    }
+    lacking = {name: one.note for name, one in searched.items() if one.note}
+    measures |= {name: replace(measures[name], note=note) for name, note in lacking.items()}
     rated: dict[str, Rated] = {}
     for name, judge in frame.study.experiment.judges.items():
         verdict = _verdict(frame, row.judged[name], judged_names(name, judge))
@@ -69,25 +78,30 @@ def _estimate(frame: Frame, counts: Counts, value: Value) -> Estimate:
     return seeds_estimate(per_seed, (counts != 0).any(axis=2), frame.on_test)
 
 
-def _told_by_texts(frame: Frame, found: TextAnswers) -> Iterator[tuple[str, Counts, Value]]:
+def _told_by_texts(
+    frame: Frame, found: TextAnswers, searched: Mapping[str, Searched]
+) -> Iterator[tuple[str, Counts, Value]]:
     """The measures that need no judge."""
     test = frame.test
     for name, measure in frame.study.experiment.measures.items():
         if isinstance(measure, Rule):
-            yield name, score_counts(found, test.answers, alone(rule_score(measure.pattern))), mean_value
+            yield (
+                name,
+                score_counts(found, test.answers, alone(rule_score(measure.pattern, searched[name]))),
+                mean_value,
+            )
         else:
             gold = test.keys if measure.against == "key" else test.answers
             score = alone(TEXT_SCORES[measure.metric])
             yield name, score_counts(found, gold, score), score.value
 
 
-def rule_score(pattern: str) -> TextScore:
-    """The share of texts in which the pattern is found, whatever gold says."""
-    rule = re.compile(pattern)
+def rule_score(pattern: str, searched: Searched) -> TextScore:
+    """The share of texts in which the pattern is found, whatever gold says; of those that could be searched."""
 
     def counts(predicted: Sequence[str], gold: Sequence[str]) -> Float[np.ndarray, "item 2"]:
-        kept = [rule.search(text) is not None for text in predicted]
-        return np.stack([np.asarray(kept, dtype=np.float64), np.ones(len(kept))], axis=-1)
+        parts = [(float(searched.found.get(text, False)), float(text in searched.found)) for text in predicted]
+        return np.asarray(parts, dtype=np.float64).reshape(-1, 2)
 
     return TextScore(pattern, counts, mean_value)
 

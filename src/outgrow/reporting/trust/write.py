@@ -6,10 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from outgrow.errors import ConfigError, DataError
+from outgrow.reporting.report_folder import write_file
 from outgrow.reporting.trust.findings import Trust
 from outgrow.reporting.trust.page import trust_html
 from outgrow.reporting.trust.text import trust_markdown
-from outgrow.reporting.write import write_file
 
 FORMATS: Mapping[str, Callable[[Trust, str], str]] = {
     ".html": trust_html,

@@ -1,0 +1,62 @@
+"""Code that a study file brings with it: functions of rules, and code in models' folders.
+
+A study file is like a program: with such keys it runs what others wrote, with the rights of whoever runs it.
+"""
+
+import ast
+from collections.abc import Iterator
+
+from outgrow.config.experiment import Experiment
+from outgrow.config.model import ModelSection
+from outgrow.config.rules import FunctionRule
+from outgrow.data.table import read_bytes
+from outgrow.errors import ConfigError, OutgrowError, suggest
+from outgrow.study.fit_models import sections_in
+from outgrow.supervise.rule_file import function_of
+
+
+def code_of(experiment: Experiment) -> list[str]:
+    """Everything that would run, each once: `my_rules.py:is_short`, `trust_remote_code of org/model`."""
+    found = []
+    for _, section in sections_in(experiment):
+        if isinstance(section, FunctionRule):
+            found.append(section.function)
+        if isinstance(section, ModelSection) and section.trust_remote_code:
+            found.append(f"trust_remote_code of {section.model}")
+    return list(dict.fromkeys(found))
+
+
+def refuse_code(experiment: Experiment) -> None:
+    """Raise `ConfigError` for a study that brings code of its own."""
+    if told := ", ".join(code_of(experiment)):
+        raise ConfigError(
+            f"{experiment.name}: runs code of its own ({told}), which `--no-code` (in Python `code=False`) refuses"
+        )
+
+
+def function_complaints(where: str, rule: FunctionRule) -> Iterator[str]:
+    """A file that is not there or no Python, a function that is not in it; the file is read and not run."""
+    file, name = function_of(rule.function)
+    try:
+        tree = ast.parse(read_bytes(file), str(file))
+    except OutgrowError as error:
+        yield f"{where}.function: {error}"
+        return
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        yield f"{where}.function: {file}{line}: is no Python ({getattr(error, 'msg', error)})"
+        return
+    names = list(_names_in(tree))
+    if name not in names and "*" not in names and "__getattr__" not in names:
+        yield f"{where}.function: there is no function `{name}` in {file}; {suggest(name, names)}"
+
+
+def _names_in(tree: ast.Module) -> Iterator[str]:
+    """All names that are bound anywhere in a file: more than those that can be called, never fewer."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.alias):
+            yield (node.asname or node.name).partition(".")[0]
