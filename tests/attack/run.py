@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -57,7 +58,12 @@ def attack(name: str, count: int, seconds: float, seed: int) -> Tally:
     began, tried, part, failures = time.monotonic(), 0, FIRST_PART, []
     while tried < count and (spent := time.monotonic() - began) < seconds:
         part_seed = seed + tried
-        some, found = run(min(part, count - tried), part_seed)
+        some = min(part, count - tried)
+        try:
+            some, found = run(some, part_seed)
+        except Exception:
+            # What escaped may be the attack's own fault or the finding itself: somebody has to look.
+            found = [Failure("escaped from the attack", part_seed, some - 1, traceback.format_exc()[-3000:])]
         tried += some
         failures += [_as_failure(one, part_seed, name) for one in found]
         taken = time.monotonic() - began - spent
