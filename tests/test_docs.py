@@ -14,7 +14,7 @@ import typer
 import yaml
 
 import outgrow
-from outgrow.cli import app
+from outgrow.cli.verbs import app
 from outgrow.config.read import read_experiment
 from outgrow.config.suite import read_studies
 

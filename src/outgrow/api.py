@@ -148,7 +148,7 @@ def _planned(line: PlanLine, cost: Cost) -> PlannedStep:
     step = line.step
     server = step.params["model"]["url"] if "endpoint" in step.hints else ""
     key = step.hints["endpoint"]["key"] if server else None
-    return PlannedStep(step.name, step.label, step.folder, line.state, cost, server, key)
+    return PlannedStep(step.name, step.label, step.folder, line.state, cost, server, key, line.code_changed)
 
 
 def _is_there(store: Store, step: Step, thorough: bool = False) -> bool:

@@ -20,6 +20,7 @@ from outgrow.data.identity import content_hash
 from outgrow.deliver.places import refuse_unwritable_folder
 from outgrow.deliver.taught import Files
 from outgrow.errors import ConfigError, DataError, StepFailed
+from outgrow.graph.code_identity import read_again
 from outgrow.graph.done import DONE
 from outgrow.graph.output import alone, place_folder, recover
 from outgrow.graph.run import Event, run_steps
@@ -94,6 +95,7 @@ def _made(last: Step, store: Store, threads: int | None, on_event: Callable[[Eve
 
 def delivered_step(settings: TrainSettings, files: Files, name: str, command: str) -> Step:
     """The last of the steps, with the others as its inputs."""
+    read_again()
     content = {kind: content_hash(path, f"--{kind}") for kind, path in files._asdict().items() if path is not None}
     told = settings.model_dump(mode="json")
     taught = Step(

@@ -23,7 +23,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
 
-from outgrow.errors import OutgrowError
+from outgrow.errors import OutgrowError, StepFailed
+from outgrow.graph.code_identity import code_of_step, read_again
 from outgrow.graph.durable import full_disk
 from outgrow.graph.lifeline import guard
 from outgrow.graph.message import Assignment, Damage, Failed, Finished, Message, Progress, Waiting
@@ -75,6 +76,7 @@ def work(step: Step, store: Store, tell: Callable[[Message], None]) -> Finished 
 
 def _compute(step: Step, store: Store, tell: Callable[[Message], None]) -> Finished | Failed:
     started = time.monotonic()
+    _check_code(step)
     out = store.fresh_folder(step)
     job = Job(
         out=out,
@@ -92,6 +94,13 @@ def _compute(step: Step, store: Store, tell: Callable[[Message], None]) -> Finis
         shutil.rmtree(out, ignore_errors=True)
         return failure
     return Finished(done.seconds, reused=False)
+
+
+def _check_code(step: Step) -> None:
+    """Raises `StepFailed` where the sources are no longer those that the step's identity names."""
+    read_again()
+    if code_of_step(step.function, step.params) != step.code:
+        raise StepFailed("the code of this step has changed since the study was planned; run the study again")
 
 
 def _resolve(function: str) -> Callable[..., object]:

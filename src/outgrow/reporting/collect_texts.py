@@ -36,7 +36,8 @@ def find_in_texts(frame: Frame) -> Findings:
     answers = judged(frame, study.rows, given)
     counts = [score_counts(found, test.answers, score, test.capabilities) for found in answers]
     sums = seed_sums(frame.on_test.items, np.stack(counts))
-    measured = Measured(study.rows, score.value(sums), frame.on_test, test.of_seed, heard(frame, study.rows, answers))
+    among = heard(frame, study.rows, answers)
+    measured = Measured(study.rows, score.value(sums), frame.on_test, test.of_seed, among, test.group)
     apart = by_capability(frame, score, sums, measured.heard)
     texts = (text for found in answers for seed in range(len(found.there)) for text in found.of_seed(seed))
     searched = search_all(study.experiment.measures, texts)
@@ -72,7 +73,8 @@ def by_capability(
     for name in frame.task.metrics:
         mine = frame.test.of_capability(name)
         values, among = score.value_of(name, sums), {row: there & mine for row, there in (of_files or {}).items()}
-        found[name] = Measured(frame.study.rows, values, frame.on_test, frame.test.of_seed & mine, among)
+        of_seed = frame.test.of_seed & mine
+        found[name] = Measured(frame.study.rows, values, frame.on_test, of_seed, among, frame.test.group)
     return found
 
 
