@@ -66,8 +66,8 @@ def run_experiment(
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Result:
     """`run` for an experiment that is read already."""
-    require_place([experiment], replace)
     require_ready([experiment])
+    require_place([experiment], replace)
     if _settle_models(experiment):
         require_ready([experiment])  # what the hub says of its models is known now
     study = build_study(experiment)
