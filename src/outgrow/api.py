@@ -66,8 +66,8 @@ def run_experiment(
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Result:
     """`run` for an experiment that is read already."""
-    require_place([experiment], replace)
     require_ready([experiment])
+    require_place([experiment], replace)
     if _settle_models(experiment):
         require_ready([experiment])  # what the hub says of its models is known now
     study = build_study(experiment)
@@ -149,7 +149,7 @@ def _planned(line: PlanLine, cost: Cost) -> PlannedStep:
     step = line.step
     server = step.params["model"]["url"] if "endpoint" in step.hints else ""
     key = step.hints["endpoint"]["key"] if server else None
-    return PlannedStep(step.name, step.label, step.folder, line.state, cost, server, key)
+    return PlannedStep(step.name, step.label, step.folder, line.state, cost, server, key, line.code_changed)
 
 
 def _is_there(store: Store, step: Step, thorough: bool = False) -> bool:

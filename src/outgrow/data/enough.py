@@ -18,8 +18,9 @@ from outgrow.data.capability import speaking_of
 from outgrow.data.identity import set_identity
 from outgrow.data.one_set import formed, read_set
 from outgrow.data.pool import ALL_THREE, with_gold
+from outgrow.data.raw_file import read_bytes
 from outgrow.data.source import source_of
-from outgrow.data.table import data_files, read_bytes
+from outgrow.data.table import data_files
 from outgrow.data.tasks import TASKS
 from outgrow.errors import DataError, OutgrowError
 
@@ -27,8 +28,8 @@ HEADERS = {".csv": 1, ".tsv": 1, ".jsonl": 0, ".ndjson": 0}
 """Lines of a file that are no rows."""
 CLEARLY = 0.5
 """A study that asks for this share of the rows at most is not in doubt: fewer are copies, or have no label."""
-READ_AT_MOST = 16 << 20
-"""Bytes of files that are read only to count them."""
+AT_ONCE, READ_AT_MOST = 1 << 20, 16 << 20
+"""Bytes of files that are always read to count their items, and of those that are read where there is doubt."""
 PUBLISHED = {
     "mmlu": (15_709, 0),
     "mmlu_topic": (13_640, 0),
@@ -61,9 +62,10 @@ def _lacking(section: SetSection, sizes: Sizes, seed: int) -> list[str]:
     wanted = {part: size if isinstance(size, int) else 1 for part, size in dict(sizes).items()}
     try:
         most = _items_at_most(section)
-        if most is not None and not any(_beyond(wanted, {part: int(CLEARLY * count) for part, count in most.items()})):
+        half = None if most is None else {part: int(CLEARLY * count) for part, count in most.items()}
+        if half is not None and not any(_beyond(wanted, half)) and not _is_small(section, AT_ONCE):
             return []
-        if _is_small(section):
+        if _is_small(section, READ_AT_MOST):
             most = _usable(section.model_dump_json(include=set(SetSection.model_fields)), set_identity(section), seed)
     except OutgrowError as error:
         return str(error).split("\n")
@@ -111,11 +113,12 @@ def _usable(section: str, identity: str, seed: int) -> Counter[str]:
     return Counter(with_gold(formed(read_set(one), one, seed)).items.parts)
 
 
-def _is_small(section: SetSection) -> bool:
+def _is_small(section: SetSection, most: int) -> bool:
+    """Of files; what is bundled is small where there is doubt."""
     source = source_of(section)
     if source != "files" or section.path is None:
-        return source == "bundled"
-    return sum(file.stat().st_size for file in _files(section.path)) <= READ_AT_MOST
+        return source == "bundled" and most == READ_AT_MOST
+    return sum(file.stat().st_size for file in _files(section.path)) <= most
 
 
 def _files(path: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from outgrow.config.task import SetSection, TaskSection
 from outgrow.data.bundle import wheel_version
 from outgrow.data.capability import speaking_of
 from outgrow.data.hub import hub_name
+from outgrow.data.raw_file import require_regular
 from outgrow.data.source import source_of
 from outgrow.data.table import Table
 from outgrow.data.tasks import TASKS
@@ -60,11 +61,12 @@ def _made_hash(tables: Iterable[tuple[str, Table]]) -> str:
 
 def content_hash(path: Path, key: str = "task.path") -> str:
     """SHA-256 of a file, or of a folder's names and contents; `key` asked for it. Raises `DataError`."""
-    if not path.exists():
-        raise DataError(f"{key}: there is no file or folder {path}")
     digest = hashlib.sha256()
     try:
+        if not path.exists():
+            raise DataError(f"{key}: there is no file or folder {path}")
         if not path.is_dir():
+            require_regular(path)
             _feed(digest, path)
             return digest.hexdigest()
         for file in sorted(file for file in path.rglob("*") if file.is_file()):

@@ -7,6 +7,7 @@ from outgrow.data.tasks import TASKS
 from outgrow.data.template import instruction_pieces, require_fields
 from outgrow.data.text_form import TEMPLATES
 from outgrow.errors import ConfigError
+from outgrow.metrics.slu_f1 import SLOT_METRICS
 from outgrow.metrics.text_score import MACRO
 
 OWN_METRIC = "exact_match"
@@ -75,7 +76,7 @@ def template_of(section: SetSection) -> str:
 def fields_of(section: SetSection) -> tuple[str, ...]:
     """What the template can have in braces."""
     known = TASKS.get(section.name)
-    slots = "slu_f1" in (section.metric, known and known.metric)
+    slots = not {section.metric, known and known.metric}.isdisjoint(SLOT_METRICS)
     listed = native_kind(section) != "generate"
     return ("text", *(["types"] if slots else []), *(["options"] if listed else []))
 

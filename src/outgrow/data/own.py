@@ -7,6 +7,7 @@ every complaint names the file, the line and the fix. How labels are understood 
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -191,7 +192,7 @@ def _items(records: list[Record], gold: list[int]) -> Items:
 
 def _files(path: Path) -> list[tuple[Path, str]]:
     """The files to read; in a folder, a name such as `test.csv` says which part its rows are."""
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return [(path, "train")]
     files = data_files(path)
     if not files:

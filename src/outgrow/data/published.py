@@ -15,8 +15,9 @@ from outgrow.data.hub import read_hub
 from outgrow.data.known import Example, KnownTask, Shape
 from outgrow.data.leak import fingerprint
 from outgrow.data.passages import join_by_passage
+from outgrow.data.raw_file import decode, read_bytes
 from outgrow.data.source import Source
-from outgrow.data.table import Table, data_files, decode, read_bytes, read_lines, read_table
+from outgrow.data.table import Table, data_files, read_lines, read_table
 from outgrow.data.task import Items, Task
 from outgrow.errors import DataError
 

@@ -110,7 +110,7 @@ def _asked_supervisor(stage: Stage, name: str, section: EndpointSection, label: 
     """A model behind a server, which learns nothing: one step for all seeds that ask it the same."""
     params = {"model": dump(section, only=[*ASKING, "structured"]), "source": name}
     function, asking = "outgrow.supervise.endpoint:ask_supervisor", speaker_hints(stage.experiment, section)
-    return Step("supervisor", function, params, stage.data, hints=asking, label=label)
+    return Step("supervisor", function, params, stage.data, hints=asking, label=label, version=2)
 
 
 def _rule_supervisor(stage: Stage, name: str, section: RegexRule | FunctionRule, label: str) -> Step:
@@ -234,4 +234,5 @@ def selected_step(
     params: dict[str, Json] = {"select": dump(select, without=ASKED_BEFORE), "seed": stage.seed}
     label = f"{select.type}, {method.name}, seed {stage.seed}"
     function = f"outgrow.select.step:select_{what}"
-    return Step("selected", function, params, {"pool": stage.pool, **inputs}, label=label)
+    version = 2 if what == "texts" else 1
+    return Step("selected", function, params, {"pool": stage.pool, **inputs}, label=label, version=version)

@@ -13,8 +13,9 @@ from outgrow.config.home import at_home
 from outgrow.config.read import load_tree
 from outgrow.config.rules import RegexRule, Rule, RuleFile
 from outgrow.data.gold import UNUSABLE
+from outgrow.data.raw_file import read_bytes
 from outgrow.data.row_numbers import row_numbers
-from outgrow.data.table import Table, read_bytes, read_table
+from outgrow.data.table import Table, read_table
 from outgrow.errors import ConfigError, DataError, suggest
 
 RowSource: TypeAlias = str | Path | Table | pa.Table | Sequence[Mapping[str, Any]]

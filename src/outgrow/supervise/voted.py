@@ -52,7 +52,13 @@ def take_votes(job: Job, *, reading: dict[str, Any], content: str, said_by: str,
     """
     section = section_of(job, reading, content)
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
-    table = read_votes(section.votes, columns=section.columns, classes=task.classes, renormalise=section.renormalise)
+    table = read_votes(
+        section.votes,
+        columns=section.columns,
+        classes=task.classes,
+        renormalise=section.renormalise,
+        alone=said_by,
+    )
     require_source(said_by, table.sources, section.votes, source)
     for note in table.notes:
         log.info("%s", note)
@@ -96,14 +102,17 @@ def require_readable(supervisors: Mapping[str, object], kind: Kind) -> None:
 
     Raises what the step would raise: `DataError` and `ConfigError`.
     """
-    sources: dict[str, Sequence[str]] = {}
+    sources: dict[str, Sequence[str] | None] = {}
     for name, section in supervisors.items():
         if isinstance(section, VotesSection):
             file = section.model_dump_json(exclude={"source"})
             if file not in sources:
                 texts = kind == "generate"
                 votes, columns = section.votes, section.columns
-                sources[file] = read_texts(votes, columns=columns).sources if texts else sources_of(votes, columns)
+                said_by = section.source or name
+                sources[file] = (
+                    read_texts(votes, columns=columns).sources if texts else sources_of(votes, columns, said_by)
+                )
             require_source(section.source or name, sources[file], section.votes, name)
 
 
@@ -126,9 +135,9 @@ def on_items(votes: VoteTable, items: Items) -> Float[np.ndarray, "item class"]:
     return probs
 
 
-def require_source(said_by: str, sources: Sequence[str], file: Path, name: str) -> None:
-    """Raises `DataError` where the file knows no such source."""
-    if said_by not in sources:
+def require_source(said_by: str, sources: Sequence[str] | None, file: Path, name: str) -> None:
+    """Raises `DataError` where the file knows no such source; None = it names none, and is all of one."""
+    if sources is not None and said_by not in sources:
         raise DataError(
             f"supervisors.{name}: {file} has no source `{said_by}`; there are {listed(sources)}. Name it by `source`"
         )

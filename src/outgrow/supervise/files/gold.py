@@ -14,6 +14,7 @@ from outgrow.errors import ConfigError, DataError, suggest
 from outgrow.phrases import listed
 from outgrow.supervise.files.coded import EMPTY, Coded, Place, by_appearance, coded
 from outgrow.supervise.files.header import find
+from outgrow.supervise.files.joined import with_joined
 from outgrow.supervise.files.sheet import Sheet, column_of
 
 EXAMPLES = 3
@@ -51,6 +52,7 @@ def gold_of_sheet(sheet: Sheet, columns: VoteColumns, items: list[str], item_fro
 
     Raises `ConfigError` where a column is named that is not there, or none is known to be the items or the gold.
     """
+    sheet = with_joined(sheet, item_from)
     _refuse_unknown(sheet, columns, item_from)
     names = [name for name in sheet.columns if name and (name not in columns.ignore or name == columns.gold)]
     known = {part: getattr(columns, part) for part in ("item", "gold", "label")}
