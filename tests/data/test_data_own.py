@@ -225,3 +225,17 @@ def test_known_tasks_refuse_the_keys_of_own_data(path):
         load_task(TaskSection(name="creak", source="bundled"))
     with pytest.raises(ConfigError, match=r"task.path does not say"):
         load_task(TaskSection(name="creak", source="files"))
+
+
+def test_options_may_have_several_lines(path):
+    options = [[f"first {n}\nits second line", f"other {n}\r\nmore"] for n in range(6)]
+    labels = [choice[n % 2].replace("\r\n", "\n") for n, choice in enumerate(options)]
+    rows = [{"text": f"q{n}", "options": options[n], "label": labels[n]} for n in range(6)]
+    task = own(path, rows, {"options": "options"})
+    assert task.items.gold.tolist() == [0, 1, 0, 1, 0, 1]
+    assert task.items.options == options
+    written = own(path, rows, {"options": "options"}, form="text")
+    assert written.items.prompts[0] == ("Options:\n- first 0\n  its second line\n- other 0\n  more\nq0\nAnswer:"), (
+        "where an option ends is seen"
+    )
+    assert written.items.answers[0] == "first 0\nits second line"

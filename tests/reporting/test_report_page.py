@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 from simulated_texts import SimulatedTexts, simulate_small_texts
 
 from outgrow.labels import INSTEAD
@@ -169,7 +170,11 @@ def test_files_below_the_working_folder_are_named_from_there(
     files = report_files(world.study, world.store, world.outcomes, text_results)
     assert "path: spoken.jsonl" in files["report.html"]
     assert str(root) not in files["report.html"].split("every default spelled out")[1].split("</pre>")[0]
-    assert f"path: {root}/spoken.jsonl" in files["resolved.yaml"], "this one can be run from anywhere"
+    said = Path(yaml.safe_load(files["resolved.yaml"])["task"]["path"])
+    assert not said.is_absolute()
+    output = world.study.experiment.output
+    assert output is not None
+    assert (output / said).resolve() == (root / "spoken.jsonl").resolve(), "where it lies, it can be run from anywhere"
 
 
 OF_TEXTS = ["study", "pgr", "slot_types", "agreement"]

@@ -76,7 +76,7 @@ def _model(name: str, folder: Path) -> str:
 def _is_folder(place: Path) -> bool:
     """Also of a model that is cut, `models/mine@8`."""
     base, cut, _ = str(place).rpartition("@")
-    return is_folder(str(place)) or bool(cut) and is_folder(base)
+    return is_folder(str(place)) or (bool(cut) and is_folder(base))
 
 
 def _is_path(name: str) -> bool:
