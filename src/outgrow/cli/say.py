@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from outgrow.cli import INTERRUPTED
+from outgrow.phrases import STEERING, harmless
 
 if TYPE_CHECKING:
     from outgrow.api_types import Result
@@ -44,7 +45,7 @@ def end(results: "list[Result]") -> None:
 
 
 def say(text: str) -> None:
-    encoding = sys.stdout.encoding
+    text, encoding = harmless(text), sys.stdout.encoding
     if encoding.lower() != "utf-8":
         # A terminal that lacks a character is no reason to fail; of all characters, the minus must not get lost.
         text = text.replace("\N{MINUS SIGN}", "-").encode(encoding, "replace").decode(encoding)
@@ -62,7 +63,7 @@ def say_markdown(text: str) -> None:
 
 
 def say_json(value: Any) -> None:
-    say(json.dumps(value, ensure_ascii=False, indent=1))
+    say(STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False, indent=1)))
 
 
 def say_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
@@ -80,4 +81,4 @@ def _cell(value: Any) -> str:
 
 
 def complain(message: str) -> None:
-    sys.stderr.write(f"outgrow: {message}\n")
+    sys.stderr.write(f"outgrow: {harmless(message)}\n")

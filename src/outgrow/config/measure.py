@@ -12,7 +12,17 @@ from outgrow.config.rules import Pattern
 from outgrow.config.section import Section, complaint
 from outgrow.phrases import short
 
-TextMetric = Literal["slu_f1", "exact_match", "answer_match", "math_match", "contains", "token_f1", "rouge_l"]
+TextMetric = Literal[
+    "slu_f1",
+    "slu_f1_any_case",
+    "exact_match",
+    "answer_match",
+    "math_match",
+    "contains",
+    "token_f1",
+    "word_f1",
+    "rouge_l",
+]
 """One of `metrics.text_score.TEXT_SCORES`."""
 
 

@@ -83,7 +83,7 @@ class RuleFile(Section):
     text: str = "text"
     """The column that patterns search."""
     item: str | None = None
-    """The column that names an item; by default `item` or `id` where there is one, else the row number from 1."""
+    """The column that names an item; by default `item` or `id` where there is one, else the row's number, from 0."""
     classes: Annotated[list[str], Field(min_length=2)]
     """All classes, in the order of their numbers."""
     rules: Annotated[dict[SourceName, Annotated[Rule, Field(discriminator="type")]], Field(min_length=1)]
