@@ -32,6 +32,8 @@ class PlannedStep:
     """The address that the step asks, if it asks one."""
     key: str | None = None
     """The environment variable whose value that server is sent."""
+    code_changed: bool = False
+    """new only: there is a result, made by other code of the step or of its inputs."""
 
 
 @dataclass(frozen=True)

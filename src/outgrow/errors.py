@@ -7,23 +7,26 @@ and the fix, and is printed without a traceback. Anything else that escapes is a
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from outgrow.phrases import listed, shortened
+from outgrow.phrases import harmless, listed, shortened
 
 LONGEST_WORD = 200
 """A longer one is nobody's slip of the pen."""
+MOST_COMPARED = 5000
+"""Words that one is compared with; more would take seconds."""
 MOST_KNOWN = 60
 
 
 class OutgrowError(Exception):
     """A problem the user can mend; `exit_code` is what the command returns for it.
 
-    What stands in backticks is shortened: a user's names may be of any length.
+    What stands in backticks is shortened, and nothing in the sentence steers a terminal: a user's names may be of any
+    length, and hold anything.
     """
 
     exit_code = 2
 
     def __init__(self, message: str) -> None:
-        super().__init__(shortened(message))
+        super().__init__(harmless(shortened(message)))
 
 
 class ConfigError(OutgrowError):
@@ -65,7 +68,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
         return alike[folded]
     if SAME_AS.get(folded) in alike:
         return alike[SAME_AS[folded]]
-    near = get_close_matches(folded, alike, n=1, cutoff=0.6) if len(word) <= LONGEST_WORD else []
+    few = len(word) <= LONGEST_WORD and len(alike) <= MOST_COMPARED
+    near = get_close_matches(folded, alike, n=1, cutoff=0.6) if few else []
     return alike[near[0]] if near else ""
 
 

@@ -15,6 +15,25 @@ MOST_LISTED = 12
 QUOTED = re.compile(r"`([^`]*)`")
 
 
+CONTROLS, DIRECTIONS, HALVES = (
+    "\x00-\x08\x0b-\x1f\x7f-\x9f",
+    "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069",
+    "\ud800-\udfff",
+)
+STEERING = re.compile(f"[{CONTROLS}{DIRECTIONS}{HALVES}]")
+"""Characters that steer a terminal (colours, titles, the direction of writing), or halves of one; tab and line end are
+none of them."""
+
+
+def harmless(text: str) -> str:
+    """A text without what would steer a terminal: each such character is seen as one that cannot be shown.
+
+    >>> harmless("ada\\x1b[31m")
+    'ada�[31m'
+    """
+    return STEERING.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def short(value: object, most: int = MOST_LETTERS) -> str:
     """A name as it is shown: whole, or of a long one the beginning and the end.
 

@@ -93,7 +93,8 @@ class SelectionWriter(MixtureWriter):
         vectors = [None if np.isnan(one) else vector for one, vector in zip(reward.tolist(), drawn, strict=True)]
         counts = {"positives": 30, "negatives": 20, "auroc": 0.8}
         blocks = {name: {"positives": 10, "negatives": 6, "auroc": None} for name in place}
-        about = {**counts, "held_out": False, "capabilities": blocks, **save_plane(out, vectors)}
+        models = [{"capability": "", "fold": 0, "l2": 0.001, "held_out_loss": [0.7, 0.6, 0.5]}]
+        about = {**counts, "models": models, "held_out": False, "capabilities": blocks, **save_plane(out, vectors)}
         (out / "reward.json").write_text(json.dumps(about))
 
     def answer(self, gold: str, ability: float) -> str:

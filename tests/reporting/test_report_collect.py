@@ -8,16 +8,24 @@ from typing import Any
 import numpy as np
 import pytest
 
+from conftest import EXPERIMENT
+from outgrow.config.read import read_experiment
 from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.event import Outcome
 from outgrow.labels import WeakLabels
 from outgrow.reporting.collect import collect
 from outgrow.reporting.evidence.missing import reason
+from outgrow.reporting.finding import find
+from outgrow.reporting.measure.rows import baseline_name
 from outgrow.reporting.results import MEAN_VOTE, Results
+from outgrow.reporting.tables.all_tables import make_tables
 from outgrow.reporting.write import write_report
 
 Small = Callable[..., Any]
+EQUAL = {"words": 1.0, "characters": 1.0, "static": 1.0, "layer-4": 1.0}
+OWN = {**EQUAL, "words": 2.0}
+PLAIN = {**EXPERIMENT, "variants": ["plain"], "second_view": None}
 
 
 def answered(simulated: Any, row_name: str, seed: int, part: str = "test") -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -161,19 +169,9 @@ def test_the_same_folders_give_the_same_bytes(simulated: Any, report_folder: Pat
     files = sorted(path.relative_to(report_folder) for path in report_folder.rglob("*") if path.is_file())
     assert len(files) > 40
     differ = [str(file) for file in files if (report_folder / file).read_bytes() != (tmp_path / file).read_bytes()]
-    assert differ == ["report.html", "timing.json"]
+    assert differ == ["manifest.json", "report.html", "timing.json"]
     assert json.loads((tmp_path / "results.json").read_text())["about"]["name"] == "simulated"
     assert not list(tmp_path.rglob(".*"))
-
-
-def test_tables_of_an_earlier_report_do_not_stay(simulate_small: Small, tmp_path: Path) -> None:
-    world = simulate_small(tmp_path / "store")
-    (tmp_path / "out" / "tables").mkdir(parents=True)
-    (tmp_path / "out" / "tables" / "missing.md").write_text("from before")
-    (tmp_path / "out" / "tables" / "mine.txt").write_text("somebody's own")
-    write_report(world.study, world.store, world.outcomes, tmp_path / "out")
-    assert not (tmp_path / "out" / "tables" / "missing.md").exists()
-    assert (tmp_path / "out" / "tables" / "mine.txt").exists()
 
 
 def test_nothing_but_items(simulate_small: Small, tmp_path: Path) -> None:
@@ -212,6 +210,55 @@ def test_a_renamed_naive_row_is_still_the_baseline(simulate_small: Small, tmp_pa
     results = collect(world.study, world.store, world.outcomes)
     assert results.about.baseline == "plain mean"
     assert results.named("bayesian").versus_naive is not None
+
+
+@pytest.mark.parametrize(
+    ("methods", "baseline"),
+    [
+        ([{"preset": "naive", "name": "gamma .25", "self_training": {"gamma_max": 0.25}}, "naive"], "naive"),
+        ([{"preset": "naive", "name": "gamma .25", "self_training": {"gamma_max": 0.25}}, "bayesian"], None),
+        ([{"preset": "naive", "name": "noisy", "noise": 0.3}, {"preset": "naive", "name": "z"}], "z"),
+        ([{"preset": "naive", "name": "a few", "sources": ["words", "static"]}, "vote"], None),
+        ([{"preset": "naive", "name": "all", "sources": ["words", "characters", "static", "layer-4"]}], "all"),
+        (
+            [
+                {
+                    "preset": "naive",
+                    "name": "half",
+                    "stages": [{"select": {"type": "random", "keep": {"fraction": 0.5}}}],
+                },
+                {"preset": "naive", "name": "whole", "stages": [{"share": 1.0}]},
+            ],
+            "whole",
+        ),
+        ([{"preset": "bayesian", "name": "naive"}, {"preset": "naive", "name": "other"}], "other"),
+        ([{"preset": "naive", "name": "two", "rounds": 2}], None),
+        ([{"preset": "naive", "name": "same", "combine": {"type": "keep_all", "weights": EQUAL}}], "same"),
+        ([{"preset": "naive", "name": "own", "combine": {"type": "keep_all", "weights": OWN}}, "vote"], "own"),
+        (
+            [
+                {"preset": "naive", "name": "own", "combine": {"type": "keep_all", "weights": OWN}},
+                {
+                    "preset": "naive",
+                    "name": "other",
+                    "combine": {"type": "keep_all", "weights": {**OWN, "words": 9.0}},
+                },
+            ],
+            None,
+        ),
+    ],
+)
+def test_the_row_of_reference_is_the_one_with_naives_settings(methods: list[Any], baseline: str | None) -> None:
+    assert baseline_name(read_experiment({**PLAIN, "methods": methods})) == baseline
+
+
+def test_without_a_naive_row_there_is_no_difference_and_a_note(simulate_small: Small, tmp_path: Path) -> None:
+    gamma = {"preset": "naive", "name": "gamma 0.25", "self_training": {"gamma_max": 0.25}}
+    world = simulate_small(tmp_path / "store", methods=[gamma, "bayesian"], variants=["plain", "self_training"])
+    results = write_report(world.study, world.store, world.outcomes, tmp_path / "out")
+    assert all(row.versus_naive is None and row.versus_plain_naive is None for row in results.rows)
+    assert "differences" not in {table.name for table in make_tables(results)}
+    assert any("No row has the settings of naive" in sentence for sentence in find(results).sentences)
 
 
 def test_an_answer_that_is_not_there_is_an_error(simulate_small: Small, tmp_path: Path) -> None:

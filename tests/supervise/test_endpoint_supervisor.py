@@ -22,6 +22,8 @@ from outgrow.supervise.endpoint import ask_supervisor, one_of, vote
 from raw_server import RawServer, Request, Send, plain, running
 from small_study import FILE, outgrow, results, write
 
+OPTIONS = ["none", "3 of them", "all"]
+
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
@@ -105,8 +107,48 @@ def test_where_some_are_silent_and_that_is_to_stop_it_only_they_are_asked_again(
 
 @pytest.mark.parametrize("tokens", [None, (), ({},), ({"top_logprobs": [{"token": "A", "logprob": "x"}]},)])
 def test_broken_log_probabilities_fall_back_to_the_text(tokens: Any) -> None:
-    assert vote(Reply((Choice("C", True, tokens),), Usage()), 3).tolist() == [0, 0, 1]
-    assert not vote(Refusal("no"), 3).any()
+    assert vote(Reply((Choice("C", True, tokens),), Usage()), OPTIONS).tolist() == [0, 0, 1]
+    assert not vote(Refusal("no"), OPTIONS).any()
+
+
+def spoken(*pieces: str, at: int, **tops: float) -> Reply:
+    """A reply of these tokens, with alternatives at one of them."""
+    tokens = [
+        {"token": piece, "logprob": -0.1, "top_logprobs": [{"token": piece, "logprob": -0.1}]} for piece in pieces
+    ]
+    tokens[at]["top_logprobs"] = [{"token": name, "logprob": math.log(p)} for name, p in tops.items()]
+    return Reply((Choice("".join(pieces), True, tuple(tokens)),), Usage())
+
+
+def test_the_alternatives_of_the_letter_that_is_stated_are_the_vote() -> None:
+    """Not those of an article or a pronoun before it."""
+    reply = spoken("A", " good", " one", "!", " The", " answer", " is", " (", "C", ").", at=8, A=0.1, C=0.6, B=0.1)
+    np.testing.assert_allclose(vote(reply, OPTIONS), [1 / 8, 1 / 8, 6 / 8])
+    nine = [str(number) for number in range(9)]
+    reply = spoken("I", " think", " it", " is", " C", ".", at=4, C=0.3, D=0.1)
+    np.testing.assert_allclose(vote(reply, nine), [0, 0, 0.75, 0.25, 0, 0, 0, 0, 0])
+    assert not vote(spoken("I", " think", " that", at=0, I=0.9, A=0.01), nine).any(), "cut off before it said so"
+    assert not vote(spoken("I", "'m", " sorry", at=0, I=0.9, Sorry=0.1), nine).any()
+    assert not vote(spoken("Sorry", ".", at=0, Sorry=0.9, A=0.05), OPTIONS).any(), "a refusal"
+    np.testing.assert_allclose(vote(spoken("Sure", ".", at=0, Sure=0.4, A=0.3, B=0.2), OPTIONS), [0, 0, 0])
+
+
+def test_an_option_or_a_class_may_be_said_in_full() -> None:
+    def said(text: str) -> list[float]:
+        return vote(Reply((Choice(text, True, None),), Usage()), OPTIONS).tolist()
+
+    assert said("It is 3 of them.") == [0, 1, 0]
+    assert said("Not all; the answer is none.") == [1, 0, 0]
+    assert said("none or all") == [0, 0, 0]
+    assert said("I think the answer is C.") == [0, 0, 1]
+
+
+def test_what_states_no_choice_is_counted_and_named(study: Path) -> None:
+    with serving(lambda body: [choice("A" if "are 1?" in str(body) else "A good question!")]) as server:
+        with pytest.raises(DataError, match=r"5 of 6 items get no vote \(.*i0.*'A good question!' names no choice"):
+            ask(study, server.url, unfit="stop")
+        labels = ask(study, server.url)
+    assert labels["weak"].probs.sum() + labels["strong"].probs.sum() + labels["test"].probs.sum() == 1
 
 
 def test_a_study_with_a_supervisor_behind_a_server(tmp_path: Path) -> None:

@@ -147,8 +147,8 @@ def test_a_column_of_the_wrong_kind_is_told():
     rows = pd.DataFrame({"item": range(3000), "worker": "a", "label": [f"{at} is unlike all" for at in range(3000)]})
     with pytest.raises(DataError, match="3000 different labels"):
         read_votes(rows)
-    with pytest.raises(DataError, match=r"holds list<.*where a text or a number is needed"):
-        read_votes(pd.DataFrame({"item": [1], "worker": ["a"], "label": [["x"]]}))
+    with pytest.raises(DataError, match=r"row 1: .* holds 2 labels, where a text or a number is needed"):
+        read_votes(pd.DataFrame({"item": [1], "worker": ["a"], "label": [["x", "y"]]}))
     with pytest.raises(DataError, match="an infinite number"):
         read_votes(pd.DataFrame({"item": [1.0, np.inf], "worker": ["a", "a"], "label": ["x", "y"]}))
 

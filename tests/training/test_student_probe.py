@@ -9,6 +9,7 @@ from safetensors.numpy import load_file
 from outgrow.data.task import Items, Task
 from outgrow.errors import ConfigError, DataError
 from outgrow.labels import Targets, WeakLabels
+from outgrow.losses import LINEAR_IN_TARGET, LOSSES
 from outgrow.training.student import train_student
 
 TUNE = {"l2": None, "lr": None, "epochs": [60], "folds": 3, "select_by": "weak_accuracy"}
@@ -69,6 +70,26 @@ def test_every_loss_learns_with_and_without_self_training(study, loss, harden):
     self_training = harden and {"gamma_max": 0.5, "ramp": 1.0, "harden": harden}
     table = answers(run(here, loss=loss, self_training=self_training))
     assert (table.hard[:, 0] == here.task.items.gold[here.split.test]).mean() > 0.5
+
+
+def reverse_kl(logits, target):
+    """KL(student || target), which no weighted mean of targets can stand for."""
+    return (logits.softmax(-1) * (logits.log_softmax(-1) - target.clamp_min(1e-6).log())).sum(-1)
+
+
+def test_a_loss_that_declares_nothing_is_trained_on_separate_rows(study, monkeypatch):
+    monkeypatch.setitem(LOSSES, "reverse_kl", reverse_kl)
+    here = study()
+    path = here.folder / "targets" / "targets.parquet"
+    rows = Targets.load(path)
+    assert len(rows.items) > len(set(rows.items)), "several rows per item"
+    apart = answers(run(here, "apart", loss="reverse_kl")).probs
+    rows.collapse().save(path)
+    together = answers(run(here, "together", loss="reverse_kl")).probs
+    assert np.abs(apart - together).max() > 0.01
+    rows.save(path)
+    monkeypatch.setitem(LINEAR_IN_TARGET, "reverse_kl", lambda options: True)
+    np.testing.assert_array_equal(answers(run(here, "declared", loss="reverse_kl")).probs, together)
 
 
 def test_the_saved_head_gives_the_predictions(study):

@@ -1,16 +1,23 @@
 """How a verb speaks: text or JSON on stdout, complaints on stderr, an exit code at the end."""
 
+import html
 import json
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from outgrow.cli import INTERRUPTED
+from outgrow.phrases import STEERING, harmless
+
 if TYPE_CHECKING:
     from outgrow.api_types import Result
 
-FAILED, INTERRUPTED = 1, 130
+FAILED = 1
+ESCAPED = re.compile(r"\\([\\`*\[\]|~#$_])")
+"""What `reporting.tables.table` escapes in Markdown."""
 
 Words = Annotated[list[str] | None, typer.Argument(help="Overrides: key.sub=value …", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -38,7 +45,7 @@ def end(results: "list[Result]") -> None:
 
 
 def say(text: str) -> None:
-    encoding = sys.stdout.encoding
+    text, encoding = harmless(text), sys.stdout.encoding
     if encoding.lower() != "utf-8":
         # A terminal that lacks a character is no reason to fail; of all characters, the minus must not get lost.
         text = text.replace("\N{MINUS SIGN}", "-").encode(encoding, "replace").decode(encoding)
@@ -50,8 +57,13 @@ def say(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def say_markdown(text: str) -> None:
+    """A table as it is read by people: without what keeps a Markdown reader from taking a name for a command."""
+    say(html.unescape(ESCAPED.sub(r"\1", text)))
+
+
 def say_json(value: Any) -> None:
-    say(json.dumps(value, ensure_ascii=False, indent=1))
+    say(STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False, indent=1)))
 
 
 def say_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
@@ -69,4 +81,4 @@ def _cell(value: Any) -> str:
 
 
 def complain(message: str) -> None:
-    sys.stderr.write(f"outgrow: {message}\n")
+    sys.stderr.write(f"outgrow: {harmless(message)}\n")

@@ -1,5 +1,6 @@
 """The verbs for votes that somebody has: labels, rules, combine, train, export."""
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -61,6 +62,7 @@ def labels(
 ) -> None:
     """Say what is in a file of votes, and whether to trust it."""
     from outgrow import api_votes
+    from outgrow.data.raw_file import shown
     from outgrow.data.write_table import SUFFIXES, write_table
     from outgrow.reporting.trust.measures import next_table
     from outgrow.reporting.trust.text import trust_text
@@ -70,7 +72,7 @@ def labels(
     votes = api_votes.read_labels(file, *(words or []), classes=_split(classes), gold=gold, renormalise=renormalise)
     found = api_votes.trust(votes, n_next=n)
     if report is not None:
-        write_trust(found, report, title=file.name)
+        write_trust(found, report, title=shown(Path(file.name)))
     if ask is not None:
         write_table(next_table(found), ask)
     if as_json:
@@ -145,12 +147,12 @@ def combine(
         _refuse_options(method, classes=classes, state=state, update=update, **reading)
         found = api_votes.combine_answers(api_votes.read_answers(file, *(words or [])), method)
     elif update is not None:
-        options = {"calibrate": calibrate, "overwrite": overwrite, "near": near}
-        found = api_votes.update(update, file, *(words or []), **options, **reading)
+        options: dict[str, Any] = {"calibrate": calibrate, "overwrite": overwrite, "near": near, "output": output}
+        found = api_votes.update(update, file, *(words or []), on_wait=complain, **options, **reading)
     else:
         votes = api_votes.read_labels(file, *(words or []), classes=_split(classes), **reading)
-        found = api_votes.combine(votes, method, calibrate=calibrate, state=state)
-    if output is not None:
+        found = api_votes.combine(votes, method, calibrate=calibrate, state=state, on_wait=complain)
+    if output is not None and update is None:
         found.save(output)
     if as_json:
         say_json({"written": None if output is None else str(output), **found.about})
@@ -251,7 +253,7 @@ def _look_at_places(read: list[Path | None], written: dict[str, tuple[Path | Non
         if path is None:
             continue
         refuse_unwritable(option, path, formats)
-        if path.exists() and any(one and one.exists() and path.samefile(one) for one in read):
+        if os.path.exists(path) and any(one and os.path.exists(one) and path.samefile(one) for one in read):
             raise ConfigError(f"{option}: {path} is a file that is read; write to another one")
 
 

@@ -1,65 +1,207 @@
 """FlyingSquid's triplets: source accuracies in closed form from how often sources agree (Fu et al., ICML 2020).
 
 For two classes write a vote as l_i in {-1, 0, +1} (0 = abstention) and the truth as Y. If sources are independent
-given Y, E[l_i l_j | both voted] = a_i a_j with a_i = E[l_i Y | i voted], so that any three sources give
+given Y, M_ij = E[l_i l_j] = a_i a_j with a_i = E[l_i Y], so that any three sources give
 
-    |a_i| = sqrt( |M_ij M_ik / M_jk| ),      accuracy_i = (1 + a_i) / 2,
+    |a_i| = sqrt( |M_ij M_ik / M_jk| ),
 
 and a_i here is the mean over all pairs (j, k), as in the released code; every source is taken to be better than
-chance. The posterior is naive Bayes with those accuracies and a class balance from the votes. For K > 2 each class is
-played against the rest, and the K posteriors are normalised: a vote for class k is +1 in game k and -1 elsewhere.
+chance. There are two readings of the moments.
 
-Below three sources there is no triplet, and where all sources agree on everything there is nothing to solve. Then the
-result is a weighted vote (or a majority vote without anchors), and `Targets.origin` says so.
+`moments: unconditional`, the published one: means over all items, where an abstention is a vote of 0. With the class
+balance c = P(Y = +1) and silence that does not depend on Y, three numbers of a source determine its whole table:
+
+    P(l = +1, Y = +1) + P(l = +1, Y = -1) = P(l = +1)
+    P(l = +1, Y = +1) + P(l = -1, Y = +1) = c (1 - P(l = 0))
+    P(l = +1, Y = +1) + P(l = -1, Y = -1) = (1 + a - P(l = 0)) / 2
+
+Entries below 0 are turned positive. The posterior is P(Y | l) ∝ c(Y) Π_i P(l_i | Y).
+
+`moments: conditional`, ours: means over the items on which both voted, a_i = E[l_i Y | i voted]. The accuracy of a
+vote is (1 + a_i) / 2 whatever it says, and the posterior is naive Bayes. That is kinder to sources that abstain often.
+
+The class balance is uniform, or given, or the shares of the classes among the votes. For K > 2 each class is played
+against the rest, and the K posteriors are normalised: a vote for class k is +1 in game k and -1 elsewhere.
+
+Below three sources there is no triplet, and where no two meet there is nothing to solve. Then the result is a
+weighted vote (or a majority vote without anchors), and `Targets.origin` says so.
 """
 
-import numpy as np
-from jaxtyping import Float, Int
-from scipy.special import log_expit, softmax
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.special import log_expit, log_softmax
+
+from outgrow.combiners.expectation import LEAST
 from outgrow.combiners.vote import one_row_each, vote_instead
+from outgrow.errors import ConfigError
 from outgrow.labels import Anchors, Targets, WeakLabels
+from outgrow.phrases import listed
 
 LARGEST = 1 - 1e-3
-"""No source is taken to be perfect, or to have no information at all."""
+"""Conditional moments: no source is taken to be perfect, or to have no information at all."""
 LEAST_MOMENT = 1e-6
+"""Conditional moments: smaller ones are in no triplet."""
+LEAST_SHARE = 1e-3
+"""Of a class among all votes, where the votes tell the balance."""
 LEAST_SOURCES = 3
 
+Moments = Literal["unconditional", "conditional"]
+Balance = Literal["uniform", "votes"] | Sequence[float]
+Signs = Int[np.ndarray, "row source"]
+Weight = Float[np.ndarray, "row"]
 
-def flying_squid(labels: WeakLabels, anchors: Anchors | None = None) -> Targets:
-    """One posterior row per item with a vote. `anchors` are used by the fall-back only."""
+
+def flying_squid(
+    labels: WeakLabels,
+    anchors: Anchors | None = None,
+    moments: Moments = "unconditional",
+    balance: Balance = "uniform",
+) -> Targets:
+    """One posterior row per item with a vote. `anchors` are used by the fall-back only.
+
+    `balance`: `uniform`, `votes`, or a number > 0 per class, in their order. `ConfigError` for another count of them.
+    """
     if len(labels.sources) < LEAST_SOURCES:
         why = f"FlyingSquid needs {LEAST_SOURCES} sources and has {len(labels.sources)}"
         return vote_instead(labels, anchors, why)
-    hard = labels.hard
-    games = [0] if labels.n_classes == 2 else range(labels.n_classes)
-    log_odds = []
-    for chosen in games:
-        signs = np.where(hard < 0, 0, np.where(hard == chosen, 1, -1))
-        strength = triplet_accuracies(signs)
-        if strength is None:
-            return vote_instead(labels, anchors, "the sources' agreement determines no accuracies")
-        log_odds.append(game_log_odds(signs, strength, _balance(labels, chosen)))
-    if labels.n_classes == 2:
-        log_odds.append(-log_odds[0])
+    read = read_triplets(labels.hard, np.ones(len(labels.items)), labels.n_classes, moments, balance)
+    if read is None:
+        return vote_instead(labels, anchors, "the sources' agreement determines no accuracies")
+    return one_row_each(labels, np.exp(read.log_posterior), _without_triplet(labels.sources, read.strength))
+
+
+def _without_triplet(sources: tuple[str, ...], strength: Float[np.ndarray, "game source"]) -> tuple[str, ...]:
+    unheard = [sources[number] for number in np.flatnonzero(~strength.any(axis=0))]
+    if not unheard:
+        return ()
+    return (f"FlyingSquid: the votes of {listed(unheard)} count for nothing, since no triplet has a moment.",)
+
+
+class Reading(NamedTuple):
+    """What the triplets say of every row and source."""
+
+    log_posterior: Float[np.ndarray, "row class"]
+    strength: Float[np.ndarray, "game source"]
+    """E[l Y] of every source in each game of a class against the rest; one game for two classes."""
+
+
+class _Game(NamedTuple):
+    log_odds: Float[np.ndarray, "row"]
+    """ln P(Y = +1 | votes) / P(Y = -1 | votes)."""
+    strength: Float[np.ndarray, "source"]
+
+
+def read_triplets(
+    codes: Int[np.ndarray, "row source"],
+    weight: Weight,
+    n_classes: int,
+    moments: Moments = "unconditional",
+    balance: Balance = "uniform",
+) -> Reading | None:
+    """Posteriors of all rows, each of which counts `weight` times; `None` where the accuracies are not determined.
+
+    `codes` are classes, -1 = abstention.
+    """
+    share = class_shares(codes, weight, n_classes, balance)
+    play = _published_game if moments == "unconditional" else _conditional_game
+    games = []
+    for chosen in [0] if n_classes == 2 else range(n_classes):
+        signs = np.where(codes < 0, 0, np.where(codes == chosen, 1, -1))
+        game = play(signs, weight, float(share[chosen]))
+        if game is None:
+            return None
+        games.append(game)
+    log_odds = np.stack([game.log_odds for game in games], axis=1)
     # On the log scale, since hundreds of sources against every class leave no posterior above zero.
-    return one_row_each(labels, np.asarray(softmax(log_expit(np.stack(log_odds, axis=1)), axis=1)))
+    scores = log_expit(np.concatenate([log_odds, -log_odds], axis=1) if n_classes == 2 else log_odds)
+    return Reading(log_softmax(scores, axis=1), np.stack([game.strength for game in games]))
 
 
-def triplet_accuracies(signs: Int[np.ndarray, "item source"]) -> Float[np.ndarray, "source"] | None:
+def class_shares(
+    codes: Int[np.ndarray, "row source"], weight: Weight, n_classes: int, balance: Balance
+) -> Float[np.ndarray, "class"]:
+    """P(Y = class), as `balance` asks for it."""
+    if balance == "votes":
+        said = np.asarray([weight @ (codes == chosen).sum(axis=1) for chosen in range(n_classes)])
+        shares = said / said.sum() if said.sum() else np.full(n_classes, 1 / n_classes)
+        return np.asarray(np.clip(shares, LEAST_SHARE, 1 - LEAST_SHARE))
+    given = np.ones(n_classes) if isinstance(balance, str) else np.asarray(balance, dtype=np.float64)
+    if len(given) != n_classes:
+        raise ConfigError(
+            f"combine.balance has {len(given)} numbers and there are {n_classes} classes; give one number per class,"
+            " in their order"
+        )
+    return np.asarray(given / given.sum())
+
+
+def _published_game(signs: Signs, weight: Weight, balance: float) -> _Game | None:
+    strength = unconditional_strength(signs, weight)
+    if not strength.any():
+        return None
+    total = weight.sum()
+    said_plus, said_minus = (np.asarray(weight @ (signs == sign)) / total for sign in (1, -1))
+    given = np.asarray([balance, 1 - balance])
+    log_share = (
+        np.log(np.maximum(vote_tables(strength, said_plus, said_minus, balance), LEAST)) - np.log(given)[:, None, None]
+    )
+    plus, minus = log_share[0] - log_share[1]
+    evidence = (signs == 1) @ plus + (signs == -1) @ minus
+    return _Game(np.log(balance / (1 - balance)) + evidence, strength)
+
+
+def unconditional_strength(signs: Signs, weight: Weight) -> Float[np.ndarray, "source"]:
+    """a_i = E[l_i Y] >= 0 of every source: the mean over all pairs; a pair whose own moment is 0 counts as 0."""
+    moment = np.abs((signs.T * weight) @ signs) / weight.sum()
+    usable = moment > 0
+    np.fill_diagonal(usable, False)
+    total, _ = _over_pairs(moment, usable)
+    return np.asarray(total / ((len(moment) - 1) * (len(moment) - 2)))
+
+
+def vote_tables(
+    strength: Float[np.ndarray, "source"],
+    plus: Float[np.ndarray, "source"],
+    minus: Float[np.ndarray, "source"],
+    balance: float,
+) -> Float[np.ndarray, "truth=2 said=2 source"]:
+    """P(l, Y) for Y = +1 and -1 and l = +1 and -1, from E[l Y], P(l = +1), P(l = -1) and P(Y = +1).
+
+    Not normalised: a factor common to a source's table cancels in every posterior.
+    """
+    voted = plus + minus
+    agree = (voted + strength) / 2
+    both = (plus - voted * (1 - balance) + agree) / 2
+    return np.abs([[both, balance * voted - both], [plus - both, agree - both]])
+
+
+def _conditional_game(signs: Signs, weight: Weight, balance: float) -> _Game | None:
+    strength = conditional_strength(signs, weight)
+    return None if strength is None else _Game(game_log_odds(signs, strength, balance), strength)
+
+
+def conditional_strength(signs: Signs, weight: Weight) -> Float[np.ndarray, "source"] | None:
     """a_i = E[l_i Y | i voted] > 0 of every source; `None` where no triplet determines one of them."""
     voted = (signs != 0).astype(float)
-    both = voted.T @ voted
-    moment = np.abs(signs.T @ signs) / np.maximum(both, 1)
+    both = (voted.T * weight) @ voted
+    moment = np.abs((signs.T * weight) @ signs) / np.where(both > 0, both, 1)
     usable = moment > LEAST_MOMENT
     np.fill_diagonal(usable, False)
-    # The sum over all pairs (j, k) of root_ij root_ik / root_jk, one quadratic form per source.
-    root = np.where(usable, np.sqrt(moment), 0)
-    inverse = np.divide(1, root, out=np.zeros_like(root), where=usable)
-    total, count = _quadratic_forms(root, inverse), _quadratic_forms(usable.astype(float), usable.astype(float))
+    total, count = _over_pairs(moment, usable)
     if not count.all():
         return None
     return np.asarray(np.clip(total / count, 1 - LARGEST, LARGEST))
+
+
+def _over_pairs(
+    moment: Float[np.ndarray, "source source"], usable: Bool[np.ndarray, "source source"]
+) -> tuple[Float[np.ndarray, "source"], Float[np.ndarray, "source"]]:
+    """Σ over ordered pairs (j, k) of root_ij root_ik / root_jk, one quadratic form per source, and how many pairs."""
+    root = np.where(usable, np.sqrt(moment), 0)
+    inverse = np.divide(1, root, out=np.zeros_like(root), where=usable)
+    return _quadratic_forms(root, inverse), _quadratic_forms(usable.astype(float), usable.astype(float))
 
 
 def _quadratic_forms(
@@ -68,14 +210,6 @@ def _quadratic_forms(
     return np.asarray(((rows @ matrix) * rows).sum(axis=1))
 
 
-def game_log_odds(
-    signs: Int[np.ndarray, "item source"], strength: Float[np.ndarray, "source"], balance: float
-) -> Float[np.ndarray, "item"]:
+def game_log_odds(signs: Signs, strength: Float[np.ndarray, "source"], balance: float) -> Float[np.ndarray, "row"]:
     """ln P(Y = +1 | votes) / P(Y = -1 | votes): naive Bayes, accuracies (1 + strength) / 2, P(Y = +1) = `balance`."""
     return np.asarray(np.log(balance / (1 - balance)) + signs @ np.log((1 + strength) / (1 - strength)))
-
-
-def _balance(labels: WeakLabels, chosen: int) -> float:
-    """Share of a class among all votes, kept away from 0 and 1."""
-    share = (labels.hard[labels.voted] == chosen).mean() if labels.voted.any() else 1 / labels.n_classes
-    return float(np.clip(share, 1 - LARGEST, LARGEST))

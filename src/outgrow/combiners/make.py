@@ -1,5 +1,6 @@
 """The steps that make targets: from a study's labels, and from gold for the ceiling."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,9 +18,16 @@ GOLD = "gold"
 
 def make_targets(job: Job, *, combine: dict[str, Any]) -> None:
     """Combine the `labels` of half B by the combiner named in `combine["type"]`."""
+    _combine(job, COMBINERS[combine["type"]], combine)
+
+
+def make_tempered_targets(job: Job, *, combine: dict[str, Any]) -> None:
+    """The same with tempered posteriors."""
+    _combine(job, partial(tempered_targets, combine["type"]), combine)
+
+
+def _combine(job: Job, combiner: Callable[..., Targets], combine: dict[str, Any]) -> None:
     options = {key: value for key, value in combine.items() if key not in ("type", "temper")}
-    tempered = combine.get("temper", False)
-    combiner = partial(tempered_targets, combine["type"]) if tempered else COMBINERS[combine["type"]]
     labels = WeakLabels.load(job.inputs["labels"] / "strong.parquet")
     targets = combiner(labels, read_anchors(job), **options)
     if not targets.items:

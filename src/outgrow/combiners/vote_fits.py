@@ -18,11 +18,10 @@ No other model here knows gold only: `weighted_vote` learns every source's accur
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.special import log_expit
 
 from outgrow.combiners.expectation import Confusion, Judge, believe, naive_bayes, read, scores_by
 from outgrow.combiners.fit import Fit, fit_without_climb
-from outgrow.combiners.flying_squid import LEAST_SOURCES, game_log_odds, triplet_accuracies
+from outgrow.combiners.flying_squid import LEAST_SOURCES, Balance, Moments, read_triplets
 from outgrow.combiners.log_pool import FLOOR, temperatures
 from outgrow.combiners.votes import HardVotes, Votes
 from outgrow.combiners.weights import PSEUDO_VOTES
@@ -75,21 +74,14 @@ def fit_log_pool(votes: Votes) -> Fit:
     return fit_of_posterior(votes, scores)
 
 
-def fit_flying_squid(votes: Votes) -> Fit:
+def fit_flying_squid(votes: Votes, *, moments: Moments = "unconditional", balance: Balance = "uniform") -> Fit:
     """FlyingSquid's closed form on hard votes. `DataError` where the sources' agreement determines no accuracies."""
     hard = hardened(votes)
-    n_classes, codes = votes.n_classes, hard.heard[hard.row_of]
-    said = hard.said(hard.items)[:, :n_classes].sum(axis=0)
-    share = np.clip(said / max(said.sum(), 1), 1e-3, 1 - 1e-3)
-    log_odds = np.empty((len(hard.heard), n_classes))
-    for chosen in range(1 if n_classes == 2 else n_classes):
-        strength = triplet_accuracies(_signs(codes, chosen)) if len(votes.sources) >= LEAST_SOURCES else None
-        if strength is None:
-            raise DataError(f"`flying_squid` needs {LEAST_SOURCES} sources that meet one another; use `vote`")
-        log_odds[:, chosen] = game_log_odds(_signs(hard.heard, chosen), strength, float(share[chosen]))
-    if n_classes == 2:
-        log_odds[:, 1] = -log_odds[:, 0]
-    return fit_of_posterior(hard, np.asarray(log_expit(log_odds)))
+    enough = len(votes.sources) >= LEAST_SOURCES
+    found = read_triplets(hard.heard, hard.items, votes.n_classes, moments, balance) if enough else None
+    if found is None:
+        raise DataError(f"`flying_squid` needs {LEAST_SOURCES} sources that meet one another; use `vote`")
+    return fit_of_posterior(hard, found.log_posterior)
 
 
 def fit_single(votes: Votes, source: str) -> Fit:
@@ -198,7 +190,3 @@ def _within_classes(votes: Votes, confusion: Confusion) -> Judge:
         return naive_bayes(confusion)
     silent = np.ones((*confusion.shape[:2], 1))
     return naive_bayes(np.concatenate([confusion, silent], axis=2))
-
-
-def _signs(codes: HardVotes, chosen: int) -> Int[np.ndarray, "row source"]:
-    return np.where(codes < 0, 0, np.where(codes == chosen, 1, -1))

@@ -65,6 +65,13 @@ class FlyingSquid(Section):
     """Triplet label model on the hard votes."""
 
     type: Literal["flying_squid"]
+    moments: Literal["unconditional", "conditional"] = "unconditional"
+    """How often two sources agree: over all items, with an abstention as a vote of 0 (as published); or over the items
+    on which both voted (ours)."""
+    balance: Literal["uniform", "votes"] | Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=2)] = (
+        "uniform"
+    )
+    """The classes' shares: equal; those of the votes; or one number > 0 per class, in their order."""
 
 
 class LabelModel(Temperable):

@@ -1,5 +1,6 @@
 """Votes that lie in a file: which column holds what, and a file's source as a supervisor of a study."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +17,13 @@ def _listed(value: Any) -> Any:
     return None if values is None else [str(one) for one in values]
 
 
+def _joined(value: Any) -> Any:
+    """`item=question,turn` names an item by two columns."""
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Joined = Annotated[Name, BeforeValidator(_joined)]
 
 
 class VoteColumns(Section):
@@ -25,8 +32,8 @@ class VoteColumns(Section):
     In exports of Label Studio and Argilla `label` names the question whose answers are read.
     """
 
-    item: Name = None
-    """What was voted on."""
+    item: Joined = None
+    """What was voted on; several columns that name it together are separated by commas (`question_id,turn`)."""
     source: Name = None
     """Who voted."""
     label: Name = None
@@ -45,6 +52,15 @@ class VoteColumns(Section):
     """Of a wide table: the columns that hold votes, each a source. By default all that have no other part."""
     ignore: Names = ()
     """Columns that are not looked at."""
+    where: Mapping[str, Names] = {}
+    """Only rows in which a column has one of these values: `where: {AssignmentStatus: Approved}`."""
+    one_source: Name = None
+    """The name of the source whose votes the whole file holds, where no column says whose they are."""
+    repeats: Literal["first", "last", "mean"] | None = None
+    """Which vote counts where a source has several on one item: that of the first or last row, or their mean as a soft
+    vote. By default equal ones count once, and others are an error."""
+    scale: Literal["auto", "nominal"] = "auto"
+    """`nominal`: labels are names of classes, also where they look like scores, dates or free answers."""
     abstain: Names | None = None
     """Labels that mean "no vote". Empty cells always do; by default `-1` of a matrix does, nothing else."""
     layout: Literal["auto", "long", "wide", "matrix"] = "auto"

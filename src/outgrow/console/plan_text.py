@@ -22,7 +22,7 @@ def plan_text(plan: Plan) -> str:
 def _row(step: PlannedStep) -> tuple[str, ...]:
     cost = step.cost
     return (
-        step.state,
+        f"{step.state}, code changed" if step.code_changed else step.state,
         f"{step.name} {step.label}".strip()[:64],
         amount(cost.params),
         amount(cost.tokens),
@@ -39,7 +39,9 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
 
 def _total(plan: Plan) -> str:
     counts = Counter(step.state for step in plan.steps)
-    parts = [f"{len(plan.steps)} steps: {counts['cached']} cached, {counts['new']} new"]
+    changed = sum(step.code_changed for step in plan.new)
+    again = f" ({changed} made before, by code that has changed)" if changed else ""
+    parts = [f"{len(plan.steps)} steps: {counts['cached']} cached, {counts['new']} new{again}"]
     if any(step.cost.seconds for step in plan.new):
         parts.append(f"about {duration(plan.seconds)} on this machine class, one after another")
     largest = max((step.cost.memory or 0 for step in plan.steps), default=0)

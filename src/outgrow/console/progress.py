@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from outgrow.graph.run import Event
+from outgrow.phrases import harmless
 
 EVERY_SECONDS = 10.0
 """How often a plain log repeats that a long step is alive."""
@@ -29,7 +30,7 @@ class Lines:
 
     def section(self, name: str) -> None:
         """A further study begins."""
-        self.console.print(f"── {name}", markup=False, highlight=False)
+        self.console.print(f"── {harmless(name)}", markup=False, highlight=False)
 
     def __call__(self, event: Event) -> None:
         if event.kind in ("cached", "skipped"):
@@ -62,7 +63,7 @@ class Bars:
 
     def section(self, name: str) -> None:
         """A further study begins."""
-        self.progress.console.print(f"── {name}", markup=False, highlight=False)
+        self.progress.console.print(f"── {harmless(name)}", markup=False, highlight=False)
         if self.study is not None:
             self.progress.remove_task(self.study)
             self.study = None
@@ -76,10 +77,10 @@ class Bars:
             self.steps[key] = self.progress.add_task(title(event), total=1.0)
         elif event.kind == "progress" and key in self.steps:
             description = f"{title(event)}: {event.message}" if event.message else title(event)
-            self.progress.update(self.steps[key], completed=event.share, description=description[:72])
+            self.progress.update(self.steps[key], completed=event.share, description=harmless(description[:72]))
         elif event.kind in ("finished", "failed") and key in self.steps:
             self.progress.remove_task(self.steps.pop(key))
-        if event.kind in ("failed", "damaged", "waiting"):
+        if event.kind in ("failed", "damaged", "waiting", "changed"):
             self.progress.console.print(sentence(event), markup=False, highlight=False)
 
 
@@ -103,11 +104,17 @@ def display(console: Console, quiet: bool) -> Lines | Bars:
 
 def title(event: Event) -> str:
     """`student naive, seed 0`"""
-    return f"{event.step.name} {event.step.label}".strip()
+    return harmless(f"{event.step.name} {event.step.label}".strip())
 
 
 def sentence(event: Event) -> str:
     """One event as one line."""
+    return harmless(_told(event))
+
+
+def _told(event: Event) -> str:
+    if event.kind == "changed":
+        return event.message
     head = f"[{event.done}/{event.total}] {title(event)}"
     if event.kind == "finished":
         return f"{head}  {event.seconds:.1f} s"

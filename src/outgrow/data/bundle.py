@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from outgrow.data.table import Row, Table, decode, read_bytes, read_table
+from outgrow.data.raw_file import decode, read_bytes
+from outgrow.data.table import Row, Table, read_table
 from outgrow.errors import DataError
 
 

@@ -9,6 +9,7 @@ from outgrow.config.task import SetSection, TaskSection
 from outgrow.data.bundle import wheel_version
 from outgrow.data.capability import speaking_of
 from outgrow.data.hub import hub_name
+from outgrow.data.raw_file import require_regular
 from outgrow.data.source import source_of
 from outgrow.data.table import Table
 from outgrow.data.tasks import TASKS
@@ -42,7 +43,15 @@ def set_identity(section: SetSection) -> str:
         assert known.hub is not None  # `source_of` has seen to it
         return hub_name(known.hub, section.revision)
     assert section.path is not None
-    return f"sha256:{content_hash(section.path)}"
+    return f"sha256:{content_hash(section.path)}{_matters_of_name(section.path, known is not None)}"
+
+
+def _matters_of_name(path: Path, known: bool) -> str:
+    """What a file's name says beside its content: its format and, of a known set, perhaps its part or subject."""
+    if path.is_dir():
+        return ""
+    suffixes = path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:]
+    return f"/{path.name}" if known else "".join(suffixes).lower()
 
 
 def _made_hash(tables: Iterable[tuple[str, Table]]) -> str:
@@ -52,11 +61,12 @@ def _made_hash(tables: Iterable[tuple[str, Table]]) -> str:
 
 def content_hash(path: Path, key: str = "task.path") -> str:
     """SHA-256 of a file, or of a folder's names and contents; `key` asked for it. Raises `DataError`."""
-    if not path.exists():
-        raise DataError(f"{key}: there is no file or folder {path}")
     digest = hashlib.sha256()
     try:
+        if not path.exists():
+            raise DataError(f"{key}: there is no file or folder {path}")
         if not path.is_dir():
+            require_regular(path)
             _feed(digest, path)
             return digest.hexdigest()
         for file in sorted(file for file in path.rglob("*") if file.is_file()):

@@ -20,7 +20,9 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from outgrow.errors import DataError, suggest
+from outgrow.data.json_depth import refuse_deep
+from outgrow.data.raw_file import decode, read_bytes, require_regular, shown
+from outgrow.errors import DataError
 
 Row = dict[str, Any]
 SIGNS = {";": "`;`", "\t": "a tab"}
@@ -57,10 +59,13 @@ def read_table(path: Path, header: Sequence[str] | None = None) -> Table:
     """
     suffix, gzipped = _format(path)
     if suffix in TEXT_READERS:
-        return TEXT_READERS[suffix](str(path), decode(read_bytes(path, gzipped), str(path)), header)
+        return TEXT_READERS[suffix](shown(path), decode(read_bytes(path, gzipped), shown(path)), header)
     if suffix in (".parquet", ".arrow") and not gzipped:
         return _columnar(path, suffix)
-    raise DataError(f"{path}: `{suffix or path.name}` is no format that can be read; known: {', '.join(SUFFIXES)}")
+    raise DataError(
+        f"{shown(path)}: `{shown(Path(suffix or path.name))}` is no format that can be read; known:"
+        f" {', '.join(SUFFIXES)}"
+    )
 
 
 def read_columns(path: Path) -> Table:
@@ -71,14 +76,15 @@ def read_columns(path: Path) -> Table:
     suffix, gzipped = _format(path)
     if suffix not in TEXT_READERS and suffix != ".parquet":
         return read_table(path)._replace(rows=[], numbers=[])
+    require_regular(path)
     try:
         if suffix == ".parquet":
-            return Table(str(path), pq.read_schema(path).names, [], [], "row")
+            return Table(shown(path), pq.read_schema(path).names, [], [], "row")
         with (gzip.open if gzipped else open)(path, "rb") as file:
             line = file.readline()
     except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from error
-    return TEXT_READERS[suffix](str(path), decode(line, str(path)), None)._replace(rows=[], numbers=[])
+        raise DataError(f"{shown(path)}: cannot be read ({error})") from error
+    return TEXT_READERS[suffix](shown(path), decode(line, shown(path)), None)._replace(rows=[], numbers=[])
 
 
 def _format(path: Path) -> tuple[str, bool]:
@@ -95,35 +101,20 @@ def read_lines(path: Path, pattern: str) -> Table:
     """
     expression = re.compile(pattern)
     rows, numbers = [], []
-    for number, line in enumerate(decode(read_bytes(path), str(path)).split("\n"), start=1):
+    for number, line in enumerate(decode(read_bytes(path), shown(path)).split("\n"), start=1):
         if line.strip():
             found = expression.fullmatch(line.strip())
             if found is None:
-                raise DataError(f"{path}, line {number}: {line.strip()[:60]!r} is not of the form {pattern}")
+                raise DataError(f"{shown(path)}, line {number}: {line.strip()[:60]!r} is not of the form {pattern}")
             rows.append(dict(found.groupdict()))
             numbers.append(number)
-    return _table(str(path), rows, numbers, "line")
+    return _table(shown(path), rows, numbers, "line")
 
 
 def data_files(folder: Path) -> list[Path]:
     """Every file under `folder` that `read_table` can read, sorted by path."""
     files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     return sorted(path for path in files if path.name.lower().removesuffix(".gz").endswith(SUFFIXES))
-
-
-def decode(raw: bytes, origin: str) -> str:
-    """UTF-8 text, without its byte order mark."""
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{origin}: this is UTF-16 text; save it as UTF-8")
-    start = 3 if raw.startswith(b"\xef\xbb\xbf") else 0
-    try:
-        return raw[start:].decode("utf-8")
-    except UnicodeDecodeError as error:
-        offset = start + error.start
-        line = raw.count(b"\n", 0, offset) + 1
-        raise DataError(
-            f"{origin}, line {line}: byte {offset} (0x{raw[offset]:02x}) is not UTF-8; save the file as UTF-8"
-        ) from error
 
 
 def delimiter_of(text: str) -> str:
@@ -143,24 +134,6 @@ def unquoted_header(text: str) -> str:
     """The first line that is not empty, without its cells in quotes."""
     found = HEADER_LINE.match(text[:LONGEST_HEADER])
     return "" if found is None else re.sub(IN_QUOTES, "", found[1])
-
-
-def read_bytes(path: Path, gzipped: bool = False) -> bytes:
-    """The content of a file, unpacked if asked for. Raises `DataError` where there is none."""
-    try:
-        raw = path.read_bytes()
-        return gzip.decompress(raw) if gzipped else raw
-    except FileNotFoundError as error:
-        raise DataError(_missing(path)) from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from error
-
-
-def _missing(path: Path) -> str:
-    if not path.parent.is_dir():
-        return f"{path}: there is no folder {path.parent}"
-    names = sorted(other.name for other in path.parent.iterdir())
-    return f"{path}: there is no such file" + (f"; {suggest(path.name, names)}" if 0 < len(names) <= 30 else "")
 
 
 def _json_lines(origin: str, text: str, header: Sequence[str] | None) -> Table:
@@ -183,6 +156,7 @@ def _json(origin: str, text: str, header: Sequence[str] | None) -> Table:
 
 
 def _parse(text: str, where: str) -> Any:
+    refuse_deep(text, where)
     try:
         return _DECODER.decode(text.strip())
     except json.JSONDecodeError as error:
@@ -252,15 +226,14 @@ def _refuse_twins(columns: list[str], origin: str) -> None:
 
 
 def _columnar(path: Path, suffix: str) -> Table:
-    if not path.is_file():
-        raise DataError(_missing(path))
+    require_regular(path)
     try:
         table = pq.ParquetFile(path).read() if suffix == ".parquet" else _arrow(path)
-        _refuse_twins(table.column_names, str(path))
+        _refuse_twins(table.column_names, shown(path))
         rows = table.to_pylist()
     except (OSError, ValueError, OverflowError, MemoryError, pa.ArrowException) as error:
-        raise DataError(f"{path}: not a readable {suffix[1:]} file ({str(error)[:200]})") from error
-    return Table(str(path), table.column_names, rows, list(range(1, len(rows) + 1)), "row")
+        raise DataError(f"{shown(path)}: not a readable {suffix[1:]} file ({str(error)[:200]})") from error
+    return Table(shown(path), table.column_names, rows, list(range(1, len(rows) + 1)), "row")
 
 
 def _arrow(path: Path) -> pa.Table:

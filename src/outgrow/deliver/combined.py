@@ -25,7 +25,16 @@ from outgrow.combiners.temper import Tempered, temper
 from outgrow.combiners.update import State, start
 from outgrow.combiners.vote_fits import hardened
 from outgrow.combiners.votes import Votes
-from outgrow.config.combine import SHORT_NAMES, Auto, Combine, KeepAll, LabelModel, SingleSource, short_name
+from outgrow.config.combine import (
+    SHORT_NAMES,
+    Auto,
+    Combine,
+    FlyingSquid,
+    KeepAll,
+    LabelModel,
+    SingleSource,
+    short_name,
+)
 from outgrow.data.write_table import write_table
 from outgrow.errors import ConfigError, DataError
 from outgrow.phrases import listed, shortened
@@ -204,11 +213,12 @@ def fitting(section: Combine, votes: VoteTable) -> tuple[str, str | None, FitBy]
         return "single", source, fit_by("single", source)
     options = section.model_dump(exclude={"type", "hard", "abstentions", "temper"})
     changed = changed_options(section)
-    if not isinstance(section, LabelModel) and changed:
+    takes_options = isinstance(section, LabelModel | FlyingSquid)
+    if not takes_options and changed:
         raise ConfigError(f"combine.{changed[0]}: is for studies; here `{section.type}` takes no options")
     name = short_name(section)
     by = fit_by(name)
-    return name, None, partial(by, **options) if isinstance(section, LabelModel) else by
+    return name, None, partial(by, **options) if takes_options else by
 
 
 def changed_options(section: Combine) -> list[str]:

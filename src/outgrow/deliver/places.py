@@ -12,6 +12,8 @@ from pathlib import Path
 from outgrow.errors import ConfigError, DataError
 
 ELSEWHERE = "choose another place"
+LONGEST_NAME = 200
+"""Bytes of a file's name; a system allows 255, and what is unfinished has a longer name."""
 
 
 def refuse_unwritable(option: str, path: Path, formats: Sequence[str] = ()) -> None:
@@ -37,6 +39,8 @@ def refuse_unwritable_folder(option: str, folder: Path) -> None:
 
 def _nearest(option: str, path: Path) -> Path:
     """The path itself or the nearest one above it that is there."""
+    if "\0" in str(path) or len(os.fsencode(path.name)) > LONGEST_NAME:
+        raise DataError(f"{option}: {path} cannot be written (no file can have so odd or long a name); {ELSEWHERE}")
     try:
         path = path.absolute()
         return next(one for one in (path, *path.parents) if one.exists() or one.is_symlink())

@@ -59,6 +59,10 @@ class Done:
     """UTC, ISO 8601."""
     python: str
     outgrow: str
+    code: str = ""
+    """`Step.code`."""
+    identity_without_code: str = ""
+    """`Step.identity_without_code`; of records made before there was one, the identity."""
 
 
 def describe(step: Step, folder: Path, seconds: float) -> Done:
@@ -79,6 +83,8 @@ def describe(step: Step, folder: Path, seconds: float) -> Done:
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         python=platform.python_version(),
         outgrow=__version__,
+        code=step.code,
+        identity_without_code=step.identity_without_code,
     )
 
 
@@ -95,23 +101,29 @@ def read_done(folder: Path) -> Done:
         text = (folder / DONE).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise Damaged(f"{DONE} is missing") from None
-    except (UnicodeDecodeError, IsADirectoryError, NotADirectoryError) as error:
-        raise Damaged(f"{DONE} is not readable ({error})") from error
+    except PermissionError:
+        raise  # nothing is wrong with the file itself
+    except (UnicodeDecodeError, OSError) as error:
+        raise Damaged(f"{DONE} is not readable ({_briefly(error)})") from error
     try:
         done = _parse(json.loads(text))
         sources = {key: source.identity for key, source in done.inputs.items()}
-        identity = identify(done.name, done.version, done.params, sources)
+        identity = identify(done.name, done.version, done.params, sources, done.code)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise Damaged(f"{DONE} is not readable ({error})") from error
+        raise Damaged(f"{DONE} is not readable ({_briefly(error)})") from error
     if identity != done.identity:
         raise Damaged(f"{DONE} was changed: its identity does not follow from what it describes")
     return done
 
 
+def _briefly(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
 def _parse(raw: Any) -> Done:
     inputs = {key: Source(**source) for key, source in raw["inputs"].items()}
     files = {key: Content(**content) for key, content in raw["files"].items()}
-    done = Done(**{**raw, "inputs": inputs, "files": files})
+    done = Done(**{"identity_without_code": raw["identity"], **raw, "inputs": inputs, "files": files})
     # The identity answers for what decided the result; times and versions are looked at here.
     words = "".join([done.finished_at, done.python, done.outgrow, *done.files]).encode()
     if b"\0" in words or not math.isfinite(done.seconds):

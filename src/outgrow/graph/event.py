@@ -9,9 +9,9 @@ from typing import Literal
 
 from outgrow.graph.step import Step
 
-Kind = Literal["started", "progress", "finished", "cached", "failed", "skipped", "damaged", "waiting"]
+Kind = Literal["started", "progress", "finished", "cached", "failed", "skipped", "damaged", "waiting", "changed"]
 State = Literal["cached", "done", "failed", "skipped", "interrupted"]
-LOGGED = ("started", "finished", "failed", "skipped", "damaged", "waiting")
+LOGGED = ("started", "finished", "failed", "skipped", "damaged", "waiting", "changed")
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Event:
     """Something happened to a step."""
 
     kind: Kind
-    """`damaged`: a stored result was bad and is made again; `waiting`: another run is busy with this step."""
+    """`damaged`: a stored result was bad and is made again; `waiting`: another run is busy with this step; `changed`:
+    there is a result of this step that was made by other code."""
     step: Step
     message: str = ""
     share: float = 0.0

@@ -18,6 +18,8 @@ class PlannedStep:
     state: Literal["cached", "new"]
     cost: Json
     """The step's own `hints["cost"]`, if it has one."""
+    code_changed: bool = False
+    """new only: there is a result, made by other code of the step or of its inputs."""
 
 
 def plan(steps: Sequence[Step], store: Store) -> list[PlannedStep]:
@@ -33,7 +35,9 @@ def plan(steps: Sequence[Step], store: Store) -> list[PlannedStep]:
         except Damaged:
             return None
 
+    found = needed(steps, find)
+    changed = store.made_by_other_code(step for step, done in found if done is None)
     return [
-        PlannedStep(step, "new" if done is None else "cached", step.hints.get("cost"))
-        for step, done in needed(steps, find)
+        PlannedStep(step, "new" if done is None else "cached", step.hints.get("cost"), step.identity in changed)
+        for step, done in found
     ]

@@ -22,6 +22,7 @@ from outgrow.graph.pool import Worker, default_threads, listen, obituary
 from outgrow.graph.schedule import Schedule, needed
 from outgrow.graph.step import Step, walk
 from outgrow.graph.store import Store
+from outgrow.phrases import many
 
 __all__ = ["Event", "Outcome", "State", "run_steps"]
 
@@ -53,6 +54,7 @@ def run_steps(
         store.sweep()
         missing = _look(steps, store, ledger)
         if missing:
+            _tell_of_other_code(missing, store, ledger)
             store.prepare()
             _make(missing, store, ledger, min(jobs, len(missing)), threads)
     except KeyboardInterrupt:
@@ -93,6 +95,15 @@ def _look(steps: Sequence[Step], store: Store, ledger: Ledger) -> list[Step]:
         if done is not None:
             ledger.close(step, "cached", Outcome("cached", done.seconds, log=_log(store, step)))
     return [step for step, done in found if done is None]
+
+
+def _tell_of_other_code(missing: Sequence[Step], store: Store, ledger: Ledger) -> None:
+    """Say how many steps are made again for a change of code, and by the first of them which code."""
+    changed = store.made_by_other_code(missing)
+    if changed:
+        first = next(step for step in missing if step.identity in changed)
+        count = many(len(changed), "step")
+        ledger.say("changed", first, f"code changed: {count} made again, first {first.name} {first.label}".rstrip())
 
 
 def _make(missing: Sequence[Step], store: Store, ledger: Ledger, jobs: int, threads: int) -> None:

@@ -1,8 +1,9 @@
 """`Step`: what to run, as pure data. `Job`: what a running step is given.
 
-A step's identity is a hash over its name, its version, every parameter that changes the result, and the
-identities of its inputs. Nothing else enters: not the machine, not the batch size of an inference, not the
-code. When the code of a step changes so that its results change, its version is raised.
+A step's identity is a hash over its name, its version, every parameter that changes the result, the mathematics that
+it runs (`code_identity.py`: the loss, combiner, metric, selection or refiner that it uses), and the identities of its
+inputs. Nothing else enters: not the machine, not the batch size of an inference. When other code of a step changes so
+that its results change, its version is raised.
 """
 
 import hashlib
@@ -12,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from outgrow.graph.code_identity import code_of_step
 
 Json = Any
 """Anything that `json.dumps` takes."""
@@ -34,16 +37,41 @@ class Step:
     label: str = ""
     """For people: what this step is within the study."""
 
+    @property
+    def settings(self) -> Mapping[str, Json]:
+        """The parameters as the step's function is given them: a text that the hint `places` knows stands for a path
+        on this machine, which is no part of what the step is."""
+        return dict(_placed(self.params, self.hints.get("places", {})))
+
     @cached_property
     def identity(self) -> str:
         """64 hex digits over everything that the result depends on."""
         inputs = {key: step.identity for key, step in self.inputs.items()}
+        return identify(self.name, self.version, self.params, inputs, self.code)
+
+    @cached_property
+    def code(self) -> str:
+        """The hash of the mathematics that the step runs; empty where it runs none."""
+        return code_of_step(self.function, self.params)
+
+    @cached_property
+    def identity_without_code(self) -> str:
+        """The identity that the step would have if code did not count, its own or that of its inputs."""
+        inputs = {key: step.identity_without_code for key, step in self.inputs.items()}
         return identify(self.name, self.version, self.params, inputs)
 
     @property
     def folder(self) -> str:
         """`name-hash8`: where the store keeps the result."""
         return f"{self.name}-{self.identity[:8]}"
+
+
+def _placed(value: Json, places: Mapping[str, str]) -> Json:
+    if isinstance(value, Mapping):
+        return {key: _placed(one, places) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_placed(one, places) for one in value]
+    return places.get(value, value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
@@ -67,11 +95,12 @@ class Job:
         return replace(self, scratch=scratch)
 
 
-def identify(name: str, version: int, params: Mapping[str, Json], inputs: Mapping[str, str]) -> str:
+def identify(name: str, version: int, params: Mapping[str, Json], inputs: Mapping[str, str], code: str = "") -> str:
     """The hash behind `Step.identity`; `inputs` maps each input's name to its identity."""
     # Read back first: what JSON cannot tell apart (a tuple and a list, 1 and "1" as a key) gets one identity.
     plain = json.loads(json.dumps(dict(params), allow_nan=False))
     content = {"name": name, "version": version, "params": plain, "inputs": dict(inputs)}
+    content |= {"code": code} if code else {}
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -17,9 +17,9 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -75,6 +75,20 @@ class Store:
         except OSError as error:
             raise self._refusal(error) from error
         return done
+
+    def made_by_other_code(self, steps: Iterable[Step]) -> set[str]:
+        """The identities of those steps of which there is a result that differs in the code alone. Changes nothing."""
+        unmade = list(steps)
+        made: dict[str, set[str]] = {}
+        for done in (found for name in {step.name for step in unmade} for found in self._made(name)):
+            made.setdefault(done.identity_without_code, set()).add(done.identity)
+        return {step.identity for step in unmade if made.get(step.identity_without_code, set()) - {step.identity}}
+
+    def _made(self, name: str) -> Iterator[Done]:
+        """The record of every result of that name; one that cannot be read is passed over."""
+        for folder in self.root.glob(f"{name}-{'[0-9a-f]' * 8}"):
+            with suppress(Damaged, OSError):
+                yield read_done(folder)
 
     def whole(self, steps: Sequence[Step]) -> dict[str, Done]:
         """By identity, the records of those of `steps` that are finished and whole; all contents are read anew.
@@ -146,6 +160,7 @@ class Store:
 
     def sweep(self) -> None:
         """Remove what killed runs left and nobody works on; leave a store alone that may not be written to."""
+        self._check_root()
         unfinished = (self.root / ".tmp").glob("*")
         # A kill right after a commit leaves checkpoints that nobody needs any more.
         outlived = (path for path in (self.root / ".scratch").glob("*") if (self.root / path.name).exists())
@@ -233,7 +248,7 @@ class Store:
     def _check_root(self) -> None:
         if "\0" in str(self.root):
             raise DataError("the store's name has a character that no file name has; choose another with `store:`")
-        if self.root.exists() and not self.root.is_dir():
+        if os.path.exists(self.root) and not os.path.isdir(self.root):
             raise DataError(f"store `{self.root}` is a file, not a folder; choose another with `store:`")
 
     def _refusal(self, error: OSError) -> OutgrowError:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from outgrow.losses.cross_entropy import cross_entropy
 from outgrow.losses.dirichlet import log_dirichlet_mean
-from outgrow.losses.evidential import evidential
+from outgrow.losses.evidential import evidential, evidential_is_linear
 from outgrow.losses.generalized_cross_entropy import generalized_cross_entropy
 from outgrow.losses.log_softmax import log_softmax
 from outgrow.losses.product import product
@@ -26,19 +26,32 @@ LOSSES: Mapping[str, Loss] = {
     "product": product,
 }
 
+Options = Mapping[str, Any]
+
+LINEAR_IN_TARGET: Mapping[str, Callable[[Options], bool]] = {
+    "cross_entropy": lambda options: True,
+    "evidential": evidential_is_linear,
+    "generalized_cross_entropy": lambda options: True,
+}
+"""By the loss's options: whether the loss of a weighted mean of targets is the weighted mean of their losses.
+
+A loss without an entry is not linear, so that its rows are never replaced by their mean.
+"""
+
 
 @dataclass(frozen=True)
 class Objective:
     """A loss with its options, and how far the student trusts itself."""
 
     kind: str
-    options: Mapping[str, Any]
+    options: Options
     self_training: Mapping[str, Any] | None = None
 
     @property
     def linear(self) -> bool:
         """Whether an item's rows may be replaced by their weighted mean without changing anything."""
-        return self.kind != "product" and self.options.get("kl") != "mixed"
+        declared = LINEAR_IN_TARGET.get(self.kind)
+        return declared is not None and declared(self.options)
 
     @property
     def compares_examples(self) -> bool:

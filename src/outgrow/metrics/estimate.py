@@ -1,10 +1,11 @@
 """`Estimate`: a number that never travels without its interval, its n and its seeds.
 
-Undefined is a state of its own, not a special number: `value` is None, `note` says why, and every table prints
-the word. This file is the only place that turns a measured number into text.
+Intervals come from resamples (`bootstrap.py`); those of shares near 0 and 1 are widened by `proportion.py`. Undefined
+is a state of its own, not a special number: `value` is None, `note` says why, and every table prints the word. This
+file is the only place that turns a measured number into text.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -61,6 +62,13 @@ def from_draws(draws: Float[np.ndarray, "resample"], n: int, seeds: int, note: s
         return Estimate(_kept(value), None, None, n, seeds, note)
     low, high = np.quantile(resampled, TAILS)
     return Estimate(_kept(value), _kept(low), _kept(high), n, seeds, note)
+
+
+def widened(estimate: Estimate, low: float, high: float) -> Estimate:
+    """The same with an interval that reaches at least from `low` to `high`; without an interval, as it is."""
+    if estimate.low is None or estimate.high is None:
+        return estimate
+    return replace(estimate, low=min(estimate.low, _kept(low)), high=max(estimate.high, _kept(high)))
 
 
 def show_number(value: float | None, digits: int = 3, signed: bool = False) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
-from outgrow.data.table import decode, read_bytes
+from outgrow.data.raw_file import decode, read_bytes
 from outgrow.data.template import require_fields
 from outgrow.errors import ConfigError, suggest
 

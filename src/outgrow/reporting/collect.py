@@ -29,6 +29,7 @@ from outgrow.models.size import model_size
 from outgrow.reporting.about import About, Model
 from outgrow.reporting.collect_texts import find_in_texts
 from outgrow.reporting.collect_votes import find_in_votes
+from outgrow.reporting.edges import find_edges
 from outgrow.reporting.evidence.missing import reason, record
 from outgrow.reporting.measure.analyses import analyse
 from outgrow.reporting.measure.frame import Frame, make_frame
@@ -37,7 +38,7 @@ from outgrow.reporting.measure.rows import MISSING
 from outgrow.reporting.results import CapabilityResult, Chosen, MissingStep, Results, RowResult
 from outgrow.reporting.settings import find_settings
 from outgrow.reporting.spending import find_spending
-from outgrow.study.build import Study
+from outgrow.study.build import Row, Study
 
 BEHIND = "behind a server"
 """How a model is trained that is not on this machine."""
@@ -48,19 +49,21 @@ def collect(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> Resu
     frame = make_frame(study, store, outcomes)
     found = find_in_texts(frame) if frame.task.kind == "generate" else find_in_votes(frame)
     missing = tuple(_missing(study, store, outcomes))
+    choices = _choices(study, store)
     return Results(
         about=_about(frame),
         rows=tuple(_explained(row, missing, study.experiment.seeds) for row in found.rows),
         supervisors=found.supervisors,
         pairs=found.pairs,
         copying=found.copying,
-        chosen=tuple(_chosen(study, store)),
+        chosen=tuple(_chosen_from(row.name, seed, settings) for row, seed, settings in choices),
         origins=_origins(study, store),
         missing=missing,
         settings=find_settings(study.experiment, frame.task.kind == "generate"),
         slot_types=found.slot_types,
         spent=find_spending(study, store),
         analyses=analyse(frame),
+        edges=find_edges(study, store, [(row, settings) for row, _, settings in choices]),
     )
 
 
@@ -125,13 +128,14 @@ def _model(section: Speaker) -> Model:
 # ---- what the steps say about themselves ----------------------------------------------------------------
 
 
-def _chosen(study: Study, store: Store) -> list[Chosen]:
+def _choices(study: Study, store: Store) -> list[tuple[Row, int, dict[str, Any]]]:
+    """By row and seed, what the row's training says of the settings that it chose."""
     found = []
     for row in study.rows:
         for seed, step in zip(study.experiment.seeds, row.steps, strict=True):
             settings = _settings(store, step)
             if settings is not None:
-                found.append(_chosen_from(row.name, seed, settings))
+                found.append((row, seed, settings))
     return found
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool, Float
 
+from outgrow.metrics.slu_f1 import SLOT_METRICS
 from outgrow.metrics.text_score import TaskScore, score_of
 from outgrow.reporting.evidence.texts import TextAnswers, read_answers_of_row, read_labels, score_counts
 from outgrow.reporting.finding import highest
@@ -23,7 +24,7 @@ from outgrow.reporting.measure.rows import (
     unanswered,
     versus,
 )
-from outgrow.reporting.measure.texts import SLOT_METRIC, quality, slot_types, text_pairs
+from outgrow.reporting.measure.texts import quality, slot_types, text_pairs
 from outgrow.reporting.results import CapabilityResult, RowResult, SlotTypeResult, SupervisorResult
 from outgrow.study.build import Row
 
@@ -36,7 +37,8 @@ def find_in_texts(frame: Frame) -> Findings:
     answers = judged(frame, study.rows, given)
     counts = [score_counts(found, test.answers, score, test.capabilities) for found in answers]
     sums = seed_sums(frame.on_test.items, np.stack(counts))
-    measured = Measured(study.rows, score.value(sums), frame.on_test, test.of_seed, heard(frame, study.rows, answers))
+    among = heard(frame, study.rows, answers)
+    measured = Measured(study.rows, score.value(sums), frame.on_test, test.of_seed, among, test.group)
     apart = by_capability(frame, score, sums, measured.heard)
     texts = (text for found in answers for seed in range(len(found.there)) for text in found.of_seed(seed))
     searched = search_all(study.experiment.measures, texts)
@@ -72,7 +74,8 @@ def by_capability(
     for name in frame.task.metrics:
         mine = frame.test.of_capability(name)
         values, among = score.value_of(name, sums), {row: there & mine for row, there in (of_files or {}).items()}
-        found[name] = Measured(frame.study.rows, values, frame.on_test, frame.test.of_seed & mine, among)
+        of_seed = frame.test.of_seed & mine
+        found[name] = Measured(frame.study.rows, values, frame.on_test, of_seed, among, frame.test.group)
     return found
 
 
@@ -115,11 +118,11 @@ def _supervisors(
 
 
 def _slot_types(frame: Frame, rows: Sequence[RowResult], answers: Sequence[TextAnswers]) -> tuple[SlotTypeResult, ...]:
-    if frame.task.metric != SLOT_METRIC:
+    if frame.task.metric not in SLOT_METRICS:
         return ()
     told = telling_rows(rows, frame.baseline)
     found = {row.name: answers[number] for number, row in enumerate(rows) if row.name in told}
-    return slot_types(found, frame.test, frame.on_test)
+    return slot_types(found, frame.test, frame.on_test, frame.task.metric)
 
 
 def telling_rows(rows: Sequence[RowResult], baseline: str | None) -> list[str]:

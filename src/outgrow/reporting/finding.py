@@ -13,6 +13,7 @@ from outgrow.labels import INSTEAD
 from outgrow.metrics.estimate import Estimate, show, show_number, show_percent
 from outgrow.reporting.results import HEARD, MEAN_VOTE, OutOf, Results, RowResult
 
+NO_NAIVE = "No row has the settings of naive multi-weak, so there is no difference to it; add `naive` to `methods`."
 MOST_NAMED = 3
 """Rows that tie and are told by their names."""
 
@@ -154,6 +155,8 @@ def _caveats(results: Results) -> Iterator[str]:
     rows = [row for row in results.fair if row.score.defined]
     if len(rows) > 1:
         yield _picked(rows)
+    if results.about.baseline is None and results.of("method"):
+        yield NO_NAIVE
     bounds = [row.name for row in results.of("method") if row.oracle]
     if bounds:
         yield f"Chosen by gold were the labels of {', '.join(bounds)}: an upper bound, and not counted here."
@@ -162,6 +165,8 @@ def _caveats(results: Results) -> Iterator[str]:
         yield "One seed: the intervals cover other test items, not other runs."
     if any(one.oracle for one in results.chosen):
         yield "Settings were chosen on gold (oracle selection), which a real use does not have."
+    if results.edges:
+        yield "Some settings stand at the edge of the grid that was searched; see the chosen settings."
     for method, sentences in results.origins.items():
         yield from (f"{method}: {sentence}" for sentence in sentences if sentence.endswith(INSTEAD))
     lost = len({one.row for one in results.missing})

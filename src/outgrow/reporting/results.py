@@ -260,6 +260,8 @@ class Results:
     """By model behind a server."""
     analyses: Analyses = field(default_factory=Analyses)
     """Of labels, selections and capabilities."""
+    edges: tuple[str, ...] = ()
+    """Settings that were chosen at the edge of the grid that was searched: a sentence each."""
 
     def of(self, role: Role) -> list[RowResult]:
         """The rows of one role, in order."""

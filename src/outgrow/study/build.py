@@ -9,6 +9,7 @@ from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method, Variant
 from outgrow.data.kind import kind_of
 from outgrow.data.own import require_columns
+from outgrow.graph.code_identity import read_again
 from outgrow.graph.step import Step, walk
 from outgrow.models.zero_shot_ability import can_answer
 from outgrow.study import text_experiment as texts
@@ -81,6 +82,7 @@ def build_study(experiment: Experiment) -> Study:
     Raises `DataError` for a missing local file, column or model folder, `ConfigError` for what this kind of task
     cannot have.
     """
+    read_again()
     kind = kind_of(experiment.task)
     require_fit(experiment, kind)
     pool = pool_step(experiment)

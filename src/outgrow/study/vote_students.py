@@ -64,7 +64,8 @@ def targets_step(stage: Stage, labels: Step, method: Method) -> Step:
     params = {"combine": dump(method.combine)}
     inputs = {**stage.data, "labels": labels}
     label = f"{method.combine.type} of {labels.label}"
-    return Step("targets", "outgrow.combiners.make:make_targets", params, inputs, label=label)
+    function = "make_tempered_targets" if params["combine"].get("temper") else "make_targets"
+    return Step("targets", f"outgrow.combiners.make:{function}", params, inputs, label=label)
 
 
 def gold_step(stage: Stage) -> Step:

@@ -14,17 +14,20 @@ from typing import Any
 import numpy as np
 
 from outgrow.config.votes import AS_NAMED, VoteColumns
+from outgrow.data.raw_file import shown
 from outgrow.data.table import read_table
 from outgrow.errors import DataError
 from outgrow.supervise.files.argilla import ballots_of_records, is_argilla
-from outgrow.supervise.files.ballots import Ballots, ballots_of_matrix, ballots_of_sheet
+from outgrow.supervise.files.ballots import Ballots
 from outgrow.supervise.files.columnar import matrix_file
 from outgrow.supervise.files.count import count
 from outgrow.supervise.files.gold import Gold, gold_of_array, gold_of_sheet
 from outgrow.supervise.files.json_rows import first_keys, json_value, lines_sheet, rows_sheet
 from outgrow.supervise.files.label_studio import ballots_of_tasks, is_label_studio
+from outgrow.supervise.files.matrix import ballots_of_array
 from outgrow.supervise.files.open_sheet import JSON, content_of, file_sheet, sheet_of
 from outgrow.supervise.files.sheet import Sheet, object_sheet
+from outgrow.supervise.files.tables import ballots_of_sheet
 from outgrow.supervise.files.weak_labels import KEY, ballots_of_weak_labels, is_weak_labels
 from outgrow.vote_table import VoteTable
 
@@ -36,83 +39,91 @@ def read_votes(
     classes: Sequence[Any] | None = None,
     gold: Any = None,
     renormalise: bool = False,
+    alone: str | None = None,
 ) -> VoteTable:
     """Read votes, hard or soft, from any of the above.
 
     `classes` gives the classes in their order; without it they are the labels seen, sorted (numbers as numbers).
     `gold` is a table of items and their true class, from anywhere votes may come from, or an array with an entry per
     item (-1 = unknown); it replaces gold that stands beside the votes. `renormalise` divides probabilities by their
-    sum where that is not 1. Raises `ConfigError` where the columns cannot be told, and `DataError`, with the row,
-    for anything that cannot be counted.
+    sum where that is not 1; `alone` says whose the votes are where nothing else does. Raises `ConfigError` where the
+    columns cannot be told, and `DataError`, with the row, for anything that cannot be counted.
     """
     # With a table of gold the name of gold's column is that table's.
-    ballots = _ballots(source, columns if gold is None else columns.model_copy(update={"gold": None}))
+    ballots = _ballots(source, columns if gold is None else columns.model_copy(update={"gold": None}), alone)
     if gold is not None:
         ballots = _with_gold(ballots, gold, columns)
-    return count(ballots, classes=classes, abstain=columns.abstain, renormalise=renormalise)
+    return count(
+        ballots,
+        classes=classes,
+        abstain=columns.abstain,
+        renormalise=renormalise,
+        repeats=columns.repeats,
+        nominal=columns.scale == "nominal",
+    )
 
 
-def sources_of(path: Path, columns: VoteColumns = AS_NAMED) -> list[str]:
-    """Who votes in a file; what they vote for is not looked at."""
-    return list(_ballots(path, columns).source.names)
+def sources_of(path: Path, columns: VoteColumns = AS_NAMED, alone: str | None = None) -> list[str] | None:
+    """Who votes in a file; what they vote for is not looked at. None: nothing says it, all votes are one source's."""
+    ballots = _ballots(path, columns, alone)
+    return None if ballots.nameless and columns.one_source is None else list(ballots.source.names)
 
 
-def _ballots(source: Any, columns: VoteColumns) -> Ballots:
+def _ballots(source: Any, columns: VoteColumns, alone: str | None = None) -> Ballots:
     if isinstance(source, np.ndarray):
-        return ballots_of_matrix(source, "the matrix")
+        return ballots_of_array(source, "the matrix", columns.one_source or alone)
     if not isinstance(source, str | Path):
-        return _of_sheet(object_sheet(source), columns)
+        return _of_sheet(object_sheet(source), columns, alone)
     path = Path(source)
     suffix, raw = content_of(path)
     if suffix == ".npy":
-        return ballots_of_matrix(matrix_file(str(path), raw), str(path))
+        return ballots_of_array(matrix_file(shown(path), raw), shown(path), columns.one_source or alone)
     if suffix in JSON and not (columns.header or columns.delimiter):
-        return _of_json(path, suffix, raw, columns)
-    return _of_sheet(file_sheet(path, suffix, raw, columns), columns)
+        return _of_json(path, suffix, raw, columns, alone)
+    return _of_sheet(file_sheet(path, suffix, raw, columns), columns, alone)
 
 
-def _of_json(path: Path, suffix: str, raw: bytes, columns: VoteColumns) -> Ballots:
+def _of_json(path: Path, suffix: str, raw: bytes, columns: VoteColumns, alone: str | None) -> Ballots:
     """A list of objects, one object for all items, or JSON lines."""
-    value = json_value(str(path), raw) if suffix == ".json" else None
+    value = json_value(shown(path), raw) if suffix == ".json" else None
     if value is None:
-        exported = _is_export(first_keys(raw))
-        return (
-            _of_rows(path, read_table(path).rows, columns) if exported else _of_sheet(lines_sheet(path, raw), columns)
-        )
+        if _is_export(first_keys(raw)):
+            return _of_rows(shown(path), read_table(path).rows, columns, alone)
+        return _of_sheet(lines_sheet(path, raw), columns, alone)
     if is_weak_labels(value):
-        return ballots_of_weak_labels(str(path), value, columns)
+        return ballots_of_weak_labels(shown(path), value, columns)
     if isinstance(value, dict):
         value = [value]
     if not isinstance(value, list):
-        raise DataError(f"{path}: needs a list of objects, found {type(value).__name__}")
-    return _of_rows(path, value, columns)
+        raise DataError(f"{shown(path)}: needs a list of objects, found {type(value).__name__}")
+    return _of_rows(shown(path), value, columns, alone)
 
 
 def _is_export(columns: Sequence[str]) -> bool:
     return bool({"annotations", "completions", KEY}.intersection(columns)) or is_argilla(columns)
 
 
-def _of_rows(origin: Path | str, rows: list[Any], columns: VoteColumns) -> Ballots:
+def _of_rows(origin: str, rows: list[Any], columns: VoteColumns, alone: str | None) -> Ballots:
     """Objects: an export of a labelling tool, or rows of a table."""
     if is_label_studio(rows):
-        return ballots_of_tasks(str(origin), rows, columns)
+        return ballots_of_tasks(origin, rows, columns)
     if is_weak_labels(rows):
-        return ballots_of_weak_labels(str(origin), rows, columns)
-    sheet = rows_sheet(str(origin), rows)
-    return ballots_of_records(str(origin), rows, columns) if is_argilla(sheet.columns) else _plain(sheet, columns)
+        return ballots_of_weak_labels(origin, rows, columns)
+    sheet = rows_sheet(origin, rows)
+    return ballots_of_records(origin, rows, columns) if is_argilla(sheet.columns) else _plain(sheet, columns, alone)
 
 
-def _of_sheet(sheet: Sheet, columns: VoteColumns) -> Ballots:
+def _of_sheet(sheet: Sheet, columns: VoteColumns, alone: str | None) -> Ballots:
     """A table, or an export of a labelling tool that comes as one."""
     if _is_export(sheet.columns):
-        return _of_rows(sheet.origin, sheet.read(sheet.columns).to_pylist(), columns)
-    return _plain(sheet, columns)
+        return _of_rows(sheet.origin, sheet.read(sheet.columns).to_pylist(), columns, alone)
+    return _plain(sheet, columns, alone)
 
 
-def _plain(sheet: Sheet, columns: VoteColumns) -> Ballots:
+def _plain(sheet: Sheet, columns: VoteColumns, alone: str | None) -> Ballots:
     if not sheet.columns:
         raise DataError(f"{sheet.origin}: has no column")
-    return ballots_of_sheet(sheet, columns)
+    return ballots_of_sheet(sheet, columns, alone)
 
 
 def _with_gold(ballots: Ballots, gold: Any, columns: VoteColumns) -> Ballots:

@@ -12,9 +12,9 @@ cross-entropy, Bayesian multi-weak with the evidential loss. Hidden states becom
 the loss (`losses/tokens.py`), so that logits of a batch never exist.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from torch import Tensor
 
 from outgrow.align.targets import split_logprob
 from outgrow.losses.self_training import ramp
-from outgrow.losses.tokens import evidential_token_loss, soft_label_loss
+from outgrow.losses.tokens import TokenLoss, evidential_token_loss, soft_label_loss
 from outgrow.training.answer_states import answer_states, confidences, output_layer, output_matrix
 from outgrow.training.text_rows import TextRow
 
@@ -41,7 +41,7 @@ class TextLoss:
     """`config.method.SelfTraining` as a dictionary; `None` = without it."""
 
     def __post_init__(self) -> None:
-        if self.loss["type"] not in ("cross_entropy", "evidential"):
+        if self.loss["type"] not in TOKEN_LOSSES:
             raise ValueError(f"a loss of texts is cross_entropy or evidential, not {self.loss['type']!r}")
         if self.self_training is not None and self.self_training["harden"] != "argmax":
             raise ValueError(f"texts harden by argmax only, not by {self.self_training['harden']!r}")
@@ -68,15 +68,25 @@ class TextLoss:
             "token_weight": token_weight,
             "self_training": 0.0 if own is None else own["gamma_max"] * ramp(progress, own["ramp"]),
         }
-        matrix = output_matrix(head, hidden.dtype)
-        if self.loss["type"] == "cross_entropy":
-            return soft_label_loss(hidden, matrix, label, prob, **common).total
-        return evidential_token_loss(
-            hidden, matrix, label, prob, **common,
-            kl=self.loss["kl"], kl_weight=self.loss["kl_weight"], clamp=self.loss["kl_clamp"],
-            annealing=progress if self.loss["kl_anneal"] else 1.0,
-        ).total  # fmt: skip
+        by_tokens = TOKEN_LOSSES[self.loss["type"]](self.loss, progress)
+        return by_tokens(hidden, output_matrix(head, hidden.dtype), label, prob, **common).total
 
+
+def _soft_labels(loss: Mapping[str, Any], progress: float) -> Callable[..., TokenLoss]:
+    return soft_label_loss
+
+
+def _evidence(loss: Mapping[str, Any], progress: float) -> Callable[..., TokenLoss]:
+    annealing = progress if loss["kl_anneal"] else 1.0
+    weighed = {"kl": loss["kl"], "kl_weight": loss["kl_weight"], "clamp": loss["kl_clamp"]}
+    return partial(evidential_token_loss, annealing=annealing, **weighed)
+
+
+TOKEN_LOSSES: Mapping[str, Callable[[Mapping[str, Any], float], Callable[..., TokenLoss]]] = {
+    "cross_entropy": _soft_labels,
+    "evidential": _evidence,
+}
+"""By the type of a method's loss: the loss of tokens with its options, at a share of the training."""
 
 CERTAIN = TextLoss(
     {"type": "cross_entropy"}, {"rest": "onehot", "split": "uniform", "temperature": 1.0, "unit": "span"}

@@ -52,6 +52,10 @@ class Part:
     def n_groups(self) -> int:
         return int(self.group.max(initial=-1)) + 1
 
+    def groups_of(self, items: Bool[np.ndarray, "item"]) -> int:
+        """How many groups the marked items belong to."""
+        return len(np.unique(self.group[items]))
+
     def of_capability(self, name: str) -> Bool[np.ndarray, "item"]:
         """Whose capability it is."""
         return np.asarray([one == name for one in self.capabilities], dtype=np.bool_)

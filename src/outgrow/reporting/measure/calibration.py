@@ -13,6 +13,7 @@ from outgrow.metrics.calibration import (
     without_excess,
 )
 from outgrow.metrics.estimate import Estimate, from_draws
+from outgrow.metrics.proportion import share_from_draws
 from outgrow.reporting.evidence.votes import Answers, Part
 from outgrow.reporting.results import Bin, Calibration
 
@@ -34,7 +35,10 @@ def calibration(answers: Answers, part: Part, resamples: Resamples) -> Calibrati
     brier, log_loss = (from_draws(over_seeds(scores[:, i], some.seeds), n, seeds) for i in range(2))
     correct = answers.hard == part.gold
     return Calibration(
-        _calibration_error(answers, correct, some, n, seeds), brier, log_loss, _curve(answers, correct, some, seeds)
+        _calibration_error(answers, correct, some, n, seeds),
+        brier,
+        log_loss,
+        _curve(answers, correct, part, some, seeds),
     )
 
 
@@ -58,7 +62,7 @@ def _one_error(
 
 
 def _curve(
-    answers: Answers, correct: Bool[np.ndarray, "seed item"], resamples: Resamples, seeds: int
+    answers: Answers, correct: Bool[np.ndarray, "seed item"], part: Part, resamples: Resamples, seeds: int
 ) -> tuple[Bin, ...]:
     """One curve over all seeds: common bins, each seed's items weighted as the seed was drawn."""
     pooled = answers.confidence[answers.there]
@@ -75,8 +79,8 @@ def _curve(
     return tuple(
         Bin(
             round(float(answers.confidence[bin_of == number].mean()), 6),
-            from_draws(accuracy[:, number], int((bin_of == number).any(axis=0).sum()), seeds),
+            share_from_draws(accuracy[:, number], int(items.sum()), part.groups_of(items), seeds),
         )
-        for number in range(CURVE_BINS)
-        if (bin_of == number).any()
+        for number, items in enumerate((bin_of == bin).any(axis=0) for bin in range(CURVE_BINS))
+        if items.any()
     )

@@ -11,6 +11,7 @@ from outgrow.metrics.agreement import error_correlation
 from outgrow.metrics.bootstrap import Resamples, over_seeds, seed_means, seeds_with
 from outgrow.metrics.error_copying import weak_is_wrong
 from outgrow.metrics.estimate import Estimate, from_draws, undefined
+from outgrow.metrics.proportion import share_from_draws
 from outgrow.reporting.evidence.votes import Answers, Part
 from outgrow.reporting.results import CopyResult, PairResult
 from outgrow.study.build import Row
@@ -27,7 +28,7 @@ def pair_results(names: Sequence[str], hard: Sequence[Hard], part: Part, resampl
 
 
 def _pair(first: str, second: str, left: Hard, right: Hard, part: Part, resamples: Resamples) -> PairResult:
-    both = (left >= 0) & (right >= 0)
+    both = np.asarray((left >= 0) & (right >= 0))
     wrong = left != part.gold, right != part.gold
     values = np.stack([left == right, wrong[0], wrong[1], wrong[0] & wrong[1]])
     means = seed_means(resamples.items, values, both[None])
@@ -39,7 +40,9 @@ def _pair(first: str, second: str, left: Hard, right: Hard, part: Part, resample
     return PairResult(
         first,
         second,
-        from_draws(over_seeds(means[:, 0], resamples.seeds), n, seeds),
+        share_from_draws(
+            over_seeds(means[:, 0], resamples.seeds), n, part.groups_of(np.asarray(both.any(axis=0))), seeds
+        ),
         from_draws(over_seeds(phi, resamples.seeds), n, seeds, "" if np.isfinite(phi[0]).any() else "no errors"),
     )
 
@@ -71,15 +74,15 @@ def _copied_from(
     copied = seed_means(resamples.items, hard == weak, among)
     results = []
     for number, (row, _) in enumerate(students):
-        n = int(among[number].any(axis=0).sum())
+        items = among[number].any(axis=0)
         follows = (gold[:, number], copied[:, number], 1 - gold[:, number] - copied[:, number])
-        shares = [_share(draws, resamples, n) for draws in follows]
+        shares = [_share(draws, resamples, int(items.sum()), part.groups_of(items)) for draws in follows]
         results.append(CopyResult(row.name, row.role, row.variant, part.name, name, *shares))
     return results
 
 
-def _share(per_seed: np.ndarray, resamples: Resamples, n: int) -> Estimate:
+def _share(per_seed: np.ndarray, resamples: Resamples, n: int, groups: int) -> Estimate:
     seeds = seeds_with(per_seed)
     if not seeds:
         return undefined("the weak label is never wrong here", n)
-    return from_draws(over_seeds(per_seed, resamples.seeds), n, seeds)
+    return share_from_draws(over_seeds(per_seed, resamples.seeds), n, groups, seeds)

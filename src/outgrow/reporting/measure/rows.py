@@ -4,22 +4,25 @@ A score is made of a few counts per item: they are summed over a resample's item
 counts (right, 1) and divides; micro-averaged F1 counts true positives, false positives and false negatives.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
-from outgrow.config.combine import KeepAll
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import CrossEntropy, Method
+from outgrow.config.method import Method
 from outgrow.metrics.bootstrap import Resamples, difference, over_seeds, paired, resampled_sums, seeds_with
-from outgrow.metrics.estimate import Estimate, from_draws, undefined
+from outgrow.metrics.estimate import Estimate, undefined
 from outgrow.metrics.pgr import performance_gap_recovered
+from outgrow.metrics.proportion import difference_from_draws, share_from_draws
 from outgrow.reporting.evidence.lineage import chosen_by_gold
 from outgrow.reporting.evidence.votes import Part
 from outgrow.reporting.results import HEARD, OutOf, RowResult
 from outgrow.study.build import Row
+from outgrow.study.rows import parts_of
 
 MISSING = "no result"
 Counts = Bool[np.ndarray, "seed item part"] | Float[np.ndarray, "seed item part"]
@@ -38,14 +41,27 @@ class Measured:
     of_seed: Bool[np.ndarray, "seed item"]
     heard: Mapping[str, Bool[np.ndarray, "seed item"]] = field(default_factory=dict)
     """By row that is measured on some of its seeds' items only: which."""
+    group: Int[np.ndarray, "item"] | None = None
+    """The number of the group that each item belongs to; by default every item is one of its own."""
 
     def of(self, row: Row) -> Float[np.ndarray, "draw seed"]:
         return self.per_seed[:, self.rows.index(row)]
 
     def n(self, per_seed: Float[np.ndarray, "draw seed"], row: Row | None = None) -> int:
         """Different items behind a row, or behind a comparison."""
+        return int(self._items(per_seed, row).sum())
+
+    def groups(self, per_seed: Float[np.ndarray, "draw seed"], row: Row | None = None) -> int:
+        """Different groups that these items belong to."""
+        return self.groups_of(self._items(per_seed, row))
+
+    def groups_of(self, items: Bool[np.ndarray, "item"]) -> int:
+        """How many groups the marked items belong to."""
+        return int(items.sum()) if self.group is None else len(np.unique(self.group[items]))
+
+    def _items(self, per_seed: Float[np.ndarray, "draw seed"], row: Row | None) -> Bool[np.ndarray, "item"]:
         among = self.among(row) if row is not None else self.of_seed
-        return int(among[np.isfinite(per_seed[0])].any(axis=0).sum())
+        return np.asarray(among[np.isfinite(per_seed[0])].any(axis=0))
 
     def among(self, row: Row) -> Bool[np.ndarray, "seed item"]:
         """The items that a row is measured on."""
@@ -57,16 +73,41 @@ class Measured:
 
 
 def baseline_name(experiment: Experiment) -> str | None:
-    """The first method that is naive multi-weak (eq. 2), whatever its name; equal weights go before fixed ones."""
-    naive = [method for method in experiment.methods if _is_naive(method)]
-    equal = [method for method in naive if isinstance(method.combine, KeepAll) and method.combine.weights == "average"]
-    return next((method.name for method in [*equal, *naive]), None)
+    """The method whose settings are those of naive multi-weak (eq. 2), whatever its name and place.
+
+    The weights of its sources are equal; where no method has equal ones, they may be any fixed numbers, if no other
+    method has others.
+    """
+    wanted = _settings(Method(name=""), experiment)
+    naive = [method for method in experiment.methods if _settings(method, experiment) == wanted]
+    if naive:
+        return naive[0].name
+    fixed = [method for method in experiment.methods if _weighed(method, experiment) == wanted]
+    different = {json.dumps(_settings(method, experiment), sort_keys=True) for method in fixed}
+    return fixed[0].name if len(different) == 1 else None
 
 
-def _is_naive(method: Method) -> bool:
-    fixed = isinstance(method.combine, KeepAll) and method.combine.weights not in ("confidence", "accuracy")
-    plain = isinstance(method.loss, CrossEntropy) and method.rounds == 1 and method.preference is None
-    return fixed and plain
+def _settings(method: Method, experiment: Experiment) -> dict[str, Any]:
+    """Everything that makes a row what it is, defaults filled in; two rows with the same are the same row."""
+    tree = method.model_dump(mode="json", exclude={"name", "variants", "budget"})
+    parts = [part for part in parts_of(method) if part.share]
+    plain = len(parts) == 1 and parts[0].select is None and parts[0].loss == method.loss
+    tree["stages"] = None if plain else tree["stages"]
+    tree["sources"] = list(method.teachers(experiment.supervisors))
+    tree["self_training"] = (method.self_training or experiment.self_training).model_dump(mode="json")
+    tree["soft_labels"] = (method.soft_labels or experiment.soft_labels).model_dump(mode="json")
+    weights = tree["combine"].get("weights")
+    if isinstance(weights, dict) and len({weights[name] for name in weights if name in tree["sources"]}) == 1:
+        tree["combine"]["weights"] = "average"
+    return tree
+
+
+def _weighed(method: Method, experiment: Experiment) -> dict[str, Any]:
+    """The same with equal weights in place of other fixed ones."""
+    tree = _settings(method, experiment)
+    if isinstance(tree["combine"].get("weights"), dict):
+        tree["combine"]["weights"] = "average"
+    return tree
 
 
 def measure(
@@ -79,7 +120,7 @@ def measure(
 ) -> Measured:
     """Resampled score of every row under every seed; NaN where a row has no result."""
     values = seed_values(resamples.items, np.stack(counts), value)
-    return Measured(rows, values, resamples, part.of_seed, heard or {})
+    return Measured(rows, values, resamples, part.of_seed, heard or {}, part.group)
 
 
 def seed_sums(
@@ -108,7 +149,8 @@ def mean_estimate(row: Row, measured: Measured) -> Estimate:
     if not seeds:
         return undefined(MISSING)
     draws = over_seeds(per_seed, measured.resamples.seeds)
-    return from_draws(draws, measured.n(per_seed, row), seeds, measured.note(row))
+    n, groups = measured.n(per_seed, row), measured.groups(per_seed, row)
+    return share_from_draws(draws, n, groups, seeds, measured.note(row))
 
 
 def unanswered(there: Bool[np.ndarray, "seed item"], said: Bool[np.ndarray, "seed item"]) -> OutOf:
@@ -135,10 +177,10 @@ def row_result(row: Row, measured: Measured, baseline: str | None) -> RowResult:
 
 
 def _one_seed(row: Row, measured: Measured, seed: int) -> Estimate:
-    draws = measured.of(row)[:, seed]
+    draws, items = measured.of(row)[:, seed], measured.among(row)[seed]
     if not np.isfinite(draws[0]):
         return undefined(MISSING)
-    return from_draws(draws, int(measured.among(row)[seed].sum()), 1, measured.note(row))
+    return share_from_draws(draws, int(items.sum()), measured.groups_of(items), 1, measured.note(row))
 
 
 def _with_comparisons(result: RowResult, row: Row, measured: Measured, baseline: str | None) -> RowResult:
@@ -162,7 +204,9 @@ def _by_seed(measured: Measured) -> Iterator[Measured]:
         once = np.ones_like(measured.resamples.seeds[:, :1])
         alone = Resamples(once, measured.resamples.items)
         only = slice(seed, seed + 1)
-        yield Measured(measured.rows, measured.per_seed[:, :, only], alone, measured.of_seed[only])
+        yield Measured(
+            measured.rows, measured.per_seed[:, :, only], alone, measured.of_seed[only], group=measured.group
+        )
 
 
 def recovered(row: Row, measured: Measured, view: str) -> tuple[Estimate, dict[str, Estimate]]:
@@ -179,7 +223,7 @@ def recovered(row: Row, measured: Measured, view: str) -> tuple[Estimate, dict[s
     if not seeds_with(student):
         return undefined(MISSING), {}
     found = performance_gap_recovered(
-        student, weak, measured.of(ceiling), measured.resamples.seeds, measured.n(student)
+        student, weak, measured.of(ceiling), measured.resamples.seeds, measured.n(student), measured.groups(student)
     )
     return found.average, found.by_supervisor
 
@@ -202,5 +246,12 @@ def versus(row: Row, other: Row | None, measured: Measured) -> Estimate | None:
     shared, theirs = paired(measured.of(row), measured.of(other))
     if not seeds_with(shared):
         return undefined("no seed has both rows")
-    draws = difference(shared, theirs, measured.resamples.seeds)
-    return from_draws(draws, measured.n(shared), seeds_with(shared))
+    seeds = measured.resamples.seeds
+    return difference_from_draws(
+        over_seeds(shared, seeds),
+        over_seeds(theirs, seeds),
+        measured.n(shared),
+        measured.groups(shared),
+        seeds_with(shared),
+        difference(shared, theirs, seeds),
+    )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from statistics import stdev
 
 from outgrow.metrics.estimate import Estimate
+from outgrow.reporting.finding import NO_NAIVE
 from outgrow.reporting.results import Chosen, Results, RowResult
 from outgrow.reporting.tables.analyses import analysis_tables
 from outgrow.reporting.tables.of_results import INTERVALS, NOT_TOLD, VARIANT_TITLES, behind, results_table
@@ -116,25 +117,23 @@ def _method_line(results: Results, name: str, rows: dict[str, RowResult]) -> Lin
 
 
 def differences(results: Results) -> Table:
-    """Every method against naive, item by item."""
-    naive, metric = results.about.baseline, results.about.metric_title
-    columns = [
-        Column("row", ""),
-        Column("versus_naive", "same variant", f"{metric} minus {naive}", signed=True),
-        Column("versus_plain_naive", "plain", f"{metric} minus {naive}", signed=True),
-    ]
-    two_views = any(row.pgr_main for row in results.rows)
-    if two_views:
+    """Every method against naive, item by item; without a naive row nothing but the other ceiling's PGR."""
+    naive, metric, rows = results.about.baseline, results.about.metric_title, _several_first(results)
+    columns = [Column("row", "")]
+    if naive is not None:
+        columns += [
+            Column("versus_naive", "same variant", f"{metric} minus {naive}", signed=True),
+            Column("versus_plain_naive", "plain", f"{metric} minus {naive}", signed=True),
+        ]
+    if any(row.pgr_main for row in rows):
         columns.append(Column("pgr_main", "PGR against the single-view ceiling"))
-    lines = [
-        Line((row.name, row.versus_naive, row.versus_plain_naive, *([row.pgr_main] if two_views else [])))
-        for row in _several_first(results)
-        if row.versus_naive or row.versus_plain_naive or row.pgr_main
-    ]
-    caption = (
+    cells = [(row.name, *(getattr(row, column.key) for column in columns[1:])) for row in rows]
+    lines = [Line(found) for found in cells if any(found[1:])]
+    about = (
         f"Paired difference of test {metric} to {naive}, in the row's own variant and in the plain one. {INTERVALS}"
         " Of many rows some are expected to exclude zero by chance."
     )
+    caption = f"{NO_NAIVE} {INTERVALS}" if naive is None else about
     return results_table(results, "differences", "Difference to naive multi-weak", caption, columns, lines)
 
 
@@ -223,7 +222,8 @@ def chosen(results: Results) -> Table:
         if searched
         else ("How training ended", "As each model's training reports it")
     )
-    caption = f"{how}; test items are used for no choice. Where seeds differ: in the seeds' order."
+    edges = "".join(f" {sentence}" for sentence in results.edges)
+    caption = f"{how}; test items are used for no choice. Where seeds differ: in the seeds' order.{edges}"
     return results_table(results, "chosen", title, caption, columns, lines)
 
 

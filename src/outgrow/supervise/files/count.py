@@ -1,7 +1,7 @@
 """From `Ballots` to a `VoteTable`: who said nothing, who voted twice, what is left.
 
-An abstention is no vote, but its item and its source stay. A source that says the same twice on an item is counted
-once and told; one that says two things is an error that names both rows. A distribution outweighs the label beside it.
+An abstention is no vote, but its item and its source stay. Of several votes of a source on an item one counts
+(`repeats.py`). A distribution outweighs the label beside it. What most likely is no vote is asked (`doubts.py`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,9 @@ from outgrow.supervise.files.ballots import Ballots
 from outgrow.supervise.files.classes import class_numbers, decide_classes, order_of
 from outgrow.supervise.files.coded import EMPTY, by_appearance
 from outgrow.supervise.files.distributions import checked, refuse_no_probability, spread
+from outgrow.supervise.files.doubts import doubt_of_labels
 from outgrow.supervise.files.numbers_twice import number_twice
+from outgrow.supervise.files.repeats import Repeats, once
 from outgrow.vote_table import VoteTable
 
 NO_VOTE = "-1"
@@ -28,10 +30,17 @@ def count(
     classes: Sequence[object] | None = None,
     abstain: Sequence[str] | None = None,
     renormalise: bool = False,
+    repeats: Repeats = None,
+    nominal: bool = False,
 ) -> VoteTable:
-    """The votes among the ballots. Raises `DataError` for what cannot be counted."""
+    """The votes among the ballots; with `nominal` any labels are names of classes, whatever they look like.
+
+    Raises `DataError` for what cannot be counted.
+    """
     ballots = without_abstentions(ballots, abstain, given=classes is not None)
     _refuse_silence(ballots)
+    if classes is None:
+        _refuse_doubts(ballots, nominal)
     names = decide_classes(ballots, classes)
     named = class_numbers(ballots.label, names, ballots.place, by_place=ballots.numbered)
     probs, said, repaired = _distributions(ballots, names, named, renormalise=renormalise)
@@ -39,7 +48,9 @@ def count(
     overruled = int((spoke & (named != EMPTY) & (named != said)).sum())
     _refuse_nobody(ballots, spoke)
     rows = np.flatnonzero(spoke)
-    kept, n_twice = _once(ballots, rows, said, probs)
+    kept, probs, twice = once(ballots, rows, said, probs, len(names), repeats)
+    if probs is not None:
+        said = np.where(spoke, probs.argmax(axis=1), EMPTY)
     table = VoteTable(
         items=ballots.item.names,
         sources=tuple(ballots.source.names),
@@ -52,7 +63,7 @@ def count(
         price=None if ballots.price is None else ballots.price[kept],
         gold=_gold(ballots, names),
     )
-    notes = (*ballots.notes, *_of_gold(ballots, table), *_notes(table, n_twice, repaired, overruled))
+    notes = (*ballots.notes, *_of_gold(ballots, table), *_notes(table, twice, repaired, overruled))
     return replace(table, notes=notes)
 
 
@@ -100,6 +111,18 @@ def _distributions(
     return probs, np.where(voted, probs.argmax(axis=1), EMPTY), repaired
 
 
+def _refuse_doubts(ballots: Ballots, nominal: bool) -> None:
+    """Raise `DataError` where what would be votes most likely is none, and nobody said that it is."""
+    if ballots.doubt:
+        raise DataError(ballots.doubt)
+    doubt = "" if nominal or ballots.numbered else doubt_of_labels(ballots.label, ballots.item)
+    if doubt:
+        raise DataError(
+            f"{ballots.origin}: {doubt}? If they are names of classes, say so with `scale=nominal`, or give all of"
+            " them in `classes`; else name the column of the classes with `label`"
+        )
+
+
 def _refuse_silence(ballots: Ballots) -> None:
     if not ballots.label.names and (ballots.soft is None or np.isnan(ballots.soft.probs).all()):
         raise DataError(f"{ballots.origin}: {many(len(ballots.label.code), 'row')} and no vote in any of them")
@@ -109,54 +132,6 @@ def _refuse_nobody(ballots: Ballots, spoke: Bool[np.ndarray, "row"]) -> None:
     nobody = spoke & (ballots.source.code == EMPTY)
     if nobody.any():
         raise DataError(f"{ballots.place(int(nobody.argmax()))}: a vote whose source is empty")
-
-
-def _once(
-    ballots: Ballots, rows: Int[np.ndarray, "vote"], said: Int[np.ndarray, "row"], probs: np.ndarray | None
-) -> tuple[Int[np.ndarray, "kept"], int]:
-    """The first row of every item and source, and how many others said the same."""
-    key = ballots.item.code[rows] * len(ballots.source.names) + ballots.source.code[rows]
-    if not _any_twice(key):
-        return rows, 0
-    order = np.argsort(key, kind="stable")
-    again = key[order][1:] == key[order][:-1]
-    former, latter = rows[order[:-1][again]], rows[order[1:][again]]
-    differ = said[former] != said[latter]
-    if probs is not None:
-        differ |= (probs[former] != probs[latter]).any(axis=1)
-    if differ.any():
-        raise _contradiction(ballots, former[differ], latter[differ], said, probs)
-    return np.setdiff1d(rows, latter, assume_unique=True), int(again.sum())
-
-
-def _any_twice(key: Int[np.ndarray, "vote"]) -> bool:
-    """Whether a number stands twice; where the numbers are few a mark for each is faster than sorting."""
-    most = int(key.max()) + 1
-    if most <= 16 * len(key):
-        seen = np.zeros(most, dtype=bool)
-        seen[key] = True
-        return int(seen.sum()) < len(key)
-    ordered = np.sort(key)
-    return bool((ordered[1:] == ordered[:-1]).any())
-
-
-def _contradiction(
-    ballots: Ballots,
-    former: Int[np.ndarray, "pair"],
-    latter: Int[np.ndarray, "pair"],
-    said: Int[np.ndarray, "row"],
-    probs: np.ndarray | None,
-) -> DataError:
-    at = int(latter.argmin())
-    first, second = int(former[at]), int(latter[at])
-    what = "says two things"
-    if said[first] == said[second] and probs is not None:
-        what = "gives two distributions"
-    more = f"; {many(len(latter) - 1, 'more is', 'more are')} so" if len(latter) > 1 else ""
-    return DataError(
-        f"{ballots.place(second)}: source `{ballots.source.text(second)}` {what} on item"
-        f" `{ballots.item.text(second)}`, the other at {ballots.place(first)}; keep one of them{more}"
-    )
 
 
 def _gold(ballots: Ballots, names: Sequence[str]) -> Int[np.ndarray, "item"]:
@@ -176,14 +151,14 @@ def _of_gold(ballots: Ballots, table: VoteTable) -> Iterator[str]:
         yield f"Gold of {many(known, 'item')} from {ballots.gold_from or ballots.origin}."
 
 
-def _notes(table: VoteTable, n_twice: int, repaired: int, overruled: int) -> list[str]:
+def _notes(table: VoteTable, twice: str, repaired: int, overruled: int) -> list[str]:
     silent = [name for name, n in zip(table.sources, table.n_per_source.tolist(), strict=True) if not n]
     unasked = int((table.n_per_item == 0).sum())
     alike, unheard = _alike(table.classes), _of_gold_alone(table)
-    twice, overrules = many(n_twice, "vote repeats", "votes repeat"), many(overruled, "vote gives", "votes give")
+    overrules = many(overruled, "vote gives", "votes give")
     none = f"{unasked} of {many(len(table.items), 'item')} {'has' if unasked == 1 else 'have'} no vote."
     notes = {
-        f"{twice} another of the same source on the same item: left out.": n_twice,
+        twice: twice,
         f"The probabilities of {many(repaired, 'vote')} did not sum to 1 and were divided by their sum.": repaired,
         f"{overrules} another class more than the label beside it: the probabilities count.": overruled,
         none: unasked,

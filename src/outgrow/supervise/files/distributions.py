@@ -9,7 +9,7 @@ and told. What merely lost its last digits (1e-4) passes.
 import io
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,11 +17,12 @@ import pyarrow.compute as pc
 import pyarrow.json
 from jaxtyping import Bool, Float, Int
 
+from outgrow.data.json_depth import refuse_deep, too_deep
 from outgrow.errors import DataError
 from outgrow.labels import SUM_TOLERANCE
 from outgrow.phrases import many, short
+from outgrow.supervise.files.class_columns import MARKS, class_named
 from outgrow.supervise.files.coded import EMPTY, Place, coded, numbers
-from outgrow.supervise.files.header import class_named
 from outgrow.supervise.files.sheet import column_of
 
 
@@ -44,11 +45,26 @@ def holds_distributions(column: pa.ChunkedArray) -> bool:
 
 
 def soft_of_columns(table: pa.Table, place: Place) -> Soft:
-    """A column per class."""
-    found = [numbers(table[name], f"column `{name}`", place) for name in table.column_names]
-    probs = np.stack(found, axis=1)
+    """A column per class: probabilities, or marks, of which an empty cell is none."""
+    marks = [_marks(table[name], f"column `{name}`") for name in table.column_names]
+    if all(one is not None for one in marks):
+        probs = np.stack([one for one in marks if one is not None], axis=1)
+        probs[~probs.any(axis=1)] = np.nan
+    else:
+        probs = np.stack([numbers(table[name], f"column `{name}`", place) for name in table.column_names], axis=1)
     _refuse_gaps(probs, "probabilities", place)
     return Soft(probs, tuple(class_named(name) for name in table.column_names))
+
+
+def _marks(column: pa.ChunkedArray, what: str) -> Float[np.ndarray, "row"] | None:
+    """1 where a cell is true, 0 elsewhere; None for a column that holds anything but true and false."""
+    if pa.types.is_nested(column.type):
+        return None
+    cells = coded(column, what)
+    if not MARKS.issuperset(map(str.lower, cells.names)):
+        return None
+    marked = np.asarray([*(name.lower() == "true" for name in cells.names), False], dtype=np.float64)
+    return np.asarray(marked[cells.code])
 
 
 def soft_of_column(column: pa.ChunkedArray, what: str, place: Place) -> Soft:
@@ -98,11 +114,19 @@ def _of_mappings(column: pa.ChunkedArray, what: str, place: Place) -> Soft:
 def _parsed(column: pa.ChunkedArray, what: str, place: Place) -> pa.ChunkedArray:
     """Cells of JSON as what they say."""
     cells = coded(column, what)
+    deep = next((at for at, text in enumerate(cells.names) if too_deep(text)), None)
+    if deep is not None:
+        refuse_deep(cells.names[deep], place(int((cells.code == deep).argmax())))
     found = _parsed_at_once(cells.names)
     if found is None:
-        found = column_of(
-            [_parse(text, what, place(int((cells.code == at).argmax()))) for at, text in enumerate(cells.names)]
-        )
+        values = []
+        for at, text in enumerate(cells.names):
+            try:
+                values.append(json.loads(text))
+            except (ValueError, RecursionError) as error:
+                where = place(int((cells.code == at).argmax()))
+                raise DataError(f"{where}: `{short(text)}` in {what} is no JSON list or mapping ({error})") from error
+        found = column_of(values, what, lambda at: place(int((cells.code == at).argmax())))
     index = pa.array(np.maximum(cells.code, 0), mask=cells.code == EMPTY)
     return found.take(index)
 
@@ -118,13 +142,6 @@ def _parsed_at_once(texts: Sequence[str]) -> pa.ChunkedArray | None:
     if table.column_names != ["it"] or table.num_rows != len(texts):
         return None
     return table["it"]
-
-
-def _parse(text: str, what: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: `{short(text)}` in {what} is no JSON list or mapping ({error})") from error
 
 
 def interleaved(columns: Sequence[Soft], origin: str) -> Soft:

@@ -1,42 +1,44 @@
 """Which column is what, from `VoteColumns` and the usual names.
 
-Names are compared in lower case, with blanks, dots and dashes as underscores. Of the usual names of a part exactly one
-may stand in the header; a weak one (`id`, `value`) counts only where no other does. With a source and something said
-the table is long; its item may be the one column that has no other part. With an item and neither it is wide: every
-column without another part is a source, except those whose names promise running text, seconds or a price. Anything
-else is not guessed: the error lists the columns.
+Names are compared in lower case, by their letters and figures alone. Of the usual names of a part exactly one may
+stand in the header; a weak one (`id`, `value`) counts only where no other does. With a source and something said the
+table is long; its item may be the one column that has no other part. Without a source it is long where a distribution
+over the classes stands beside the item, or somebody says whose votes they are. With an item and nothing else it is
+wide: every column without another part is a source, except those whose names promise running text, seconds or a price.
+Anything else is not guessed: the error lists the columns (`hints.py`).
 """
 
 import re
 from collections.abc import Sequence, Set
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, suggest
 from outgrow.phrases import listed
+from outgrow.supervise.files.class_columns import PREFIX
+from outgrow.supervise.files.distributions import holds_distributions
+from outgrow.supervise.files.hints import ignoring, unnamed
 from outgrow.supervise.files.sheet import Sheet
 
 USUAL = {
-    "item": ("item item_id itemid task task_id taskid example example_id unit unit_id sample sample_id question_id"
-             " doc document doc_id document_id record record_id instance instance_id object object_id hit hit_id"),
-    "source": ("source source_id worker worker_id workerid annotator annotator_id rater rater_id labeler labeller"
-               " labeler_id coder coder_id judge user user_id model labeling_function rule expert completed_by"),
-    "label": "label vote answer annotation response judgment judgement choice prediction said category class",
+    "item": ("item item_id task task_id example example_id unit unit_id sample sample_id question_id doc document"
+             " doc_id document_id record record_id instance instance_id object object_id hit hit_id"),
+    "source": ("source source_id worker worker_id annotator annotator_id rater rater_id labeler labeller labeler_id"
+               " coder coder_id judge user user_id model labeling_function rule expert completed_by"),
+    "label": ("label vote answer annotation response judgment judgement choice prediction said category class verdict"
+              " winner decision"),
     "probability": "probabilities probs distribution soft_label soft_labels class_probabilities",
     "confidence": "confidence probability prob",
-    "seconds": "seconds duration lead_time elapsed time_spent time_seconds work_time worktimeinseconds",
+    "seconds": "seconds duration lead_time elapsed time_spent time_seconds work_time work_time_in_seconds",
     "price": "price cost payment",
     "gold": "gold gold_label truth true_label ground_truth y_true gold_answer",
 }  # fmt: skip
 """The names of every part."""
 WEAK = {"item": "id uid idx index key", "source": "name", "label": "value rating class_label"}
+LAST = {"item": "question url image filename"}
+"""What may name an item where there is no id."""
 TEXTS = "text sentence comment content document_text question context title url body notes explanation rationale"
-PREFIX = re.compile(r"(p|prob|probs|probability)[_ (\[]+(?P<name>.+?)[)\]]?")
-"""`p_spam`, `prob_spam`, `p(spam)`: the probability of the class `spam`."""
-
-
-MOST_LONG = 4
-"""A table with more columns, of which none is the source, may well be a wide one."""
 
 
 class Roles(NamedTuple):
@@ -65,57 +67,95 @@ class Roles(NamedTuple):
         return f"{origin} was read as a {self.layout} table: {told or 'no column for the item'}{of_each}{left}."
 
 
-def roles_of(sheet: Sheet, columns: VoteColumns) -> Roles:
-    """What the columns of a table of votes are. Raises `ConfigError` where that cannot be told."""
+def roles_of(sheet: Sheet, columns: VoteColumns, alone: str | None = None) -> Roles:
+    """What the columns of a table of votes are; `alone` says whose they are where no column does.
+
+    Raises `ConfigError` where that cannot be told.
+    """
     _check_names(sheet, columns)
-    free = [name for name in sheet.columns if name and name not in columns.ignore]
+    free = [name for name in sheet.columns if name and (not columns.ignore or name not in columns.ignore)]
     found: dict[str, Any] = {part: find(part, sheet, columns, free) for part in USUAL if part != "probability"}
+    if columns.one_source is not None and columns.source is None:
+        found["source"], alone = None, columns.one_source
     probability = _probability(sheet, columns, free)
-    if found["confidence"] and not (found["label"] or probability):  # sure of what? it must be whole distributions
-        probability, found["confidence"] = (found["confidence"],), None
-    layout = _layout(columns, found, probability)
+    sure = found["confidence"]
+    if sure and not (found["label"] or probability) and holds_distributions(sheet.column(sure)):
+        probability, found["confidence"] = (sure,), None
+    _refuse_verdicts_on_choices(sheet, columns)
+    layout = _layout(columns, found, probability, alone)
     if layout == "long":
-        taken = {name for name in (*found.values(), *probability) if name is not None}
-        if found["source"] is None:
-            raise unnamed("source", sheet)
-        if found["item"] is None:
-            found["item"] = _only_one_left("item", sheet, taken)
-        if found["label"] is None and not probability:
-            raise unnamed("label", sheet)
-        roles = Roles(layout, probability=probability, **found)
-        return roles._replace(left_out=tuple(name for name in sheet.columns if name not in {*taken, roles.item}))
+        return _long(sheet, found, probability, alone)
     if layout == "unknown":
-        raise unnamed(next(part for part in ("source", "label", "item") if found[part] is None), sheet)
+        raise unnamed(_missing_part(found, probability, alone), sheet, _taken(found, probability))
     return _wide(layout, sheet, columns, found, free)
+
+
+def _refuse_verdicts_on_choices(sheet: Sheet, columns: VoteColumns) -> None:
+    """Raise `ConfigError` where `answer` says whether somebody answered, and `accept` what (exports of Prodigy)."""
+    if columns.label is None and {"accept", "answer", "options"} <= set(sheet.columns):
+        raise ConfigError(
+            f"{sheet.origin}: seems to be an export of Prodigy, where `accept` holds what was chosen and `answer`"
+            " whether anything was; read it with `label=accept where.answer=accept`"
+        )
+
+
+def _long(sheet: Sheet, found: dict[str, Any], probability: tuple[str, ...], alone: str | None) -> Roles:
+    taken = _taken(found, probability)
+    if found["source"] is None and not probability and alone is None:
+        raise unnamed("source", sheet, taken)
+    if found["item"] is None:
+        found["item"] = _only_one_left("item", sheet, taken)
+    if found["label"] is None and not probability:
+        raise unnamed("label", sheet, taken)
+    roles = Roles("long", probability=probability, **found)
+    used = {*taken, roles.item}
+    return roles._replace(left_out=tuple(name for name in sheet.columns if name not in used))
+
+
+def _taken(found: dict[str, Any], probability: Sequence[str]) -> set[str]:
+    return {name for name in (*found.values(), *probability) if name is not None}
+
+
+def _missing_part(found: dict[str, Any], probability: Sequence[str], alone: str | None) -> str:
+    """The first part that a long table needs and this one lacks."""
+    if found["source"] is None and alone is None:
+        return "source"
+    return "label" if found["label"] is None and not probability else "item"
 
 
 def _only_one_left(part: str, sheet: Sheet, taken: Set[str]) -> str:
     """The one column that is not told, where a single part is; raises `ConfigError` where there are more or none."""
-    left = [name for name in sheet.columns if name and name not in taken and plain(name) not in TEXTS.split()]
+    left = [name for name in sheet.columns if name and name not in taken and plain(name) not in RUNNING_TEXT]
     if len(left) != 1:
-        raise unnamed(part, sheet)
+        raise unnamed(part, sheet, taken)
     return left[0]
 
 
 def _wide(layout: str, sheet: Sheet, columns: VoteColumns, found: dict[str, str | None], free: Sequence[str]) -> Roles:
     own = {name for part in ("item", "gold") if (name := found[part]) is not None}
     rest = [name for name in free if name not in own and name not in (found["seconds"], found["price"])]
-    votes = columns.votes or tuple(name for name in rest if plain(name) not in TEXTS.split())
+    votes = columns.votes or tuple(name for name in rest if plain(name) not in RUNNING_TEXT)
     if not votes:
-        raise unnamed("source", sheet)
+        raise unnamed("source" if columns.one_source is None else "label", sheet, own)
+    if len(votes) > MOST_SOURCES:
+        raise ConfigError(
+            f"{sheet.origin}: {len(votes)} columns would each be a source; a table with so many sources has a row per"
+            " vote, with columns `item`, `source` and `label`"
+        )
     used = {*own, *votes}
     left_out = tuple(name for name in sheet.columns if name not in used)
     return Roles(layout, item=found["item"], gold=found["gold"], votes=votes, left_out=left_out)
 
 
-def _layout(columns: VoteColumns, found: dict[str, str | None], probability: Sequence[str]) -> str:
+def _layout(columns: VoteColumns, found: dict[str, str | None], probability: Sequence[str], alone: str | None) -> str:
     if columns.layout != "auto":
         return columns.layout
     if columns.votes is not None:
         return "wide"
-    if found["source"] and (found["label"] or probability):
+    said = found["label"] or probability
+    if said and (found["source"] or probability or alone):
         return "long"
-    return "wide" if found["item"] and not (found["source"] or found["label"] or probability) else "unknown"
+    return "wide" if found["item"] and not (found["source"] or said) else "unknown"
 
 
 def find(part: str, sheet: Sheet, columns: VoteColumns, free: Sequence[str]) -> str | None:
@@ -124,12 +164,12 @@ def find(part: str, sheet: Sheet, columns: VoteColumns, free: Sequence[str]) -> 
     if named is not None:
         return str(named)
     others = _named(columns)
-    for names in (USUAL[part], WEAK.get(part, "")):
-        fit = [name for name in free if plain(name) in names.split() and name not in others]
+    for names in NAMES[part]:
+        fit = [name for name in free if plain(name) in names and name not in others]
         if len(fit) > 1:
             raise ConfigError(
                 f"{sheet.origin}: both {listed(fit)} may be the {part}; name the right one, such as `{part}={fit[0]}`,"
-                f" or leave the other out with `ignore`"
+                f" or leave the other out with `{ignoring(fit[1:], columns.ignore)}`"
             )
         if fit:
             return fit[0]
@@ -147,35 +187,22 @@ def _probability(sheet: Sheet, columns: VoteColumns, free: Sequence[str]) -> tup
     return several if len(several) > 1 else ()
 
 
-def class_named(column: str) -> str:
-    """The class whose probability a column holds."""
-    match = PREFIX.fullmatch(column.lower())
-    return column if match is None else column[match.start("name") : match.end("name")]
-
-
+@lru_cache(maxsize=1 << 17)
 def plain(name: str) -> str:
-    """A column's name as the lists above spell it."""
-    return re.sub(r"[\s.\-]+", "_", name.strip().lower())
+    """A column's name by its letters and figures.
+
+    >>> plain("_Worker ID"), plain("hit.id")
+    ('workerid', 'hitid')
+    """
+    return re.sub(r"[\W_]+", "", name.lower())
 
 
-def unnamed(part: str, sheet: Sheet) -> ConfigError:
-    """That a part is missing, with what there is."""
-    if part == "source" and len(sheet.columns) > MOST_LONG:
-        return ConfigError(
-            f"{sheet.origin}: no column is known to be the source; there are {sheet.named}. If every source is a"
-            f" column of its own, name the one of the items, such as `item={sheet.columns[0]}`; else name the source's"
-        )
-    return ConfigError(
-        f"{sheet.origin}: no column is known to be the {part}; there are {sheet.named}. Name it, such as `{part}="
-        f"{_likely(sheet)}`, or name the sources' columns with `votes`; if the first line of a file"
-        " is data already, name all columns with `header`"
-    )
-
-
-def _likely(sheet: Sheet) -> str:
-    """A column that has no usual name of any part."""
-    usual = {name for names in (*USUAL.values(), *WEAK.values()) for name in names.split()}
-    return next((name for name in sheet.columns if plain(name) not in usual), "NAME")
+NAMES = {
+    part: [{plain(name) for name in tier.get(part, "").split()} for tier in (USUAL, WEAK, LAST)] for part in USUAL
+}
+RUNNING_TEXT = {plain(name) for name in TEXTS.split()}
+MOST_SOURCES = 10_000
+"""Columns of a wide table; a long one may have more."""
 
 
 def _named(columns: VoteColumns) -> set[str]:
@@ -186,6 +213,7 @@ def _named(columns: VoteColumns) -> set[str]:
 
 
 def _check_names(sheet: Sheet, columns: VoteColumns) -> None:
-    for name in (*sorted(_named(columns)), *columns.ignore):
-        if name not in sheet.columns:
+    known = {*sheet.columns, *("" if columns.item is None else columns.item).split(",")}
+    for name in (*sorted(_named(columns)), *columns.ignore, *columns.where):
+        if name not in known or (name == columns.item and name not in sheet.columns):
             raise ConfigError(f"{sheet.origin}: there is no column `{name}`; {suggest(name, sheet.columns)}")

@@ -4,9 +4,9 @@
        "lead_time": 4.2, "result": [{"from_name": "sentiment", "type": "choices", "value": {"choices": ["good"]}}]}]}]
 
 An annotation is a vote of whoever completed it, its `lead_time` the seconds it took; a cancelled one, or one without
-a choice, is an abstention. An annotation marked `ground_truth` is the task's gold and no vote, since it would agree
-with itself. `completions` of old versions are read the same way. Predictions are left out and counted. Only single
-choices are read: regions, texts and several choices at once are no class.
+a choice, is an abstention. A rating is a choice of its number. An annotation marked `ground_truth` is the
+task's gold and no vote, since it would agree with itself. `completions` of old versions are read the same way.
+Predictions are left out and counted. Only single choices are read: regions, texts and several at once are no class.
 """
 
 from collections.abc import Iterator
@@ -50,7 +50,14 @@ def _choices(task: Object) -> Iterator[tuple[Object, list[Object]]]:
     for annotation in _list(_annotations(task)):
         if isinstance(annotation, dict):
             results = [result for result in _list(annotation.get("result")) if isinstance(result, dict)]
-            yield annotation, [result for result in results if "choices" in _mapping(result.get("value"))]
+            yield annotation, [result for result in results if _chosen(result) is not None]
+
+
+def _chosen(result: Object) -> list[Any] | None:
+    """What a result chooses, a rating as its number; None for one that is of another kind."""
+    value = _mapping(result.get("value"))
+    chosen = value.get("choices", value.get("rating"))
+    return chosen if isinstance(chosen, list) or chosen is None else [chosen]
 
 
 def _mapping(value: Any) -> Object:
@@ -64,7 +71,9 @@ def _question(origin: str, tasks: list[Object], named: str | None) -> str:
     if named is not None and named not in asked:
         raise ConfigError(f"{origin}: no question is called `{named}`; {suggest(named, asked)}")
     if not asked:
-        raise DataError(f"{origin}: no annotation holds a choice; only questions of type `choices` can be read")
+        raise DataError(
+            f"{origin}: no annotation holds a choice; only questions of type `choices` and `rating` can be read"
+        )
     if named is None and len(asked) > 1:
         raise ConfigError(f"{origin}: there are several questions, {listed(list(asked))}; name one, `label=…`")
     return named or next(iter(asked))
@@ -77,7 +86,7 @@ def _votes(origin: str, number: int, task: Object, question: str, columns: VoteC
         raise DataError(f"{place}: has no `{columns.item or 'id'}` that names it")
     asked = False
     for annotation, results in _choices(task):
-        chosen = [result["value"]["choices"] for result in results if str(result.get("from_name")) == question]
+        chosen = [_chosen(result) or [] for result in results if str(result.get("from_name")) == question]
         label = _single(chosen, place)
         asked = True
         if annotation.get("ground_truth") is True:
@@ -89,8 +98,8 @@ def _votes(origin: str, number: int, task: Object, question: str, columns: VoteC
         yield Said(place, item)
 
 
-def _single(chosen: list[Any], place: str) -> Any:
-    labels = [label for choices in chosen for label in (choices if isinstance(choices, list) else [choices])]
+def _single(chosen: list[list[Any]], place: str) -> Any:
+    labels = [label for choices in chosen for label in choices]
     if len(labels) > 1:
         raise DataError(
             f"{place}: an annotation chooses {listed([str(label) for label in labels])}; a vote is for one"

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from outgrow.errors import DataError
 from outgrow.supervise.files.ballots import Ballots
-from outgrow.supervise.files.coded import Coded, coded, numbers
+from outgrow.supervise.files.coded import EMPTY, Coded, coded, numbers
 from outgrow.supervise.files.gold import one_gold_each
 from outgrow.supervise.files.sheet import column_of
 
@@ -31,15 +31,17 @@ def ballots_of_rows(origin: str, said: Sequence[Said], *notes: str) -> Ballots:
         return said[row].place
 
     def text(part: str) -> Coded:
-        return coded(column_of([getattr(row, part) for row in said]), f"{origin}, the {part}s")
+        return coded(column_of([getattr(row, part) for row in said], f"the {part}", place), f"{origin}, the {part}s")
 
     def number(part: str) -> Any:
         values = [getattr(row, part) for row in said]
         if all(value is None for value in values):
             return None
-        return numbers(column_of(values), f"the {part}", place)
+        return numbers(column_of(values, f"the {part}", place), f"the {part}", place)
 
     item, gold = text("item"), text("gold")
+    if (item.code == EMPTY).any():
+        raise DataError(f"{place(int((item.code == EMPTY).argmax()))}: the name of the item is blank")
     return Ballots(
         origin,
         item,

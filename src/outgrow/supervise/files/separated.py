@@ -50,6 +50,12 @@ def separated_sheet(
     told = delimiter is not None or usual != "," or (header is not None and len(header) == 1)
     comma = (delimiter or usual) if told else delimiter_of(head)
     first, lines = _first_record(text, comma, origin)
+    if header is None and '""ImportId""' in head:
+        raise DataError(
+            f"{origin}: an export of Qualtrics, with three lines of headers and a row for each respondent; write a row"
+            " for each answer, with columns `item`, `source` and `label` (in pandas"
+            " `read_csv(…, skiprows=[1, 2]).melt('ResponseId')`)"
+        )
     if header is None and all(WHOLE_NUMBER.fullmatch(cell) for cell in first):
         if not matrix:
             raise DataError(
@@ -72,9 +78,11 @@ def separated_sheet(
         return _read(text, comma, names, skipped, columns, origin)
 
     notes = () if told or comma == usual else (f"Cells are separated by {SIGNS[comma]}.",)
-    return Sheet(
-        origin, names, read, lambda row: f"{origin}, line {_line(text, comma, row + (header is None))}", notes
-    )
+
+    def place(row: int) -> str:
+        return f"{origin}, line {_line(text, comma, row + (header is None))}"
+
+    return Sheet(origin, names, read, place, notes, from_cells=True)
 
 
 def _first_record(text: bytes, comma: str, origin: str) -> tuple[list[str], int]:
@@ -105,7 +113,8 @@ def _refuse_other_delimiters(cell: str, comma: str, origin: str) -> None:
 def _read(text: bytes, comma: str, names: list[str], skipped: int, columns: Sequence[str], origin: str) -> pa.Table:
     quoted = b'"' in text
     numbers = [str(number) for number in range(len(names))]
-    wanted = [str(names.index(name)) for name in columns]
+    number = dict(zip(names, numbers, strict=True))
+    wanted = [number[name] for name in columns]
     try:
         table = _parse(text + _last_row(comma, names) if quoted else text, comma, numbers, wanted, skipped, quoted)
     except pa.ArrowInvalid as error:

@@ -4,16 +4,21 @@ What is not asked for is not converted, so that a column of long texts costs not
 whole all the same: it is UTF-8 without NUL, or an error names the line.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from outgrow.data.table import decode
+from outgrow.data.raw_file import decode
 from outgrow.errors import ConfigError, DataError
 from outgrow.phrases import listed
+
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+"""What a JSON escape may leave behind, and no text can hold."""
 
 
 class Sheet(NamedTuple):
@@ -28,14 +33,22 @@ class Sheet(NamedTuple):
     """Where a row stands: `votes.csv, line 7`."""
     notes: tuple[str, ...] = ()
     """Sentences about how it was read."""
+    from_cells: bool = False
+    """Whether it is a CSV or TSV file, whose header may be missing."""
 
     @property
     def named(self) -> str:
         """The columns, for messages."""
-        return listed(self.columns)
+        return listed([name for name in self.columns if name])
 
     def column(self, name: str) -> pa.ChunkedArray:
         return self.read([name]).column(0)
+
+
+def stem_of(origin: str) -> str:
+    """What a source is called of which a whole table is: the file's name without its ending, or `source`."""
+    name = Path(origin).name
+    return name.split(".")[0] or name if "." in name else "source"
 
 
 def refuse_twins(columns: Sequence[str], origin: str, hint: str = "") -> None:
@@ -86,7 +99,7 @@ def _of_pandas(frame: Any, origin: str) -> pa.Table:
     refuse_twins(list(frame.columns), origin)
     try:
         return pa.Table.from_pandas(frame, preserve_index=False)
-    except (pa.ArrowException, OverflowError):  # a column that mixes types
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError):  # a column that mixes types, or half a character
         return table_of({name: frame[name].tolist() for name in frame.columns})
 
 
@@ -108,15 +121,20 @@ def _of_dataset(source: Any) -> pa.Table:
 
 def table_of(columns: dict[str, list[Any]]) -> pa.Table:
     """Columns of Python values; where types are mixed, their texts."""
-    return pa.table({name: column_of(values) for name, values in columns.items()})
+    return pa.table({name: column_of(values, f"column `{name}`") for name, values in columns.items()})
 
 
-def column_of(values: list[Any]) -> pa.ChunkedArray:
-    """A list of Python values as a column."""
+def column_of(values: list[Any], what: str = "a column", place: Callable[[int], str] | None = None) -> pa.ChunkedArray:
+    """A list of Python values as a column. Raises `DataError` for half a character: `what` and `place` say where."""
     try:
         column = pa.array(values, from_pandas=True)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):
-        column = pa.array([_text(value) for value in values], pa.string())
+        texts = [_text(value) for value in values]
+        bad = next((row for row, text in enumerate(texts) if text and HALF_CHARACTER.search(text)), None)
+        if bad is not None:
+            where = f"row {bad + 1}" if place is None else place(bad)
+            raise DataError(f"{where}: {what} holds half a character (a lone surrogate, \\uD800 … \\uDFFF)") from None
+        column = pa.array(texts, pa.string())
     return pa.chunked_array([column]) if isinstance(column, pa.Array) else column
 
 

@@ -21,6 +21,7 @@ from outgrow.phrases import many
 from outgrow.supervise.files.ballots import by_row
 from outgrow.supervise.files.coded import EMPTY, Coded, Place, coded
 from outgrow.supervise.files.header import Roles, roles_of
+from outgrow.supervise.files.joined import with_joined
 from outgrow.supervise.files.open_sheet import sheet_of
 from outgrow.supervise.files.sheet import Sheet
 from outgrow.texts import Candidate, WeakTexts, certain
@@ -51,7 +52,7 @@ def read_texts(source: Any, *, columns: VoteColumns = AS_NAMED) -> WeakTexts:
         raise ConfigError(f"columns.{named[0]}: texts of a file count as certain and have none; leave it out")
     if columns.layout == "matrix" or isinstance(source, np.ndarray):
         raise ConfigError("a matrix holds class numbers, and texts are wanted: give a long table or a wide one")
-    sheet = sheet_of(source, columns)
+    sheet = with_joined(sheet_of(source, columns), columns.item)
     roles = roles_of(sheet, columns)
     cells = (_long if roles.layout == "long" else _wide)(sheet, roles)
     return _weak_texts(cells, sheet, _said(cells, columns))

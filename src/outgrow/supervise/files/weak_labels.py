@@ -14,8 +14,9 @@ import numpy as np
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, DataError, suggest
 from outgrow.phrases import short
-from outgrow.supervise.files.ballots import Ballots, ballots_of_matrix
+from outgrow.supervise.files.ballots import Ballots
 from outgrow.supervise.files.coded import coded
+from outgrow.supervise.files.matrix import ballots_of_matrix
 from outgrow.supervise.files.sheet import column_of
 
 KEY = "weak_labels"

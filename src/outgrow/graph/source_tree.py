@@ -1,0 +1,163 @@
+"""One source file as definitions: what each of its names is, and which other names that uses.
+
+Read with `ast`, so that nothing is imported. What changes no result is not part of a definition: comments, formatting,
+docstrings and other bare strings, and the types of arguments, results and variables.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+WITHOUT = frozenset({"ctx", "type_comment", "type_params", "returns", "annotation", "kind", "type_ignores"})
+"""Fields of the tree that change no result."""
+ALWAYS = ""
+"""The name of what a module does beside its definitions; every definition of the module depends on it."""
+Bodied = ast.If | ast.Try | ast.With
+
+
+class Used(NamedTuple):
+    """A name that a definition uses, and what is taken of it where it is a module."""
+
+    name: str
+    attribute: str = ""
+
+
+class Imported(NamedTuple):
+    """Where a name comes from: a module, and the name in it; no name for the module itself."""
+
+    module: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """The statements of a module by the names that they bind, and where its other names come from."""
+
+    statements: dict[str, list[ast.stmt]] = field(default_factory=dict)
+    imports: dict[str, Imported] = field(default_factory=dict)
+    known: dict[tuple[str, str | None], tuple[str, frozenset[Used | Imported]]] = field(default_factory=dict)
+    """What has been read already: the hash and the uses of a definition."""
+
+    def digest(self, name: str, key: str | None = None) -> str:
+        """A hash of what `name` is; with `key`, of that entry of the mapping it is, which may be absent."""
+        return self._read(name, key)[0]
+
+    def uses(self, name: str, key: str | None = None) -> frozenset[Used | Imported]:
+        """Which names it uses, and what it imports by itself."""
+        return self._read(name, key)[1]
+
+    def _read(self, name: str, key: str | None) -> tuple[str, frozenset[Used | Imported]]:
+        if (name, key) not in self.known:
+            trees = self._trees(name, key)
+            text = "\n".join(map(_canonical, trees))
+            uses = frozenset(found for tree in trees for found in _used(tree))
+            self.known[name, key] = hashlib.sha256(text.encode()).hexdigest(), uses
+        return self.known[name, key]
+
+    def _trees(self, name: str, key: str | None) -> list[ast.AST]:
+        statements = self.statements.get(name, [])
+        if key is None:
+            return list(statements)
+        return [value for one in statements for value in _entries(one, key)]
+
+
+def read_source(path: Path) -> SourceFile:
+    """The file's definitions; read anew where it has changed on the disk."""
+    stat = path.stat()
+    return _read(path, stat.st_mtime_ns, stat.st_size)
+
+
+@cache
+def _read(path: Path, _modified: int, _size: int) -> SourceFile:
+    found = SourceFile()
+    _gather(ast.parse(path.read_bytes()).body, found)
+    return found
+
+
+def _gather(body: list[ast.stmt], found: SourceFile) -> None:
+    for statement in body:
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            found.imports.update(_imports(statement))
+        elif isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.dump(statement.test):
+            continue  # types only
+        elif isinstance(statement, Bodied):
+            # Whatever a condition guards counts as there; the condition itself is what the module does.
+            found.statements.setdefault(ALWAYS, []).append(statement)
+            _gather([one for one in ast.iter_child_nodes(statement) if isinstance(one, ast.stmt)], found)
+        elif not _is_text(statement):
+            for name in _bound(statement) or [ALWAYS]:
+                found.statements.setdefault(name, []).append(statement)
+
+
+def _bound(statement: ast.stmt) -> list[str]:
+    """The names that a statement defines; none for one that does something to what is there."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [statement.name]
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    nodes = [node for target in targets if target is not None for node in ast.walk(target)]
+    if not nodes or any(isinstance(node, ast.Attribute | ast.Subscript) for node in nodes):
+        return []
+    return [node.id for node in nodes if isinstance(node, ast.Name)]
+
+
+def _imports(statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, Imported]]:
+    for alias in statement.names:
+        if isinstance(statement, ast.ImportFrom):
+            yield alias.asname or alias.name, Imported(statement.module or "", alias.name)
+        else:
+            yield alias.asname or alias.name.partition(".")[0], Imported(alias.name)
+
+
+def _is_text(statement: object) -> bool:
+    """Whether it is a docstring, or any other string that stands by itself."""
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+def _entries(statement: ast.stmt, key: str) -> Iterator[ast.AST]:
+    """What a mapping written out as `{"key": value}` holds under a key."""
+    value = getattr(statement, "value", None)
+    if not isinstance(value, ast.Dict):
+        yield statement  # nothing that an entry could be told of
+        return
+    for name, entry in zip(value.keys, value.values, strict=True):
+        if isinstance(name, ast.Constant) and name.value == key:
+            yield entry
+
+
+def _children(node: ast.AST) -> Iterator[tuple[str, object]]:
+    for name, value in ast.iter_fields(node):
+        if name in WITHOUT or value is None or value == []:
+            continue
+        yield name, [one for one in value if not _is_text(one)] if isinstance(value, list) else value
+
+
+def _canonical(value: object) -> str:
+    """A tree as text, the same for every layout of the source."""
+    if isinstance(value, ast.AST):
+        inside = ",".join(f"{name}={_canonical(child)}" for name, child in _children(value))
+        return f"{type(value).__name__}({inside})"
+    if isinstance(value, list):
+        return f"[{','.join(map(_canonical, value))}]"
+    return repr(value)
+
+
+def _used(node: ast.AST) -> Iterator[Used | Imported]:
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        yield from (imported for _, imported in _imports(node))
+    elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        yield Used(node.value.id, node.attr)
+    elif isinstance(node, ast.Name):
+        yield Used(node.id)
+    else:
+        for _, child in _children(node):
+            for one in child if isinstance(child, list) else [child]:
+                if isinstance(one, ast.AST):
+                    yield from _used(one)
