@@ -235,7 +235,7 @@ def test_every_file_that_a_study_names_is_seen_from_its_own_folder(tmp_path: Pat
     assert found.methods[0].refine.prompts == tmp_path / "mine"
     assert found.methods[1].stages[0].select.strong.prompts == tmp_path / "asked"
     assert found.judges["prompt"].prompt == Path("/whole/rate.txt")
-    assert found.judges["b"].prompt == tmp_path / "rate.txt"
+    assert found.judges["b"].prompt == Path("rate.txt"), "a word is said in the working directory"
 
 
 def test_prices_make_a_budget_of_money_bind() -> None:
