@@ -15,7 +15,7 @@ import typer
 import yaml
 
 import outgrow
-from outgrow.cli import app
+from outgrow.cli.verbs import app
 from outgrow.combiners import COMBINERS, TEXT_COMBINERS
 from outgrow.config.combine import Combine
 from outgrow.config.method import Loss

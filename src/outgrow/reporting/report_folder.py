@@ -21,6 +21,7 @@ import yaml
 from outgrow.deliver.places import refuse_unwritable_folder
 from outgrow.errors import ConfigError, DataError, StepFailed
 from outgrow.graph.durable import full_disk
+from outgrow.graph.output import alone, whole_file
 from outgrow.phrases import listed
 
 MANIFEST, PAGE, SETTINGS = "manifest.json", "report.html", "resolved.yaml"
@@ -150,14 +151,17 @@ def write_folder(
 
     Raises `DataError` if the folder cannot be written, `StepFailed` if the disk is full.
     """
-    before = read_manifest(folder)
     files = {name: _digest(text.encode()) for name, text in contents.items()}
     manifest = Manifest(made_of, complete, settings, files)
     try:
-        for name, text in contents.items():
-            write_file(folder / name, text)
-        _remove(folder, set(before.files) - set(files) if before else set())
-        write_file(folder / MANIFEST, json.dumps(asdict(manifest), ensure_ascii=False, indent=1) + "\n")
+        folder.mkdir(parents=True, exist_ok=True)
+        # Two runs that end at once leave the report of one of them, not a mixture.
+        with alone(folder / MANIFEST, on_wait=lambda: None):
+            before = read_manifest(folder)
+            for name, text in contents.items():
+                write_file(folder / name, text)
+            _remove(folder, set(before.files) - set(files) if before else set())
+            write_file(folder / MANIFEST, json.dumps(asdict(manifest), ensure_ascii=False, indent=1) + "\n")
     except OSError as error:
         sentence = full_disk(error, folder)
         if sentence is not None:
@@ -182,14 +186,9 @@ def drop_incomplete(folder: Path) -> None:
 
 def write_file(path: Path, text: str) -> None:
     """Write a text file that appears whole or not at all; folders above it are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    # It can be made again from the store at any time, so nobody waits for the disk.
+    with whole_file(path, lasting=False) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
 
 
 def _remove(folder: Path, names: set[str]) -> None:
