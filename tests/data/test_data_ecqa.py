@@ -7,7 +7,8 @@ import pytest
 from outgrow.config.task import TaskSection
 from outgrow.data.load import load_task
 from outgrow.errors import DataError
-from outgrow.metrics.text_answers import answer_match, final_answer
+from outgrow.metrics.final_answer import final_answer
+from outgrow.metrics.text_answers import answer_match
 
 OPTIONS = [f"q_op{place}" for place in range(1, 6)]
 COLUMNS = ["q_no", "q_concept", "q_text", *OPTIONS, "q_ans", "taskA_pos", "taskA_neg", "taskB"]

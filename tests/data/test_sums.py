@@ -14,7 +14,8 @@ from outgrow.data.leak import normalise
 from outgrow.data.load import load_task
 from outgrow.data.tasks.grammar import Dice, read_grammar
 from outgrow.data.tasks.sums import draw_sum, make_sums
-from outgrow.metrics.text_answers import answer_match, final_answer
+from outgrow.metrics.final_answer import final_answer
+from outgrow.metrics.text_answers import answer_match
 
 SIGNS = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 DIGEST = "6bb655a7fc1cf5eae1f71dea08862a5e59e2e317a1934fd7148ba47dbfa55d34"

@@ -8,8 +8,9 @@ from simulated_mixture import SIZES, simulate_mixture
 from simulated_texts import SimulatedTexts, simulate_small_texts
 
 from fresh import SEEDS
+from outgrow.metrics.final_answer import final_answer
 from outgrow.metrics.slu_f1 import parse_slots, score, slu_counts
-from outgrow.metrics.text_answers import answer_match, exact_match, final_answer
+from outgrow.metrics.text_answers import answer_match, exact_match
 from outgrow.metrics.text_score import score_of
 from outgrow.reporting.collect_texts import by_capability
 from outgrow.reporting.evidence.texts import read_answers_of_row, score_counts

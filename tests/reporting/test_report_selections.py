@@ -18,7 +18,8 @@ from fresh import SEEDS
 from outgrow.graph.step import Step
 from outgrow.metrics.estimate import Estimate
 from outgrow.metrics.slu_f1 import parse_slots, score, slu_counts
-from outgrow.metrics.text_answers import answer_match, exact_match, words
+from outgrow.metrics.text_answers import answer_match, exact_match
+from outgrow.metrics.words import words
 from outgrow.reporting.evidence.lineage import comparison, last_selection, learned_last, reward_model, sources
 from outgrow.reporting.finding import find
 from outgrow.reporting.measure.selection import shift

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loopback import Body, choice, serving
+import small_study
+from loopback import Body, choice, serving, tokens_read
 from outgrow.config.endpoint import EndpointSection
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
@@ -18,7 +19,10 @@ from outgrow.models.answer_store import Usage
 from outgrow.models.endpoint import Refusal, Reply
 from outgrow.models.reply import Choice
 from outgrow.supervise.endpoint import ask_supervisor, one_of, vote
+from raw_server import RawServer, Request, Send, plain, running
 from small_study import FILE, outgrow, results, write
+
+OPTIONS = ["none", "3 of them", "all"]
 
 
 @pytest.fixture
@@ -103,8 +107,48 @@ def test_where_some_are_silent_and_that_is_to_stop_it_only_they_are_asked_again(
 
 @pytest.mark.parametrize("tokens", [None, (), ({},), ({"top_logprobs": [{"token": "A", "logprob": "x"}]},)])
 def test_broken_log_probabilities_fall_back_to_the_text(tokens: Any) -> None:
-    assert vote(Reply((Choice("C", True, tokens),), Usage()), 3).tolist() == [0, 0, 1]
-    assert not vote(Refusal("no"), 3).any()
+    assert vote(Reply((Choice("C", True, tokens),), Usage()), OPTIONS).tolist() == [0, 0, 1]
+    assert not vote(Refusal("no"), OPTIONS).any()
+
+
+def spoken(*pieces: str, at: int, **tops: float) -> Reply:
+    """A reply of these tokens, with alternatives at one of them."""
+    tokens = [
+        {"token": piece, "logprob": -0.1, "top_logprobs": [{"token": piece, "logprob": -0.1}]} for piece in pieces
+    ]
+    tokens[at]["top_logprobs"] = [{"token": name, "logprob": math.log(p)} for name, p in tops.items()]
+    return Reply((Choice("".join(pieces), True, tuple(tokens)),), Usage())
+
+
+def test_the_alternatives_of_the_letter_that_is_stated_are_the_vote() -> None:
+    """Not those of an article or a pronoun before it."""
+    reply = spoken("A", " good", " one", "!", " The", " answer", " is", " (", "C", ").", at=8, A=0.1, C=0.6, B=0.1)
+    np.testing.assert_allclose(vote(reply, OPTIONS), [1 / 8, 1 / 8, 6 / 8])
+    nine = [str(number) for number in range(9)]
+    reply = spoken("I", " think", " it", " is", " C", ".", at=4, C=0.3, D=0.1)
+    np.testing.assert_allclose(vote(reply, nine), [0, 0, 0.75, 0.25, 0, 0, 0, 0, 0])
+    assert not vote(spoken("I", " think", " that", at=0, I=0.9, A=0.01), nine).any(), "cut off before it said so"
+    assert not vote(spoken("I", "'m", " sorry", at=0, I=0.9, Sorry=0.1), nine).any()
+    assert not vote(spoken("Sorry", ".", at=0, Sorry=0.9, A=0.05), OPTIONS).any(), "a refusal"
+    np.testing.assert_allclose(vote(spoken("Sure", ".", at=0, Sure=0.4, A=0.3, B=0.2), OPTIONS), [0, 0, 0])
+
+
+def test_an_option_or_a_class_may_be_said_in_full() -> None:
+    def said(text: str) -> list[float]:
+        return vote(Reply((Choice(text, True, None),), Usage()), OPTIONS).tolist()
+
+    assert said("It is 3 of them.") == [0, 1, 0]
+    assert said("Not all; the answer is none.") == [1, 0, 0]
+    assert said("none or all") == [0, 0, 0]
+    assert said("I think the answer is C.") == [0, 0, 1]
+
+
+def test_what_states_no_choice_is_counted_and_named(study: Path) -> None:
+    with serving(lambda body: [choice("A" if "are 1?" in str(body) else "A good question!")]) as server:
+        with pytest.raises(DataError, match=r"5 of 6 items get no vote \(.*i0.*'A good question!' names no choice"):
+            ask(study, server.url, unfit="stop")
+        labels = ask(study, server.url)
+    assert labels["weak"].probs.sum() + labels["strong"].probs.sum() + labels["test"].probs.sum() == 1
 
 
 def test_a_study_with_a_supervisor_behind_a_server(tmp_path: Path) -> None:
@@ -133,4 +177,69 @@ def test_a_study_with_a_supervisor_behind_a_server(tmp_path: Path) -> None:
     found = results(tmp_path)
     assert found["missing"] == []
     assert found["spent"][0]["model"] == "far"
-    assert json.dumps(found["spent"][0]["money"]) == json.dumps(74 * 10 / 1e6)
+    assert json.dumps(found["spent"][0]["money"]) == json.dumps(sum(map(tokens_read, server.requests)) / 1e6)
+
+
+KEY = "sk-Very/secret+0123456789abcdef"
+
+
+def leaky_study(url: str) -> dict[str, Any]:
+    return {
+        "name": "small",
+        "task": {"name": "arc_easy", "sizes": {"weak": 8, "strong": 8, "test": 8}},
+        "supervisors": {"far": {"type": "endpoint", "model": "far", "url": url, "key": "SOME_KEY", "retries": 0}},
+        "student": {"model": "bundled:wordllama"},
+        "methods": ["naive"],
+        "variants": ["plain"],
+        "untouched": False,
+        "seeds": [0],
+        "bootstrap": 100,
+    }
+
+
+def parts_of_the_key_in(folder: Path, said: str) -> list[str]:
+    places = {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()} | {"": said.encode()}
+    parts = {KEY[at : at + 8].encode() for at in range(len(KEY) - 7)}
+    return [name for name, content in places.items() if any(part in content for part in parts)]
+
+
+def test_a_study_at_a_server_that_repeats_the_key_holds_it_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In answers, errors, names and headers: in no file of the store and the report, and not on the terminal."""
+    monkeypatch.setitem(small_study.ENVIRONMENT, "SOME_KEY", KEY)
+
+    def talk(request: Request, send: Send) -> bool:
+        number = len(json.loads(request.content)["messages"][-1]["content"])
+        said = f"B, by {KEY}" if number % 5 == 0 else "B"
+        body = {"model": KEY, "choices": [choice(said)], "id": KEY}
+        error = {"error": {"message": f"not for {request.headers['authorization']}"}}
+        reply = plain(400, json.dumps(error).encode()) if number % 5 == 1 else plain(200, json.dumps(body).encode())
+        send(reply.replace(b"Whatever", KEY.encode()))
+        return True
+
+    with running(RawServer(talk)) as server:
+        write(tmp_path, leaky_study(server.url))
+        done = outgrow(tmp_path, "run", FILE)
+    assert done.returncode == 0, done.stderr
+    assert parts_of_the_key_in(tmp_path, done.stdout + done.stderr) == []
+    logs = "".join(path.read_text() for path in tmp_path.rglob("*.log"))
+    assert "HTTP 400: Error code: 400 - not for Bearer …" in logs
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\t"])
+def test_a_key_with_a_line_end_is_said_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setitem(small_study.ENVIRONMENT, "SOME_KEY", KEY + end)
+    with running(RawServer(lambda request, send: False)) as server:
+        write(tmp_path, leaky_study(server.url))
+        done = outgrow(tmp_path, "run", FILE)
+        planned = outgrow(tmp_path, "plan", FILE)
+        assert server.requests == []
+    assert done.returncode == 2
+    assert "supervisors.far.key: the value of the environment variable SOME_KEY ends with a" in done.stderr
+    assert planned.returncode == 0
+    assert "SOME_KEY ends with a" in planned.stdout
+    said = done.stdout + done.stderr + planned.stdout + planned.stderr
+    assert parts_of_the_key_in(tmp_path, said) == []

@@ -8,11 +8,13 @@ Ways to an answer are not compared: of the texts that give the winning answer th
 log-probability per piece is the target, pieces and all. Where one of them came without log-probabilities (all of them
 0, as from a server that tells none) the first one counts, by source and rank.
 
-When two answers are the same is for a metric to say: equal texts up to case and spaces (`exact_match`), equal final
-answers (`answer_match`), or formulas of one meaning as well (`math_match`). A text without an answer is an abstention.
-Every source counts the same here, and no share is a calibrated probability.
+When two answers are the same is for a metric to say: equal texts up to case and spaces (`exact_match`), or final
+answers of one value or meaning (`answer_match`, `math_match`); answers that are the same by others in between are one
+answer too. A text without an answer is an abstention. Every source counts the same here, and no share is a calibrated
+probability. A tie is settled by a hash of the item's name and the answer, so that no source is favoured.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -21,8 +23,8 @@ import numpy as np
 
 from outgrow.combiners.keep_texts import remarks
 from outgrow.errors import ConfigError
-from outgrow.metrics.formula import has_formula
-from outgrow.metrics.text_answers import final_answer, math_match, normalise
+from outgrow.metrics.final_answer import final_answer, merge_answers
+from outgrow.metrics.words import normalise
 from outgrow.texts import Candidate, TextTargets, WeakTexts
 
 METRICS = ("exact_match", "answer_match", "math_match")
@@ -62,8 +64,8 @@ def answer_vote(
         candidates: a source votes by its `best` text, or its vote is shared evenly by `all` of its texts that can be
             read.
 
-    On a tie the answer that is given first wins, in the order of sources and ranks. Raises `ConfigError` for other
-    values of the options.
+    A tie is settled by a draw that depends on the item's name and on the answers alone. Raises `ConfigError` for
+    other values of the options.
     """
     _check(metric=(metric, METRICS), weight=(weight, ("share", "one")), candidates=(candidates, ("best", "all")))
     outcomes: dict[str, Outcome] = {}
@@ -73,7 +75,7 @@ def answer_vote(
         ballots = list(_ballots(labels.sources, heard, metric))
         unread += sum(map(len, heard)) - len(ballots)
         if ballots:
-            outcomes[item] = outcome_of(ballots)
+            outcomes[item] = outcome_of(item, ballots)
     kept = [outcome.winner.candidate for outcome in outcomes.values()]
     return TextTargets(
         items=list(outcomes),
@@ -88,28 +90,23 @@ def answers_in(metric: str, texts: Sequence[str]) -> list[str | None]:
     """What each of an item's texts answers, so that equal answers are equal texts; `None` = nothing to be read."""
     if metric == "exact_match":
         return [normalise(text) or None for text in texts]
-    if metric == "answer_match":
-        return [final_answer(text) for text in texts]
-    answers: list[str | None] = []
-    for number, text in enumerate(texts):
-        same = (place for place in range(number) if answers[place] is not None and _same(text, texts[place]))
-        first = next(same, None)
-        readable = final_answer(text) is not None or has_formula(text)
-        answers.append(answers[first] if first is not None else f"{number}: {text}" if readable else None)
-    return answers
+    found = [final_answer(text) for text in texts]
+    same = merge_answers([answer for answer in found if answer is not None])
+    return [None if answer is None else same[answer] for answer in found]
 
 
-def outcome_of(ballots: Sequence[Ballot]) -> Outcome:
+def outcome_of(item: str, ballots: Sequence[Ballot]) -> Outcome:
     """The answer with the most votes, the text that speaks for it, and its share of all votes."""
     votes: dict[str, float] = {}
     for ballot in ballots:
         votes[ballot.answer] = votes.get(ballot.answer, 0.0) + ballot.votes
     most = max(votes.values())
     leading = [answer for answer, count in votes.items() if round(count - most, NEARLY) == 0]
-    behind = [ballot for ballot in ballots if ballot.answer == leading[0]]
+    won = min(leading, key=lambda answer: hashlib.sha256(f"{item}\n{answer}".encode()).digest())
+    behind = [ballot for ballot in ballots if ballot.answer == won]
     told = all(ballot.candidate.logprob < 0 for ballot in behind)
     winner = max(behind, key=lambda ballot: ballot.candidate.mean_logprob) if told else behind[0]
-    return Outcome(winner, votes[leading[0]] / sum(votes.values()), len(leading) > 1)
+    return Outcome(winner, votes[won] / sum(votes.values()), len(leading) > 1)
 
 
 def _ballots(sources: Sequence[str], heard: Sequence[Sequence[Candidate]], metric: str) -> Iterator[Ballot]:
@@ -118,10 +115,6 @@ def _ballots(sources: Sequence[str], heard: Sequence[Sequence[Candidate]], metri
     for source, found in zip(sources, heard, strict=True):
         read = [(answer, one) for one in found if (answer := next(answers)) is not None]
         yield from (Ballot(source, answer, 1 / len(read), one) for answer, one in read)
-
-
-def _same(one: str, other: str) -> bool:
-    return bool(math_match([one], [other])[0] or math_match([other], [one])[0])
 
 
 def _check(**options: tuple[str, tuple[str, ...]]) -> None:
@@ -139,7 +132,7 @@ def _sentences(labels: WeakTexts, outcomes: Sequence[Outcome], unread: int) -> I
         yield f"Kept texts by writer: {told}; their answers won {share:.0%} of the votes on average."
     tied = sum(outcome.tied for outcome in outcomes)
     if tied:
-        yield f"Items with a tie between answers, won by the one given first: {tied}."
+        yield f"Items with a tie between answers, of which one was drawn: {tied}."
     if unread:
         yield f"Texts without an answer that can be read, which count as no vote: {unread}."
     silent = len(labels.items) - len(outcomes)

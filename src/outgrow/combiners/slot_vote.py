@@ -26,7 +26,7 @@ import numpy as np
 
 from outgrow.errors import ConfigError
 from outgrow.metrics.slu_f1 import Slot, parse_slots, write_slots
-from outgrow.metrics.text_answers import normalise
+from outgrow.metrics.words import normalise
 from outgrow.texts import TextTargets, WeakTexts, certain
 
 NEARLY = 1e-9

@@ -7,6 +7,7 @@ from outgrow.data.tasks import TASKS
 from outgrow.data.template import instruction_pieces, require_fields
 from outgrow.data.text_form import TEMPLATES
 from outgrow.errors import ConfigError
+from outgrow.metrics.slu_f1 import SLOT_METRICS
 from outgrow.metrics.text_score import MACRO
 
 OWN_METRIC = "exact_match"
@@ -75,7 +76,7 @@ def template_of(section: SetSection) -> str:
 def fields_of(section: SetSection) -> tuple[str, ...]:
     """What the template can have in braces."""
     known = TASKS.get(section.name)
-    slots = "slu_f1" in (section.metric, known and known.metric)
+    slots = not {section.metric, known and known.metric}.isdisjoint(SLOT_METRICS)
     listed = native_kind(section) != "generate"
     return ("text", *(["types"] if slots else []), *(["options"] if listed else []))
 
@@ -115,5 +116,7 @@ def _require_keys_of_texts(section: SetSection) -> None:
         raise ConfigError(f"task.form `binary` needs a multiple-choice task; `{section.name}` is generate")
     if section.classes is not None:
         raise ConfigError("task.classes names the classes of a *classify* task; texts have none: remove it")
+    if section.join_classes:
+        raise ConfigError("task.join_classes is for the classes of a *classify* task; texts have none: remove it")
     if section.columns.options is not None:
         raise ConfigError("task.columns.options is given, but task.kind is `generate`: remove one of them")

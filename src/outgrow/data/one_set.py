@@ -17,7 +17,7 @@ from outgrow.data.tasks import TASKS
 from outgrow.data.template import answered, instruct
 from outgrow.data.text_form import as_text, list_options
 from outgrow.errors import DataError
-from outgrow.metrics.slu_f1 import parse_slots
+from outgrow.metrics.slu_f1 import SLOT_METRICS, parse_slots
 
 
 def read_set(section: SetSection) -> Task:
@@ -49,12 +49,12 @@ def formed(task: Task, section: SetSection, seed: int) -> Task:
 
 def _require_slots(task: Task) -> None:
     """Gold that SLU-F1 cannot read would be counted as an utterance without slots."""
-    if task.metric != "slu_f1":
+    if task.metric not in SLOT_METRICS:
         return
     items = task.items
     for name, text, gold in zip(items.ids, items.answers or [], items.gold.tolist(), strict=True):
         if gold >= 0 and parse_slots(text) is None:
             raise DataError(
-                f"task `{task.name}`, item `{name}`: slu_f1 needs gold such as"
+                f"task `{task.name}`, item `{name}`: {task.metric} needs gold such as"
                 f' {{"type": "filler"}}, found {text[:60]!r}; mend it, or choose another task.metric'
             )

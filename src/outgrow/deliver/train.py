@@ -28,7 +28,7 @@ from outgrow.graph.step import Json, Step
 from outgrow.graph.store import Store
 from outgrow.models.names import parse_name
 from outgrow.study.experiment import STUDENT, model_params
-from outgrow.study.parameters import dump, loss_params, reading_params
+from outgrow.study.parameters import dump, loss_params, places_of_model, reading_params
 from outgrow.study.text_experiment import trained_params
 
 CARD = "card.json"
@@ -103,6 +103,7 @@ def delivered_step(settings: TrainSettings, files: Files, name: str, command: st
         "outgrow.deliver.taught:make_taught",
         {"settings": {"student": {"model": "-"}, **{key: told[key] for key in ASKED}}, "content": content},
         hints={"files": {kind: str(path.absolute()) for kind, path in files._asdict().items() if path is not None}},
+        version=2,
         label=f"{settings.combine.type} of {files.labels.name}",
     )
     student, section = student_step(settings, taught), settings.student
@@ -125,6 +126,7 @@ def delivered_step(settings: TrainSettings, files: Files, name: str, command: st
         "outgrow.deliver.folder:make_folder",
         {"model": dump(section, only=["model", "revision", "trust_remote_code"]), "about": about},
         {"taught": taught, "student": student, **answers},
+        hints={"places": places_of_model(section.model)},
         label=name,
     )
 
@@ -189,6 +191,7 @@ def _hints(settings: TrainSettings) -> dict[str, Json]:
         "batch_tokens": settings.student.batch_tokens,
         "report_to": [],
         "run_name": STUDENT,
+        "places": places_of_model(settings.student.model),
     }
 
 

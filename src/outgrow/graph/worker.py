@@ -86,7 +86,7 @@ def _compute(step: Step, store: Store, tell: Callable[[Message], None]) -> Finis
         report=_sparing(lambda message, share: tell(Progress(message, share))),
     )
     try:
-        _resolve(step.function)(job, **step.params)
+        _resolve(step.function)(job, **step.settings)
         done = store.commit(step, time.monotonic() - started)
     except BaseException as error:
         # Judged before the attempt is removed: removing it may free the disk that was full.

@@ -3,51 +3,66 @@
 | an item whose | can be read if |
 |---|---|
 | right answer is one of several (`allowed`) | the metric finds one of these in the text, the right one or another |
-| metric is `slu_f1` | the text is a JSON object of slots |
-| metric is `answer_match`, gold has a final answer | the text has one |
-| metric is `math_match`, gold has a final answer | the text has one, or a formula |
+| metric is `slu_f1` or `slu_f1_any_case` | the text is a JSON object of slots |
+| metric is `answer_match` or `math_match`, gold has a final answer | the text has one |
 
 A right answer can be read, however it is written. Of other items nothing can be told: any text may be an answer.
 `answer_in` says which answer it is.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+from jaxtyping import Float
 
-from outgrow.metrics.formula import has_formula
-from outgrow.metrics.slu_f1 import parse_slots
-from outgrow.metrics.text_answers import TEXT_METRICS, final_answer, normalise
+from outgrow.metrics.final_answer import final_answer
+from outgrow.metrics.slu_f1 import SLOT_METRICS, parse_slots
+from outgrow.metrics.stated_choice import stated_choice
+from outgrow.metrics.text_answers import TEXT_METRICS
+from outgrow.metrics.words import normalise
 
-_READERS: Mapping[str, Callable[[str], bool]] = {
-    "slu_f1": lambda text: parse_slots(text) is not None,
-    "answer_match": lambda text: final_answer(text) is not None,
-    "math_match": lambda text: final_answer(text) is not None or has_formula(text),
-}
-"""By metric, whether an answer has been found."""
+ANSWER_METRICS = ("answer_match", "math_match")
 
 
 def can_tell(metric: str, gold: str, allowed: Sequence[str] = ()) -> bool:
     """Whether it can be told of an item what is no answer."""
     if allowed:
         return metric in TEXT_METRICS
-    return metric in _READERS and (metric == "slu_f1" or final_answer(gold) is not None)
+    return metric in SLOT_METRICS or (metric in ANSWER_METRICS and final_answer(gold) is not None)
 
 
 def is_readable(metric: str, text: str, gold: str, allowed: Sequence[str] = ()) -> bool:
     """Whether a text is an answer to an item of which `can_tell` holds."""
+    if metric in SLOT_METRICS:
+        return parse_slots(text) is not None
     if not allowed:
-        return _READERS[metric](text) or (metric != "slu_f1" and bool(TEXT_METRICS[metric]([text], [gold])[0]))
-    return chosen_option(metric, text, allowed) is not None
+        return final_answer(text) is not None or bool(TEXT_METRICS[metric]([text], [gold])[0])
+    return bool(_values(metric, text, allowed).any())
 
 
 def chosen_option(metric: str, text: str, allowed: Sequence[str]) -> int | None:
-    """The number of the allowed answer that the metric finds in a text, the first one; `None` if it finds none."""
-    if metric == "exact_match":
-        return _places(tuple(allowed)).get(normalise(text))
-    found = np.flatnonzero(TEXT_METRICS[metric]([text] * len(allowed), allowed))
-    return int(found[0]) if len(found) else None
+    """The number of the allowed answer that a text gives; `None` if it gives none, or several.
+
+    It is the one that the metric finds best; of several that are equally good the one that the text states
+    (`metrics.stated_choice`), or the first one that is no other text.
+    """
+    values = _values(metric, text, allowed)
+    best = np.flatnonzero(values == values.max()).tolist() if values.any() else []
+    if len({normalise(allowed[number]) for number in best}) < 2:
+        return best[0] if best else None
+    stated = stated_choice(text, (), allowed)
+    return stated.number if stated is not None and stated.number in best else None
+
+
+def _values(metric: str, text: str, allowed: Sequence[str]) -> Float[np.ndarray, "option"]:
+    if metric != "exact_match":
+        return TEXT_METRICS[metric]([text] * len(allowed), allowed)
+    found = np.zeros(len(allowed))
+    place = _places(tuple(allowed)).get(normalise(text))
+    if place is not None:
+        found[place] = 1.0
+    return found
 
 
 def answer_in(metric: str, text: str, allowed: Sequence[str] = ()) -> str | int | None:
@@ -58,7 +73,7 @@ def answer_in(metric: str, text: str, allowed: Sequence[str] = ()) -> str | int 
     """
     if allowed and metric in TEXT_METRICS:
         return chosen_option(metric, text, allowed)
-    return final_answer(text) if metric in ("answer_match", "math_match") else normalise(text)
+    return final_answer(text) if metric in ANSWER_METRICS else normalise(text)
 
 
 @lru_cache(maxsize=1 << 12)

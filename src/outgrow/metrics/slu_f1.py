@@ -11,17 +11,22 @@ of the characters over the longer filler's length. Each measure matches for itse
 
     P = TP / (TP + FP),   R = TP / (TP + FN),   F1 = 2PR / (P + R)         (0 where a denominator is 0)
 
-over all types together (micro, the published number), per type, or as the mean over types (macro). Fillers are
-compared in lower case, types as they are. *Span F1* asks for equal fillers instead.
+over all types together (micro, the published number), per type, or as the mean over types (macro). *Span F1* asks for
+equal fillers instead.
 
-What SLURP's scorer leaves open: a gold filler without words has word error rate 0 if the predicted one has none
-either, else 1. The paper's authors also run Whisper's English normaliser over predicted fillers, which the scorer does
-not do, and neither is it done here.
+As in SLURP's scorer *gold* fillers are put in lower case and predicted ones are not, so that a capital in a prediction
+is a mistake; with `any_case` (the metric `slu_f1_any_case`) both are. Types are compared as they are. Words are what
+single spaces part, after several white-space characters have become one space.
+
+What the scorer leaves open: a gold filler without words has word error rate 0 if the predicted one has none either,
+else 1. The paper's authors also run Whisper's English normaliser over predicted fillers, which the scorer does not do,
+and neither is it done here.
 
 Counts are kept per utterance, so that whoever resamples utterances for an interval need not match again.
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,6 +37,9 @@ from jaxtyping import Bool, Float
 
 from outgrow.metrics.edit_distance import edit_distance, normalised_distance
 
+ANY_CASE = "slu_f1_any_case"
+SLOT_METRICS = ("slu_f1", ANY_CASE)
+"""Names of the metric: exactly SLURP's, and without regard to capitals."""
 JOINT = " & "
 """Between the fillers of one type, where an utterance has several."""
 
@@ -81,21 +89,30 @@ Match = tuple[str, float, float, float]
 """A type, and what it adds to its true positives, false positives and false negatives."""
 
 
-def slu_counts(gold: Sequence[Sequence[Slot]], predicted: Sequence[Sequence[Slot]]) -> SlotCounts:
+def slu_counts(
+    gold: Sequence[Sequence[Slot]], predicted: Sequence[Sequence[Slot]], *, any_case: bool = False
+) -> SlotCounts:
     """The counts behind SLU-F1: word measure plus character measure, one row per utterance."""
-    return distance_counts(gold, predicted, word_error_rate) + distance_counts(gold, predicted, character_distance)
+    by_words = distance_counts(gold, predicted, word_error_rate, any_case=any_case)
+    return by_words + distance_counts(gold, predicted, character_distance, any_case=any_case)
 
 
 def distance_counts(
-    gold: Sequence[Sequence[Slot]], predicted: Sequence[Sequence[Slot]], distance: Callable[[str, str], float]
+    gold: Sequence[Sequence[Slot]],
+    predicted: Sequence[Sequence[Slot]],
+    distance: Callable[[str, str], float],
+    *,
+    any_case: bool = False,
 ) -> SlotCounts:
     """The counts of one measure; `distance(gold filler, predicted filler)` is 0 for equal ones."""
-    return _tally(gold, predicted, lambda wanted, said: _nearest_matches(wanted, said, distance))
+    return _tally(gold, predicted, lambda wanted, said: _nearest_matches(wanted, said, distance), any_case)
 
 
-def span_counts(gold: Sequence[Sequence[Slot]], predicted: Sequence[Sequence[Slot]]) -> SlotCounts:
+def span_counts(
+    gold: Sequence[Sequence[Slot]], predicted: Sequence[Sequence[Slot]], *, any_case: bool = False
+) -> SlotCounts:
     """The counts of plain span F1: a predicted slot is right if an equal gold slot is still free."""
-    return _tally(gold, predicted, _equal_matches)
+    return _tally(gold, predicted, _equal_matches, any_case)
 
 
 def score(counts: SlotCounts) -> Score:
@@ -123,8 +140,12 @@ def micro_f1(sums: Float[np.ndarray, "*rows 3"]) -> Float[np.ndarray, "*rows"]:
 @lru_cache(maxsize=1 << 16)
 def word_error_rate(gold: str, predicted: str) -> float:
     """Word edits over the number of gold words; not clipped at 1."""
-    truth, words = gold.split(), predicted.split()
+    truth, words = _words(gold), _words(predicted)
     return edit_distance(truth, words) / len(truth) if truth else float(bool(words))
+
+
+def _words(filler: str) -> list[str]:
+    return [word for word in re.sub(r"\s{2,}", " ", filler).strip().split(" ") if word]
 
 
 @lru_cache(maxsize=1 << 16)
@@ -143,7 +164,7 @@ def parse_slots(text: str) -> list[Slot] | None:
     """The slots of a JSON object `{type: filler}`, or `None` if the text is anything else.
 
     Only spaces may surround the object. A filler is a string (several are joined by " & ") or a number, kept as it is
-    written, or a list of these; a type may occur more than once.
+    written, spaces and all, or a list of these; a type may occur more than once.
 
     >>> parse_slots('{"person": "ann & bob", "time": 5}')
     [Slot(type='person', filler='ann'), Slot(type='person', filler='bob'), Slot(type='time', filler='5')]
@@ -162,7 +183,7 @@ def parse_slots(text: str) -> list[Slot] | None:
         fillers = value if type(value) is list else [value]
         if not all(isinstance(filler, str) for filler in fillers):
             return None
-        slots += [Slot(name, part.strip()) for filler in fillers for part in filler.split(JOINT)]
+        slots += [Slot(name, part) for filler in fillers for part in filler.split(JOINT)]
     return slots
 
 
@@ -213,13 +234,14 @@ def _tally(
     gold: Sequence[Sequence[Slot]],
     predicted: Sequence[Sequence[Slot]],
     match: Callable[[list[Slot], list[Slot]], list[Match]],
+    any_case: bool,
 ) -> SlotCounts:
-    """Match utterance by utterance, fillers in lower case."""
+    """Match utterance by utterance, gold fillers in lower case, with `any_case` predicted ones too."""
     types = sorted({slot.type for slots in (*gold, *predicted) for slot in slots})
     column = {name: number for number, name in enumerate(types)}
     counts = np.zeros((len(gold), len(types), 3))
     for row, (wanted, said) in enumerate(zip(gold, predicted, strict=True)):
-        for name, *added in match(_lowered(wanted), _lowered(said)):
+        for name, *added in match(_lowered(wanted), _lowered(said) if any_case else list(said)):
             counts[row, column[name]] += added
     return SlotCounts(tuple(types), counts)
 

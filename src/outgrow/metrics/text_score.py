@@ -5,7 +5,7 @@ summed with the draw's weights, and the sums have a value.
 
 | score | parts of an item | value of the sums |
 |---|---|---|
-| `slu_f1` | TP, FP, FN over both of SLURP's measures (`slu_f1.slu_counts`) | 2TP / (2TP + FP + FN) |
+| `slu_f1`, `slu_f1_any_case` | TP, FP, FN over both measures (`slu_f1.slu_counts`) | 2TP / (2TP + FP + FN) |
 | `exact_match`, `answer_match`, `math_match`, `contains`, … | the item's number (`text_answers`), 1 | the mean |
 
 So SLU-F1 is micro-averaged, as published: an utterance with five slots counts five times, one with none only where
@@ -23,12 +23,13 @@ other score. A capability without anything to measure (in a draw of few items, s
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
-from outgrow.metrics.slu_f1 import micro_f1, read_answers, slu_counts
+from outgrow.metrics.slu_f1 import ANY_CASE, micro_f1, read_answers, slu_counts
 from outgrow.metrics.text_answers import TEXT_METRICS
 
 
@@ -44,12 +45,14 @@ class TextScore:
     """`value(sums)`: within 0 … 1; NaN where there is nothing to measure (all parts 0)."""
 
 
-def slot_counts(predicted: Sequence[str], gold: Sequence[str]) -> Float[np.ndarray, "item 3"]:
+def slot_counts(
+    predicted: Sequence[str], gold: Sequence[str], *, any_case: bool = False
+) -> Float[np.ndarray, "item 3"]:
     """True positives, false positives and false negatives of SLU-F1 per item.
 
     Gold is JSON as `slu_f1.write_slots` makes it; a predicted text that is none has no slots.
     """
-    return slu_counts(read_answers(gold).slots, read_answers(predicted).slots).per_item
+    return slu_counts(read_answers(gold).slots, read_answers(predicted).slots, any_case=any_case).per_item
 
 
 def slot_value(sums: Float[np.ndarray, "*rows 3"]) -> Float[np.ndarray, "*rows"]:
@@ -79,11 +82,13 @@ def _mean_of(name: str, title: str) -> TextScore:
 
 TEXT_SCORES: Mapping[str, TextScore] = {
     "slu_f1": TextScore("SLU-F1", slot_counts, slot_value),
+    ANY_CASE: TextScore("SLU-F1 in any case", partial(slot_counts, any_case=True), slot_value),
     "exact_match": _mean_of("exact_match", "exact match"),
     "answer_match": _mean_of("answer_match", "answer match"),
-    "math_match": _mean_of("math_match", "formula match"),
+    "math_match": _mean_of("math_match", "answer match"),
     "contains": _mean_of("contains", "gold containment"),
     "token_f1": _mean_of("token_f1", "token F1"),
+    "word_f1": _mean_of("word_f1", "word F1"),
     "rouge_l": _mean_of("rouge_l", "ROUGE-L"),
 }
 
@@ -145,9 +150,18 @@ class HasMetrics(Protocol):
 
 def score_of(task: HasMetrics) -> TaskScore:
     """What the answers of a *generate* task are measured by."""
+    return _task_score(task, TEXT_SCORES)
+
+
+def likeness_of(task: HasMetrics) -> TaskScore:
+    """The same for two texts of which neither is gold: capitals of slots count on neither side."""
+    return _task_score(task, {**TEXT_SCORES, "slu_f1": TEXT_SCORES[ANY_CASE]})
+
+
+def _task_score(task: HasMetrics, scores: Mapping[str, TextScore]) -> TaskScore:
     if task.metric == MACRO:
-        return TaskScore("macro average", {name: TEXT_SCORES[metric] for name, metric in task.metrics.items()})
-    return alone(TEXT_SCORES[task.metric])
+        return TaskScore("macro average", {name: scores[metric] for name, metric in task.metrics.items()})
+    return alone(scores[task.metric])
 
 
 def alone(score: TextScore) -> TaskScore:

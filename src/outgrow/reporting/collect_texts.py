@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool, Float
 
+from outgrow.metrics.slu_f1 import SLOT_METRICS
 from outgrow.metrics.text_score import TaskScore, score_of
 from outgrow.reporting.evidence.texts import TextAnswers, read_answers_of_row, read_labels, score_counts
 from outgrow.reporting.finding import highest
@@ -23,7 +24,7 @@ from outgrow.reporting.measure.rows import (
     unanswered,
     versus,
 )
-from outgrow.reporting.measure.texts import SLOT_METRIC, quality, slot_types, text_pairs
+from outgrow.reporting.measure.texts import quality, slot_types, text_pairs
 from outgrow.reporting.results import CapabilityResult, RowResult, SlotTypeResult, SupervisorResult
 from outgrow.study.build import Row
 
@@ -117,11 +118,11 @@ def _supervisors(
 
 
 def _slot_types(frame: Frame, rows: Sequence[RowResult], answers: Sequence[TextAnswers]) -> tuple[SlotTypeResult, ...]:
-    if frame.task.metric != SLOT_METRIC:
+    if frame.task.metric not in SLOT_METRICS:
         return ()
     told = telling_rows(rows, frame.baseline)
     found = {row.name: answers[number] for number, row in enumerate(rows) if row.name in told}
-    return slot_types(found, frame.test, frame.on_test)
+    return slot_types(found, frame.test, frame.on_test, frame.task.metric)
 
 
 def telling_rows(rows: Sequence[RowResult], baseline: str | None) -> list[str]:

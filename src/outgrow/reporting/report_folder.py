@@ -59,8 +59,15 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 
 def refuse_to_replace(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Raise `ConfigError` if `folder` holds a finished report of other settings, or a page that is no report."""
-    other = settings_that_differ(folder, settings) if holds_finished(folder) else []
+    """Raise `ConfigError` if `folder` holds a finished report of other settings, or a page that may be anybody's."""
+    if not holds_finished(folder):
+        return
+    if not settings_of(folder):
+        raise ConfigError(
+            f"{folder} holds a {PAGE} that tells no settings: choose another `name` or `output`, or replace it with"
+            " `--replace` (in Python `replace=True`)"
+        )
+    other = settings_that_differ(folder, settings)
     if other:
         raise ConfigError(
             f"{folder} holds the finished report of other settings ({listed(other)}): keep both with another `name`"
@@ -102,9 +109,7 @@ def settings_of(folder: Path) -> dict[str, Any]:
 def settings_that_differ(folder: Path, now: Mapping[str, Any]) -> list[str]:
     """Keys in which the report in `folder` is of other settings; none if there is no report."""
     then = settings_of(folder)
-    if not then and os.path.lexists(folder / PAGE):
-        return ["unknown"]
-    if ("simulation" in then) != ("simulation" in now):
+    if then and ("simulation" in then) != ("simulation" in now):
         return ["simulation"]
     # A key that only one of them has came or went with a version of outgrow.
     return [key for key in now if key in then and then[key] != now[key] and key not in WITHOUT_EFFECT]

@@ -26,7 +26,7 @@ from outgrow.data.task import Task
 from outgrow.errors import DataError
 from outgrow.labels import Targets, WeakLabels
 from outgrow.metrics.slu_f1 import parse_slots
-from outgrow.metrics.text_score import score_of
+from outgrow.metrics.text_score import TaskScore, likeness_of, score_of
 from outgrow.texts import Candidate, TextTargets, WeakTexts
 
 Scores = Float[np.ndarray, "row"]
@@ -54,7 +54,10 @@ def text_agreement(task: Task, targets: TextTargets, strong: WeakTexts) -> Score
     """With the best text of the one source in `strong`, item by item; NaN where it has none."""
     own = {item: row[0] for item, row in zip(strong.items, one_source(strong).texts, strict=True)}
     said = [own.get(item) for item in targets.items]
-    there, back = (_values(task, targets.items, *texts) for texts in ((targets.texts, said), (said, targets.texts)))
+    score = likeness_of(task)
+    there, back = (
+        _values(task, score, targets.items, *texts) for texts in ((targets.texts, said), (said, targets.texts))
+    )
     return np.asarray((there + back) / 2)
 
 
@@ -79,11 +82,13 @@ def text_oracle(task: Task, targets: TextTargets) -> Scores:
     """Against gold; NaN where it is unknown."""
     rows, answers = rows_of(task, targets.items), task.items.answers
     gold = [answers[row] if answers is not None and task.items.gold[row] >= 0 else None for row in rows]
-    return _values(task, targets.items, targets.texts, gold)
+    return _values(task, score_of(task), targets.items, targets.texts, gold)
 
 
-def _values(task: Task, items: Sequence[str], said: Sequence[str | None], wanted: Sequence[str | None]) -> Scores:
-    """Each text's own value by its task's metric; NaN where one of the two is missing."""
+def _values(
+    task: Task, score: TaskScore, items: Sequence[str], said: Sequence[str | None], wanted: Sequence[str | None]
+) -> Scores:
+    """Each text's own value by a score of the task; NaN where one of the two is missing."""
     found = np.full(len(items), np.nan)
     both = [
         (row, one, other)
@@ -93,7 +98,6 @@ def _values(task: Task, items: Sequence[str], said: Sequence[str | None], wanted
     places = [row for row, *_ in both]
     names = capabilities_of(task, items)
     whose = None if task.items.capabilities is None else [names[row] for row in places]
-    score = score_of(task)
     values = score.value(score.counts([one for _, one, _ in both], [other for *_, other in both], whose))
     found[places] = np.where(np.isnan(values), [_no_slots(one) and _no_slots(other) for _, one, other in both], values)
     return found

@@ -20,6 +20,7 @@ from outgrow.data.kind import metric_of, native_kind, to_be_written
 from outgrow.data.task import Kind
 from outgrow.data.tasks import TASKS
 from outgrow.errors import ConfigError, suggest
+from outgrow.metrics.slu_f1 import SLOT_METRICS
 from outgrow.study.fit_stages import losses_of, stage_complaints, vote_stage_complaints
 from outgrow.study.rows import parts_of
 
@@ -28,7 +29,6 @@ TEXT_VARIANTS = ("plain", "self_training")
 TEXT_COMBINERS = ("keep_all", "single", "joint_decoding", "answer_vote", "slot_vote")
 COUNTED = ("exact_match", "answer_match", "math_match")
 """Metrics by which answers are the same or not."""
-SLOTS = "slu_f1"
 
 
 def require_fit(experiment: Experiment, kind: Kind) -> None:
@@ -176,10 +176,9 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
         if isinstance(part.select, Agreement | RewardModel):
             yield from _refine_complaints("select.strong", part.select.strong, experiment)
     for name in _scorers(method, experiment):
-        if isinstance(experiment.supervisors[name], EndpointSection | VotesSection):
-            where = (
-                "lives behind a server" if isinstance(experiment.supervisors[name], EndpointSection) else "is a file"
-            )
+        scorer = experiment.supervisors.get(name)  # one that there is not is told by `_joint_complaints`
+        if isinstance(scorer, EndpointSection | VotesSection):
+            where = "lives behind a server" if isinstance(scorer, EndpointSection) else "is a file"
             yield f"supervisor `{name}` {where} and cannot score texts; leave it out by `sources`"
     for loss in losses_of(method):
         if loss.type not in TEXT_LOSSES:
@@ -210,9 +209,10 @@ def _refine_complaints(key: str, refine: Refine, experiment: Experiment) -> Iter
     if isinstance(refine.by, ModelSection) and refine.by.adapt not in ("none", "probe"):
         yield f"{key}.by.adapt: `{refine.by.adapt}` is not looked at, as nothing is trained; leave it out"
     for name, sizes in experiment.task.sizes_by_capability.items():
-        if isinstance(refine, Icl) and refine.fixed is not None and refine.fixed >= sizes.strong:
+        strong = sizes.counts["strong"]
+        if isinstance(refine, Icl) and refine.fixed is not None and strong is not None and refine.fixed >= strong:
             where = f" of `{name}`" if name else ""
-            yield f"{key}.fixed: {refine.fixed} demonstrations are all {sizes.strong} labels{where}; name fewer"
+            yield f"{key}.fixed: {refine.fixed} demonstrations are all {strong} labels{where}; name fewer"
 
 
 def _rewritten_complaints(refine: Refine, method: Method) -> Iterator[str]:
@@ -226,9 +226,9 @@ def _rewritten_complaints(refine: Refine, method: Method) -> Iterator[str]:
 def _counting_complaints(combine: AnswerVote | SlotVote, metric: str) -> Iterator[str]:
     """What answers can be counted of a task with this metric."""
     if isinstance(combine, SlotVote):
-        if metric != SLOTS:
+        if metric not in SLOT_METRICS:
             yield f"combine `slot_vote` counts slots, and the task's metric is `{metric}`; use `answer_vote`"
-    elif metric == SLOTS:
+    elif metric in SLOT_METRICS:
         yield "combine `answer_vote` counts whole answers, and these are sets of slots; use `slot_vote`"
     elif combine.metric is None and metric not in COUNTED:
         yield f"combine.metric: `{metric}` does not say when answers are the same; name one of {_listed(COUNTED)}"

@@ -36,7 +36,7 @@ def texts_step(stage: Stage, section: Speaker, model: Step | None, name: str, pa
 
 def taken_step(stage: Stage, name: str, section: VotesSection, part: str) -> Step:
     """What somebody wrote already for one part's items."""
-    params, where = votes_params(section, name)
+    params, where = votes_params(section, name, stage.experiment.task)
     label = f"{part}: {name}, seed {stage.seed}"
     function, params = "outgrow.supervise.voted:take_texts", {**params, "part": part, "name": name}
     return Step("texts", function, params, stage.data, hints=where, label=label)
@@ -109,7 +109,8 @@ def reward_step(stage: Stage, method: Method, select: RewardModel, inputs: Mappi
     params = {"model": reading_params(section), "reward": dump(select, only=learned_by(select)), "seed": stage.seed}
     label = f"{select.loss}, {method.name}, seed {stage.seed}"
     function, known = "outgrow.training.reward:train_reward", {**stage.data, **inputs}
-    return Step("reward", function, params, known, hints=hints(stage.experiment, section), label=label)
+    where = hints(stage.experiment, section)
+    return Step("reward", function, params, known, hints=where, label=label, version=2)
 
 
 def learned_by(select: RewardModel) -> list[str]:

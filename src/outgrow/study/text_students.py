@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from outgrow.config.combine import AnswerVote, SlotVote
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.method import CrossEntropy, Method, Preference, SelfTraining
 from outgrow.config.refine import Refine
@@ -55,7 +56,8 @@ def text_lesson(stage: Stage, method: Method, heard: Mapping[str, Voice]) -> Tex
     params: dict[str, Json] = {"combine": combine_params(method.combine, stage.experiment.task)}
     function = "outgrow.combiners.make_texts:make_text_targets"
     label = f"{method.combine.type} of {labels.texts.label}"
-    targets = Step("targets", function, params, inputs, label=label)
+    version = 2 if isinstance(method.combine, AnswerVote | SlotVote) else 1
+    targets = Step("targets", function, params, inputs, label=label, version=version)
     return TextLesson(stage, method, heard, labels, targets)
 
 

@@ -1,14 +1,15 @@
 """The step `supervisor` for a model behind a server: it is asked to choose, and learns nothing.
 
-Every item becomes a question with lettered choices. Where the server tells log-probabilities, the vote is the chance
-of each letter among the first token's alternatives; else the letter that the answer names has all of it. An answer
-that names none is an abstention. As it has seen no gold, its answers to half A are what it is judged by.
+Every item becomes a question with lettered choices, and the answer is read by the grammar of
+`metrics.stated_choice`. Where the server tells log-probabilities, the vote is the chance of each letter among the
+alternatives of the token that states the choice; else the stated choice has all of it. An answer that states none is
+an abstention, counted and named. As it has seen no gold, its answers to half A are what it is judged by.
 """
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job, Json
 from outgrow.labels import WeakLabels
+from outgrow.metrics.stated_choice import StatedChoice, stated_choice
 from outgrow.models.answer_store import AnswerStore
 from outgrow.models.endpoint import Endpoint, Question, Refusal, Reply
 from outgrow.models.reply import Choice
@@ -45,7 +47,8 @@ def ask_supervisor(job: Job, *, model: dict[str, Json], source: str) -> None:
     rows = np.concatenate([split.weak, split.strong, split.test])
     questions = [question_of(task, row, endpoint.section) for row in rows.tolist()]
     found = endpoint.ask(questions, job.report)
-    probs = np.stack([vote(answer, task.n_classes) for answer in found.answers])
+    pairs = zip(found.answers, rows.tolist(), strict=True)
+    probs = np.stack([vote(answer, options_of(task, row)) for answer, row in pairs])
     tell_silent(endpoint, questions, found.answers, probs)
     parts = np.split(np.arange(len(rows)), np.cumsum([len(split.weak), len(split.strong)]))
     for part, numbers in zip(("weak", "strong", "test"), parts, strict=True):
@@ -57,7 +60,7 @@ def ask_supervisor(job: Job, *, model: dict[str, Json], source: str) -> None:
 
 def question_of(task: Task, row: int, section: Mapping[str, Any]) -> Question:
     """The item with its choices in lines `A. …`."""
-    options = list(task.classes) if task.items.options is None else task.items.options[row]
+    options = options_of(task, row)
     names = letters(len(options))
     lines = [f"{name}. {option}" for name, option in zip(names, options, strict=True)]
     text = "\n".join([task.items.prompts[row], *lines, BY_LETTER])
@@ -67,6 +70,11 @@ def question_of(task: Task, row: int, section: Mapping[str, Any]) -> Question:
     if section["structured"]:
         fields["response_format"] = one_of(names)
     return Question(task.items.ids[row], asked(text, section["system"]), fields)
+
+
+def options_of(task: Task, row: int) -> list[str]:
+    """The item's options, or the task's classes."""
+    return list(task.classes) if task.items.options is None else task.items.options[row]
 
 
 def one_of(names: Sequence[str]) -> dict[str, Any]:
@@ -80,37 +88,75 @@ def one_of(names: Sequence[str]) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": "choice", "strict": True, "schema": schema}}
 
 
-def vote(answer: Reply | Refusal, n_classes: int) -> Float[np.ndarray, "class"]:
-    """The distribution over the choices; zeros for an abstention."""
+def vote(answer: Reply | Refusal, options: Sequence[str]) -> Float[np.ndarray, "class"]:
+    """The distribution over the options; zeros for an abstention."""
     if isinstance(answer, Refusal):
-        return np.zeros(n_classes)
-    names, choice = letters(n_classes), answer.choices[0]
-    probs = _by_logprobs(choice, names)
-    return probs if probs.any() else _by_text(choice.text, names)
+        return np.zeros(len(options))
+    names, choice = letters(len(options)), answer.choices[0]
+    stated = stated_choice(choice.text, names, options)
+    probs = _by_logprobs(choice, names, stated)
+    if stated is not None and not probs.any():
+        probs[stated.number] = 1.0
+    return probs
 
 
-def _by_logprobs(choice: Choice, names: Sequence[str]) -> Float[np.ndarray, "class"]:
-    """The chances of the letters, among each other, in the first place where one of them may stand."""
-    for token in choice.tokens or ():
-        mass = np.zeros(len(names))
-        for other in token.get("top_logprobs") or ():
-            name, logprob = str(other.get("token", "")).strip(' "'), other.get("logprob")
-            if name in names and isinstance(logprob, int | float) and math.isfinite(logprob):
-                mass[list(names).index(name)] += math.exp(min(logprob, 0.0))
-        if mass.any():
-            return np.asarray(mass / mass.sum())
+def _by_logprobs(choice: Choice, names: Sequence[str], stated: StatedChoice | None) -> Float[np.ndarray, "class"]:
+    """The chances of the letters, among each other, where the text states its choice.
+
+    Where it states none, as when it was cut off, the first place counts at which the letters together are at least as
+    likely as what was written there; a letter that was written is then a word (`A good question`), and `I` always is.
+    """
+    tokens = choice.tokens or ()
+    if stated is not None:
+        place = _token_at(choice, names, stated)
+        return np.zeros(len(names)) if place is None else _shares(_masses(tokens[place], names))
+    for token in tokens:
+        mass = _masses(token, names)
+        mass[[number for number, name in enumerate(names) if name == "I"]] = 0.0
+        written = _chance(token.get("logprob"))
+        if _named(token) not in names and mass.any() and mass.sum() >= written:
+            return _shares(mass)
     return np.zeros(len(names))
 
 
-def _by_text(text: str, names: Sequence[str]) -> Float[np.ndarray, "class"]:
-    """All of it for the letter that the text names: in an object with a `choice`, alone, or first."""
-    probs = np.zeros(len(names))
-    told = re.search(r'"choice"\s*:\s*"([^"]+)"', text)
-    pattern = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
-    found = re.search(rf"(?<!\w)({pattern})(?!\w)", told[1] if told else text)
-    if found:
-        probs[list(names).index(found[1])] = 1.0
-    return probs
+def _token_at(choice: Choice, names: Sequence[str], stated: StatedChoice) -> int | None:
+    """The number of the token that is the stated letter; `None` where a text was stated, or the tokens do not fit."""
+    name = names[stated.number]
+    written = [str(token.get("token", "")) for token in choice.tokens or ()]
+    ends = list(accumulate(map(len, written)))
+    if "".join(written) == choice.text and ends:
+        places = [next(place for place, end in enumerate(ends) if end > stated.start)]
+    else:
+        places = list(reversed(range(len(written))))
+    return next((place for place in places if _bare(written[place]).casefold() == name.casefold()), None)
+
+
+def _masses(token: Mapping[str, Any], names: Sequence[str]) -> Float[np.ndarray, "class"]:
+    """How likely each letter was in a token's place."""
+    mass = np.zeros(len(names))
+    for other in token.get("top_logprobs") or ():
+        name = _named(other)
+        if name in names:
+            mass[list(names).index(name)] += _chance(other.get("logprob"))
+    return mass
+
+
+def _shares(mass: Float[np.ndarray, "class"]) -> Float[np.ndarray, "class"]:
+    return np.asarray(mass / mass.sum()) if mass.any() else mass
+
+
+def _chance(logprob: Any) -> float:
+    told = isinstance(logprob, int | float) and math.isfinite(logprob)
+    return math.exp(min(logprob, 0.0)) if told else 0.0
+
+
+def _named(token: Mapping[str, Any]) -> str:
+    return _bare(str(token.get("token", "")))
+
+
+def _bare(token: str) -> str:
+    """A token without what may stand around a letter in it."""
+    return token.strip(" \"'([{*_`)]}.:,\n")
 
 
 def tell_silent(

@@ -5,9 +5,9 @@ made from `scenario` and `action` where these are given; the hub's mirror (recor
 read) has the `intent` column alone, and its rows with a torn intent are left out.
 
 `slurp_slots` asks for an utterance's slots as JSON, in the order in which they are said. A filler is its tokens with a
-space between them (`today 's`), as in the authors' scorer, and an utterance without slots has `{}`. Another mirror on
-the hub writes slots into the sentence (`set it for [time : five pm]`); there the clitics that SLURP's tokens split off
-are split off by their letters, which gives the same fillers but for two of 5007 utterances.
+space between them, in lower case (`today 's`), as in the authors' scorer, and an utterance without slots has `{}`.
+Another mirror on the hub writes slots into the sentence (`set it for [time : five pm]`); there clitics that SLURP's
+tokens split off are split off by their letters, which gives the same fillers but for two of 5007 utterances.
 """
 
 import re
@@ -52,14 +52,14 @@ def _slots(row: Row) -> Example:
     """From SLURP's own files: entities are spans of token numbers."""
     words = {token["id"]: token["surface"] for token in row["tokens"]}
     entities = sorted(row["entities"], key=lambda entity: entity["span"][0])
-    slots = [Slot(entity["type"], " ".join(words[number] for number in entity["span"])) for entity in entities]
+    slots = [Slot(entity["type"], " ".join(words[number] for number in entity["span"]).lower()) for entity in entities]
     return Example(row["sentence"], write_slots(slots))
 
 
 def _annotated_slots(row: Row) -> Example:
     """From sentences with slots in brackets."""
     found = _BRACKETS.findall(row["annotation"])
-    slots = [Slot(name.strip(), _CLITIC.sub(" ", filler.strip())) for name, filler in found]
+    slots = [Slot(name.strip(), _CLITIC.sub(" ", filler.strip()).lower()) for name, filler in found]
     return Example(row["sentence"], write_slots(slots))
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 from outgrow.graph.step import Step
 from outgrow.labels import Targets, WeakLabels
-from outgrow.metrics.text_answers import words
+from outgrow.metrics.words import words
 from outgrow.reporting.evidence.lineage import Comparison, Source, whole_targets
 from outgrow.reporting.evidence.missing import record
 from outgrow.reporting.evidence.texts import table_of

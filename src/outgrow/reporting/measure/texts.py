@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from outgrow.metrics.bootstrap import Resamples, over_seeds, seed_means, seeds_with
 from outgrow.metrics.estimate import Estimate, from_draws, undefined
 from outgrow.metrics.readable import can_tell, is_readable
-from outgrow.metrics.slu_f1 import SlotCounts, read_answers, slu_counts, span_counts
+from outgrow.metrics.slu_f1 import ANY_CASE, SLOT_METRICS, SlotCounts, read_answers, slu_counts, span_counts
 from outgrow.metrics.text_answers import levenshtein_similarity
 from outgrow.metrics.text_score import slot_value
 from outgrow.reporting.evidence.texts import TextAnswers
@@ -19,7 +19,6 @@ from outgrow.reporting.results import PairResult, SlotTypeResult, TextQuality
 
 DRAWS = 501
 """Of slot types: the sample and 500 resamples, because there are many types, and nobody compares methods by them."""
-SLOT_METRIC = "slu_f1"
 
 
 # ---- what texts look like -------------------------------------------------------------------------------
@@ -47,7 +46,7 @@ def quality(found: TextAnswers, part: Part, resamples: Resamples, metrics: Mappi
     return TextQuality(
         empty,
         cut_off,
-        _span_f1(found, part, resamples) if metrics == {"": SLOT_METRIC} else None,
+        _span_f1(found, part, resamples, metrics[""]) if metrics.get("") in SLOT_METRICS else None,
         shares.pop("", None),
         shares,
     )
@@ -76,17 +75,20 @@ def _unreadable(found: TextAnswers, part: Part, metrics: Mapping[str, str], told
     return lost
 
 
-def _span_f1(found: TextAnswers, part: Part, resamples: Resamples) -> Estimate:
+def _span_f1(found: TextAnswers, part: Part, resamples: Resamples, metric: str) -> Estimate:
     counts = np.zeros((*found.there.shape, 3))
     for seed, there in enumerate(found.there):
-        counts[seed, there] = _slot_counts(found, part, seed, span_counts).per_item
+        counts[seed, there] = _slot_counts(found, part, seed, span_counts, metric).per_item
     values = seed_values(resamples.items, counts[None], slot_value)
     return seeds_estimate(values[:, 0], found.there, resamples)
 
 
-def _slot_counts(found: TextAnswers, part: Part, seed: int, measure: Callable[..., SlotCounts]) -> SlotCounts:
+def _slot_counts(
+    found: TextAnswers, part: Part, seed: int, measure: Callable[..., SlotCounts], metric: str
+) -> SlotCounts:
     gold = [part.answers[item] for item in np.flatnonzero(found.there[seed])]
-    return measure(read_answers(gold).slots, read_answers(found.of_seed(seed)).slots)
+    said = read_answers(found.of_seed(seed)).slots
+    return measure(read_answers(gold).slots, said, any_case=metric == ANY_CASE)
 
 
 def seeds_estimate(
@@ -129,15 +131,17 @@ def _similarity(left: TextAnswers, right: TextAnswers, resamples: Resamples) -> 
 # ---- slot types -----------------------------------------------------------------------------------------
 
 
-def slot_types(found: Mapping[str, TextAnswers], part: Part, resamples: Resamples) -> tuple[SlotTypeResult, ...]:
+def slot_types(
+    found: Mapping[str, TextAnswers], part: Part, resamples: Resamples, metric: str = "slu_f1"
+) -> tuple[SlotTypeResult, ...]:
     """SLU-F1 of every type that gold names, for every row in `found` by its name; the most frequent type first.
 
     A type that only a model names has no line: there it can only be wrong, which the total knows.
     """
     some = Resamples(resamples.seeds[:DRAWS], resamples.items[:DRAWS])
     wanted = _gold_types(part)
-    types = sorted(wanted, key=lambda name: (-len(wanted[name]), name))
-    by_row = {row: _f1_by_type(answers, part, types, wanted, some) for row, answers in found.items()}
+    types = _by_frequency(wanted)
+    by_row = {row: _f1_by_type(answers, part, wanted, some, metric) for row, answers in found.items()}
     return tuple(
         SlotTypeResult(name, len(wanted[name]), {row: by_row[row][number] for row in by_row})
         for number, name in enumerate(types)
@@ -154,12 +158,13 @@ def _gold_types(part: Part) -> dict[str, set[int]]:
 
 
 def _f1_by_type(
-    found: TextAnswers, part: Part, types: Sequence[str], wanted: Mapping[str, set[int]], resamples: Resamples
+    found: TextAnswers, part: Part, wanted: Mapping[str, set[int]], resamples: Resamples, metric: str
 ) -> list[Estimate]:
-    """One estimate per type; n is the number of the row's items whose gold has it."""
+    """One estimate per type, the most frequent first; n is the number of the row's items whose gold has it."""
+    types = _by_frequency(wanted)
     if not found.seeds.any():
         return [undefined(MISSING)] * len(types)
-    values = seed_values(resamples.items, _counts_by_type(found, part, types), slot_value)
+    values = seed_values(resamples.items, _counts_by_type(found, part, types, metric), slot_value)
     estimates = []
     for number, name in enumerate(types):
         among = found.there & np.isin(np.arange(part.n), list(wanted[name]))
@@ -167,11 +172,17 @@ def _f1_by_type(
     return estimates
 
 
-def _counts_by_type(found: TextAnswers, part: Part, types: Sequence[str]) -> Float[np.ndarray, "type seed item 3"]:
+def _by_frequency(wanted: Mapping[str, set[int]]) -> list[str]:
+    return sorted(wanted, key=lambda name: (-len(wanted[name]), name))
+
+
+def _counts_by_type(
+    found: TextAnswers, part: Part, types: Sequence[str], metric: str
+) -> Float[np.ndarray, "type seed item 3"]:
     """Types are resampled as rows are."""
     counts = np.zeros((len(types), *found.there.shape, 3))
     for seed, there in enumerate(found.there):
-        slots = _slot_counts(found, part, seed, slu_counts)
+        slots = _slot_counts(found, part, seed, slu_counts, metric)
         column = {name: number for number, name in enumerate(slots.types)}
         for number, name in enumerate(types):
             if name in column:
