@@ -20,7 +20,11 @@ def _name_of_variable(value: str | None) -> str | None:
 
 
 def _server(value: str) -> str:
-    parts, example = urlsplit(value), "write the address up to `/v1`, such as `http://127.0.0.1:8000/v1`"
+    example = "write the address up to `/v1`, such as `http://127.0.0.1:8000/v1`"
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        raise ValueError(example) from None
     if parts.username or parts.password:
         raise complaint("keys belong in an environment variable (`key`), not in the address")
     if parts.scheme not in ("http", "https") or not parts.netloc:

@@ -176,10 +176,9 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
         if isinstance(part.select, Agreement | RewardModel):
             yield from _refine_complaints("select.strong", part.select.strong, experiment)
     for name in _scorers(method, experiment):
-        if isinstance(experiment.supervisors[name], EndpointSection | VotesSection):
-            where = (
-                "lives behind a server" if isinstance(experiment.supervisors[name], EndpointSection) else "is a file"
-            )
+        scorer = experiment.supervisors.get(name)  # one that there is not is told by `_joint_complaints`
+        if isinstance(scorer, EndpointSection | VotesSection):
+            where = "lives behind a server" if isinstance(scorer, EndpointSection) else "is a file"
             yield f"supervisor `{name}` {where} and cannot score texts; leave it out by `sources`"
     for loss in losses_of(method):
         if loss.type not in TEXT_LOSSES:
