@@ -74,7 +74,7 @@ import sys
 sys.argv = ["outgrow", "run", "{FILE}", "-q"]
 from outgrow.cli import main
 main()
-heavy = ["torch", "transformers", "matplotlib", "openai", "pandas", "sklearn", "scipy"]
+heavy = ["torch", "transformers", "matplotlib", "openai", "pandas", "sklearn"]
 assert not [name for name in heavy if name in sys.modules]
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
