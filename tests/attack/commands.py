@@ -17,7 +17,7 @@ from small_study import ENVIRONMENT
 FORKS = get_context("forkserver")
 FORKS.set_forkserver_preload(
     [
-        *("outgrow.cli", "outgrow.api", "outgrow.api_votes", "outgrow.study.build", "outgrow.reporting.write"),
+        *("outgrow.cli.verbs", "outgrow.api", "outgrow.api_votes", "outgrow.study.build", "outgrow.reporting.write"),
         *("outgrow.supervise.rules", "outgrow.console.progress", "outgrow.console.votes_text", "pandas"),
     ]
 )
