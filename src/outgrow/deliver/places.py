@@ -37,10 +37,19 @@ def refuse_unwritable_folder(option: str, folder: Path) -> None:
         raise DataError(f"{option}: the folder {there} may not be written to; {ELSEWHERE}")
 
 
+def refuse_odd_name(option: str, path: Path) -> None:
+    """Raises `DataError` for a name that no file can have: too long, with NUL, or with half a character."""
+    try:
+        odd = "\0" in str(path) or len(os.fsencode(path.name)) > LONGEST_NAME
+    except UnicodeEncodeError:
+        odd = True
+    if odd:
+        raise DataError(f"{option}: {path} cannot be written (no file can have so odd or long a name); {ELSEWHERE}")
+
+
 def _nearest(option: str, path: Path) -> Path:
     """The path itself or the nearest one above it that is there."""
-    if "\0" in str(path) or len(os.fsencode(path.name)) > LONGEST_NAME:
-        raise DataError(f"{option}: {path} cannot be written (no file can have so odd or long a name); {ELSEWHERE}")
+    refuse_odd_name(option, path)
     try:
         path = path.absolute()
         return next(one for one in (path, *path.parents) if one.exists() or one.is_symlink())

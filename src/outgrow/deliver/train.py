@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from outgrow.config.method import SoftLabels
 from outgrow.config.train import TrainSettings
 from outgrow.data.identity import content_hash
-from outgrow.deliver.places import refuse_unwritable_folder
+from outgrow.deliver.places import refuse_odd_name, refuse_unwritable_folder
 from outgrow.deliver.taught import Files
 from outgrow.errors import ConfigError, DataError, StepFailed
 from outgrow.graph.code_identity import read_again
@@ -201,6 +201,7 @@ def refuse_to_overwrite(output: Path) -> None:
         raise DataError(
             f"--output: {output} is where you are, or above; name a folder for the student, such as `student`"
         )
+    refuse_odd_name("--output", output)
     refuse_unwritable_folder("--output", output.parent)
     if output.exists() and not (output / CARD).is_file() and (not output.is_dir() or any(output.iterdir())):
         raise DataError(f"{output}: is there already, and is no student that outgrow wrote; choose another `--output`")
