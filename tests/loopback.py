@@ -26,6 +26,11 @@ def echo(body: Body) -> list[dict[str, Any]]:
     return [choice(f"{said} ({start + number})", number) for number in range(body.get("n", 1))]
 
 
+def tokens_read(body: Body) -> int:
+    """What this server counts of a request."""
+    return max(10, sum(len(message["content"]) for message in body["messages"]) // 4)
+
+
 class Loopback(ThreadingHTTPServer):
     """Counts what it was asked and what it gave away."""
 
@@ -89,7 +94,7 @@ class Handler(BaseHTTPRequestHandler):
         if fault == "empty":
             choices = [choice("")]
         model = "somebody-else" if fault == "other name" else body["model"]
-        usage = {"prompt_tokens": 10, "completion_tokens": 5 * len(choices)}
+        usage = {"prompt_tokens": tokens_read(body), "completion_tokens": 5 * len(choices)}
         reply = {"object": "chat.completion", "model": model, "choices": choices}
         self.send(200, reply if fault == "no usage" else {**reply, "usage": usage}, cut=fault == "cut")
         if fault != "cut":

@@ -159,3 +159,48 @@ def test_a_plan_finds_that_a_file_is_too_short(end: str, enough: bool, tmp_path:
     assert (done.returncode == 0) == enough
     told = "own.csv has 5 usable items at most, and weak 2 + strong 2 + test 2 = 6 are asked for; lower task.sizes."
     assert (told in done.stderr) != enough
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.1, 0.3, 0.6, 1.0])
+def test_ctrl_c_is_one_line_also_while_modules_are_imported(seconds: float, tmp_path: Path) -> None:
+    code = f"""
+import signal, sys
+from outgrow.cli import main
+signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+signal.setitimer(signal.ITIMER_REAL, {seconds})
+sys.argv = ["outgrow", "plan", {str(ROOT / "examples" / "quickstart.yaml")!r}]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    # Python ends by the signal itself where it was inside of `exec`, which a shell sees as 130 too.
+    assert done.returncode in (130, -2)
+    assert done.stderr == "outgrow: interrupted; finished steps are kept, the same command goes on from there\n"
+
+
+def test_a_table_is_shown_without_what_markdown_escapes(tmp_path: Path) -> None:
+    folder = copy(tmp_path)
+    path = folder / "runs" / "small" / "tables" / "main.md"
+    path.write_text(path.read_text().replace("naive", r"a\_b \| \`c\` &lt;d&gt; \\e", 1))
+    assert "a_b | `c` <d> \\e" in outgrow(folder, "show", FILE).stdout
+    assert "\\_" not in outgrow(folder, "show", FILE).stdout
+
+
+def test_a_study_that_runs_code_of_its_own_says_so_and_can_be_refused(tmp_path: Path) -> None:
+    path = own_data(tmp_path, GOOD)
+    (tmp_path / "rules.py").write_text("open('ran', 'w')\ndef good(item):\n    return 'yes'\n")
+    word = "supervisors.rule.function=rules.py:good"
+    planned = outgrow(tmp_path, "plan", str(path), word)
+    assert planned.stdout.splitlines()[-1] == (
+        f"This file runs code of its own: {tmp_path / 'rules.py'}:good (`--no-code` refuses it)."
+    )
+    assert "code of its own" not in outgrow(tmp_path, "plan", str(path)).stdout
+    for verb in ("plan", "run"):
+        done = outgrow(tmp_path, verb, str(path), word, "--no-code")
+        assert done.returncode == 2
+        assert "own: runs code of its own (" in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "runs").exists()
+    trusting = outgrow(tmp_path, "plan", str(path), "student.trust_remote_code=true", "--no-code")
+    assert "(trust_remote_code of bundled:wordllama)" in trusting.stderr
+    assert outgrow(tmp_path, "plan", str(path), "--no-code").returncode == 0

@@ -7,6 +7,7 @@ import re
 import runpy
 import shlex
 from pathlib import Path
+from typing import Any, get_args
 
 import click
 import pytest
@@ -14,9 +15,14 @@ import typer
 import yaml
 
 import outgrow
-from outgrow.cli import app
+from outgrow.cli.verbs import app
+from outgrow.combiners import COMBINERS, TEXT_COMBINERS
+from outgrow.config.combine import Combine
+from outgrow.config.method import Loss
 from outgrow.config.read import read_experiment
 from outgrow.config.suite import read_studies
+from outgrow.data.tasks import TASKS
+from outgrow.losses import LOSSES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -65,6 +71,22 @@ def test_the_make_targets_of_the_readme_exist() -> None:
 @pytest.mark.parametrize("text", [text for _, text in blocks("yaml") if "supervisors:" in text and "student:" in text])
 def test_experiments_in_prose_parse(text: str) -> None:
     read_experiment(yaml.safe_load(text))
+
+
+def test_the_readme_counts_the_tasks() -> None:
+    found = re.search(r"(\d+) tasks are known by name", (ROOT / "README.md").read_text())
+    assert found is not None
+    assert int(found[1]) == len(TASKS)
+
+
+def test_whoever_adds_a_loss_or_combiner_knows_what_has_to_be_touched() -> None:
+    """A line in the folder's dict and a class with its options, as the pages say: each has both."""
+
+    def types(union: Any) -> set[str]:
+        return {get_args(section.model_fields["type"].annotation)[0] for section in get_args(get_args(union)[0])}
+
+    assert types(Loss) == set(LOSSES)
+    assert types(Combine) == set(COMBINERS) | set(TEXT_COMBINERS)
 
 
 def test_links_lead_somewhere() -> None:

@@ -180,5 +180,8 @@ def test_a_report_of_other_settings_is_not_replaced_without_a_word(tmp_path: Pat
     assert outgrow(tmp_path, "simulate", str(RECIPE), *SMALL, "seed=1", "--replace").returncode == 0
     assert contents(folder) != before
     (tmp_path / "report.html").write_text("mine")
-    assert "settings (`unknown`)" in outgrow(tmp_path, "simulate", str(RECIPE), *SMALL, "output=.").stderr
+    assert (
+        "holds a report.html that tells no settings"
+        in outgrow(tmp_path, "simulate", str(RECIPE), *SMALL, "output=.").stderr
+    )
     assert (tmp_path / "report.html").read_text() == "mine"

@@ -14,7 +14,8 @@ from outgrow.api_types import Plan, PlannedStep, Result
 from outgrow.config.experiment import Experiment
 from outgrow.config.model import ModelSection
 from outgrow.config.override import Word, changes_of
-from outgrow.config.read import read_experiment
+from outgrow.config.paths import REPORTS
+from outgrow.config.read import file_settings, read_experiment
 from outgrow.config.suite import read_studies
 from outgrow.errors import ConfigError, DataError, OutgrowError, suggest
 from outgrow.graph.done import Damaged
@@ -65,8 +66,8 @@ def run_experiment(
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Result:
     """`run` for an experiment that is read already."""
-    require_place([experiment], replace)
     require_ready([experiment])
+    require_place([experiment], replace)
     if _settle_models(experiment):
         require_ready([experiment])  # what the hub says of its models is known now
     study = build_study(experiment)
@@ -93,7 +94,7 @@ def require_place(experiments: Sequence[Experiment], replace: bool) -> None:
             raise ConfigError(f"output: the reports of two studies cannot both be in `{folder}`")
         refuse_place(folder)
         if not replace:
-            refuse_to_replace(folder, experiment.model_dump(mode="json"))
+            refuse_to_replace(folder, file_settings(experiment))
 
 
 def _settle_models(experiment: Experiment) -> bool:
@@ -194,7 +195,7 @@ def read_table(source: Source, *words: Word, table: str = "main", kind: str = "m
     """
     experiment = read_experiment(source, words)
     folder = output_folder(experiment) / "tables"
-    other = words_that_differ(settings_of(folder.parent), experiment.model_dump(mode="json"), list(changes_of(words)))
+    other = words_that_differ(settings_of(folder.parent), file_settings(experiment), list(changes_of(words)))
     if other:
         warnings.warn(f"{folder.parent} holds the report of other settings ({', '.join(other)})", stacklevel=2)
     later = beside(folder.parent)
@@ -215,4 +216,4 @@ def read_table(source: Source, *words: Word, table: str = "main", kind: str = "m
 
 def output_folder(experiment: Experiment) -> Path:
     """Where the report goes."""
-    return experiment.output or Path("runs") / experiment.name
+    return experiment.output or REPORTS / experiment.name

@@ -6,12 +6,13 @@ outgrow.combine_answers("answers.csv", "answer_vote").to_pandas()
 outgrow.train("items.jsonl", votes, model="org/name", output="student")
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from outgrow.combiners.state_file import load_state, save_state
+from outgrow.combiners.state_file import load_state, require_state, save_state
 from outgrow.combiners.update import update as go_on
 from outgrow.config.combine import AnswerVote, Combine, SlotVote
 from outgrow.config.complaints import Place
@@ -27,6 +28,7 @@ from outgrow.deliver.places import refuse_unwritable
 from outgrow.deliver.taught import Files
 from outgrow.deliver.train import Student, train_from_votes
 from outgrow.errors import ConfigError
+from outgrow.graph.output import alone
 from outgrow.graph.run import Event
 from outgrow.reporting.trust.findings import Trust
 from outgrow.reporting.trust.measures import trust as look_at
@@ -36,6 +38,7 @@ from outgrow.texts import WeakTexts
 from outgrow.vote_table import VoteTable
 
 STORE = Path("runs/steps")
+log = logging.getLogger(__name__)
 
 
 def read_labels(
@@ -105,13 +108,14 @@ def combine(
     *,
     calibrate: bool = True,
     state: str | Path | None = None,
+    on_wait: Callable[[str], None] = log.warning,
     **reading: Any,
 ) -> Combined:
     """One label per item, with how sure it is.
 
     `source` is a `VoteTable`, or whatever `read_labels` takes (`reading` are its options); `method` is a combiner's
     name, `single:SOURCE`, or a mapping such as `{"type": "dawid_skene", "smoothing": 2}`; `state` is a file to write,
-    from which `update` goes on.
+    from which `update` goes on; `on_wait` is told if another process has held it for a while.
     """
     section = combiner(method)
     if isinstance(section, AnswerVote | SlotVote):
@@ -124,7 +128,8 @@ def combine(
         if found.state is None:
             named = next(iter(changed_options(section)), section.type)
             raise ConfigError(f"`{named}`: a state keeps combiners with their defaults; leave it or the state out")
-        save_state(found.state, Path(state))
+        with alone(Path(state), _telling(Path(state), on_wait)):
+            save_state(found.state, Path(state))
     return found
 
 
@@ -136,6 +141,8 @@ def update(
     calibrate: bool = True,
     overwrite: bool = False,
     near: bool = False,
+    output: str | Path | None = None,
+    on_wait: Callable[[str], None] = log.warning,
     **reading: Any,
 ) -> Combined:
     """Add votes to a kept state, which is written anew; returns the labels of all items.
@@ -145,16 +152,36 @@ def update(
     posterior is that of a combination of all votes from the start. With `near` (`one_coin` and `dawid_skene`) only
     items with new votes are looked at again, which costs what they cost, and nothing is tempered; how far the others
     are then from a whole combination is told.
+
+    Nobody else changes the state between its reading and its writing: of several updates at once, each waits for its
+    turn, and `on_wait` is told after a while. `output` is a file for the labels, written within that turn, so that it
+    never falls behind the state.
     """
-    state = load_state(Path(path))
+    path = Path(path)
+    require_state(path)
+    with alone(path, _telling(path, on_wait)):
+        found = _updated(path, source, words, calibrate=calibrate, overwrite=overwrite, near=near, **reading)
+        if output is not None:
+            found.save(Path(output))
+    return found
+
+
+def _updated(
+    path: Path, source: Any, words: Sequence[str], *, calibrate: bool, overwrite: bool, near: bool, **reading: Any
+) -> Combined:
+    state = load_state(path)
     votes = read_labels(source, *words, classes=state.table.classes, **reading)
     found = go_on(state, votes, overwrite=overwrite, near=near)
-    save_state(found.state, Path(path))
+    save_state(found.state, path)
     told = f"Votes that were new: {found.n_new}; that were there already: {found.n_again}."
     if near:
         told += f" Only their items were looked at again: probabilities of others are off by up to {found.stale:.0e}."
     table = replace(found.state.table, notes=(told, *votes.notes))
     return combined_of(table, state.method, state.source, found.fit, calibrate=calibrate and not near)
+
+
+def _telling(path: Path, say: Callable[[str], None]) -> Callable[[], None]:
+    return lambda: say(f"waiting for another process to be done with `{path}`")
 
 
 def combiner(method: str | Mapping[str, Any]) -> Combine:

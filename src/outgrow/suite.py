@@ -59,10 +59,10 @@ def run_suite(
     settings = {"suite": suite.name, "studies": list(suite.studies)}
     for experiment in suite.studies.values() if not code else ():
         refuse_code(experiment)
+    require_ready(list(suite.studies.values()))
     api.require_place(list(suite.studies.values()), replace)
     if not replace:
         refuse_to_replace(suite.folder, settings)
-    require_ready(list(suite.studies.values()))
     results: dict[str, Result] = {}
     for name, experiment in suite.studies.items():
         on_study(name)

@@ -57,7 +57,7 @@ def test_splits_are_balanced_and_question_disjoint(name):
     assert task.items.gold.mean() == 0.5
     sizes = Sizes(weak=401, strong=400, test=199)
     pool = cut(task, sizes, 3)
-    split = draw_split(pool.items, weak=401, strong=400, test=199, seed=11)
+    split = draw_split(pool.items, sizes, 11)
     groups = []
     for rows in (split.weak, split.strong, split.test):
         assert abs(pool.items.gold[rows].sum() - len(rows) / 2) <= 2

@@ -148,7 +148,7 @@ def test_dice_are_fair():
 
 def test_it_is_here_and_nowhere_else(tmp_path):
     pool = cut(load_task(TaskSection(name="errands")), Sizes(weak=200, strong=400, test=300), 0)
-    assert Counter(pool.items.parts) == {"train": 600, "test": 300}
+    assert Counter(pool.items.parts) == {"train": 603, "test": 300}
     assert load_task(TaskSection(name="errands", source="bundled")).items.prompts[0]
     for section, message in (
         ({"source": "hub"}, "ships with outgrow and is nowhere else"),

@@ -34,7 +34,7 @@ def test_classes_are_the_sorted_labels(path):
     assert task.kind == "classify"
     assert task.classes == ("mid", "neg", "pos")
     assert task.items.gold.tolist() == [2, 1, 2, -1, 0, -1]
-    assert task.items.ids == ["1", "2", "3", "4", "5", "6"]
+    assert task.items.ids == ["0", "1", "2", "3", "4", "5"]
 
 
 def test_numbers_are_sorted_as_numbers(path):

@@ -42,7 +42,7 @@ def test_own_tickets_become_a_pool_and_a_split(tmp_path):
     pool = run_pool(TICKETS, tmp_path / "pool")
     assert pool.classes == ("account", "billing", "technical")
     assert len(pool.items) == 480
-    assert pool.items.ids[0] == "T1001"
+    assert sorted(pool.items.ids)[0] == "T1001"
     (tmp_path / "split").mkdir()
     make_split(
         Job(tmp_path / "split", {"pool": tmp_path / "pool"}, tmp_path), sizes=TICKETS.sizes.model_dump(), seed=0
@@ -65,8 +65,8 @@ def test_pool_of_a_set_with_published_test_items(tmp_path):
     section = TaskSection(name="arc_easy", sizes=Sizes(weak=300, strong=400, test=500))
     pool = run_pool(section, tmp_path / "pool")
     assert pool.items.parts.count("test") == 500
-    assert 700 <= pool.items.parts.count("train") <= 720
-    with pytest.raises(DataError, match=r"`arc_easy` has only 2800 usable train items.*lower task.sizes.strong"):
+    assert 900 <= pool.items.parts.count("train") <= 920, "a third of the order is dealt to half A"
+    with pytest.raises(DataError, match=r"`arc_easy` has only 2793 usable train items.*lower task.sizes.strong"):
         run_pool(TaskSection(name="arc_easy", sizes=Sizes(weak=1000, strong=2000, test=10)), tmp_path / "big")
 
 

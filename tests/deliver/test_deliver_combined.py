@@ -16,7 +16,7 @@ from typer.main import get_command
 
 import outgrow
 from fresh import SEEDS
-from outgrow.cli import app
+from outgrow.cli.verbs import app
 from outgrow.combiners.fits import FITS, fit_by
 from outgrow.combiners.update import start
 from outgrow.combiners.votes import Votes

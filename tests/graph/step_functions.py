@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from outgrow.errors import DataError
+from outgrow.graph.pool import THREAD_VARIABLES
 from outgrow.graph.step import Job, Step
 from outgrow.graph.store import Store
 
@@ -47,6 +48,12 @@ def climb(job: Job, rounds: int, pause: float) -> None:
         job.report(f"round {state['round']}", state["round"] / rounds)
     for number in range(5):
         (job.out / f"part-{number}.txt").write_text(str(state["sum"] + number) * 500)
+
+
+def tell_threads(job: Job, asked: int | None) -> None:
+    """Writes how many threads libraries are told to use."""
+    told = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    (job.out / "threads.json").write_text(json.dumps(told))
 
 
 def complain(job: Job) -> None:

@@ -70,7 +70,42 @@ def rename(path):
     path.write_text(json.dumps({**done, "identity": done["identity"][:8] + "0" * 56}))
 
 
+def become_a_file(path):
+    shutil.rmtree(path.parent)
+    path.parent.write_text("")
+
+
+def become_a_link(path):
+    shutil.rmtree(path.parent)
+    path.parent.symlink_to("nowhere")
+
+
+def say(**changes):
+    def change(path):
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+    return change
+
+
+def change_secretly(path):
+    """One byte, and time and size are what they were."""
+    before = path.stat()
+    flip(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 DAMAGES = [
+    ("text.txt", change_secretly, "SHA-256 differs"),
+    ("done.json", become_a_file, "it is no folder"),
+    ("done.json", become_a_link, "it is no folder"),
+    ("done.json", lambda path: (path.unlink(), path.symlink_to(path.name)), "done.json is not readable"),
+    ("done.json", say(seconds="soon"), "done.json is not readable"),
+    ("done.json", say(seconds=float("inf")), "done.json is not readable"),
+    ("done.json", say(outgrow=3), "done.json is not readable"),
+    ("done.json", say(python="\ud800"), "done.json is not readable"),
+    ("done.json", say(files={"a\0": {"size": 1, "sha256": ""}}), "done.json is not readable"),
+    ("done.json", lambda path: path.write_text("[" * 100_000), "done.json is not readable"),
+    ("done.json", lambda path: (path.unlink(), path.mkdir()), "done.json is not readable"),
     ("text.txt", cut, "text.txt has"),
     ("text.txt", flip, "SHA-256 differs"),
     ("text.txt", lambda path: path.unlink(), "cannot be read"),
@@ -187,6 +222,38 @@ def test_leftovers_are_swept_unless_somebody_works_on_them(tmp_path):
         run_steps([made], store)
     assert [path.name for path in (tmp_path / ".tmp").iterdir()] == [busy.folder]
     assert [path.name for path in (tmp_path / ".scratch").iterdir()] == [unfinished.folder]
+
+
+def test_large_files_are_read_to_the_end(tmp_path):
+    """A hole of 300 MB takes no room on the disk; one byte behind it is another."""
+    store, one = Store(tmp_path), step("one", text="")
+    store.prepare()
+    path = store.fresh_folder(one) / "large"
+    with path.open("wb") as file:
+        file.truncate(300 << 20)
+    store.commit(one, 1.0)
+    assert store.whole([one])
+    with (store.path(one) / "large").open("r+b") as file:
+        file.seek(299 << 20)
+        file.write(b"x")
+    with pytest.raises(Damaged, match="SHA-256 differs"):
+        store.inspect(one)
+    assert not store.whole([one])
+    assert store.without([one]).root == store.root
+
+
+def test_whatever_stands_where_a_step_works_makes_room(tmp_path):
+    store, one = Store(tmp_path), step("one", text="x")
+    store.prepare()
+    for name in (".tmp", ".scratch"):
+        (tmp_path / name / one.folder).write_text("in the way")
+    assert run_steps([one], store)[one.identity].state == "done"
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_a_name_that_no_folder_can_have_is_refused(tmp_path, name):
+    with pytest.raises(DataError, match="choose another"):
+        run_steps([step("one", text="")], Store(tmp_path / name))
 
 
 @pytest.mark.parametrize("below", [".", "steps"])

@@ -1,26 +1,28 @@
 """A model behind a server: everything that a server can do wrong, and what was paid for."""
 
+import json
 import multiprocessing
 import os
 import signal
+import sqlite3
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from loopback import Body, choice, echo, serving
 from outgrow.config.endpoint import EndpointSection
 from outgrow.errors import DataError, StepFailed
 from outgrow.models.answer_store import AnswerStore, Usage
 from outgrow.models.endpoint import Endpoint, Question, Refusal, Reply
-from outgrow.models.reply import read_choices, well_formed
+from outgrow.models.reply import fewest_tokens
 from outgrow.models.server import words
 from outgrow.models.talk import asked
+from raw_server import RawServer, Request, Send, plain, running
 
 
 def section(url: str, **changes: Any) -> dict[str, Any]:
@@ -325,10 +327,92 @@ def test_a_thousand_questions_to_a_faulty_server(tmp_path: Path) -> None:
     assert took < 1.3 * 1020 * latency / concurrency + 1
 
 
-@given(st.text())
-def test_no_reply_breaks_the_reader(text: str) -> None:
-    try:
-        reply = well_formed(text)
-    except ValueError:
-        return
-    assert list(read_choices(reply)) is not None
+def test_the_file_of_answers_is_its_owners_alone(tmp_path: Path) -> None:
+    """Also the log beside it, and a file that was begun when others could read it."""
+    path = tmp_path / "answers.sqlite"
+    path.touch(0o644)
+    store = AnswerStore(path)
+    store.put("a", "url", "model", {"choices": []}, Usage(1, 1))
+    modes = {one.name: one.stat().st_mode & 0o777 for one in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(["answers.sqlite", "answers.sqlite-wal", "answers.sqlite-shm"], 0o600)
+    store.close()
+
+
+def test_many_may_begin_the_file_at_once(tmp_path: Path) -> None:
+    for number in range(40):
+        path = tmp_path / str(number) / "answers.sqlite"
+        with ThreadPoolExecutor(4) as pool:
+            for store in pool.map(AnswerStore, [path] * 4):
+                store.close()
+
+
+@pytest.mark.parametrize("reply", ["", "{", "[]", "null", '{"choices": 5}', "[" * 100_000, None, b"\xff"])
+def test_a_row_that_cannot_be_read_is_bought_again_and_stays_on_the_bill(tmp_path: Path, reply: Any) -> None:
+    with serving() as server:
+        endpoint(tmp_path, server.url).ask(questions(2))
+        with sqlite3.connect(tmp_path / "answers.sqlite") as file:
+            file.execute("UPDATE answers SET reply = ?", (reply,))
+        file.close()
+        found = endpoint(tmp_path, server.url).ask(questions(2))
+        assert texts(found.answers) == [["what is 0? (0)"], ["what is 1? (0)"]]
+        assert len(server.requests) == 4
+        far = endpoint(tmp_path, server.url)
+        assert far.store.spent(far.url, far.model) == Usage(40, 20)
+
+
+def test_what_stands_on_the_bill_is_what_can_be(tmp_path: Path) -> None:
+    """A ledger of an earlier version may hold negative counts, and such that no sum has room for."""
+    store = AnswerStore(tmp_path / "answers.sqlite")
+    for key, read, written in (("a", -(10**9), 5), ("b", 2**63 - 1, 2**63 - 1), ("c", 3, -4)):
+        store.put(key, "url", "model", {"choices": []}, Usage(read, written))
+    assert store.spent("url", "model") == Usage(10_000_003, 10_000_005)
+    assert store.spent("url", "other") == Usage(0, 0)
+    store.close()
+
+
+@pytest.mark.parametrize("lie", [-1000, 0, None, "0", True, 0.5, []])
+def test_a_server_that_counts_too_little_sells_no_more_than_the_budget(tmp_path: Path, lie: Any) -> None:
+    body = json.dumps({"choices": [choice("this is the answer. " * 3)], "usage": dict.fromkeys(COUNTS, lie)}).encode()
+
+    def talk(request: Request, send: Send) -> bool:
+        send(plain(200, body))
+        return True
+
+    with running(RawServer(talk)) as server:
+        far = endpoint(tmp_path, server.url, budget={"tokens": 1000})
+        with pytest.raises(StepFailed, match=r"budget.tokens: 1000"):
+            far.ask(questions(300))
+        assert len(server.requests) * fewest_tokens("this is the answer. " * 3) <= 1000
+        assert 900 < far.store.spent(far.url, far.model).total <= 1000
+
+
+COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
+
+
+def test_a_server_that_repeats_the_key_gets_it_stored_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SOME_KEY", KEY)
+
+    def telling(body: Body) -> list[dict[str, Any]]:
+        said = body["messages"][-1]["content"]
+        return [choice(f"you are {KEY[2:14]}" if "1" in said else "fine", logprobs={"content": [{"token": KEY}]})]
+
+    def talk(request: Request, send: Send) -> bool:
+        found = {"id": KEY, "model": f"of-{KEY}", "choices": telling(json.loads(request.content))}
+        send(plain(200, json.dumps(found).encode(), f"x-request-id: {KEY}", f"Set-Cookie: key={KEY}"))
+        return True
+
+    with running(RawServer(talk)) as server:
+        for _ in range(2):
+            found = endpoint(tmp_path, server.url, key="SOME_KEY").ask(questions(3))
+            assert texts(found.answers) == [["fine"], [], ["fine"]]
+            assert found.answers[1] == Refusal("an answer with the key in it, 3 times")
+            assert found.served == ("of-…",)
+        assert len(server.requests) == 5
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    for text in (kept.decode("latin-1"), caplog.text, str(found)):
+        assert not any(KEY[at : at + 8] in text for at in range(len(KEY) - 7))
+
+
+KEY = "sk-Very/secret+0123456789"

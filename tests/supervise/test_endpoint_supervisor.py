@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loopback import Body, choice, serving
+import small_study
+from loopback import Body, choice, serving, tokens_read
 from outgrow.config.endpoint import EndpointSection
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
@@ -18,6 +19,7 @@ from outgrow.models.answer_store import Usage
 from outgrow.models.endpoint import Refusal, Reply
 from outgrow.models.reply import Choice
 from outgrow.supervise.endpoint import ask_supervisor, one_of, vote
+from raw_server import RawServer, Request, Send, plain, running
 from small_study import FILE, outgrow, results, write
 
 OPTIONS = ["none", "3 of them", "all"]
@@ -175,4 +177,69 @@ def test_a_study_with_a_supervisor_behind_a_server(tmp_path: Path) -> None:
     found = results(tmp_path)
     assert found["missing"] == []
     assert found["spent"][0]["model"] == "far"
-    assert json.dumps(found["spent"][0]["money"]) == json.dumps(74 * 10 / 1e6)
+    assert json.dumps(found["spent"][0]["money"]) == json.dumps(sum(map(tokens_read, server.requests)) / 1e6)
+
+
+KEY = "sk-Very/secret+0123456789abcdef"
+
+
+def leaky_study(url: str) -> dict[str, Any]:
+    return {
+        "name": "small",
+        "task": {"name": "arc_easy", "sizes": {"weak": 8, "strong": 8, "test": 8}},
+        "supervisors": {"far": {"type": "endpoint", "model": "far", "url": url, "key": "SOME_KEY", "retries": 0}},
+        "student": {"model": "bundled:wordllama"},
+        "methods": ["naive"],
+        "variants": ["plain"],
+        "untouched": False,
+        "seeds": [0],
+        "bootstrap": 100,
+    }
+
+
+def parts_of_the_key_in(folder: Path, said: str) -> list[str]:
+    places = {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()} | {"": said.encode()}
+    parts = {KEY[at : at + 8].encode() for at in range(len(KEY) - 7)}
+    return [name for name, content in places.items() if any(part in content for part in parts)]
+
+
+def test_a_study_at_a_server_that_repeats_the_key_holds_it_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In answers, errors, names and headers: in no file of the store and the report, and not on the terminal."""
+    monkeypatch.setitem(small_study.ENVIRONMENT, "SOME_KEY", KEY)
+
+    def talk(request: Request, send: Send) -> bool:
+        number = len(json.loads(request.content)["messages"][-1]["content"])
+        said = f"B, by {KEY}" if number % 5 == 0 else "B"
+        body = {"model": KEY, "choices": [choice(said)], "id": KEY}
+        error = {"error": {"message": f"not for {request.headers['authorization']}"}}
+        reply = plain(400, json.dumps(error).encode()) if number % 5 == 1 else plain(200, json.dumps(body).encode())
+        send(reply.replace(b"Whatever", KEY.encode()))
+        return True
+
+    with running(RawServer(talk)) as server:
+        write(tmp_path, leaky_study(server.url))
+        done = outgrow(tmp_path, "run", FILE)
+    assert done.returncode == 0, done.stderr
+    assert parts_of_the_key_in(tmp_path, done.stdout + done.stderr) == []
+    logs = "".join(path.read_text() for path in tmp_path.rglob("*.log"))
+    assert "HTTP 400: Error code: 400 - not for Bearer …" in logs
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\t"])
+def test_a_key_with_a_line_end_is_said_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setitem(small_study.ENVIRONMENT, "SOME_KEY", KEY + end)
+    with running(RawServer(lambda request, send: False)) as server:
+        write(tmp_path, leaky_study(server.url))
+        done = outgrow(tmp_path, "run", FILE)
+        planned = outgrow(tmp_path, "plan", FILE)
+        assert server.requests == []
+    assert done.returncode == 2
+    assert "supervisors.far.key: the value of the environment variable SOME_KEY ends with a" in done.stderr
+    assert planned.returncode == 0
+    assert "SOME_KEY ends with a" in planned.stdout
+    said = done.stdout + done.stderr + planned.stdout + planned.stderr
+    assert parts_of_the_key_in(tmp_path, said) == []

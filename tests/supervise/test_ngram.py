@@ -1,12 +1,14 @@
 """The n-gram supervisor on real questions, and on made-up ones whose answer is known."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from outgrow.config.task import TaskSection
 from outgrow.data.load import load_task
@@ -15,6 +17,8 @@ from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
 from outgrow.supervise.ngram import Ngrams, assign_folds, learn, out_of_fold, row_space, train_ngram
+
+Report = Callable[[str, float], None]
 
 PARAMS: dict[str, Any] = {"unit": "word", "shortest": 1, "longest": 2, "seed": 0, "source": "words"}
 WORDS = Ngrams("word", 1, 1)
@@ -27,13 +31,13 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def train(folder: Path, task: Task, split: Split, **params: Any) -> Path:
+def train(folder: Path, task: Task, split: Split, report: Report = lambda *_: None, **params: Any) -> Path:
     for name in ("pool", "split", "out", "scratch"):
         (folder / name).mkdir(parents=True)
     task.save(folder / "pool")
     split.save(folder / "split")
     inputs = {name: folder / name for name in ("pool", "split")}
-    train_ngram(Job(folder / "out", inputs, folder / "scratch"), **{**PARAMS, **params})
+    train_ngram(Job(folder / "out", inputs, folder / "scratch", report=report), **{**PARAMS, **params})
     return folder / "out"
 
 
@@ -146,6 +150,20 @@ def test_groups_stay_together_and_folds_are_even(rng: np.random.Generator) -> No
     assert len(sizes) == 5
     assert sizes.max() - sizes.min() <= 4
     assert assign_folds(["a", "b", "a"], 5, rng).max() == 1
+
+
+def test_one_thread_does_it_all(tmp_path: Path) -> None:
+    """Threads of BLAS that wait for each other spin: on a busy machine ten times as long."""
+    task = Task("x", "classify", ("a", "b"), labelled(np.random.default_rng(0), 60, 2))
+    counts: list[int] = []
+
+    def look(message: str, share: float) -> None:
+        counts.extend(one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas")
+
+    with threadpool_limits(2, user_api="blas"):
+        train(tmp_path, task, Split(*np.split(np.arange(60), 3)), look)
+        assert {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"} == {2}
+    assert set(counts) == {1}
 
 
 def test_the_same_twice_is_the_same_bytes(tmp_path: Path, rng: np.random.Generator) -> None:

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from fresh import SEEDS
+from outgrow.config.votes import VotesSection
 from outgrow.data.identity import content_hash
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
-from outgrow.supervise.voted import take_texts, take_votes
+from outgrow.supervise.file import sources_of
+from outgrow.supervise.voted import require_readable, take_texts, take_votes
 from outgrow.texts import WeakTexts
 
 CLASSES = ("no", "perhaps", "yes")
@@ -77,6 +79,23 @@ def test_soft_votes_stay_soft(tmp_path: Path) -> None:
     file = written(tmp_path / "v.csv", rows, "item,source,label,confidence")
     table = taken(job_of(tmp_path, "classify", file, names), "a")["strong"]
     np.testing.assert_allclose(table.probs[:, 0], np.tile([0.1, 0.1, 0.8], (3, 1)))
+
+
+@pytest.mark.parametrize("kind", ["v.csv", "v.npy"])
+def test_a_file_that_names_no_source_is_all_of_the_supervisors(tmp_path: Path, kind: str) -> None:
+    names, file = [str(number) for number in range(9)], tmp_path / kind
+    probs = np.random.default_rng(SEEDS[0]).dirichlet(np.ones(3), size=9)
+    if kind == "v.npy":
+        np.save(file, probs)
+    else:
+        header = ",".join(["uid", *(f"p_{name}" for name in CLASSES)])
+        written(file, [(name, *row) for name, row in zip(names, probs.tolist(), strict=True)], header)
+    assert sources_of(file) is None
+    section = VotesSection(votes=file)
+    require_readable({"ada": section, "ben": section}, "classify")
+    tables = taken(job_of(tmp_path, "classify", file, names), "ada")
+    for part, table in tables.items():
+        np.testing.assert_allclose(table.probs[:, 0], probs[PARTS.index(part) :: 3], atol=1e-12)
 
 
 def test_columns_are_as_named(tmp_path: Path) -> None:

@@ -84,6 +84,17 @@ def test_a_lora_student_is_a_plain_peft_folder(tiny, study):
     tokenizer = AutoTokenizer.from_pretrained(out / "model")
     assert torch.allclose(one_by_one(model, tokenizer, prompts), probs, atol=1e-4)
     assert learned_something(out)
+    assert_the_readme_loads_it(out, prompts, probs)
+
+
+def assert_the_readme_loads_it(out, prompts, probs):
+    """The code that stands there gives the same probabilities, and the names of the classes."""
+    code = (out / "model" / "README.md").read_text().split("```")[1].removeprefix("python\n")
+    here: dict = {}
+    exec(code.replace("'model'", repr(str(out / "model"))), here)
+    assert here["model"].config.id2label == {0: "r", 1: "g", 2: "b"}
+    tokenizer = AutoTokenizer.from_pretrained(out / "model")
+    assert torch.allclose(one_by_one(here["model"].float(), tokenizer, prompts), probs, atol=1e-4)
 
 
 def test_lora_on_a_cut_model_is_merged_into_a_plain_folder(tiny, study):

@@ -1,58 +1,17 @@
-"""The command: every verb parses, calls the Python door, prints. Nothing heavy is imported before a verb needs it."""
+"""The command's entry: from here on Ctrl-C ends in one line, also while the rest is being imported."""
 
 import sys
-from collections.abc import Callable
-from typing import Annotated
 
-import typer
-
-from outgrow import __version__
-from outgrow.cli import look, study, votes
-from outgrow.cli.say import INTERRUPTED, complain, say, say_json
-from outgrow.errors import OutgrowError
-
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="Train a strong language model from several weaker supervisors, and measure how far it outgrows them.",
-)
-data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at the tasks and their items.")
-examples_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Experiments to start from.")
-
-VERBS: tuple[Callable[..., None], ...] = (
-    *(study.run, study.suite, study.simulate, study.plan, study.report, study.show),
-    *(votes.labels, votes.rules, votes.combine, votes.train, votes.export, look.doctor),
-)
-for verb in VERBS:
-    app.command(cls=votes.WithMethods if verb in (votes.combine, votes.train) else None)(verb)
-app.add_typer(data_app, name="data")
-app.add_typer(examples_app, name="examples")
-data_app.command("ls")(look.data_ls)
-data_app.command("show")(look.data_show)
-examples_app.command("ls")(look.examples_ls)
-examples_app.command("cp")(look.examples_cp)
-
-
-@app.callback(invoke_without_command=True)
-def version(show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
-    if show_version:
-        say(__version__)
-        raise typer.Exit
+INTERRUPTED = 130
+STOPPED = "outgrow: interrupted; finished steps are kept, the same command goes on from there\n"
 
 
 def main() -> None:
-    """The entry point: an error becomes a sentence on stderr (with --json an object on stdout) and an exit code."""
+    """Parse the command line and do what it says; the exit code is the command's."""
     try:
-        app()
-    except OutgrowError as error:
-        if "--json" in sys.argv:
-            say_json({"error": str(error)})
-        complain(str(error))
-        sys.exit(error.exit_code)
-    except SystemExit as end:
-        # This is what typer makes of Ctrl-C, without a word.
-        if end.code == INTERRUPTED:
-            complain("interrupted; finished steps are kept, the same command goes on from there")
-        raise
+        from outgrow.cli.verbs import run
+
+        run()
+    except KeyboardInterrupt:
+        sys.stderr.write(STOPPED)
+        sys.exit(INTERRUPTED)

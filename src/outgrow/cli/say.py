@@ -1,18 +1,23 @@
 """How a verb speaks: text or JSON on stdout, complaints on stderr, an exit code at the end."""
 
+import html
 import json
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from outgrow.cli import INTERRUPTED
 from outgrow.phrases import STEERING, harmless
 
 if TYPE_CHECKING:
     from outgrow.api_types import Result
 
-FAILED, INTERRUPTED = 1, 130
+FAILED = 1
+ESCAPED = re.compile(r"\\([\\`*\[\]|~#$_])")
+"""What `reporting.tables.table` escapes in Markdown."""
 
 Words = Annotated[list[str] | None, typer.Argument(help="Overrides: key.sub=value …", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -50,6 +55,11 @@ def say(text: str) -> None:
     except BrokenPipeError:
         # `| head` has seen enough; Python must not try again when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def say_markdown(text: str) -> None:
+    """A table as it is read by people: without what keeps a Markdown reader from taking a name for a command."""
+    say(html.unescape(ESCAPED.sub(r"\1", text)))
 
 
 def say_json(value: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from outgrow.cli.say import AsJson, Words, complain, end, say, say_json, say_result
+from outgrow.cli.say import AsJson, Words, complain, end, say, say_json, say_markdown, say_result
 
 NoCode = Annotated[
     bool, typer.Option("--no-code", help="Refuse a study that runs code of its own: functions of rules, models' code.")
@@ -70,7 +70,8 @@ def suite(
     if as_json:
         say_json({name: result.to_json() for name, result in found.results.items()})
     else:
-        say("\n".join(table.to_markdown() for table in found.tables) + f"\nreports: {found.folder}")
+        say_markdown("\n".join(table.to_markdown() for table in found.tables))
+        say(f"reports: {found.folder}")
     end(list(found.results.values()))
 
 
@@ -128,4 +129,4 @@ def show(
         text = api.read_table(file, *(words or []), table=table, kind="json" if as_json else "md")
     for warning in caught:
         complain(str(warning.message))
-    say(text.rstrip("\n"))
+    (say if as_json else say_markdown)(text.rstrip("\n"))

@@ -147,12 +147,12 @@ def combine(
         _refuse_options(method, classes=classes, state=state, update=update, **reading)
         found = api_votes.combine_answers(api_votes.read_answers(file, *(words or [])), method)
     elif update is not None:
-        options = {"calibrate": calibrate, "overwrite": overwrite, "near": near}
-        found = api_votes.update(update, file, *(words or []), **options, **reading)
+        options: dict[str, Any] = {"calibrate": calibrate, "overwrite": overwrite, "near": near, "output": output}
+        found = api_votes.update(update, file, *(words or []), on_wait=complain, **options, **reading)
     else:
         votes = api_votes.read_labels(file, *(words or []), classes=_split(classes), **reading)
-        found = api_votes.combine(votes, method, calibrate=calibrate, state=state)
-    if output is not None:
+        found = api_votes.combine(votes, method, calibrate=calibrate, state=state, on_wait=complain)
+    if output is not None and update is None:
         found.save(output)
     if as_json:
         say_json({"written": None if output is None else str(output), **found.about})

@@ -1,5 +1,6 @@
-"""From several sources' labels to what a student learns. A new combiner is one file and one line in `COMBINERS`.
+"""From several sources' labels to what a student learns.
 
+A new combiner is one file, one line in `COMBINERS` and a class with its options in `config.combine.Combine`.
 Every combiner is `(labels, anchors=None, **options) -> Targets`, pure and deterministic. It takes one source or more,
 abstentions, soft and hard votes, two classes or more. `anchors` are the sources' answers to items with known gold.
 Combiners of texts (`TEXT_COMBINERS`) are `(labels, scores=None, **options) -> TextTargets`, where `scores` is, by

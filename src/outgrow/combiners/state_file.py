@@ -1,11 +1,12 @@
-"""A `State` as one file: NumPy's archive of plain arrays, with a JSON header for the names.
+"""A `State` as one file: NumPy's archive of plain arrays, with a JSON header for the names and a digest of it all.
 
-It appears whole or not at all. Nothing in it is code: it is read without pickle. Another version is refused.
+It appears whole or not at all. Nothing in it is code: it is read without pickle. Another version is refused, and so is
+a file that was damaged or changed since.
 """
 
+import hashlib
 import json
-import os
-import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,15 @@ import numpy as np
 from outgrow.combiners.settle import Counted
 from outgrow.combiners.update import State
 from outgrow.errors import DataError
+from outgrow.graph.output import whole_file
 from outgrow.vote_table import VoteTable
 
-VERSION = 1
+VERSION = 2
 COLUMNS = ("item", "source", "said", "probs", "seconds", "price", "gold")
 
 
 def save_state(state: State, path: Path) -> None:
-    """Write the state. Raises `DataError` where the file cannot be written."""
+    """Write the state; when this returns, it is on the disk. Raises `DataError` where it cannot be written."""
     table = state.table
     header = {
         "version": VERSION,
@@ -36,48 +38,64 @@ def save_state(state: State, path: Path) -> None:
     arrays["posterior"] = state.posterior
     if state.counted is not None:
         arrays |= {"counts": state.counted.counts, "shares": state.counted.shares}
-    packed = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with unfinished.open("wb") as file:
-                np.savez(file, header=packed, **arrays)
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with whole_file(path) as unfinished, unfinished.open("wb") as file:
+            np.savez(file, digest=_digest(arrays), **arrays)
     except OSError as error:
-        raise DataError(f"the state `{path}` cannot be written: {error.strerror}; choose another place") from error
+        raise DataError(
+            f"the state `{path}` cannot be written: {error.strerror or error}; choose another place"
+        ) from error
+
+
+def require_state(path: Path) -> None:
+    """Raises `DataError` where there is no file."""
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such state; `--state {path.name}` lets `combine` write one")
 
 
 def load_state(path: Path) -> State:
     """Read what `save_state` wrote. Raises `DataError` for anything else."""
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such state; `--state {path.name}` lets `combine` write one")
+    require_state(path)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            header: dict[str, Any] = json.loads(archive["header"].tobytes())
-            arrays = {name: archive[name] for name in archive.files if name != "header"}
-        if header["version"] != VERSION:
-            raise DataError(
-                f"{path}: a state of version {header['version']}, not {VERSION}; start anew from the votes"
-            )
-        table = VoteTable(
-            items=header["items"],
-            sources=tuple(header["sources"]),
-            classes=tuple(header["classes"]),
-            item=arrays["item"],
-            source=arrays["source"],
-            said=arrays["said"],
-            probs=arrays.get("probs"),
-            seconds=arrays.get("seconds"),
-            price=arrays.get("price"),
-            gold=arrays["gold"],
-            notes=tuple(header["notes"]),
-        )
-        counted = Counted(arrays["counts"], arrays["shares"]) if "counts" in arrays else None
-        return State(header["method"], header["single"], table, arrays["posterior"], counted)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{path}: is not a state that `--state` wrote, or is damaged; start anew from the votes"
-        ) from error
+            arrays = dict(archive)
+        digest = arrays.pop("digest", None)
+        header: dict[str, Any] = json.loads(arrays["header"].tobytes())
+        version, whole = header["version"], digest is not None and np.array_equal(digest, _digest(arrays))
+    except Exception as error:  # of a damaged archive NumPy, zipfile and json raise whatever comes
+        raise _unreadable(path) from error
+    if version != VERSION:
+        raise DataError(f"{path}: a state of version {version}, not {VERSION}; start anew from the votes")
+    if not whole:
+        raise _unreadable(path)
+    table = VoteTable(
+        items=header["items"],
+        sources=tuple(header["sources"]),
+        classes=tuple(header["classes"]),
+        item=arrays["item"],
+        source=arrays["source"],
+        said=arrays["said"],
+        probs=arrays.get("probs"),
+        seconds=arrays.get("seconds"),
+        price=arrays.get("price"),
+        gold=arrays["gold"],
+        notes=tuple(header["notes"]),
+    )
+    counted = Counted(arrays["counts"], arrays["shares"]) if "counts" in arrays else None
+    return State(header["method"], header["single"], table, arrays["posterior"], counted)
+
+
+def _digest(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """32 bytes over names, types, shapes and contents."""
+    found = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        found.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        found.update(np.ascontiguousarray(array).data)
+    return np.frombuffer(found.digest(), dtype=np.uint8)
+
+
+def _unreadable(path: Path) -> DataError:
+    return DataError(
+        f"{path}: is not a state that `--state` wrote, or was damaged or changed since; start anew from the votes"
+    )

@@ -1,5 +1,6 @@
 """What a file may say about a model that lives behind a server: where it is, what it costs, how often it is asked."""
 
+import json
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -19,7 +20,11 @@ def _name_of_variable(value: str | None) -> str | None:
 
 
 def _server(value: str) -> str:
-    parts, example = urlsplit(value), "write the address up to `/v1`, such as `http://127.0.0.1:8000/v1`"
+    example = "write the address up to `/v1`, such as `http://127.0.0.1:8000/v1`"
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        raise ValueError(example) from None
     if parts.username or parts.password:
         raise complaint("keys belong in an environment variable (`key`), not in the address")
     if parts.scheme not in ("http", "https") or not parts.netloc:
@@ -28,6 +33,17 @@ def _server(value: str) -> str:
     if not path or path.endswith("/completions"):
         raise ValueError(example)
     return value.rstrip("/")
+
+
+def _beside_ours(value: dict[str, Any]) -> dict[str, Any]:
+    own = next((name for name in ("messages", "model", "stream") if name in value), None)
+    if own is not None:
+        raise complaint(f"`{own}` is not yours to set: every request has its own")
+    try:
+        json.dumps(value, allow_nan=False, default=str)
+    except ValueError:
+        raise complaint("numbers in JSON are finite") from None
+    return value
 
 
 def _host(url: object) -> str | None:
@@ -80,7 +96,7 @@ class EndpointSection(Section):
     concurrency: Annotated[int, Field(ge=1, le=512)] = 8
     """Requests under way at a time, over all steps."""
     timeout: Annotated[float, Field(gt=0)] = 120.0
-    """Seconds to wait for one answer."""
+    """Seconds for one answer, from the request to the last byte of the reply."""
     retries: Annotated[int, Field(ge=0)] = 12
     """How often a request is sent again after 408, 409, 429, 5xx, a timeout or a cut connection: after the pause that
     the server asks for, else after 0.5 s, 1 s, … 8 s. Twelve outlast a minute."""
@@ -90,7 +106,7 @@ class EndpointSection(Section):
     """What the server calls the longest answer; newer models of OpenAI want the second."""
     structured: bool = False
     """classify/choose: demand one of the choices by a JSON schema, where the server can."""
-    options: dict[str, Any] = {}
+    options: Annotated[dict[str, Any], AfterValidator(_beside_ours)] = {}
     """Further fields of every request, as they are."""
     prices: Prices = Prices()
     budget: Budget = Budget()

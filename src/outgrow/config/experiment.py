@@ -62,12 +62,12 @@ class Experiment(Section):
     bootstrap: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
     """Resamples behind every interval."""
     output: Path | None = None
-    """Folder of the report; default `runs/NAME`."""
+    """Folder of the report; default `runs/NAME` beside the file."""
     store: Path = Path("runs/steps")
-    """Folder of the finished steps; studies that share it share results."""
+    """Folder of the finished steps, by default beside the file; studies that share it share results."""
     answers: Path = Path("answers")
-    """Folder of `answers.sqlite`: what servers answered. It was paid for and nothing computes it again, so keep it; it
-    is no part of `runs/`."""
+    """Folder of `answers.sqlite`, by default beside the file: what servers answered. It was paid for and nothing
+    computes it again, so keep it; it is no part of `runs/`."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where models run; `auto` takes a GPU where there is one."""
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None

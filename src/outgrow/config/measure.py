@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from outgrow.config.model import Speaker
 from outgrow.config.rules import Pattern
 from outgrow.config.section import Section, complaint
+from outgrow.phrases import short
 
 TextMetric = Literal[
     "slu_f1",
@@ -29,12 +30,17 @@ def _scales(value: Any) -> Any:
     """As it came; every scale is looked at by itself, so that the one that is wrong can be named."""
     if not isinstance(value, Mapping) or not value:
         name = next(iter(value), "content") if isinstance(value, list) else "content"
-        raise complaint(f"write every scale with its lowest and highest rating, such as `scales: {{{name}: [1, 10]}}`")
+        raise complaint(
+            f"write every scale with its lowest and highest rating, such as `scales: {{{short(name)}: [1, 10]}}`"
+        )
     for name, ends in value.items():
         pair = ends if isinstance(ends, list | tuple) else ()
         numbers = [end for end in pair if isinstance(end, int | float) and not isinstance(end, bool)]
         if len(pair) != 2 or len(numbers) != 2 or not -math.inf < numbers[0] < numbers[1] < math.inf:
-            raise complaint(f"{name}: write the lowest and the highest rating, such as `{name}: [1, 10]`, not {ends}")
+            told = short(name)
+            raise complaint(
+                f"{told}: write the lowest and the highest rating, such as `{told}: [1, 10]`, not {short(ends)}"
+            )
     return value
 
 

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from outgrow.config.check import check
 from outgrow.config.complaints import Place, complain
 from outgrow.config.experiment import Experiment
-from outgrow.config.home import at_home
 from outgrow.config.override import Word, changes_of, override
+from outgrow.config.paths import ANSWERS, REPORTS, STORE, seen_from, told_from
 from outgrow.config.recipes import where_to_start
 from outgrow.config.section import Section
 from outgrow.config.yaml_text import MOST_LETTERS, Tree, YamlProblem, parse_yaml, unshared
@@ -36,9 +36,9 @@ def read_experiment(
     """Parse and check an experiment.
 
     `source` is a YAML file or the mapping it would hold; each of `words` is `key.sub=value` with a YAML value
-    (`seeds=0,1`, `task.sizes.test=200`, `methods.0.loss.type=evidential`), or a mapping that is merged in.
-    Paths of data files are taken from the experiment file's folder; a mapping has none and may be given `folder`, and
-    a name for messages. Raises `ConfigError`.
+    (`seeds=0,1`, `task.sizes.test=200`, `methods.0.loss.type=evidential`), or a mapping that is merged in. Paths in a
+    file are seen from its folder, those in words and mappings from the working directory; a mapping may be given
+    another `folder`, and a name for messages. Raises `ConfigError`.
     """
     if isinstance(source, Mapping):
         tree, place = unshared(source), Place(called)
@@ -49,6 +49,7 @@ def read_experiment(
         raise ConfigError(f"{place.name}: is a suite of several studies, which `outgrow suite` runs and shows")
     if "simulation" in tree:
         raise ConfigError(f"{place.name}: is a simulation, which `outgrow simulate` runs and shows")
+    tree = seen_from(folder, tree)
     # Filled in before every word, so that it can reach into a named row, and after the last, which may name one.
     place = with_words(place, words)
     for word in words:
@@ -56,7 +57,7 @@ def read_experiment(
         override(tree, word)
     _fill_in_methods(tree, place)
     try:
-        experiment = Experiment.model_validate(_with_data_paths(tree, folder))
+        experiment = Experiment.model_validate(seen_from(Path(), _with_places(tree, folder)))
     except ValidationError as error:
         raise ConfigError(complain(error, place)) from None
     check(experiment, place)
@@ -78,9 +79,15 @@ def with_words(place: Place, words: Sequence[Word]) -> Place:
     return replace(place, words=changes_of(words))
 
 
+def file_settings(experiment: Experiment) -> Tree:
+    """The resolved experiment as a file would say it that lies in its report's folder."""
+    tree = experiment.model_dump(mode="json")
+    return tree if experiment.output is None else told_from(experiment.output, tree)
+
+
 def dump_experiment(experiment: Experiment) -> str:
-    """The resolved experiment as YAML: every default spelled out."""
-    return yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    """The same as YAML, every default spelled out: run from anywhere, it is the same study with the same store."""
+    return yaml.safe_dump(file_settings(experiment), sort_keys=False, allow_unicode=True)
 
 
 @cache
@@ -118,6 +125,14 @@ def _text_of(path: Path) -> str:
         raise ConfigError(f"{str(path)!r}: holds a NUL character, which no path can have") from None
 
 
+def _with_places(tree: Tree, folder: Path) -> Tree:
+    """The tree that also says where steps and reports are kept, if it does not."""
+    places = {"store": str(folder / STORE), "answers": str(folder / ANSWERS)}
+    if isinstance(tree.get("name"), str):
+        places["output"] = str(folder / REPORTS / tree["name"])
+    return {**tree, **{key: place for key, place in places.items() if tree.get(key) is None}}
+
+
 def _fill_in_methods(tree: Tree, place: Place) -> None:
     rows = tree.get("methods")
     rows = [rows] if isinstance(rows, str) else rows
@@ -146,28 +161,3 @@ def _changed(row: Tree, changes: Tree) -> Tree:
         if key in own and isinstance(value, dict) and "type" not in value
     }
     return {**row, **changes, **inherited}
-
-
-PATHS = {
-    "task": ("path",),
-    "supervisors": ("function", "votes"),
-    "methods": ("prompts",),
-    "judges": ("prompt",),
-}
-"""Where a file names files of its own, and by which keys."""
-
-
-def _with_data_paths(tree: Tree, folder: Path) -> Tree:
-    """The same with every such path seen from `folder`, however deep it stands."""
-    return {name: _seen_from(folder, part, PATHS[name]) if name in PATHS else part for name, part in tree.items()}
-
-
-def _seen_from(folder: Path, tree: Any, keys: Sequence[str]) -> Any:
-    if isinstance(tree, list):
-        return [_seen_from(folder, part, keys) for part in tree]
-    if not isinstance(tree, dict):
-        return tree
-    return {
-        name: str(folder / at_home(part)) if name in keys and isinstance(part, str) else _seen_from(folder, part, keys)
-        for name, part in tree.items()
-    }

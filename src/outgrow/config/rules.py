@@ -8,6 +8,7 @@ rules:
 """
 
 import re
+import warnings
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -20,7 +21,9 @@ def _pattern(value: str) -> str:
     if len(value) > LONGEST_PATTERN:
         raise complaint(f"a pattern of {len(value)} characters; {LONGEST_PATTERN} are enough")
     try:
-        re.compile(value)
+        with warnings.catch_warnings():  # of signs that may mean something else in a later Python
+            warnings.simplefilter("ignore")
+            re.compile(value)
     except RecursionError:
         raise complaint(f"`{short(value)}` is nested too deep for a regular expression") from None
     except (re.error, OverflowError) as error:
@@ -38,7 +41,9 @@ LONGEST_PATTERN = 10_000
 def _named_function(value: str) -> str:
     file, _, name = value.rpartition(":")
     if not file.endswith(".py") or not name.isidentifier():
-        raise complaint(f"{value!r} names no function; write FILE.py:FUNCTION, such as `my_rules.py:is_short`")
+        raise complaint(
+            f"{short(repr(value))} names no function; write FILE.py:FUNCTION, such as `my_rules.py:is_short`"
+        )
     return value
 
 
@@ -78,7 +83,7 @@ class RuleFile(Section):
     text: str = "text"
     """The column that patterns search."""
     item: str | None = None
-    """The column that names an item; by default `item` or `id` where there is one, else the row number from 1."""
+    """The column that names an item; by default `item` or `id` where there is one, else the row's number, from 0."""
     classes: Annotated[list[str], Field(min_length=2)]
     """All classes, in the order of their numbers."""
     rules: Annotated[dict[SourceName, Annotated[Rule, Field(discriminator="type")]], Field(min_length=1)]

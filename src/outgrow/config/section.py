@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from outgrow.phrases import short
+
 WHOLE = "whole_sentence"
 """The kind of a complaint that says everything itself; the value is not shown beside it."""
 MOST = 10**15
@@ -106,8 +108,8 @@ def _named(also: str) -> AfterValidator:
         if not pattern.fullmatch(value):
             signs = ", ".join(f"`{sign}`" for sign in f"_.{also}")
             raise complaint(
-                f"{value!r} is no name; use letters from a to z, digits, {signs} and `-`, and begin with a letter or"
-                " digit"
+                f"{short(repr(value))} is no name; use letters from a to z, digits, {signs} and `-`, and begin with a"
+                " letter or digit"
             )
         return value
 

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from outgrow.config.complaints import Place
 from outgrow.config.override import Word
+from outgrow.config.paths import REPORTS, seen_from
 from outgrow.config.read import load_tree, read_section, with_words
 from outgrow.config.section import Name, Section, Seed
 from outgrow.errors import ConfigError
@@ -61,7 +62,7 @@ class Simulation(Section):
     bootstrap: Annotated[int, Field(ge=100, le=10_000)] = 1000
     """Resamples of the repetitions behind every interval."""
     output: Path | None = None
-    """Folder of the report; default `runs/NAME`."""
+    """Folder of the report; default `runs/NAME` beside the file."""
 
     @property
     def shares(self) -> list[float]:
@@ -72,7 +73,7 @@ class Simulation(Section):
     @property
     def folder(self) -> Path:
         """Where the report goes."""
-        return self.output or Path("runs") / self.name
+        return self.output or REPORTS / self.name
 
 
 def read_simulation(path: str | Path, words: Sequence[Word] = ()) -> Simulation:
@@ -80,7 +81,11 @@ def read_simulation(path: str | Path, words: Sequence[Word] = ()) -> Simulation:
     tree, place = load_tree(Path(path))
     if "simulation" not in tree:
         raise ConfigError(f"{place.name}: is no simulation, for it has no key `simulation`; try `outgrow run`")
+    # What a file says of a folder is seen from its own, what a word says from the working directory.
+    tree = seen_from(Path(path).parent, tree)
     settings = read_section(Simulation, tree, words, place)
+    if settings.output is None:
+        settings = settings.model_copy(update={"output": Path(path).parent / REPORTS / settings.name})
     _check(settings, with_words(place, words))
     return settings
 

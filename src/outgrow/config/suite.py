@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from outgrow.config.complaints import complain
 from outgrow.config.experiment import Experiment
 from outgrow.config.override import Word, merge
+from outgrow.config.paths import REPORTS
 from outgrow.config.read import load_tree, read_experiment
 from outgrow.config.section import Name, Section
 from outgrow.errors import ConfigError
@@ -25,7 +26,7 @@ class SuiteFile(Section):
     """The keys of a suite file."""
 
     suite: Name
-    """What the suite is called; its reports go to `runs/SUITE/STUDY`."""
+    """What the suite is called; its reports go to `runs/SUITE/STUDY` beside the file."""
     base: dict[str, Any]
     """An experiment without a name: what all studies share."""
     studies: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
@@ -37,11 +38,8 @@ class Suite(Section):
 
     name: str
     studies: dict[str, Experiment]
-
-    @property
-    def folder(self) -> Path:
-        """Where the tables over all studies go."""
-        return Path("runs") / self.name
+    folder: Path
+    """Where the tables over all studies go."""
 
 
 def read_suite(path: str | Path, words: Sequence[Word] = ()) -> Suite:
@@ -57,7 +55,7 @@ def read_suite(path: str | Path, words: Sequence[Word] = ()) -> Suite:
             {
                 **merge(file.base, changes),
                 "name": f"{file.suite}.{name}",
-                "output": str(Path("runs") / file.suite / name),
+                "output": str(REPORTS / file.suite / name),
             },
             words,
             called=place.at("studies", name),
@@ -65,7 +63,7 @@ def read_suite(path: str | Path, words: Sequence[Word] = ()) -> Suite:
         )
         for name, changes in file.studies.items()
     }
-    return Suite(name=file.suite, studies=studies)
+    return Suite(name=file.suite, studies=studies, folder=path.parent / REPORTS / file.suite)
 
 
 def read_studies(source: str | Path | Mapping[str, Any], words: Sequence[Word] = ()) -> list[Experiment]:

@@ -1,32 +1,58 @@
 """What a file may say about the task: where the items come from and how many go where."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from outgrow.config.measure import TextMetric
-from outgrow.config.section import Name, Section, Seed
+from outgrow.config.section import Name, Section, Seed, complaint
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
+ALL = "all"
+PARTS = ("weak", "strong", "test")
+
+
+def _amount(value: Any) -> Any:
+    """`all`, or what an integer is read from."""
+    if isinstance(value, str) and value != ALL and not value.strip().isdigit():
+        raise complaint(f"write a number of items, or `all`, not {value[:40]!r}")
+    return value
+
+
+Amount = Annotated[Count | Literal["all"], BeforeValidator(_amount)]
 
 
 class Sizes(Section):
-    """How many items each part of the study gets."""
+    """How many items each part of the study gets: a number, or `all` for whatever the others leave.
 
-    weak: Count = 500
+    `sizes: all` is `all` for each: halves of the items for training, and all test items that are published.
+    """
+
+    weak: Amount = 500
     """Items with gold that the supervisors learn from (half A)."""
-    strong: Count = 1000
+    strong: Amount = 1000
     """Items that the supervisors label and the student learns from (half B); the ceiling sees their gold."""
-    test: Count = 1000
-    """Items that everybody is measured on; used for no choice."""
+    test: Amount = 1000
+    """Items that everybody is measured on; used for no choice. `all`: the published test items or, where there are
+    none, what `weak` and `strong` leave, which are numbers then."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_three(cls, value: Any) -> Any:
+        return dict.fromkeys(PARTS, ALL) if value == ALL else value
+
+    @property
+    def counts(self) -> dict[str, int | None]:
+        """By part the number of items, `None` for `all`."""
+        return {part: None if (size := getattr(self, part)) == ALL else size for part in PARTS}
 
 
 class Columns(Section):
     """Which columns of your own file hold what."""
 
     id: str | None = None
-    """Unique name of an item; by default the row number."""
+    """Unique name of an item; by default the number of its row, counted from 0."""
     text: str | None = None
     """The prompt, or several columns in a template such as `{title}: {body}`. Default: `text`; for *generate*
     `prompt`."""
@@ -39,6 +65,9 @@ class Columns(Section):
     """*generate*: the bare answer that content is judged by, where it is not the whole label."""
     part: str | None = None
     """A column that says `train` or `test`; by default the test items are drawn from all rows."""
+    group: str | None = None
+    """A column that is the same for items that belong together (of one passage, author, patient): they are never in
+    two parts of a study. Empty: belongs to no others."""
 
 
 class SetSection(Section):
@@ -65,6 +94,9 @@ class SetSection(Section):
     columns: Columns = Columns()
     classes: list[str] | None = None
     """For your own data: the class names in order; by default the sorted labels of the file."""
+    join_classes: bool = False
+    """For your own data: labels that differ only in case or white space are one class, under the spelling in `classes`
+    or the most frequent one; by default such labels are an error."""
     form: Literal["native", "binary", "text"] = "native"
     """`binary`: judge one candidate of a multiple choice, half of them correct. `text`: the prompt lists the options
     or classes, and the answer is written, so that *choose* and *classify* become *generate*."""
@@ -73,9 +105,14 @@ class SetSection(Section):
 class OwnSizes(Section):
     """How many items one capability gets, where it is not as many as the task's `sizes` give to each."""
 
-    weak: Count | None = None
-    strong: Count | None = None
-    test: Count | None = None
+    weak: Amount | None = None
+    strong: Amount | None = None
+    test: Amount | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_three(cls, value: Any) -> Any:
+        return dict.fromkeys(PARTS, ALL) if value == ALL else value
 
 
 class Capability(SetSection):

@@ -25,7 +25,7 @@ class ItemColumns(Section):
     """The prompt, or several columns in a template such as `{title}: {body}`."""
     id: str | None = None
     """The names by which the votes speak of items; by default a column with a usual name, or one whose values the
-    votes know, or else the row number."""
+    votes know, or else the row's number, from 0. Votes without names of items go by the row in any case."""
     gold: str | None = None
     """*test items*: the column of the true classes, or of the right texts; default `label`."""
 

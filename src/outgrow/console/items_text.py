@@ -12,9 +12,10 @@ from outgrow.config.read import read_experiment
 from outgrow.config.task import TaskSection
 from outgrow.data.load import load_task
 from outgrow.data.pool import with_gold
-from outgrow.data.show import describe_capabilities, show_items
+from outgrow.data.show import count_classes, describe_capabilities, show_items
 from outgrow.errors import ConfigError
 from outgrow.models.names import parse_name
+from outgrow.phrases import short
 
 Seen = dict[str, Any]
 
@@ -48,6 +49,7 @@ def look_at_items(name: str, words: Sequence[str], n: int, model: str | None) ->
     return {
         **about,
         "metric": task.metric,
+        "counts": count_classes(task),
         "capabilities": describe_capabilities(task),
         "model": reader and reader.model,
         "notes": list(notes),
@@ -106,6 +108,8 @@ def items_text(seen: Seen) -> str:
         f"{one['name']}: {one['train']} train and {one['test']} test items, measured by {one['metric']}"
         for one in seen["capabilities"]
     ]
+    if seen["counts"]:
+        head.append(", ".join(f"{short(name)} {count}" for name, count in seen["counts"].items()))
     head += seen["notes"]
     return "\n\n".join(["\n".join(head), *map(_item_text, seen["shown"])])
 

@@ -9,21 +9,38 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from outgrow.data.class_names import alike, join, told
 from outgrow.errors import ConfigError, DataError, suggest
 
 UNUSABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters and halves of characters: in no name of a class or an item."""
+LAYOUT = dict.fromkeys(map(ord, "\t\n\r"), " ")
+"""What the text of an option may have nevertheless."""
 
 
 def class_gold(
-    labels: Sequence[Any], where: Sequence[str], classes: Sequence[str] | None = None
+    labels: Sequence[Any],
+    where: Sequence[str],
+    classes: Sequence[str] | None = None,
+    *,
+    joined: bool = False,
+    column: str = "the column of labels",
 ) -> tuple[list[int], tuple[str, ...]]:
     """Class index of every label (-1 where it is empty), and the class names.
 
     Without `classes`, these are the sorted labels. With them, a label is a name among them or, if it is none, a number
-    from 0. Raises `DataError` for a label outside the classes and for fewer than two classes.
+    from 0. With `joined`, labels that differ only in case or white space are one class; without it, they are refused
+    unless `classes` say what is meant. Raises `DataError` for that, for a label outside the classes and for fewer than
+    two classes; `column` names the labels in messages.
     """
     names = [label_text(label, place) for label, place in zip(labels, where, strict=True)]
+    if joined:
+        names = join(names, classes)
+    elif classes is None and (twins := alike(names)):
+        raise DataError(
+            f"{column} has classes that differ only in case or white space: {told(twins)}; join them by"
+            " `task.join_classes: true`, or name all classes in task.classes to keep them apart"
+        )
     found = _sorted_classes(names)
     if classes is None and len(found) == len(names) > 2:
         raise DataError(f"{where[0]}: every row has a label of its own; is task.columns.label the right column?")
@@ -46,7 +63,8 @@ def option_gold(cases: Sequence[tuple[Any, list[str]]], where: Sequence[str]) ->
 
     All labels are texts of their options, or all are letters (A = first), or all are numbers counted from 0 or 1.
     """
-    labels = [label_text(label, place) for (label, _), place in zip(cases, where, strict=True)]
+    cases = [(label, [_one_line_end(option) for option in options]) for label, options in cases]
+    labels = [_option_text(label, place) for (label, _), place in zip(cases, where, strict=True)]
     rows = [i for i, label in enumerate(labels) if label is not None]
     gold = [-1] * len(labels)
     if not rows:
@@ -61,6 +79,19 @@ def option_gold(cases: Sequence[tuple[Any, list[str]]], where: Sequence[str]) ->
                 f" (there are {len(options)}: {', '.join(options)[:100]})"
             )
     return gold, (f"Labels were read as each option's {note}.",) if note else ()
+
+
+def _option_text(value: Any, where: str) -> str | None:
+    """A label that may be an option's text, which may have several lines."""
+    if not isinstance(value, str):
+        return label_text(value, where)
+    text = _one_line_end(value.strip())
+    label_text(text.translate(LAYOUT), where)
+    return text or None
+
+
+def _one_line_end(text: str) -> str:
+    return text.replace("\r\n", "\n")
 
 
 def label_text(value: Any, where: str) -> str | None:

@@ -43,7 +43,15 @@ def set_identity(section: SetSection) -> str:
         assert known.hub is not None  # `source_of` has seen to it
         return hub_name(known.hub, section.revision)
     assert section.path is not None
-    return f"sha256:{content_hash(section.path)}"
+    return f"sha256:{content_hash(section.path)}{_matters_of_name(section.path, known is not None)}"
+
+
+def _matters_of_name(path: Path, known: bool) -> str:
+    """What a file's name says beside its content: its format and, of a known set, perhaps its part or subject."""
+    if path.is_dir():
+        return ""
+    suffixes = path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:]
+    return f"/{path.name}" if known else "".join(suffixes).lower()
 
 
 def _made_hash(tables: Iterable[tuple[str, Table]]) -> str:

@@ -116,5 +116,7 @@ def _require_keys_of_texts(section: SetSection) -> None:
         raise ConfigError(f"task.form `binary` needs a multiple-choice task; `{section.name}` is generate")
     if section.classes is not None:
         raise ConfigError("task.classes names the classes of a *classify* task; texts have none: remove it")
+    if section.join_classes:
+        raise ConfigError("task.join_classes is for the classes of a *classify* task; texts have none: remove it")
     if section.columns.options is not None:
         raise ConfigError("task.columns.options is given, but task.kind is `generate`: remove one of them")

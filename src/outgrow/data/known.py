@@ -29,7 +29,8 @@ class Example(NamedTuple):
     """*choose*: the right option's index; *classify*: the class's name; *generate*: the text to write."""
     options: list[str] | None = None
     group: str | None = None
-    """A text that related items share (a passage, a premise); default: the prompt."""
+    """A text that related items share (a passage, a premise); default: the prompt. Items whose prompts share a passage
+    are joined beyond it, see `passages.py`."""
 
 
 class Shape(NamedTuple):

@@ -21,6 +21,7 @@ from outgrow.data.choice import choose_task
 from outgrow.data.gold import UNUSABLE, class_gold, option_gold
 from outgrow.data.kind import native_kind
 from outgrow.data.known import PUBLISHED_TEST
+from outgrow.data.passages import RUN, sharing
 from outgrow.data.published import split_of
 from outgrow.data.table import Row, Table, data_files, read_columns, read_table
 from outgrow.data.task import Items, Kind, Task
@@ -40,6 +41,8 @@ class Record(NamedTuple):
     part: str
     key: Any = None
     """The bare answer, where a column holds it."""
+    group: str = ""
+    """What it shares with others, where a column says it."""
 
 
 def load_own(section: SetSection) -> Task:
@@ -54,7 +57,21 @@ def load_own(section: SetSection) -> Task:
     if not records:
         raise DataError(f"{section.path}: there is no row in it")
     refuse_twin_ids((record.id, record.where) for record in records)
-    return _KINDS[kind](section, records)
+    task = _KINDS[kind](section, records)
+    if columns.id is None and not section.path.is_dir():
+        task = replace(task, rows=len(records))
+    return task if columns.group is not None else replace(task, notes=(*task.notes, *_shared_passages(task.items)))
+
+
+def _shared_passages(items: Items) -> list[str]:
+    """A sentence on items that have a passage in common, which no column tells."""
+    count = sharing(items.prompts, items.groups)
+    if not count:
+        return []
+    return [
+        f"Items that have {RUN} words in a row in common with another item: {count}; to keep what is asked about one"
+        " passage in one part of a study, name a column that is the same for such items by task.columns.group."
+    ]
 
 
 def require_columns(task: TaskSection) -> None:
@@ -95,33 +112,41 @@ def read_records(table: Table, columns: Columns, part: str = "train", prefix: st
     label = columns.label
     assert label is not None
     prompt = prompt_of(columns.text, table)
-    names = {"id": columns.id, "label": columns.label, "key": columns.key, "part": columns.part}
-    for key, name in names.items():
+    for key in ("id", "label", "key", "part", "group"):
+        name = getattr(columns, key)
         if name is not None:
             require_column(table, name, f"task.columns.{key}")
     options = _options_of(columns.options, table)
     return [
         Record(
             where=(where := table.where(number)),
-            id=prefix + (str(number + 1) if columns.id is None else item_name(row.get(columns.id), where)),
+            id=prefix + (str(number) if columns.id is None else item_name(row.get(columns.id), where)),
             prompt=prompt(row, where),
             label=row.get(label),
             options=options(row, where),
             part=part if columns.part is None else _part(row.get(columns.part), where),
             key=None if columns.key is None else row.get(columns.key),
+            group="" if columns.group is None else _cell(row.get(columns.group), columns.group, where).strip(),
         )
         for number, row in enumerate(table.rows)
     ]
 
 
 def _classify(section: SetSection, records: list[Record]) -> Task:
-    gold, classes = class_gold([record.label for record in records], [r.where for r in records], section.classes)
+    gold, classes = class_gold(
+        [record.label for record in records],
+        [record.where for record in records],
+        section.classes,
+        joined=section.join_classes,
+        column=f"{section.path}: the column `{_columns_of(section).label}`",
+    )
     return Task(section.name, "classify", classes, _items(records, gold))
 
 
 def _choose(section: SetSection, records: list[Record]) -> Task:
-    if section.classes is not None:
-        raise ConfigError("task.classes names the classes of a *classify* task; a choice has options instead")
+    for key, given in {"classes": section.classes is not None, "join_classes": section.join_classes}.items():
+        if given:
+            raise ConfigError(f"task.{key} is about the classes of a *classify* task; a choice has options instead")
     gold, note = option_gold([(record.label, record.options) for record in records], [r.where for r in records])
     return choose_task(section.name, _items(records, gold), note)
 
@@ -161,6 +186,7 @@ def _items(records: list[Record], gold: list[int]) -> Items:
         gold=np.asarray(gold, dtype=np.int64),
         options=[record.options for record in records] if with_options else None,
         parts=[record.part for record in records],
+        groups=[f"group {record.group}" if record.group else record.id for record in records],
     )
 
 

@@ -1,11 +1,12 @@
 """The `pool` step: all items that a study may use, leak-checked and cut down to what its sizes need.
 
-Models compute features once for every item of the pool, so it holds no more than the study can use: `sizes.test` of
-the published test items and weak + strong others; where no test part is published, weak + strong + test items in all.
-Where items come in groups there are a few more, so that every split can be filled without tearing a group. Every
-capability of a mixture is cut down by itself.
+Models compute features once for every item of the pool, so it holds no more than splits of these sizes can use,
+whatever their seeds: `sizes.test` of the published test items and as many others as `draw.needed` says. The items
+stand in the order in which they were drawn, those for training first, so that the pool of a larger study is this one
+with more items behind it. Every capability of a mixture is cut down by itself.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,22 +16,29 @@ from jaxtyping import Int
 
 from outgrow.config.task import Sizes, TaskSection
 from outgrow.data.capability import speaking_of
-from outgrow.data.draw import draw, spare
+from outgrow.data.draw import SHARES, in_order, needed
 from outgrow.data.load import load_task
+from outgrow.data.places import with_paths
 from outgrow.data.task import Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 
+ALL_THREE = "no test items are published, and task.sizes asks for `all` three times; give task.sizes.test a number"
+
 
 def make_pool(job: Job, *, task: dict[str, Any]) -> None:
-    """Write `task.json` and `items.parquet`. `task` is a `TaskSection`; its key `content` is identity only."""
-    section = TaskSection.model_validate({key: value for key, value in task.items() if key != "content"})
+    """Write `task.json` and `items.parquet`. `task` is a `TaskSection`; its key `content` is identity only.
+
+    Where its files lie is the hint `paths`, by capability.
+    """
+    said = {key: value for key, value in task.items() if key != "content"}
+    section = TaskSection.model_validate(with_paths(said, job.hints.get("paths", {})))
     job.report(f"reading {section.name}", 0.0)
     cut(load_task(section), section.sizes_by_capability, section.split_seed).save(job.out)
 
 
 def cut(task: Task, sizes: Sizes | Mapping[str, Sizes], seed: int) -> Task:
-    """The items with gold that a study of these sizes can use, drawn by `seed`, in their published order.
+    """The items with gold that a study of these sizes can use, in the order in which `seed` draws them.
 
     Of a mixture `sizes` are by capability. Raises `DataError` where there are too few items, or where all have one
     class (texts have none).
@@ -61,39 +69,58 @@ def _rows(task: Task, sizes: Mapping[str, Sizes], seed: int) -> Int[np.ndarray, 
     for name, wanted in sizes.items():
         mine = task.items.rows_of(name)
         with speaking_of(name):
-            found.append(mine[_draw_set(task.take(mine), wanted, seed)])
-    return np.sort(np.concatenate(found))
+            found.append(mine[_draw_set(replace(task, items=task.items.alone(name)), wanted, seed)])
+    return np.concatenate(found)
 
 
 def _draw_set(task: Task, sizes: Sizes, seed: int) -> Int[np.ndarray, "row"]:
-    part = np.asarray(task.items.parts)
-    if not (part == "test").any():
-        return _draw_part(task, "train", {"weak": sizes.weak, "strong": sizes.strong, "test": sizes.test}, seed)
-    train = _draw_part(task, "train", {"weak": sizes.weak, "strong": sizes.strong}, seed)
-    test = _draw_part(task, "test", {"test": sizes.test}, seed)
-    return np.sort(np.concatenate([train, test]))
+    if "test" not in task.items.parts:
+        return _draw_part(task, "train", sizes.counts, seed)
+    counts = sizes.counts
+    test = counts.pop("test")
+    train = _draw_part(task, "train", counts, seed)
+    return np.concatenate([train, _draw_part(task, "test", {"test": test}, seed)[:test]])
 
 
-def _draw_part(task: Task, part: str, sizes: dict[str, int], seed: int) -> Int[np.ndarray, "row"]:
+def _draw_part(task: Task, part: str, sizes: Mapping[str, int | None], seed: int) -> Int[np.ndarray, "row"]:
+    """The first groups in the order of `seed`, as many as every split of these sizes can need."""
     rows = np.flatnonzero(np.asarray(task.items.parts) == part)
-    needed = sum(sizes.values())
-    if len(rows) < needed:
+    counted = {key: size for key, size in sizes.items() if size is not None}
+    if len(rows) < sum(counted.values()) + (len(sizes) - len(counted)):
         raise DataError(_too_few(task.name, part, len(rows), sizes))
-    groups = [task.items.groups[i] for i in rows.tolist()]
-    # One set is filled here and now (its size is exact); several are filled later, by every split anew.
-    extra = spare(groups, len(sizes)) if len(sizes) > 1 else 0
-    (drawn,) = draw(groups, [min(len(rows), needed + extra)], seed)
-    return np.asarray(rows[drawn])
+    _refuse_all_three(task.name, sizes)
+    items = task.items.take(rows)
+    blocks = in_order(items.groups, items.ids, seed)
+    kept = blocks[: needed(blocks, counted)] if len(counted) == len(sizes) else blocks
+    return np.asarray(rows[[row for block in kept for row in block.rows]])
 
 
-def _too_few(name: str, part: str, have: int, sizes: dict[str, int]) -> str:
-    asked = " + ".join(f"{key} {size}" for key, size in sizes.items())
-    total = sum(sizes.values())
+def counts_in(task: Task, sizes: Sizes, capability: str = "") -> dict[str, int]:
+    """By part, how many items a study of these sizes gets of a task's, or a pool's, usable items."""
+    parts = Counter(task.items.parts[row] for row in task.items.rows_of(capability).tolist())
+    counts = sizes.counts
+    published = counts.pop("test") if parts["test"] else None
+    open_to = [part for part, size in counts.items() if size is None]
+    left = parts["train"] - sum(size or 0 for size in counts.values())
+    found = {part: (left + place) // len(open_to) for place, part in enumerate(open_to)}
+    test = {"test": parts["test"] if published is None else published} if parts["test"] else {}
+    return {**{part: size for part, size in counts.items() if size is not None}, **found, **test}
+
+
+def _refuse_all_three(name: str, sizes: Mapping[str, int | None]) -> None:
+    if len(sizes) == len(SHARES) and list(sizes.values()) == [None] * len(sizes):
+        raise DataError(f"task `{name}`: {ALL_THREE}")
+
+
+def _too_few(name: str, part: str, have: int, sizes: Mapping[str, int | None]) -> str:
+    counted = {key: size for key, size in sizes.items() if size is not None}
+    asked = " + ".join(f"{key} {'all' if size is None else size}" for key, size in sizes.items())
+    total, open_ones = sum(counted.values()), len(sizes) - len(counted)
     kind = f"{part} items" if len(sizes) < 3 else "items"
-    largest = max(sizes, key=lambda key: sizes[key])
-    room = have - (total - sizes[largest])
+    largest = max(counted, key=counted.__getitem__)
+    room = have - open_ones - (total - counted[largest])
     fix = f"lower task.sizes.{largest} to at most {room}" if room > 0 else f"lower task.sizes to {have} in all"
-    asks = f"asks for {asked}" + (f" = {total}" if len(sizes) > 1 else "")
+    asks = f"asks for {asked}" + (f" = {total}" if len(sizes) > 1 and not open_ones else "")
     return f"task `{name}` has only {have} usable {kind}, but task.sizes {asks}: {fix}"
 
 

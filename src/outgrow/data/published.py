@@ -14,6 +14,7 @@ from outgrow.data.choice import choose_task
 from outgrow.data.hub import read_hub
 from outgrow.data.known import Example, KnownTask, Shape
 from outgrow.data.leak import fingerprint
+from outgrow.data.passages import join_by_passage
 from outgrow.data.raw_file import decode, read_bytes
 from outgrow.data.source import Source
 from outgrow.data.table import Table, data_files, read_lines, read_table
@@ -72,6 +73,9 @@ def _entries(known: KnownTask, tables: Iterable[tuple[str, Table]], counts: "Cou
 def _items(known: KnownTask, entries: list[Entry], parts: list[str]) -> Items:
     examples = [entry.example for entry in entries]
     options = [[option.strip() for option in example.options or []] for example in examples]
+    groups = [fingerprint(example.group or example.prompt) for example in examples]
+    # What outgrow makes is all of a few templates, and no text in it was copied from another one.
+    copied = known.made is None
     return Items(
         ids=[f"{entry.split}-{entry.number}" for entry in entries],
         prompts=[example.prompt.strip() for example in examples],
@@ -79,7 +83,7 @@ def _items(known: KnownTask, entries: list[Entry], parts: list[str]) -> Items:
         options=options if known.kind == "choose" else None,
         answers=[str(example.gold).strip() for example in examples] if known.kind == "generate" else None,
         parts=parts,
-        groups=[fingerprint(example.group or example.prompt) for example in examples],
+        groups=join_by_passage([example.prompt for example in examples], groups) if copied else groups,
     )
 
 

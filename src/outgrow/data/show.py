@@ -51,6 +51,14 @@ def describe_capabilities(task: Task) -> list[dict[str, Any]]:
     ]
 
 
+def count_classes(task: Task) -> dict[str, int]:
+    """By class, how many items have it as gold; empty but for *classify*."""
+    if task.kind != "classify":
+        return {}
+    counts = np.bincount(task.items.gold[task.items.gold >= 0], minlength=task.n_classes)
+    return dict(zip(task.classes, counts.tolist(), strict=True))
+
+
 def _in_turns(task: Task, rows: Int[np.ndarray, "row"]) -> Int[np.ndarray, "row"]:
     """The first row of every capability, then the second of every one, and so on."""
     if task.items.capabilities is None:

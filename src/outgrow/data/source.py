@@ -67,7 +67,12 @@ def _made_here(section: SetSection) -> Source:
 
 def _refuse_own_keys(section: SetSection) -> None:
     """`columns`, `classes` and `kind` describe own data; for a known task they would be ignored silently."""
-    given = {"columns": section.columns != Columns(), "classes": section.classes, "kind": section.kind}
+    given = {
+        "columns": section.columns != Columns(),
+        "classes": section.classes,
+        "join_classes": section.join_classes,
+        "kind": section.kind,
+    }
     for key, value in given.items():
         if value:
             raise ConfigError(

@@ -3,9 +3,11 @@
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 
+from outgrow.config.task import Sizes
 from outgrow.data.capability import speaking_of
-from outgrow.data.draw import draw
+from outgrow.data.draw import Block, draw
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
@@ -14,7 +16,7 @@ from outgrow.graph.step import Job
 def make_split(job: Job, *, sizes: dict[str, Any], seed: int) -> None:
     """Write `split.json`.
 
-    `sizes` has the keys `weak`, `strong` and `test`, in items; of a mixture, such a mapping for every capability.
+    `sizes` has the keys `weak`, `strong` and `test`, in items or `all`; of a mixture, such a mapping by capability.
     """
     items = Task.load(job.inputs["pool"]).items
     by_capability = {"": sizes} if items.capabilities is None else sizes
@@ -23,11 +25,11 @@ def make_split(job: Job, *, sizes: dict[str, Any], seed: int) -> None:
     Split(*parts).save(job.out)
 
 
-def _draw_own(items: Items, capability: str, sizes: dict[str, int], seed: int) -> Split:
+def _draw_own(items: Items, capability: str, sizes: dict[str, Any], seed: int) -> Split:
     """One capability's split, as if it were alone."""
     mine = items.rows_of(capability)
     with speaking_of(capability):
-        drawn = draw_split(items.take(mine), **sizes, seed=seed)
+        drawn = draw_split(items.alone(capability), Sizes(**sizes), seed)
     return Split(*(mine[rows] for rows in _parts(drawn)))
 
 
@@ -35,23 +37,34 @@ def _parts(split: Split) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return split.weak, split.strong, split.test
 
 
-def draw_split(items: Items, *, weak: int, strong: int, test: int, seed: int) -> Split:
-    """Disjoint random sets of exactly these sizes; items of one group are never in two of them.
+def draw_split(items: Items, sizes: Sizes, seed: int) -> Split:
+    """Disjoint random sets of exactly these sizes of a pool's items; items of one group are never in two of them.
 
     Published test items stay the test set for every seed, and the other two are drawn from the rest. Without published
-    test items, all three are drawn anew. Rows are ascending. Raises `DataError` where a set cannot be filled.
+    test items, all three are drawn anew. Rows are ascending; `items` stand in the order in which `make_pool` drew
+    them. Raises `DataError` where a set cannot be filled.
     """
     is_test = np.asarray(items.parts) == "test"
-    rest = np.flatnonzero(~is_test)
-    groups = [items.groups[i] for i in rest.tolist()]
-    if is_test.any():
-        a, b = draw(groups, [weak, strong], seed)
-        split = Split(rest[a], rest[b], np.flatnonzero(is_test)[:test])
-    else:
-        c, a, b = draw(groups, [test, weak, strong], seed)
-        split = Split(rest[a], rest[b], rest[c])
-    for name, wanted in {"weak": weak, "strong": strong, "test": test}.items():
+    wanted = sizes.counts
+    published = {"test": np.flatnonzero(is_test)[: wanted["test"]]} if is_test.any() else {}
+    drawn = draw(_as_they_stand(items, ~is_test), {part: wanted[part] for part in wanted.keys() - published}, seed)
+    split = Split(**drawn, **published)
+    for name, size in wanted.items():
         have = len(getattr(split, name))
-        if have < wanted:
-            raise DataError(f"the {name} split gets only {have} of {wanted} items: lower task.sizes.{name} to {have}")
+        if have < (size or 1):
+            raise DataError(_unfilled(name, size, have))
     return split
+
+
+def _as_they_stand(items: Items, among: Bool[np.ndarray, "item"]) -> list[Block]:
+    """The groups in the order of their first items."""
+    members: dict[str, list[int]] = {}
+    for row in np.flatnonzero(among).tolist():
+        members.setdefault(items.groups[row], []).append(row)
+    return [Block(name, rows) for name, rows in members.items()]
+
+
+def _unfilled(name: str, wanted: int | None, have: int) -> str:
+    if wanted is None:
+        return f"the {name} split gets what the others leave, and nothing is left: lower the other task.sizes"
+    return f"the {name} split gets only {have} of {wanted} items: lower task.sizes.{name} to {have}"

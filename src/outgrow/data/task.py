@@ -81,6 +81,14 @@ class Items:
             return np.arange(len(self))
         return np.flatnonzero(np.asarray(self.capabilities, dtype=np.str_) == capability)
 
+    def alone(self, capability: str) -> "Items":
+        """One capability's items under the names that they have where it is no part of a mixture."""
+        mine = self.take(self.rows_of(capability))
+        if self.capabilities is None:
+            return mine
+        ids, groups = ([name.removeprefix(f"{capability}/") for name in names] for names in (mine.ids, mine.groups))
+        return replace(mine, ids=ids, groups=groups, capabilities=None)
+
 
 @dataclass(frozen=True)
 class Task:
@@ -98,6 +106,8 @@ class Task:
     `macro`."""
     metrics: Mapping[str, str] = field(default_factory=dict)
     """Of a mixture: by capability, which of `TEXT_SCORES` its answers are measured by."""
+    rows: int = 0
+    """Rows of the table by whose numbers the items are called; 0 where they have names."""
 
     @property
     def n_classes(self) -> int:
@@ -126,6 +136,7 @@ class Task:
             "notes": self.notes,
             "metric": self.metric,
             "metrics": dict(self.metrics),
+            "rows": self.rows,
         }
         (folder / "task.json").write_text(json.dumps(about, ensure_ascii=False, indent=1))
 
@@ -151,7 +162,8 @@ class Task:
             groups=found["group"],
         )
         classes, notes = tuple(about["classes"]), tuple(about["notes"])
-        return Task(about["name"], about["kind"], classes, items, notes, about["metric"], about.get("metrics", {}))
+        metrics, rows = about.get("metrics", {}), about.get("rows", 0)
+        return Task(about["name"], about["kind"], classes, items, notes, about["metric"], metrics, rows)
 
 
 def _optional(items: Items) -> dict[str, list[str] | list[list[str]] | None]:

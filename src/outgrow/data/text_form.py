@@ -29,8 +29,13 @@ _ENDING = "Answer:"
 def list_options(task: Task) -> list[str] | None:
     """Item by item what `{options}` stands for; `None` where the answer is a text anyway."""
     if task.kind == "choose":
-        return ["\n".join(f"- {option}" for option in choice) for choice in task.items.options or []]
+        return ["\n".join(map(_listed, choice)) for choice in task.items.options or []]
     return None if task.kind == "generate" else [", ".join(task.classes)] * len(task.items)
+
+
+def _listed(option: str) -> str:
+    """An option in a list; the further lines of one that has several are indented, so that its end is seen."""
+    return "- " + "\n  ".join(option.splitlines())
 
 
 def as_text(task: Task) -> Task:
@@ -49,7 +54,7 @@ def as_text(task: Task) -> Task:
         groups=items.groups,
         allowed=allowed,
     )
-    return Task(task.name, "generate", (), texts, task.notes, task.metric)
+    return Task(task.name, "generate", (), texts, task.notes, task.metric, rows=task.rows)
 
 
 def unanswered(prompt: str) -> str:

@@ -17,7 +17,7 @@ LOOKED_AT = 10_000
 def read_unlabelled(table: Table, text: str = "text", name: str | None = None) -> Items:
     """The items of a table, all without gold.
 
-    `text` is a column or a template of several, `name` the column of unique ids: by default the row number from 1.
+    `text` is a column or a template of several, `name` the column of unique ids: by default the row's number, from 0.
     Raises `DataError`.
     """
     prompt = prompt_of(text, table, "items.text")
@@ -26,7 +26,7 @@ def read_unlabelled(table: Table, text: str = "text", name: str | None = None) -
     places = [table.where(number) for number in range(len(table.rows))]
     ids = [
         str(number) if name is None else item_name(row.get(name), where)
-        for number, (row, where) in enumerate(zip(table.rows, places, strict=True), start=1)
+        for number, (row, where) in enumerate(zip(table.rows, places, strict=True))
     ]
     refuse_twin_ids(zip(ids, places, strict=True))
     prompts = [prompt(row, where) for row, where in zip(table.rows, places, strict=True)]
@@ -34,11 +34,20 @@ def read_unlabelled(table: Table, text: str = "text", name: str | None = None) -
 
 
 def id_column(table: Table, seen: Sequence[str]) -> str | None:
-    """The column of ids where nobody says which: one of `NAMES`, else the one with most cells among `seen`, if any."""
+    """The column of ids where nobody says which: one of `NAMES`, else the one with most cells among `seen`, if any.
+
+    A column in which a value stands twice holds no ids.
+    """
     usual = next((column for column in table.columns if column.lower() in NAMES), None)
     if usual is not None:
         return usual
     known, rows = set(seen), table.rows[:LOOKED_AT]
-    found = {column: sum(str(row.get(column)) in known for row in rows) for column in table.columns}
+    found = {column: _held([str(row.get(column)) for row in rows], known) for column in table.columns}
     best = max(found, key=lambda column: found[column], default=None)
     return best if best is not None and found[best] else None
+
+
+def _held(cells: Sequence[str], known: set[str]) -> int:
+    """How many of the cells are known; none where they cannot be ids."""
+    distinct = set(cells)
+    return len(distinct & known) if len(distinct) == len(cells) else 0

@@ -7,8 +7,6 @@ are JSON within CSV.
 """
 
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from outgrow.errors import ConfigError, DataError
+from outgrow.graph.output import whole_file
 
 FORMULA = r"^[=+\-@\t\r]"
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -34,21 +33,16 @@ def write_table(table: pa.Table, path: Path | str, *, spreadsheet_safe: bool = T
         raise ConfigError(
             f"{path}: `{suffix or path.name}` is no format that can be written; {', '.join(SUFFIXES)} are"
         )
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if suffix == ".parquet":
-            pq.write_table(table, unfinished)
-        elif suffix == ".jsonl":
-            _write_lines(table, unfinished)
-        else:
-            _write_cells(_as_cells(table, safe=spreadsheet_safe), unfinished, "\t" if suffix == ".tsv" else ",")
-        unfinished.replace(path)
+        with whole_file(path) as unfinished:
+            if suffix == ".parquet":
+                pq.write_table(table, unfinished)
+            elif suffix == ".jsonl":
+                _write_lines(table, unfinished)
+            else:
+                _write_cells(_as_cells(table, safe=spreadsheet_safe), unfinished, "\t" if suffix == ".tsv" else ",")
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        with suppress(OSError):
-            unfinished.unlink()
 
 
 def _as_cells(table: pa.Table, *, safe: bool) -> pa.Table:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from outgrow.errors import ConfigError, DataError
+from outgrow.graph.output import whole_file
 from outgrow.texts import WeakTexts
 from outgrow.vote_table import VoteTable
 
@@ -29,11 +30,9 @@ def given_file(table: Any, store: Path, key: str) -> Path:
     content = sink.getvalue().to_pybytes()
     path = store / FOLDER / f"{key}-{hashlib.sha256(content).hexdigest()[:16]}.parquet"
     if not path.is_file():
-        unfinished = path.with_suffix(".unfinished")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished.write_bytes(content)
-            unfinished.rename(path)
+            with whole_file(path) as unfinished:
+                unfinished.write_bytes(content)
         except OSError as error:
             raise DataError(f"{path}: cannot be written ({error.strerror})") from error
     return path

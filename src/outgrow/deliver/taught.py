@@ -18,6 +18,7 @@ from jaxtyping import Int
 
 from outgrow.config.train import ItemColumns, TrainSettings
 from outgrow.data.own import answer_text
+from outgrow.data.row_numbers import RowNumbers, require_same_rows
 from outgrow.data.table import Table, read_table
 from outgrow.data.task import Items, Split, Task
 from outgrow.data.unlabelled import id_column, read_unlabelled
@@ -52,8 +53,13 @@ def make_taught(job: Job, *, settings: dict[str, Any], content: dict[str, str]) 
     job.report("reading votes", 0.0)
     heard = heard_of(files, wanted)
     table = read_table(files.items)
-    ids = wanted.items.id or id_column(table, heard.items)
+    nameless = isinstance(heard.items, RowNumbers)
+    ids = wanted.items.id or id_column(table, () if nameless else heard.items)
     items = read_unlabelled(table, wanted.items.text, ids)
+    if nameless or ids is None:
+        require_same_rows(heard.items, files.labels, len(items), files.items)
+    if nameless:
+        heard = replace(heard, items=list(items.ids))
     job.report("combining votes", 0.3)
     combined, lesson = learned_of(heard, items, files, wanted)
     classes = combined.votes.classes if isinstance(combined, Combined) else None

@@ -7,7 +7,6 @@ What is finished is reused: a kill, or another loss, costs no more than what it 
 """
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +21,14 @@ from outgrow.deliver.places import refuse_unwritable_folder
 from outgrow.deliver.taught import Files
 from outgrow.errors import ConfigError, DataError, StepFailed
 from outgrow.graph.code_identity import read_again
+from outgrow.graph.done import DONE
+from outgrow.graph.output import alone, place_folder, recover
 from outgrow.graph.run import Event, run_steps
 from outgrow.graph.step import Json, Step
 from outgrow.graph.store import Store
 from outgrow.models.names import parse_name
 from outgrow.study.experiment import STUDENT, model_params
-from outgrow.study.parameters import dump, loss_params, reading_params
+from outgrow.study.parameters import dump, loss_params, places_of_model, reading_params
 from outgrow.study.text_experiment import trained_params
 
 CARD = "card.json"
@@ -62,8 +63,8 @@ def train_from_votes(
 ) -> Student:
     """Run the steps and put the student where it is wanted.
 
-    Raises `DataError` and `ConfigError` for bad input, `StepFailed` for a training that broke, `KeyboardInterrupt`
-    after Ctrl-C; the same call goes on from what was finished.
+    Raises `DataError` and `ConfigError` for bad input, and where another training writes the same folder; `StepFailed`
+    for a training that broke, `KeyboardInterrupt` after Ctrl-C; the same call goes on from what was finished.
     """
     refuse_to_overwrite(output)
     if settings.of_texts and files.gold is not None:
@@ -72,10 +73,16 @@ def train_from_votes(
         )
     _settle(settings)
     last = delivered_step(settings, files, output.name, command)
-    kept = Store(store)
-    outcomes = run_steps([last], kept, threads=settings.threads, on_event=on_event)
-    outcome = outcomes[last.identity]
-    if outcome.state == "interrupted":
+    with alone(output):
+        recover(output)
+        put(_made(last, Store(store), settings.threads, on_event), output)
+    return Student(output, json.loads((output / CARD).read_text()))
+
+
+def _made(last: Step, store: Store, threads: int | None, on_event: Callable[[Event], None]) -> Path:
+    """The result of the last step, with all that it needs."""
+    outcomes = run_steps([last], store, threads=threads, on_event=on_event)
+    if outcomes[last.identity].state == "interrupted":
         raise KeyboardInterrupt
     read = outcomes.get(last.inputs["taught"].identity)
     if read is not None and read.state == "failed":
@@ -83,8 +90,7 @@ def train_from_votes(
     broken = [one.error for one in outcomes.values() if one.state == "failed"]
     if broken:
         raise StepFailed(broken[0])
-    put(kept.path(last), output)
-    return Student(output, json.loads((output / CARD).read_text()))
+    return store.path(last)
 
 
 def delivered_step(settings: TrainSettings, files: Files, name: str, command: str) -> Step:
@@ -97,6 +103,7 @@ def delivered_step(settings: TrainSettings, files: Files, name: str, command: st
         "outgrow.deliver.taught:make_taught",
         {"settings": {"student": {"model": "-"}, **{key: told[key] for key in ASKED}}, "content": content},
         hints={"files": {kind: str(path.absolute()) for kind, path in files._asdict().items() if path is not None}},
+        version=2,
         label=f"{settings.combine.type} of {files.labels.name}",
     )
     student, section = student_step(settings, taught), settings.student
@@ -119,6 +126,7 @@ def delivered_step(settings: TrainSettings, files: Files, name: str, command: st
         "outgrow.deliver.folder:make_folder",
         {"model": dump(section, only=["model", "revision", "trust_remote_code"]), "about": about},
         {"taught": taught, "student": student, **answers},
+        hints={"places": places_of_model(section.model)},
         label=name,
     )
 
@@ -183,6 +191,7 @@ def _hints(settings: TrainSettings) -> dict[str, Json]:
         "batch_tokens": settings.student.batch_tokens,
         "report_to": [],
         "run_name": STUDENT,
+        "places": places_of_model(settings.student.model),
     }
 
 
@@ -199,15 +208,13 @@ def refuse_to_overwrite(output: Path) -> None:
 
 def put(made: Path, output: Path) -> None:
     """Copy a step's result to where its user wants it: whole, or not at all."""
-    unfinished = output.with_name(f".{output.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    refuse_to_overwrite(output)  # once more: a training takes its time
     try:
-        shutil.copytree(made, unfinished, ignore=shutil.ignore_patterns("done.json"))
-        if output.exists():
-            shutil.rmtree(output)
-        unfinished.rename(output)
+        place_folder(made, output, without=DONE)
     except OSError as error:
-        raise DataError(f"{output}: cannot be written ({error.strerror}); the student is in {made}") from error
+        raise DataError(
+            f"{output}: cannot be written ({error.strerror or error}); the student is in {made}"
+        ) from error
 
 
 def _settle(settings: TrainSettings) -> None:

@@ -101,17 +101,23 @@ def read_done(folder: Path) -> Done:
         text = (folder / DONE).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise Damaged(f"{DONE} is missing") from None
-    except (UnicodeDecodeError, IsADirectoryError, NotADirectoryError) as error:
-        raise Damaged(f"{DONE} is not readable ({error})") from error
+    except PermissionError:
+        raise  # nothing is wrong with the file itself
+    except (UnicodeDecodeError, OSError) as error:
+        raise Damaged(f"{DONE} is not readable ({_briefly(error)})") from error
     try:
         done = _parse(json.loads(text))
         sources = {key: source.identity for key, source in done.inputs.items()}
         identity = identify(done.name, done.version, done.params, sources, done.code)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise Damaged(f"{DONE} is not readable ({error})") from error
+        raise Damaged(f"{DONE} is not readable ({_briefly(error)})") from error
     if identity != done.identity:
         raise Damaged(f"{DONE} was changed: its identity does not follow from what it describes")
     return done
+
+
+def _briefly(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _parse(raw: Any) -> Done:

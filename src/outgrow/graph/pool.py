@@ -11,6 +11,7 @@ from multiprocessing.connection import wait
 
 from outgrow.errors import StepFailed
 from outgrow.graph.durable import full_disk
+from outgrow.graph.lifeline import ProcessGroup
 from outgrow.graph.message import Assignment, Message
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
@@ -38,7 +39,8 @@ class Worker:
         self.line, far_end = Pipe()
         try:
             with far_end:
-                self.process = _start(far_end.fileno(), store, threads)
+                self.group = _start(far_end.fileno(), store, threads)
+            self.process = self.group.process
         except OSError as error:
             raise StepFailed(full_disk(error, store.root) or f"cannot start a worker process: {error}") from error
 
@@ -62,8 +64,7 @@ class Worker:
         Nothing gentler is needed, as a step may be killed at any instant.
         """
         self.line.close()
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        self.group.kill()
         self.process.wait()
 
     def bury(self) -> int:
@@ -74,18 +75,16 @@ class Worker:
         return self.process.returncode
 
 
-def _start(handle: int, store: Store, threads: int) -> "subprocess.Popen[bytes]":
+def _start(handle: int, store: Store, threads: int) -> ProcessGroup:
     with (store.root / ".logs" / "workers.log").open("ab") as output:
-        return subprocess.Popen(
+        return ProcessGroup(
             # -P: the worker's modules come from the parent's sys.path alone; -u: a killed step's output is kept.
             [sys.executable, "-P", "-u", "-m", "outgrow.graph.worker", str(handle)],
+            [handle],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             env=environment(threads),
-            pass_fds=[handle],
-            # A group of its own: the terminal's Ctrl-C does not reach it, and its children can be ended with it.
-            process_group=0,
         )
 
 

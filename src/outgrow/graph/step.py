@@ -37,6 +37,12 @@ class Step:
     label: str = ""
     """For people: what this step is within the study."""
 
+    @property
+    def settings(self) -> Mapping[str, Json]:
+        """The parameters as the step's function is given them: a text that the hint `places` knows stands for a path
+        on this machine, which is no part of what the step is."""
+        return dict(_placed(self.params, self.hints.get("places", {})))
+
     @cached_property
     def identity(self) -> str:
         """64 hex digits over everything that the result depends on."""
@@ -58,6 +64,14 @@ class Step:
     def folder(self) -> str:
         """`name-hash8`: where the store keeps the result."""
         return f"{self.name}-{self.identity[:8]}"
+
+
+def _placed(value: Json, places: Mapping[str, str]) -> Json:
+    if isinstance(value, Mapping):
+        return {key: _placed(one, places) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_placed(one, places) for one in value]
+    return places.get(value, value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)

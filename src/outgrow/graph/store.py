@@ -160,6 +160,7 @@ class Store:
 
     def sweep(self) -> None:
         """Remove what killed runs left and nobody works on; leave a store alone that may not be written to."""
+        self._check_root()
         unfinished = (self.root / ".tmp").glob("*")
         # A kill right after a commit leaves checkpoints that nobody needs any more.
         outlived = (path for path in (self.root / ".scratch").glob("*") if (self.root / path.name).exists())
@@ -247,7 +248,7 @@ class Store:
     def _check_root(self) -> None:
         if "\0" in str(self.root):
             raise DataError("the store's name has a character that no file name has; choose another with `store:`")
-        if self.root.exists() and not self.root.is_dir():
+        if os.path.exists(self.root) and not os.path.isdir(self.root):
             raise DataError(f"store `{self.root}` is a file, not a folder; choose another with `store:`")
 
     def _refusal(self, error: OSError) -> OutgrowError:

@@ -1,11 +1,11 @@
 """A worker process: makes one step after another until its parent is gone.
 
-Started as `python -m outgrow.graph.worker HANDLE`, where HANDLE is its end of a socket. It is a process of its own
-kind rather than a `multiprocessing` child because those import the caller's main module anew, which fails for a
-notebook, for `python -` and for any script without a `__main__` guard.
+Started as `python -m outgrow.graph.worker HANDLE LIFELINE`: its end of a socket, and of a pipe. It is a process of
+its own kind rather than a `multiprocessing` child because those import the caller's main module anew, which fails for
+a notebook, for `python -` and for any script without a `__main__` guard.
 
 It stays alive between steps so that heavy libraries are imported once. When the parent dies, however it dies, the
-socket closes and the worker takes itself and every process that a step has started along.
+worker and every process that a step has started are killed (`lifeline.py`), whatever the step is at.
 """
 
 import faulthandler
@@ -26,6 +26,7 @@ from threading import Lock, Thread
 from outgrow.errors import OutgrowError, StepFailed
 from outgrow.graph.code_identity import code_of_step, read_again
 from outgrow.graph.durable import full_disk
+from outgrow.graph.lifeline import guard
 from outgrow.graph.message import Assignment, Damage, Failed, Finished, Message, Progress, Waiting
 from outgrow.graph.step import Job, Step
 from outgrow.graph.store import Store
@@ -52,7 +53,7 @@ def serve(parent: "Connection[Message, Assignment]") -> None:
 
 
 def _listen(parent: "Connection[Message, Assignment]", assigned: "SimpleQueue[Assignment]") -> None:
-    # Listening all the time, also while a step is computed, is how the parent's death is noticed at once.
+    # The guard may have been killed with the parent, so its death is noticed here, too.
     while True:
         try:
             assigned.put(parent.recv())
@@ -85,7 +86,7 @@ def _compute(step: Step, store: Store, tell: Callable[[Message], None]) -> Finis
         report=_sparing(lambda message, share: tell(Progress(message, share))),
     )
     try:
-        _resolve(step.function)(job, **step.params)
+        _resolve(step.function)(job, **step.settings)
         done = store.commit(step, time.monotonic() - started)
     except BaseException as error:
         # Judged before the attempt is removed: removing it may free the disk that was full.
@@ -150,4 +151,5 @@ def _output_to(path: Path) -> Iterator[None]:
 
 
 if __name__ == "__main__":
+    guard(int(sys.argv[2]), int(sys.argv[1]))
     serve(Connection(int(sys.argv[1])))

@@ -245,7 +245,7 @@ def _mentions(text: str, names: Sequence[str], options: Sequence[str]) -> Iterat
 def _pattern(
     names: tuple[str, ...], options: tuple[str, ...]
 ) -> tuple[re.Pattern[str] | None, dict[str, int], dict[str, int]]:
-    """An expression for names and texts, the longest first, and whose they are; texts of several choices: nobody's."""
+    """An expression for names and texts, the longest first, and whose they are. Texts of several are left out."""
     texts: dict[str, list[int]] = {}
     for number, option in enumerate(options):
         texts.setdefault(_plain(option), []).append(number)

@@ -14,7 +14,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -26,10 +26,12 @@ from outgrow.errors import DataError, StepFailed
 from outgrow.models.answer_store import AnswerStore, Usage, key_of
 from outgrow.models.pulse import Pulse
 from outgrow.models.purse import Purse
-from outgrow.models.reply import Choice, expected_usage, read_choices, read_usage, well_formed
-from outgrow.models.server import PAUSE, TRIES, called, client_of, is_it_running, passes, refused, words
+from outgrow.models.reply import Choice, expected_usage, kept, read_choices, read_usage, served_by, well_formed
+from outgrow.models.secret import Secret
+from outgrow.models.server import PAUSE, TRIES, called, client_of, is_it_running, passes, refused, secret_of, words
 from outgrow.models.talk import Conversation, messages
 from outgrow.models.unfit import named
+from outgrow.phrases import listed
 
 OF_ACCOUNT = (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError)
 
@@ -96,6 +98,7 @@ class Endpoint:
     _purse: Purse = field(init=False)
     """What is left of the budget."""
     _pulse: Pulse = field(init=False)
+    _client: openai.OpenAI = field(init=False)
 
     @property
     def model(self) -> str:
@@ -106,8 +109,8 @@ class Endpoint:
         return str(self.section["url"])
 
     @cached_property
-    def client(self) -> openai.OpenAI:
-        return client_of(self.section)
+    def secret(self) -> Secret:
+        return secret_of(self.section)
 
     def ask(
         self, questions: Sequence[Question], report: Callable[[str, float], None] = lambda message, share: None
@@ -136,7 +139,10 @@ class Endpoint:
         # Read anew, as others may have spent from the same budget since.
         self._purse = Purse(self.section, self.store.spent(self.url, self.model))
         found: dict[str, Reply | Refusal | str] = {}
-        with ThreadPoolExecutor(self.section["concurrency"]) as pool:
+        with (
+            closing(client_of(self.section)) as self._client,
+            ThreadPoolExecutor(self.section["concurrency"]) as pool,
+        ):
             futures = {pool.submit(self._one, question): key for key, question in questions.items()}
             try:
                 answers = 0
@@ -172,12 +178,14 @@ class Endpoint:
                 reply = self._bought(body, place_of(len(choices), blank))
             except openai.APIStatusError as error:
                 return Refusal(f"HTTP {error.status_code}: {words(self.section, error)}")
-            new = [choice for choice in read_choices(reply) if choice.text.strip()]
+            told = list(read_choices(reply))
+            new = [choice for choice in told if choice.text.strip()]
             choices += new[: question.samples - len(choices)]
             usage += read_usage(reply, body)
             blank += not new
             if blank == TRIES:
-                return Refusal(f"an empty answer, {TRIES} times")
+                why = next((choice.trouble for choice in told if choice.trouble), "an empty answer")
+                return Refusal(f"{why}, {TRIES} times")
         return Reply(tuple(choices), usage)
 
     def body(self, question: Question, have: int) -> dict[str, Any]:
@@ -215,7 +223,7 @@ class Endpoint:
         """The reply from the disk, or from the server and then kept."""
         key = key_of(self.url, body, place)
         reply = self.store.get(key) or self._buy(key, body)
-        served = str(reply.get("model") or self.model)
+        served = served_by(reply, self.secret) or self.model
         # `gpt-4o` is answered by a dated version, `org/name` perhaps by `name`.
         if not (served.startswith(self.model) or self.model.endswith(served)):
             self._served[served] = None
@@ -226,7 +234,7 @@ class Endpoint:
         expected = expected_usage(body)
         self._purse.take(expected)
         try:
-            reply = self._sent(body)
+            reply = kept(self._sent(body), body, self.secret)
             self._pulse.answered()
             usage = read_usage(reply, body)
             self.store.put(key, self.url, self.model, reply, usage)
@@ -243,14 +251,14 @@ class Endpoint:
             try:
                 return well_formed(self._posted(body))
             except ValueError as error:
-                reason = f"no valid answer ({error})"
+                reason = f"no valid answer ({words(self.section, error)})"
         raise Unreachable(reason)
 
-    def _posted(self, body: Mapping[str, Any]) -> str:
+    def _posted(self, body: Mapping[str, Any]) -> bytes:
         try:
-            text = self.client.post("/chat/completions", cast_to=httpx2.Response, body=dict(body)).text
+            content = self._client.post("/chat/completions", cast_to=httpx2.Response, body=dict(body)).content
             self._pulse.heard = True
-            return text
+            return content
         except OF_ACCOUNT as error:
             raise StepFailed(self._account(error)) from None
         except openai.APIStatusError as error:
@@ -284,4 +292,4 @@ class Endpoint:
 
     def _tell_served(self) -> None:
         if self._served:
-            log.warning("asked for `%s`, answered by %s", self.model, ", ".join(f"`{name}`" for name in self._served))
+            log.warning("asked for `%s`, answered by %s", self.model, listed(list(self._served)))

@@ -11,7 +11,7 @@ How items are batched changes a result by rounding alone. Nothing here is traine
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from outgrow.models.hidden import option_states, reads_forward, resolve_layers, 
 from outgrow.models.load import load_backbone, load_config, load_tokenizer, pick_device
 from outgrow.models.names import parse_name
 from outgrow.models.packing import may_pack, pack_batch
+from outgrow.models.reuse import blocks_of, known_blocks, names_of
 from outgrow.models.static import load_static, mean_vectors
 from outgrow.models.sweep import Sweep, sweep
 
@@ -46,9 +47,13 @@ def make_features(
 ) -> None:
     """Write `features.npy`, float32 [item, layer, dim] (choose: [item, option, layer, dim]), and `features.json`.
 
-    Input `pool`; hints `device`, `batch_tokens`, `threads`. `layers` as in `hidden.resolve_layers`; `dims` keeps the
-    leading dimensions of the model's vectors; `identity` only sets apart models of the same name.
+    Hidden states that lie in the same store already are taken from there, see `reuse.py`; `features.json` names the
+    blocks by which they are found. Input `pool`; hints `device`, `batch_tokens`, `threads`. `layers` as in
+    `hidden.resolve_layers`; `dims` keeps the leading dimensions of the model's vectors; `identity` only sets apart
+    models of the same name.
     """
+    params = {"revision": revision, "layers": layers, "dims": dims, "dtype": dtype, "max_length": max_length}
+    params |= {"identity": identity, "trust_remote_code": trust_remote_code}
     task = Task.load(job.inputs["pool"])
     if parse_name(model).static:
         _write_static(job, task.items, model, layers, dims, max_length)
@@ -72,7 +77,13 @@ def make_features(
         max_length,
     )
     work, about = reader.plan(task.items)
-    shutil.copyfile(sweep(job, work), job.out / "features.npy")
+    blocks = blocks_of(task.items.parts)
+    names = names_of(blocks, task.items, [about["read"], about.get("packed")])
+    known = known_blocks(blocks, names, params, job.inputs["pool"].parent)
+    if known:
+        job.report(f"{sum(len(rows) for rows, _ in known)} items are known from earlier results", 0.0)
+    shutil.copyfile(sweep(job, replace(work, blocks=blocks), known), job.out / "features.npy")
+    about["blocks"] = [[name, len(rows)] for name, rows in zip(names, blocks, strict=True)]
     _write_about(job, {"layers": wanted, "dim": work.shape[-1], **about})
 
 

@@ -6,13 +6,13 @@ before a run: it fetches the few bytes that say which commit that is.
 """
 
 import hashlib
-import os
 from contextlib import suppress
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
 from outgrow.errors import DataError
+from outgrow.graph.output import whole_file
 from outgrow.models.names import ModelSize as ModelSize
 from outgrow.models.names import cache_folder, cached_snapshot, parse_name, wheel_versions
 from outgrow.models.size import model_size as model_size
@@ -68,11 +68,8 @@ def _file_digest(path: Path, size: int, changed: int) -> str:
         return digest
     digest = _read_digest(path)
     # The note only saves time; a cache folder that cannot be written to costs it again.
-    with suppress(OSError):
-        note.parent.mkdir(parents=True, exist_ok=True)
-        draft = note.with_name(f"{key}.{os.getpid()}")
+    with suppress(OSError), whole_file(note) as draft:
         draft.write_text(digest)
-        draft.replace(note)
     return digest
 
 

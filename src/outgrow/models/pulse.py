@@ -1,7 +1,7 @@
 """`Pulse`: whether it is worth asking a server on, as the threads that ask it see it.
 
-Nobody there: as long as the server said nothing at all, a thread whose question failed waits for the rest of the first
-wave; if all of it failed, nothing further is asked. Too much for it: the same after many failures in a row.
+After many failures in a row nothing further is asked. As long as the server said nothing at all, no more questions are
+under way than could fail before that.
 """
 
 from threading import Condition
@@ -22,11 +22,15 @@ class Pulse:
     def may_begin(self) -> bool:
         """Whether a further question may be asked; if so, it is under way until `ended`."""
         with self._turn:
-            self._turn.wait_for(lambda: self.heard or self._stopped or not self._failed or not self._under_way)
-            if self._failed >= (self._patience if self.heard else 1):
-                self._stopped = True
+            self._turn.wait_for(
+                lambda: self.heard or self._failed + self._under_way < self._patience or self._is_over()
+            )
+            self._stopped = self._is_over()
             self._under_way += not self._stopped
             return not self._stopped
+
+    def _is_over(self) -> bool:
+        return self._stopped or self._failed >= self._patience
 
     def ended(self, failed: bool) -> None:
         """A question is not under way any more; `failed`: the server did not answer it."""

@@ -22,6 +22,8 @@ from outgrow.graph.step import Job
 from outgrow.models.batches import Rows, length_sorted_batches, with_smaller_batches
 
 DEFAULT_BATCH_TOKENS = 4096
+Known = tuple[Rows, Float[np.ndarray, "row ..."]]
+"""Some items' results."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,17 @@ class Sweep:
     """Of one item's result."""
     run: Callable[[Rows], Float[np.ndarray, "row ..."]]
     """The results of the items at the given rows."""
+    blocks: Sequence[Rows] | None = None
+    """Items that are batched among themselves; by default all of them are."""
 
 
-def sweep(job: Job, work: Sweep) -> Path:
+def sweep(job: Job, work: Sweep, known: Sequence[Known] = ()) -> Path:
     """Compute every item's result; returns the `.npy` file, float32 [item, …], which lies in `job.scratch`.
 
-    Raises `StepFailed` for results that are not finite, and where a single item does not fit into memory.
+    `known` are rows of whole blocks whose results are there already. Raises `StepFailed` for results that are not
+    finite, and where a single item does not fit into memory.
     """
-    batches = length_sorted_batches(work.lengths, int(job.hints.get("batch_tokens", DEFAULT_BATCH_TOKENS)))
+    batches = _batches(work, known, int(job.hints.get("batch_tokens", DEFAULT_BATCH_TOKENS)))
     path, note = job.scratch / "sweep.npy", job.scratch / "sweep.json"
     plan = _fingerprint(batches, work.shape)
     done = _batches_done(path, note, plan)
@@ -49,7 +54,10 @@ def sweep(job: Job, work: Sweep) -> Path:
         note.unlink(missing_ok=True)
         _allocate(path, (len(work.lengths), *work.shape))
     results = np.lib.format.open_memmap(path, mode="r+")
-    items = sum(map(len, batches[:done]))
+    for rows, values in known:
+        results[rows] = values
+    results.flush()
+    items = sum(map(len, batches[:done])) + sum(len(rows) for rows, _ in known)
     for number, batch in enumerate(batches[done:], start=done + 1):
         for rows, values in with_smaller_batches(work.run, [batch]):
             if not np.isfinite(values).all():
@@ -60,6 +68,14 @@ def sweep(job: Job, work: Sweep) -> Path:
         items += len(batch)
         job.report(f"{items} of {len(work.lengths)} items", items / max(1, len(work.lengths)))
     return path
+
+
+def _batches(work: Sweep, known: Sequence[Known], batch_tokens: int) -> list[Rows]:
+    """Of every block of which nothing is known, batches of items of like length."""
+    there = {int(row) for rows, _ in known for row in rows}
+    blocks = [np.arange(len(work.lengths))] if work.blocks is None else work.blocks
+    left = [block for block in blocks if len(block) and int(block[0]) not in there]
+    return [block[rows] for block in left for rows in length_sorted_batches(work.lengths[block], batch_tokens)]
 
 
 def _allocate(path: Path, shape: tuple[int, ...]) -> None:

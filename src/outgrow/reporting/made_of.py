@@ -10,6 +10,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from outgrow.config.read import file_settings
 from outgrow.graph.event import Outcome
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
@@ -23,7 +24,7 @@ SOURCES = (".py", ".yaml", ".html", ".css")
 def made_of(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> str:
     """64 hex digits over settings, every step's result or why there is none, versions of libraries, our own code."""
     content = {
-        "settings": study.experiment.model_dump(mode="json"),
+        "settings": file_settings(study.experiment),
         "steps": {step.folder: _result(step, store, outcomes) for step in study.steps},
         "versions": [platform.python_version(), versions()],
         "code": source_digest(),

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
+from outgrow.config.read import file_settings
 from outgrow.graph.event import Outcome
 from outgrow.graph.store import Store
 from outgrow.reporting.made_of import made_of
@@ -61,7 +62,7 @@ def _place(study: Study, folder: Path, complete: bool, replace: bool) -> tuple[P
         return folder, ()
     if not complete:
         return beside(folder), (f"{folder} keeps its finished report; this one lacks results: {beside(folder)}",)
-    if not replace and settings_that_differ(folder, study.experiment.model_dump(mode="json")):
+    if not replace and settings_that_differ(folder, file_settings(study.experiment)):
         # Nobody could know before the run: another one has put it there meanwhile.
         return beside(folder), (f"{folder} holds a finished report of other settings by now: {beside(folder)}",)
     return folder, ()

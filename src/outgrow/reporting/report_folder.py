@@ -21,6 +21,7 @@ import yaml
 from outgrow.deliver.places import refuse_unwritable_folder
 from outgrow.errors import ConfigError, DataError, StepFailed
 from outgrow.graph.durable import full_disk
+from outgrow.graph.output import alone, whole_file
 from outgrow.phrases import listed
 
 MANIFEST, PAGE, SETTINGS = "manifest.json", "report.html", "resolved.yaml"
@@ -58,8 +59,15 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 
 def refuse_to_replace(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Raise `ConfigError` if `folder` holds a finished report of other settings, or a page that is no report."""
-    other = settings_that_differ(folder, settings) if holds_finished(folder) else []
+    """Raise `ConfigError` if `folder` holds a finished report of other settings, or a page that may be anybody's."""
+    if not holds_finished(folder):
+        return
+    if not settings_of(folder):
+        raise ConfigError(
+            f"{folder} holds a {PAGE} that tells no settings: choose another `name` or `output`, or replace it with"
+            " `--replace` (in Python `replace=True`)"
+        )
+    other = settings_that_differ(folder, settings)
     if other:
         raise ConfigError(
             f"{folder} holds the finished report of other settings ({listed(other)}): keep both with another `name`"
@@ -101,9 +109,7 @@ def settings_of(folder: Path) -> dict[str, Any]:
 def settings_that_differ(folder: Path, now: Mapping[str, Any]) -> list[str]:
     """Keys in which the report in `folder` is of other settings; none if there is no report."""
     then = settings_of(folder)
-    if not then and os.path.lexists(folder / PAGE):
-        return ["unknown"]
-    if ("simulation" in then) != ("simulation" in now):
+    if then and ("simulation" in then) != ("simulation" in now):
         return ["simulation"]
     # A key that only one of them has came or went with a version of outgrow.
     return [key for key in now if key in then and then[key] != now[key] and key not in WITHOUT_EFFECT]
@@ -145,14 +151,17 @@ def write_folder(
 
     Raises `DataError` if the folder cannot be written, `StepFailed` if the disk is full.
     """
-    before = read_manifest(folder)
     files = {name: _digest(text.encode()) for name, text in contents.items()}
     manifest = Manifest(made_of, complete, settings, files)
     try:
-        for name, text in contents.items():
-            write_file(folder / name, text)
-        _remove(folder, set(before.files) - set(files) if before else set())
-        write_file(folder / MANIFEST, json.dumps(asdict(manifest), ensure_ascii=False, indent=1) + "\n")
+        folder.mkdir(parents=True, exist_ok=True)
+        # Two runs that end at once leave the report of one of them, not a mixture.
+        with alone(folder / MANIFEST, on_wait=lambda: None):
+            before = read_manifest(folder)
+            for name, text in contents.items():
+                write_file(folder / name, text)
+            _remove(folder, set(before.files) - set(files) if before else set())
+            write_file(folder / MANIFEST, json.dumps(asdict(manifest), ensure_ascii=False, indent=1) + "\n")
     except OSError as error:
         sentence = full_disk(error, folder)
         if sentence is not None:
@@ -177,14 +186,9 @@ def drop_incomplete(folder: Path) -> None:
 
 def write_file(path: Path, text: str) -> None:
     """Write a text file that appears whole or not at all; folders above it are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    # It can be made again from the store at any time, so nobody waits for the disk.
+    with whole_file(path, lasting=False) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
 
 
 def _remove(folder: Path, names: set[str]) -> None:

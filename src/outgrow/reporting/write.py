@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from outgrow.config.read import dump_experiment
+from outgrow.config.read import dump_experiment, file_settings
 from outgrow.graph.event import Outcome
 from outgrow.graph.store import Store
 from outgrow.reporting.collect import collect
@@ -50,7 +50,7 @@ def write_report(
     """
     results = collect(study, store, outcomes)
     contents = report_files(study, store, outcomes, results)
-    write_folder(folder, contents, study.experiment.model_dump(mode="json"), made_of, complete)
+    write_folder(folder, contents, file_settings(study.experiment), made_of, complete)
     return results
 
 

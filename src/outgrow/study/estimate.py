@@ -15,6 +15,10 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from outgrow.config.experiment import Experiment
+from outgrow.config.task import PARTS
+from outgrow.data.load import load_task
+from outgrow.data.pool import counts_in, with_gold
+from outgrow.data.task import Task
 from outgrow.graph.step import Step
 from outgrow.models.answer_store import Usage
 from outgrow.models.identity import ModelSize, model_size
@@ -55,12 +59,22 @@ class Cost:
 
 
 def scale_of(experiment: Experiment, pool_folder: Path | None) -> Scale:
-    """Sizes from the file; tokens per item from the finished pool where there is one."""
-    sizes = experiment.task.sizes_by_capability.values()
-    weak, strong = sum(one.weak for one in sizes), sum(one.strong for one in sizes)
+    """Sizes from the file; tokens per item, and items in all, from the finished pool where there is one."""
+    sizes = sizes_of(experiment, pool_folder)
     tokens = TOKENS_PER_ITEM if pool_folder is None else mean_tokens(pool_folder)
     flops = GPU_FLOPS if experiment.device == "cuda" else CPU_FLOPS_PER_CORE * (os.cpu_count() or 1)
-    return Scale(weak, strong, sum(one.test for one in sizes), tokens, flops)
+    pooled = None if pool_folder is None else pq.read_metadata(pool_folder / "items.parquet").num_rows
+    return Scale(**sizes, tokens_per_item=tokens, flops=flops, pooled=pooled)
+
+
+def sizes_of(experiment: Experiment, pool_folder: Path | None) -> dict[str, int]:
+    """Items of every part, over all capabilities; the task is read if nothing else tells how many `all` are."""
+    wanted = experiment.task.sizes_by_capability
+    sizes = [one.counts for one in wanted.values()]
+    if any(size is None for one in sizes for size in one.values()):
+        task = with_gold(load_task(experiment.task)) if pool_folder is None else Task.load(pool_folder)
+        sizes = [{**counts_in(task, one, name)} for name, one in wanted.items()]
+    return {part: sum(one[part] or 0 for one in sizes) for part in PARTS}
 
 
 @cache
@@ -80,12 +94,17 @@ def cost_of(step: Step, scale: Scale) -> Cost:
 
 
 def _work_of(step: Step, scale: Scale) -> Cost:
-    params = step.params
+    params = step.settings
     if "content" in params:  # a rule, or a file of votes
         return Cost()
     if step.name == "features":
         layers = params["layers"]
-        return inference(params, None if layers is None else max(layers), scale.pool, scale)
+        return inference(
+            params,
+            None if layers is None else max(layers),
+            scale.pool if scale.pooled is None else scale.pooled,
+            scale,
+        )
     if step.name == "untouched":
         return inference(params, None, scale.test, scale)
     if step.name in ("texts", "scores", "refined", "ratings"):
@@ -170,7 +189,7 @@ def text_training(params: Mapping[str, Any], training: Mapping[str, Any], learns
 
 def writing(step: Step, through: Traffic, scale: Scale) -> Cost:
     """Texts written or scored, by a model of this machine or for money."""
-    section = step.params["model"]
+    section = step.settings["model"]
     if section["type"] == "endpoint":
         usage = Usage(round(through.read), round(through.written))
         return Cost(None, through.total, None, None, money(usage, step.hints["endpoint"]["prices"]))

@@ -28,9 +28,12 @@ class Scale:
     test: int
     tokens_per_item: float
     flops: float
+    pooled: int | None = None
+    """Items in the pool, of which every seed uses `pool`; `None`: not known yet."""
 
     @property
     def pool(self) -> int:
+        """Items that one seed's study uses."""
         return self.weak + self.strong + self.test
 
 
@@ -47,7 +50,7 @@ class Traffic(NamedTuple):
 
 def traffic(step: Step, scale: Scale) -> Traffic:
     """The tokens of a step `texts`, `scores`, `refined` or `ratings`, or of a supervisor that is asked to choose."""
-    params = step.params
+    params = step.settings
     if step.name == "supervisor":
         return Traffic(scale.pool * (scale.tokens_per_item + FRAME_TOKENS), scale.pool * CHOICE_TOKENS)
     if step.name == "scores":

@@ -19,7 +19,9 @@ from outgrow.config.rules import FunctionRule, RegexRule
 from outgrow.config.select import Select
 from outgrow.config.votes import VotesSection
 from outgrow.data.identity import data_identity
+from outgrow.data.places import paths_of, without_paths
 from outgrow.graph.step import Json, Step
+from outgrow.models import reuse
 from outgrow.models.identity import model_identity
 from outgrow.study.parameters import ASKING, dump, hints, rule_params, speaker_hints, votes_params
 
@@ -56,8 +58,11 @@ def pool_step(experiment: Experiment) -> Step:
     """All items that the study may use, whatever the seed."""
     # Where nothing is said of capabilities, the step is what it was before there were any.
     unsaid = ["resplit"] if experiment.task.capabilities else ["resplit", "capabilities"]
-    task = {**dump(experiment.task, without=unsaid), "content": data_identity(experiment.task)}
-    return Step("pool", "outgrow.data.pool:make_pool", {"task": task}, label=experiment.task.name)
+    task = without_paths({**dump(experiment.task, without=unsaid), "content": data_identity(experiment.task)})
+    where: dict[str, Json] = {"paths": paths_of(experiment.task)}
+    return Step(
+        "pool", "outgrow.data.pool:make_pool", {"task": task}, version=2, hints=where, label=experiment.task.name
+    )
 
 
 def split_step(experiment: Experiment, pool: Step, seed: int) -> Step:
@@ -66,7 +71,7 @@ def split_step(experiment: Experiment, pool: Step, seed: int) -> Step:
     drawn = seed if task.resplit else task.split_seed
     sizes = {name: dump(one) for name, one in task.sizes_by_capability.items()} if task.capabilities else None
     params = {"sizes": sizes or dump(task.sizes), "seed": drawn}
-    return Step("split", "outgrow.data.split:make_split", params, {"pool": pool}, label=f"seed {drawn}")
+    return Step("split", "outgrow.data.split:make_split", params, {"pool": pool}, version=2, label=f"seed {drawn}")
 
 
 # ---- supervisors ----------------------------------------------------------------------------------------
@@ -117,7 +122,7 @@ def _rule_supervisor(stage: Stage, name: str, section: RegexRule | FunctionRule,
 
 def _voted_supervisor(stage: Stage, name: str, section: VotesSection, label: str) -> Step:
     """Votes that somebody gave already; where their file lies does not matter, what is in it does."""
-    params, where = votes_params(section, name)
+    params, where = votes_params(section, name, stage.experiment.task)
     function = "outgrow.supervise.voted:take_votes"
     return Step("supervisor", function, {**params, "source": name}, stage.data, hints=where, label=label)
 
@@ -163,6 +168,7 @@ def features_input(stage: Stage, section: ModelSection) -> dict[str, Step]:
         "outgrow.models.features:make_features",
         params,
         {"pool": stage.pool},
+        version=reuse.VERSION,
         hints=hints(stage.experiment, section),
         label=section.model,
     )

@@ -176,10 +176,9 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
         if isinstance(part.select, Agreement | RewardModel):
             yield from _refine_complaints("select.strong", part.select.strong, experiment)
     for name in _scorers(method, experiment):
-        if isinstance(experiment.supervisors[name], EndpointSection | VotesSection):
-            where = (
-                "lives behind a server" if isinstance(experiment.supervisors[name], EndpointSection) else "is a file"
-            )
+        scorer = experiment.supervisors.get(name)  # one that there is not is told by `_joint_complaints`
+        if isinstance(scorer, EndpointSection | VotesSection):
+            where = "lives behind a server" if isinstance(scorer, EndpointSection) else "is a file"
             yield f"supervisor `{name}` {where} and cannot score texts; leave it out by `sources`"
     for loss in losses_of(method):
         if loss.type not in TEXT_LOSSES:
@@ -210,9 +209,10 @@ def _refine_complaints(key: str, refine: Refine, experiment: Experiment) -> Iter
     if isinstance(refine.by, ModelSection) and refine.by.adapt not in ("none", "probe"):
         yield f"{key}.by.adapt: `{refine.by.adapt}` is not looked at, as nothing is trained; leave it out"
     for name, sizes in experiment.task.sizes_by_capability.items():
-        if isinstance(refine, Icl) and refine.fixed is not None and refine.fixed >= sizes.strong:
+        strong = sizes.counts["strong"]
+        if isinstance(refine, Icl) and refine.fixed is not None and strong is not None and refine.fixed >= strong:
             where = f" of `{name}`" if name else ""
-            yield f"{key}.fixed: {refine.fixed} demonstrations are all {sizes.strong} labels{where}; name fewer"
+            yield f"{key}.fixed: {refine.fixed} demonstrations are all {strong} labels{where}; name fewer"
 
 
 def _rewritten_complaints(refine: Refine, method: Method) -> Iterator[str]:

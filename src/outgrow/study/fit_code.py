@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from outgrow.config.experiment import Experiment
 from outgrow.config.model import ModelSection
 from outgrow.config.rules import FunctionRule
-from outgrow.data.table import read_bytes
+from outgrow.data.raw_file import read_bytes
 from outgrow.errors import ConfigError, OutgrowError, suggest
 from outgrow.study.fit_models import sections_in
 from outgrow.supervise.rule_file import function_of

@@ -1,15 +1,20 @@
-"""What this machine lacks for a study: a GPU, packages, a place to write to. Nothing heavy is imported."""
+"""What this machine lacks for a study: a GPU, packages, a place to write to, a key. Nothing heavy is imported."""
 
 import ctypes
+import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
+from outgrow.config.paths import REPORTS
 from outgrow.deliver.places import refuse_unwritable_folder
 from outgrow.errors import OutgrowError
+from outgrow.models.secret import header_trouble
+from outgrow.study.fit_models import sections_in
 
 TRACKERS = {
     "wandb": ("wandb",),
@@ -28,12 +33,22 @@ def machine_complaints(experiment: Experiment) -> Iterator[str]:
         packages = TRACKERS[tracker]
         if not any(map(find_spec, packages)):
             yield f"report_to.{number}: `{tracker}` is not installed: `pip install {packages[0]}`, or leave it out"
-    folders = {"store": experiment.store, "output": experiment.output or Path("runs") / experiment.name}
+    for where, section in sections_in(experiment):
+        if isinstance(section, EndpointSection) and (trouble := unsendable(section.key)):
+            yield f"{where}.key: {trouble}"
+    folders = {"store": experiment.store, "output": experiment.output or REPORTS / experiment.name}
     for key, folder in folders.items():
         try:
             refuse_unwritable_folder(key, folder)
         except OutgrowError as error:
             yield str(error)
+
+
+def unsendable(key: str | None) -> str:
+    """Why the value of a variable can be no key; empty if it can, or there is none."""
+    value = os.environ.get(key or "")
+    trouble = header_trouble(value) if value else None
+    return f"the value of the environment variable {key} {trouble}, so no server can be sent it" if trouble else ""
 
 
 def why_no_cuda() -> str:

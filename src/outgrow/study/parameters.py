@@ -19,6 +19,7 @@ from outgrow.data.task import Kind
 from outgrow.graph.step import Json
 from outgrow.models.answer_store import NAME as ANSWERS
 from outgrow.models.identity import model_identity
+from outgrow.models.names import parse_name
 from outgrow.supervise.rule_file import file_hash, function_of
 
 READING = ["type", "model", "revision", "dtype", "max_length", "chat", "system", "unfit", "trust_remote_code"]
@@ -30,7 +31,33 @@ ASKING = ["type", "model", "url", "system", "logprobs", "limit", "options", "unf
 def dump(section: Section, only: Iterable[str] | None = None, without: Iterable[str] = ()) -> dict[str, Any]:
     """A section's values as JSON, for a step's parameters."""
     include = None if only is None else set(only)
-    return section.model_dump(mode="json", include=include, exclude=set(without))
+    tree: dict[str, Any] = _without_folders(section.model_dump(mode="json", include=include, exclude=set(without)))
+    return tree
+
+
+def _without_folders(tree: Any) -> Any:
+    """The same with a model that is a folder named by its content: where it lies is no part of what it is."""
+    if isinstance(tree, list):
+        return [_without_folders(one) for one in tree]
+    if not isinstance(tree, dict):
+        return tree
+    own = {key: _without_folders(value) for key, value in tree.items()}
+    model = own.get("model")
+    if isinstance(model, str) and own.get("type") != "endpoint":
+        own["model"] = _by_content(model)
+    return own
+
+
+def _by_content(model: str) -> str:
+    if parse_name(model).place != "folder":
+        return model
+    return f"folder {model_identity(model)}"
+
+
+def places_of_model(model: str) -> dict[str, str]:
+    """Where a model's folder lies, by what `dump` calls it; the hint `places` of every step that loads it."""
+    found = parse_name(model)
+    return {_by_content(model): f"{Path(found.base).absolute()}{found.cut}"} if found.place == "folder" else {}
 
 
 def loss_params(loss: Loss, kind: Kind) -> dict[str, Json]:
@@ -62,14 +89,15 @@ def rule_params(section: RegexRule | FunctionRule) -> tuple[dict[str, Json], dic
     return params, {"file": str(file.absolute())}
 
 
-def votes_params(section: VotesSection, name: str) -> tuple[dict[str, Json], dict[str, Json]]:
+def votes_params(section: VotesSection, name: str, task: TaskSection) -> tuple[dict[str, Json], dict[str, Json]]:
     """A file's content and whose answers of it are taken, and as hints where it lies. Raises `DataError`."""
     params: dict[str, Json] = {
         "reading": dump(section, only=["columns", "renormalise"]),
         "content": content_hash(section.votes, f"supervisors.{name}.votes"),
         "said_by": section.source or name,
     }
-    return params, {"file": str(section.votes.absolute())}
+    # The task's file is named in messages alone.
+    return params, {"file": str(section.votes.absolute()), "items": None if task.path is None else str(task.path)}
 
 
 def hints(experiment: Experiment, section: ModelSection) -> dict[str, Json]:
@@ -79,6 +107,7 @@ def hints(experiment: Experiment, section: ModelSection) -> dict[str, Json]:
         "batch_tokens": section.batch_tokens,
         "report_to": list(experiment.report_to),
         "run_name": experiment.name,
+        "places": places_of_model(section.model),
     }
 
 

@@ -36,7 +36,7 @@ def texts_step(stage: Stage, section: Speaker, model: Step | None, name: str, pa
 
 def taken_step(stage: Stage, name: str, section: VotesSection, part: str) -> Step:
     """What somebody wrote already for one part's items."""
-    params, where = votes_params(section, name)
+    params, where = votes_params(section, name, stage.experiment.task)
     label = f"{part}: {name}, seed {stage.seed}"
     function, params = "outgrow.supervise.voted:take_texts", {**params, "part": part, "name": name}
     return Step("texts", function, params, stage.data, hints=where, label=label)

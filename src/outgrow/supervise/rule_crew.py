@@ -5,7 +5,8 @@ what it was at is known from the bytes that it shares (`rule_worker.py`): that c
 replaced, and the chunk goes on without the call. So a verdict depends on its rule and its row alone, not on the number
 of processes or on the order of rows.
 
-Processes are plain subprocesses: a script needs no `if __name__ == "__main__"`, and they end when their parent does.
+Processes are plain subprocesses: a script needs no `if __name__ == "__main__"`. They end when their parent does, with
+all that a rule has started (`graph/lifeline.py`), also while a rule hangs.
 """
 
 import contextlib
@@ -24,6 +25,7 @@ from threading import Lock
 from typing import Any
 
 from outgrow.errors import DataError
+from outgrow.graph.lifeline import ProcessGroup
 from outgrow.supervise import rule_worker
 from outgrow.supervise.rule_worker import LOADING, LOADING_SECONDS, PLACE, TOO_SLOW, WAITING, Verdict
 
@@ -48,7 +50,7 @@ class Worker:
         self.rules, self.classes, self.path = list(rules), list(classes), place
         self.stopped, self.most = stopped, most
         """By rule, the calls that any worker had to be stopped in, and from how many on the rule is given up."""
-        self.process: subprocess.Popen[bytes] | None = None
+        self.group: ProcessGroup | None = None
         self.dismissed, self.lock = False, Lock()
 
     def apply(self, rows: Sequence[Row]) -> list[list[Verdict]]:
@@ -71,20 +73,20 @@ class Worker:
 
     def leave(self) -> None:
         """The end of the process, said by the thread that talks to it."""
-        if self.process is not None:
-            _end(self.process)
-            self.process = None
+        if self.group is not None:
+            _end(self.group)
+            self.group = None
         self.place.close()
 
     def dismiss(self) -> None:
         """The same, whatever is under way: there will be no other process. The thread hears of it as of any death."""
         with self.lock:
             self.dismissed = True
-            if self.process is not None:
-                self.process.kill()
+            if self.group is not None:
+                self.group.kill()
 
     def _ask(self, rows: Sequence[Row], first: int, skipped: set[tuple[int, int]]) -> None:
-        if self.process is None:
+        if self.group is None:
             self._start()
         self._send((rows, first, skipped))
 
@@ -96,7 +98,7 @@ class Worker:
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
             program = [sys.executable, "-P", rule_worker.__file__, str(self.path)]
             pipe = subprocess.PIPE
-            self.process = subprocess.Popen(program, stdin=pipe, stdout=pipe, env=environment)
+            self.group = ProcessGroup(program, stdin=pipe, stdout=pipe, env=environment)
         self._send((self.rules, self.classes))
         error = self._answer()
         if error is not None:
@@ -105,21 +107,21 @@ class Worker:
             raise DataError(f"rule `{rule['name']}`: {rule['file']} cannot be used: {kind}: {message}")
 
     def _send(self, value: object) -> None:
-        assert self.process is not None
-        assert self.process.stdin is not None
-        pickle.dump(value, self.process.stdin, pickle.HIGHEST_PROTOCOL)
-        self.process.stdin.flush()
+        assert self.group is not None
+        assert self.group.process.stdin is not None
+        pickle.dump(value, self.group.process.stdin, pickle.HIGHEST_PROTOCOL)
+        self.group.process.stdin.flush()
 
     def _answer(self) -> Any:
-        assert self.process is not None
-        assert self.process.stdout is not None
-        return pickle.load(self.process.stdout)
+        assert self.group is not None
+        assert self.group.process.stdout is not None
+        return pickle.load(self.group.process.stdout)
 
     def _what_it_died_of(self) -> tuple[tuple[int, int], tuple[str, str]]:
         """The call that was running, as an error; afterwards there is no process."""
-        assert self.process is not None
-        code = _end(self.process)
-        self.process = None
+        assert self.group is not None
+        code = _end(self.group)
+        self.group = None
         number, row, began = PLACE.unpack_from(self.place)
         if self.dismissed or row == WAITING:
             raise DataError(f"rules: the process that applies them ended between two calls, with code {code}")
@@ -184,16 +186,16 @@ def _refuse_hopeless(rule: Row, count: int, error: tuple[str, str], most: int) -
         )
 
 
-def _end(process: "subprocess.Popen[bytes]") -> int:
-    """Its exit code; nothing of it is left."""
+def _end(group: ProcessGroup) -> int:
+    """Its exit code; nothing of it is left, nor of what rules have started."""
+    process = group.process
     assert process.stdin is not None
     assert process.stdout is not None
     with contextlib.suppress(OSError):  # a question is still on the way to a process that is dead
         process.stdin.close()
-    try:  # it has ended by itself, or does so now that there is nothing more to read
-        code = process.wait(timeout=0.5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        code = process.wait()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=0.5)  # it has ended by itself, or does so now that there is nothing more to read
+    group.kill()
+    code = process.wait()
     process.stdout.close()
     return code

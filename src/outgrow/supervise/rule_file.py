@@ -14,6 +14,7 @@ from outgrow.config.read import load_tree
 from outgrow.config.rules import RegexRule, Rule, RuleFile
 from outgrow.data.gold import UNUSABLE
 from outgrow.data.raw_file import read_bytes
+from outgrow.data.row_numbers import row_numbers
 from outgrow.data.table import Table, read_table
 from outgrow.errors import ConfigError, DataError, suggest
 
@@ -88,8 +89,8 @@ def item_names(table: Table, column: str | None) -> tuple[list[str], str]:
     if column is None:
         column = next((name for name in ITEM_COLUMNS if name in table.columns), None)
     if column is None:
-        names = [str(number + 1) for number in range(len(table.rows))]
-        return names, "Items are named by their row number, from 1: there is no column `item` or `id`."
+        told = "Items are named by their row number, from 0: there is no column `item` or `id`."
+        return row_numbers(len(table.rows)), told
     _require_column(table, column, "item")
     names = [_name(row.get(column), column, table.where(number)) for number, row in enumerate(table.rows)]
     seen: dict[str, int] = {}

@@ -1,4 +1,6 @@
-"""The process in which rules run: a program of its own, started by `rule_crew.py`, that imports nothing of outgrow.
+"""The process in which rules run: a program of its own, started by `rule_crew.py`.
+
+It imports nothing of outgrow but the few lines by which it dies with its parent.
 
 It reads its rules, then chunks of rows, from standard input, and writes a list of verdicts per rule to standard
 output, all of it pickled plain values. A verdict is `None` (abstention), a class number, a list of probabilities, or a
@@ -27,6 +29,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from outgrow.graph.lifeline import guard
 
 Verdict = int | list[float] | tuple[str, str] | None
 Look = Callable[[Mapping[str, Any]], Verdict]
@@ -70,9 +74,11 @@ class Watch:
         self.limit = 0.0
 
 
-def main(place: str) -> None:
+def main(place: str, lifeline: str) -> None:
     """Serve until standard input ends."""
+    guard(int(lifeline))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # a rule may print to a terminal that stops background jobs for it
     # What rules print or read must not get among the questions and answers.
     questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -188,4 +194,4 @@ def distribution_of(said: Mapping[Any, Any], places: Mapping[str, int]) -> list[
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], sys.argv[2])

@@ -21,6 +21,7 @@ from jaxtyping import Float, Int
 
 from outgrow.config.votes import VotesSection
 from outgrow.data.identity import content_hash
+from outgrow.data.row_numbers import RowNumbers, require_same_rows
 from outgrow.data.task import Items, Kind, Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job, Json
@@ -61,6 +62,7 @@ def take_votes(job: Job, *, reading: dict[str, Any], content: str, said_by: str,
     require_source(said_by, table.sources, section.votes, source)
     for note in table.notes:
         log.info("%s", note)
+    require_rows_of(task, table.items, section, job.hints.get("items"), source)
     votes = table.only([said_by])
     probs = on_items(votes, task.items)
     counts = {part: int(probs[getattr(split, part)].any(axis=1).sum()) for part in PARTS}
@@ -84,6 +86,7 @@ def take_texts(job: Job, *, reading: dict[str, Any], content: str, said_by: str,
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
     table = read_texts(section.votes, columns=section.columns)
     require_source(said_by, table.sources, section.votes, name)
+    require_rows_of(task, table.items, section, job.hints.get("items"), name)
     texts = table.only([said_by])
     heard = {item: row[0] for item, row in zip(texts.items, texts.candidates, strict=True) if row[0]}
     wanted = {one: [task.items.ids[row] for row in getattr(split, one).tolist()] for one in ("strong", "test")}
@@ -137,6 +140,18 @@ def require_source(said_by: str, sources: Sequence[str] | None, file: Path, name
     if sources is not None and said_by not in sources:
         raise DataError(
             f"supervisors.{name}: {file} has no source `{said_by}`; there are {listed(sources)}. Name it by `source`"
+        )
+
+
+def require_rows_of(task: Task, voted_on: Sequence[str], section: VotesSection, items: str | None, name: str) -> None:
+    """Raises `DataError` where one of votes and task has no names of items, and the other one's rows do not fit."""
+    if task.rows:
+        require_same_rows(voted_on, section.votes, task.rows, items or "the task's file")
+    elif isinstance(voted_on, RowNumbers):
+        raise DataError(
+            f"supervisors.{name}: {section.votes} names no items, and the task's have names such as"
+            f" {listed(task.items.ids[:EXAMPLES])}; give the votes a column of these names or, where row k of one is"
+            " row k of the other, leave out task.columns.id"
         )
 
 

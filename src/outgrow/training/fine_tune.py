@@ -14,8 +14,9 @@ model that was cut after some layers is nowhere on disk, so there the adapter is
 """
 
 import gc
+import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -180,7 +181,8 @@ def learn_model(
     choice = search(grid, fold, lesson.yardstick, tuning.select_by, answer)
     trainer, reading = apprentice.trained(choice.point, job.scratch / "all")
     answers = apprentice.answers(trainer, reading, lesson.asked)
-    save_model(trainer.model, apprentice.tokenizer, model, job.out / "model", merge=lesson.start is not None)
+    merge, classes = lesson.start is not None, lesson.task.classes if lesson.task.kind == "classify" else ()
+    save_model(trainer.model, apprentice.tokenizer, model, job.out / "model", merge=merge, classes=classes)
     learned = Learned(answers, grid, choice, list(history(trainer)), reading.truncated)
     del trainer
     release_memory()
@@ -223,8 +225,13 @@ def save_model(
     folder: Path,
     *,
     merge: bool = False,
+    classes: Sequence[str] = (),
 ) -> None:
-    """Write a folder that `from_pretrained` reads; `merge` an adapter whose base is not what `section` names."""
+    """Write a folder that `from_pretrained` reads; `merge` an adapter whose base is not what `section` names.
+
+    Of an adapter with a classification head for `classes` a README says how it is loaded: neither its own files nor
+    its base know how many classes there are.
+    """
     name = parse_name(section["model"])
     if isinstance(model, PeftModel) and (merge or name.layers is not None):
         model = model.float().merge_and_unload()
@@ -236,3 +243,27 @@ def save_model(
     with quiet():
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
+    if isinstance(model, PeftModel) and classes:
+        pad = tokenizer.pad_token_id
+        (folder / "README.md").write_text(adapter_text(folder.name, classes, pad), encoding="utf-8")
+
+
+def adapter_text(folder: str, classes: Sequence[str], pad: int) -> str:
+    """How a classifier is loaded that is an adapter, with the names of its classes."""
+    names = json.dumps(dict(enumerate(classes)), ensure_ascii=False)
+    return f"""# A classifier: a low-rank adapter and a head
+
+The adapter's base has no head for these classes, so transformers says of the base that `score` or `classifier` is
+MISSING; the head that was trained comes with the adapter. Without the arguments below it would not fit.
+
+```python
+import json
+from peft import AutoPeftModelForSequenceClassification
+
+classes = {{int(number): name for number, name in json.loads({names!r}).items()}}
+numbers = {{name: number for number, name in classes.items()}}
+model = AutoPeftModelForSequenceClassification.from_pretrained(
+    {folder!r}, num_labels=len(classes), id2label=classes, label2id=numbers, pad_token_id={pad}
+)
+```
+"""

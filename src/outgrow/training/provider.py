@@ -22,7 +22,7 @@ from openai.types.fine_tuning.job_create_params import Hyperparameters
 
 from outgrow.errors import StepFailed
 from outgrow.graph.durable import sync
-from outgrow.training.tuning_server import Absent, TuningServer, listed, whole
+from outgrow.training.tuning_server import Absent, TuningServer, is_name, listed, number, when, whole
 
 FILE, JOB = "file.json", "job.json"
 """Notes in the scratch folder: the training file and the job."""
@@ -129,10 +129,11 @@ class Provider:
         about = f"{self.server.name}: the fine-tuning job {job.id}"
         if job.status in LOST:
             (self.scratch / JOB).unlink(missing_ok=True)
-            why = f": {self.server.words(job.error.message)}" if job.error and job.error.message else ""
+            said = getattr(job.error, "message", job.error)
+            why = f": {self.server.words(said)}" if said else ""
             how = "failed" if job.status == "failed" else "was cancelled"
             raise StepFailed(f"{about} {how}{why}; the same command starts a new one, which costs anew")
-        if not job.fine_tuned_model:
+        if not is_name(job.fine_tuned_model):
             raise StepFailed(f"{about} succeeded, but the server does not say what the tuned model is called")
         return job
 
@@ -153,7 +154,7 @@ class Provider:
             events = self.server.ask(lambda: list(listed(jobs.list_events(job, limit=100), FineTuningJobEvent)))
         except Absent:
             return []
-        rows = [_numbers(event) for event in sorted(events, key=lambda one: one.created_at or 0)]
+        rows = [self._numbers(event) for event in sorted(events, key=when)]
         return sorted(filter(None, rows), key=lambda row: row.get("step", 0.0))
 
     def cancel(self) -> str | None:
@@ -175,7 +176,7 @@ class Provider:
         jobs = self.server.client.fine_tuning.jobs
         there = self.server.ask(lambda: list(listed(jobs.list(limit=100), FineTuningJob)))
         same = [job for job in there if job.status not in LOST and _is_for(job, file)]
-        return min(same, key=lambda job: (job.status != "succeeded", job.created_at or 0), default=None)
+        return min(same, key=lambda job: (job.status != "succeeded", when(job)), default=None)
 
     def _find_file(self, name: str) -> FileObject | None:
         files = self.server.client.files
@@ -204,9 +205,15 @@ class Provider:
             event = None
         if event is None or not event.message:
             return job.status, 0.0
-        told = _numbers(event)
+        told = self._numbers(event)
         share = told.get("step", 0.0) / told["total_steps"] if told.get("total_steps") else 0.0
-        return f"{job.status}: {self.server.words(event.message)}", min(1.0, share)
+        return f"{job.status}: {self.server.words(event.message)}", min(1.0, max(0.0, share))
+
+    def _numbers(self, event: FineTuningJobEvent) -> dict[str, int | float]:
+        """What an event measures."""
+        data: Mapping[str, Any] = event.data if isinstance(event.data, dict) else {}
+        names = {key: self.server.words(key) for key, value in data.items() if number(value) is not None}
+        return {name: data[key] for key, name in names.items()}
 
     # ---- notes ----------------------------------------------------------------------------------------------
 
@@ -230,15 +237,9 @@ class Provider:
 
 def _is_for(job: FineTuningJob, file: Note) -> bool:
     """Whether a job was made for the purchase of this training file."""
-    told = (job.metadata or {}).get(MARK)
+    told = job.metadata.get(MARK) if isinstance(job.metadata, dict) else None
     if told is not None:
         return told == file.purchase
     extra = job.model_extra or {}
     names = [extra.get("suffix"), extra.get("user_provided_suffix"), job.fine_tuned_model]
     return job.training_file == file.id or any(file.purchase[:SHORT] in str(name) for name in names)
-
-
-def _numbers(event: FineTuningJobEvent) -> dict[str, int | float]:
-    """What an event measures."""
-    data: Mapping[str, Any] = event.data if isinstance(event.data, dict) else {}
-    return {key: value for key, value in data.items() if isinstance(value, int | float)}

@@ -8,7 +8,7 @@ The step may be killed at any moment and goes on where it was: see `provider.py`
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ import numpy as np
 from filelock import FileLock
 from jaxtyping import Int
 from openai.types.fine_tuning import FineTuningJob
+from pydantic import BaseModel
 
 from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
@@ -26,7 +27,7 @@ from outgrow.models.talk import asked, messages
 from outgrow.models.unfit import NAMED, named, tell_unfit
 from outgrow.texts import Candidate, TextTargets
 from outgrow.training.provider import SHORT, Provider, Purchase
-from outgrow.training.tuning_server import TuningServer
+from outgrow.training.tuning_server import TuningServer, number
 
 
 class Lesson(NamedTuple):
@@ -77,7 +78,7 @@ def train_remote_student(job: Job, *, model: dict[str, Json], fine_tuning: dict[
             begun = provider.start(purchase)
         done = provider.follow(begun, job.report)
         metrics = provider.metrics(done.id)
-    write_record(job.out, done, lesson, metrics)
+    write_record(job.out, done, lesson, metrics, server.words)
 
 
 def cancel_remote(scratch: Path, section: Mapping[str, Any]) -> str | None:
@@ -129,14 +130,24 @@ def require_equal_weights(targets: TextTargets) -> None:
         )
 
 
-def write_record(out: Path, done: FineTuningJob, lesson: Lesson, metrics: list[dict[str, int | float]]) -> None:
-    """The tuned model's name, what the provider chose and measured, and what was left out."""
+def write_record(
+    out: Path,
+    done: FineTuningJob,
+    lesson: Lesson,
+    metrics: list[dict[str, int | float]],
+    words: Callable[[object], str],
+) -> None:
+    """The tuned model's name, what the provider chose and measured, and what was left out.
+
+    `words` makes of a server's word one that can be kept.
+    """
+    tokens = number(done.trained_tokens)
     about = {
-        "chosen": hyperparameters_of(done),
+        "chosen": hyperparameters_of(done, words),
         "learned": len(lesson.examples),
-        "trained_tokens": done.trained_tokens,
+        "trained_tokens": None if tokens is None or tokens < 0 else round(tokens),
         "job": done.id,
-        "base": done.model,
+        "base": words(done.model),
         "cut_off": len(lesson.cut_off),
         "left_out": {"cut_off": lesson.cut_off[:NAMED]} if lesson.cut_off else {},
     }
@@ -146,11 +157,12 @@ def write_record(out: Path, done: FineTuningJob, lesson: Lesson, metrics: list[d
     (out / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in metrics))
 
 
-def hyperparameters_of(done: FineTuningJob) -> dict[str, Json]:
+def hyperparameters_of(done: FineTuningJob, words: Callable[[object], str]) -> dict[str, int | float | str]:
     """As the provider reports them, in the old place or the new one."""
-    method = done.method and done.method.supervised
-    told = (method and method.hyperparameters) or done.hyperparameters
-    return {} if told is None else told.model_dump(mode="json", exclude_none=True)
+    told = getattr(getattr(done.method, "supervised", None), "hyperparameters", None) or done.hyperparameters
+    pairs = dict(told) if isinstance(told, dict | BaseModel) else {}
+    told_of = {key: words(value) if isinstance(value, str) else value for key, value in pairs.items()}
+    return {words(key): value for key, value in told_of.items() if isinstance(value, str) or number(value) is not None}
 
 
 def _alone(answers: Path, purchase: Purchase) -> FileLock:

@@ -18,9 +18,12 @@ from openai.types import FileObject
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 
 from outgrow.errors import StepFailed
-from outgrow.models.server import PAUSE, TRIES, called, client_of, passes, refused, words
+from outgrow.models.secret import Secret
+from outgrow.models.server import PAUSE, TRIES, called, client_of, passes, refused, secret_of, words
 
 ABSENT = (404, 405, 501)
+LONGEST_NAME, MOST_PAGES = 500, 1000
+LARGEST_NUMBER = 2.0**63
 
 Thing = TypeVar("Thing", FileObject, FineTuningJob, FineTuningJobEvent)
 T = TypeVar("T")
@@ -58,7 +61,7 @@ class TuningServer:
         for attempt in range(TRIES):
             time.sleep(PAUSE * 2 ** (attempt - 1) if attempt else 0)
             try:
-                return question()
+                return self._without_key(question())
             except ValueError as error:
                 trouble = self.sentence(error)
             except (openai.APIConnectionError, openai.APIStatusError) as error:
@@ -77,14 +80,27 @@ class TuningServer:
             if found is not None:
                 return found
             try:
-                return create()
+                return self._without_key(create())
             except (openai.APIConnectionError, openai.APIStatusError, ValueError) as error:
                 trouble = self.sentence(error)
                 if isinstance(error, openai.APIStatusError) and not passes(error):
                     break
         raise StepFailed(trouble)
 
+    def _without_key(self, found: T) -> T:
+        """What a server made, or several things; a `ValueError` if a name that has to be kept holds the key."""
+        for one in found if isinstance(found, list) else [found]:
+            names = (getattr(one, "id", None), getattr(one, "fine_tuned_model", None))
+            if any(isinstance(name, str) and self.secret.is_in(name) for name in names):
+                raise ValueError("a name with the key in it")
+        return found
+
     # ---- sentences ------------------------------------------------------------------------------------------
+
+    @cached_property
+    def secret(self) -> Secret:
+        """The key, for what is kept of a server's words."""
+        return secret_of(self.section)
 
     @property
     def name(self) -> str:
@@ -112,17 +128,42 @@ class TuningServer:
 
 def whole(reply: object, kind: type[Thing]) -> Thing:
     """The reply if it is what it should be, else a `ValueError`: the package passes on whatever a server sends."""
-    if not isinstance(reply, kind) or not isinstance(reply.id, str):
+    if not isinstance(reply, kind) or not is_name(reply.id):
         raise ValueError(f"no {kind.__name__} in it")
+    if isinstance(reply, FineTuningJob) and not is_name(reply.status):
+        raise ValueError(f"no status of the job {reply.id} in it")
     return reply
 
 
+def is_name(told: object) -> bool:
+    """Whether it can be a server's name of something: text on a line, not too long."""
+    return isinstance(told, str) and 0 < len(told) <= LONGEST_NAME and told.isprintable()
+
+
+def when(thing: FineTuningJob | FineTuningJobEvent) -> float:
+    """When it was made, in the server's time; 0 if that is not told."""
+    told = number(thing.created_at)
+    return 0.0 if told is None else told
+
+
+def number(told: object) -> float | None:
+    """A finite number that is told as one."""
+    if isinstance(told, bool) or not isinstance(told, int | float) or not abs(told) < LARGEST_NUMBER:
+        return None
+    return float(told)
+
+
 def listed(first: object, kind: type[Thing]) -> Iterator[Thing]:
-    """Everything on a list's pages, to their end or until a server that cannot turn pages repeats itself."""
+    """Everything on a list's pages, to their end or until a server that cannot turn pages repeats itself.
+
+    Raises `ValueError` for what is no list, or has no end.
+    """
     if not isinstance(first, SyncCursorPage):
         raise ValueError("no list in it")
     seen: set[str] = set()
-    for page in first.iter_pages():
+    for turned, page in enumerate(first.iter_pages()):
+        if turned == MOST_PAGES:
+            raise ValueError(f"a list of more than {MOST_PAGES} pages")
         if not isinstance(page.data, list):
             raise ValueError("no list in it")
         for one in page.data:

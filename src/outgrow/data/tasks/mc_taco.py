@@ -1,6 +1,7 @@
 """MC-TACO (Zhou et al. 2019): is a candidate answer about time plausible?
 
-A question has several candidates, any number of them plausible; all of them stay on one side of a split.
+A question has several candidates, any number of them plausible, and a sentence several questions; all that is asked
+about a sentence stays on one side of a split.
 """
 
 from outgrow.data.known import PARQUET_BRANCH, Example, Hub, KnownTask, Shape
@@ -12,7 +13,7 @@ _NUMBERED = {"0": "no", "1": "yes"}
 def _read(row: Row) -> Example:
     question = row["sentence"] + "\nQuestion: " + row["question"]
     label = str(row["label"])
-    return Example(question + "\nAnswer: " + row["answer"], _NUMBERED.get(label, label), group=question)
+    return Example(question + "\nAnswer: " + row["answer"], _NUMBERED.get(label, label), group=row["sentence"])
 
 
 MC_TACO = KnownTask(

@@ -6,8 +6,8 @@ read) has the `intent` column alone, and its rows with a torn intent are left ou
 
 `slurp_slots` asks for an utterance's slots as JSON, in the order in which they are said. A filler is its tokens with a
 space between them, in lower case (`today 's`), as in the authors' scorer, and an utterance without slots has `{}`.
-Another mirror on the hub writes slots into the sentence (`set it for [time : five pm]`); there the clitics that
-SLURP's tokens split off are split off by their letters, which gives the same fillers but for two of 5007 utterances.
+Another mirror on the hub writes slots into the sentence (`set it for [time : five pm]`); there clitics that SLURP's
+tokens split off are split off by their letters, which gives the same fillers but for two of 5007 utterances.
 """
 
 import re

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from outgrow.data.row_numbers import row_numbers
 from outgrow.supervise.files.coded import EMPTY, Coded, Place
 from outgrow.supervise.files.distributions import Soft
 from outgrow.supervise.files.gold import one_gold_each
@@ -76,7 +77,7 @@ def dense(
 
 def by_row(n_rows: int) -> Coded:
     """Items that are called by the number of their row, from 0."""
-    return Coded(np.arange(n_rows), [str(row) for row in range(n_rows)])
+    return Coded(np.arange(n_rows), row_numbers(n_rows))
 
 
 def nothing(n_rows: int) -> Coded:

@@ -58,10 +58,11 @@ def _strangers(columns: Mapping[str, Coded], named: set[str]) -> Iterator[tuple[
     """Columns that are hardly sources, with what they hold."""
     spoken = Counter(name for cells in columns.values() for name in cells.names)
     common = [name for name, cells in columns.items() if any(spoken[one] > 1 for one in cells.names)]
+    dates = {name for name, cells in columns.items() if are_dates(cells.names)}
     for name, cells in columns.items():
-        if not cells.names:
+        if not cells.names or len(dates) == len(columns):  # dates all through may be what is voted for
             continue
-        if are_dates(cells.names):
+        if name in dates:
             yield name, f"dates such as `{cells.names[0]}`"
         elif named.issuperset(cells.names):
             yield name, f"names of columns such as `{cells.names[0]}`"

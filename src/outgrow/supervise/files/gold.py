@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from outgrow.config.votes import VoteColumns
+from outgrow.data.row_numbers import RowNumbers, require_same_rows
 from outgrow.errors import ConfigError, DataError, suggest
 from outgrow.phrases import listed
 from outgrow.supervise.files.coded import EMPTY, Coded, Place, by_appearance, coded
@@ -66,17 +67,29 @@ def gold_of_sheet(sheet: Sheet, columns: VoteColumns, items: list[str], item_fro
             f"{sheet.origin}: which column holds the true classes? There are {sheet.named}; name it, such as"
             f" `gold={left[-1] if left else 'NAME'}`"
         )
+    if found["item"] is None and isinstance(items, RowNumbers):
+        told = coded(sheet.column(found["gold"]), f"{sheet.origin}, column `{found['gold']}`")
+        return _by_rows(sheet, told, items, found["gold"])
     if found["item"] is None:
         raise ConfigError(
             f"{sheet.origin}: no column speaks of the votes' items, such as {listed(items[:EXAMPLES])}; there are"
             f" {sheet.named}. Name it by `item=…`, for both tables"
         )
     column = {part: coded(sheet.column(str(name)), f"{sheet.origin}, column `{name}`") for part, name in found.items()}
+    if isinstance(items, RowNumbers) and not set(items).issuperset(column["item"].names):
+        return _by_rows(sheet, column["gold"], items, found["gold"])
     if (column["item"].code == EMPTY).any():
         raise DataError(f"{sheet.place(int((column['item'].code == EMPTY).argmax()))}: the item is empty")
     gold = one_gold_each(column["item"], column["gold"], sheet.place)
     fitted, notes = _matched(gold, column["item"].names, items, sheet.origin)
     return Gold(fitted, f"`{found['gold']}` of {sheet.origin}", notes)
+
+
+def _by_rows(sheet: Sheet, gold: Coded, items: RowNumbers, column: str) -> Gold:
+    """Votes that name no items: row k of the gold is their row k. Raises `DataError` for other than as many rows."""
+    require_same_rows(items, "the table of votes", len(gold.code), sheet.origin)
+    note = f"The votes name no items: row k of {sheet.origin} is the gold of their row k."
+    return Gold(gold, f"`{column}` of {sheet.origin}", (note,))
 
 
 def _refuse_unknown(sheet: Sheet, columns: VoteColumns, item_from: str | None) -> None:

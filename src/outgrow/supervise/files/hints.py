@@ -5,17 +5,15 @@ A hint is a word that can be typed as it stands. Where no column could be the pa
 
 import re
 from collections.abc import Sequence, Set
-from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 
 from outgrow.errors import ConfigError, DataError
 from outgrow.supervise.files.class_columns import MARKS
 from outgrow.supervise.files.coded import EMPTY, Coded, coded
 from outgrow.supervise.files.dates import are_dates
-from outgrow.supervise.files.sheet import Sheet
+from outgrow.supervise.files.sheet import Sheet, stem_of
 
 SPEAKING = {
     "label": ("label answer verdict result rating score preference sentiment class choice vote judg decision output"
@@ -55,7 +53,7 @@ def unnamed(part: str, sheet: Sheet, taken: Set[str] = frozenset()) -> ConfigErr
         several = [] if found else _sources(looks)
         if several:
             ways.append(f"if every source has a column of its own, name these: `votes={','.join(several)}`")
-        ways.append(f"if the whole file is one source's, name that: `one_source={_stem(sheet.origin)}`")
+        ways.append(f"if the whole file is one source's, name that: `one_source={_plain(stem_of(sheet.origin))}`")
     if sheet.from_cells:
         ways.append("if the first line is data already, name all columns with `header`")
     told = "; ".join(ways)
@@ -70,6 +68,12 @@ def word(part: str, name: str) -> str:
     odd = not re.fullmatch(r"[A-Za-z_(][\w .:/@()\-]*[\w)]|[A-Za-z_]", name) or ": " in name or name.lower() in ODD
     escaped = name.replace("'", "''")
     return f"{part}='{escaped}'" if odd else f"{part}={name}"
+
+
+def _plain(name: str) -> str:
+    """A name of letters and figures, made of another one."""
+    plain = re.sub(r"[^\w\-]+", "_", name).strip("_-")
+    return plain if any(letter.isalpha() for letter in plain) else "source"
 
 
 def ignoring(names: Sequence[str], already: Sequence[str] = ()) -> str:
@@ -150,9 +154,3 @@ def _look(name: str, column: pa.ChunkedArray) -> Look | None:
     except DataError:
         return None
     return None if cells is None else Look(name, cells, are_dates(cells.names))
-
-
-def _stem(origin: str) -> str:
-    """A file's name without its ending."""
-    stem = re.sub(r"[^\w\-]+", "_", Path(origin).name.split(".")[0]).strip("_")
-    return stem if np.any([letter.isalpha() for letter in stem]) else "NAME"

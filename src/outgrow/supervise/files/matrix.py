@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool
@@ -12,6 +11,7 @@ from outgrow.labels import SUM_TOLERANCE
 from outgrow.supervise.files.ballots import Ballots, by_row, dense, nothing
 from outgrow.supervise.files.coded import EMPTY, Coded, Place, by_appearance
 from outgrow.supervise.files.distributions import Soft
+from outgrow.supervise.files.sheet import stem_of
 
 MOST_CLASSES = 1_000_000
 
@@ -24,7 +24,7 @@ def ballots_of_array(array: np.ndarray, origin: str, alone: str | None = None) -
     if not _are_distributions(array):
         return ballots_of_matrix(array, origin)
     silent = ~array.any(axis=1) | np.isnan(array).all(axis=1)
-    name = alone or Path(origin).name.split(".")[0] or origin
+    name = alone or stem_of(origin)
     return Ballots(
         origin,
         by_row(len(array)),

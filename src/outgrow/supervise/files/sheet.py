@@ -7,6 +7,7 @@ whole all the same: it is UTF-8 without NUL, or an error names the line.
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +43,12 @@ class Sheet(NamedTuple):
 
     def column(self, name: str) -> pa.ChunkedArray:
         return self.read([name]).column(0)
+
+
+def stem_of(origin: str) -> str:
+    """What a source is called of which a whole table is: the file's name without its ending, or `source`."""
+    name = Path(origin).name
+    return name.split(".")[0] or name if "." in name else "source"
 
 
 def refuse_twins(columns: Sequence[str], origin: str, hint: str = "") -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +19,7 @@ from outgrow.supervise.files.joined import with_joined
 from outgrow.supervise.files.matrix import ballots_of_matrix
 from outgrow.supervise.files.nested import one_each, refuse_nested
 from outgrow.supervise.files.rows import Rows, chosen_rows
-from outgrow.supervise.files.sheet import Sheet
+from outgrow.supervise.files.sheet import Sheet, stem_of
 
 MANY_VALUES = 20
 """A column of a wide table with more different values than this, most of them once, is looked at with suspicion."""
@@ -37,17 +36,12 @@ def ballots_of_sheet(sheet: Sheet, columns: VoteColumns, alone: str | None = Non
     if not rows.table.num_rows:
         raise DataError(f"{sheet.origin}: has no row")
     if roles.layout == "long":
-        found = _long(sheet, roles, rows, columns.one_source or alone or _stem(sheet.origin))
+        found = _long(sheet, roles, rows, columns.one_source or alone or stem_of(sheet.origin))
     else:
         found = _wide(sheet, roles, rows, columns)
     gold_from = "" if roles.gold is None else f"`{roles.gold}` of {sheet.origin}"
     notes = (*found.notes, *sheet.notes, *rows.notes)
     return replace(found, gold_from=gold_from, item_from=roles.item, notes=notes)
-
-
-def _stem(origin: str) -> str:
-    """What a source is called of which a file is full: the file's name without its ending."""
-    return Path(origin).name.split(".")[0] or origin
 
 
 def _wanted(roles: Roles) -> list[str]:

@@ -1,0 +1,78 @@
+"""Paths in a file are seen from that file's folder, on the command line and from Python from the working directory.
+
+The same holds for what a file leaves out: finished steps are in `runs/steps`, reports in `runs/NAME`, and what servers
+answered in `answers`, all beside the file. So a file finds its data and its finished steps from wherever it is run.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from outgrow.config.home import at_home
+
+PATHS: Mapping[str, Sequence[str]] = {
+    "task": ("path",),
+    "supervisors": ("function", "votes", "model"),
+    "student": ("model",),
+    "second_view": ("model",),
+    "methods": ("prompts", "model"),
+    "judges": ("prompt", "model"),
+}
+"""By section, the keys that name files, however deep they stand; a model may be a folder."""
+PLACES = ("store", "output", "answers")
+"""Keys of the file itself that name folders."""
+STORE = Path("runs/steps")
+ANSWERS = Path("answers")
+REPORTS = Path("runs")
+
+
+def seen_from(folder: Path, tree: Mapping[str, Any]) -> dict[str, Any]:
+    """A file's tree with every path in it seen from the working directory; the file lies in `folder`."""
+    return _changed(tree, lambda path: str(folder / at_home(path)), lambda name: _model(name, folder))
+
+
+def told_from(folder: Path, tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The reverse: a tree as it would stand in a file in `folder`."""
+    home = os.path.abspath(folder)
+    return _changed(
+        tree,
+        lambda path: os.path.relpath(path, home),
+        lambda name: f"./{os.path.relpath(name, home)}" if _is_path(name) else name,
+    )
+
+
+def _changed(tree: Mapping[str, Any], path: Callable[[str], str], model: Callable[[str], str]) -> dict[str, Any]:
+    def change(part: Any, keys: Sequence[str]) -> Any:
+        if isinstance(part, list):
+            return [change(one, keys) for one in part]
+        if not isinstance(part, Mapping):
+            return part
+        return {key: change_value(part, key, value, keys) for key, value in part.items()}
+
+    def change_value(part: Mapping[str, Any], key: str, value: Any, keys: Sequence[str]) -> Any:
+        if key not in keys or not isinstance(value, str):
+            return change(value, keys)
+        if key != "model":
+            return path(value)
+        return value if "url" in part or part.get("type") == "endpoint" else model(value)
+
+    places = {key: path(tree[key]) for key in PLACES if isinstance(tree.get(key), str)}
+    return {key: change(part, PATHS[key]) if key in PATHS else part for key, part in tree.items()} | places
+
+
+def _model(name: str, folder: Path) -> str:
+    """A model's name; one that is a folder seen from `folder` is its path."""
+    place = folder / at_home(name)
+    if not _is_path(name) and (folder == Path() or not _is_folder(place)):
+        return name
+    return str(place) if place.is_absolute() else f"./{place}"
+
+
+def _is_folder(place: Path) -> bool:
+    """Also of a model that is cut, `models/mine@8`."""
+    return place.is_dir() or place.with_name(place.name.rpartition("@")[0] or place.name).is_dir()
+
+
+def _is_path(name: str) -> bool:
+    return name.startswith((".", "/", "~"))

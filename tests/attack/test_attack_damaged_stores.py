@@ -1,0 +1,11 @@
+"""The short form of the attack on finished studies: `damaged_stores.py` runs it longer."""
+
+from damaged_stores import run
+
+from fresh import SEEDS
+
+
+def test_damaged_studies_are_noticed_and_made_again() -> None:
+    tried, failures = run(3, SEEDS[0])
+    assert tried == 3
+    assert not failures
