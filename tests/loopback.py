@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from raw_server import running
+
 Body = dict[str, Any]
 Answer = Callable[[Body], list[dict[str, Any]]]
 """From a request to its choices."""
@@ -121,12 +123,5 @@ def serving(
     answer: Answer = echo, fault: Fault = lambda count, body: None, latency: float = 0.0
 ) -> Iterator[Loopback]:
     """A server on a free port, for as long as the block runs."""
-    server = Loopback(answer, fault, latency)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with running(Loopback(answer, fault, latency)) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

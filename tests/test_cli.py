@@ -116,6 +116,18 @@ def test_a_recipe_is_copied_with_the_data_it_names(tmp_path: Path) -> None:
     assert json.loads(shown.stdout)["items"]
 
 
+def test_a_copy_that_found_no_room_is_not_there_and_can_be_tried_again(tmp_path: Path) -> None:
+    """A file may not grow beyond one block here, as on a full disk."""
+    words = f"ulimit -f 1; exec {sys.executable} -m outgrow examples cp ticket_votes"
+    done = subprocess.run(["bash", "-c", words], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "cannot be written (File too large)" in done.stderr
+    assert not list(tmp_path.rglob("*votes*"))
+    again = outgrow(tmp_path, "examples", "cp", "ticket_votes")
+    assert again.returncode == 0
+    assert (tmp_path / "data" / "ticket_votes.csv").stat().st_size
+
+
 def test_a_table_of_other_settings_comes_with_a_warning(tmp_path: Path) -> None:
     folder = copy(tmp_path)
     assert outgrow(folder, "show", FILE).stderr == ""

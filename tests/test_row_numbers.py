@@ -88,7 +88,8 @@ def test_a_training_learns_the_label_of_the_same_row(folder: Path, items: str) -
         counts = np.bincount(said[said >= 0], minlength=3)
         assert counts[int(row["label"])] == counts.max()
     ran = small_study.outgrow(folder, *words[:4], "short.npy", *words[5:], "threads=1")
-    assert "short.npy has 80 rows and it.csv has 90" in ran.stderr.replace("named.csv", "it.csv").replace("\n", " ")
+    assert "short.npy has 80 rows and" in ran.stderr
+    assert f"{items} has 90: neither names its items" in ran.stderr
 
 
 def test_gold_of_a_file_without_names_is_that_of_the_same_row(folder: Path) -> None:
@@ -113,9 +114,7 @@ def test_votes_that_count_from_one_are_asked_about(folder: Path) -> None:
     words = ("--items", "it.csv", "--labels", "from_one.csv", "--model", "bundled:wordllama", "-o", "out")
     ran = small_study.outgrow(folder, "train", *words)
     assert ran.returncode != 0
-    assert f"from_one.csv names items 1 to {N}, and the {N} items of it.csv have no ids" in ran.stderr.replace(
-        "\n", " "
-    )
+    assert f"from_one.csv names items 1 to {N}, and the {N} items of" in ran.stderr
 
 
 def test_what_fits_is_let_through() -> None:

@@ -2,6 +2,8 @@
 
 import csv
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from importlib.resources import files
 from pathlib import Path
@@ -62,6 +64,68 @@ def test_a_second_run_executes_nothing_and_writes_the_same_bytes(tmp_path: Path)
     assert len(events(folder)) == told
     assert report_bytes(folder) == before
     assert again.stdout == finished()[1].stdout
+
+
+def test_a_run_with_nothing_new_imports_nothing_heavy_and_writes_nothing(tmp_path: Path) -> None:
+    folder = copy(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("*")}
+    code = f"""
+import sys
+sys.argv = ["outgrow", "run", "{FILE}", "-q"]
+from outgrow.cli import main
+main()
+heavy = ["torch", "transformers", "matplotlib", "openai", "pandas", "sklearn", "scipy"]
+assert not [name for name in heavy if name in sys.modules]
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == finished()[1].stdout
+    assert {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("*")} == before
+
+
+@pytest.mark.parametrize("verb", ["run", "report"])
+def test_other_settings_are_refused_before_anything_is_computed(verb: str, tmp_path: Path) -> None:
+    folder = copy(tmp_path)
+    before, told = report_bytes(folder), len(events(folder))
+    done = outgrow(folder, verb, FILE, "seeds=0,1", "bootstrap=100", "threads=2")
+    assert done.returncode == 2
+    assert "runs/small holds the finished report of other settings (`seeds`, `bootstrap`): keep both" in done.stderr
+    assert (report_bytes(folder), len(events(folder))) == (before, told)
+    assert outgrow(folder, verb, FILE, "name=other", "bootstrap=100", "threads=2").returncode == 0
+    assert outgrow(folder, verb, FILE, "bootstrap=100", "--replace").returncode == 0
+    assert report_bytes(folder) != before
+
+
+def test_a_report_of_a_damaged_store_leaves_out_what_is_damaged(tmp_path: Path) -> None:
+    folder = copy(tmp_path)
+    before = report_bytes(folder)
+    step = step_folder(folder, "student", "naive, seed 0")
+    shutil.rmtree(step)
+    step.write_text("")
+    table = step_folder(folder, "supervisor", "a, seed 0") / "test.parquet"
+    table.write_bytes(bytes(table.stat().st_size))
+    done = outgrow(folder, "report", FILE)
+    assert done.returncode == 1
+    assert report_bytes(folder) == before
+    missing = {one["row"]: one["reason"] for one in results(folder, "small.incomplete")["missing"]}
+    assert missing.keys() == {"a", "naive"}
+    assert all(reason.endswith("is damaged; `outgrow run` makes it again") for reason in missing.values())
+    shown = outgrow(folder, "show", FILE)
+    assert "a later run has not been finished; its report is in runs/small.incomplete" in shown.stderr
+    told = len(events(folder))
+    assert outgrow(folder, "run", FILE, "-q").returncode == 0
+    assert Counter(executed(folder, told)) == Counter(["student naive, seed 0", "supervisor a, seed 0"])
+    assert report_bytes(folder) == before
+    assert not (folder / "runs" / "small.incomplete").exists()
+
+
+@pytest.mark.parametrize("word", ["output=" + "x" * 256, 'output="a\\0b"', "output=small.yaml"])
+def test_a_place_that_cannot_be_is_told_before_anything_is_computed(word: str, tmp_path: Path) -> None:
+    write(tmp_path)
+    done = outgrow(tmp_path, "run", FILE, word)
+    assert done.returncode == 2
+    assert "output" in done.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 def test_another_setting_of_one_supervisor_reruns_what_hangs_on_it_and_nothing_else(tmp_path: Path) -> None:

@@ -169,6 +169,9 @@ WRITTEN = {
         ("supervisors.far.url=http://h/v1/chat/completions", "write the address up to `/v1`"),
         ("supervisors.far.url=127.0.0.1:8000/v1", "write the address up to `/v1`"),
         ("supervisors.far.key=sk-secret", "supervisors.far.key: write the name of the environment variable"),
+        ("supervisors.far.options={messages: []}", "supervisors.far.options: `messages` is not yours to set"),
+        ("supervisors.far.options={stream: true}", "supervisors.far.options: `stream` is not yours to set"),
+        ("supervisors.far.options={a: [.nan]}", "supervisors.far.options: numbers in JSON are finite"),
         ("judges.jury.scales={content: 10}", "jury.scales: content: write the lowest and the highest rating, such as"),
         ("judges.jury.scales={style: [10, 1]}", "`style: [1, 10]`, not [10, 1]"),
         ("judges.jury.scales={style: [1, .inf]}", "style: write the lowest and the highest rating"),
@@ -232,7 +235,7 @@ def test_every_file_that_a_study_names_is_seen_from_its_own_folder(tmp_path: Pat
     assert found.methods[0].refine.prompts == tmp_path / "mine"
     assert found.methods[1].stages[0].select.strong.prompts == tmp_path / "asked"
     assert found.judges["prompt"].prompt == Path("/whole/rate.txt")
-    assert found.judges["b"].prompt == tmp_path / "rate.txt"
+    assert found.judges["b"].prompt == Path("rate.txt"), "a word is said in the working directory"
 
 
 def test_prices_make_a_budget_of_money_bind() -> None:

@@ -38,7 +38,7 @@ def test_studies_are_the_base_with_their_changes(tmp_path: Path) -> None:
     assert (first.task.sizes.weak, first.task.sizes.test, first.student.layer) == (10, 5, 3)
     assert (second.task.name, list(second.supervisors), second.student.layer) == ("piqa", ["words"], None)
     assert first.seeds == second.seeds == [7]
-    assert (first.name, first.output) == ("two.first", Path("runs/two/first"))
+    assert (first.name, first.output) == ("two.first", tmp_path / "runs/two/first")
 
 
 def test_merging_replaces_leaves_and_drops_nulls() -> None:

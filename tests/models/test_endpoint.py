@@ -169,7 +169,7 @@ def test_trouble_with_the_account_stops_everything(
         pytest.raises(StepFailed, match=words),
     ):
         endpoint(tmp_path, server.url, key="SOME_KEY", concurrency=2).ask(questions(200))
-    assert len(server.requests) < 20
+    assert len(server.requests) <= 2
 
 
 def test_a_missing_key_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

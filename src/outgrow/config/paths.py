@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from outgrow.config.home import at_home
+from outgrow.config.home import at_home, is_folder
+from outgrow.errors import ConfigError
 
 PATHS: Mapping[str, Sequence[str]] = {
     "task": ("path",),
@@ -62,16 +63,20 @@ def _changed(tree: Mapping[str, Any], path: Callable[[str], str], model: Callabl
 
 
 def _model(name: str, folder: Path) -> str:
-    """A model's name; one that is a folder seen from `folder` is its path."""
-    place = folder / at_home(name)
-    if not _is_path(name) and (folder == Path() or not _is_folder(place)):
+    """A model's name; one that is a folder seen from `folder` is its path. What no path can be stays as it is."""
+    try:
+        place = folder / at_home(name)
+    except ConfigError:  # whoever loads the model says what is wrong with it
+        return name
+    if not _is_path(name) and not _is_folder(place):
         return name
     return str(place) if place.is_absolute() else f"./{place}"
 
 
 def _is_folder(place: Path) -> bool:
     """Also of a model that is cut, `models/mine@8`."""
-    return place.is_dir() or place.with_name(place.name.rpartition("@")[0] or place.name).is_dir()
+    base, cut, _ = str(place).rpartition("@")
+    return is_folder(str(place)) or bool(cut) and is_folder(base)
 
 
 def _is_path(name: str) -> bool:

@@ -61,7 +61,7 @@ def read_experiment(
     except ValidationError as error:
         raise ConfigError(complain(error, place)) from None
     check(experiment, place)
-    return experiment
+    return experiment.model_copy(update={"output": experiment.output or folder / REPORTS / experiment.name})
 
 
 def read_section(section: type[S], tree: Tree, words: Sequence[Word], place: Place) -> S:
@@ -85,9 +85,13 @@ def file_settings(experiment: Experiment) -> Tree:
     return tree if experiment.output is None else told_from(experiment.output, tree)
 
 
-def dump_experiment(experiment: Experiment) -> str:
-    """The same as YAML, every default spelled out: run from anywhere, it is the same study with the same store."""
-    return yaml.safe_dump(file_settings(experiment), sort_keys=False, allow_unicode=True)
+def dump_experiment(experiment: Experiment, *, of_report: bool = False) -> str:
+    """The resolved experiment as YAML: every default spelled out.
+
+    Paths are seen from the working directory; with `of_report`, from the report's folder.
+    """
+    tree = file_settings(experiment) if of_report else experiment.model_dump(mode="json")
+    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
 
 
 @cache
@@ -126,10 +130,8 @@ def _text_of(path: Path) -> str:
 
 
 def _with_places(tree: Tree, folder: Path) -> Tree:
-    """The tree that also says where steps and reports are kept, if it does not."""
+    """The tree that also says where steps and answers are kept, if it does not."""
     places = {"store": str(folder / STORE), "answers": str(folder / ANSWERS)}
-    if isinstance(tree.get("name"), str):
-        places["output"] = str(folder / REPORTS / tree["name"])
     return {**tree, **{key: place for key, place in places.items() if tree.get(key) is None}}
 
 

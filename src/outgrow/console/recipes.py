@@ -1,5 +1,6 @@
 """The recipes as a person meets them: list them, copy one to start from."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -42,10 +43,20 @@ def copy_recipe(name: str, to: Path | None) -> list[Path]:
     if target.exists():
         raise ConfigError(f"{target}: exists already; name another file")
     try:
-        shutil.copyfile(known[name], target)
+        _copy(known[name], target)
         return [target, *_copy_data(known[name], target.parent)]
     except OSError as error:
         raise ConfigError(f"{target}: cannot be written ({error.strerror})") from None
+
+
+def _copy(file: Path, target: Path) -> None:
+    """Whole or not at all: half a file would be one that is there already, and be left alone the next time."""
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        shutil.copyfile(file, unfinished)
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _copy_data(recipe: Path, folder: Path) -> list[Path]:
@@ -57,6 +68,6 @@ def _copy_data(recipe: Path, folder: Path) -> list[Path]:
     for name in dict.fromkeys(filter(None, named)):
         if (recipe.parent / name).is_file() and not (folder / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(recipe.parent / name, folder / name)
+            _copy(recipe.parent / name, folder / name)
             copied.append(folder / name)
     return copied

@@ -165,6 +165,10 @@ class Endpoint:
         except Unreachable as error:
             trouble = str(error)
             return trouble
+        except BaseException:
+            # At once: the thread that collects the answers may be late.
+            self._pulse.stop()
+            raise
         finally:
             self._pulse.ended(failed=bool(trouble))
 

@@ -62,7 +62,7 @@ def report_files(study: Study, store: Store, outcomes: Mapping[str, Outcome], re
     contents = {
         PAGE: make_page(results, tables, drawings, study.experiment, source, taken, EXAMPLES if examples else ""),
         "results.json": _json(asdict(results)),
-        SETTINGS: dump_experiment(study.experiment),
+        SETTINGS: dump_experiment(study.experiment, of_report=True),
         "provenance.json": _json(asdict(source)),
         "timing.json": _json([asdict(step) for step in taken]),
     }
