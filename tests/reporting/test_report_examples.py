@@ -201,13 +201,13 @@ def test_without_a_student_there_are_the_supervisors(tmp_path: Path) -> None:
 
 def test_an_older_page_of_examples_does_not_stay(tmp_path: Path) -> None:
     world = simulate_small_texts(tmp_path / "store", skip_all=True)
+    write_report(world.study, world.store, {}, tmp_path / "out")
+    assert (tmp_path / "out" / "examples.html").exists()
     for step in world.study.labels:
         folder = world.store.path(step)
         for file in folder.iterdir():
             file.unlink()
         folder.rmdir()
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "examples.html").write_text("from before")
     write_report(world.study, world.store, {}, tmp_path / "out")
     assert not (tmp_path / "out" / "examples.html").exists()
     assert 'href="examples.html"' not in (tmp_path / "out" / "report.html").read_text()

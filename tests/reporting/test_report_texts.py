@@ -244,7 +244,7 @@ def test_the_same_folders_give_the_same_bytes(
     files = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
     assert Path("examples.html") in files
     differ = [str(one) for one in files if (text_report_folder / one).read_bytes() != (tmp_path / one).read_bytes()]
-    assert differ == ["report.html", "timing.json"]
+    assert differ == ["manifest.json", "report.html", "timing.json"]
 
 
 def test_nothing_but_items(tmp_path: Path) -> None:
