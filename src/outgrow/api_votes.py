@@ -20,6 +20,7 @@ from outgrow.config.measure import TextMetric
 from outgrow.config.read import read_section
 from outgrow.config.train import CombineSettings, TrainSettings
 from outgrow.config.votes import VoteColumns
+from outgrow.data.class_names import alike
 from outgrow.deliver.combined import Combined, changed_options, combine_votes, combined_of
 from outgrow.deliver.combined_texts import CombinedTexts, combine_texts
 from outgrow.deliver.command import command_of
@@ -226,6 +227,8 @@ def train(
         tree["student"] = {**tree.get("student", {}), "model": model}
     if method is not None:
         tree["combine"] = combiner(method).model_dump(exclude_unset=True)
+    if isinstance(labels, VoteTable) and alike(labels.classes):  # what was told apart stays so
+        tree.setdefault("classes", list(labels.classes))
     place, folder = Path(store), Path(output)
     files = Files(
         items=given_file(items, place, "items"),
