@@ -50,9 +50,9 @@ def test_a_second_header_of_other_columns_is_an_error(tmp_path, second):
 
 def test_rows_of_a_matrix_are_no_headers_though_its_columns_are_called_by_numbers(tmp_path):
     path = tmp_path / "m.csv"
-    path.write_text("0,1,2,3\n1,2,0,-1\n0,1,2,3\n2,2,3,0\n")
+    path.write_text("3,1,2,3\n1,2,0,-1\n0,1,2,3\n2,2,3,0\n")
     table = read_votes(path, columns=VoteColumns(layout="matrix"))
-    assert table.heard().tolist() == [[1, 2, 0, -1], [0, 1, 2, 3], [2, 2, 3, 0]]
+    assert table.heard().tolist() == [[3, 1, 2, 3], [1, 2, 0, -1], [0, 1, 2, 3], [2, 2, 3, 0]]
 
 
 def test_a_second_header_among_numbers_and_in_a_wide_table(tmp_path):
