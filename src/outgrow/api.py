@@ -14,6 +14,7 @@ from outgrow.api_types import Plan, PlannedStep, Result
 from outgrow.config.experiment import Experiment
 from outgrow.config.model import ModelSection
 from outgrow.config.override import Word, changes_of
+from outgrow.config.own_code import code_of, refuse_code
 from outgrow.config.paths import REPORTS
 from outgrow.config.read import file_settings, read_experiment
 from outgrow.config.suite import read_studies
@@ -28,7 +29,6 @@ from outgrow.models.names import parse_name
 from outgrow.reporting.report_folder import beside, refuse_place, refuse_to_replace, settings_of, words_that_differ
 from outgrow.study.build import Study, build_study
 from outgrow.study.estimate import Cost, cost_of, scale_of
-from outgrow.study.fit_code import code_of, refuse_code
 from outgrow.study.parameters import answers_file
 from outgrow.study.ready import require_ready
 
@@ -47,14 +47,14 @@ def run(
 
     `source` is an experiment file or the mapping it would hold, `words` are overrides: `key.sub=value`, or mappings
     that are merged in. `jobs` is the number of steps to run at the same time; without `code` a study is refused that
-    runs code of its own (`study/fit_code.py`); `replace` lets the report take the place of a finished one of other
+    runs code of its own (`config/own_code.py`); `replace` lets the report take the place of a finished one of other
     settings, which is refused otherwise. A step that fails does not stop the others: see `Result.failed`.
     Raises `ConfigError` and `DataError` for bad input, `KeyboardInterrupt` after Ctrl-C if there is nothing to report
     yet; later than that, see `Result.interrupted`.
     """
     experiment = read_experiment(source, words)
     if not code:
-        refuse_code(experiment)
+        refuse_code(experiment, experiment.name)
     return run_experiment(experiment, jobs=jobs, replace=replace, on_event=on_event)
 
 
@@ -122,7 +122,7 @@ def plan(source: Source, *words: Word, code: bool = True) -> Plan:
     notes: dict[str, None] = {}
     experiments = read_studies(source, words)
     for experiment in experiments if not code else ():
-        refuse_code(experiment)
+        refuse_code(experiment, experiment.name)
     lacking = require_ready(experiments, here=False)
     for experiment in experiments:
         study, store = build_study(experiment), Store(experiment.store)

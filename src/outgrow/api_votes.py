@@ -17,6 +17,7 @@ from outgrow.combiners.update import update as go_on
 from outgrow.config.combine import AnswerVote, Combine, SlotVote
 from outgrow.config.complaints import Place
 from outgrow.config.measure import TextMetric
+from outgrow.config.own_code import refuse_code
 from outgrow.config.read import read_section
 from outgrow.config.train import CombineSettings, TrainSettings
 from outgrow.config.votes import VoteColumns
@@ -203,6 +204,7 @@ def train(
     gold: Any = None,
     test: Any = None,
     store: str | Path = STORE,
+    code: bool = True,
     on_event: Callable[[Event], None] = lambda event: None,
     **settings: Any,
 ) -> Student:
@@ -219,6 +221,7 @@ def train(
         gold: the true classes of some items: they count as anchors.
         test: items with a column of true classes, to measure the student on.
         store: where finished steps are kept; the same call again goes on from there.
+        code: whether the model may bring code of its own (`trust_remote_code`).
 
     Raises `ConfigError`, `DataError`, `StepFailed` with one sentence.
     """
@@ -229,6 +232,9 @@ def train(
         tree["combine"] = combiner(method).model_dump(exclude_unset=True)
     if isinstance(labels, VoteTable) and alike(labels.classes):  # what was told apart stays so
         tree.setdefault("classes", list(labels.classes))
+    wanted = read_section(TrainSettings, tree, words, Place("train"))
+    if not code:
+        refuse_code(wanted, "train")
     place, folder = Path(store), Path(output)
     files = Files(
         items=given_file(items, place, "items"),
@@ -236,6 +242,5 @@ def train(
         gold=None if gold is None else given_file(gold, place, "gold"),
         test=None if test is None else given_file(test, place, "test"),
     )
-    wanted = read_section(TrainSettings, tree, words, Place("train"))
     command = command_of(files, folder, wanted, place if place != STORE else None)
     return train_from_votes(wanted, files, folder, store=place, command=command, on_event=on_event)

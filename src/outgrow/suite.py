@@ -15,6 +15,7 @@ from scipy.stats import t as student_t
 from outgrow import api
 from outgrow.api_types import Result
 from outgrow.config.override import Word
+from outgrow.config.own_code import refuse_code
 from outgrow.config.suite import read_suite
 from outgrow.graph.run import Event
 from outgrow.metrics.estimate import LEVEL, Estimate
@@ -27,7 +28,6 @@ from outgrow.reporting.report_folder import (
 )
 from outgrow.reporting.results import Results, RowResult
 from outgrow.reporting.tables.table import Column, Line, Table
-from outgrow.study.fit_code import refuse_code
 from outgrow.study.ready import require_ready
 
 
@@ -58,7 +58,7 @@ def run_suite(
     suite = read_suite(path, words)
     settings = {"suite": suite.name, "studies": list(suite.studies)}
     for experiment in suite.studies.values() if not code else ():
-        refuse_code(experiment)
+        refuse_code(experiment, experiment.name)
     require_ready(list(suite.studies.values()))
     api.require_place(list(suite.studies.values()), replace)
     if not replace:

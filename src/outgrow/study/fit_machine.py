@@ -10,11 +10,11 @@ from pathlib import Path
 
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
+from outgrow.config.own_code import sections_in
 from outgrow.config.paths import REPORTS
 from outgrow.deliver.places import refuse_unwritable_folder
 from outgrow.errors import OutgrowError
 from outgrow.models.secret import header_trouble
-from outgrow.study.fit_models import sections_in
 
 TRACKERS = {
     "wandb": ("wandb",),
