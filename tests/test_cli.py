@@ -207,9 +207,8 @@ def test_a_study_that_runs_code_of_its_own_says_so_and_can_be_refused(tmp_path: 
     (tmp_path / "rules.py").write_text("open('ran', 'w')\ndef good(item):\n    return 'yes'\n")
     word = "supervisors.rule.function=rules.py:good"
     planned = outgrow(tmp_path, "plan", str(path), word)
-    assert planned.stdout.splitlines()[-1] == (
-        f"This file runs code of its own: {tmp_path / 'rules.py'}:good (`--no-code` refuses it)."
-    )
+    told = "This file runs code of its own: rules.py:good (`--no-code` refuses it)."
+    assert planned.stdout.splitlines()[-1] == told
     assert "code of its own" not in outgrow(tmp_path, "plan", str(path)).stdout
     for verb in ("plan", "run"):
         done = outgrow(tmp_path, verb, str(path), word, "--no-code")
@@ -226,7 +225,7 @@ def test_a_study_that_runs_code_of_its_own_says_so_and_can_be_refused(tmp_path: 
 def test_rules_and_models_that_bring_code_of_their_own_can_be_refused(tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_text("id,text\n1,good\n2,bad\n")
     (tmp_path / "mine.py").write_text("open('ran', 'w')\ndef good(item):\n    return 'yes'\n")
-    (tmp_path / "rules.yaml").write_text("classes: [yes, no]\nrules:\n  mine: {function: 'mine.py:good'}\n")
+    (tmp_path / "rules.yaml").write_text("classes: [good, bad]\nrules:\n  mine: {function: 'mine.py:good'}\n")
     done = outgrow(tmp_path, "rules", "rules.yaml", "items.csv", "-o", "votes.csv", "--no-code")
     assert done.returncode == 2
     assert done.stderr.startswith("outgrow: rules.yaml: runs code of its own (mine.py:good), which `--no-code`")
@@ -236,7 +235,7 @@ def test_rules_and_models_that_bring_code_of_their_own_can_be_refused(tmp_path: 
     assert done.returncode == 2
     assert "train: runs code of its own (trust_remote_code of bundled:smollm2-135m)" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["items.csv", "mine.py", "rules.yaml"]
-    (tmp_path / "rules.yaml").write_text("classes: [yes, no]\nrules:\n  mine: {regex: good, says: yes}\n")
+    (tmp_path / "rules.yaml").write_text("classes: [good, bad]\nrules:\n  mine: {regex: good, says: good}\n")
     done = outgrow(tmp_path, "rules", "rules.yaml", "items.csv", "-o", "votes.csv", "--no-code")
     assert done.returncode == 0, done.stderr
 
@@ -245,7 +244,7 @@ def test_rules_and_models_that_bring_code_of_their_own_can_be_refused(tmp_path: 
 def test_rules_that_are_to_be_read_from_a_pipe_are_refused_at_once(tmp_path: Path, pipe: str) -> None:
     (tmp_path / "items.csv").write_text("id,text\n1,good\n2,bad\n")
     (tmp_path / "mine.py").write_text("def good(item):\n    return 'yes'\n")
-    (tmp_path / "rules.yaml").write_text("classes: [yes, no]\nrules:\n  mine: {function: 'mine.py:good'}\n")
+    (tmp_path / "rules.yaml").write_text("classes: [good, bad]\nrules:\n  mine: {function: 'mine.py:good'}\n")
     (tmp_path / pipe).unlink()
     os.mkfifo(tmp_path / pipe)
     done = outgrow(tmp_path, "rules", "rules.yaml", "items.csv", "-o", "votes.csv")

@@ -22,7 +22,8 @@ def refuse_alike(ballots: Ballots, abstain: Sequence[str] = ()) -> None:
     """Raise `DataError` for classes that differ only in case or white space, from each other or from an abstention."""
     votes, gold = _votes(ballots), _gold(ballots)
     silent = {name: 0 for name in abstain if name not in votes and name not in gold}
-    sets = [one for one in alike({**silent, **votes, **gold}) if any(name not in silent for name, _ in one)]
+    every: dict[str, int] = {**silent, **votes, **gold}
+    sets = [one for one in alike(every) if any(name not in silent for name, _ in one)]
     if not sets:
         return
 
