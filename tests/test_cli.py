@@ -207,8 +207,12 @@ def test_a_study_that_runs_code_of_its_own_says_so_and_can_be_refused(tmp_path: 
     (tmp_path / "rules.py").write_text("open('ran', 'w')\ndef good(item):\n    return 'yes'\n")
     word = "supervisors.rule.function=rules.py:good"
     planned = outgrow(tmp_path, "plan", str(path), word)
-    told = "This file runs code of its own: rules.py:good (`--no-code` refuses it)."
-    assert planned.stdout.splitlines()[-1] == told
+    assert planned.stdout.splitlines()[-1] == (
+        "This file runs code of its own: rules.py:good (`--no-code` refuses it)."
+    )
+    as_json = outgrow(tmp_path, "plan", str(path), word, "--json")
+    assert json.loads(as_json.stdout)[0]["name"] == "pool"
+    assert as_json.stderr == f"outgrow: {planned.stdout.splitlines()[-1]}\n"
     assert "code of its own" not in outgrow(tmp_path, "plan", str(path)).stdout
     for verb in ("plan", "run"):
         done = outgrow(tmp_path, verb, str(path), word, "--no-code")

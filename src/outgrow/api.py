@@ -15,7 +15,6 @@ from outgrow.config.experiment import Experiment
 from outgrow.config.model import ModelSection
 from outgrow.config.override import Word, changes_of
 from outgrow.config.own_code import code_of, refuse_code
-from outgrow.config.paths import REPORTS
 from outgrow.config.read import file_settings, read_experiment
 from outgrow.config.suite import read_studies
 from outgrow.errors import ConfigError, DataError, OutgrowError, suggest
@@ -88,7 +87,7 @@ def require_place(experiments: Sequence[Experiment], replace: bool) -> None:
     Raises `DataError` where one cannot be written, `ConfigError` where a report would be lost, unless `replace`, or
     where two studies want the same folder.
     """
-    folders = [output_folder(experiment) for experiment in experiments]
+    folders = [experiment.folder for experiment in experiments]
     for number, (folder, experiment) in enumerate(zip(folders, experiments, strict=True)):
         if folder in folders[:number]:
             raise ConfigError(f"output: the reports of two studies cannot both be in `{folder}`")
@@ -140,7 +139,7 @@ def _notes(experiment: Experiment, study: Study) -> Iterator[str]:
     if any("endpoint" in step.hints for step in study.steps):
         yield f"What servers answer is kept in {answers_file(experiment)}; keep that file, it was paid for."
     try:
-        require_place([experiment], replace=False)
+        refuse_to_replace(experiment.folder, file_settings(experiment))
     except OutgrowError as error:
         yield f"`outgrow run` would be refused: {error}."
 
@@ -184,7 +183,7 @@ def write(study: Study, store: Store, outcomes: Mapping[str, Outcome], replace: 
     """Collect the finished steps into the report's folder."""
     from outgrow.reporting.publish import publish
 
-    made = publish(study, store, outcomes, output_folder(study.experiment), replace=replace)
+    made = publish(study, store, outcomes, study.experiment.folder, replace=replace)
     return Result(made.folder, outcomes, made.results, made.notes)
 
 
@@ -194,7 +193,7 @@ def read_table(source: Source, *words: Word, table: str = "main", kind: str = "m
     Warns (`UserWarning`) if the report is of other settings than `words` say.
     """
     experiment = read_experiment(source, words)
-    folder = output_folder(experiment) / "tables"
+    folder = experiment.folder / "tables"
     other = words_that_differ(settings_of(folder.parent), file_settings(experiment), list(changes_of(words)))
     if other:
         warnings.warn(f"{folder.parent} holds the report of other settings ({', '.join(other)})", stacklevel=2)
@@ -212,8 +211,3 @@ def read_table(source: Source, *words: Word, table: str = "main", kind: str = "m
         raise DataError(
             f"{folder / table}.{kind}: cannot be read ({error}); `outgrow report` writes it again"
         ) from error
-
-
-def output_folder(experiment: Experiment) -> Path:
-    """Where the report goes."""
-    return experiment.output or REPORTS / experiment.name

@@ -26,12 +26,12 @@ from outgrow.deliver.combined import Combined, changed_options, combine_votes, c
 from outgrow.deliver.combined_texts import CombinedTexts, combine_texts
 from outgrow.deliver.command import command_of
 from outgrow.deliver.given import given_file
-from outgrow.deliver.places import refuse_unwritable
 from outgrow.deliver.taught import Files
 from outgrow.deliver.train import Student, train_from_votes
 from outgrow.errors import ConfigError
 from outgrow.graph.output import alone
 from outgrow.graph.run import Event
+from outgrow.graph.writable import refuse_unwritable
 from outgrow.reporting.trust.findings import Trust
 from outgrow.reporting.trust.measures import trust as look_at
 from outgrow.supervise.file import read_votes

@@ -5,7 +5,7 @@ the studies with a Student interval over them: how the method would do on anothe
 within a study can tell.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,18 +73,11 @@ def run_suite(
     tables = (pgr_table(found), accuracy_table(found))
     complete = len(results) == len(suite.studies) and all(result.complete for result in results.values())
     folder = suite.folder if complete or not holds_finished(suite.folder) else beside(suite.folder)
-    write_folder(folder, _files(tables), settings, complete=complete)
+    files = {name: text for table in tables for name, text in table.files().items()}
+    write_folder(folder, files, settings, complete=complete)
     if complete:
         drop_incomplete(folder)
     return SuiteResult(folder, results, tables)
-
-
-def _files(tables: Sequence[Table]) -> dict[str, str]:
-    files: dict[str, str] = {}
-    for table in tables:
-        texts = {"md": table.to_markdown(), "csv": table.to_csv(), "json": table.to_json(), "tex": table.to_latex()}
-        files |= {f"{table.name}.{ending}": text for ending, text in texts.items()}
-    return files
 
 
 def pgr_table(results: dict[str, Results]) -> Table:

@@ -16,6 +16,7 @@ import shutil
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from unittest.mock import patch
@@ -126,10 +127,12 @@ def call(words: Sequence[str]) -> tuple[int, str, str]:
     out, err = io.StringIO(), io.StringIO()
     sys_out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     with (
+        warnings.catch_warnings(),
         contextlib.redirect_stderr(err),
         contextlib.redirect_stdout(sys_out),
         patch.object(sys, "argv", ["o", *words]),
     ):
+        warnings.simplefilter("always")  # as in a program of its own; pytest makes errors of them
         try:
             command()
             code = 0

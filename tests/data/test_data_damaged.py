@@ -144,7 +144,7 @@ sections = st.fixed_dictionaries(
         "template": st.sampled_from([None, None, "{text}", "{types} {text}", "{", "{x}"]) | st.text(max_size=6),
         "classes": st.sampled_from([None, None, ["a", "b", "c"], ["a"], ["a", "a"], []]),
         "form": st.sampled_from(["native", "binary"]),
-        "split_seed": st.integers(),
+        "split_seed": st.integers(0, 2**32 - 1),
     }
 )
 

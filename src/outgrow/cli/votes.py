@@ -250,7 +250,7 @@ def _look_at_places(read: list[Path | None], written: dict[str, tuple[Path | Non
 
     Raises `ConfigError` and `DataError`.
     """
-    from outgrow.deliver.places import refuse_unwritable
+    from outgrow.graph.writable import refuse_unwritable
 
     for option, (path, formats) in written.items():
         if path is None:

@@ -66,7 +66,7 @@ def _model(name: str, folder: Path) -> str:
     """A model's name; one that is a folder seen from `folder` is its path. What no path can be stays as it is."""
     try:
         place = folder / at_home(name)
-    except ConfigError:  # whoever loads the model says what is wrong with it
+    except ConfigError:  # reported where the model is loaded
         return name
     if not _is_path(name) and not _is_folder(place):
         return name

@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Int
 
 from outgrow.config.train import TrainSettings
+from outgrow.data.cells import answer_text
 from outgrow.data.class_names import join
-from outgrow.data.own import answer_text
 from outgrow.data.row_numbers import RowNumbers, require_same_rows
 from outgrow.data.table import Table, read_table
 from outgrow.data.task import Items, Split, Task

@@ -18,10 +18,10 @@ from typing import Any
 
 import yaml
 
-from outgrow.deliver.places import refuse_unwritable_folder
 from outgrow.errors import ConfigError, DataError, StepFailed
 from outgrow.graph.durable import full_disk
 from outgrow.graph.output import alone, whole_file
+from outgrow.graph.writable import refuse_unwritable_folder
 from outgrow.phrases import listed
 
 MANIFEST, PAGE, SETTINGS = "manifest.json", "report.html", "resolved.yaml"

@@ -59,10 +59,7 @@ def simulation_files(settings: Simulation, outcome: Outcome) -> dict[str, str]:
         "figures/risk.svg": risk_plot(outcome, WIDE) + "\n",
     }
     for table in (risk_table(outcome), rates_table(outcome)):
-        contents[f"tables/{table.name}.md"] = table.to_markdown()
-        contents[f"tables/{table.name}.csv"] = table.to_csv()
-        contents[f"tables/{table.name}.json"] = table.to_json()
-        contents[f"tables/{table.name}.tex"] = table.to_latex()
+        contents |= {f"tables/{name}": text for name, text in table.files().items()}
     return contents
 
 
