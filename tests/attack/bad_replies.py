@@ -10,8 +10,8 @@ from typing import Any
 
 from raw_server import Send, plain
 
-KEY = "sk-Attack7/very+Secret_0123456789abcdef"
-"""Of the account, in every try."""
+KEY = "sk-Attack7/very+Secret_7Qx2Jm9Lr4Tz8Wk"
+"""Of the account, in every try; without digits in a row, which Parquet's numbers of rows are in ASCII."""
 REFUSED, RIGHT, ANY = "refused", "right", "any"
 """What becomes of a question: no answer for this item; the answer; either."""
 TIMEOUT = 1.5

@@ -127,6 +127,16 @@ def test_minus_one_must_be_explained_outside_of_a_matrix():
         read_votes(rows, classes=[0, 1])
 
 
+def test_a_class_that_other_programs_write_for_nothing_is_told():
+    rows = pd.DataFrame({"item": range(4), "worker": "a", "label": ["x", "N/A", "none", "y"]})
+    told = "`N/A`, `none` are classes here; `abstain=['N/A', 'none']` if there is no vote where they stand."
+    assert told in read_votes(rows).notes
+    assert told not in read_votes(rows, classes=["x", "y", "N/A", "none"]).notes
+    kept, left_out = (read_votes(rows, columns=VoteColumns(abstain=one)) for one in ((), ("N/A", "none")))
+    assert (kept.n_votes, left_out.n_votes) == (4, 2)
+    assert not any("abstain" in note for note in (*kept.notes, *left_out.notes))
+
+
 def test_a_file_without_header_is_named():
     assert read_votes(frame(), classes=["y", "x"]).said.tolist() == [1, 0, 0]
 

@@ -1,5 +1,7 @@
 """Votes that cannot be counted: one sentence that names the file, the line and what to do."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -140,8 +142,26 @@ def test_text_in_a_wide_table_is_no_source():
     wide = pd.DataFrame(
         {"id": range(rows), "a": ["x", "y"] * (rows // 2), "said": [f"words {at}" for at in range(rows)]}
     )
-    with pytest.raises(DataError, match="column `remark` has 60 different values that no other column has"):
+    with pytest.raises(DataError, match=r"column `remark` holds `words 0` and the like, .* with `ignore=remark`"):
         read_votes(wide.rename(columns={"said": "remark"}))
+
+
+def test_every_option_that_a_table_of_scores_is_sent_to_leads_on():
+    rng = np.random.default_rng(0)
+    scores = pd.DataFrame({"id": range(40), **{name: rng.random(40).round(3) for name in ("one", "two")}})
+    with pytest.raises(DataError, match="name the sources with `votes=one,two`"):
+        read_votes(scores)
+    with pytest.raises(DataError, match="say so with `scale=nominal`"):
+        read_votes(scores, columns=VoteColumns(votes=("one", "two")))
+    assert read_votes(scores, columns=VoteColumns(votes=("one", "two"), scale="nominal")).n_votes == 80
+
+
+def test_a_type_of_many_fields_is_shortened(tmp_path):
+    columns = {name: {str(row): "x" for row in range(120)} for name in ("item", "worker", "label")}
+    (tmp_path / "v.json").write_text(json.dumps(columns))
+    with pytest.raises(DataError, match=r"column `item`: holds struct<0: string.*where a text or a number") as told:
+        read_votes(tmp_path / "v.json")
+    assert len(str(told.value).replace(str(tmp_path), "")) < 250
 
 
 def test_a_column_of_the_wrong_kind_is_told():

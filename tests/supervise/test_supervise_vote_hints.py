@@ -55,6 +55,11 @@ MADE = {
     "texts.csv": lines("item,worker,answer", *(f"{i},w{j},reply {i} {j % 2}" for i, j in FOUR)),
     "one.csv": lines("id,label", *(f"{i},{choice(i, 1)}" for i in ITEMS)),
     "index.csv": lines(",who,what,thing", *(f"{i},w{i % 3},{choice(i, 1)},t{i // 3}" for i in ITEMS)),
+    "frame.csv": lines(",ann,bo,cy", *(f"{i},{choice(i, 1)},{choice(i, 3)},{choice(i, 5)}" for i in ITEMS)),
+    "models.csv": lines(
+        "prompt,response,gpt_label,claude_label", *(f"p {i},r {i},{choice(i, 1)},{choice(i, 3)}" for i in ITEMS)
+    ),
+    "beside.csv": lines("id,label,ann,bo", *(f"{i},{choice(i, 1)},{choice(i, 1)},{choice(i, 3)}" for i in ITEMS)),
     "marks.tsv": lines(
         "user\tinstance\tm:::a\tm:::b",
         *(f"u{i % 3}\t{i // 3}\t{'true' if i % 2 else ''}\t{'' if i % 2 else 'true'}" for i in ITEMS),
@@ -107,6 +112,19 @@ def test_of_every_made_file_some_hints_lead_to_votes(tmp_path):
         assert isinstance(first, str), f"{name} was read without a question"
         assert HINT.search(first), first
         assert any(isinstance(one, VoteTable) for one in followed(path)), name
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [("frame.csv", "ann,bo,cy"), ("models.csv", "gpt_label,claude_label"), ("beside.csv", "ann,bo")],
+)
+def test_columns_of_the_same_classes_are_offered_as_sources(tmp_path, name, columns):
+    (tmp_path / name).write_text(MADE[name])
+    told = asked(tmp_path / name, (), False)
+    assert f"`votes={columns}`" in told
+    assert "`source=" not in told
+    found = asked(tmp_path / name, (f"votes={columns}",), False)
+    assert found.n_votes == len(ITEMS) * len(columns.split(","))
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared cases are not here")

@@ -102,11 +102,13 @@ _LINKING = re.compile(
 
 
 def is_right(said: str, gold: str) -> bool:
-    """Whether a text's final answer is that of the gold text."""
+    """Whether a text's final answer is that of the gold text; words may be the whole text, or what it declares."""
     wanted = bare_answer(gold)
     if same_answer(final_answer(said) or _key(said), wanted):
         return True
-    return len(said) <= LONGEST and _key(said) == wanted != ""
+    if len(said) <= LONGEST and _key(said) == wanted != "":
+        return True
+    return _number(wanted) is None and not is_formula(wanted) and _declared_words(said) == wanted
 
 
 def same_answer(one: str, other: str) -> bool:
@@ -163,13 +165,17 @@ def _alike(one: str, other: str) -> bool:
 
 def _stated(text: str) -> str | None:
     """The answer as it is written; see the module."""
-    text = _CALCULATED.sub("", text.replace("\u2212", "-"))
-    parts = [part for part in RUN_ON.split(text) if part.strip()]
+    parts = _parts(_CALCULATED.sub("", text.replace("\u2212", "-")))
     for find in (_marked, _unmarked):
         for part in parts:
             if (found := find(part)) is not None:
                 return found
     return None
+
+
+def _parts(text: str) -> list[str]:
+    """What stands before a next question, and after it."""
+    return [part for part in RUN_ON.split(text) if part.strip()]
 
 
 def _marked(text: str) -> str | None:
@@ -238,6 +244,16 @@ def _declared(text: str) -> str | None:
         if answer is not None:
             return answer
     return None
+
+
+def _declared_words(text: str) -> str | None:
+    """The words that follow the last "the answer is", normalised, up to the end of the clause.
+
+    >>> _declared_words("The answer is Paris, since it is the capital.")
+    'paris'
+    """
+    said = (found["said"].strip() for part in _parts(text) for found in reversed(list(_DECLARED.finditer(part))))
+    return next((_key(_first_clause(one)) for one in said if one), None)
 
 
 def _unmarked(text: str) -> str | None:

@@ -3,13 +3,13 @@
 A *mention* is a choice's name (`B`, `(B)`, `**B**`, `option B`) or the whole of its text. In order:
 
 1. an object's `"choice"` (or `"answer"`), the last one;
-2. the last mention that is *declared*: "the answer is B", "I choose B", "B is correct", "Answer: B", `\\boxed{B}`;
+2. the last mention that is *declared*: "the answer is B", "I choose B", "B is right", "B: yes", `\\boxed{B}`;
 3. the mention that the text begins with ("B) because …"), unless the text repeats the list of choices;
 4. the last line, where that is nothing but a mention;
 5. the only choice that is mentioned at all.
 
-Mentions that are denied ("not A", "A is wrong", "rather than A") do not count. Where the words that decide name
-several choices ("A or B", "both A and B") nothing is stated, and neither is by a refusal or by prose: the text
+Mentions that are denied ("not A", "A is wrong", "A: no", "rather than A") do not count. Where the words that decide
+name several choices ("A or B", "both A and B") nothing is stated, and neither is by a refusal or by prose: the text
 abstains. Of a text that runs on to a next question the first part that states a choice counts.
 
 `A` and `I` are words too. They are mentions in running text only where they are marked, declared, or followed by what
@@ -46,7 +46,7 @@ _CUE = re.compile(
     r"say|think|believe|guess|suggest|take|opt\s+for|go\s+(?:with|for)|conclude|lean(?:ing)?\s+towards?)(?:\s+that)?"
     r"|\bthe\s+(?:best|right|correct|only|most\s+\w+)(?:\s+one)?\s+(?:is|was)\b"
     r"|\b(?:it|this|that|which)(?:['’]s|\s+(?:is|was|must\s+be|should\s+be|would\s+be|has\s+to\s+be|leaves))"
-    r"|\b(?:so|therefore|thus|hence|final(?:ly)?|choose|chose|pick|select|classif(?:y|ied)\s+as|labell?ed\s+as|leaves(?:\s+us\s+with)?)\b,?"
+    r"|\b(?:so|therefore|thus|hence|final(?:ly)?|choose|chose|pick|select|classif(?:y|ied)\s+as|labell?ed\s+as|overall|leav(?:es|ing)(?:\s+us\s+with)?)\b,?"
     r"|\\boxed\s*\{|\#{2,}|=>|->|→)"
     rf"\s*(?:that\s+)?(?:it\s+is\s+|it['’]s\s+|is\s+)?[:,]?\s*{_SOFT}{_KIND}(?:{_OPENED}){{0,6}}$",
     re.IGNORECASE,
@@ -64,12 +64,20 @@ _DENIED = re.compile(
     rf"\s+(?:(?:be|choose|pick|select|say|just|only|it|is|in|on|at|by|with|from)\s+)?(?:the\s+)?{_KIND}(?:{_OPENED}){{0,6}}$",
     re.IGNORECASE,
 )
+_WITHOUT = re.compile(r"\b(?:non[-\s]?|no\s+)$", re.IGNORECASE)
+"""What stands before a choice's text that is denied: "non-toxic", "no hate speech"."""
 _REFUTED = re.compile(
     r"[\s\"'”’`*_)\]}.,]{0,6}(?:(?:is|are|was|does|do|can|could|would|seems|looks|has)\s*(?:n['’]t|not\b)|cannot\b|can['’]t"
     r"|(?:(?:is|are|was|seems|looks)\s+)(?:\w+ly\s+)?(?:in|im|un)\w+|(?:(?:is|are|was|seems|looks)\s+)(?:\w+ly\s+)?"
     r"(?:wrong|false|ruled\s+out|eliminated|out|excluded|a\s+distractor|off))\b",
     re.IGNORECASE,
 )
+_VERDICT = re.compile(
+    r"[\"'”’`*_)\]}]{0,6}\s*(?:[:=(–—-]\s*)?[*_]{0,2}(?:(?P<right>correct|right|true|yes)|(?:incorrect|wrong|false|no))\b"
+    r"(?=[\"'”’`*_)\]}]*(?:[.,;!]|$|\s*\n|\s+(?:because|since|as|and|but)\b|\s+(?:(?-i:[A-Z])\b|\(?\w[).:])))",
+    re.IGNORECASE,
+)
+"""A verdict on the choice that it stands behind: "A: wrong. B: right.", "A) no B) yes"."""
 _JOINED = re.compile(
     rf"[\s\"'”’`*_)\]}}]{{0,6}}(?:\s(?:and|or|and/or|as\s+well\s+as)\s|\s?[/&+]\s?|(?<=[)\]])(?=[(\[]))\s*(?:the\s+)?{_KIND}(?:{_OPENED}){{0,4}}",
     re.IGNORECASE,
@@ -149,11 +157,15 @@ def _from_object(text: str, names: Sequence[str], options: Sequence[str]) -> Men
 
 
 def _from_prose(text: str, mentions: Sequence[Mention], options: Sequence[str]) -> Mention | None:
-    kept = [one for one in mentions if not _denied(text, one)]
+    verdicts = _verdicts(text, mentions)
+    right = {one.number for one, is_right in verdicts.items() if is_right}
+    kept = [one for one in mentions if (verdicts[one] if one in verdicts else not _denied(text, one))]
+    if len(right) > 1:
+        kept = [one for one in kept if one not in verdicts]
     if len({one.number for one in kept}) > 1:
         kept = [one for one in kept if not _ASKED.match(text, one.end)]
     sure = [one for one in kept if not _is_word(text, one)]
-    declared = [one for one in kept if _declared(text, one)]
+    declared = [one for one in kept if verdicts.get(one) or _declared(text, one)]
     if declared:
         return _alone(text, declared[-1], kept)
     if sure and not text[: sure[0].start].strip(_EDGE):
@@ -163,6 +175,17 @@ def _from_prose(text: str, mentions: Sequence[Mention], options: Sequence[str]) 
     if last:
         return last[-1]
     return sure[-1] if len({one.number for one in sure}) == 1 else None
+
+
+def _verdicts(text: str, mentions: Sequence[Mention]) -> dict[Mention, bool]:
+    """Names that a verdict follows directly, and whether it is "right". A choice's own text ("A. Yes") is none."""
+    starts = {one.start for one in mentions if not one.by_name}
+    found = {one: _VERDICT.match(text, one.end) for one in mentions if one.by_name}
+    return {
+        one: verdict["right"] is not None
+        for one, verdict in found.items()
+        if verdict and starts.isdisjoint(range(verdict.start(), verdict.end()))
+    }
 
 
 def _alone(text: str, mention: Mention, others: Sequence[Mention]) -> Mention | None:
@@ -199,7 +222,8 @@ def _declared(text: str, mention: Mention) -> bool:
 
 def _denied(text: str, mention: Mention) -> bool:
     before = text[max(0, mention.start - 80) : mention.start]
-    return _DENIED.search(before) is not None or _REFUTED.match(text, mention.end) is not None
+    without = not mention.by_name and _WITHOUT.search(before) is not None
+    return without or _DENIED.search(before) is not None or _REFUTED.match(text, mention.end) is not None
 
 
 def _is_word(text: str, mention: Mention) -> bool:

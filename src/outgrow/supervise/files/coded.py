@@ -41,7 +41,7 @@ def coded(column: pa.ChunkedArray | pa.Array, what: str) -> Coded:
     """The texts of a column. `what` names it in the `DataError` for lists, infinite numbers and the like."""
     column = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
     if pa.types.is_nested(column.type):
-        raise DataError(f"{what}: holds {column.type}, where a text or a number is needed in every cell")
+        raise DataError(f"{what}: holds {short(column.type)}, where a text or a number is needed in every cell")
     try:
         encoded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
         whole = _one_chunk(encoded)

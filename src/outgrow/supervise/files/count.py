@@ -15,7 +15,7 @@ from outgrow.errors import DataError
 from outgrow.phrases import listed, many
 from outgrow.supervise.files.ballots import Ballots
 from outgrow.supervise.files.classes import class_numbers, decide_classes, order_of
-from outgrow.supervise.files.coded import EMPTY, by_appearance
+from outgrow.supervise.files.coded import EMPTY, MISSING, by_appearance
 from outgrow.supervise.files.distributions import checked, refuse_no_probability, spread
 from outgrow.supervise.files.doubts import doubt_of_labels
 from outgrow.supervise.files.numbers_twice import number_twice
@@ -69,7 +69,8 @@ def count(
         price=None if ballots.price is None else ballots.price[kept],
         gold=_gold(ballots, names),
     )
-    notes = (*ballots.notes, *_of_gold(ballots, table), *_notes(table, twice, repaired, overruled))
+    missing = _missing(table) if abstain is None and classes is None else ()
+    notes = (*ballots.notes, *missing, *_of_gold(ballots, table), *_notes(table, twice, repaired, overruled))
     return replace(table, notes=notes)
 
 
@@ -174,6 +175,14 @@ def _notes(table: VoteTable, twice: str, repaired: int, overruled: int) -> list[
         f"Classes that gold names and nobody votes for: {listed(unheard)}.": unheard,
     }
     return [*(sentence for sentence, due in notes.items() if due), *_written_twice(table)]
+
+
+def _missing(table: VoteTable) -> list[str]:
+    """That a class may be what a program wrote where somebody said nothing."""
+    found = [name for name in table.classes if name.lower() in MISSING]
+    one = len(found) == 1
+    told = f"{listed(found)} {'is a class' if one else 'are classes'} here; `abstain={found}` if there is no vote"
+    return [f"{told} where {'it stands' if one else 'they stand'}."] if found else []
 
 
 def _of_gold_alone(table: VoteTable) -> list[str]:

@@ -59,6 +59,9 @@ def _strangers(columns: Mapping[str, Coded], named: set[str]) -> Iterator[tuple[
     spoken = Counter(name for cells in columns.values() for name in cells.names)
     common = [name for name, cells in columns.items() if any(spoken[one] > 1 for one in cells.names)]
     dates = {name for name, cells in columns.items() if are_dates(cells.names)}
+    alone = [name for name, cells in columns.items() if name not in common and len(columns) > 1 and _fills(cells)]
+    if len(alone) == len(columns):  # of columns that have nothing in common, those with many values are no votes
+        alone = [name for name in alone if _is_varied(columns[name])] or alone
     for name, cells in columns.items():
         if not cells.names or len(dates) == len(columns):  # dates all through may be what is voted for
             continue
@@ -66,13 +69,18 @@ def _strangers(columns: Mapping[str, Coded], named: set[str]) -> Iterator[tuple[
             yield name, f"dates such as `{cells.names[0]}`"
         elif named.issuperset(cells.names):
             yield name, f"names of columns such as `{cells.names[0]}`"
-        elif name not in common and len(columns) > 1 and _fills(cells):
+        elif name in alone:
             yield name, f"`{cells.names[0]}` and the like, which no other column has"
 
 
 def _fills(cells: Coded) -> bool:
     """Whether a column speaks of most items; one that seldom does may be a rule that knows one class."""
     return len(cells.code) >= FEW_ROWS and bool((cells.code != EMPTY).mean() > 0.5)
+
+
+def _is_varied(cells: Coded) -> bool:
+    """Whether a column has many values, most of them once."""
+    return MANY_CLASSES < len(cells.names) > len(cells.code) / 2
 
 
 def _doubt_of_counts(columns: Mapping[str, Coded], origin: str) -> str:

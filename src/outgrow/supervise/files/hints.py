@@ -50,9 +50,9 @@ def unnamed(part: str, sheet: Sheet, taken: Set[str] = frozenset()) -> ConfigErr
         if marked:
             ways = [f"if each class has a column of marks, name these: `probability={','.join(marked)}`"]
     if part == "source":
-        several = [] if found else _sources(looks)
-        if several:
-            ways.append(f"if every source has a column of its own, name these: `votes={','.join(several)}`")
+        several = _sources(looks)
+        if several and (found is None or not _speaks(part, found)):
+            ways = [f"if every source has a column of its own, name these: `votes={','.join(several)}`"]
         ways.append(f"if the whole file is one source's, name that: `one_source={_plain(stem_of(sheet.origin))}`")
     if sheet.from_cells:
         ways.append("if the first line is data already, name all columns with `header`")
@@ -96,13 +96,18 @@ def likely(part: str, looks: Sequence[Look]) -> str | None:
 def _could_be(part: str, look: Look) -> bool:
     if part == "item":
         return look.n_different > 1 and not (look.cells.code == EMPTY).any() and not look.dates
-    n_rows, spoken = len(look.cells.code), SPEAKING[part].split()
-    speaks = _rank(look.name, spoken) < len(spoken)
+    n_rows, speaks = len(look.cells.code), _speaks(part, look.name)
     if look.dates or (not speaks and "text" in look.name.lower()):
         return False
     if part == "source":
         return speaks or 1 < look.n_different <= n_rows // 2
     return look.n_different > 1 and (speaks or look.n_different <= max(MOST_CLASSES, n_rows // 3))
+
+
+def _speaks(part: str, name: str) -> bool:
+    """Whether a column's name holds a word of the part."""
+    spoken = SPEAKING[part].split()
+    return _rank(name, spoken) < len(spoken)
 
 
 def _rank(name: str, spoken: Sequence[str]) -> int:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from outgrow.errors import DataError
-from outgrow.phrases import listed
+from outgrow.phrases import listed, short
 from outgrow.supervise.files.coded import Place
 from outgrow.supervise.files.hints import ignoring
 
@@ -48,8 +48,9 @@ def refuse_nested(table: pa.Table, origin: str, ignored: Sequence[str]) -> None:
     them, hold = ("them", "hold") if len(nested) > 1 else ("it", "holds")
     others = len(nested) < len(table.column_names)
     leave = f", or leave {them} out with `{ignoring(nested, ignored)}`" if others else ""
+    kind = short(table[nested[0]].type)
     raise DataError(
-        f"{origin}: {listed(nested)} {hold} lists or mappings that are no probabilities ({table[nested[0]].type});"
+        f"{origin}: {listed(nested)} {hold} lists or mappings that are no probabilities ({kind});"
         " write a row for each vote, with columns `item`, `source` and `label` (in pandas `explode` and"
         " `json_normalize` do that)"
         f"{leave}"

@@ -21,9 +21,6 @@ from outgrow.supervise.files.nested import one_each, refuse_nested
 from outgrow.supervise.files.rows import Rows, chosen_rows
 from outgrow.supervise.files.sheet import Sheet, stem_of
 
-MANY_VALUES = 20
-"""A column of a wide table with more different values than this, most of them once, is looked at with suspicion."""
-
 
 def ballots_of_sheet(sheet: Sheet, columns: VoteColumns, alone: str | None = None) -> Ballots:
     """The votes of a table in any layout; `alone` says whose they are where no column does.
@@ -132,7 +129,7 @@ def _wide(sheet: Sheet, roles: Roles, rows: Rows, asked: VoteColumns) -> Ballots
         return dense(sheet.origin, item, roles.votes, label, soft, gold, place, note)
     said = {name: text(name) for name in roles.votes}
     doubt = "" if asked.votes else doubt_of_columns(said, sheet.origin, sheet.columns, asked.ignore)
-    label = _interleaved_labels(said, sheet.origin)
+    label = _interleaved_labels(said)
     told, n_sources = _telling_apart(sheet, roles.left_out, rows), len(roles.votes)
 
     def apart(former: np.ndarray, latter: np.ndarray) -> str | None:
@@ -141,17 +138,9 @@ def _wide(sheet: Sheet, roles: Roles, rows: Rows, asked: VoteColumns) -> Ballots
     return replace(dense(sheet.origin, item, roles.votes, label, None, gold, place, note), doubt=doubt, apart=apart)
 
 
-def _interleaved_labels(columns: dict[str, Coded], origin: str) -> Coded:
-    """The labels of all columns, row by row. Raises `DataError` for a column that holds no votes."""
+def _interleaved_labels(columns: dict[str, Coded]) -> Coded:
+    """The labels of all columns, row by row."""
     names = list(dict.fromkeys(name for cells in columns.values() for name in cells.names))
-    for column, cells in columns.items():
-        if len(cells.names) > MANY_VALUES and len(cells.names) > len(cells.code) / 2:
-            others = {name for other, theirs in columns.items() if other != column for name in theirs.names}
-            if not others.intersection(cells.names):
-                raise DataError(
-                    f"{origin}: column `{column}` has {len(cells.names)} different values that no other column has,"
-                    " which are no votes; leave it out with `ignore`, or name the sources with `votes`"
-                )
     number = {name: at for at, name in enumerate(names)}
     code = np.empty((len(next(iter(columns.values())).code), len(columns)), np.int64)
     for at, cells in enumerate(columns.values()):
