@@ -159,7 +159,7 @@ def crowd(draw, n_classes, n_items, right=0.7):
 
 
 CLEAR = {
-    "two": lambda draw: draw.integers(2, size=9),
+    "two": lambda draw: draw.permutation([0, 1] * 5),
     "ratings": lambda draw: draw.integers(1, 6, size=30),
     "ratings up to ten": lambda draw: draw.integers(0, 11, size=60),
     "half steps": lambda draw: draw.integers(2, 11, size=60) / 2,
