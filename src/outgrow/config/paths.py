@@ -71,8 +71,8 @@ def _model(name: str, folder: Path) -> str:
     if not _is_path(name) and not _is_folder(place):
         if _is_folder(Path(name)):
             raise ConfigError(
-                f"model `{name}`: the file's folder has no such folder, but the working directory has one: write its path"
-                f" (`{os.path.abspath(name)}`), or run elsewhere if a model of the hub is meant"
+                f"model `{name}`: the working directory has such a folder, and the file's folder has none: write its"
+                f" path (`{os.path.abspath(name)}`), or run elsewhere if a model of the hub is meant"
             )
         return name
     return str(place) if place.is_absolute() else f"./{place}"
