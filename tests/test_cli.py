@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,11 +30,15 @@ def own_data(folder: Path, table: bytes, **columns: object) -> Path:
     return path
 
 
-def test_help_imports_nothing_heavy() -> None:
-    heavy = ["torch", "transformers", "pandas", "numpy", "matplotlib"]
+QUICKSTART = str(ROOT / "examples" / "quickstart.yaml")
+HEAVY = ["torch", "transformers", "pandas", "matplotlib", "scipy", "openai", "datasets", "sklearn", "sympy"]
+
+
+@pytest.mark.parametrize(("words", "heavy"), [(["--help"], [*HEAVY, "numpy"]), (["plan", QUICKSTART], HEAVY)])
+def test_help_and_a_plan_import_nothing_heavy(words: list[str], heavy: list[str]) -> None:
     code = f"""
 import sys
-sys.argv = ["outgrow", "--help"]
+sys.argv = {["outgrow", *words]}
 from outgrow.cli import main
 try:
     main()
@@ -203,8 +208,11 @@ def test_a_study_that_runs_code_of_its_own_says_so_and_can_be_refused(tmp_path: 
     word = "supervisors.rule.function=rules.py:good"
     planned = outgrow(tmp_path, "plan", str(path), word)
     assert planned.stdout.splitlines()[-1] == (
-        f"This file runs code of its own: {tmp_path / 'rules.py'}:good (`--no-code` refuses it)."
+        "This file runs code of its own: rules.py:good (`--no-code` refuses it)."
     )
+    as_json = outgrow(tmp_path, "plan", str(path), word, "--json")
+    assert json.loads(as_json.stdout)[0]["name"] == "pool"
+    assert as_json.stderr == f"outgrow: {planned.stdout.splitlines()[-1]}\n"
     assert "code of its own" not in outgrow(tmp_path, "plan", str(path)).stdout
     for verb in ("plan", "run"):
         done = outgrow(tmp_path, verb, str(path), word, "--no-code")
@@ -216,3 +224,33 @@ def test_a_study_that_runs_code_of_its_own_says_so_and_can_be_refused(tmp_path: 
     trusting = outgrow(tmp_path, "plan", str(path), "student.trust_remote_code=true", "--no-code")
     assert "(trust_remote_code of bundled:wordllama)" in trusting.stderr
     assert outgrow(tmp_path, "plan", str(path), "--no-code").returncode == 0
+
+
+def test_rules_and_models_that_bring_code_of_their_own_can_be_refused(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("id,text\n1,good\n2,bad\n")
+    (tmp_path / "mine.py").write_text("open('ran', 'w')\ndef good(item):\n    return 'yes'\n")
+    (tmp_path / "rules.yaml").write_text("classes: [good, bad]\nrules:\n  mine: {function: 'mine.py:good'}\n")
+    done = outgrow(tmp_path, "rules", "rules.yaml", "items.csv", "-o", "votes.csv", "--no-code")
+    assert done.returncode == 2
+    assert done.stderr.startswith("outgrow: rules.yaml: runs code of its own (mine.py:good), which `--no-code`")
+    assert done.stderr.count("\n") == 1
+    trusting = ["student.trust_remote_code=true", "--model", "bundled:smollm2-135m", "--no-code"]
+    done = outgrow(tmp_path, "train", "--items", "items.csv", "--labels", "votes.csv", *trusting)
+    assert done.returncode == 2
+    assert "train: runs code of its own (trust_remote_code of bundled:smollm2-135m)" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["items.csv", "mine.py", "rules.yaml"]
+    (tmp_path / "rules.yaml").write_text("classes: [good, bad]\nrules:\n  mine: {regex: good, says: good}\n")
+    done = outgrow(tmp_path, "rules", "rules.yaml", "items.csv", "-o", "votes.csv", "--no-code")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("pipe", ["rules.yaml", "mine.py", "items.csv"])
+def test_rules_that_are_to_be_read_from_a_pipe_are_refused_at_once(tmp_path: Path, pipe: str) -> None:
+    (tmp_path / "items.csv").write_text("id,text\n1,good\n2,bad\n")
+    (tmp_path / "mine.py").write_text("def good(item):\n    return 'yes'\n")
+    (tmp_path / "rules.yaml").write_text("classes: [good, bad]\nrules:\n  mine: {function: 'mine.py:good'}\n")
+    (tmp_path / pipe).unlink()
+    os.mkfifo(tmp_path / pipe)
+    done = outgrow(tmp_path, "rules", "rules.yaml", "items.csv", "-o", "votes.csv")
+    assert done.returncode == 2
+    assert re.fullmatch(f"outgrow: {pipe}: is (no file of a fixed size|a pipe or a device).*\n", done.stderr)

@@ -49,6 +49,7 @@ def test_places_and_names_are_no_part_of_any_step(tmp_path: Path) -> None:
 
 def test_other_content_is_another_step(tmp_path: Path) -> None:
     first = steps_in(tmp_path / "one", "d.csv", "v.csv", "m")
-    (tmp_path / "one" / "d.csv").open("a").write("\none more,a")
+    with (tmp_path / "one" / "d.csv").open("a") as file:
+        file.write("\none more,a")
     second = build_study(read_experiment(tmp_path / "one" / "x.yaml")).steps
     assert {step.identity for step in first}.isdisjoint(step.identity for step in second)

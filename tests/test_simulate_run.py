@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import subprocess
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -28,11 +29,16 @@ FILES = {
 }
 
 
+def simulate(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the small simulation there: its report goes beside the file, so the file is copied first."""
+    return outgrow(folder, "simulate", Path(shutil.copy(RECIPE, folder)).name, *SMALL, *words)
+
+
 @cache
 def finished() -> tuple[Path, str]:
     """A folder in which the small simulation was run, and what the command printed."""
     folder = Path(mkdtemp())
-    done = outgrow(folder, "simulate", str(RECIPE), *SMALL)
+    done = simulate(folder)
     assert done.returncode == 0, done.stderr
     return folder / "runs" / "small", done.stdout
 
@@ -91,14 +97,14 @@ def test_tables_and_results_tell_the_same() -> None:
 
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     folder, _ = finished()
-    assert outgrow(tmp_path, "simulate", str(RECIPE), *SMALL).returncode == 0
+    assert simulate(tmp_path).returncode == 0
     assert contents(tmp_path / "runs" / "small") == contents(folder)
 
 
 def test_the_resolved_file_is_the_same_simulation(tmp_path: Path) -> None:
     folder, _ = finished()
     shutil.copy(folder / "resolved.yaml", tmp_path / "again.yaml")
-    assert outgrow(tmp_path, "simulate", "again.yaml").returncode == 0
+    assert outgrow(tmp_path, "simulate", "again.yaml", "output=runs/small").returncode == 0
     assert contents(tmp_path / "runs" / "small") == contents(folder)
 
 
@@ -109,7 +115,7 @@ def test_a_prior_that_is_not_given_is_spelled_out(tmp_path: Path) -> None:
 
 
 def test_results_as_json(tmp_path: Path) -> None:
-    done = outgrow(tmp_path, "simulate", str(RECIPE), *SMALL, "output=elsewhere", "--json")
+    done = simulate(tmp_path, "output=elsewhere", "--json")
     found = json.loads(done.stdout)
     assert found["report"] == "elsewhere/report.html"
     assert found["results"] == json.loads((tmp_path / "elsewhere" / "results.json").read_text())
@@ -121,8 +127,8 @@ def test_results_as_json(tmp_path: Path) -> None:
         ("biass=1", "override `biass=1`: biass: unknown key; did you mean `bias`?"),
         ("prior=0.5,0.2,0.2,0.2", "prior: the shares sum to 1.1; they must sum to 1"),
         ("prior=0.5,0.5", "prior: has 2 shares for 4 components; name all"),
-        ("prior=1.5,0.5,0.5,0.5", "prior.0: input should be less than 1, not 1.5"),
-        ("sigma=-1", "sigma: input should be greater than or equal to 0.01, not -1"),
+        ("prior=1.5,0.5,0.5,0.5", "prior.0: write a number greater than 0 and less than 1, not 1.5"),
+        ("sigma=-1", "sigma: write a number at least 0.01 and at most 100, not -1"),
         ("sigma=.nan", "sigma: "),
         ("dims=3", "components: 4 orthonormal directions do not fit into 3 dimensions; raise `dims`"),
         ("refined=7", "refined: a student of 8 dims needs at least as many labels"),
@@ -163,7 +169,7 @@ def test_a_simulation_is_not_run_as_a_study_nor_a_study_as_a_simulation(tmp_path
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
-    done = outgrow(tmp_path, "simulate", str(RECIPE), *SMALL, "output=taken")
+    done = simulate(tmp_path, "output=taken")
     assert done.returncode == 2
     assert "output: taken cannot be there" in done.stderr
 
@@ -173,15 +179,12 @@ def test_a_report_of_other_settings_is_not_replaced_without_a_word(tmp_path: Pat
     folder = tmp_path / "runs" / "small"
     shutil.copytree(finished()[0], folder)
     before = contents(folder)
-    done = outgrow(tmp_path, "simulate", str(RECIPE), *SMALL, "seed=1")
+    done = simulate(tmp_path, "seed=1")
     assert done.returncode == 2
     assert "runs/small holds the finished report of other settings (`seed`)" in done.stderr
     assert contents(folder) == before
-    assert outgrow(tmp_path, "simulate", str(RECIPE), *SMALL, "seed=1", "--replace").returncode == 0
+    assert simulate(tmp_path, "seed=1", "--replace").returncode == 0
     assert contents(folder) != before
     (tmp_path / "report.html").write_text("mine")
-    assert (
-        "holds a report.html that tells no settings"
-        in outgrow(tmp_path, "simulate", str(RECIPE), *SMALL, "output=.").stderr
-    )
+    assert "holds a report.html that tells no settings" in simulate(tmp_path, "output=.").stderr
     assert (tmp_path / "report.html").read_text() == "mine"

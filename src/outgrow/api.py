@@ -14,7 +14,7 @@ from outgrow.api_types import Plan, PlannedStep, Result
 from outgrow.config.experiment import Experiment
 from outgrow.config.model import ModelSection
 from outgrow.config.override import Word, changes_of
-from outgrow.config.paths import REPORTS
+from outgrow.config.own_code import code_of, refuse_code
 from outgrow.config.read import file_settings, read_experiment
 from outgrow.config.suite import read_studies
 from outgrow.errors import ConfigError, DataError, OutgrowError, suggest
@@ -28,7 +28,6 @@ from outgrow.models.names import parse_name
 from outgrow.reporting.report_folder import beside, refuse_place, refuse_to_replace, settings_of, words_that_differ
 from outgrow.study.build import Study, build_study
 from outgrow.study.estimate import Cost, cost_of, scale_of
-from outgrow.study.fit_code import code_of, refuse_code
 from outgrow.study.parameters import answers_file
 from outgrow.study.ready import require_ready
 
@@ -47,14 +46,14 @@ def run(
 
     `source` is an experiment file or the mapping it would hold, `words` are overrides: `key.sub=value`, or mappings
     that are merged in. `jobs` is the number of steps to run at the same time; without `code` a study is refused that
-    runs code of its own (`study/fit_code.py`); `replace` lets the report take the place of a finished one of other
+    runs code of its own (`config/own_code.py`); `replace` lets the report take the place of a finished one of other
     settings, which is refused otherwise. A step that fails does not stop the others: see `Result.failed`.
     Raises `ConfigError` and `DataError` for bad input, `KeyboardInterrupt` after Ctrl-C if there is nothing to report
     yet; later than that, see `Result.interrupted`.
     """
     experiment = read_experiment(source, words)
     if not code:
-        refuse_code(experiment)
+        refuse_code(experiment, experiment.name)
     return run_experiment(experiment, jobs=jobs, replace=replace, on_event=on_event)
 
 
@@ -88,7 +87,7 @@ def require_place(experiments: Sequence[Experiment], replace: bool) -> None:
     Raises `DataError` where one cannot be written, `ConfigError` where a report would be lost, unless `replace`, or
     where two studies want the same folder.
     """
-    folders = [output_folder(experiment) for experiment in experiments]
+    folders = [experiment.folder for experiment in experiments]
     for number, (folder, experiment) in enumerate(zip(folders, experiments, strict=True)):
         if folder in folders[:number]:
             raise ConfigError(f"output: the reports of two studies cannot both be in `{folder}`")
@@ -122,7 +121,7 @@ def plan(source: Source, *words: Word, code: bool = True) -> Plan:
     notes: dict[str, None] = {}
     experiments = read_studies(source, words)
     for experiment in experiments if not code else ():
-        refuse_code(experiment)
+        refuse_code(experiment, experiment.name)
     lacking = require_ready(experiments, here=False)
     for experiment in experiments:
         study, store = build_study(experiment), Store(experiment.store)
@@ -140,7 +139,7 @@ def _notes(experiment: Experiment, study: Study) -> Iterator[str]:
     if any("endpoint" in step.hints for step in study.steps):
         yield f"What servers answer is kept in {answers_file(experiment)}; keep that file, it was paid for."
     try:
-        require_place([experiment], replace=False)
+        refuse_to_replace(experiment.folder, file_settings(experiment))
     except OutgrowError as error:
         yield f"`outgrow run` would be refused: {error}."
 
@@ -184,7 +183,7 @@ def write(study: Study, store: Store, outcomes: Mapping[str, Outcome], replace: 
     """Collect the finished steps into the report's folder."""
     from outgrow.reporting.publish import publish
 
-    made = publish(study, store, outcomes, output_folder(study.experiment), replace=replace)
+    made = publish(study, store, outcomes, study.experiment.folder, replace=replace)
     return Result(made.folder, outcomes, made.results, made.notes)
 
 
@@ -194,7 +193,7 @@ def read_table(source: Source, *words: Word, table: str = "main", kind: str = "m
     Warns (`UserWarning`) if the report is of other settings than `words` say.
     """
     experiment = read_experiment(source, words)
-    folder = output_folder(experiment) / "tables"
+    folder = experiment.folder / "tables"
     other = words_that_differ(settings_of(folder.parent), file_settings(experiment), list(changes_of(words)))
     if other:
         warnings.warn(f"{folder.parent} holds the report of other settings ({', '.join(other)})", stacklevel=2)
@@ -212,8 +211,3 @@ def read_table(source: Source, *words: Word, table: str = "main", kind: str = "m
         raise DataError(
             f"{folder / table}.{kind}: cannot be read ({error}); `outgrow report` writes it again"
         ) from error
-
-
-def output_folder(experiment: Experiment) -> Path:
-    """Where the report goes."""
-    return experiment.output or REPORTS / experiment.name

@@ -17,19 +17,21 @@ from outgrow.combiners.update import update as go_on
 from outgrow.config.combine import AnswerVote, Combine, SlotVote
 from outgrow.config.complaints import Place
 from outgrow.config.measure import TextMetric
+from outgrow.config.own_code import refuse_code
 from outgrow.config.read import read_section
 from outgrow.config.train import CombineSettings, TrainSettings
 from outgrow.config.votes import VoteColumns
+from outgrow.data.class_names import alike
 from outgrow.deliver.combined import Combined, changed_options, combine_votes, combined_of
 from outgrow.deliver.combined_texts import CombinedTexts, combine_texts
 from outgrow.deliver.command import command_of
 from outgrow.deliver.given import given_file
-from outgrow.deliver.places import refuse_unwritable
 from outgrow.deliver.taught import Files
 from outgrow.deliver.train import Student, train_from_votes
 from outgrow.errors import ConfigError
 from outgrow.graph.output import alone
 from outgrow.graph.run import Event
+from outgrow.graph.writable import refuse_unwritable
 from outgrow.reporting.trust.findings import Trust
 from outgrow.reporting.trust.measures import trust as look_at
 from outgrow.supervise.file import read_votes
@@ -202,6 +204,7 @@ def train(
     gold: Any = None,
     test: Any = None,
     store: str | Path = STORE,
+    code: bool = True,
     on_event: Callable[[Event], None] = lambda event: None,
     **settings: Any,
 ) -> Student:
@@ -218,6 +221,7 @@ def train(
         gold: the true classes of some items: they count as anchors.
         test: items with a column of true classes, to measure the student on.
         store: where finished steps are kept; the same call again goes on from there.
+        code: whether the model may bring code of its own (`trust_remote_code`).
 
     Raises `ConfigError`, `DataError`, `StepFailed` with one sentence.
     """
@@ -226,6 +230,11 @@ def train(
         tree["student"] = {**tree.get("student", {}), "model": model}
     if method is not None:
         tree["combine"] = combiner(method).model_dump(exclude_unset=True)
+    if isinstance(labels, VoteTable) and alike(labels.classes):  # what was told apart stays so
+        tree.setdefault("classes", list(labels.classes))
+    wanted = read_section(TrainSettings, tree, words, Place("train"))
+    if not code:
+        refuse_code(wanted, "train")
     place, folder = Path(store), Path(output)
     files = Files(
         items=given_file(items, place, "items"),
@@ -233,6 +242,5 @@ def train(
         gold=None if gold is None else given_file(gold, place, "gold"),
         test=None if test is None else given_file(test, place, "test"),
     )
-    wanted = read_section(TrainSettings, tree, words, Place("train"))
     command = command_of(files, folder, wanted, place if place != STORE else None)
     return train_from_votes(wanted, files, folder, store=place, command=command, on_event=on_event)

@@ -20,6 +20,8 @@ CONTROLS, DIRECTIONS, HALVES = (
     "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069",
     "\ud800-\udfff",
 )
+HALF_CHARACTER = re.compile(f"[{HALVES}]")
+"""A lone surrogate: a JSON escape can leave it behind, and no file and no UTF-8 can hold it."""
 STEERING = re.compile(f"[{CONTROLS}{DIRECTIONS}{HALVES}]")
 """Characters that steer a terminal (colours, titles, the direction of writing), or halves of one; tab and line end are
 none of them."""

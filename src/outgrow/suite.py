@@ -5,7 +5,7 @@ the studies with a Student interval over them: how the method would do on anothe
 within a study can tell.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from scipy.stats import t as student_t
 from outgrow import api
 from outgrow.api_types import Result
 from outgrow.config.override import Word
+from outgrow.config.own_code import refuse_code
 from outgrow.config.suite import read_suite
 from outgrow.graph.run import Event
 from outgrow.metrics.estimate import LEVEL, Estimate
@@ -27,7 +28,6 @@ from outgrow.reporting.report_folder import (
 )
 from outgrow.reporting.results import Results, RowResult
 from outgrow.reporting.tables.table import Column, Line, Table
-from outgrow.study.fit_code import refuse_code
 from outgrow.study.ready import require_ready
 
 
@@ -58,7 +58,7 @@ def run_suite(
     suite = read_suite(path, words)
     settings = {"suite": suite.name, "studies": list(suite.studies)}
     for experiment in suite.studies.values() if not code else ():
-        refuse_code(experiment)
+        refuse_code(experiment, experiment.name)
     require_ready(list(suite.studies.values()))
     api.require_place(list(suite.studies.values()), replace)
     if not replace:
@@ -73,18 +73,11 @@ def run_suite(
     tables = (pgr_table(found), accuracy_table(found))
     complete = len(results) == len(suite.studies) and all(result.complete for result in results.values())
     folder = suite.folder if complete or not holds_finished(suite.folder) else beside(suite.folder)
-    write_folder(folder, _files(tables), settings, complete=complete)
+    files = {name: text for table in tables for name, text in table.files().items()}
+    write_folder(folder, files, settings, complete=complete)
     if complete:
         drop_incomplete(folder)
     return SuiteResult(folder, results, tables)
-
-
-def _files(tables: Sequence[Table]) -> dict[str, str]:
-    files: dict[str, str] = {}
-    for table in tables:
-        texts = {"md": table.to_markdown(), "csv": table.to_csv(), "json": table.to_json(), "tex": table.to_latex()}
-        files |= {f"{table.name}.{ending}": text for ending, text in texts.items()}
-    return files
 
 
 def pgr_table(results: dict[str, Results]) -> Table:

@@ -4,9 +4,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from outgrow.config.read import dump_experiment, file_settings, read_experiment
+from outgrow.errors import ConfigError
 
 STUDY: dict[str, Any] = {
     "name": "x",
@@ -64,6 +66,14 @@ def test_words_and_mappings_are_said_in_the_working_directory(tmp_path: Path) ->
     assert found.output == tmp_path / "runs/x"
     named = read_experiment(STUDY)
     assert (named.store, named.output, named.task.path) == (Path("runs/steps"), Path("runs/x"), Path("data/d.csv"))
+
+
+def test_a_hub_model_is_no_folder_of_the_working_directory(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    (tmp_path / "elsewhere" / "org" / "name").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"`org/name`.*the working directory has one"):
+        read_in(tmp_path / "elsewhere", str(path))
+    assert read_in(tmp_path, str(path))[0].supervisors["hub"].model == "org/name"
 
 
 def test_a_report_s_settings_can_be_run_where_they_lie(tmp_path: Path) -> None:

@@ -169,8 +169,14 @@ WRITTEN = {
         ("supervisors.far.url=http://h/v1/chat/completions", "write the address up to `/v1`"),
         ("supervisors.far.url=127.0.0.1:8000/v1", "write the address up to `/v1`"),
         ("supervisors.far.key=sk-secret", "supervisors.far.key: write the name of the environment variable"),
-        ("supervisors.far.options={messages: []}", "supervisors.far.options: `messages` is not yours to set"),
-        ("supervisors.far.options={stream: true}", "supervisors.far.options: `stream` is not yours to set"),
+        (
+            "supervisors.far.options={messages: []}",
+            "supervisors.far.options: `messages` is set by outgrow in every request",
+        ),
+        (
+            "supervisors.far.options={stream: true}",
+            "supervisors.far.options: `stream` is set by outgrow in every request",
+        ),
         ("supervisors.far.options={a: [.nan]}", "supervisors.far.options: numbers in JSON are finite"),
         ("judges.jury.scales={content: 10}", "jury.scales: content: write the lowest and the highest rating, such as"),
         ("judges.jury.scales={style: [10, 1]}", "`style: [1, 10]`, not [10, 1]"),

@@ -22,8 +22,8 @@ from outgrow.combiners.update import start
 from outgrow.combiners.votes import Votes
 from outgrow.config.train import KeepItems, TrainSettings
 from outgrow.deliver.lesson import lesson_of
-from outgrow.deliver.places import refuse_unwritable
 from outgrow.errors import ConfigError, DataError, OutgrowError
+from outgrow.graph.writable import refuse_unwritable
 
 VOTES = Path(__file__).parents[2] / "examples" / "data" / "ticket_votes.csv"
 
@@ -206,7 +206,10 @@ TRAIN = ["train", "--items", str(TICKETS), "--labels", "bad.csv", "--model", "bu
         (["labels", "bad.csv", "--next", "folder.csv"], "--next: folder.csv is a folder"),
         (["combine", "bad.csv", "-o", "file/labels.csv"], "--output: file cannot be there"),
         (["combine", "bad.csv", "-o", "labels.xlsx"], "--output: labels.xlsx is in no format"),
-        (["combine", "bad.csv", "-o", f"{'n' * 300}.csv"], "cannot be written (File name too long)"),
+        (
+            ["combine", "bad.csv", "-o", f"{'n' * 300}.csv"],
+            "cannot be written (no file can have so odd or long a name)",
+        ),
         (["combine", "bad.csv", "--state", "file/state"], "--state: file cannot be there"),
         ([*TRAIN, "-o", "file/student"], "--output: file cannot be there"),
         ([*TRAIN, "-o", "."], "name a folder for the student"),

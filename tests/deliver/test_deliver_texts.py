@@ -20,7 +20,7 @@ import outgrow
 from outgrow import api_votes
 from outgrow.api_votes import combiner
 from outgrow.combiners.answer_vote import answer_vote
-from outgrow.config.train import ItemColumns, TrainSettings
+from outgrow.config.train import TrainSettings
 from outgrow.data.tasks.errands import make_errands
 from outgrow.deliver.combined_texts import combine_texts
 from outgrow.deliver.export import labels_card
@@ -227,11 +227,15 @@ def test_gold_and_damaged_answers_are_told(made: Any, tmp_path: Path) -> None:
     with pytest.raises(OutgrowError, match=r"items such as `x0`, `x1`, `x2`, .* items such as `s0`, `s1`, `s2`"):
         trained(made.folder, labels=strangers, output="never")
     made.sums.tail(TEST).assign(label="").to_csv(tmp_path / "t.csv", index=False)
-    columns = ItemColumns(text=TEMPLATE, id="name")
+    wanted = TrainSettings.model_validate(
+        {"student": {"model": "-"}, "items": {"text": TEMPLATE, "id": "name"}, "kind": "generate"}
+        | {"combine": {"type": "answer_vote"}}
+    )
     with pytest.raises(DataError, match=r"`label` holds no text; name the column of right texts by `items.gold"):
-        read_test(tmp_path / "t.csv", columns, None, None)
+        read_test(tmp_path / "t.csv", wanted, None, None)
+    of_key = wanted.model_copy(update={"items": wanted.items.model_copy(update={"gold": "key"})})
     with pytest.raises(DataError, match=r"there is no column `key` of true answers"):
-        read_test(tmp_path / "t.csv", columns.model_copy(update={"gold": "key"}), None, None)
+        read_test(tmp_path / "t.csv", of_key, None, None)
 
 
 # ---- slots, the command, tables --------------------------------------------------------------------------

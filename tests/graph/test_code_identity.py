@@ -124,9 +124,7 @@ CHANGES = {
         "np.asarray(-np.log2(",
         "votes: (supervisor words|targets one_coin)",
     ),
-    "a metric of answers": Edit(
-        "metrics/text_answers.py", "def normalise(", "def normalise_(", "texts: targets answer_vote"
-    ),
+    "a metric of answers": Edit("metrics/words.py", "text).casefold()", "text).lower()", "texts: targets answer_vote"),
     "a selection": Edit("select/scores.py", "np.exp(xlogy(", "np.exp2(xlogy(", "votes: selected"),
     "a refiner": Edit(
         "refine/refiners.py",

@@ -48,6 +48,13 @@ def test_a_second_header_of_other_columns_is_an_error(tmp_path, second):
         read_votes(path)
 
 
+def test_rows_of_a_matrix_are_no_headers_though_its_columns_are_called_by_numbers(tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_text("3,1,2,3\n1,2,0,-1\n0,1,2,3\n2,2,3,0\n")
+    table = read_votes(path, columns=VoteColumns(layout="matrix"))
+    assert table.heard().tolist() == [[3, 1, 2, 3], [1, 2, 0, -1], [0, 1, 2, 3], [2, 2, 3, 0]]
+
+
 def test_a_second_header_among_numbers_and_in_a_wide_table(tmp_path):
     path = tmp_path / "v.csv"
     path.write_text("item,worker,label,confidence\n1,a,x,.9\n1,b,y,.8\nitem,worker,label,confidence\n2,a,x,.7\n")
@@ -152,7 +159,7 @@ def crowd(draw, n_classes, n_items, right=0.7):
 
 
 CLEAR = {
-    "two": lambda draw: draw.integers(2, size=9),
+    "two": lambda draw: draw.permutation([0, 1] * 5),
     "ratings": lambda draw: draw.integers(1, 6, size=30),
     "ratings up to ten": lambda draw: draw.integers(0, 11, size=60),
     "half steps": lambda draw: draw.integers(2, 11, size=60) / 2,

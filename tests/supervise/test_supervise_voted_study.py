@@ -107,7 +107,7 @@ def test_what_is_in_the_file_matters_and_not_where_it_lies(folder: Path) -> None
     before = supervisors(folder)
     (folder / "elsewhere").mkdir()
     shutil.copyfile(folder / "ticket_votes.csv", folder / "elsewhere" / "v.csv")
-    moved = supervisors(folder, "supervisors.ada.votes=elsewhere/v.csv")
+    moved = supervisors(folder, f"supervisors.ada.votes={folder}/elsewhere/v.csv")
     assert moved["ada"].identity == before["ada"].identity
     assert moved["ada"].hints["file"].endswith("v.csv")
     assert supervisors(folder, "supervisors.ada.source=ben")["ada"].identity != before["ada"].identity

@@ -99,13 +99,14 @@ def simulate(
 def plan(file: File, words: Words = None, no_code: NoCode = False, as_json: AsJson = False) -> None:
     """List every step with its expected cost, cached or new; execute nothing."""
     from outgrow import api
+    from outgrow.console.plan_text import plan_text, remarks
 
     planned = api.plan(file, *(words or []), code=not no_code)
     if as_json:
         say_json(planned.to_json())
+        for sentence in remarks(planned):
+            complain(sentence)
     else:
-        from outgrow.console.plan_text import plan_text
-
         say(plan_text(planned))
 
 

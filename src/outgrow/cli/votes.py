@@ -86,6 +86,7 @@ def rules(
     items: Annotated[Path, typer.Argument(help="Items: CSV, TSV, JSONL, JSON, Parquet or Arrow.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The votes: .csv, .tsv, .jsonl or .parquet.")],
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes at a time.")] = 1,
+    no_code: Annotated[bool, typer.Option("--no-code", help="Refuse rules that are functions.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Let rules vote on items: regular expressions, and functions of your own."""
@@ -93,7 +94,7 @@ def rules(
     from outgrow.supervise.rules import apply_rules
 
     _look_at_places([items, file], {"--output": (output, SUFFIXES)})
-    votes, errors = apply_rules(file, items, jobs=jobs)
+    votes, errors = apply_rules(file, items, jobs=jobs, code=not no_code)
     write_table(votes.to_arrow(), output)
     if as_json:
         say_json({"written": str(output), "votes": votes.n_votes, "errors": [error._asdict() for error in errors]})
@@ -175,6 +176,7 @@ def train(
     ] = None,
     classes: Classes = None,
     store: Annotated[Path, typer.Option(help="Where finished steps are kept, to go on from.")] = Path("runs/steps"),
+    no_code: Annotated[bool, typer.Option("--no-code", help="Refuse a model that brings code of its own.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -196,6 +198,7 @@ def train(
             gold=gold,
             test=test,
             store=store,
+            code=not no_code,
             on_event=lambda event: None if event.kind == "failed" else shown(event),  # the error itself is told
             **named,
         )
@@ -247,7 +250,7 @@ def _look_at_places(read: list[Path | None], written: dict[str, tuple[Path | Non
 
     Raises `ConfigError` and `DataError`.
     """
-    from outgrow.deliver.places import refuse_unwritable
+    from outgrow.graph.writable import refuse_unwritable
 
     for option, (path, formats) in written.items():
         if path is None:

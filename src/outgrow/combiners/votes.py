@@ -155,10 +155,14 @@ class Votes:
             return np.asarray((self.heard >= 0) & (self.heard < self.n_classes))
         return np.asarray(self.heard[:, :, : self.n_classes].any(axis=2))
 
-    @property
+    @cached_property
     def n_votes(self) -> Float[np.ndarray, "source"]:
         """How many votes every source gave, those on anchors among them."""
-        return np.asarray(self.weight @ self.voted)
+        total = np.zeros(len(self.sources))
+        for start in range(0, len(self.voted), BLOCK_ENTRIES):  # a product of numbers and truth values copies these
+            rows = slice(start, start + BLOCK_ENTRIES)
+            total += self.weight[rows] @ self.voted[rows]
+        return total
 
     def said(self, weight: Float[np.ndarray, "row"]) -> Float[np.ndarray, "source said"]:
         """How often every source says everything, over rows that count with a weight."""
@@ -208,18 +212,14 @@ class Votes:
         """The rows of a slice as a matrix."""
         heard = self.heard[rows]
         n_columns = len(self.sources) * self.n_said
+        cells = heard if heard.ndim == 2 else heard.reshape(len(heard), n_columns)
+        spoke = np.flatnonzero(cells >= 0 if heard.ndim == 2 else cells > 0)
+        row, column = np.divmod(spoke.astype(np.int32), np.int32(cells.shape[1]))
+        share = np.ones(len(spoke)) if heard.ndim == 2 else cells.ravel()[spoke].astype(np.float64)
         if heard.ndim == 2:
-            columns = heard + np.arange(0, n_columns, self.n_said, dtype=np.int32)
-            share, spoke = np.ones(columns.shape), heard >= 0
-        else:
-            columns = np.broadcast_to(np.arange(n_columns, dtype=np.int32), (len(heard), n_columns))
-            share = heard.reshape(columns.shape).astype(np.float64)
-            spoke = share > 0
-        starts = np.arange(0, columns.size + 1, columns.shape[1], dtype=np.int32)
-        if not spoke.all():
-            starts[1:] = spoke.sum(axis=1).cumsum()
-            columns, share = columns[spoke], share[spoke]
-        matrix = csr_array((share.ravel(), columns.ravel(), starts), shape=(len(heard), n_columns))
+            column = column * np.int32(self.n_said) + cells.ravel()[spoke]
+        starts = np.append(0, np.bincount(row, minlength=len(cells)).cumsum()).astype(np.int32)
+        matrix = csr_array((share, column, starts), shape=(len(cells), n_columns))
         return Block(rows, matrix, self.n_said)
 
 

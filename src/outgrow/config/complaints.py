@@ -13,7 +13,7 @@ from outgrow.config.accepted import accepted
 from outgrow.config.experiment import Experiment
 from outgrow.config.section import WHOLE, Section
 from outgrow.errors import nearest, suggest
-from outgrow.phrases import many
+from outgrow.phrases import HALF_CHARACTER, many
 
 Key = str | int
 SHOWN = 60
@@ -134,7 +134,7 @@ def _not(spot: Spot, value: Any) -> str:
     """What belongs there, and what stands there."""
     if spot.is_name:
         return f"{_shown(value)} is no name; write a text"
-    if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+    if isinstance(value, str) and HALF_CHARACTER.search(value):
         return "holds half a character (a lone surrogate, \\uD800 … \\uDFFF)"
     quotes = "; a word that is meant as a text stands in quotes" if value is None or isinstance(value, bool) else ""
     return f"write {accepted(spot.bounded)}, not {_shown(value)}{quotes if spot.wanted is str else ''}"

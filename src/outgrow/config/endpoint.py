@@ -38,7 +38,7 @@ def _server(value: str) -> str:
 def _beside_ours(value: dict[str, Any]) -> dict[str, Any]:
     own = next((name for name in ("messages", "model", "stream") if name in value), None)
     if own is not None:
-        raise complaint(f"`{own}` is not yours to set: every request has its own")
+        raise complaint(f"`{own}` is set by outgrow in every request; leave it out")
     try:
         json.dumps(value, allow_nan=False, default=str)
     except ValueError:

@@ -14,6 +14,7 @@ from outgrow.config.decoding import Decoding
 from outgrow.config.measure import Judge, Measure
 from outgrow.config.method import Method, SelfTraining, SoftLabels, Variant
 from outgrow.config.model import ModelSection, Speaker, Supervisor
+from outgrow.config.paths import REPORTS
 from outgrow.config.section import Name, Section, Seed, SourceName
 from outgrow.config.task import TaskSection
 from outgrow.config.tune import Tune
@@ -75,3 +76,8 @@ class Experiment(Section):
     give results equal bit for bit."""
     report_to: list[Literal["wandb", "trackio", "mlflow", "tensorboard"]] = []
     """Trackers for full and LoRA training; by default nothing leaves the machine."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the report goes."""
+        return self.output or REPORTS / self.name

@@ -66,9 +66,14 @@ def _model(name: str, folder: Path) -> str:
     """A model's name; one that is a folder seen from `folder` is its path. What no path can be stays as it is."""
     try:
         place = folder / at_home(name)
-    except ConfigError:  # whoever loads the model says what is wrong with it
+    except ConfigError:  # reported where the model is loaded
         return name
     if not _is_path(name) and not _is_folder(place):
+        if _is_folder(Path(name)):
+            raise ConfigError(
+                f"model `{name}`: the working directory has such a folder, and the file's folder has none: write its"
+                f" path (`{os.path.abspath(name)}`), or run elsewhere if a model of the hub is meant"
+            )
         return name
     return str(place) if place.is_absolute() else f"./{place}"
 

@@ -10,14 +10,14 @@ components: 4
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field
 
 from outgrow.config.complaints import Place
 from outgrow.config.override import Word
-from outgrow.config.paths import REPORTS, seen_from
+from outgrow.config.paths import REPORTS, seen_from, told_from
 from outgrow.config.read import load_tree, read_section, with_words
 from outgrow.config.section import Name, Section, Seed
 from outgrow.errors import ConfigError
@@ -90,10 +90,15 @@ def read_simulation(path: str | Path, words: Sequence[Word] = ()) -> Simulation:
     return settings
 
 
-def dump_simulation(settings: Simulation) -> str:
-    """The resolved file as YAML: every default spelled out."""
+def simulation_settings(settings: Simulation) -> dict[str, Any]:
+    """The resolved simulation as a file would say it that lies in its report's folder."""
     tree = settings.model_dump(mode="json") | {"prior": settings.prior or settings.shares}
-    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+    return told_from(settings.folder, tree)
+
+
+def dump_simulation(settings: Simulation) -> str:
+    """The same as YAML: every default spelled out."""
+    return yaml.safe_dump(simulation_settings(settings), sort_keys=False, allow_unicode=True)
 
 
 def _check(settings: Simulation, place: Place) -> None:

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from outgrow.config.measure import TextMetric
 from outgrow.config.section import Name, Section, Seed, complaint
+from outgrow.phrases import short
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
 ALL = "all"
@@ -16,7 +17,7 @@ PARTS = ("weak", "strong", "test")
 def _amount(value: Any) -> Any:
     """`all`, or what an integer is read from."""
     if isinstance(value, str) and value != ALL and not value.strip().isdigit():
-        raise complaint(f"write a number of items, or `all`, not {value[:40]!r}")
+        raise complaint(f"write a number of items, or `all`, not {short(repr(value))}")
     return value
 
 

@@ -61,6 +61,10 @@ class VoteColumns(Section):
     vote. By default equal ones count once, and others are an error."""
     scale: Literal["auto", "nominal"] = "auto"
     """`nominal`: labels are names of classes, also where they look like scores, dates or free answers."""
+    join_classes: bool = False
+    """Labels, gold and classes of distributions that differ only in case or white space are one class, under the
+    spelling among the classes given or the most frequent one; by default such labels are an error unless all classes
+    are given."""
     abstain: Names | None = None
     """Labels that mean "no vote". Empty cells always do; by default `-1` of a matrix does, nothing else."""
     layout: Literal["auto", "long", "wide", "matrix"] = "auto"

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from outgrow.errors import ConfigError
-from outgrow.phrases import short
+from outgrow.phrases import HALF_CHARACTER, short
 
 Tree = dict[str, Any]
 MOST_LETTERS = 1 << 20
@@ -25,7 +25,6 @@ MOST_DIGITS = 300
 """Of a whole number."""
 TEMPLATE = re.compile(r"\{[^{}:,\"']+\}")
 """How a template begins, such as `{title}: {body}`."""
-HALF_LETTERS = re.compile("[\ud800-\udfff]")
 TAG = "tag:yaml.org,2002:"
 PLAIN = {f"{TAG}{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq", "merge")}
 NUMBERS = {
@@ -88,8 +87,8 @@ class Loader(yaml.SafeLoader):
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
             found = f"`{short(node.value)}`" if isinstance(node, yaml.ScalarNode) else "what stands here"
             raise YamlProblem(f"line {line}: {found} is no {node.tag.removeprefix(TAG)}") from None
-        if isinstance(value, str) and HALF_LETTERS.search(value):
-            raise YamlProblem(f"line {line}: holds half a character (\\uD800 … \\uDFFF)")
+        if isinstance(value, str) and HALF_CHARACTER.search(value):
+            raise YamlProblem(f"line {line}: holds half a character (a lone surrogate, \\uD800 … \\uDFFF)")
         return value
 
     def construct_tree(self, node: yaml.MappingNode) -> Tree:

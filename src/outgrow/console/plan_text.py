@@ -16,7 +16,12 @@ def plan_text(plan: Plan) -> str:
     rows = [("state", "step", "weights", "tokens", "memory", "time"), *map(_row, plan.steps)]
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
     lines = [_line(row, widths) for row in rows]
-    return "\n".join([*lines, "", _total(plan), *_servers(plan), *plan.notes, *_code(plan), *_lacking(plan)])
+    return "\n".join([*lines, "", _total(plan), *_servers(plan), *remarks(plan)])
+
+
+def remarks(plan: Plan) -> list[str]:
+    """What no step says: notes, code that the file brings, what this machine lacks."""
+    return [*plan.notes, *_code(plan), *_lacking(plan)]
 
 
 def _row(step: PlannedStep) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """The recipes as a person meets them: list them, copy one to start from."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import yaml
 
 from outgrow.config.recipes import recipes
 from outgrow.errors import ConfigError, suggest
+from outgrow.graph.output import whole_file
 
 
 def list_recipes() -> list[dict[str, str]]:
@@ -51,12 +51,8 @@ def copy_recipe(name: str, to: Path | None) -> list[Path]:
 
 def _copy(file: Path, target: Path) -> None:
     """Whole or not at all: half a file would be one that is there already, and be left alone the next time."""
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
+    with whole_file(target) as unfinished:
         shutil.copyfile(file, unfinished)
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _copy_data(recipe: Path, folder: Path) -> list[Path]:

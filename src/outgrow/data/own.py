@@ -5,8 +5,6 @@ choice, an id and the published part. For *generate* the label is the text to wr
 every complaint names the file, the line and the fix. How labels are understood is in `gold.py`.
 """
 
-import json
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -17,17 +15,18 @@ import numpy as np
 
 from outgrow.config.task import Columns, SetSection, TaskSection
 from outgrow.data.capability import speaking_of
+from outgrow.data.cells import answer_text, cell_text, item_name, options_of, prompt_of, require_column
 from outgrow.data.choice import choose_task
-from outgrow.data.gold import UNUSABLE, class_gold, option_gold
+from outgrow.data.gold import class_gold, option_gold
 from outgrow.data.kind import native_kind
 from outgrow.data.known import PUBLISHED_TEST
 from outgrow.data.passages import RUN, sharing
 from outgrow.data.published import split_of
-from outgrow.data.table import Row, Table, data_files, read_columns, read_table
+from outgrow.data.table import Table, data_files, read_columns, read_table
 from outgrow.data.task import Items, Kind, Task
 from outgrow.data.tasks import TASKS
-from outgrow.data.template import template_pieces
-from outgrow.errors import ConfigError, DataError, suggest
+from outgrow.errors import ConfigError, DataError
+from outgrow.phrases import short
 
 
 class Record(NamedTuple):
@@ -116,7 +115,7 @@ def read_records(table: Table, columns: Columns, part: str = "train", prefix: st
         name = getattr(columns, key)
         if name is not None:
             require_column(table, name, f"task.columns.{key}")
-    options = _options_of(columns.options, table)
+    options = options_of(columns.options, table)
     return [
         Record(
             where=(where := table.where(number)),
@@ -126,7 +125,7 @@ def read_records(table: Table, columns: Columns, part: str = "train", prefix: st
             options=options(row, where),
             part=part if columns.part is None else _part(row.get(columns.part), where),
             key=None if columns.key is None else row.get(columns.key),
-            group="" if columns.group is None else _cell(row.get(columns.group), columns.group, where).strip(),
+            group="" if columns.group is None else cell_text(row.get(columns.group), columns.group, where).strip(),
         )
         for number, row in enumerate(table.rows)
     ]
@@ -160,15 +159,6 @@ def _generate(section: SetSection, records: list[Record]) -> Task:
     bare = section.columns.key
     keys = None if bare is None else [answer_text(record.key, bare, record.where) for record in records]
     return Task(section.name, "generate", (), replace(items, answers=answers, keys=keys))
-
-
-def answer_text(value: Any, column: str, where: str) -> str:
-    """The text to write; empty = unknown."""
-    if isinstance(value, (dict, list)):
-        raise DataError(
-            f"{where}: `{column}` must be a text, found {_shown(value)}; write JSON to generate as a string"
-        )
-    return "" if isinstance(value, float) and math.isnan(value) else _cell(value, column, where).strip()
 
 
 _KINDS: Mapping[Kind, Callable[[SetSection, list[Record]], Task]] = {
@@ -205,92 +195,6 @@ def _prefix(file: Path, root: Path) -> str:
     return "" if file == root else f"{file.relative_to(root)}-"
 
 
-def prompt_of(template: str, table: Table, key: str = "task.columns.text") -> Callable[[Row, str], str]:
-    """What makes the prompt of a row, given its place: a column, or a template of several; `key` asked for it."""
-    if "{" not in template and "}" not in template:
-        require_column(table, template, key)
-        return lambda row, where: _text(row.get(template), template, where)
-    pieces = template_pieces(template, key)
-    for _, name in pieces:
-        if name is not None:
-            require_column(table, name, key)
-
-    def fill(row: Row, where: str) -> str:
-        values = (literal + (_cell(row.get(name), name, where) if name else "") for literal, name in pieces)
-        return _text("".join(values), template, where)
-
-    return fill
-
-
-def _options_of(columns: str | list[str] | None, table: Table) -> Callable[[Row, str], list[str]]:
-    if columns is None:
-        return lambda row, where: []
-    names = [columns] if isinstance(columns, str) else columns
-    for name in names:
-        require_column(table, name, "task.columns.options")
-    if isinstance(columns, str):
-        return lambda row, where: _option_list(row.get(columns), columns, where)
-    if len(columns) < 2:
-        raise ConfigError("task.columns.options: a list must name at least two columns, one per option")
-    return lambda row, where: [_text(row.get(name), name, where) for name in columns]
-
-
-def _option_list(value: Any, column: str, where: str) -> list[str]:
-    """A list, or in a CSV file its JSON text."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{where}: column `{column}` is not a JSON list ({error})") from error
-    if not isinstance(value, list) or len(value) < 2:
-        raise DataError(f"{where}: column `{column}` needs a list of at least two options, found {_shown(value)}")
-    return [_text(option, column, where) for option in value]
-
-
-def require_column(table: Table, name: str, key: str) -> None:
-    """Raises `DataError` where a table lacks the column that `key` names."""
-    if name not in table.columns:
-        columns = [str(column) for column in table.columns]
-        hint = suggest(name, columns) if columns else "the file is empty"
-        raise DataError(f"{table.origin}: there is no column `{name}` ({key}); {hint}")
-
-
-def _text(value: Any, column: str, where: str) -> str:
-    text = _cell(value, column, where).strip()
-    if not text:
-        raise DataError(f"{where}: `{column}` is empty; give it a text or remove the row")
-    return text
-
-
-def _cell(value: Any, column: str, where: str) -> str:
-    """A text or a number as text; nothing becomes the empty text."""
-    if value is None:
-        return ""
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise DataError(f"{where}: `{column}` must be a text, found {_shown(value)}")
-    text = str(value)
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise DataError(f"{where}: `{column}` holds half a character (a lone surrogate, \\uD800 … \\uDFFF)") from error
-    return text
-
-
-def item_name(value: Any, where: str) -> str:
-    """An id as text."""
-    name = _text(value, "id", where)
-    if UNUSABLE.search(name):
-        raise DataError(f"{where}: the id {name!r} holds a control character")
-    return name
-
-
-def _part(value: Any, where: str) -> str:
-    part = value.strip().lower() if isinstance(value, str) else value
-    if part not in ("train", "test"):
-        raise DataError(f"{where}: the part must be `train` or `test`, found {_shown(value)}")
-    return str(part)
-
-
 def refuse_twin_ids(records: Iterable[tuple[str, str]]) -> None:
     """Of ids and their places: raises `DataError` where one stands twice."""
     seen: dict[str, str] = {}
@@ -300,6 +204,8 @@ def refuse_twin_ids(records: Iterable[tuple[str, str]]) -> None:
         seen[name] = where
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"
+def _part(value: Any, where: str) -> str:
+    part = value.strip().lower() if isinstance(value, str) else value
+    if part not in ("train", "test"):
+        raise DataError(f"{where}: the part must be `train` or `test`, found {short(repr(value))}")
+    return str(part)

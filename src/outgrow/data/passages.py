@@ -10,8 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Int, UInt64
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from outgrow.data.leak import normalise
 
@@ -30,6 +28,9 @@ def join_by_passage(texts: Sequence[str], groups: Sequence[str]) -> list[str]:
         texts: one per item.
         groups: one per item; items of one group stay together whatever their texts say.
     """
+    from scipy.sparse import coo_array  # a plan makes no groups, and this takes a third of a second
+    from scipy.sparse.csgraph import connected_components
+
     names, group = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
     runs, owner = runs_of(texts)
     pairs = _linked(runs, group[owner])

@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 
 from outgrow.errors import DataError, suggest
+from outgrow.phrases import harmless
 
 
 def read_bytes(path: Path, gzipped: bool = False) -> bytes:
@@ -39,7 +40,7 @@ def require_regular(path: Path) -> None:
 
 def shown(path: Path) -> str:
     """A path as messages and notes name it; names of files may be bytes that are no UTF-8."""
-    return str(path).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return harmless(str(path))
 
 
 def _missing(path: Path) -> str:

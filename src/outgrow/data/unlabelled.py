@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from outgrow.data.own import item_name, prompt_of, refuse_twin_ids, require_column
+from outgrow.data.cells import item_name, prompt_of, require_column
+from outgrow.data.own import refuse_twin_ids
 from outgrow.data.table import Table
 from outgrow.data.task import Items
 

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from outgrow.config.train import ItemColumns, TrainSettings
-from outgrow.data.own import answer_text
+from outgrow.config.train import TrainSettings
+from outgrow.data.cells import answer_text
+from outgrow.data.class_names import join
 from outgrow.data.row_numbers import RowNumbers, require_same_rows
 from outgrow.data.table import Table, read_table
 from outgrow.data.task import Items, Split, Task
@@ -63,7 +64,7 @@ def make_taught(job: Job, *, settings: dict[str, Any], content: dict[str, str]) 
     job.report("combining votes", 0.3)
     combined, lesson = learned_of(heard, items, files, wanted)
     classes = combined.votes.classes if isinstance(combined, Combined) else None
-    test = None if files.test is None else unseen(read_test(files.test, wanted.items, ids, classes), items, lesson)
+    test = None if files.test is None else unseen(read_test(files.test, wanted, ids, classes), items, lesson)
     task, split = _task_of(items, test, lesson, combined)
     _save(job.out, task, split, lesson, combined)
 
@@ -114,14 +115,16 @@ def known_rows(
     return rows, (note,) if strangers else ()
 
 
-def read_test(path: Path, columns: ItemColumns, ids: str | None, classes: Sequence[str] | None) -> Items:
+def read_test(path: Path, wanted: TrainSettings, ids: str | None, classes: Sequence[str] | None) -> Items:
     """Items with gold that nobody learns from; without `classes` it is a text. `ids`: their column, if they have it.
+
+    Gold is joined to the classes as the votes are.
 
     Raises `DataError` for a class that the votes do not know, and where there is no gold at all.
     """
     table = read_table(path)
-    items = read_unlabelled(table, columns.text, ids if ids in table.columns else None)
-    column = columns.gold or "label"
+    items = read_unlabelled(table, wanted.items.text, ids if ids in table.columns else None)
+    column = wanted.items.gold or "label"
     if column not in table.columns:
         raise DataError(f"{path}: there is no column `{column}` of true answers; name it by `items.gold=…`")
     items = replace(items, ids=[f"test-{name}" for name in items.ids])
@@ -129,8 +132,8 @@ def read_test(path: Path, columns: ItemColumns, ids: str | None, classes: Sequen
         return _with_texts(items, table, column)
     number = {name: place for place, name in enumerate(classes)}
     gold = np.empty(len(items), dtype=np.int64)
-    for row, cells in enumerate(table.rows):
-        said = str(cells.get(column))
+    told = [str(cells.get(column)) for cells in table.rows]
+    for row, said in enumerate(join(told, classes) if wanted.votes.join_classes else told):
         if said not in number:
             raise DataError(f"{table.where(row)}: `{said}` is no class of the votes; there are {listed(classes)}")
         gold[row] = number[said]

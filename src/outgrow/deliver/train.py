@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 from outgrow.config.method import SoftLabels
 from outgrow.config.train import TrainSettings
 from outgrow.data.identity import content_hash
-from outgrow.deliver.places import refuse_odd_name, refuse_unwritable_folder
 from outgrow.deliver.taught import Files
 from outgrow.errors import ConfigError, DataError, StepFailed
 from outgrow.graph.code_identity import read_again
@@ -26,6 +25,7 @@ from outgrow.graph.output import alone, place_folder, recover
 from outgrow.graph.run import Event, run_steps
 from outgrow.graph.step import Json, Step
 from outgrow.graph.store import Store
+from outgrow.graph.writable import refuse_odd_name, refuse_unwritable_folder
 from outgrow.models.names import parse_name
 from outgrow.study.experiment import STUDENT, model_params
 from outgrow.study.parameters import dump, loss_params, places_of_model, reading_params

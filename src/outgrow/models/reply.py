@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from outgrow.models.answer_store import Usage
 from outgrow.models.secret import SHORTEST, Secret
+from outgrow.phrases import HALF_CHARACTER
 
 FRAME_TOKENS = 16
 """At most so many tokens does a chat template put around a message."""
@@ -139,7 +140,7 @@ def _choice(sent: Mapping[str, Any]) -> Choice:
 
 def is_unicode(text: str) -> bool:
     """Whether a text has no lone surrogate, which JSON can hold and a file cannot."""
-    return not re.search("[\ud800-\udfff]", text)
+    return not HALF_CHARACTER.search(text)
 
 
 def _tokens(told: object) -> tuple[Mapping[str, Any], ...] | None:

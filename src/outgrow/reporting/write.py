@@ -69,10 +69,7 @@ def report_files(study: Study, store: Store, outcomes: Mapping[str, Outcome], re
     if examples:
         contents[EXAMPLES] = make_examples_page(results.about, examples)
     for table in tables:
-        contents[f"tables/{table.name}.md"] = table.to_markdown()
-        contents[f"tables/{table.name}.csv"] = table.to_csv()
-        contents[f"tables/{table.name}.json"] = table.to_json()
-        contents[f"tables/{table.name}.tex"] = table.to_latex()
+        contents |= {f"tables/{name}": text for name, text in table.files().items()}
     for drawing in drawings.values():
         contents[f"figures/{drawing.name}.svg"] = drawing.wide + "\n"
     return contents

@@ -20,7 +20,7 @@ from typing import Any
 from markupsafe import Markup
 
 from outgrow import __version__
-from outgrow.config.simulation import Simulation, dump_simulation
+from outgrow.config.simulation import Simulation, dump_simulation, simulation_settings
 from outgrow.metrics.estimate import Estimate, show, show_interval, show_number
 from outgrow.reporting.page import resource, template
 from outgrow.reporting.plot.canvas import NARROW, WIDE
@@ -36,7 +36,7 @@ STUDENTS = ("bootstrapping", "naive", "oracle", "refinement")
 
 def write_simulation(settings: Simulation, outcome: Outcome) -> Path:
     """Write all of the above into the settings' folder. Returns the report's path; raises `DataError`."""
-    write_folder(settings.folder, simulation_files(settings, outcome), settings.model_dump(mode="json"))
+    write_folder(settings.folder, simulation_files(settings, outcome), simulation_settings(settings))
     return settings.folder / "report.html"
 
 
@@ -47,7 +47,7 @@ def require_place(settings: Simulation, replace: bool) -> None:
     """
     refuse_place(settings.folder)
     if not replace:
-        refuse_to_replace(settings.folder, settings.model_dump(mode="json"))
+        refuse_to_replace(settings.folder, simulation_settings(settings))
 
 
 def simulation_files(settings: Simulation, outcome: Outcome) -> dict[str, str]:
@@ -59,10 +59,7 @@ def simulation_files(settings: Simulation, outcome: Outcome) -> dict[str, str]:
         "figures/risk.svg": risk_plot(outcome, WIDE) + "\n",
     }
     for table in (risk_table(outcome), rates_table(outcome)):
-        contents[f"tables/{table.name}.md"] = table.to_markdown()
-        contents[f"tables/{table.name}.csv"] = table.to_csv()
-        contents[f"tables/{table.name}.json"] = table.to_json()
-        contents[f"tables/{table.name}.tex"] = table.to_latex()
+        contents |= {f"tables/{name}": text for name, text in table.files().items()}
     return contents
 
 

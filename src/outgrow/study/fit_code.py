@@ -1,37 +1,12 @@
-"""Code that a study file brings with it: functions of rules, and code in models' folders.
-
-A study file is like a program: with such keys it runs what others wrote, with the rights of whoever runs it.
-"""
+"""What the functions among a study's rules cannot be: told by their files, which are read and not run."""
 
 import ast
 from collections.abc import Iterator
 
-from outgrow.config.experiment import Experiment
-from outgrow.config.model import ModelSection
 from outgrow.config.rules import FunctionRule
 from outgrow.data.raw_file import read_bytes
-from outgrow.errors import ConfigError, OutgrowError, suggest
-from outgrow.study.fit_models import sections_in
+from outgrow.errors import OutgrowError, suggest
 from outgrow.supervise.rule_file import function_of
-
-
-def code_of(experiment: Experiment) -> list[str]:
-    """Everything that would run, each once: `my_rules.py:is_short`, `trust_remote_code of org/model`."""
-    found = []
-    for _, section in sections_in(experiment):
-        if isinstance(section, FunctionRule):
-            found.append(section.function)
-        if isinstance(section, ModelSection) and section.trust_remote_code:
-            found.append(f"trust_remote_code of {section.model}")
-    return list(dict.fromkeys(found))
-
-
-def refuse_code(experiment: Experiment) -> None:
-    """Raise `ConfigError` for a study that brings code of its own."""
-    if told := ", ".join(code_of(experiment)):
-        raise ConfigError(
-            f"{experiment.name}: runs code of its own ({told}), which `--no-code` (in Python `code=False`) refuses"
-        )
 
 
 def function_complaints(where: str, rule: FunctionRule) -> Iterator[str]:

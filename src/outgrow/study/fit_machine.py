@@ -10,11 +10,10 @@ from pathlib import Path
 
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
-from outgrow.config.paths import REPORTS
-from outgrow.deliver.places import refuse_unwritable_folder
+from outgrow.config.own_code import sections_in
 from outgrow.errors import OutgrowError
+from outgrow.graph.writable import refuse_unwritable_folder
 from outgrow.models.secret import header_trouble
-from outgrow.study.fit_models import sections_in
 
 TRACKERS = {
     "wandb": ("wandb",),
@@ -36,7 +35,7 @@ def machine_complaints(experiment: Experiment) -> Iterator[str]:
     for where, section in sections_in(experiment):
         if isinstance(section, EndpointSection) and (trouble := unsendable(section.key)):
             yield f"{where}.key: {trouble}"
-    folders = {"store": experiment.store, "output": experiment.output or REPORTS / experiment.name}
+    folders = {"store": experiment.store, "output": experiment.folder}
     for key, folder in folders.items():
         try:
             refuse_unwritable_folder(key, folder)

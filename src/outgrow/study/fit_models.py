@@ -6,11 +6,10 @@ Nothing here imports torch or asks a network. A hub model of which this machine 
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from outgrow.config.experiment import Experiment
 from outgrow.config.model import ModelSection
-from outgrow.config.section import Section
+from outgrow.config.own_code import sections_in
 from outgrow.config.select import RewardModel
 from outgrow.data.task import Kind
 from outgrow.errors import OutgrowError
@@ -20,27 +19,6 @@ from outgrow.models.zero_shot_ability import can_answer
 
 READERS = {"*.tiktoken": "tiktoken", "tekken.json": "mistral_common", "*.model": "sentencepiece"}
 """Packages by the vocabulary that they read, where there is no `tokenizer.json`."""
-
-
-class Found(NamedTuple):
-    """A section, and the key under which it stands."""
-
-    where: str
-    section: Section
-
-
-def sections_in(experiment: Experiment) -> Iterator[Found]:
-    """Every section of the file, with its key, such as `methods.1.refine.by`."""
-    yield from _within("", experiment)
-
-
-def _within(where: str, part: Any) -> Iterator[Found]:
-    if isinstance(part, Section):
-        yield Found(where, part)
-        part = dict(part)
-    children = part if isinstance(part, dict) else dict(enumerate(part)) if isinstance(part, list | tuple) else {}
-    for key, child in children.items():
-        yield from _within(f"{where}.{key}".lstrip("."), child)
 
 
 def model_complaints(experiment: Experiment, kind: Kind) -> Iterator[str]:

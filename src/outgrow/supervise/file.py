@@ -60,6 +60,7 @@ def read_votes(
         renormalise=renormalise,
         repeats=columns.repeats,
         nominal=columns.scale == "nominal",
+        join_classes=columns.join_classes,
     )
 
 

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from outgrow.config.own_code import refuse_code
 from outgrow.config.rules import RegexRule
 from outgrow.data.task import Split, Task
 from outgrow.errors import ConfigError, DataError
@@ -48,7 +49,7 @@ log = logging.getLogger(__name__)
 
 
 def apply_rules(
-    rules: str | Path | Mapping[str, Any], items: RowSource, *, jobs: int = 1
+    rules: str | Path | Mapping[str, Any], items: RowSource, *, jobs: int = 1, code: bool = True
 ) -> tuple[VoteTable, list[RuleError]]:
     """Every rule's votes on every item, and where rules failed.
 
@@ -56,6 +57,7 @@ def apply_rules(
         rules: a YAML file, or the mapping it would hold; files of functions are seen from its folder.
         items: a file that `data.table` reads, a table, or a list of mappings.
         jobs: processes at a time; the result does not depend on it.
+        code: whether rules may be functions; without it they are refused, and no file of them is read.
 
     Votes stand in the order of items, then of rules. Raises `ConfigError` for rules that cannot be read, `DataError`
     for items that cannot, for a function that cannot be loaded, and for a rule that fails on every item.
@@ -63,6 +65,8 @@ def apply_rules(
     if jobs < 1:
         raise ConfigError(f"rules: jobs is {jobs}; at least one process is needed")
     file, folder = read_rules(rules)
+    if not code:
+        refuse_code(file, "rules" if isinstance(rules, Mapping) else str(rules))
     table = as_table(items)
     if not table.rows:
         raise DataError(f"{table.origin}: there is no item in it")

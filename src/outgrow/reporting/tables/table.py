@@ -136,6 +136,11 @@ class Table:
 
     # ---- formats -----------------------------------------------------------------------------------------
 
+    def files(self) -> dict[str, str]:
+        """The table in every format, by the name of the file."""
+        texts = {"md": self.to_markdown(), "csv": self.to_csv(), "json": self.to_json(), "tex": self.to_latex()}
+        return {f"{self.name}.{suffix}": text for suffix, text in texts.items()}
+
     def to_json(self) -> str:
         """Title, caption, and the records."""
         content = {"name": self.name, "title": self.title, "caption": self.caption, "rows": self.records()}

@@ -12,6 +12,7 @@ ballots        all that was said in one form: one row per thing said
 tables, matrix, long_rows           tables, arrays and exports in that form
 distributions  probabilities and confidences
 gold           what is known to be true
+spellings      classes that differ only in case or white space
 classes        whose names the labels may have
 doubts, dates  what most likely is no vote, and is asked
 repeats        several votes of one source on one item

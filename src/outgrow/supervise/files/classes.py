@@ -9,17 +9,20 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int
 
+from outgrow.data.class_names import plain
 from outgrow.errors import ConfigError, DataError, suggest
 from outgrow.phrases import listed, many, short
 from outgrow.supervise.files.ballots import Ballots
 from outgrow.supervise.files.coded import EMPTY, Coded, Place
+from outgrow.supervise.files.spellings import refuse_alike
 
 MOST_CLASSES = 1000
 """So many different labels are a mistake about the column, unless the classes are given."""
 
 
-def decide_classes(ballots: Ballots, given: Sequence[object] | None) -> tuple[str, ...]:
-    """The classes of a table. Raises `ConfigError` for classes that cannot be, `DataError` for fewer than two."""
+def decide_classes(ballots: Ballots, given: Sequence[object] | None, abstain: Sequence[str] = ()) -> tuple[str, ...]:
+    """The classes of a table. Raises `ConfigError` for classes that cannot be, `DataError` for fewer than two, and for
+    those that differ only in case or white space, from each other or from what means "no vote"."""
     soft = ballots.soft
     if given is not None:
         classes = tuple(str(name) for name in given)
@@ -31,6 +34,8 @@ def decide_classes(ballots: Ballots, given: Sequence[object] | None) -> tuple[st
             )
         return classes
     seen = _seen(ballots)
+    if len(seen) <= MOST_CLASSES:
+        refuse_alike(ballots, abstain)
     _refuse_foreign_gold(ballots)
     if len(seen) > MOST_CLASSES:
         raise DataError(
@@ -103,7 +108,8 @@ def class_numbers(
 
 def _fix(text: str, classes: Sequence[str]) -> str:
     no_vote = "; if it means no vote, give `abstain=['-1']`" if text == "-1" else ""
-    return suggest(text, classes) + no_vote
+    alike = any(plain(text) == plain(name) for name in classes)
+    return suggest(text, classes) + no_vote + ("; `join_classes=true` takes it for that one" if alike else "")
 
 
 def order_of(soft_classes: Sequence[str] | None, classes: Sequence[str], origin: str) -> Int[np.ndarray, "class"]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from outgrow.data.class_names import alike
 from outgrow.errors import DataError
 from outgrow.phrases import listed, many
 from outgrow.supervise.files.ballots import Ballots
@@ -19,6 +20,7 @@ from outgrow.supervise.files.distributions import checked, refuse_no_probability
 from outgrow.supervise.files.doubts import doubt_of_labels
 from outgrow.supervise.files.numbers_twice import number_twice
 from outgrow.supervise.files.repeats import Repeats, once
+from outgrow.supervise.files.spellings import joined
 from outgrow.vote_table import VoteTable
 
 NO_VOTE = "-1"
@@ -32,16 +34,20 @@ def count(
     renormalise: bool = False,
     repeats: Repeats = None,
     nominal: bool = False,
+    join_classes: bool = False,
 ) -> VoteTable:
-    """The votes among the ballots; with `nominal` any labels are names of classes, whatever they look like.
+    """The votes among the ballots; with `nominal` any labels are names of classes, whatever they look like, with
+    `join_classes` those that differ only in case or white space name one class.
 
     Raises `DataError` for what cannot be counted.
     """
     ballots = without_abstentions(ballots, abstain, given=classes is not None)
+    if join_classes:
+        ballots = joined(ballots, None if classes is None else [str(name) for name in classes], abstain or ())
     _refuse_silence(ballots)
     if classes is None:
         _refuse_doubts(ballots, nominal)
-    names = decide_classes(ballots, classes)
+    names = decide_classes(ballots, classes, abstain or ())
     named = class_numbers(ballots.label, names, ballots.place, by_place=ballots.numbered)
     probs, said, repaired = _distributions(ballots, names, named, renormalise=renormalise)
     spoke = said != EMPTY
@@ -155,7 +161,7 @@ def _of_gold(ballots: Ballots, table: VoteTable) -> Iterator[str]:
 def _notes(table: VoteTable, twice: str, repaired: int, overruled: int) -> list[str]:
     silent = [name for name, n in zip(table.sources, table.n_per_source.tolist(), strict=True) if not n]
     unasked = int((table.n_per_item == 0).sum())
-    alike, unheard = _alike(table.classes), _of_gold_alone(table)
+    twins, unheard = [name for one in alike(table.classes) for name, _ in one], _of_gold_alone(table)
     overrules = many(overruled, "vote gives", "votes give")
     none = f"{unasked} of {many(len(table.items), 'item')} {'has' if unasked == 1 else 'have'} no vote."
     notes = {
@@ -165,7 +171,7 @@ def _notes(table: VoteTable, twice: str, repaired: int, overruled: int) -> list[
         none: unasked,
         f"Sources that never vote: {listed(silent)}.": silent,
         "There is one source only: nothing tells how good it is but gold.": len(table.sources) == 1,
-        f"Classes that differ in upper and lower case only: {listed(alike)}.": alike,
+        f"Classes that differ only in case or white space: {listed(twins)}.": twins,
         f"Classes that gold names and nobody votes for: {listed(unheard)}.": unheard,
     }
     return [*(sentence for sentence, due in notes.items() if due), *_written_twice(table)]
@@ -195,8 +201,3 @@ def _written_twice(table: VoteTable) -> Iterator[str]:
                 f"Of the {what} `{found.one}` and `{found.other}` are one number written in two ways, and count as two"
                 f" ({found.n_names} names are so); write it in one way if they are the same."
             )
-
-
-def _alike(classes: Sequence[str]) -> list[str]:
-    folded = [name.casefold() for name in classes]
-    return [name for name in classes if folded.count(name.casefold()) > 1]

@@ -58,7 +58,7 @@ def soft_of_columns(table: pa.Table, place: Place) -> Soft:
 
 def _marks(column: pa.ChunkedArray, what: str) -> Float[np.ndarray, "row"] | None:
     """1 where a cell is true, 0 elsewhere; None for a column that holds anything but true and false."""
-    if pa.types.is_nested(column.type):
+    if pa.types.is_nested(column.type) or pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
         return None
     cells = coded(column, what)
     if not MARKS.issuperset(map(str.lower, cells.names)):

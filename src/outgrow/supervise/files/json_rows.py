@@ -18,8 +18,9 @@ from outgrow.data.json_depth import DEEPEST, depth_of, refuse_deep
 from outgrow.data.raw_file import shown
 from outgrow.data.table import read_table
 from outgrow.errors import DataError
+from outgrow.phrases import HALF_CHARACTER
 from outgrow.supervise.files.coded import Place
-from outgrow.supervise.files.sheet import HALF_CHARACTER, Sheet, checked_text, column_of, refuse_twins
+from outgrow.supervise.files.sheet import Sheet, checked_text, column_of, refuse_twins
 
 BLOCK = 1 << 24
 LINE_END, OPEN = ord("\n"), ord("{")

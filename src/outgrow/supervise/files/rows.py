@@ -84,7 +84,7 @@ def _headers(table: pa.Table, sheet: Sheet) -> Bool[np.ndarray, "row"]:
     """Rows that hold the names of the columns. Raises `DataError` where they are of another table's columns."""
     found = np.zeros(table.num_rows, dtype=bool)
     names = [name for name in table.column_names if _is_text(table[name].type)]
-    if len(names) < 2:
+    if len(names) < 2 or all(plain(name).isdecimal() for name in names):  # such a row of a matrix may be votes
         return found
     here = [name.lower() for name in names]
     spelled = [*(name.lower() for name in sheet.columns if name), *SPELLED]

@@ -4,7 +4,6 @@ What is not asked for is not converted, so that a column of long texts costs not
 whole all the same: it is UTF-8 without NUL, or an error names the line.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,10 +14,7 @@ import pyarrow as pa
 
 from outgrow.data.raw_file import decode
 from outgrow.errors import ConfigError, DataError
-from outgrow.phrases import listed
-
-HALF_CHARACTER = re.compile("[\ud800-\udfff]")
-"""What a JSON escape may leave behind, and no text can hold."""
+from outgrow.phrases import HALF_CHARACTER, listed
 
 
 class Sheet(NamedTuple):

@@ -50,6 +50,8 @@ def read_texts(source: Any, *, columns: VoteColumns = AS_NAMED) -> WeakTexts:
     named = [part for part in OF_CLASSES if getattr(columns, part) is not None]
     if named:
         raise ConfigError(f"columns.{named[0]}: texts of a file count as certain and have none; leave it out")
+    if columns.join_classes:
+        raise ConfigError("columns.join_classes: is for the classes of votes, and texts have none; leave it out")
     if columns.layout == "matrix" or isinstance(source, np.ndarray):
         raise ConfigError("a matrix holds class numbers, and texts are wanted: give a long table or a wide one")
     sheet = with_joined(sheet_of(source, columns), columns.item)
