@@ -14,7 +14,7 @@ KEY = "sk-Attack7/very+Secret_7Qx2Jm9Lr4Tz8Wk"
 """Of the account, in every try; without digits in a row, which Parquet's numbers of rows are in ASCII."""
 REFUSED, RIGHT, ANY = "refused", "right", "any"
 """What becomes of a question: no answer for this item; the answer; either."""
-TIMEOUT = 1.5
+TIMEOUT = 4.0
 """Seconds that the client waits for an answer."""
 Reply = dict[str, Any]
 

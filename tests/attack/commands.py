@@ -21,7 +21,7 @@ FORKS.set_forkserver_preload(
         *("outgrow.supervise.rules", "outgrow.console.progress", "outgrow.console.votes_text", "pandas"),
     ]
 )
-SOON = 2.0
+SOON = 5.0
 """Seconds after which nothing of a killed command may be alive."""
 
 

@@ -4,8 +4,6 @@ In a try, some places of a finished small study (its store and its report) are d
 `run` and `show` go over it. Each of them has to end without a traceback, with a code of its own and at most one
 sentence per trouble. Whatever is damaged within a step's folder is noticed and made again: the run ends well, and the
 report is the one of before to the last byte. What lies elsewhere may be refused.
-
-    python tests/attack/damaged_stores.py 300 0
 """
 
 import contextlib
@@ -20,8 +18,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from unittest.mock import patch
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from failure import Failure
 
@@ -188,17 +184,3 @@ def run(count: int, seed: int) -> tuple[int, list[Failure]]:
         with tempfile.TemporaryDirectory(prefix="outgrow-attack-") as folder:
             found += attempt(seed, index, Path(folder))
     return count, found
-
-
-def main() -> int:
-    """`count` and `seed` from the command line; what was wrong, line by line."""
-    given = [int(word) for word in sys.argv[1:3]]
-    tried, failures = run(*[*given, *(300, 0)[len(given) :]])
-    for one in failures:
-        print(f"{one.what} (seed {one.seed}, try {one.index}): {one.message}")
-    print(f"damaged stores: {tried} studies, {len(failures)} failures")
-    return bool(failures)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

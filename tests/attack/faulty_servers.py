@@ -4,8 +4,6 @@ An attack is a number of tries. In a try some fifty questions are asked, of an `
 supervisor; every question draws a fault that passes, a reply that is odd for good, both or none. Every answer has to
 be right, or refused and counted; nothing is bought again beyond what is allowed; the server's trouble is one
 sentence, after which the same command goes on; the key is in no file and in no words; and all of it ends in time.
-
-    PYTHONPATH=tests python tests/attack/faulty_servers.py 1000 0
 """
 
 import io
@@ -13,7 +11,6 @@ import logging
 import os
 import random
 import shutil
-import sys
 import tempfile
 import time
 import traceback
@@ -277,7 +274,8 @@ def attempt(index: int, seed: int, count: int) -> list[Failure]:
     finally:
         root.removeHandler(listener)
         shutil.rmtree(folder, ignore_errors=True)
-    return [Failure(kind.__name__, seed, index, message) for message in one.wrong]
+    # The number of its last question: so many are asked to come to this try again.
+    return [Failure(kind.__name__, seed, (index + 1) * count - 1, message) for message in one.wrong]
 
 
 def run(count: int, seed: int) -> tuple[int, list[Failure]]:
@@ -285,19 +283,3 @@ def run(count: int, seed: int) -> tuple[int, list[Failure]]:
     tries = -(-count // PER_TRY)
     per_try = min(count, PER_TRY)
     return tries * per_try, [one for index in range(tries) for one in attempt(index, seed, per_try)]
-
-
-def main() -> int:
-    """`count` and `seed` from the command line; what was wrong, line by line."""
-    count, seed = (
-        (int(word) for word in (*sys.argv[1:], "1000", "0")[:2]) if len(sys.argv) != 2 else (int(sys.argv[1]), 0)
-    )
-    tried, failures = run(count, seed)
-    for one in failures:
-        print(f"{one.what} (seed {one.seed}, try {one.index}): {one.message}")
-    print(f"faulty servers: {tried} questions, {len(failures)} failures")
-    return bool(failures)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -55,7 +55,8 @@ def attacks() -> list[str]:
 def attack(name: str, count: int, seconds: float, seed: int) -> Tally:
     """One attack, a part at a time, at most for so long (but for the last part)."""
     run = importlib.import_module(name).run
-    began, tried, part, failures = time.monotonic(), 0, FIRST_PART, []
+    began, tried, part = time.monotonic(), 0, FIRST_PART
+    failures: list[Failure] = []
     while tried < count and (spent := time.monotonic() - began) < seconds:
         part_seed = seed + tried
         some = min(part, count - tried)
@@ -65,14 +66,10 @@ def attack(name: str, count: int, seconds: float, seed: int) -> Tally:
             # What escaped may be the attack's own fault or the finding itself: somebody has to look.
             found = [Failure("escaped from the attack", part_seed, some - 1, traceback.format_exc()[-3000:])]
         tried += some
-        failures += [_as_failure(one, part_seed, name) for one in found]
+        failures += found
         taken = time.monotonic() - began - spent
         part = max(1, min(4 * part, int(part * SECONDS_OF_A_PART / max(taken, 0.01))))
     return Tally(name, tried, failures, time.monotonic() - began)
-
-
-def _as_failure(found: Failure | str, seed: int, name: str) -> Failure:
-    return found if isinstance(found, Failure) else Failure(name, seed, -1, str(found))
 
 
 def write_failures(tally: Tally, folder: Path) -> None:
@@ -80,7 +77,7 @@ def write_failures(tally: Tally, folder: Path) -> None:
     for number, one in enumerate(tally.failures[:MOST_KEPT]):
         place = folder / f"{tally.attack}-{number}"
         place.mkdir(parents=True, exist_ok=True)
-        again = f"python tests/attack/run.py {tally.attack} --seed {one.seed} --count {max(1, one.index + 1)}"
+        again = f"python tests/attack/run.py {tally.attack} --seed {one.seed} --count {one.index + 1}"
         told = {name: value for name, value in asdict(one).items() if name != "content"}
         about = {"again": again, "failure": told}
         (place / "failure.json").write_text(json.dumps(about, ensure_ascii=True, indent=1), encoding="utf-8")

@@ -14,7 +14,7 @@ from fresh import SEEDS
 from orphans import alive_in, left_after
 
 HERE = Path(__file__).parent
-SECONDS = 2.0
+SECONDS = 5.0
 STUCK = """
 import re, subprocess, sys
 

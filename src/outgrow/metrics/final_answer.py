@@ -74,7 +74,7 @@ _RUN = re.compile(rf"-?{_ATOM}(?:{_ATOM}|\s*{_SIGN}+\s*-?{_ATOM})*")
 
 @lru_cache(maxsize=1 << 12)
 def final_answer(text: str) -> str | None:
-    r"""The answer as `same_answer` and whoever counts answers take it; `None` if there is none.
+    r"""The answer as `same_answer` takes it, and as answers are counted; `None` if there is none.
 
     A number is in its simplest form, a formula as it is written, words are normalised.
 

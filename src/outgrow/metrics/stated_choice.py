@@ -1,4 +1,4 @@
-"""Which of several named choices a free text states: one grammar for whoever reads a letter, an option or a class.
+"""Which of several named choices a free text states: one grammar for letters, options and classes.
 
 A *mention* is a choice's name (`B`, `(B)`, `**B**`, `option B`) or the whole of its text. In order:
 

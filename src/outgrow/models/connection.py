@@ -20,7 +20,7 @@ import httpx2
 
 from outgrow.errors import DataError, StepFailed
 from outgrow.models.deadline import Clock, ClockedNetwork
-from outgrow.models.reply import largest_reply, parsed
+from outgrow.models.reply import largest_reply, parsed, readable
 from outgrow.models.secret import Secret
 
 UPLOAD_SPEED = 100_000
@@ -110,8 +110,7 @@ class BoundedTransport(httpx2.BaseTransport):
         return bytes(content)
 
     def _elsewhere(self, status: int, place: str) -> str:
-        where = self._secret.hidden(place)[:LONGEST_MESSAGE]
-        where = "".join(letter if letter.isprintable() else "�" for letter in where)
+        where = readable(self._secret.hidden(place)[:LONGEST_MESSAGE])
         return (
             f"{self._name}: the server sends the questions elsewhere (HTTP {status}, to `{where}`), where they do not"
             " follow; write the address of a server that answers itself as `url`"
