@@ -25,8 +25,8 @@ from outgrow.graph.writable import refuse_unwritable_folder
 from outgrow.phrases import listed
 
 MANIFEST, PAGE, SETTINGS = "manifest.json", "report.html", "resolved.yaml"
-WITHOUT_EFFECT = ("store", "answers", "output", "threads", "report_to")
-"""Keys that change no number."""
+WITHOUT_EFFECT = ("store", "answers", "output", "threads", "report_to", "batch_tokens")
+"""Keys that change no number, at any depth."""
 DEEPEST = "tables/pgr_by_supervisor.json.unfinished"
 """About the longest path below a report's folder."""
 
@@ -111,8 +111,18 @@ def settings_that_differ(folder: Path, now: Mapping[str, Any]) -> list[str]:
     then = settings_of(folder)
     if then and ("simulation" in then) != ("simulation" in now):
         return ["simulation"]
+    before, after = _with_effect(then), _with_effect(now)
     # A key that only one of them has came or went with a version of outgrow.
-    return [key for key in now if key in then and then[key] != now[key] and key not in WITHOUT_EFFECT]
+    return [key for key in after if key in before and before[key] != after[key]]
+
+
+def _with_effect(tree: Any) -> Any:
+    """The settings without the keys that change no number."""
+    if isinstance(tree, list):
+        return [_with_effect(part) for part in tree]
+    if not isinstance(tree, Mapping):
+        return tree
+    return {key: _with_effect(part) for key, part in tree.items() if key not in WITHOUT_EFFECT}
 
 
 def words_that_differ(then: Mapping[str, Any], now: Mapping[str, Any], words: Sequence[str]) -> list[str]:
