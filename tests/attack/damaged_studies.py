@@ -1,7 +1,7 @@
 """Damaged study files and odd overrides: each is read, or refused in sentences; no traceback, hang or silent change.
 
-Input N of seed S is that of seed S + N. An example is damaged as text or as a tree, overrides are drawn beside it. What
-is read must survive its own dump; every eighth is planned too, which must write nothing.
+Input N of seed S is that of seed S + N. An example is damaged as text or as a tree, overrides are drawn beside it.
+What is read must survive its own dump; every eighth is planned too, which must write nothing.
 """
 
 import copy
