@@ -30,7 +30,9 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 RULES = (
     "classes: [ham, spam]\nrules:\n  links: {regex: 'https?://', says: spam}\n  f: {function: 'a.py:f', limit: 2}\n"
 )
-SECONDS, LONGEST_LINE, MOST_LINES = 10.0, 2000, 40
+SECONDS = 60.0
+"""For one input; planning takes up to three on an idle machine."""
+LONGEST_LINE, MOST_LINES = 2000, 40
 PLANNED = 8
 """One input of so many is planned."""
 PYDANTIC = re.compile(

@@ -110,10 +110,10 @@ def test_words_are_no_formula() -> None:
 
 @pytest.mark.parametrize(("one", "other"), [("9^{9^{9}}", "5"), ("99999999!", "3"), ("2^{100000000}", "4")])
 def test_what_nobody_can_compute_is_not_tried(one: str, other: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     assert not same_formula(one, other)
     assert is_right(rf"\boxed{{{one}}}", one)
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_formulas_are_compared_outside_the_main_thread_too() -> None:
