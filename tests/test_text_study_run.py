@@ -13,7 +13,7 @@ def rerun(folder: Path, study: dict[str, Any]) -> list[str]:
     """What another experiment in the same folder executes."""
     write(folder, study)
     told = len(events(folder))
-    done = outgrow(folder, "run", FILE, "-q")
+    done = outgrow(folder, "run", FILE, "-q", "--replace")
     assert done.returncode == 0, done.stderr
     return sorted(executed(folder, told))
 

@@ -140,10 +140,10 @@ def test_files_tables_and_lists_are_read_alike(tmp_path: Path, functions: str) -
         np.testing.assert_array_equal(table.heard(), tables[0].heard())
 
 
-def test_items_without_a_name_are_counted_from_one() -> None:
+def test_items_without_a_name_are_counted_from_zero() -> None:
     file = rules(a={"regex": "2", "says": "ham"}) | {"text": "body"}
     table, _ = apply_rules(file, [{"body": "1"}, {"body": "2"}])
-    assert table.items == ["1", "2"]
+    assert table.items == ["0", "1"]
     assert table.item.tolist() == [1]
     assert any("row number" in note for note in table.notes)
     named, _ = apply_rules(file | {"item": "who"}, [{"body": "1", "who": 7.0}, {"body": "2", "who": "x"}])
