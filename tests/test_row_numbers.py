@@ -63,7 +63,7 @@ def test_a_study_takes_the_votes_of_the_same_row(folder: Path) -> None:
         for row in table:
             assert votes[int(row["item"]), source] == int(np.argmax(row["probs"]))
     (folder / small_study.FILE).write_text((folder / small_study.FILE).read_text().replace("v.npy", "short.npy"))
-    ran = small_study.outgrow(folder, "run", small_study.FILE)
+    ran = small_study.outgrow(folder, "run", small_study.FILE, "--replace")
     assert "short.npy has 80 rows and" in ran.stderr + ran.stdout
     assert f"it.csv has {N}" in ran.stderr + ran.stdout
 
