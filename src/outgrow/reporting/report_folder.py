@@ -25,7 +25,10 @@ from outgrow.graph.writable import refuse_unwritable_folder
 from outgrow.phrases import listed
 
 MANIFEST, PAGE, SETTINGS = "manifest.json", "report.html", "resolved.yaml"
-WITHOUT_EFFECT = ("store", "answers", "output", "threads", "report_to", "batch_tokens")
+WITHOUT_EFFECT = (
+    *("store", "answers", "output", "threads", "report_to"),
+    *("batch_tokens", "concurrency", "timeout", "retries"),
+)
 """Keys that change no number, at any depth."""
 DEEPEST = "tables/pgr_by_supervisor.json.unfinished"
 """About the longest path below a report's folder."""
