@@ -105,7 +105,7 @@ def test_a_study_of_rewritten_labels_ends_in_a_whole_report(tmp_path: Path, serv
     study["methods"].append({"preset": "single", "name": "only", "sources": ["a"]})
     write(tmp_path, study)
     told = len(events(tmp_path))
-    assert outgrow(tmp_path, "run", FILE, "-q").returncode == 0
+    assert outgrow(tmp_path, "run", FILE, "-q", "--replace").returncode == 0
     assert sorted(name.split()[0] for name in executed(tmp_path, told)) == [
         "labels",
         "ratings",

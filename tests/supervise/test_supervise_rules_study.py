@@ -19,8 +19,6 @@ from small_study import FILE, accuracies, outgrow, results, step_folder, write
 
 FUNCTION = """
 def of_law(row):
-    if "crash" in row["text"]:
-        raise ValueError("crash")
     if "court" in row["text"].lower():
         return "law"
     return {"law": 0.1, "physics": 0.9} if "energy" in row["text"] else None
@@ -75,7 +73,7 @@ def test_a_study_with_two_rules_and_an_n_gram_model(folder: Path) -> None:
 def test_what_is_in_the_file_of_a_function_matters_and_not_where_it_lies(folder: Path) -> None:
     before = supervisors(folder)
     (folder / "elsewhere.py").write_text(FUNCTION)
-    moved = supervisors(folder, "supervisors.law.function=elsewhere.py:of_law")
+    moved = supervisors(folder, f"supervisors.law.function={folder}/elsewhere.py:of_law")
     assert moved["law"].identity == before["law"].identity
     assert moved["law"].hints["file"].endswith("elsewhere.py")
     (folder / "my_rules.py").write_text(FUNCTION + "\n# changed\n")

