@@ -242,7 +242,7 @@ def test_a_real_models_rewards_beat_chance(tmp_path):
     assert (len(read.kept), layer) == (len(samples), 10)
     place = {sample: number for number, sample in enumerate(samples)}
     gains = {way: [] for way in [("pointwise", 1), ("pairwise", 3)]}
-    for seed in range(6):
+    for seed in range(16):
         rng = np.random.default_rng([SEEDS[1], seed])
 
         def said(right, rng=rng):
