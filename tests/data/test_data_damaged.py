@@ -128,10 +128,12 @@ cells = (
     )
 )
 rows = st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(SOUND[0], cells)), max_size=6)
+words = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+"""What a section takes; a NUL is refused before any file is read."""
 columns = st.builds(
     Columns,
     id=st.sampled_from([None, "id", "ident"]),
-    text=st.sampled_from(["text", "{text}", "{text}: {label}", "txt"]) | st.text(max_size=10),
+    text=st.sampled_from(["text", "{text}", "{text}: {label}", "txt"]) | st.text(words, max_size=10),
     label=st.sampled_from(["label", "label", "id", "nothing"]),
     options=st.sampled_from([None, None, "options", ["text", "id"], []]),
     part=st.sampled_from([None, None, "part"]),
@@ -141,7 +143,7 @@ sections = st.fixed_dictionaries(
         "columns": columns,
         "kind": st.sampled_from([None, "classify", "choose", "generate"]),
         "metric": st.sampled_from([None, None, "slu_f1", "token_f1"]),
-        "template": st.sampled_from([None, None, "{text}", "{types} {text}", "{", "{x}"]) | st.text(max_size=6),
+        "template": st.sampled_from([None, None, "{text}", "{types} {text}", "{", "{x}"]) | st.text(words, max_size=6),
         "classes": st.sampled_from([None, None, ["a", "b", "c"], ["a"], ["a", "a"], []]),
         "form": st.sampled_from(["native", "binary"]),
         "split_seed": st.integers(0, 2**32 - 1),
