@@ -71,7 +71,7 @@ def test_words_and_mappings_are_said_in_the_working_directory(tmp_path: Path) ->
 def test_a_hub_model_is_no_folder_of_the_working_directory(tmp_path: Path) -> None:
     path = written(tmp_path)
     (tmp_path / "elsewhere" / "org" / "name").mkdir(parents=True)
-    with pytest.raises(ConfigError, match=r"`org/name`.*the working directory has one"):
+    with pytest.raises(ConfigError, match=r"`org/name`.*the working directory has such a folder"):
         read_in(tmp_path / "elsewhere", str(path))
     assert read_in(tmp_path, str(path))[0].supervisors["hub"].model == "org/name"
 
