@@ -22,25 +22,25 @@ SHARES: Mapping[str, int] = {"test": 3, "weak": 1, "strong": 2}
 Rows = Int[np.ndarray, "row"]
 
 
-class Block(NamedTuple):
+class ItemGroup(NamedTuple):
     """One group of items."""
 
     name: str
     rows: list[int]
 
 
-def in_order(groups: Sequence[str], ids: Sequence[str], seed: int) -> list[Block]:
+def in_order(groups: Sequence[str], ids: Sequence[str], seed: int) -> list[ItemGroup]:
     """The groups in the order of `seed`, each with its rows by their ids."""
     members: dict[str, list[int]] = {}
     for row, name in enumerate(groups):
         members.setdefault(name, []).append(row)
     return [
-        Block(name, sorted(members[name], key=ids.__getitem__))
+        ItemGroup(name, sorted(members[name], key=ids.__getitem__))
         for name in sorted(members, key=lambda name: (_hash("order", seed, name), name))
     ]
 
 
-def needed(blocks: Sequence[Block], sizes: Mapping[str, int]) -> int:
+def needed(blocks: Sequence[ItemGroup], sizes: Mapping[str, int]) -> int:
     """How many of the blocks, from the first on, are enough for parts of these sizes, whatever the seed of the lots.
 
     After rows of n in all, a part with the share p was dealt at least p · n - (parts - 1) · g rows, where g is the
@@ -55,7 +55,7 @@ def needed(blocks: Sequence[Block], sizes: Mapping[str, int]) -> int:
     return len(blocks)
 
 
-def deal(blocks: Sequence[Block], shares: Mapping[str, int], seed: int) -> list[str]:
+def deal(blocks: Sequence[ItemGroup], shares: Mapping[str, int], seed: int) -> list[str]:
     """By block, the part that it is dealt to: by lot among the parts that have no more than their share so far.
 
     No part ever has more than one block above its share.
@@ -73,7 +73,7 @@ def deal(blocks: Sequence[Block], shares: Mapping[str, int], seed: int) -> list[
     return lots
 
 
-def draw(blocks: Sequence[Block], sizes: Mapping[str, int | None], seed: int) -> dict[str, Rows]:
+def draw(blocks: Sequence[ItemGroup], sizes: Mapping[str, int | None], seed: int) -> dict[str, Rows]:
     """The rows of every part, ascending. A size of `None` is all that the others leave; two such parts halve it.
 
     Smaller than asked for is a part where the blocks do not suffice; they do for sizes that sum to the rows less

@@ -7,7 +7,7 @@ from jaxtyping import Bool
 
 from outgrow.config.task import Sizes
 from outgrow.data.capability import speaking_of
-from outgrow.data.draw import Block, draw
+from outgrow.data.draw import ItemGroup, draw
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
@@ -56,12 +56,12 @@ def draw_split(items: Items, sizes: Sizes, seed: int) -> Split:
     return split
 
 
-def _as_they_stand(items: Items, among: Bool[np.ndarray, "item"]) -> list[Block]:
+def _as_they_stand(items: Items, among: Bool[np.ndarray, "item"]) -> list[ItemGroup]:
     """The groups in the order of their first items."""
     members: dict[str, list[int]] = {}
     for row in np.flatnonzero(among).tolist():
         members.setdefault(items.groups[row], []).append(row)
-    return [Block(name, rows) for name, rows in members.items()]
+    return [ItemGroup(name, rows) for name, rows in members.items()]
 
 
 def _unfilled(name: str, wanted: int | None, have: int) -> str:

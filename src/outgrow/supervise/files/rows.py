@@ -31,7 +31,7 @@ SPELLED = [*" ".join([*USUAL.values(), *WEAK.values()]).split(), *(name for part
 """The usual names of columns, with and without their underscores."""
 
 
-class Rows(NamedTuple):
+class TableRows(NamedTuple):
     """A table of the rows that count, where each stands, and what was left out."""
 
     table: pa.Table
@@ -45,7 +45,7 @@ class Rows(NamedTuple):
         return column if self.at is None else column[self.at]
 
 
-def chosen_rows(sheet: Sheet, wanted: Sequence[str], left_out: Sequence[str], columns: VoteColumns) -> Rows:
+def chosen_rows(sheet: Sheet, wanted: Sequence[str], left_out: Sequence[str], columns: VoteColumns) -> TableRows:
     """The `wanted` columns of the rows that count. Raises `ConfigError` for rejected answers that nobody spoke of,
     `DataError` for a second header of other columns and where no row is left."""
     _refuse_uncounted(sheet, left_out, columns)
@@ -68,11 +68,11 @@ def chosen_rows(sheet: Sheet, wanted: Sequence[str], left_out: Sequence[str], co
         notes.append(f"The header stands again at {first}{_more(headers)}: left out.")
     kept &= ~headers
     if kept.all():
-        return Rows(table, sheet.place)
+        return TableRows(table, sheet.place)
     at = np.flatnonzero(kept)
     if not len(at):
         raise DataError(f"{sheet.origin}: no row is left")
-    return Rows(table.filter(pa.array(kept)), lambda row: sheet.place(int(at[row])), tuple(notes), at)
+    return TableRows(table.filter(pa.array(kept)), lambda row: sheet.place(int(at[row])), tuple(notes), at)
 
 
 def _more(headers: Bool[np.ndarray, "row"]) -> str:

@@ -18,7 +18,7 @@ from outgrow.supervise.files.header import Roles, roles_of
 from outgrow.supervise.files.joined import with_joined
 from outgrow.supervise.files.matrix import ballots_of_matrix
 from outgrow.supervise.files.nested import one_each, refuse_nested
-from outgrow.supervise.files.rows import Rows, chosen_rows
+from outgrow.supervise.files.rows import TableRows, chosen_rows
 from outgrow.supervise.files.sheet import Sheet, stem_of
 
 
@@ -47,7 +47,7 @@ def _wanted(roles: Roles) -> list[str]:
     return list(dict.fromkeys([*(name for name in single if isinstance(name, str)), *several]))
 
 
-def _long(sheet: Sheet, roles: Roles, rows: Rows, alone: str) -> Ballots:
+def _long(sheet: Sheet, roles: Roles, rows: TableRows, alone: str) -> Ballots:
     table, place = rows.table, rows.place
 
     def text(name: str | None) -> Coded:
@@ -86,7 +86,7 @@ def _long(sheet: Sheet, roles: Roles, rows: Rows, alone: str) -> Ballots:
     )
 
 
-def _telling_apart(sheet: Sheet, left_out: Sequence[str], rows: Rows) -> Apart:
+def _telling_apart(sheet: Sheet, left_out: Sequence[str], rows: TableRows) -> Apart:
     """The first column that was left out, holds something in few values, and differs in every pair of rows."""
 
     def apart(former: np.ndarray, latter: np.ndarray) -> str | None:
@@ -109,7 +109,7 @@ def _confidence_or_distribution(roles: Roles, table: pa.Table) -> Roles:
     return roles._replace(confidence=None, probability=(name,))
 
 
-def _wide(sheet: Sheet, roles: Roles, rows: Rows, asked: VoteColumns) -> Ballots:
+def _wide(sheet: Sheet, roles: Roles, rows: TableRows, asked: VoteColumns) -> Ballots:
     table, place = rows.table, rows.place
 
     def text(name: str) -> Coded:
