@@ -25,7 +25,7 @@ import pandas as pd
 
 from outgrow.combiners.bayesian_dawid_skene import fit_bayesian_dawid_skene
 from outgrow.combiners.dawid_skene import fit_dawid_skene, fit_one_coin
-from outgrow.combiners.expectation import naive_bayes, read
+from outgrow.combiners.em import naive_bayes, read
 from outgrow.combiners.fit import Fit
 from outgrow.combiners.glad import fit_glad
 from outgrow.combiners.mace import fit_mace

@@ -25,7 +25,7 @@ import pandas as pd
 from outgrow.combiners.auto import choose
 from outgrow.combiners.fit import Fit
 from outgrow.combiners.fits import FITS, NEEDS_GOLD, READS_SILENCE, fit_by
-from outgrow.combiners.temper import calibration, temper
+from outgrow.combiners.temperature_scaling import calibration, temperature_scaled
 from outgrow.combiners.votes import Votes
 from outgrow.errors import OutgrowError
 
@@ -180,7 +180,7 @@ def doubled(case: Case) -> Case:
 
 def measured(case: Case, votes: Votes, twice: Votes, method: str, method_twice: str) -> Line:
     fit: Fit = fit_by(method)(votes)
-    found = temper(votes, fit_by(method), fit=fit, reads_silence=method in READS_SILENCE)
+    found = temperature_scaled(votes, fit_by(method), fit=fit, reads_silence=method in READS_SILENCE)
     again = fit_by(method_twice, intervals=False)(twice)
     known = ~np.isnan(case.right)
     low, high = fit.interval[known].T

@@ -28,7 +28,7 @@ from outgrow.config import (
     votes,
 )
 from outgrow.config.experiment import Experiment
-from outgrow.config.read import presets
+from outgrow.config.load import presets
 from outgrow.config.section import Section
 
 FOLDER = Path(__file__).parent

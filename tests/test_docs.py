@@ -18,8 +18,8 @@ import outgrow
 from outgrow.cli.verbs import app
 from outgrow.combiners import COMBINERS, TEXT_COMBINERS
 from outgrow.config.combine import Combine
+from outgrow.config.load import read_experiment
 from outgrow.config.method import Loss
-from outgrow.config.read import read_experiment
 from outgrow.config.suite import read_studies
 from outgrow.data.tasks import TASKS
 from outgrow.losses import LOSSES

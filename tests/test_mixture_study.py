@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import outgrow
-from outgrow.config.read import read_experiment
+from outgrow.config.load import read_experiment
 from outgrow.data.task import Split, Task
 from outgrow.data.tasks.sums import make_sums
 from outgrow.study.build import build_study
-from outgrow.study.estimate import scale_of
+from outgrow.study.cost import scale_of
 from small_study import FILE, results, write
 from small_study import outgrow as command
 from small_texts import MODEL

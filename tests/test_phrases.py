@@ -8,13 +8,13 @@ import pytest
 
 import outgrow
 from fresh import SEEDS
-from outgrow.console.votes_text import combined_text
+from outgrow.cli.votes_text import combined_text
 from outgrow.deliver.card import as_cell
 from outgrow.errors import ConfigError, DataError, suggest
-from outgrow.phrases import MOST_LETTERS, MOST_QUOTED, listed, short, shortened
-from outgrow.reporting.trust.measures import next_table
-from outgrow.reporting.trust.page import trust_html
-from outgrow.reporting.trust.text import trust_markdown, trust_text
+from outgrow.text_format import MOST_LETTERS, MOST_QUOTED, listed, short, shortened
+from outgrow.trust.measure_trust import next_table
+from outgrow.trust.trust_page import trust_html
+from outgrow.trust.trust_text import trust_markdown, trust_text
 from outgrow.vote_table import VoteTable
 
 LONG = "z" * 100_000

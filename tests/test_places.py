@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 
-from outgrow.config.read import read_experiment
+from outgrow.config.load import read_experiment
 from outgrow.graph.step import Step
-from outgrow.models.names import known_folder, parse_name
+from outgrow.models.model_names import known_folder, parse_name
 from outgrow.study.build import build_study
 
 STUDY: dict[str, Any] = {

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import outgrow
-from outgrow.config.read import read_experiment
-from outgrow.console.plan_text import duration, plan_text
-from outgrow.study.parameters import place_of
+from outgrow.cli.plan_text import duration, plan_text
+from outgrow.config.load import read_experiment
+from outgrow.study.step_params import place_of
 
 FAR = {"type": "endpoint", "url": "http://127.0.0.1:1/v1", "model": "stub"}
 SMALL = {"model": "bundled:smollm2-135m@2", "adapt": "lora"}

@@ -13,11 +13,11 @@ import pytest
 import outgrow
 import small_study
 from outgrow.config.task import TaskSection
-from outgrow.data.enough import PUBLISHED, size_complaints
-from outgrow.data.load import load_task
+from outgrow.data.load_task import load_task
+from outgrow.data.row_counts import PUBLISHED, size_complaints
 from outgrow.errors import OutgrowError
-from outgrow.models.names import BUNDLED, package_folder
-from outgrow.study.fit_machine import TRACKERS, why_no_cuda
+from outgrow.models.model_names import BUNDLED, package_folder
+from outgrow.study.check_machine import TRACKERS, why_no_cuda
 
 TINY = {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 3, "vocab_size": 100}
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from outgrow.config.read import read_experiment
+from outgrow.config.load import read_experiment
 from outgrow.errors import ConfigError
 from outgrow.graph.step import Step
 from outgrow.study.build import Study, build_study
-from outgrow.study.rows import expanded, parts_of
+from outgrow.study.method_rows import expanded, parts_of
 
 MODEL = {"model": "bundled:smollm2-135m@2", "adapt": "lora", "training": {"epochs": 4}}
 TEXTS: dict[str, Any] = {

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from outgrow.config.read import read_experiment
+from outgrow.config.load import read_experiment
 from outgrow.errors import ConfigError
 from outgrow.study.build import Study, build_study
 

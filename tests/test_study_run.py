@@ -14,10 +14,10 @@ import pytest
 
 from fresh import SEEDS
 from outgrow import api
-from outgrow.config.read import read_experiment
-from outgrow.graph.run import run_steps
+from outgrow.config.load import read_experiment
+from outgrow.graph.runner import run_steps
 from outgrow.graph.store import Store
-from outgrow.reporting.finding import find
+from outgrow.reporting.headline import find
 from outgrow.study.build import build_study
 from small_study import (
     FILE,

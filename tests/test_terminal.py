@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from outgrow.errors import DataError
-from outgrow.phrases import harmless
+from outgrow.text_format import harmless
 
 EVIL = "\x1b]0;title\x07\x1b[31m\x9b2J\u202e"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from outgrow.config.decoding import Decoding
-from outgrow.config.read import read_experiment
+from outgrow.config.load import read_experiment
 from outgrow.errors import ConfigError
 from outgrow.study.build import Study, build_study
 

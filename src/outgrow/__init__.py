@@ -19,22 +19,22 @@ if TYPE_CHECKING:
     from outgrow.api_types import Plan, Result
     from outgrow.api_votes import combine, combine_answers, read_answers, read_labels, train, trust, update
     from outgrow.config.experiment import Experiment
-    from outgrow.config.read import read_experiment
+    from outgrow.config.load import read_experiment
     from outgrow.data.task import Items, Split, Task
     from outgrow.deliver.combined import Combined
-    from outgrow.deliver.train import Student
+    from outgrow.deliver.train import TrainedStudent
     from outgrow.errors import ConfigError, DataError, OutgrowError, StepFailed
     from outgrow.labels import Anchors, Targets, WeakLabels
     from outgrow.metrics.estimate import Estimate
-    from outgrow.reporting.trust.findings import Trust
     from outgrow.study.build import Study, build_study
+    from outgrow.trust.trust_report import Trust
     from outgrow.vote_table import VoteTable
 
 _HOMES = {
     "outgrow.api": ("plan", "report", "run"),
     "outgrow.api_types": ("Plan", "Result"),
     "outgrow.config.experiment": ("Experiment",),
-    "outgrow.config.read": ("read_experiment",),
+    "outgrow.config.load": ("read_experiment",),
     "outgrow.data.task": ("Items", "Split", "Task"),
     "outgrow.deliver.combined": ("Combined",),
     "outgrow.api_votes": (
@@ -46,11 +46,11 @@ _HOMES = {
         "trust",
         "update",
     ),
-    "outgrow.deliver.train": ("Student",),
+    "outgrow.deliver.train": ("TrainedStudent",),
     "outgrow.errors": ("ConfigError", "DataError", "OutgrowError", "StepFailed"),
     "outgrow.labels": ("Anchors", "Targets", "WeakLabels"),
     "outgrow.metrics.estimate": ("Estimate",),
-    "outgrow.reporting.trust.findings": ("Trust",),
+    "outgrow.trust.trust_report": ("Trust",),
     "outgrow.study.build": ("Study", "build_study"),
     "outgrow.vote_table": ("VoteTable",),
 }
@@ -59,7 +59,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022 - in the order of use
     "run", "plan", "report", "Result", "Plan",
     "read_labels", "trust", "combine", "update", "train", "read_answers", "combine_answers",
-    "VoteTable", "Trust", "Combined", "Student",
+    "VoteTable", "Trust", "Combined", "TrainedStudent",
     "read_experiment", "Experiment", "build_study", "Study",
     "Task", "Items", "Split", "WeakLabels", "Anchors", "Targets", "Estimate",
     "OutgrowError", "ConfigError", "DataError", "StepFailed",

@@ -12,24 +12,24 @@ from typing import Any
 
 from outgrow.api_types import Plan, PlannedStep, Result
 from outgrow.config.experiment import Experiment
+from outgrow.config.load import file_settings, read_experiment
 from outgrow.config.model import ModelSection
 from outgrow.config.override import Word, changes_of
-from outgrow.config.own_code import code_of, refuse_code
-from outgrow.config.read import file_settings, read_experiment
 from outgrow.config.suite import read_studies
+from outgrow.config.user_code import code_of, refuse_code
 from outgrow.errors import ConfigError, DataError, OutgrowError, suggest
 from outgrow.graph.done import Damaged
-from outgrow.graph.plan import PlannedStep as PlanLine
+from outgrow.graph.plan import StepPlan as PlanLine
 from outgrow.graph.plan import plan as plan_steps
-from outgrow.graph.run import Event, Outcome, run_steps
+from outgrow.graph.runner import Event, StepOutcome, run_steps
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
-from outgrow.models.names import parse_name
+from outgrow.models.model_names import parse_name
 from outgrow.reporting.report_folder import beside, refuse_place, refuse_to_replace, settings_of, words_that_differ
 from outgrow.study.build import Study, build_study
-from outgrow.study.estimate import Cost, cost_of, scale_of
-from outgrow.study.parameters import answers_file
-from outgrow.study.ready import require_ready
+from outgrow.study.checks import require_ready
+from outgrow.study.cost import Cost, cost_of, scale_of
+from outgrow.study.step_params import answers_file
 
 Source = str | Path | Mapping[str, Any]
 
@@ -46,7 +46,7 @@ def run(
 
     `source` is an experiment file or the mapping it would hold, `words` are overrides: `key.sub=value`, or mappings
     that are merged in. `jobs` is the number of steps to run at the same time; without `code` a study is refused that
-    runs code of its own (`config/own_code.py`); `replace` lets the report take the place of a finished one of other
+    runs code of its own (`config/user_code.py`); `replace` lets the report take the place of a finished one of other
     settings, which is refused otherwise. A step that fails does not stop the others: see `Result.failed`.
     Raises `ConfigError` and `DataError` for bad input, `KeyboardInterrupt` after Ctrl-C if there is nothing to report
     yet; later than that, see `Result.interrupted`.
@@ -104,7 +104,7 @@ def _settle_models(experiment: Experiment) -> bool:
     asked = False
     for section in (experiment.student, experiment.second_view, *experiment.supervisors.values()):
         if isinstance(section, ModelSection) and parse_name(section.model).place == "hub":
-            from outgrow.models.hub import settle  # the hub's library takes its time to import
+            from outgrow.models.hub_models import settle  # the hub's library takes its time to import
 
             settle(section.model, section.revision)
             asked = True
@@ -167,9 +167,9 @@ def report(source: Source, *words: Word, replace: bool = False) -> Result:
     store = Store(experiment.store)
     whole = store.whole(study.steps)
     damaged = [step for step in study.steps if step.identity not in whole and os.path.lexists(store.path(step))]
-    outcomes = {step.identity: Outcome("skipped", error="not run yet") for step in study.steps}
-    outcomes |= {step.identity: Outcome("failed", error=_damage(store, step)) for step in damaged}
-    outcomes |= {identity: Outcome("cached", done.seconds) for identity, done in whole.items()}
+    outcomes = {step.identity: StepOutcome("skipped", error="not run yet") for step in study.steps}
+    outcomes |= {step.identity: StepOutcome("failed", error=_damage(store, step)) for step in damaged}
+    outcomes |= {identity: StepOutcome("cached", done.seconds) for identity, done in whole.items()}
     if not whole:
         raise DataError(f"{experiment.store}: holds no whole step of `{experiment.name}`; run it first")
     return write(study, store.without(damaged), outcomes, replace)
@@ -179,7 +179,7 @@ def _damage(store: Store, step: Step) -> str:
     return f"{store.path(step)} is damaged; `outgrow run` makes it again"
 
 
-def write(study: Study, store: Store, outcomes: Mapping[str, Outcome], replace: bool = False) -> Result:
+def write(study: Study, store: Store, outcomes: Mapping[str, StepOutcome], replace: bool = False) -> Result:
     """Collect the finished steps into the report's folder."""
     from outgrow.reporting.publish import publish
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outgrow.errors import ConfigError, suggest
-from outgrow.graph.event import Outcome
-from outgrow.phrases import short
-from outgrow.study.estimate import Cost
+from outgrow.graph.event import StepOutcome
+from outgrow.study.cost import Cost
+from outgrow.text_format import short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,7 @@ class Result:
     """What a study found, and where its report lies."""
 
     folder: Path
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, StepOutcome]
     load: "Callable[[], Results]" = field(repr=False)
     """How `results` are come by when they are first asked for."""
     notes: tuple[str, ...] = ()
@@ -88,7 +88,7 @@ class Result:
         return self.load()
 
     @property
-    def failed(self) -> list[Outcome]:
+    def failed(self) -> list[StepOutcome]:
         """Steps that could not be finished, without those that only had to wait for them."""
         return [outcome for outcome in self.outcomes.values() if outcome.state == "failed"]
 
@@ -134,7 +134,7 @@ class Result:
         return {"report": str(self.report), **ended, "results": asdict(self.results)}
 
     def _repr_html_(self) -> str:
+        from outgrow.render.table_html import table_html
         from outgrow.reporting.tables.all_tables import make_tables
-        from outgrow.reporting.tables.html import table_html
 
         return table_html(make_tables(self.results)[0])

@@ -12,31 +12,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from outgrow.combiners.incremental import update as go_on
 from outgrow.combiners.state_file import load_state, require_state, save_state
-from outgrow.combiners.update import update as go_on
 from outgrow.config.combine import AnswerVote, Combine, SlotVote
-from outgrow.config.complaints import Place
+from outgrow.config.load import read_section
 from outgrow.config.measure import TextMetric
-from outgrow.config.own_code import refuse_code
-from outgrow.config.read import read_section
+from outgrow.config.messages import FileLocation
 from outgrow.config.train import CombineSettings, TrainSettings
+from outgrow.config.user_code import refuse_code
 from outgrow.config.votes import VoteColumns
 from outgrow.data.class_names import alike
 from outgrow.deliver.combined import Combined, changed_options, combine_votes, combined_of
 from outgrow.deliver.combined_texts import CombinedTexts, combine_texts
 from outgrow.deliver.command import command_of
-from outgrow.deliver.given import given_file
-from outgrow.deliver.taught import Files
-from outgrow.deliver.train import Student, train_from_votes
+from outgrow.deliver.in_memory_tables import given_file
+from outgrow.deliver.train import TrainedStudent, train_from_votes
+from outgrow.deliver.training_data_step import TrainingFiles
 from outgrow.errors import ConfigError
 from outgrow.graph.output import alone
-from outgrow.graph.run import Event
+from outgrow.graph.runner import Event
 from outgrow.graph.writable import refuse_unwritable
-from outgrow.reporting.trust.findings import Trust
-from outgrow.reporting.trust.measures import trust as look_at
-from outgrow.supervise.file import read_votes
-from outgrow.supervise.files.texts import read_texts
+from outgrow.readers.read_texts import read_texts
+from outgrow.readers.read_votes import read_votes
 from outgrow.texts import WeakTexts
+from outgrow.trust.measure_trust import trust as look_at
+from outgrow.trust.trust_report import Trust
 from outgrow.vote_table import VoteTable
 
 STORE = Path("runs/steps")
@@ -65,7 +65,7 @@ def read_labels(
 
     Raises `DataError` that names the file and the row, `ConfigError` for a column that is named wrongly.
     """
-    named = read_section(VoteColumns, dict(columns), words, Place("columns"))
+    named = read_section(VoteColumns, dict(columns), words, FileLocation("columns"))
     return read_votes(source, columns=named, classes=classes, gold=gold, renormalise=renormalise)
 
 
@@ -75,7 +75,7 @@ def read_answers(source: Any, /, *words: str, **columns: Any) -> WeakTexts:
     Several rows of one item and source are candidates, the best one first; empty cells are abstentions. Raises
     `DataError`, with the row, and `ConfigError`.
     """
-    return read_texts(source, columns=read_section(VoteColumns, dict(columns), words, Place("columns")))
+    return read_texts(source, columns=read_section(VoteColumns, dict(columns), words, FileLocation("columns")))
 
 
 def combine_answers(
@@ -191,7 +191,7 @@ def combiner(method: str | Mapping[str, Any]) -> Combine:
     tree = {"type": method} if isinstance(method, str) else dict(method)
     if isinstance(method, str) and method.startswith("single:"):
         tree = {"type": "single", "source": method.removeprefix("single:").strip()}
-    return read_section(CombineSettings, {"combine": tree}, (), Place("--method")).combine
+    return read_section(CombineSettings, {"combine": tree}, (), FileLocation("--method")).combine
 
 
 def train(
@@ -207,7 +207,7 @@ def train(
     code: bool = True,
     on_event: Callable[[Event], None] = lambda event: None,
     **settings: Any,
-) -> Student:
+) -> TrainedStudent:
     """Combine votes, train a model on the combined labels, and write it with its card.
 
     Args:
@@ -232,11 +232,11 @@ def train(
         tree["combine"] = combiner(method).model_dump(exclude_unset=True)
     if isinstance(labels, VoteTable) and alike(labels.classes):  # what was told apart stays so
         tree.setdefault("classes", list(labels.classes))
-    wanted = read_section(TrainSettings, tree, words, Place("train"))
+    wanted = read_section(TrainSettings, tree, words, FileLocation("train"))
     if not code:
         refuse_code(wanted, "train")
     place, folder = Path(store), Path(output)
-    files = Files(
+    files = TrainingFiles(
         items=given_file(items, place, "items"),
         labels=given_file(labels, place, "labels"),
         gold=None if gold is None else given_file(gold, place, "gold"),

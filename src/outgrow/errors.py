@@ -7,7 +7,7 @@ and the fix, and is printed without a traceback. Anything else that escapes is a
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from outgrow.phrases import harmless, listed, shortened
+from outgrow.text_format import harmless, listed, shortened
 
 LONGEST_WORD = 200
 """A longer one is nobody's slip of the pen."""

@@ -15,10 +15,11 @@ from scipy.stats import t as student_t
 from outgrow import api
 from outgrow.api_types import Result
 from outgrow.config.override import Word
-from outgrow.config.own_code import refuse_code
 from outgrow.config.suite import read_suite
-from outgrow.graph.run import Event
+from outgrow.config.user_code import refuse_code
+from outgrow.graph.runner import Event
 from outgrow.metrics.estimate import LEVEL, Estimate
+from outgrow.render.table import Column, Line, Table
 from outgrow.reporting.report_folder import (
     beside,
     drop_incomplete,
@@ -27,8 +28,7 @@ from outgrow.reporting.report_folder import (
     write_folder,
 )
 from outgrow.reporting.results import Results, RowResult
-from outgrow.reporting.tables.table import Column, Line, Table
-from outgrow.study.ready import require_ready
+from outgrow.study.checks import require_ready
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 
 from outgrow.errors import DataError
 from outgrow.labels import WeakLabels
-from outgrow.phrases import listed, many
+from outgrow.text_format import listed, many
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from texts import KNOWN
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from outgrow.align.spelling import Spelling, spelling_of
-from outgrow.models.load import load_tokenizer
+from outgrow.models.load_model import load_tokenizer
 
 CORPUS = [
     "wake me up at seven in the morning, and play some jazz",

@@ -17,8 +17,14 @@ from small_study import ENVIRONMENT
 FORKS = get_context("forkserver")
 FORKS.set_forkserver_preload(
     [
-        *("outgrow.cli.verbs", "outgrow.api", "outgrow.api_votes", "outgrow.study.build", "outgrow.reporting.write"),
-        *("outgrow.supervise.rules", "outgrow.console.progress", "outgrow.console.votes_text", "pandas"),
+        *(
+            "outgrow.cli.verbs",
+            "outgrow.api",
+            "outgrow.api_votes",
+            "outgrow.study.build",
+            "outgrow.reporting.write_report",
+        ),
+        *("outgrow.supervise.rules_step", "outgrow.cli.progress", "outgrow.cli.votes_text", "pandas"),
     ]
 )
 SOON = 5.0

@@ -86,9 +86,9 @@ def complaint_about(path: Path, draw: np.random.Generator) -> str:
     from outgrow.config.votes import VoteColumns
     from outgrow.data.table import read_columns, read_table
     from outgrow.errors import OutgrowError
-    from outgrow.phrases import harmless
-    from outgrow.supervise.file import read_votes, sources_of
-    from outgrow.supervise.files.texts import read_texts
+    from outgrow.readers.read_texts import read_texts
+    from outgrow.readers.read_votes import read_votes, sources_of
+    from outgrow.text_format import harmless
 
     matrix = VoteColumns(layout="matrix") if "matrix" in path.name else VoteColumns()
     ways: list[Callable[[], object]] = [

@@ -20,7 +20,7 @@ import yaml
 from failure import Failure
 
 import outgrow
-from outgrow.config.read import dump_experiment, read_experiment
+from outgrow.config.load import dump_experiment, read_experiment
 from outgrow.config.simulation import read_simulation
 from outgrow.config.suite import read_suite
 from outgrow.errors import OutgrowError

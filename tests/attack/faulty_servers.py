@@ -30,15 +30,15 @@ from odd_tuning import tuned_oddly
 
 from outgrow.config.endpoint import EndpointSection
 from outgrow.data.task import Items, Split, Task
+from outgrow.endpoints.client import ChatRequest, Endpoint, Refusal
+from outgrow.endpoints.response import fewest_tokens
+from outgrow.endpoints.response_cache import ResponseCache
+from outgrow.endpoints.server import TRIES
 from outgrow.errors import OutgrowError
+from outgrow.generation.chat import asked
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
-from outgrow.models.answer_store import AnswerStore
-from outgrow.models.endpoint import Endpoint, Question, Refusal
-from outgrow.models.reply import fewest_tokens
-from outgrow.models.server import TRIES
-from outgrow.models.talk import asked
-from outgrow.supervise.endpoint import ask_supervisor
+from outgrow.supervise.endpoint_step import ask_supervisor
 from raw_server import Send, plain, running
 
 VARIABLE = "OUTGROW_ATTACK_KEY"
@@ -119,10 +119,10 @@ class Try:
     def endpoint(self, count: int) -> None:
         """Free answers."""
         with running(FaultyServer(self.courses(count), lambda number: f"it is {number}, é")) as server:
-            store = AnswerStore(self.folder / "answers.sqlite")
+            store = ResponseCache(self.folder / "answers.sqlite")
             far = Endpoint(self.section(server.url), store)
             fields = {"temperature": 0.0, "max_tokens": 16}
-            questions = [Question(f"q{n}", asked(f"what is {n} ?"), fields) for n in range(count)]
+            questions = [ChatRequest(f"q{n}", asked(f"what is {n} ?"), fields) for n in range(count)]
             for found in self.thrice(server, lambda: far.ask(questions)):
                 for number, answer in enumerate(found.answers):
                     text = "" if isinstance(answer, Refusal) else answer.choices[0].text
@@ -177,8 +177,8 @@ class Try:
                 send(plain(status, b"", f"Location: {place}"))
 
             server.courses = [Course(elsewhere, None, "") for _ in range(count)]
-            far = Endpoint(self.section(server.url), AnswerStore(self.folder / "answers.sqlite"))
-            questions = [Question(f"q{n}", asked(f"what is {n} ?"), {"max_tokens": 16}) for n in range(count)]
+            far = Endpoint(self.section(server.url), ResponseCache(self.folder / "answers.sqlite"))
+            questions = [ChatRequest(f"q{n}", asked(f"what is {n} ?"), {"max_tokens": 16}) for n in range(count)]
             _, sentence = self.patiently(lambda: far.ask(questions))
             self.check(f"HTTP {status}" in sentence, f"redirected: {sentence!r}")
             self.check(place[:20] in sentence or KEY in place or "\x07" in place, f"not told where: {sentence}")
@@ -196,9 +196,9 @@ class Try:
 
         courses = [Course(None, odd, f"{self.seed}/{number}") for number in range(6 * count)]
         with running(FaultyServer(courses, lambda number: f"it is {number}. " * 10)) as server:
-            store = AnswerStore(self.folder / "answers.sqlite")
+            store = ResponseCache(self.folder / "answers.sqlite")
             far = Endpoint(self.section(server.url, budget={"tokens": 1000}), store)
-            questions = [Question(f"q{n}", asked(f"what is {n} ?"), {"max_tokens": 60}) for n in range(6 * count)]
+            questions = [ChatRequest(f"q{n}", asked(f"what is {n} ?"), {"max_tokens": 60}) for n in range(6 * count)]
             _, sentence = self.patiently(lambda: far.ask(questions))
             self.check("budget.tokens: 1000" in sentence, f"no budget: {sentence}")
             least = sum(fewest_tokens(server.answer(number)) for number in server.sold)
@@ -211,9 +211,9 @@ class Try:
         bad = draw.choice(["\r", "\n", "\r\n", "\t", "\x7f", "é", "\x1b[0m", "\udcff"])
         spot = draw.choice([0, 9, len(KEY)])
         with running(FaultyServer(self.courses(count), str)) as server, environment(KEY[:spot] + bad + KEY[spot:]):
-            store = AnswerStore(self.folder / "answers.sqlite")
+            store = ResponseCache(self.folder / "answers.sqlite")
             far = Endpoint(self.section(server.url), store)
-            _, sentence = self.patiently(lambda: far.ask([Question("q0", asked("what is 0 ?"), {})]))
+            _, sentence = self.patiently(lambda: far.ask([ChatRequest("q0", asked("what is 0 ?"), {})]))
             self.check(VARIABLE in sentence and "nothing is sent" in sentence, f"a bad key: {sentence!r}")
             self.check(not server.asked, "a bad key was sent")
             store.close()

@@ -14,7 +14,7 @@ from fine_tuning_server import TuningHandler, TuningServer
 from outgrow.data.task import Items, Split, Task
 from outgrow.graph.step import Job
 from outgrow.texts import TextTargets, certain
-from outgrow.training.remote_student import train_remote_student
+from outgrow.training.remote_student_step import train_remote_student
 from raw_server import running
 
 AUTO = {"epochs": "auto", "batch_size": "auto", "lr_multiplier": "auto"}

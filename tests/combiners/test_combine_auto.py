@@ -16,7 +16,7 @@ from outgrow.combiners import COMBINERS
 from outgrow.combiners.auto import choose
 from outgrow.combiners.cross_fit import cross_fitted, enough_gold, gold_folds
 from outgrow.combiners.fits import FITS, NEEDS_GOLD, fit_by
-from outgrow.combiners.held_out import copy_groups, guesses, hold_out, itemised, learn_matrices, log_chances
+from outgrow.combiners.held_out_votes import copy_groups, guesses, hold_out, itemised, learn_matrices, log_chances
 from outgrow.combiners.votes import Votes
 from outgrow.errors import DataError, OutgrowError
 from outgrow.labels import Anchors

@@ -7,7 +7,7 @@ from scipy.special import expit, gammaln
 from scipy.stats import betabinom
 
 from fresh import SEEDS
-from outgrow.combiners.accuracy_draws import draw_truth, thinned
+from outgrow.combiners.accuracy_intervals import draw_truth, thinned
 from outgrow.combiners.bayesian_dawid_skene import bayesian_dawid_skene, fit_bayesian_dawid_skene, twins
 from outgrow.combiners.dawid_skene import fit_dawid_skene
 from outgrow.combiners.source_prior import SourcePrior, crowd_grid, right_and_wrong

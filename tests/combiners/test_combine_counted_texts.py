@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from outgrow.combiners.make_texts import make_text_targets
-from outgrow.config.read import read_experiment
+from outgrow.combiners.text_targets_step import make_text_targets
+from outgrow.config.load import read_experiment
 from outgrow.errors import ConfigError
 from outgrow.graph.step import Job, Step
 from outgrow.study.build import Study, build_study
-from outgrow.study.estimate import cost_of, scale_of
+from outgrow.study.cost import cost_of, scale_of
 from outgrow.texts import Candidate, TextTargets, WeakTexts, certain
 
 MODEL = {"model": "bundled:smollm2-135m@2", "adapt": "lora"}

@@ -5,7 +5,6 @@ import pytest
 import textbook_sources as textbook
 
 from fresh import SEEDS
-from outgrow.combiners.agreement import agreement
 from outgrow.combiners.dependence import (
     Dependence,
     copying,
@@ -14,6 +13,7 @@ from outgrow.combiners.dependence import (
     strengths,
     tetrads,
 )
+from outgrow.combiners.pairwise_agreement import agreement
 from outgrow.combiners.votes import Votes
 
 

@@ -5,7 +5,7 @@ import pytest
 import textbook_sources as textbook
 
 from outgrow.combiners.keep_all import keep_all
-from outgrow.combiners.make import make_gold, make_targets
+from outgrow.combiners.targets_step import make_gold, make_targets
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import ConfigError, DataError
 from outgrow.graph.step import Job

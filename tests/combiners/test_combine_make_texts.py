@@ -10,8 +10,8 @@ from hand_made_texts import N_ITEMS, rows_of, said, some_labels, some_scores, ta
 from fresh import SEEDS
 from outgrow.combiners.joint_decoding import joint_decoding
 from outgrow.combiners.keep_texts import keep_all_texts, single_text
-from outgrow.combiners.make_texts import make_pairs, make_text_gold, make_text_targets
-from outgrow.combiners.prefer import prefer
+from outgrow.combiners.preference_pairs import preference_pairs
+from outgrow.combiners.text_targets_step import make_pairs, make_text_gold, make_text_targets
 from outgrow.config.combine import JointDecoding, KeepAll, SingleSource
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import ConfigError, DataError
@@ -141,7 +141,7 @@ def test_pairs_come_from_the_steps_tables(tmp_path: Path) -> None:
         written.append((job.out / "pairs.parquet").read_bytes())
     assert written[0] == written[1]
     found = Pairs.load(job.out / "pairs.parquet")
-    wanted = prefer(candidates, {name: scores[name] for name in "ab"}, reference, **PAIRS)
+    wanted = preference_pairs(candidates, {name: scores[name] for name in "ab"}, reference, **PAIRS)
     assert 0 < len(found) <= N_ITEMS
     assert (found.item, found.chosen, found.rejected) == (wanted.item, wanted.chosen, wanted.rejected)
     assert found.origin == wanted.origin

@@ -6,7 +6,7 @@ import textbook_sources as textbook
 
 from fresh import SEEDS
 from outgrow.combiners.keep_all import keep_all
-from outgrow.combiners.multiply import multiply, multiply_in
+from outgrow.combiners.second_round import multiply, multiply_in
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.labels import Targets

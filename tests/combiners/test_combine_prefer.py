@@ -8,7 +8,7 @@ import pytest
 from hand_made_texts import N_ITEMS, mean_of, said, some_labels, some_scores, table, without
 
 from fresh import SEEDS
-from outgrow.combiners.prefer import MOST, prefer
+from outgrow.combiners.preference_pairs import MOST, preference_pairs
 from outgrow.errors import ConfigError, DataError
 from outgrow.pairs import Pairs
 from outgrow.texts import WeakTexts
@@ -18,7 +18,7 @@ WEIGHTS = {"a": 0.5, "b": 0.2, "c": 0.3}
 
 def ask(candidates: WeakTexts, scores: dict[str, WeakTexts], reference: WeakTexts, **options: Any) -> Pairs:
     settings = {"epsilon": 0.1, "weights": "average", "logprobs": "sum", **options}
-    return prefer(candidates, scores, reference, **settings)
+    return preference_pairs(candidates, scores, reference, **settings)
 
 
 def some_student(seed: int) -> tuple[WeakTexts, dict[str, WeakTexts], WeakTexts]:

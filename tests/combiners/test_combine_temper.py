@@ -11,11 +11,17 @@ from scipy.special import softmax
 
 from fresh import SEEDS
 from outgrow.combiners import COMBINERS
+from outgrow.combiners.calibrated_targets import calibrated_targets
 from outgrow.combiners.fits import FITS, fit_by
-from outgrow.combiners.held_out import hold_out
-from outgrow.combiners.make import make_targets
-from outgrow.combiners.temper import calibration, softened, temper, temperature_by_gold, temperature_by_votes
-from outgrow.combiners.tempered_targets import tempered_targets
+from outgrow.combiners.held_out_votes import hold_out
+from outgrow.combiners.targets_step import make_targets
+from outgrow.combiners.temperature_scaling import (
+    calibration,
+    temperature_by_gold,
+    temperature_by_votes,
+    temperature_scaled,
+    with_temperature,
+)
 from outgrow.combiners.votes import Votes
 from outgrow.config.combine import DawidSkene, Vote
 from outgrow.labels import Anchors
@@ -39,10 +45,10 @@ def test_a_temperature_is_found_again(seed):
     honest = rng.dirichlet(np.ones(4), 4000)
     gold = (rng.random((4000, 1)) > honest.cumsum(axis=1)).sum(axis=1).clip(max=3)
     for wanted in (0.5, 1.0, 2.5):
-        np.testing.assert_allclose(temperature_by_gold(softened(honest, 1 / wanted), gold), wanted, rtol=0.12)
-    np.testing.assert_allclose(softened(honest, 1.0), honest, atol=1e-6)
+        np.testing.assert_allclose(temperature_by_gold(with_temperature(honest, 1 / wanted), gold), wanted, rtol=0.12)
+    np.testing.assert_allclose(with_temperature(honest, 1.0), honest, atol=1e-6)
     logits = rng.normal(0, 2, (50, 3))
-    np.testing.assert_allclose(softened(softmax(logits, axis=1), 3.0), softmax(logits / 3, axis=1), atol=1e-6)
+    np.testing.assert_allclose(with_temperature(softmax(logits, axis=1), 3.0), softmax(logits / 3, axis=1), atol=1e-6)
 
 
 def test_a_few_items_do_not_move_it_far():
@@ -70,7 +76,7 @@ def test_gold_tempers_those_who_are_too_sure(seed):
     codes, gold = drawn_crowds.shared_hardship(np.random.default_rng(seed))
     known = np.where(np.arange(len(gold)) < 300, gold, -1)
     votes = gathered(codes, 3, known)
-    found, plain = temper(votes, FITS["one_coin"]), FITS["one_coin"](votes)
+    found, plain = temperature_scaled(votes, FITS["one_coin"]), FITS["one_coin"](votes)
     rest = known < 0
     assert found.by == "gold"
     assert found.temperature > 1.3
@@ -89,7 +95,7 @@ def test_gold_changes_nothing_that_it_does_not_make_better():
     for seed, n_known in itertools.product(SEEDS, (40, 80, 120, 160)):
         codes, gold, _, classes = drawn_crowds.crowd("independent", np.random.default_rng([seed, n_known]), items=300)
         votes = gathered(codes, classes, np.where(np.arange(300) < n_known, gold, -1))
-        found, plain = temper(votes, FITS["one_coin"]), FITS["one_coin"](votes)
+        found, plain = temperature_scaled(votes, FITS["one_coin"]), FITS["one_coin"](votes)
         if found.by != "gold":
             continue
         if found.temperature == 1:
@@ -107,7 +113,7 @@ def test_gold_changes_nothing_that_it_does_not_make_better():
 @pytest.mark.parametrize("seed", SEEDS)
 def test_votes_alone_temper_those_who_are_too_sure(seed):
     codes, gold = drawn_crowds.shared_hardship(np.random.default_rng(seed))
-    found, plain = temper(votes_of(codes, 3), FITS["one_coin"]), FITS["one_coin"](votes_of(codes, 3))
+    found, plain = temperature_scaled(votes_of(codes, 3), FITS["one_coin"]), FITS["one_coin"](votes_of(codes, 3))
     assert found.by == "votes"
     assert found.temperature > 1.3
     assert found.before is None
@@ -118,7 +124,7 @@ def test_votes_alone_temper_those_who_are_too_sure(seed):
 @pytest.mark.parametrize("kind", ["independent", "adversarial", "three", "silent"])
 def test_votes_leave_alone_who_is_honest(kind, seed):
     codes, _, _, classes = drawn_crowds.crowd(kind, np.random.default_rng(seed), items=800)
-    found = temper(votes_of(codes, classes), FITS["one_coin"])
+    found = temperature_scaled(votes_of(codes, classes), FITS["one_coin"])
     assert 1 <= found.temperature < 1.25
     assert ("as the combiner has them" in found.sentence) == (found.temperature == 1)
 
@@ -134,7 +140,7 @@ def test_rules_of_one_class_are_no_guide_to_a_temperature():
 def test_nothing_is_done_where_nothing_can_be_told():
     codes, _, _, classes = drawn_crowds.crowd("three", np.random.default_rng(SEEDS[0]), items=50)
     plain = FITS["one_coin"](votes_of(codes[:, :2], classes))
-    found = temper(votes_of(codes[:, :2], classes), FITS["one_coin"])
+    found = temperature_scaled(votes_of(codes[:, :2], classes), FITS["one_coin"])
     assert (found.by, found.temperature) == ("nothing", 1.0)
     np.testing.assert_array_equal(found.fit.posterior, plain.posterior)
 
@@ -143,7 +149,7 @@ def test_balance_stays_where_nobody_voted():
     codes, gold = drawn_crowds.shared_hardship(np.random.default_rng(SEEDS[0]), items=600)
     codes[:5] = -1
     known = np.where(np.arange(600) > 300, gold, -1)
-    found = temper(gathered(codes, 3, known), FITS["one_coin"])
+    found = temperature_scaled(gathered(codes, 3, known), FITS["one_coin"])
     np.testing.assert_allclose(found.fit.posterior[:5], np.tile(found.fit.balance, (5, 1)))
 
 
@@ -152,7 +158,7 @@ def test_intervals_are_drawn_once_only():
     codes, gold = drawn_crowds.shared_hardship(np.random.default_rng(SEEDS[0]), items=200)
     votes = gathered(codes, 3, np.where(np.arange(200) < 100, gold, -1))
     method = partial(fit_by("bayesian_dawid_skene"), draws=20)
-    found = temper(votes, method)
+    found = temperature_scaled(votes, method)
     np.testing.assert_array_equal(found.fit.interval, method(votes).interval)
 
 
@@ -162,7 +168,7 @@ def test_studies_temper_when_asked(name):
     labels = textbook.hard_labels(codes, 3)
     known = Anchors(textbook.elsewhere(labels.take(np.arange(100))), gold[:100])
     rest = labels.take(np.arange(100, 500))
-    targets, plain = tempered_targets(name, rest, known), COMBINERS[name](rest, known)
+    targets, plain = calibrated_targets(name, rest, known), COMBINERS[name](rest, known)
     assert targets.items == plain.items
     assert "by held-out gold" in targets.origin[-1]
     better = log_loss(plain.probs, gold[100:]) - log_loss(targets.probs, gold[100:])

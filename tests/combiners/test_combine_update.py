@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from fresh import SEEDS
-from outgrow.combiners.dawid_skene import FullConfusion, OneCoin, fit_dawid_skene, fit_one_coin
-from outgrow.combiners.expectation import expect, naive_bayes
+from outgrow.combiners.dawid_skene import ConfusionModel, OneCoinModel, fit_dawid_skene, fit_one_coin
+from outgrow.combiners.em import expectation_step, naive_bayes
+from outgrow.combiners.incremental import LOOKS_NEAR, start, update
 from outgrow.combiners.merge_votes import merge_votes
 from outgrow.combiners.state_file import load_state, save_state
-from outgrow.combiners.update import LOOKS_NEAR, start, update
 from outgrow.combiners.votes import Votes
 from outgrow.errors import ConfigError, DataError
 from outgrow.vote_table import VoteTable
@@ -60,9 +60,9 @@ def test_where_it_rests_nothing_moves(method, kind, seed):
     codes, _, classes = crowd(seed, kind=kind)
     votes = Votes.of_table(table(codes, classes))
     _, fit = start(table(codes, classes), method)
-    step = expect(votes, naive_bayes(fit.confusion), np.log(fit.balance))
+    step = expectation_step(votes, naive_bayes(fit.confusion), np.log(fit.balance))
     nobody = np.full(codes.shape[1], 0.5)
-    model = OneCoin(nobody, classes, 1.0) if method == "one_coin" else FullConfusion(fit.confusion, 1.0)
+    model = OneCoinModel(nobody, classes, 1.0) if method == "one_coin" else ConfusionModel(fit.confusion, 1.0)
     np.testing.assert_allclose(model.learn(step.counts).confusion, fit.confusion, atol=1e-8)
     np.testing.assert_allclose((step.shares + 1) / (step.shares + 1).sum(), fit.balance, atol=1e-8)
     if kind == "independent":

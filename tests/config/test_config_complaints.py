@@ -2,8 +2,8 @@
 
 import pytest
 
-from outgrow.config.complaints import Place
-from outgrow.config.read import read_section
+from outgrow.config.load import read_section
+from outgrow.config.messages import FileLocation
 from outgrow.config.train import TrainSettings
 from outgrow.errors import ConfigError
 
@@ -22,5 +22,5 @@ from outgrow.errors import ConfigError
 )
 def test_the_section_of_a_key_is_told(word, message):
     with pytest.raises(ConfigError) as caught:
-        read_section(TrainSettings, {}, ["student.model=bundled:x", word], Place("train"))
+        read_section(TrainSettings, {}, ["student.model=bundled:x", word], FileLocation("train"))
     assert message in str(caught.value)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from outgrow.config.read import dump_experiment, file_settings, read_experiment
+from outgrow.config.load import dump_experiment, file_settings, read_experiment
 from outgrow.errors import ConfigError
 
 STUDY: dict[str, Any] = {

@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from outgrow.config.load import dump_experiment, presets, read_experiment
 from outgrow.config.method import Evidential
-from outgrow.config.read import dump_experiment, presets, read_experiment
 from outgrow.config.recipes import where_to_start
 from outgrow.errors import ConfigError, OutgrowError
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from outgrow.config.load import read_experiment
 from outgrow.config.override import merge
-from outgrow.config.read import read_experiment
 from outgrow.config.suite import read_studies, read_suite
 from outgrow.errors import ConfigError
 

@@ -25,8 +25,8 @@ from outgrow.config import (
     votes,
 )
 from outgrow.config.accepted import accepted
-from outgrow.config.complaints import Place, complain
 from outgrow.config.experiment import Experiment
+from outgrow.config.messages import FileLocation, error_messages
 from outgrow.config.section import Section
 
 MODULES = (
@@ -88,7 +88,7 @@ def complaints_of(section: type[Section], tree: dict[str, Any]) -> list[str]:
     try:
         section.model_validate(tree)
     except ValidationError as error:
-        lines = complain(error, Place("the file"), section).split("\n")
+        lines = error_messages(error, FileLocation("the file"), section).split("\n")
         return [line for line in lines if not line.endswith("is required") and not line.endswith("file: is required")]
     return []
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from outgrow.cli.items_text import items_text, look_at_items
 from outgrow.config.task import TaskSection
-from outgrow.console.items_text import items_text, look_at_items
-from outgrow.data.load import load_task
+from outgrow.data.load_task import load_task
 from outgrow.errors import ConfigError
-from outgrow.models.load import load_tokenizer
+from outgrow.models.load_model import load_tokenizer
 
 MODEL = "bundled:smollm2-135m@2"
 

@@ -1,8 +1,8 @@
 """What the terminal shows of a finished study."""
 
-from outgrow.console.result_text import STAR, compact
+from outgrow.cli.result_text import STAR, compact
 from outgrow.metrics.estimate import Estimate, undefined
-from outgrow.reporting.tables.table import Cell, Column, Line, Table
+from outgrow.render.table import Cell, Column, Line, Table
 
 
 def made(*cells: Cell, seeds: int = 3) -> list[str]:

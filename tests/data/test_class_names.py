@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from outgrow.cli.items_text import items_text, look_at_items
 from outgrow.config.task import TaskSection
-from outgrow.console.items_text import items_text, look_at_items
 from outgrow.data.class_names import alike, join, plain
-from outgrow.data.load import load_task
+from outgrow.data.load_task import load_task
 from outgrow.errors import ConfigError, DataError
 
 LABELS = ["science", "Science", "science", "arts", "arts ", "sci fi", "sci  fi", "arts"]

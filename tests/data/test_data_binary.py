@@ -7,7 +7,7 @@ import pytest
 
 from outgrow.config.task import Sizes, TaskSection
 from outgrow.data.binary import balanced_binary
-from outgrow.data.load import load_task
+from outgrow.data.load_task import load_task
 from outgrow.data.pool import cut
 from outgrow.data.split import draw_split
 from outgrow.data.task import Items, Task

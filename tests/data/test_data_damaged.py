@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from outgrow.config.task import Columns, Sizes, TaskSection
-from outgrow.data.load import load_task
+from outgrow.data.load_task import load_task
 from outgrow.data.pool import cut
 from outgrow.errors import OutgrowError
 

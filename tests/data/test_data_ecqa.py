@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from outgrow.config.task import TaskSection
-from outgrow.data.load import load_task
+from outgrow.data.load_task import load_task
 from outgrow.errors import DataError
 from outgrow.metrics.final_answer import final_answer
 from outgrow.metrics.text_answers import answer_match

@@ -11,9 +11,9 @@ import pytest
 
 from fresh import SEEDS
 from outgrow.config.task import Sizes, TaskSection
-from outgrow.data.identity import data_identity
+from outgrow.data.data_identity import data_identity
 from outgrow.data.leak import normalise
-from outgrow.data.load import load_task
+from outgrow.data.load_task import load_task
 from outgrow.data.pool import cut
 from outgrow.data.tasks.errands import Dice, draw_request, make_errands, read_grammar
 from outgrow.errors import ConfigError
@@ -58,7 +58,7 @@ def test_it_is_the_same_everywhere_and_always():
     digest = sha256("\n".join(f"{row['text']}\t{row['slots']}" for row in rows).encode()).hexdigest()
     assert digest == DIGEST
     script = (
-        "from outgrow.config.task import TaskSection\nfrom outgrow.data.identity import data_identity\n"
+        "from outgrow.config.task import TaskSection\nfrom outgrow.data.data_identity import data_identity\n"
         "print(data_identity(TaskSection(name='errands')))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

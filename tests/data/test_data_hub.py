@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from outgrow.data.hub import hub_name, read_hub
-from outgrow.data.known import Hub
+from outgrow.data.hub_datasets import hub_name, read_hub
+from outgrow.data.published_task import HubSource
 from outgrow.errors import DataError
 
 ROW = {"question": "q", "correct_answer": "a", "distractor1": "b", "distractor2": "c", "distractor3": "d"}
@@ -22,19 +22,19 @@ def test_splits_of_a_data_set_are_read(tmp_path, monkeypatch):
     for split, n in {"train": 3, "validation": 2}.items():
         lines = (json.dumps({**ROW, "question": f"{split} {i}"}) for i in range(n))
         (folder / f"{split}.jsonl").write_text("\n".join(lines))
-    found = dict(read_hub(Hub(str(folder)), ("train", "test", "validation")))
+    found = dict(read_hub(HubSource(str(folder)), ("train", "test", "validation")))
     assert list(found) == ["train", "validation"]
     assert found["train"].rows[2] == {**ROW, "question": "train 2"}
-    only = dict(read_hub(Hub(str(folder), columns=("question",)), ["validation"]))
+    only = dict(read_hub(HubSource(str(folder), columns=("question",)), ["validation"]))
     assert only["validation"].rows == [{"question": "validation 0"}, {"question": "validation 1"}]
     with pytest.raises(DataError, match="has only the splits train, validation"):
-        next(read_hub(Hub(str(folder)), ["test"]))
+        next(read_hub(HubSource(str(folder)), ["test"]))
 
 
 def test_unreachable_hub_is_said_in_one_sentence():
     script = (
         "from outgrow.config.task import TaskSection\n"
-        "from outgrow.data.load import load_task\n"
+        "from outgrow.data.load_task import load_task\n"
         "from outgrow.errors import DataError\n"
         "try:\n    load_task(TaskSection(name='creak', source='hub'))\n"
         "except DataError as error:\n    print(error)\n"
@@ -49,17 +49,17 @@ def test_unreachable_hub_is_said_in_one_sentence():
 
 
 def test_names():
-    assert hub_name(Hub("a/b")) == "a/b@main"
-    assert hub_name(Hub("a/b", "c", "d")) == "a/b/c@d"
-    assert hub_name(Hub("a/b", "c", "d"), "e") == "a/b/c@e"
+    assert hub_name(HubSource("a/b")) == "a/b@main"
+    assert hub_name(HubSource("a/b", "c", "d")) == "a/b/c@d"
+    assert hub_name(HubSource("a/b", "c", "d"), "e") == "a/b/c@e"
 
 
 def test_loading_data_imports_neither_torch_nor_the_hub_library():
     script = (
         "import sys\n"
-        "from outgrow.data.load import load_task\n"
-        "from outgrow.data.identity import data_identity\n"
-        "from outgrow.data.show import describe_tasks\n"
+        "from outgrow.data.load_task import load_task\n"
+        "from outgrow.data.data_identity import data_identity\n"
+        "from outgrow.data.preview import describe_tasks\n"
         "describe_tasks()\n"
         "print(sorted({'torch', 'transformers', 'datasets', 'pandas'} & set(sys.modules)))\n"
     )

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from outgrow.config.task import Columns, TaskSection
-from outgrow.data.load import load_task
-from outgrow.data.own import require_columns
+from outgrow.data.load_task import load_task
+from outgrow.data.user_data import require_columns
 from outgrow.errors import ConfigError, DataError
 
 TEXTS = ["good film", "bad film", "fine film", "awful film", "no film", "so-so film"]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from outgrow.config.task import TaskSection
-from outgrow.data.known import Hub, KnownTask
-from outgrow.data.load import load_task
-from outgrow.data.published import split_of
+from outgrow.data.load_published import split_of
+from outgrow.data.load_task import load_task
+from outgrow.data.published_task import HubSource, PublishedTask
 from outgrow.data.tasks import TASKS
 from outgrow.data.tasks.mmlu import DISCIPLINES
 from outgrow.errors import DataError
@@ -218,8 +218,8 @@ def test_line_files_of_different_length(tmp_path):
 
 def test_descriptions_are_complete():
     for known in TASKS.values():
-        assert isinstance(known, KnownTask)
-        assert isinstance(known.hub, Hub) == (known.made is None)
+        assert isinstance(known, PublishedTask)
+        assert isinstance(known.hub, HubSource) == (known.made is None)
         assert known.title
         assert known.licence
         assert len(set(known.classes)) == len(known.classes)

@@ -9,12 +9,12 @@ import pytest
 
 from fresh import SEEDS
 from outgrow.config.task import Columns, Sizes, TaskSection
-from outgrow.data.kind import kind_of, metric_of
-from outgrow.data.load import load_task
+from outgrow.data.load_task import load_task
 from outgrow.data.pool import cut
-from outgrow.data.show import show_items
+from outgrow.data.preview import show_items
 from outgrow.data.split import draw_split
 from outgrow.data.task import Task
+from outgrow.data.task_kind import kind_of, metric_of
 from outgrow.data.tasks import TASKS
 from outgrow.data.template import slot_types
 from outgrow.errors import ConfigError, DataError

@@ -14,7 +14,7 @@ from fresh import SEEDS
 from outgrow.config.votes import VoteColumns
 from outgrow.data.write_table import write_table
 from outgrow.errors import ConfigError, DataError
-from outgrow.supervise.file import read_votes
+from outgrow.readers.read_votes import read_votes
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"]
 PLAIN = ["a=1", " =1", "'=1", "x-1", "", 'say "so", twice\nat least', "ü"]

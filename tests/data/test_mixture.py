@@ -9,13 +9,13 @@ import pytest
 
 from fresh import SEEDS
 from outgrow.config.task import Capability, Sizes, TaskSection
-from outgrow.data.identity import data_identity
-from outgrow.data.kind import kind_of, metric_of
-from outgrow.data.load import load_task
+from outgrow.data.data_identity import data_identity
+from outgrow.data.load_task import load_task
 from outgrow.data.pool import cut, make_pool
-from outgrow.data.show import describe_capabilities, show_items
+from outgrow.data.preview import describe_capabilities, show_items
 from outgrow.data.split import make_split
 from outgrow.data.task import Split, Task
+from outgrow.data.task_kind import kind_of, metric_of
 from outgrow.errors import ConfigError, DataError
 from outgrow.graph.step import Job
 

@@ -10,7 +10,7 @@ import pytest
 
 from outgrow.config.task import Columns, Sizes, TaskSection
 from outgrow.data.leak import normalise
-from outgrow.data.load import load_task
+from outgrow.data.load_task import load_task
 from outgrow.data.passages import RUN, TEMPLATE, join_by_passage, sharing
 from outgrow.data.pool import cut
 from outgrow.data.split import draw_split

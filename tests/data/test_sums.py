@@ -11,8 +11,8 @@ import pytest
 from fresh import SEEDS
 from outgrow.config.task import TaskSection
 from outgrow.data.leak import normalise
-from outgrow.data.load import load_task
-from outgrow.data.tasks.grammar import Dice, read_grammar
+from outgrow.data.load_task import load_task
+from outgrow.data.tasks.grammar import HashChoices, read_grammar
 from outgrow.data.tasks.sums import draw_sum, make_sums
 from outgrow.metrics.final_answer import final_answer
 from outgrow.metrics.text_answers import answer_match
@@ -128,6 +128,6 @@ def test_the_grammar_uses_all_that_it_has(grammar):
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("length", ["one", "two"])
 def test_any_draw_is_right(grammar, seed, length):
-    dice = Dice(str(seed))
+    dice = HashChoices(str(seed))
     for _ in range(300):
         assert len(worked(draw_sum(grammar, length, dice))) == ["one", "two"].index(length) + 1

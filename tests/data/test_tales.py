@@ -10,8 +10,8 @@ import pytest
 from fresh import SEEDS
 from outgrow.config.task import TaskSection
 from outgrow.data.leak import normalise
-from outgrow.data.load import load_task
-from outgrow.data.tasks.grammar import Cast, Dice, read_grammar
+from outgrow.data.load_task import load_task
+from outgrow.data.tasks.grammar import HashChoices, ItemFillers, read_grammar
 from outgrow.data.tasks.tales import draw_tale, make_tales
 
 KINDS = ["who", "where", "what", "when", "colour", "number", "how", "animal"]
@@ -145,7 +145,7 @@ def test_groups_have_different_fillers_and_enough_of_them(grammar):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_any_draw_holds_what_tales_promise(grammar, seed):
-    dice = Dice(str(seed))
+    dice = HashChoices(str(seed))
     for kind in KINDS:
         for _ in range(40):
             check(draw_tale(grammar, kind, dice), said(grammar, grammar["kinds"][kind]))
@@ -154,7 +154,7 @@ def test_any_draw_holds_what_tales_promise(grammar, seed):
 def test_a_cast_keeps_its_fillers_and_takes_one_group_per_type():
     fillers = {"time": [["on Monday/Monday", "on Friday/Friday"], ["in May/May", "in June/June"]]}
     for seed in range(20):
-        cast = Cast(fillers, Dice(str(seed)))
+        cast = ItemFillers(fillers, HashChoices(str(seed)))
         text = cast.fill("{time1} {time2} {time1.short}")
         assert text in {
             f"{preposition} {a} {preposition} {b} {a}"

@@ -18,10 +18,10 @@ import outgrow
 from fresh import SEEDS
 from outgrow.cli.verbs import app
 from outgrow.combiners.fits import FITS, fit_by
-from outgrow.combiners.update import start
+from outgrow.combiners.incremental import start
 from outgrow.combiners.votes import Votes
 from outgrow.config.train import KeepItems, TrainSettings
-from outgrow.deliver.lesson import lesson_of
+from outgrow.deliver.training_data import lesson_of
 from outgrow.errors import ConfigError, DataError, OutgrowError
 from outgrow.graph.writable import refuse_unwritable
 

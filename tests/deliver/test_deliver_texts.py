@@ -24,9 +24,9 @@ from outgrow.config.train import TrainSettings
 from outgrow.data.tasks.errands import make_errands
 from outgrow.deliver.combined_texts import combine_texts
 from outgrow.deliver.export import labels_card
-from outgrow.deliver.given import given_file
-from outgrow.deliver.lesson import text_lesson_of
-from outgrow.deliver.taught import read_test
+from outgrow.deliver.in_memory_tables import given_file
+from outgrow.deliver.training_data import text_lesson_of
+from outgrow.deliver.training_data_step import read_test
 from outgrow.errors import ConfigError, DataError, OutgrowError
 from outgrow.metrics.text_answers import answer_match
 from outgrow.texts import Candidate, WeakTexts, certain

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from outgrow.align.spelling import spelling_of
-from outgrow.models.load import load_causal_lm, load_tokenizer
-from outgrow.models.prompting import prompter_of
+from outgrow.generation.prompting import prompter_of
+from outgrow.models.load_model import load_causal_lm, load_tokenizer
 from outgrow.texts import TextTargets, certain
-from outgrow.training.loop import ExampleTrainer, history, train
+from outgrow.training.preference_step import PairExamples, PairRow
 from outgrow.training.text_examples import TextExamples, TextLoss
-from outgrow.training.text_preference import PairExamples, PairRow
-from outgrow.training.text_rows import Reader, Tokenized, tokenize_targets
+from outgrow.training.text_tokenizer import TextTokenizer, TokenizedTargets, tokenize_targets
+from outgrow.training.trainer import ExampleTrainer, history, train
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 
@@ -35,7 +35,7 @@ TRAINING = {
 }
 
 
-def tokenized() -> tuple[Tokenized, int]:
+def tokenized() -> tuple[TokenizedTargets, int]:
     """Eight texts of unlike lengths, and the id to pad with."""
     texts = [" ".join(["stones sink", "plants breathe in", "the sky is blue"][number % 3 :]) for number in range(8)]
     items = [f"i{number}" for number in range(8)]
@@ -43,7 +43,7 @@ def tokenized() -> tuple[Tokenized, int]:
     for number, table in enumerate(tables):
         table.logprob[0] = -0.1 * number
     tokenizer = load_tokenizer(MODEL)
-    reader = Reader(prompter_of(tokenizer), spelling_of(tokenizer.backend_tokenizer), 256)
+    reader = TextTokenizer(prompter_of(tokenizer), spelling_of(tokenizer.backend_tokenizer), 256)
     prompts = {item: f"say it {item} times" for item in items}
     return tokenize_targets(TextTargets(items, texts, tables, np.ones(8)), prompts, reader), tokenizer.pad_token_id
 

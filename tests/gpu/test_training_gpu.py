@@ -6,11 +6,11 @@ import torch
 
 from outgrow.data.task import Items
 from outgrow.losses import make_objective
-from outgrow.models.load import DTYPES, load_causal_lm, load_classifier, load_tokenizer
-from outgrow.training.examples import ClassExamples
+from outgrow.models.load_model import DTYPES, load_causal_lm, load_classifier, load_tokenizer
 from outgrow.training.heads import fit_heads
-from outgrow.training.loop import ExampleTrainer, history, train
-from outgrow.training.reading import read_items
+from outgrow.training.item_inputs import read_items
+from outgrow.training.trainer import ExampleTrainer, history, train
+from outgrow.training.training_examples import ClassExamples
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import step_functions as steps
 
-from outgrow.graph.run import run_steps
+from outgrow.graph.runner import run_steps
 from outgrow.graph.store import Store
 
 GRAPHS = {

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from outgrow.errors import DataError
-from outgrow.graph.pool import THREAD_VARIABLES
 from outgrow.graph.step import Job, Step
 from outgrow.graph.store import Store
+from outgrow.graph.worker_process import THREAD_VARIABLES
 
 HERE = "step_functions"
 

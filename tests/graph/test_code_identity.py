@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from outgrow.config.read import read_experiment
+from outgrow.config.load import read_experiment
 from outgrow.graph.code_identity import FOLLOWED, code_identity, code_of_step, reached
 from outgrow.graph.step import Step
 from outgrow.study.build import build_study
@@ -50,7 +50,7 @@ TEXTS: dict[str, Any] = {
 PLANNER = """
 import json, sys
 from pathlib import Path
-from outgrow.config.read import read_experiment
+from outgrow.config.load import read_experiment
 from outgrow.study.build import build_study
 
 def look():
@@ -125,7 +125,7 @@ CHANGES = {
         "votes: (supervisor words|targets one_coin)",
     ),
     "a metric of answers": Edit("metrics/words.py", "text).casefold()", "text).lower()", "texts: targets answer_vote"),
-    "a selection": Edit("select/scores.py", "np.exp(xlogy(", "np.exp2(xlogy(", "votes: selected"),
+    "a selection": Edit("select/row_scores.py", "np.exp(xlogy(", "np.exp2(xlogy(", "votes: selected"),
     "a refiner": Edit(
         "refine/refiners.py",
         "shown = leave_one_out(examples, batch) if fixed is None else",
@@ -204,7 +204,7 @@ def test_every_definition_of_a_folder_can_be_asked_for() -> None:
 
 def test_a_registry_counts_by_the_entry_that_is_used() -> None:
     def losses(told: str) -> set[str]:
-        found = reached(["outgrow.training.student:train_student"], {"loss": told}, FOLLOWED)
+        found = reached(["outgrow.training.student_step:train_student"], {"loss": told}, FOLLOWED)
         return {one.name for one in found} & set(MATHEMATICS)
 
     assert losses("generalized_cross_entropy") == {"generalized_cross_entropy"}

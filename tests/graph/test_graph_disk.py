@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from step_functions import contents, step
 
-from outgrow.graph.run import Event, run_steps
+from outgrow.graph.runner import Event, run_steps
 from outgrow.graph.store import Store
 
 MEGABYTE = 1 << 20

@@ -100,7 +100,7 @@ def test_a_checkpoint_is_used_after_a_kill(tmp_path):
     steps = climbers(width=1, rounds=40, pause=0.05)
     script = (
         "import sys; from pathlib import Path; from step_functions import climbers\n"
-        "from outgrow.graph.run import run_steps; from outgrow.graph.store import Store\n"
+        "from outgrow.graph.runner import run_steps; from outgrow.graph.store import Store\n"
         "run_steps(climbers(1, 40, 0.05), Store(Path(sys.argv[1])),"
         " on_event=lambda event: print(event.message, flush=True))"
     )

@@ -28,7 +28,7 @@ def stuck(row):
 def step(job): stuck({})
 """
 RULES = """
-from outgrow.supervise.rules import apply_rules
+from outgrow.supervise.rules_step import apply_rules
 items = [{"item": str(number), "text": "a" * 60 + "b"} for number in range(8)]
 mine = {"function": "stuck.py:stuck", "limit": 600}
 rules = {"mine": mine, "pattern": {"regex": "^(a+)+$", "says": "a", "limit": 600}}
@@ -37,7 +37,7 @@ apply_rules({"classes": ["a", "b"], "rules": {name: rules[name] for name in NAME
 STEP = """
 import sys
 from pathlib import Path
-from outgrow.graph.run import run_steps
+from outgrow.graph.runner import run_steps
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 sys.path.insert(0, "")

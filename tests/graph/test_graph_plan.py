@@ -9,7 +9,7 @@ from step_functions import contents, diamond, step
 
 from outgrow.errors import DataError
 from outgrow.graph.plan import plan
-from outgrow.graph.run import run_steps
+from outgrow.graph.runner import run_steps
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 
@@ -67,7 +67,7 @@ def test_five_hundred_steps_are_planned_in_a_second(tmp_path):
 
 def test_planning_imports_nothing_heavy():
     script = (
-        "import sys, outgrow.graph.run, outgrow.graph.plan\n"
+        "import sys, outgrow.graph.runner, outgrow.graph.plan\n"
         "print([name for name in ('torch', 'numpy', 'pyarrow', 'transformers') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

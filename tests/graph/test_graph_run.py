@@ -12,7 +12,7 @@ import pytest
 from step_functions import contents, diamond, notes_in, step
 
 from outgrow.errors import ConfigError
-from outgrow.graph.run import Event, run_steps
+from outgrow.graph.runner import Event, run_steps
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 
@@ -241,7 +241,7 @@ def test_five_hundred_finished_steps_are_recognised_at_once(tmp_path):
 def test_a_run_may_be_started_from_anywhere(tmp_path):
     """From standard input, say: there is no main module that a child could import, and no `__main__` guard."""
     script = (
-        "from pathlib import Path\nfrom step_functions import diamond\nfrom outgrow.graph.run import run_steps\n"
+        "from pathlib import Path\nfrom step_functions import diamond\nfrom outgrow.graph.runner import run_steps\n"
         "from outgrow.graph.store import Store\n"
         "print({o.state for o in run_steps(list(diamond().values()), Store(Path('store'))).values()})"
     )

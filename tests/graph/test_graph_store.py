@@ -10,7 +10,7 @@ from step_functions import contents, diamond, step
 
 from outgrow.errors import DataError, StepFailed
 from outgrow.graph.done import Damaged
-from outgrow.graph.run import Event, run_steps
+from outgrow.graph.runner import Event, run_steps
 from outgrow.graph.step import Step, identify
 from outgrow.graph.store import Store
 

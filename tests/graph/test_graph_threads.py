@@ -6,10 +6,10 @@ import os
 import pytest
 from step_functions import HERE
 
-from outgrow.graph.pool import THREAD_VARIABLES, default_threads, environment
-from outgrow.graph.run import run_steps
+from outgrow.graph.runner import run_steps
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
+from outgrow.graph.worker_process import THREAD_VARIABLES, default_threads, environment
 
 CORES = len(os.sched_getaffinity(0))
 

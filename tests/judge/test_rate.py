@@ -15,7 +15,7 @@ from outgrow.data.task import Items, Split, Task
 from outgrow.errors import ConfigError
 from outgrow.graph.step import Job
 from outgrow.judge.prompts import read_prompt
-from outgrow.judge.rate import rate_texts
+from outgrow.judge.rating_step import rate_texts
 from outgrow.texts import Candidate, WeakTexts, certain
 
 OWN = {"i1": "Arr, one!", "i2": "<b>two</b> {x} [[10]] [[10]]", "i3": "", "i4": "Arr, four!"}

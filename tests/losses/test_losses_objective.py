@@ -9,7 +9,7 @@ from outgrow.losses import LINEAR_IN_TARGET, LOSSES, make_objective
 from outgrow.losses.dirichlet import dirichlet_mean
 from outgrow.losses.evidential import evidential
 from outgrow.losses.self_training import harden_argmax, harden_balanced
-from outgrow.study.parameters import loss_params
+from outgrow.study.step_params import loss_params
 
 SECTIONS = [
     CrossEntropy(),

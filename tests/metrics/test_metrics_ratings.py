@@ -10,9 +10,13 @@ from hypothesis import strategies as st
 
 from fresh import SEEDS
 from outgrow.errors import ConfigError
-from outgrow.metrics.ratings import Scale, agreed_rating, parse_ratings, swap_mean, why_failed, win_rate
+from outgrow.metrics.ratings import RatingScale, agreed_rating, parse_ratings, swap_mean, why_failed, win_rate
 
-CONTENT, STYLE, FEMALE = Scale("content", 1.0, 10.0), Scale("style", 1.0, 10.0), Scale("female", 0.0, 1.0)
+CONTENT, STYLE, FEMALE = (
+    RatingScale("content", 1.0, 10.0),
+    RatingScale("style", 1.0, 10.0),
+    RatingScale("female", 0.0, 1.0),
+)
 BOTH = [CONTENT, STYLE]
 
 ANY_TEXT = st.text()
@@ -141,7 +145,7 @@ def test_a_few_odd_samples_change_nothing(rating, odd):
 
 @given(st.floats(1, 10).map(lambda number: round(number, 2)), st.integers(1, 20))
 def test_equal_ratings_are_their_own_mean(rating, n):
-    assert agreed_rating([f"[[{rating}]]"] * n, [Scale("narrow", rating, rating + 1)]) == [rating]
+    assert agreed_rating([f"[[{rating}]]"] * n, [RatingScale("narrow", rating, rating + 1)]) == [rating]
 
 
 def test_scale():
@@ -154,7 +158,7 @@ def test_scale():
         with pytest.raises(
             ConfigError, match=f"scale `style`: lowest {lowest:g}, highest {highest:g}; give two finite"
         ):
-            Scale("style", lowest, highest)
+            RatingScale("style", lowest, highest)
 
 
 def test_swap_mean():

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outgrow.data.known import letters
+from outgrow.data.published_task import letters
 from outgrow.metrics.stated_choice import LONGEST, stated_choice
 
 TABLE = [

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from outgrow.models.load import load_backbone, load_causal_lm, load_tokenizer
+from outgrow.models.load_model import load_backbone, load_causal_lm, load_tokenizer
 
 SMOL, MINILM = "bundled:smollm2-135m@3", "bundled:minilm-l6"
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from outgrow.config.endpoint import EndpointSection
+from outgrow.endpoints.client import ChatRequest, ChatResponse, Endpoint, Refusal
+from outgrow.endpoints.response_cache import ResponseCache
+from outgrow.endpoints.transport import in_utf8, message_of, proxy_of
 from outgrow.errors import DataError, StepFailed
-from outgrow.models.answer_store import AnswerStore
-from outgrow.models.connection import in_utf8, message_of, proxy_of
-from outgrow.models.endpoint import Endpoint, Question, Refusal, Reply
-from outgrow.models.talk import asked
+from outgrow.generation.chat import asked
 from raw_server import RawServer, Request, Send, Talk, plain, running
 
 KEY = "sk-very/secret+0123456789"
@@ -28,14 +28,14 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 def endpoint(folder: Path, url: str, **changes: Any) -> Endpoint:
     named = {"type": "endpoint", "model": "tiny", "url": url, "key": "SOME_KEY", "timeout": 1.0, "retries": 0}
     section = EndpointSection.model_validate({**named, **changes}).model_dump(mode="json")
-    return Endpoint(section, AnswerStore(folder / "answers.sqlite"))
+    return Endpoint(section, ResponseCache(folder / "answers.sqlite"))
 
 
-def ask(folder: Path, talk: Talk, **changes: Any) -> Reply | Refusal:
+def ask(folder: Path, talk: Talk, **changes: Any) -> ChatResponse | Refusal:
     """One question to a server that talks so."""
     with running(RawServer(talk)) as server:
         far = endpoint(folder, server.url, **changes)
-        (answer,) = far.ask([Question("q0", asked("what is it?"), {"max_tokens": 16})]).answers
+        (answer,) = far.ask([ChatRequest("q0", asked("what is it?"), {"max_tokens": 16})]).answers
     assert server.strange == []
     return answer
 
@@ -68,7 +68,7 @@ def test_a_server_that_drips_is_left_when_the_time_is_over(tmp_path: Path, piece
 def test_a_slow_answer_within_the_time_is_one(tmp_path: Path) -> None:
     data = plain(200, GOOD.encode())
     answer = ask(tmp_path, sending(data[:20], data[20:50], data[50:], pause=0.2), timeout=5.0)
-    assert isinstance(answer, Reply)
+    assert isinstance(answer, ChatResponse)
     assert answer.choices[0].text == "café"
 
 
@@ -114,7 +114,7 @@ def test_what_the_environment_says_for_openai_goes_nowhere_else(
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Team: é\nAuthorization: Bearer sk-other-1234\nopenai-project: p")
     with running(RawServer(sending(plain(200, GOOD.encode(), "Set-Cookie: a=b")))) as server:
         for _ in range(2):
-            endpoint(tmp_path, server.url).ask([Question("q0", asked("what is it?"), {})])
+            endpoint(tmp_path, server.url).ask([ChatRequest("q0", asked("what is it?"), {})])
             (tmp_path / "answers.sqlite").unlink()
     assert len(server.requests) == 2
     for request in server.requests:
@@ -131,7 +131,7 @@ def test_a_value_that_no_header_can_carry_is_not_sent_to_openai(
     with pytest.raises(
         StepFailed, match=f"nothing is sent: the value of the environment variable {variable} has a"
     ) as told:
-        endpoint(tmp_path, "https://api.openai.com/v1").ask([Question("q0", asked("what is it?"), {})])
+        endpoint(tmp_path, "https://api.openai.com/v1").ask([ChatRequest("q0", asked("what is it?"), {})])
     assert "0123" not in str(told.value)
 
 
@@ -149,7 +149,7 @@ def test_a_key_from_a_file_with_other_line_ends_is_refused_unsent(
     monkeypatch.setenv("SOME_KEY", value)
     with running(RawServer(sending(plain(200, GOOD.encode())))) as server:
         with pytest.raises(StepFailed, match=f"environment variable SOME_KEY {trouble}; set it anew") as told:
-            endpoint(tmp_path, server.url).ask([Question("q0", asked("what is it?"), {})])
+            endpoint(tmp_path, server.url).ask([ChatRequest("q0", asked("what is it?"), {})])
         assert server.requests == []
     assert KEY[:8] not in str(told.value)
 
@@ -180,7 +180,7 @@ def test_the_message_of_an_error(body: bytes, said: str) -> None:
 @pytest.mark.parametrize("charset", ["rot13", "no-such", "latin-1", "utf-16", "hex", "undefined", "utf-8"])
 def test_json_is_utf8_whatever_it_is_called(tmp_path: Path, charset: str) -> None:
     answer = ask(tmp_path, sending(plain(200, GOOD.encode(), f"Content-Type: application/json; charset={charset}")))
-    assert isinstance(answer, Reply)
+    assert isinstance(answer, ChatResponse)
     assert answer.choices[0].text == "café"
 
 
@@ -198,7 +198,7 @@ def test_an_answer_that_is_no_text_in_any_writing_is_refused_and_paid_for(tmp_pa
     with running(RawServer(talk)) as server:
         for _ in range(2):
             far = endpoint(tmp_path, server.url)
-            (answer,) = far.ask([Question("q0", asked("what is it?"), {})]).answers
+            (answer,) = far.ask([ChatRequest("q0", asked("what is it?"), {})]).answers
             assert answer == Refusal("an answer with broken characters, 3 times")
         assert len(server.requests) == 3
         assert far.store.spent(far.url, far.model).written > 0
@@ -207,7 +207,7 @@ def test_an_answer_that_is_no_text_in_any_writing_is_refused_and_paid_for(tmp_pa
 def test_what_is_compressed_wrongly_is_asked_for_three_times(tmp_path: Path) -> None:
     with running(RawServer(sending(plain(200, GOOD.encode(), "Content-Encoding: gzip")))) as server:
         with pytest.raises(StepFailed, match=r"no valid answer \(compressed wrongly"):
-            endpoint(tmp_path, server.url, retries=9).ask([Question("q0", asked("what is it?"), {})])
+            endpoint(tmp_path, server.url, retries=9).ask([ChatRequest("q0", asked("what is it?"), {})])
         assert len(server.requests) == 3
 
 
@@ -247,7 +247,7 @@ def test_a_proxy_that_cannot_be_is_named_without_its_password(
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.setenv("http_proxy", value)
     with pytest.raises(DataError, match="the environment's proxy for http") as told:
-        endpoint(tmp_path, "http://far/v1").ask([Question("q0", asked("what is it?"), {})])
+        endpoint(tmp_path, "http://far/v1").ask([ChatRequest("q0", asked("what is it?"), {})])
     assert "secret-0123" not in str(told.value)
 
 
@@ -257,7 +257,7 @@ def test_requests_go_through_the_proxy_of_the_environment(tmp_path: Path, monkey
         monkeypatch.setenv("http_proxy", f"http://me:word@{address}")
         monkeypatch.setenv("no_proxy", "")
         monkeypatch.setenv("NO_PROXY", "")
-        endpoint(tmp_path, "http://far.example/v1").ask([Question("q0", asked("what is it?"), {})])
+        endpoint(tmp_path, "http://far.example/v1").ask([ChatRequest("q0", asked("what is it?"), {})])
     (request,) = proxy.requests
     assert request.line == "POST http://far.example/v1/chat/completions HTTP/1.1"
     assert request.headers["proxy-authorization"].startswith("Basic ")

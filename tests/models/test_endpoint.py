@@ -16,12 +16,12 @@ import pytest
 
 from loopback import Body, choice, echo, serving
 from outgrow.config.endpoint import EndpointSection
+from outgrow.endpoints.client import ChatRequest, ChatResponse, Endpoint, Refusal
+from outgrow.endpoints.response import fewest_tokens
+from outgrow.endpoints.response_cache import ResponseCache, Usage
+from outgrow.endpoints.server import words
 from outgrow.errors import DataError, StepFailed
-from outgrow.models.answer_store import AnswerStore, Usage
-from outgrow.models.endpoint import Endpoint, Question, Refusal, Reply
-from outgrow.models.reply import fewest_tokens
-from outgrow.models.server import words
-from outgrow.models.talk import asked
+from outgrow.generation.chat import asked
 from raw_server import RawServer, Request, Send, plain, running
 
 
@@ -31,16 +31,16 @@ def section(url: str, **changes: Any) -> dict[str, Any]:
 
 
 def endpoint(folder: Path, url: str, **changes: Any) -> Endpoint:
-    return Endpoint(section(url, **changes), AnswerStore(folder / "answers.sqlite"))
+    return Endpoint(section(url, **changes), ResponseCache(folder / "answers.sqlite"))
 
 
-def questions(n: int, **changes: Any) -> list[Question]:
+def questions(n: int, **changes: Any) -> list[ChatRequest]:
     fields = {"temperature": 0.0, "max_tokens": 16}
-    return [Question(f"q{number}", asked(f"what is {number}?"), fields, **changes) for number in range(n)]
+    return [ChatRequest(f"q{number}", asked(f"what is {number}?"), fields, **changes) for number in range(n)]
 
 
-def texts(answers: list[Reply | Refusal]) -> list[list[str]]:
-    return [[one.text for one in answer.choices] if isinstance(answer, Reply) else [] for answer in answers]
+def texts(answers: list[ChatResponse | Refusal]) -> list[list[str]]:
+    return [[one.text for one in answer.choices] if isinstance(answer, ChatResponse) else [] for answer in answers]
 
 
 def test_every_question_is_answered_in_order_and_bought_once(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_usage_that_is_not_told_is_estimated(tmp_path: Path) -> None:
 def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
     (tmp_path / "answers.sqlite").write_text("these are no answers, but something else altogether")
     with pytest.raises(DataError, match=r"answers\.sqlite.*move it away"):
-        AnswerStore(tmp_path / "answers.sqlite")
+        ResponseCache(tmp_path / "answers.sqlite")
 
 
 def _ask_forever(folder: Path, url: str) -> None:
@@ -331,7 +331,7 @@ def test_the_file_of_answers_is_its_owners_alone(tmp_path: Path) -> None:
     """Also the log beside it, and a file that was begun when others could read it."""
     path = tmp_path / "answers.sqlite"
     path.touch(0o644)
-    store = AnswerStore(path)
+    store = ResponseCache(path)
     store.put("a", "url", "model", {"choices": []}, Usage(1, 1))
     modes = {one.name: one.stat().st_mode & 0o777 for one in tmp_path.iterdir()}
     assert modes == dict.fromkeys(["answers.sqlite", "answers.sqlite-wal", "answers.sqlite-shm"], 0o600)
@@ -342,7 +342,7 @@ def test_many_may_begin_the_file_at_once(tmp_path: Path) -> None:
     for number in range(40):
         path = tmp_path / str(number) / "answers.sqlite"
         with ThreadPoolExecutor(4) as pool:
-            for store in pool.map(AnswerStore, [path] * 4):
+            for store in pool.map(ResponseCache, [path] * 4):
                 store.close()
 
 
@@ -362,7 +362,7 @@ def test_a_row_that_cannot_be_read_is_bought_again_and_stays_on_the_bill(tmp_pat
 
 def test_what_stands_on_the_bill_is_what_can_be(tmp_path: Path) -> None:
     """A ledger of an earlier version may hold negative counts, and such that no sum has room for."""
-    store = AnswerStore(tmp_path / "answers.sqlite")
+    store = ResponseCache(tmp_path / "answers.sqlite")
     for key, read, written in (("a", -(10**9), 5), ("b", 2**63 - 1, 2**63 - 1), ("c", 3, -4)):
         store.put(key, "url", "model", {"choices": []}, Usage(read, written))
     assert store.spent("url", "model") == Usage(10_000_003, 10_000_005)

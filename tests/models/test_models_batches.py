@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
 from outgrow.errors import StepFailed
-from outgrow.models.batches import length_sorted_batches, out_of_memory, pad, tokenize, with_smaller_batches
+from outgrow.models.token_batches import length_sorted_batches, out_of_memory, pad, tokenize, with_smaller_batches
 
 
 @given(st.lists(st.integers(0, 300), max_size=80), st.integers(1, 2000))

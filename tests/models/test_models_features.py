@@ -14,14 +14,14 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from outgrow.config.task import TaskSection
-from outgrow.data.load import load_task
+from outgrow.data.load_task import load_task
 from outgrow.data.task import Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
-from outgrow.models.compare import compare, unit
 from outgrow.models.features import make_features
 from outgrow.models.hidden import option_hidden
-from outgrow.models.static import load_static, mean_vectors
+from outgrow.models.pair_vector import compare, unit
+from outgrow.models.static_embeddings import load_static, mean_vectors
 
 SMOL, MINILM = "bundled:smollm2-135m@3", "bundled:minilm-l6@2"
 PARAMS: dict[str, Any] = {"revision": None, "layers": None, "dims": None, "dtype": "float32", "max_length": 128}

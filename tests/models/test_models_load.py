@@ -27,8 +27,8 @@ from transformers.utils import logging as hf_logging
 from outgrow.errors import DataError
 from outgrow.models.choices import tokenize_choices
 from outgrow.models.hidden import layer_states, reads_forward, resolve_layers
-from outgrow.models.hub import settle
-from outgrow.models.load import (
+from outgrow.models.hub_models import settle
+from outgrow.models.load_model import (
     load_backbone,
     load_causal_lm,
     load_classifier,
@@ -38,7 +38,7 @@ from outgrow.models.load import (
     pick_device,
 )
 from outgrow.models.packing import pack_batch, packed_option_logits
-from outgrow.models.quiet import quiet
+from outgrow.models.silence_transformers import silence_transformers
 
 TEXT = "Question: Why is the sky blue at noon, and red at 18:30?\nAnswer:"
 
@@ -268,7 +268,7 @@ def test_a_missing_device_is_said() -> None:
 
 def test_silence_ends_with_its_block() -> None:
     before = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
-    with quiet():
+    with silence_transformers():
         assert not hf_logging.is_progress_bar_enabled()
     assert (hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()) == before
 

@@ -10,14 +10,14 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
 
 from outgrow.errors import DataError
-from outgrow.models.identity import model_identity, model_size
-from outgrow.models.names import BUNDLED, parse_name
-from outgrow.models.size import size_in_name, size_of_folder
+from outgrow.models.model_identity import model_identity, model_size
+from outgrow.models.model_names import BUNDLED, parse_name
+from outgrow.models.model_size import size_in_name, size_of_folder
 from outgrow.models.zero_shot_ability import can_answer
 
 LIGHT = """
 import sys
-from outgrow.models.identity import model_identity, model_size
+from outgrow.models.model_identity import model_identity, model_size
 from outgrow.models.zero_shot_ability import can_answer
 for name in ("bundled:smollm2-135m@8", "org/some-7B"):
     model_identity(name), model_size(name), can_answer(name)
@@ -172,13 +172,13 @@ def test_damaged_weights_are_named(folder: Path, damage: bytes) -> None:
 
 def test_large_files_are_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUTGROW_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("outgrow.models.identity.LARGE", 100)
+    monkeypatch.setattr("outgrow.models.model_identity.LARGE", 100)
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.safetensors").write_bytes(torch.arange(100).numpy().tobytes())
     first = model_identity(str(tmp_path))
     (note,) = (tmp_path / "cache" / "digests").iterdir()
     note.write_text("0" * 64)
-    from outgrow.models.identity import _file_digest
+    from outgrow.models.model_identity import _file_digest
 
     _file_digest.cache_clear()
     assert model_identity(str(tmp_path)) != first  # The note was believed.

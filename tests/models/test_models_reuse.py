@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from outgrow.config.read import read_experiment
-from outgrow.graph.run import run_steps
+from outgrow.config.load import read_experiment
+from outgrow.graph.runner import run_steps
 from outgrow.graph.store import Store
-from outgrow.models.reuse import BLOCK, blocks_of
+from outgrow.models.feature_reuse import BLOCK, blocks_of
 from outgrow.study.build import build_study
 
 STUDY: dict[str, Any] = {

@@ -13,16 +13,16 @@ from transformers import PreTrainedModel
 
 from fresh import SEEDS
 from outgrow.errors import DataError
+from outgrow.generation.causal_lm import CausalLM, load_writer, stop_in
+from outgrow.generation.chat import asked
+from outgrow.generation.decoding import ended, write
+from outgrow.generation.prompting import prompter_of
+from outgrow.generation.teacher_forcing import canonical, forced
 from outgrow.graph.step import Job
-from outgrow.models.batches import Rows
-from outgrow.models.generator import ended, write
-from outgrow.models.load import load_tokenizer
-from outgrow.models.prompting import prompter_of
-from outgrow.models.ragged_sweep import ragged_sweep
-from outgrow.models.talk import asked
-from outgrow.models.teacher_forcing import canonical, forced
-from outgrow.models.writer import Writer, load_writer, stop_in
-from outgrow.supervise.score import score
+from outgrow.models.load_model import load_tokenizer
+from outgrow.models.resumable_generation import ragged_sweep
+from outgrow.models.token_batches import Rows
+from outgrow.supervise.score_step import score
 from outgrow.texts import Candidate, ranked
 
 SECTION: dict[str, Any] = {
@@ -50,7 +50,7 @@ TEXTS = [["at noon", "", "zwölf Uhr 😀"], ["now"], ["half past ten", "half  p
 
 
 @pytest.fixture(scope="module")
-def writer() -> Writer:
+def writer() -> CausalLM:
     return load_writer(SECTION, None, "cpu")
 
 
@@ -60,7 +60,7 @@ def job(folder: Path, **hints: Any) -> Job:
     return Job(folder / "out", {}, folder / "scratch", hints)
 
 
-def written(folder: Path, writer: Writer, prompts: list[str], **changes: Any) -> list[list[Candidate]]:
+def written(folder: Path, writer: CausalLM, prompts: list[str], **changes: Any) -> list[list[Candidate]]:
     places = np.asarray([PROMPTS.index(prompt) for prompt in prompts])
     return write(job(folder), writer, prompts, {**SEARCH, **changes}, 7, places)
 
@@ -70,7 +70,7 @@ def precise() -> PreTrainedModel:
     return load_writer(SECTION, None, "cpu").lm.double()
 
 
-def by_definition(writer: Writer, prompt: str, tokens: list[int]) -> np.ndarray:
+def by_definition(writer: CausalLM, prompt: str, tokens: list[int]) -> np.ndarray:
     """One forward pass over one text, in double precision."""
     lm = precise()
     before = writer.prompter.ids(prompt)
@@ -80,7 +80,7 @@ def by_definition(writer: Writer, prompt: str, tokens: list[int]) -> np.ndarray:
     return logprobs[torch.arange(len(tokens)), tokens].numpy()
 
 
-def test_scores_are_those_of_one_text_at_a_time(writer: Writer, tmp_path: Path) -> None:
+def test_scores_are_those_of_one_text_at_a_time(writer: CausalLM, tmp_path: Path) -> None:
     found = score(job(tmp_path), writer, list("wxyz"), PROMPTS, TEXTS)
     for prompt, texts, candidates in zip(PROMPTS, TEXTS, found, strict=True):
         assert [one.text for one in candidates] == texts
@@ -92,7 +92,7 @@ def test_scores_are_those_of_one_text_at_a_time(writer: Writer, tmp_path: Path) 
             assert one.pieces.end.tolist() == [*end.tolist(), n_bytes + 1]
 
 
-def test_a_score_depends_on_nothing_but_prompt_and_text(writer: Writer, tmp_path: Path) -> None:
+def test_a_score_depends_on_nothing_but_prompt_and_text(writer: CausalLM, tmp_path: Path) -> None:
     together = score(job(tmp_path / "a"), writer, list("wxyz"), PROMPTS, TEXTS)
     alone = [
         score(job(tmp_path / str(n), batch_tokens=1), writer, ["x"], [PROMPTS[n]], [TEXTS[n][::-1]])[0][::-1]
@@ -104,7 +104,7 @@ def test_a_score_depends_on_nothing_but_prompt_and_text(writer: Writer, tmp_path
             np.testing.assert_allclose(left.pieces.logprob, right.pieces.logprob, atol=1e-4)
 
 
-def test_what_is_written_carries_its_exact_log_probabilities(writer: Writer, tmp_path: Path) -> None:
+def test_what_is_written_carries_its_exact_log_probabilities(writer: CausalLM, tmp_path: Path) -> None:
     for name, changes in {"beams": {}, "samples": {"sample": True, "candidates": 2, "temperature": 1.5}}.items():
         found = written(tmp_path / name, writer, PROMPTS, **changes)
         drawn = json.loads((tmp_path / name / "scratch" / "drawn.jsonl").read_text().splitlines()[1])
@@ -116,7 +116,7 @@ def test_what_is_written_carries_its_exact_log_probabilities(writer: Writer, tmp
                 assert scores[candidate.text].logprob == pytest.approx(candidate.logprob, abs=1e-3)
 
 
-def test_a_search_is_as_good_as_greedy_and_ranked(writer: Writer, tmp_path: Path) -> None:
+def test_a_search_is_as_good_as_greedy_and_ranked(writer: CausalLM, tmp_path: Path) -> None:
     greedy = written(tmp_path / "greedy", writer, PROMPTS, beams=1, candidates=1)
     wide = written(tmp_path / "wide", writer, PROMPTS)
     for one, several in zip(greedy, wide, strict=True):
@@ -127,7 +127,7 @@ def test_a_search_is_as_good_as_greedy_and_ranked(writer: Writer, tmp_path: Path
         assert 1 <= len(several) <= 3
 
 
-def test_greedy_is_the_most_probable_token_each_time(writer: Writer, tmp_path: Path) -> None:
+def test_greedy_is_the_most_probable_token_each_time(writer: CausalLM, tmp_path: Path) -> None:
     written(tmp_path, writer, PROMPTS[:1], beams=1, candidates=1)
     [[_, [tokens]]] = json.loads((tmp_path / "scratch" / "drawn.jsonl").read_text().splitlines()[1])
     before = writer.prompter.ids(PROMPTS[0])
@@ -138,7 +138,7 @@ def test_greedy_is_the_most_probable_token_each_time(writer: Writer, tmp_path: P
 
 
 @pytest.mark.parametrize("changes", [{}, {"sample": True, "candidates": 3, "top_p": 0.9}], ids=["beams", "samples"])
-def test_neighbours_and_order_do_not_matter(writer: Writer, tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_neighbours_and_order_do_not_matter(writer: CausalLM, tmp_path: Path, changes: dict[str, Any]) -> None:
     first = written(tmp_path / "a", writer, PROMPTS, **changes)
     turned = written(tmp_path / "b", writer, PROMPTS[::-1], **changes)
     alone = written(tmp_path / "c", writer, PROMPTS[1:2], **changes)
@@ -147,7 +147,7 @@ def test_neighbours_and_order_do_not_matter(writer: Writer, tmp_path: Path, chan
     assert [one.text for one in alone[0]] == texts[1]
 
 
-def test_a_prompt_that_leaves_no_room_gets_no_answer(writer: Writer, tmp_path: Path) -> None:
+def test_a_prompt_that_leaves_no_room_gets_no_answer(writer: CausalLM, tmp_path: Path) -> None:
     prompts = ["say noon", "noon " * 95]
     found = write(job(tmp_path), writer, prompts, SEARCH, 0, np.arange(2))
     assert found[0]
@@ -155,7 +155,7 @@ def test_a_prompt_that_leaves_no_room_gets_no_answer(writer: Writer, tmp_path: P
     assert score(job(tmp_path / "s"), writer, ["x", "y"], prompts, [["noon"], ["noon"]])[1] == []
 
 
-def test_spaces_around_a_text_are_nobodys_but_their_probability_stays(writer: Writer) -> None:
+def test_spaces_around_a_text_are_nobodys_but_their_probability_stays(writer: CausalLM) -> None:
     tokens = writer.prompter.tokenizer("  noon \n", add_special_tokens=False)["input_ids"]
     candidate = writer.candidate([*tokens, writer.prompter.end_id], [-1.0] * (len(tokens) + 1))
     assert candidate.text == "noon"
@@ -165,7 +165,7 @@ def test_spaces_around_a_text_are_nobodys_but_their_probability_stays(writer: Wr
     assert (blank.text, blank.logprob) == ("", -2.0)
 
 
-def test_a_stop_ends_a_text_and_is_no_part_of_it(writer: Writer) -> None:
+def test_a_stop_ends_a_text_and_is_no_part_of_it(writer: CausalLM) -> None:
     tokens = writer.prompter.tokenizer("\n noon\nand more", add_special_tokens=False)["input_ids"]
     logprobs = [-float(number + 1) for number in range(len(tokens))]
     candidate = writer.candidate(tokens, logprobs, ["\n"])
@@ -178,7 +178,9 @@ def test_a_stop_ends_a_text_and_is_no_part_of_it(writer: Writer) -> None:
 
 
 @pytest.mark.parametrize("sample", [False, True])
-def test_a_text_with_a_stop_is_the_beginning_of_the_one_without(writer: Writer, tmp_path: Path, sample: bool) -> None:
+def test_a_text_with_a_stop_is_the_beginning_of_the_one_without(
+    writer: CausalLM, tmp_path: Path, sample: bool
+) -> None:
     changes: dict[str, Any] = {"beams": 1, "candidates": 1, "max_new_tokens": 12, "sample": sample}
     whole = written(tmp_path / "whole", writer, PROMPTS, **changes)
     letters = sorted({letter for row in whole for letter in row[0].text[1:]} - {" "})
@@ -191,7 +193,7 @@ def test_a_text_with_a_stop_is_the_beginning_of_the_one_without(writer: Writer, 
         assert short_row[0].has_end or stops[0] not in text
 
 
-def test_equal_texts_are_kept_once_at_their_best(writer: Writer) -> None:
+def test_equal_texts_are_kept_once_at_their_best(writer: CausalLM) -> None:
     spell = writer.prompter.tokenizer.convert_tokens_to_ids
     two = [writer.candidate(spell(way), [-2.0 / len(way)] * len(way)) for way in (["no", "on"], ["n", "o", "on"])]
     assert [one.text for one in two] == ["noon", "noon"]
@@ -266,7 +268,7 @@ def test_an_interrupted_sweep_goes_on_to_the_same_results(seed: int, until: int,
     assert swept(tmp_path / "cut", seed + 1)[1], "other batches start anew"
 
 
-def test_writing_goes_on_where_it_was(writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writing_goes_on_where_it_was(writer: CausalLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = written(tmp_path / "whole", writer, PROMPTS)
     written(tmp_path / "cut", writer, PROMPTS)
     scratch = tmp_path / "cut" / "scratch"

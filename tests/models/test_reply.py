@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outgrow.models.answer_store import Usage
-from outgrow.models.reply import (
+from outgrow.endpoints.api_key import ApiKey
+from outgrow.endpoints.response import (
     NOT_TEXT,
     NOT_UNICODE,
     WITH_KEY,
-    Choice,
+    ResponseChoice,
     expected_usage,
     fewest_tokens,
     kept,
@@ -22,7 +22,7 @@ from outgrow.models.reply import (
     read_usage,
     well_formed,
 )
-from outgrow.models.secret import Secret
+from outgrow.endpoints.response_cache import Usage
 
 KEY = "sk-very-secret-0123456789"
 BODY = {"model": "tiny", "messages": [{"role": "user", "content": "what is it? " * 20}], "max_tokens": 16}
@@ -37,7 +37,7 @@ def reply(content: Any = "it is", **more: Any) -> dict[str, Any]:
     return {"model": "tiny", "choices": [{"message": message, "finish_reason": "stop", **more}]}
 
 
-def only(found: dict[str, Any]) -> Choice:
+def only(found: dict[str, Any]) -> ResponseChoice:
     (choice,) = read_choices(found)
     return choice
 
@@ -66,20 +66,20 @@ def test_of_any_reply_is_kept_what_can_be_read_again(
 ) -> None:
     """What is kept says the same as what was sent, fits every file, costs something and holds no key."""
     sent = {**reply(content, logprobs=logprobs, finish_reason=ended), "usage": usage, "model": model}
-    found = kept(sent, BODY, Secret(KEY))
+    found = kept(sent, BODY, ApiKey(KEY))
     again = json.loads(json.dumps(found, allow_nan=False))
     assert KEY not in json.dumps(found)
     assert list(read_choices(again)) == list(read_choices(found))
     assert read_usage(again, BODY) == read_usage(sent, BODY)
     assert min(read_usage(again, BODY)) >= 0
-    assert kept(again, BODY, Secret(KEY)) == found
+    assert kept(again, BODY, ApiKey(KEY)) == found
     only(found).text.encode()
     if isinstance(content, str) and content.isascii() and KEY[:8] not in content:
         assert only(found).text == content
 
 
 def test_what_is_told_of_tokens_is_kept_as_it_is() -> None:
-    found = kept(reply(logprobs={"content": TOKENS}), BODY, Secret(KEY))
+    found = kept(reply(logprobs={"content": TOKENS}), BODY, ApiKey(KEY))
     assert only(found).tokens == tuple(TOKENS)
 
 
@@ -97,7 +97,7 @@ def test_what_is_told_of_tokens_is_kept_as_it_is() -> None:
     ],
 )
 def test_what_is_not_of_the_protocol_is_told_of_no_token(told: Any) -> None:
-    assert only(reply(logprobs=told)) == Choice("it is", True, None)
+    assert only(reply(logprobs=told)) == ResponseChoice("it is", True, None)
 
 
 def test_odd_parts_of_a_token_are_left_out() -> None:
@@ -121,12 +121,12 @@ def test_odd_parts_of_a_token_are_left_out() -> None:
     ],
 )
 def test_what_cannot_be_an_answer_says_why(content: Any, trouble: str) -> None:
-    assert only(kept(reply(content), BODY, Secret(KEY))) == Choice("", True, None, trouble)
+    assert only(kept(reply(content), BODY, ApiKey(KEY))) == ResponseChoice("", True, None, trouble)
 
 
 def test_bytes_that_are_no_utf8_are_no_answer() -> None:
     content = json.dumps(reply("caf@"), ensure_ascii=False).encode().replace(b"@", b"\xc3")
-    assert only(kept(well_formed(content), BODY, Secret(None))).trouble == NOT_UNICODE
+    assert only(kept(well_formed(content), BODY, ApiKey(None))).trouble == NOT_UNICODE
 
 
 def test_a_key_that_the_tokens_spell_is_not_kept() -> None:
@@ -134,18 +134,20 @@ def test_a_key_that_the_tokens_spell_is_not_kept() -> None:
     as_bytes = [{"token": "?", "bytes": list(KEY[at : at + 4].encode())} for at in range(0, len(KEY), 4)]
     beside = [{"token": "it", "top_logprobs": [{"token": KEY, "logprob": -1.0}]}]
     for tokens in (spelled, as_bytes, beside):
-        assert only(kept(reply(logprobs={"content": tokens}), BODY, Secret(KEY))) == Choice("it is", True, None)
+        assert only(kept(reply(logprobs={"content": tokens}), BODY, ApiKey(KEY))) == ResponseChoice(
+            "it is", True, None
+        )
 
 
 def test_nothing_that_is_not_read_is_kept() -> None:
     sent = {**reply(), "id": KEY, "system_fingerprint": KEY, "usage": {"prompt_tokens": 90, "total_tokens": KEY}}
-    assert set(kept(sent, BODY, Secret(None))) == {"model", "choices", "usage"}
-    assert KEY not in str(kept(sent, BODY, Secret(None)))
+    assert set(kept(sent, BODY, ApiKey(None))) == {"model", "choices", "usage"}
+    assert KEY not in str(kept(sent, BODY, ApiKey(None)))
 
 
 def test_no_more_choices_than_were_asked_for_are_kept() -> None:
     sent = {"choices": reply()["choices"] * 5}
-    assert [len(kept(sent, {**BODY, **more}, Secret(None))["choices"]) for more in ({}, {"n": 3})] == [1, 3]
+    assert [len(kept(sent, {**BODY, **more}, ApiKey(None))["choices"]) for more in ({}, {"n": 3})] == [1, 3]
 
 
 @pytest.mark.parametrize("told", [None, [], "90", 90.0, True, False, -1, -(2**70), 2**63, 10**40, 3, {"a": 1}])
@@ -162,7 +164,7 @@ def test_a_count_that_cannot_be_is_replaced_by_our_own(told: Any) -> None:
 
 
 def test_an_answer_that_is_not_taken_was_paid_for() -> None:
-    assert read_usage(kept(reply("\ud800" * 400), BODY, Secret(None)), BODY).written == 100
+    assert read_usage(kept(reply("\ud800" * 400), BODY, ApiKey(None)), BODY).written == 100
 
 
 @pytest.mark.parametrize(

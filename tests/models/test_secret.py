@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outgrow.models.secret import Secret, header_trouble
+from outgrow.endpoints.api_key import ApiKey, header_trouble
 
 KEY = 'sk-very/secret+0123\\456"789=abc'
 
@@ -35,7 +35,7 @@ KEY = 'sk-very/secret+0123\\456"789=abc'
 )
 def test_a_key_is_found_in_every_writing(written: str) -> None:
     text = f"you sent {written}, which is wrong"
-    secret = Secret(KEY)
+    secret = ApiKey(KEY)
     assert secret.is_in(text)
     hidden = secret.hidden(text)
     assert hidden.startswith("you sent ")
@@ -46,25 +46,25 @@ def test_a_key_is_found_in_every_writing(written: str) -> None:
 
 def test_what_is_no_key_stays() -> None:
     text = "sk-very is seven letters of it, and so is =abc; " + base64.b64encode(b"Bearer something else").decode()
-    assert Secret(KEY).hidden(text) == text
-    assert not Secret(KEY).is_in(text)
-    assert Secret(None).hidden(KEY) == KEY
-    assert Secret("").hidden("anything") == "anything"
+    assert ApiKey(KEY).hidden(text) == text
+    assert not ApiKey(KEY).is_in(text)
+    assert ApiKey(None).hidden(KEY) == KEY
+    assert ApiKey("").hidden("anything") == "anything"
 
 
 def test_a_short_key_is_no_secret_but_no_message_repeats_it() -> None:
-    assert not Secret("EMPTY").is_in("The list is EMPTY.")
-    assert Secret("EMPTY").hidden("refused: EMPTY") == "refused: …"
+    assert not ApiKey("EMPTY").is_in("The list is EMPTY.")
+    assert ApiKey("EMPTY").hidden("refused: EMPTY") == "refused: …"
 
 
 def test_white_space_around_a_key_hides_it_nowhere() -> None:
-    assert Secret(f"{KEY}\r\n").hidden(f"illegal value b'Bearer {KEY}\\r\\n'").count(KEY[:8]) == 0
+    assert ApiKey(f"{KEY}\r\n").hidden(f"illegal value b'Bearer {KEY}\\r\\n'").count(KEY[:8]) == 0
 
 
 @given(st.text(min_size=8, max_size=20), st.text(max_size=30), st.text(max_size=30))
 def test_no_eight_letters_of_any_key_stay(key: str, before: str, after: str) -> None:
     """By brute force: every stretch of the key, looked for in what is left."""
-    hidden = Secret(key).hidden(before + key + after)
+    hidden = ApiKey(key).hidden(before + key + after)
     stripped = key.strip()
     if len(stripped) >= 8 and "…" not in stripped:
         assert not any(stripped[at : at + 8] in hidden for at in range(len(stripped) - 7))

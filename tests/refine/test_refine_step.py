@@ -12,16 +12,16 @@ import pytest
 from loopback import Body, choice, serving
 from outgrow.config.endpoint import EndpointSection
 from outgrow.data.task import Items, Split, Task
+from outgrow.endpoints.response import ResponseChoice
 from outgrow.errors import DataError
+from outgrow.generation.causal_lm import load_writer
+from outgrow.generation.chat import Message
+from outgrow.generation.local_generator import LocalGenerator
+from outgrow.generation.remote_generator import candidate_of
+from outgrow.generation.text_generator import GenerationRequest
 from outgrow.graph.step import Job
-from outgrow.models.author import Errand
-from outgrow.models.local_author import LocalAuthor
-from outgrow.models.remote_author import candidate_of
-from outgrow.models.reply import Choice
-from outgrow.models.talk import Message
-from outgrow.models.writer import load_writer
 from outgrow.refine.prompts import read_prompts
-from outgrow.refine.step import refine_texts
+from outgrow.refine.refine_step import refine_texts
 from outgrow.texts import Candidate, WeakTexts, certain
 
 MODEL: dict[str, Any] = {
@@ -89,7 +89,7 @@ def texts(folder: Path) -> dict[str, str | None]:
 @pytest.mark.parametrize("refiner", ["icl", "infer_and_respond", "ask_to_improve", "self_bootstrap"])
 def test_a_server_is_asked_what_a_model_here_is_asked_and_says_the_same(study: Path, refiner: str) -> None:
     """The same real model both ways; the server writes down what it is asked."""
-    author, lock = LocalAuthor(load_writer(MODEL, None, "cpu")), Lock()
+    author, lock = LocalGenerator(load_writer(MODEL, None, "cpu")), Lock()
     room = study / "server"
     room.mkdir()
 
@@ -99,7 +99,7 @@ def test_a_server_is_asked_what_a_model_here_is_asked_and_says_the_same(study: P
             scratch = room / str(len(list(room.iterdir())))
             scratch.mkdir()
             decoding = {**DECODING, "max_new_tokens": body["max_tokens"]}
-            errand = Errand(["q"], [turns], decoding, 0, np.asarray([0]))
+            errand = GenerationRequest(["q"], [turns], decoding, 0, np.asarray([0]))
             return [choice(author.write(Job(scratch, {}, scratch), errand).candidates[0][0].text)]
 
     here = refine(study, "here", refiner, MODEL, {})
@@ -185,7 +185,7 @@ def test_an_answer_with_log_probabilities_keeps_its_pieces() -> None:
         {"token": " Köln", "bytes": list(" Köln".encode()), "logprob": -0.5},
         {"token": " now", "bytes": None, "logprob": -0.25},
     ]
-    found = candidate_of(Choice(" Köln now", True, tuple(tokens)))
+    found = candidate_of(ResponseChoice(" Köln now", True, tuple(tokens)))
     assert found.text == "Köln now"
     assert found.pieces.end.tolist() == [5, 9, 10]
     assert found.logprob == pytest.approx(-0.75)
@@ -194,12 +194,12 @@ def test_an_answer_with_log_probabilities_keeps_its_pieces() -> None:
 
 @pytest.mark.parametrize("logprob", [None, "x", float("nan"), 1.0])
 def test_log_probabilities_that_cannot_be_used_are_left_out(logprob: Any) -> None:
-    found = candidate_of(Choice("now", True, ({"token": "now", "logprob": logprob},)))
+    found = candidate_of(ResponseChoice("now", True, ({"token": "now", "logprob": logprob},)))
     assert found.logprob == 0.0
-    other = candidate_of(Choice("now", True, ({"token": "new", "logprob": -1.0},)))
+    other = candidate_of(ResponseChoice("now", True, ({"token": "new", "logprob": -1.0},)))
     assert other.logprob == 0.0
 
 
 def test_an_answer_that_was_cut_off_has_no_end() -> None:
-    assert not candidate_of(Choice("now", False, None)).has_end
-    assert candidate_of(Choice("now", True, None)).has_end
+    assert not candidate_of(ResponseChoice("now", False, None)).has_end
+    assert candidate_of(ResponseChoice("now", True, None)).has_end

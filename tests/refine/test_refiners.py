@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from outgrow.data.template import fill
 from outgrow.errors import ConfigError
-from outgrow.models.talk import Message, flat
+from outgrow.generation.chat import Message, flat
 from outgrow.refine import refiners
-from outgrow.refine.batches import Example, in_batches, leave_one_out, with_fixed
 from outgrow.refine.prompts import FIELDS, read_prompts
+from outgrow.refine.question_batches import WeakExample, in_batches, leave_one_out, with_fixed
 
-EXAMPLES = [Example(f"i{n}", f"q{n}?", f"a{n}!") for n in range(1, 6)]
+EXAMPLES = [WeakExample(f"i{n}", f"q{n}?", f"a{n}!") for n in range(1, 6)]
 
 
 def test_icl_hides_the_own_answer_and_shows_the_others_in_order() -> None:
@@ -63,7 +63,7 @@ def test_bootstrapping_shows_nothing_weak() -> None:
 
 @given(st.integers(0, 40), st.integers(2, 9))
 def test_batches_hold_everything_once_and_nobody_alone(n: int, size: int) -> None:
-    examples = [Example(str(number), "q", "a") for number in range(n)]
+    examples = [WeakExample(str(number), "q", "a") for number in range(n)]
     batches = in_batches(examples, size)
     assert [one for batch in batches for one in batch] == examples
     assert all(2 <= len(batch) <= size + 1 for batch in batches) or n < 2
@@ -74,7 +74,7 @@ def test_batches_hold_everything_once_and_nobody_alone(n: int, size: int) -> Non
 
 @given(st.lists(st.sampled_from(["maths", "time", "facts"]), max_size=40), st.integers(2, 9), st.integers(1, 5))
 def test_only_questions_of_one_capability_are_shown_together(whose: list[str], size: int, fixed: int) -> None:
-    examples = [Example(str(number), "q", "a", name) for number, name in enumerate(whose)]
+    examples = [WeakExample(str(number), "q", "a", name) for number, name in enumerate(whose)]
     batches = in_batches(examples, size)
     assert sorted(batches) == sorted(
         batch

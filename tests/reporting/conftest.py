@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from simulated_texts import SimulatedTexts, simulate_texts
 
-from outgrow.config.read import read_experiment
+from outgrow.config.load import read_experiment
 from outgrow.data.task import Items, Split, Task
-from outgrow.graph.event import Outcome
+from outgrow.graph.event import StepOutcome
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 from outgrow.labels import Targets, WeakLabels
 from outgrow.reporting.collect import collect
 from outgrow.reporting.results import Results
-from outgrow.reporting.write import write_report
+from outgrow.reporting.write_report import write_report
 from outgrow.study.build import Row, Study, build_study
 
 CLASSES = 6
@@ -48,7 +48,7 @@ class Simulated:
 
     study: Study
     store: Store
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, StepOutcome]
 
 
 class World:
@@ -148,8 +148,8 @@ def simulate(
     if skip_all:
         skip = {step.identity for row in study.rows for step in row.steps}
     fill(study, store, seed, skip, bare)
-    outcomes = {step.identity: Outcome("done", seconds=1.5) for step in study.steps if store.finished(step)}
-    outcomes |= {identity: Outcome("failed", error="out of memory <&> on the first batch") for identity in skip}
+    outcomes = {step.identity: StepOutcome("done", seconds=1.5) for step in study.steps if store.finished(step)}
+    outcomes |= {identity: StepOutcome("failed", error="out of memory <&> on the first batch") for identity in skip}
     return Simulated(study, store, outcomes)
 
 

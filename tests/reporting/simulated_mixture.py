@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from simulated_texts import EXPERIMENT, SimulatedTexts, Writer, fill
 
-from outgrow.config.read import read_experiment
-from outgrow.data.load import load_task
+from outgrow.config.load import read_experiment
+from outgrow.data.load_task import load_task
 from outgrow.data.pool import cut
 from outgrow.data.split import make_split
 from outgrow.data.task import Split
-from outgrow.graph.event import Outcome
+from outgrow.graph.event import StepOutcome
 from outgrow.graph.step import Job
 from outgrow.graph.store import Store
 from outgrow.study.build import Study, build_study
@@ -67,5 +67,5 @@ def simulate_mixture(root: Path, seed: int, **changes: Any) -> SimulatedTexts:
     store.prepare()
     writer = MixtureWriter(study, store, seed)
     fill(writer, set())
-    outcomes = {step.identity: Outcome("done", seconds=1.5) for step in study.steps if store.finished(step)}
+    outcomes = {step.identity: StepOutcome("done", seconds=1.5) for step in study.steps if store.finished(step)}
     return SimulatedTexts(study, store, outcomes, writer.task)

@@ -14,16 +14,16 @@ import numpy as np
 from simulated_mixture import JUNK, MixtureWriter
 from simulated_texts import EXPERIMENT, SimulatedTexts
 
-from outgrow.config.read import read_experiment
+from outgrow.config.load import read_experiment
 from outgrow.data.task import Split
-from outgrow.graph.event import Outcome
+from outgrow.graph.event import StepOutcome
 from outgrow.graph.step import Job, Step, walk
 from outgrow.graph.store import Store
 from outgrow.select.rewards import Rewards
-from outgrow.select.scores import text_oracle
+from outgrow.select.row_scores import text_oracle
 from outgrow.study.build import Study, build_study
 from outgrow.texts import TextTargets
-from outgrow.training.reward_plane import save_plane
+from outgrow.training.principal_plane import save_plane
 
 SIZES = {"slots": 40, "sums": 36, "science": 30}
 """Items of half B of each capability."""
@@ -135,5 +135,5 @@ def simulate_selections(
         else:
             writer.run(step, out, splits[seed_of(study, step)])
         store.commit(step, seconds=1.5)
-    outcomes = {step.identity: Outcome("done", seconds=1.5) for step in study.steps if store.finished(step)}
+    outcomes = {step.identity: StepOutcome("done", seconds=1.5) for step in study.steps if store.finished(step)}
     return SimulatedTexts(study, store, outcomes, writer.task)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from outgrow.align.pieces import PieceTable
-from outgrow.config.read import read_experiment
+from outgrow.config.load import read_experiment
 from outgrow.data.task import Items, Split, Task
-from outgrow.graph.event import Outcome
+from outgrow.graph.event import StepOutcome
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 from outgrow.metrics.slu_f1 import Slot, write_slots
@@ -49,7 +49,7 @@ class SimulatedTexts:
 
     study: Study
     store: Store
-    outcomes: dict[str, Outcome]
+    outcomes: dict[str, StepOutcome]
     task: Task
 
 
@@ -196,8 +196,8 @@ def simulate_texts(
         skip = {step.identity for row in study.rows for step in row.steps}
     writer = Writer(study, store, metric, seed)
     fill(writer, skip)
-    outcomes = {step.identity: Outcome("done", seconds=1.5) for step in study.steps if store.finished(step)}
-    outcomes |= {identity: Outcome("failed", error="out of memory <&> on the first batch") for identity in skip}
+    outcomes = {step.identity: StepOutcome("done", seconds=1.5) for step in study.steps if store.finished(step)}
+    outcomes |= {identity: StepOutcome("failed", error="out of memory <&> on the first batch") for identity in skip}
     return SimulatedTexts(study, store, outcomes, writer.task)
 
 

@@ -19,7 +19,7 @@ from outgrow.reporting.measure.frame import make_frame
 from outgrow.reporting.measure.rows import seed_sums
 from outgrow.reporting.results import Results
 from outgrow.reporting.tables.all_tables import make_tables
-from outgrow.reporting.write import write_report
+from outgrow.reporting.write_report import write_report
 from outgrow.texts import WeakTexts
 
 Answered = dict[str, list[tuple[str, str]]]

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 
 from conftest import EXPERIMENT
-from outgrow.config.read import read_experiment
+from outgrow.config.load import read_experiment
 from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
-from outgrow.graph.event import Outcome
+from outgrow.graph.event import StepOutcome
 from outgrow.labels import WeakLabels
 from outgrow.reporting.collect import collect
 from outgrow.reporting.evidence.missing import reason
-from outgrow.reporting.finding import find
+from outgrow.reporting.headline import find
 from outgrow.reporting.measure.rows import baseline_name
 from outgrow.reporting.results import MEAN_VOTE, Results
 from outgrow.reporting.tables.all_tables import make_tables
-from outgrow.reporting.write import write_report
+from outgrow.reporting.write_report import write_report
 
 Small = Callable[..., Any]
 EQUAL = {"words": 1.0, "characters": 1.0, "static": 1.0, "layer-4": 1.0}
@@ -162,7 +162,7 @@ def test_chosen_settings_reach_adjusted_rows(results: Results) -> None:
 
 def test_the_same_folders_give_the_same_bytes(simulated: Any, report_folder: Path, tmp_path: Path) -> None:
     later = {
-        name: one if one.state == "failed" else Outcome("cached", seconds=99.0)
+        name: one if one.state == "failed" else StepOutcome("cached", seconds=99.0)
         for name, one in simulated.outcomes.items()
     }
     write_report(simulated.study, simulated.store, later, tmp_path)
@@ -284,9 +284,9 @@ def test_reason_names_the_step_that_failed(simulate_small: Small, tmp_path: Path
     naive = next(row for row in study.rows if row.name == "naive").steps[0]
     words = next(row for row in study.rows if row.name == "words").steps[0]
     outcomes = {
-        words.identity: Outcome("failed", error="the disk is full"),
-        naive.identity: Outcome("skipped", error="an input failed"),
+        words.identity: StepOutcome("failed", error="the disk is full"),
+        naive.identity: StepOutcome("skipped", error="an input failed"),
     }
     assert reason(words, outcomes) == "the disk is full"
     assert reason(naive, outcomes) == f"needs {words.folder} (words, seed 0), which failed: the disk is full"
-    assert reason(naive, {naive.identity: Outcome("interrupted")}) == "interrupted"
+    assert reason(naive, {naive.identity: StepOutcome("interrupted")}) == "interrupted"

@@ -7,7 +7,7 @@ from simulated_selections import simulate_selections
 
 from outgrow.reporting.collect import collect
 from outgrow.reporting.edges import find_edges
-from outgrow.reporting.finding import find
+from outgrow.reporting.headline import find
 from outgrow.reporting.results import Results
 from outgrow.reporting.tables.all_tables import make_tables
 

@@ -10,40 +10,48 @@ import pytest
 from simulated_texts import SimulatedTexts, commit, simulate_small_texts
 
 from outgrow.metrics.slu_f1 import parse_slots
-from outgrow.reporting.examples import RANDOM, SHOWN, Example, Examples, Group, Said, find_examples
+from outgrow.reporting.examples import (
+    RANDOM,
+    SHOWN,
+    ExampleGroup,
+    ExampleText,
+    ItemExample,
+    ItemExamples,
+    find_examples,
+)
 from outgrow.reporting.examples_page import make_examples_page
 from outgrow.reporting.results import Results
-from outgrow.reporting.write import write_report
+from outgrow.reporting.write_report import write_report
 from outgrow.texts import TextTargets, WeakTexts, certain
 
 
 @pytest.fixture(scope="module")
-def examples(simulated_texts: SimulatedTexts, text_results: Results) -> Examples:
+def examples(simulated_texts: SimulatedTexts, text_results: Results) -> ItemExamples:
     found = find_examples(simulated_texts.study, simulated_texts.store, text_results)
     assert found is not None
     return found
 
 
-def text_of(said: Said) -> str | None:
+def text_of(said: ExampleText) -> str | None:
     return None if said.shades is None else "".join(one.text for one in said.shades.stretches)
 
 
-def right(said: Said, gold: str) -> bool:
+def right(said: ExampleText, gold: str) -> bool:
     """The same slots up to their order and case."""
     slots = [sorted(map(str, parse_slots(text.lower()) or [])) for text in (text_of(said) or "", gold)]
     return slots[0] == slots[1]
 
 
-def of_kind(example: Example, kind: str) -> list[Said]:
+def of_kind(example: ItemExample, kind: str) -> list[ExampleText]:
     return [one for one in example.said if one.kind == kind]
 
 
-def named(groups: tuple[Group, ...], word: str) -> Group:
+def named(groups: tuple[ExampleGroup, ...], word: str) -> ExampleGroup:
     return next(group for group in groups if word in group.title)
 
 
 def test_every_text_is_the_stored_one(
-    simulated_texts: SimulatedTexts, text_results: Results, examples: Examples
+    simulated_texts: SimulatedTexts, text_results: Results, examples: ItemExamples
 ) -> None:
     study, store = simulated_texts.study, simulated_texts.store
     rows = {row.name: row for row in study.rows}
@@ -62,7 +70,9 @@ def test_every_text_is_the_stored_one(
         assert labels == table.texts[table.items.index(example.item)]
 
 
-def test_only_a_method_that_makes_one_text_has_a_target(simulated_texts: SimulatedTexts, examples: Examples) -> None:
+def test_only_a_method_that_makes_one_text_has_a_target(
+    simulated_texts: SimulatedTexts, examples: ItemExamples
+) -> None:
     joint = next(row for row in simulated_texts.study.rows if row.name == "joint_decoding").steps[0]
     step = joint.inputs["model"].inputs["targets"]
     made = TextTargets.load(simulated_texts.store.path(step) / "targets.parquet")
@@ -74,7 +84,7 @@ def test_only_a_method_that_makes_one_text_has_a_target(simulated_texts: Simulat
             assert text_of(target) == texts.get(example.item)
 
 
-def test_groups_hold_what_they_say(examples: Examples) -> None:
+def test_groups_hold_what_they_say(examples: ItemExamples) -> None:
     assert len(examples.test) == 4
     assert len(examples.labels) == 3
     for example in named(examples.test, "student is right").examples:
@@ -111,7 +121,7 @@ def test_a_row_that_learned_rewritten_labels_is_shown_beside_one_that_did_not(tm
     assert f"and beside it {found.beside}" in (tmp_path / "out" / "examples.html").read_text()
 
 
-def test_without_refiners_one_student_is_shown(examples: Examples) -> None:
+def test_without_refiners_one_student_is_shown(examples: ItemExamples) -> None:
     assert examples.beside == ""
 
 
@@ -149,7 +159,7 @@ def test_the_first_group_that_has_examples_is_open(tmp_path: Path) -> None:
         assert list(map(unescape, opened)) == [group.title for group in groups if group.examples][:1]
 
 
-def test_groups_are_counted_and_no_item_is_shown_twice(examples: Examples) -> None:
+def test_groups_are_counted_and_no_item_is_shown_twice(examples: ItemExamples) -> None:
     for groups in (examples.test, examples.labels):
         shown = [example.item for group in groups for example in group.examples]
         assert len(set(shown)) == len(shown)
@@ -158,7 +168,7 @@ def test_groups_are_counted_and_no_item_is_shown_twice(examples: Examples) -> No
         assert named(groups, RANDOM).count == groups[0].among
 
 
-def test_page_escapes_every_text(text_report_folder: Path, examples: Examples) -> None:
+def test_page_escapes_every_text(text_report_folder: Path, examples: ItemExamples) -> None:
     page = (text_report_folder / "examples.html").read_text()
     assert "<script" not in page
     assert "<b>&" not in page

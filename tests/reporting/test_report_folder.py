@@ -13,7 +13,7 @@ from simulated_selections import simulate_selections
 
 from fresh import SEEDS
 from outgrow.errors import ConfigError, DataError
-from outgrow.graph.event import Outcome
+from outgrow.graph.event import StepOutcome
 from outgrow.reporting.made_of import made_of
 from outgrow.reporting.publish import publish, read_results
 from outgrow.reporting.report_folder import (
@@ -28,7 +28,7 @@ from outgrow.reporting.report_folder import (
     write_folder,
 )
 from outgrow.reporting.results import Results
-from outgrow.reporting.write import write_report
+from outgrow.reporting.write_report import write_report
 
 Small = Callable[..., Any]
 
@@ -58,15 +58,15 @@ def stamps(folder: Path) -> dict[str, int]:
     return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
-def finished(world: Any) -> dict[str, Outcome]:
-    return {step.identity: Outcome("done") for step in world.study.steps}
+def finished(world: Any) -> dict[str, StepOutcome]:
+    return {step.identity: StepOutcome("done") for step in world.study.steps}
 
 
 def test_a_report_with_nothing_new_is_not_written_again(simulate_small: Small, tmp_path: Path) -> None:
     world, out = simulate_small(tmp_path / "store"), tmp_path / "out"
     first = publish(world.study, world.store, finished(world), out)
     before = stamps(out)
-    cached = {identity: Outcome("cached", seconds=7.0) for identity in finished(world)}
+    cached = {identity: StepOutcome("cached", seconds=7.0) for identity in finished(world)}
     again = publish(world.study, world.store, cached, out)
     assert stamps(out) == before
     assert again.results() == first.results()
@@ -101,7 +101,7 @@ def test_a_report_is_made_of_settings_results_and_reasons(simulate_small: Small,
     other = made_of(world.study, world.store, outcomes)
     record.unlink()
     gone = made_of(world.study, world.store, outcomes)
-    why = made_of(world.study, world.store, {last.identity: Outcome("failed", error="no memory")})
+    why = made_of(world.study, world.store, {last.identity: StepOutcome("failed", error="no memory")})
     study = replace(world.study, experiment=world.study.experiment.model_copy(update={"bootstrap": 101}))
     changed = made_of(study, world.store, outcomes)
     assert len({of, other, gone, why, changed}) == 5
@@ -118,7 +118,7 @@ def test_a_report_that_lacks_results_goes_beside_a_finished_one_and_goes_away(
     before = stamps(out)
     lost = world.study.rows[-1].steps[0]
     shutil.move(world.store.path(lost), tmp_path / "aside")
-    outcomes = {**finished(world), lost.identity: Outcome("failed", error="no memory")}
+    outcomes = {**finished(world), lost.identity: StepOutcome("failed", error="no memory")}
     made = publish(world.study, world.store, outcomes, out)
     assert stamps(out) == before
     assert made.folder == beside(out) == tmp_path / "out.incomplete"

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from outgrow.config.load import read_experiment
 from outgrow.config.method import Method
-from outgrow.config.read import read_experiment
 from outgrow.graph.step import Step
-from outgrow.reporting.evidence.lineage import (
+from outgrow.reporting.evidence.row_provenance import (
     chosen_by_gold,
     comparison,
     identity,
@@ -27,7 +27,7 @@ from outgrow.reporting.measure.curves import TOGETHER, by_noise, by_share
 from outgrow.reporting.measure.labels import title
 from outgrow.reporting.measure.transfer import learned_alone
 from outgrow.study.build import Study, build_study
-from outgrow.study.rows import expanded
+from outgrow.study.method_rows import expanded
 
 MODEL = {"model": "bundled:smollm2-135m@2", "adapt": "lora"}
 TEXTS: dict[str, Any] = {

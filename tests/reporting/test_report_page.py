@@ -14,14 +14,14 @@ from simulated_texts import SimulatedTexts, simulate_small_texts
 
 from outgrow.labels import INSTEAD
 from outgrow.metrics.estimate import Estimate, undefined
+from outgrow.render.canvas import NARROW, WIDE
 from outgrow.reporting.collect import collect
-from outgrow.reporting.finding import find
+from outgrow.reporting.headline import find
 from outgrow.reporting.plot.all_plots import PLOTS
-from outgrow.reporting.plot.canvas import NARROW, WIDE
 from outgrow.reporting.plot.picture import methods_box, supervisors_box
 from outgrow.reporting.results import Results, RowResult
 from outgrow.reporting.tables.all_tables import make_tables
-from outgrow.reporting.write import report_files, write_report
+from outgrow.reporting.write_report import report_files, write_report
 
 HOSTILE = '<script>alert("x")</script> & $\\frac{1}{0}$ {{ 7 * 7 }}'
 

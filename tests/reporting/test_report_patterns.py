@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from outgrow.config.measure import Compared, Rule
+from outgrow.config.measure import MetricMeasure, PatternMeasure
 from outgrow.metrics.text_score import mean_value
 from outgrow.reporting.measure.further import rule_score
 from outgrow.reporting.measure.patterns import LIMIT, MOST_STOPPED, search_all
@@ -16,8 +16,8 @@ TEXTS = ["Arr, matey!", "", "arr", "no\nArr at the beginning of a line", "\x1b[3
 
 def test_a_pattern_is_found_where_python_finds_it() -> None:
     patterns = ["^Arr", "(?i)arr", "(?m)^Arr", "x$", "", r"\x1b", "a.*b|y"]
-    measures = {str(number): Rule(type="rule", pattern=pattern) for number, pattern in enumerate(patterns)}
-    found = search_all({**measures, "other": Compared(type="metric", metric="contains")}, [*TEXTS, *TEXTS])
+    measures = {str(number): PatternMeasure(type="rule", pattern=pattern) for number, pattern in enumerate(patterns)}
+    found = search_all({**measures, "other": MetricMeasure(type="metric", metric="contains")}, [*TEXTS, *TEXTS])
     assert set(found) == set(measures)
     for name, rule in measures.items():
         assert found[name].found == {text: re.search(rule.pattern, text) is not None for text in TEXTS}
@@ -27,7 +27,7 @@ def test_a_pattern_is_found_where_python_finds_it() -> None:
 def test_a_text_on_which_the_search_is_stopped_has_no_part_in_the_mean() -> None:
     texts = ["aaa", "b", "a" * 40 + "!", "a" * 41 + "!"]
     began = time.monotonic()
-    searched = search_all({"slow": Rule(type="rule", pattern="^(a+)+$")}, texts)["slow"]
+    searched = search_all({"slow": PatternMeasure(type="rule", pattern="^(a+)+$")}, texts)["slow"]
     assert time.monotonic() - began < 20
     assert searched.found == {"aaa": True, "b": False}
     assert searched.note == "the pattern was stopped on 2 texts, left out here"
@@ -40,7 +40,10 @@ def test_a_pattern_that_is_always_stopped_is_given_up_within_seconds() -> None:
     texts = ["a" * (30 + number) + "!" for number in range(200)]
     random.Random(0).shuffle(texts)
     began = time.monotonic()
-    measures = {"slow": Rule(type="rule", pattern="^(a+)+$"), "fast": Rule(type="rule", pattern="!$")}
+    measures = {
+        "slow": PatternMeasure(type="rule", pattern="^(a+)+$"),
+        "fast": PatternMeasure(type="rule", pattern="!$"),
+    }
     found = search_all(measures, texts)
     assert time.monotonic() - began < 4 * LIMIT * MOST_STOPPED + 10
     assert found["slow"].found == {}

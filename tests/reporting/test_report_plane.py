@@ -8,8 +8,8 @@ import pytest
 
 from fresh import SEEDS
 from outgrow.metrics.estimate import Estimate, undefined
-from outgrow.reporting.plot.canvas import NARROW, WIDE
-from outgrow.reporting.plot.name_points import Box
+from outgrow.render.canvas import NARROW, WIDE
+from outgrow.render.point_labels import LabelBox
 from outgrow.reporting.plot.plane import plane
 from outgrow.reporting.results import Results
 
@@ -37,10 +37,10 @@ def test_every_row_with_both_measures_is_named(results: Results, seed: int, widt
 
 
 def test_boxes_that_share_an_edge_do_not_meet() -> None:
-    box = Box(0, 0, 2, 1)
-    assert box.meets(Box(1, 0.5, 3, 2))
-    assert not box.meets(Box(2, 0, 3, 1))
-    assert not box.meets(Box(0, 1, 2, 2))
+    box = LabelBox(0, 0, 2, 1)
+    assert box.meets(LabelBox(1, 0.5, 3, 2))
+    assert not box.meets(LabelBox(2, 0, 3, 1))
+    assert not box.meets(LabelBox(0, 1, 2, 2))
 
 
 def test_without_two_measures_there_is_no_plane(results: Results) -> None:

@@ -20,16 +20,16 @@ from outgrow.metrics.estimate import Estimate
 from outgrow.metrics.slu_f1 import parse_slots, score, slu_counts
 from outgrow.metrics.text_answers import answer_match, exact_match
 from outgrow.metrics.words import words
-from outgrow.reporting.evidence.lineage import comparison, last_selection, learned_last, reward_model, sources
-from outgrow.reporting.finding import find
+from outgrow.render.canvas import NARROW, WIDE
+from outgrow.reporting.evidence.row_provenance import comparison, last_selection, learned_last, reward_model, sources
+from outgrow.reporting.headline import find
 from outgrow.reporting.measure.selection import shift
 from outgrow.reporting.plot.all_plots import PLOTS
-from outgrow.reporting.plot.canvas import NARROW, WIDE
 from outgrow.reporting.plot.curves import lines_of
 from outgrow.reporting.results import Results
 from outgrow.reporting.results_analyses import GOLD, WHOLE
 from outgrow.reporting.tables.all_tables import make_tables
-from outgrow.reporting.write import write_report
+from outgrow.reporting.write_report import write_report
 from outgrow.select.rewards import Rewards
 from outgrow.texts import TextTargets, WeakTexts
 

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from outgrow.config.read import read_experiment
+from outgrow.config.load import read_experiment
 from outgrow.metrics.estimate import Estimate
-from outgrow.reporting.results import Results, RowResult, Settings
+from outgrow.render.table import Table
+from outgrow.reporting.results import MethodSettings, Results, RowResult
 from outgrow.reporting.settings import find_settings
 from outgrow.reporting.tables.all_tables import make_tables
 from outgrow.reporting.tables.settings import YES, ablation
-from outgrow.reporting.tables.table import Table
 
 MODEL = {"model": "bundled:smollm2-135m@2", "adapt": "lora"}
 NAMES = ["a", "b", "c", "d", "e"]
@@ -25,7 +25,7 @@ STUDY: dict[str, Any] = {
 }
 
 
-def settings_of(*methods: Any) -> dict[str, Settings]:
+def settings_of(*methods: Any) -> dict[str, MethodSettings]:
     experiment = read_experiment({**STUDY, "methods": list(methods)})
     return {one.method: one for one in find_settings(experiment, of_texts=True)}
 

@@ -12,16 +12,16 @@ import pytest
 from simulated_texts import SimulatedTexts, commit, simulate_small_texts
 
 from fresh import SEEDS
-from outgrow.console.result_text import result_text
+from outgrow.cli.result_text import result_text
 from outgrow.data.task import Split
-from outgrow.graph.event import Outcome
+from outgrow.graph.event import StepOutcome
 from outgrow.labels import WeakLabels
+from outgrow.render.table import Table
 from outgrow.reporting.collect import collect
-from outgrow.reporting.finding import find
-from outgrow.reporting.results import OutOf, Results
+from outgrow.reporting.headline import find
+from outgrow.reporting.results import AnswerCount, Results
 from outgrow.reporting.tables.all_tables import make_tables
-from outgrow.reporting.tables.table import Table
-from outgrow.reporting.write import write_report
+from outgrow.reporting.write_report import write_report
 from outgrow.texts import WeakTexts
 
 Small = Callable[..., Any]
@@ -56,7 +56,7 @@ def test_votes_that_were_not_given_are_counted(bare: tuple[Any, Results, Path]) 
         tables = [WeakLabels.load(world.store.path(step) / f"{part}.parquet") for step in steps]
         silent = sum(int((one.probs[:, 0].sum(axis=1) == 0).sum()) for one in tables)
         assert silent > 0
-        assert results.supervisors[0].silent[part] == OutOf(silent, sum(len(one.items) for one in tables))
+        assert results.supervisors[0].silent[part] == AnswerCount(silent, sum(len(one.items) for one in tables))
     table = table_of(results, "supervisors")
     told = [str(results.supervisors[0].silent[part]) for part in ("strong", "test")]
     assert cells_of(table, "words", "silent_") == told
@@ -100,7 +100,7 @@ def test_texts_that_were_not_written_are_counted(simulated_texts: SimulatedTexts
         table = WeakTexts.load(store.path(step) / "test.parquet")
         known = [found for item, found in zip(table.items, table.candidates, strict=True) if gold[item] == 0]
         silent, asked = silent + sum(not found[0] for found in known), asked + len(known)
-    assert text_results.supervisors[0].silent["test"] == OutOf(silent, asked)
+    assert text_results.supervisors[0].silent["test"] == AnswerCount(silent, asked)
 
 
 def test_bare_votes_tell_no_confidence(bare: tuple[Any, Results, Path]) -> None:
@@ -145,7 +145,7 @@ def test_a_judge_that_refuses_some_answers_is_told_of(tmp_path: Path) -> None:
         rated = [rated[0] + sum(n % 3 > 0 for n in known), rated[1] + len(known)]
         means.append(np.mean([1.0 + n % 7 for n in known if n % 3]))
     naive = results.named("naive")
-    assert naive.rated["jury"].answers == OutOf(*rated)
+    assert naive.rated["jury"].answers == AnswerCount(*rated)
     assert naive.measures["warmth"].value == pytest.approx(np.mean(means), abs=1e-6)
     note = f"the judge jury gave no rating to {rated[1] - rated[0]} of {rated[1]} answers ({WHY})"
     assert naive.measures["warmth"].note == note
@@ -186,7 +186,7 @@ def test_a_judge_that_rated_everything_is_not_complained_of(tmp_path: Path) -> N
 def test_ratings_that_are_not_there_have_a_reason(tmp_path: Path) -> None:
     world = judged(tmp_path / "store", lambda number: 5.0, skip="naive")
     steps = next(row for row in world.study.rows if row.name == "naive").judged["jury"]
-    outcomes = {**world.outcomes, steps[0].identity: Outcome("failed", error="the server is down")}
+    outcomes = {**world.outcomes, steps[0].identity: StepOutcome("failed", error="the server is down")}
     results = collect(world.study, world.store, outcomes)
     assert results.named("naive").measures["warmth"].note == "the server is down"
     assert results.named("naive").rated == {}

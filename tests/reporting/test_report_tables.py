@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from outgrow.metrics.estimate import Estimate, undefined
+from outgrow.render.table import Column, Line, Table
+from outgrow.render.table_html import table_html
 from outgrow.reporting.collect import collect
 from outgrow.reporting.results import Results
 from outgrow.reporting.tables.all_tables import make_tables
-from outgrow.reporting.tables.html import table_html
-from outgrow.reporting.tables.table import Column, Line, Table
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -7,16 +7,16 @@ import pytest
 
 from fresh import SEEDS
 from outgrow.metrics.bootstrap import Resamples, draw_resamples
-from outgrow.reporting.evidence.votes import Part
-from outgrow.reporting.measure.tally import Counted, Ground, macro
+from outgrow.reporting.evidence.votes import EvaluatedItems
+from outgrow.reporting.measure.tally import LabelContext, SeedCounts, macro
 from outgrow.reporting.results_analyses import WHOLE
 
 NAMES = ("a", "b", "empty")
 
 
-def part_of(names: list[str], n_seeds: int) -> Part:
+def part_of(names: list[str], n_seeds: int) -> EvaluatedItems:
     n = len(names)
-    return Part(
+    return EvaluatedItems(
         name="strong",
         ids=[f"i{item}" for item in range(n)],
         gold=np.zeros(n, dtype=np.int64),
@@ -30,13 +30,13 @@ def part_of(names: list[str], n_seeds: int) -> Part:
     )
 
 
-def labels(rng: np.random.Generator, n_items: int) -> Counted:
+def labels(rng: np.random.Generator, n_items: int) -> SeedCounts:
     """Several labels for some items, none for others; two measures."""
     item = rng.integers(0, n_items, 3 * n_items)
-    return Counted(item, rng.random((2, len(item))), rng.random((2, len(item))) < 0.6)
+    return SeedCounts(item, rng.random((2, len(item))), rng.random((2, len(item))) < 0.6)
 
 
-def by_hand(one: Counted, measure: int, weight: np.ndarray, mine: list[int]) -> float:
+def by_hand(one: SeedCounts, measure: int, weight: np.ndarray, mine: list[int]) -> float:
     total = count = 0.0
     for label, item in enumerate(one.item.tolist()):
         if item in mine and one.among[measure, label]:
@@ -50,7 +50,7 @@ def test_every_draw_weighs_all_labels_of_an_item_alike(seed: int) -> None:
     rng = np.random.default_rng(seed)
     names = rng.choice(["a", "b"], 12).tolist()
     resamples = draw_resamples(3, 12, 20, rng)
-    ground = Ground(part_of(names, 3), resamples, NAMES)
+    ground = LabelContext(part_of(names, 3), resamples, NAMES)
     seeds = [labels(rng, 12), None, labels(rng, 12)]
     counts = ground.counts(seeds)
     draws = ground.apart(counts)
@@ -76,7 +76,7 @@ def test_every_draw_weighs_all_labels_of_an_item_alike(seed: int) -> None:
 
 def test_a_task_that_is_no_mixture_has_no_macro_average() -> None:
     rng = np.random.default_rng(SEEDS[0])
-    ground = Ground(part_of([""] * 6, 1), draw_resamples(1, 6, 50, rng), (WHOLE,))
+    ground = LabelContext(part_of([""] * 6, 1), draw_resamples(1, 6, 50, rng), (WHOLE,))
     counts = ground.counts([labels(rng, 6)])
     found = ground.estimates({name: one[:, 0] for name, one in ground.apart(counts).items()}, counts[0, ..., 1] > 0)
     assert list(found) == [WHOLE]
@@ -86,7 +86,7 @@ def test_a_task_that_is_no_mixture_has_no_macro_average() -> None:
 
 def test_numbers_without_resamples_have_no_interval() -> None:
     rng = np.random.default_rng(SEEDS[1])
-    ground = Ground(part_of(["a", "b", "b"], 2), draw_resamples(2, 3, 10, rng), ("a", "b"))
+    ground = LabelContext(part_of(["a", "b", "b"], 2), draw_resamples(2, 3, 10, rng), ("a", "b"))
     seeds = [(np.asarray([0, 1, 2, 2]), 10.0), None]
     found = ground.each(seeds, lambda thing, mine: thing * float(mine.sum()))
     assert found["a"].tolist() == pytest.approx([10, math.nan], nan_ok=True)
@@ -108,6 +108,6 @@ def test_a_capability_without_anything_is_left_out_of_the_mean() -> None:
 def test_resamples_of_the_ground_are_those_given() -> None:
     """Nothing draws anew: two measures of one study are paired."""
     resamples = Resamples(np.ones((2, 1), dtype=np.int64), np.asarray([[1, 1], [2, 0]], dtype=np.uint8))
-    ground = Ground(part_of(["", ""], 1), resamples, (WHOLE,))
-    one = Counted(np.asarray([0, 1]), np.asarray([[1.0, 0.0]]), np.ones((1, 2), dtype=np.bool_))
+    ground = LabelContext(part_of(["", ""], 1), resamples, (WHOLE,))
+    one = SeedCounts(np.asarray([0, 1]), np.asarray([[1.0, 0.0]]), np.ones((1, 2), dtype=np.bool_))
     assert ground.apart(ground.counts([one]))[WHOLE][:, 0, 0].tolist() == [0.5, 1.0]

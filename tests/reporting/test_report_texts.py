@@ -11,18 +11,18 @@ from simulated_texts import ABILITY, MODEL, SimulatedTexts, simulate_small_texts
 from fresh import SEEDS
 from outgrow.config.combine import KeepAll
 from outgrow.errors import DataError
-from outgrow.graph.event import Outcome
+from outgrow.graph.event import StepOutcome
 from outgrow.metrics.bootstrap import draw_resamples, seed_means
 from outgrow.metrics.slu_f1 import parse_slots, score, slu_counts, span_counts
 from outgrow.metrics.text_score import TEXT_SCORES, mean_value, score_of
 from outgrow.reporting.collect import collect
 from outgrow.reporting.evidence.texts import read_answers_of_row, score_counts
-from outgrow.reporting.finding import find
+from outgrow.reporting.headline import find
 from outgrow.reporting.measure.frame import make_frame
 from outgrow.reporting.measure.rows import baseline_name, measure, seed_values
 from outgrow.reporting.results import Results
 from outgrow.reporting.tables.all_tables import make_tables
-from outgrow.reporting.write import write_report
+from outgrow.reporting.write_report import write_report
 from outgrow.texts import Candidate, WeakTexts
 
 Told = list[tuple[str, Candidate | None, str]]
@@ -238,7 +238,7 @@ def test_the_same_folders_give_the_same_bytes(
     simulated_texts: SimulatedTexts, text_report_folder: Path, tmp_path: Path
 ) -> None:
     outcomes = {
-        name: one if one.state == "failed" else Outcome("cached") for name, one in simulated_texts.outcomes.items()
+        name: one if one.state == "failed" else StepOutcome("cached") for name, one in simulated_texts.outcomes.items()
     }
     write_report(simulated_texts.study, simulated_texts.store, outcomes, tmp_path)
     files = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())

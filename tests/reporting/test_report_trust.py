@@ -12,13 +12,13 @@ from fresh import SEEDS
 from outgrow.combiners.fits import FITS
 from outgrow.combiners.votes import Votes
 from outgrow.errors import ConfigError, DataError
-from outgrow.reporting.trust import trust
-from outgrow.reporting.trust.answers import ask
-from outgrow.reporting.trust.label_quality import counted, expected_accuracy
-from outgrow.reporting.trust.measures import disputed_table, next_table
-from outgrow.reporting.trust.next_items import next_items, place_in_pattern, score_of, vote_patterns
-from outgrow.reporting.trust.pairs import pair_errors
-from outgrow.reporting.trust.sources import ADVERSARIAL, CHANCE, FEW, ONE_CLASS, ONLY, SILENT
+from outgrow.trust import trust
+from outgrow.trust.combiner_answers import ask
+from outgrow.trust.label_quality import counted, expected_accuracy
+from outgrow.trust.measure_trust import disputed_table, next_table
+from outgrow.trust.next_items import next_items, place_in_pattern, score_of, vote_patterns
+from outgrow.trust.source_pairs import pair_errors
+from outgrow.trust.source_quality import ADVERSARIAL, CHANCE, FEW, ONE_CLASS, ONLY, SILENT
 from outgrow.vote_table import VoteTable
 
 QUICK = ("one_coin", "dawid_skene", "vote")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from fresh import SEEDS
-from outgrow.reporting.trust import trust
-from outgrow.reporting.trust.page import trust_html
-from outgrow.reporting.trust.tables import trust_tables
-from outgrow.reporting.trust.text import facts, trust_markdown, trust_text
+from outgrow.trust import trust
+from outgrow.trust.trust_page import trust_html
+from outgrow.trust.trust_tables import trust_tables
+from outgrow.trust.trust_text import facts, trust_markdown, trust_text
 from outgrow.vote_table import VoteTable
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -8,7 +8,7 @@ import pytest
 
 from fresh import SEEDS
 from outgrow.errors import DataError
-from outgrow.select.keep import keep_rows, lots, sizes
+from outgrow.select.keep_rules import keep_rows, lots, sizes
 
 NAMES = ("sums", "tales", "")
 

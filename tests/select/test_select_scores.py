@@ -9,7 +9,7 @@ from fresh import SEEDS
 from outgrow.errors import DataError
 from outgrow.labels import Targets, WeakLabels
 from outgrow.metrics.text_answers import TEXT_METRICS
-from outgrow.select.scores import (
+from outgrow.select.row_scores import (
     text_agreement,
     text_confidence,
     text_oracle,

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from outgrow.config.read import dump_experiment, read_experiment
+from outgrow.config.load import dump_experiment, read_experiment
 from outgrow.errors import ConfigError
 
 MODEL = {"model": "bundled:smollm2-135m@2", "adapt": "lora"}

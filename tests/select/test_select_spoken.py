@@ -9,9 +9,9 @@ from scipy import stats
 from fresh import SEEDS
 from outgrow.data.task import Items, Split, Task
 from outgrow.labels import Targets, WeakLabels
-from outgrow.select.spoken import spoken_labels, spoken_targets, spoken_task
-from outgrow.select.step import select_votes
-from outgrow.training.reward import train_reward
+from outgrow.select.select_step import select_votes
+from outgrow.select.votes_as_text import spoken_labels, spoken_targets, spoken_task
+from outgrow.training.reward_step import train_reward
 from simulated_labels import job_in
 
 COLOURS = ("red", "green", "blue")

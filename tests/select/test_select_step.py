@@ -9,8 +9,8 @@ from fresh import SEEDS
 from outgrow.errors import ConfigError, DataError
 from outgrow.labels import Targets, WeakLabels
 from outgrow.select.rewards import Rewards
-from outgrow.select.scores import text_agreement, text_confidence, text_oracle
-from outgrow.select.step import select_texts, select_votes
+from outgrow.select.row_scores import text_agreement, text_confidence, text_oracle
+from outgrow.select.select_step import select_texts, select_votes
 from outgrow.texts import Candidate, TextTargets, WeakTexts
 from simulated_labels import answers_of, believed, job_in, mixture, save_inputs, targets_of, wrong_or_right
 

@@ -12,13 +12,13 @@ import small_study
 from loopback import Body, choice, serving, tokens_read
 from outgrow.config.endpoint import EndpointSection
 from outgrow.data.task import Items, Split, Task
+from outgrow.endpoints.client import ChatResponse, Refusal
+from outgrow.endpoints.response import ResponseChoice
+from outgrow.endpoints.response_cache import Usage
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
-from outgrow.models.answer_store import Usage
-from outgrow.models.endpoint import Refusal, Reply
-from outgrow.models.reply import Choice
-from outgrow.supervise.endpoint import ask_supervisor, one_of, vote
+from outgrow.supervise.endpoint_step import ask_supervisor, one_of, vote
 from raw_server import RawServer, Request, Send, plain, running
 from small_study import FILE, outgrow, results, write
 
@@ -107,17 +107,17 @@ def test_where_some_are_silent_and_that_is_to_stop_it_only_they_are_asked_again(
 
 @pytest.mark.parametrize("tokens", [None, (), ({},), ({"top_logprobs": [{"token": "A", "logprob": "x"}]},)])
 def test_broken_log_probabilities_fall_back_to_the_text(tokens: Any) -> None:
-    assert vote(Reply((Choice("C", True, tokens),), Usage()), OPTIONS).tolist() == [0, 0, 1]
+    assert vote(ChatResponse((ResponseChoice("C", True, tokens),), Usage()), OPTIONS).tolist() == [0, 0, 1]
     assert not vote(Refusal("no"), OPTIONS).any()
 
 
-def spoken(*pieces: str, at: int, **tops: float) -> Reply:
+def spoken(*pieces: str, at: int, **tops: float) -> ChatResponse:
     """A reply of these tokens, with alternatives at one of them."""
     tokens = [
         {"token": piece, "logprob": -0.1, "top_logprobs": [{"token": piece, "logprob": -0.1}]} for piece in pieces
     ]
     tokens[at]["top_logprobs"] = [{"token": name, "logprob": math.log(p)} for name, p in tops.items()]
-    return Reply((Choice("".join(pieces), True, tuple(tokens)),), Usage())
+    return ChatResponse((ResponseChoice("".join(pieces), True, tuple(tokens)),), Usage())
 
 
 def test_the_alternatives_of_the_letter_that_is_stated_are_the_vote() -> None:
@@ -135,7 +135,7 @@ def test_the_alternatives_of_the_letter_that_is_stated_are_the_vote() -> None:
 
 def test_an_option_or_a_class_may_be_said_in_full() -> None:
     def said(text: str) -> list[float]:
-        return vote(Reply((Choice(text, True, None),), Usage()), OPTIONS).tolist()
+        return vote(ChatResponse((ResponseChoice(text, True, None),), Usage()), OPTIONS).tolist()
 
     assert said("It is 3 of them.") == [0, 1, 0]
     assert said("Not all; the answer is none.") == [1, 0, 0]

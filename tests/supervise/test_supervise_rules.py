@@ -18,7 +18,7 @@ import yaml
 
 from fresh import SEEDS
 from outgrow.errors import ConfigError, DataError
-from outgrow.supervise.rules import apply_rules
+from outgrow.supervise.rules_step import apply_rules
 from outgrow.vote_table import VoteTable
 
 CLASSES = ["ham", "spam", "eggs"]
@@ -238,7 +238,7 @@ def test_an_interrupt_leaves_no_process_behind(tmp_path: Path) -> None:
         "def wait(row): time.sleep(50)\n"
     )
     script = (
-        "from outgrow.supervise.rules import apply_rules\n"
+        "from outgrow.supervise.rules_step import apply_rules\n"
         "items = [{'item': str(n)} for n in range(100)]\n"
         "rule = {'function': 'slow.py:wait', 'limit': 60}\n"
         "apply_rules({'classes': ['a', 'b'], 'rules': {'slow': rule}}, items, jobs=2)\n"

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from outgrow.config.read import read_experiment
+from outgrow.config.load import read_experiment
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import ConfigError, DataError
 from outgrow.graph.step import Job, Step
 from outgrow.labels import WeakLabels
 from outgrow.study.build import build_study
 from outgrow.supervise.rule_file import file_hash
-from outgrow.supervise.rules import apply_rule
+from outgrow.supervise.rules_step import apply_rule
 from small_study import FILE, accuracies, outgrow, results, step_folder, write
 
 FUNCTION = """

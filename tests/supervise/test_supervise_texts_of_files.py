@@ -13,7 +13,7 @@ import pytest
 from fresh import SEEDS
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, OutgrowError
-from outgrow.supervise.files.texts import read_texts
+from outgrow.readers.read_texts import read_texts
 from outgrow.texts import WeakTexts, certain
 
 WORDS = ["18 - 5 = 13\n#### 13", 'say "no", or not', "=1+1", "{}", "7", "ünïcode ☃", "13"]

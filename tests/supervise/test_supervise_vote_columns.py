@@ -9,8 +9,8 @@ import pytest
 from fresh import SEEDS
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, DataError
-from outgrow.supervise.file import read_votes
-from outgrow.supervise.files.numbers_twice import number_twice
+from outgrow.readers.equal_numbers import number_twice
+from outgrow.readers.read_votes import read_votes
 
 CELLS = {"item": [1, 1, 2], "source": ["a", "b", "a"], "label": ["x", "y", "y"]}
 

@@ -8,7 +8,7 @@ import pytest
 
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, DataError, OutgrowError
-from outgrow.supervise.file import read_votes
+from outgrow.readers.read_votes import read_votes
 
 HEAD = "item,worker,label\n"
 GOOD = HEAD + "1,a,x\n1,b,y\n2,a,y\n"

@@ -9,7 +9,7 @@ import pytest
 from fresh import SEEDS
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import OutgrowError
-from outgrow.supervise.file import read_votes
+from outgrow.readers.read_votes import read_votes
 from outgrow.vote_table import VoteTable
 
 ROUNDS = 60

@@ -11,7 +11,7 @@ from fresh import SEEDS
 from outgrow.config.votes import VoteColumns
 from outgrow.data.table import read_columns, read_table
 from outgrow.errors import DataError
-from outgrow.supervise.file import read_votes
+from outgrow.readers.read_votes import read_votes
 
 SIGNS = [";", "\t"]
 TOLD = {";": "Cells are separated by `;`.", "\t": "Cells are separated by a tab."}

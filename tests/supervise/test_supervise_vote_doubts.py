@@ -7,7 +7,7 @@ import pytest
 from fresh import SEEDS
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, DataError, OutgrowError
-from outgrow.supervise.file import read_votes
+from outgrow.readers.read_votes import read_votes
 
 GOOD = "item,worker,label\n1,a,x\n1,b,y\n2,a,y\n2,b,y\n"
 

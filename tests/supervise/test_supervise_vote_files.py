@@ -14,7 +14,7 @@ import pytest
 from fresh import SEEDS
 from outgrow.combiners.votes import Votes
 from outgrow.config.votes import VoteColumns
-from outgrow.supervise.file import read_votes
+from outgrow.readers.read_votes import read_votes
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 

@@ -8,7 +8,7 @@ import pytest
 
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, DataError
-from outgrow.supervise.file import read_votes
+from outgrow.readers.read_votes import read_votes
 
 VOTES = pd.DataFrame({"nr": [7, 7, 8, 9], "worker": ["a", "b", "a", "b"], "label": ["x", "y", "y", "x"]})
 GOLD = pd.DataFrame({"nr": [7, 8, 9], "remark": ["first", "second", "third"], "klasse": ["x", "y", None]})

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from outgrow.config.complaints import Place
-from outgrow.config.read import read_section
+from outgrow.config.load import read_section
+from outgrow.config.messages import FileLocation
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import OutgrowError
-from outgrow.supervise.file import read_votes
+from outgrow.readers.read_votes import read_votes
 from outgrow.vote_table import VoteTable
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "cases"
@@ -81,7 +81,7 @@ MADE = {
 def asked(path, words, renormalise):
     """What comes of reading: a table or a question."""
     try:
-        columns = read_section(VoteColumns, {}, words, Place("columns"))
+        columns = read_section(VoteColumns, {}, words, FileLocation("columns"))
         return read_votes(path, columns=columns, renormalise=renormalise)
     except OutgrowError as error:
         return str(error)

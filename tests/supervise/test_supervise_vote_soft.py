@@ -10,7 +10,7 @@ import pytest
 from fresh import SEEDS
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, DataError
-from outgrow.supervise.file import read_votes
+from outgrow.readers.read_votes import read_votes
 
 NAMES = ("ham", "maybe", "spam")
 

@@ -12,10 +12,10 @@ import pytest
 import outgrow
 from outgrow.config.train import TrainSettings
 from outgrow.config.votes import VoteColumns
-from outgrow.deliver.taught import read_test
+from outgrow.deliver.training_data_step import read_test
 from outgrow.errors import ConfigError, DataError
-from outgrow.supervise.file import read_votes
-from outgrow.supervise.files.texts import read_texts
+from outgrow.readers.read_texts import read_texts
+from outgrow.readers.read_votes import read_votes
 
 JOIN = VoteColumns(join_classes=True)
 SAID = {"ann": ["yes", "Yes", "no"], "bo": ["yes", "no", "NO"], "cy": ["yes", " Yes\u200b", "no"]}

@@ -10,13 +10,13 @@ import pytest
 
 from fresh import SEEDS
 from outgrow.config.votes import VotesSection
-from outgrow.data.identity import content_hash
+from outgrow.data.data_identity import content_hash
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
-from outgrow.supervise.file import sources_of
-from outgrow.supervise.voted import require_readable, take_texts, take_votes
+from outgrow.readers.read_votes import sources_of
+from outgrow.supervise.votes_step import require_readable, take_texts, take_votes
 from outgrow.texts import WeakTexts
 
 CLASSES = ("no", "perhaps", "yes")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from outgrow.api import plan
-from outgrow.config.read import read_experiment
+from outgrow.cli.list_recipes import copy_recipe
+from outgrow.config.load import read_experiment
 from outgrow.config.task import TaskSection
-from outgrow.console.recipes import copy_recipe
-from outgrow.data.load import load_task
+from outgrow.data.load_task import load_task
 from outgrow.data.tasks.errands import make_errands
 from outgrow.errors import ConfigError, DataError
 from outgrow.graph.step import Step

@@ -9,9 +9,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
+from outgrow.generation.prompting import prompter_of
 from outgrow.graph.step import Job
-from outgrow.models.prompting import prompter_of
-from outgrow.supervise.text_model import gold_targets, train_text_supervisor
+from outgrow.supervise.text_model_step import gold_targets, train_text_supervisor
 
 SECTION = {
     "model": "bundled:smollm2-135m@2",

@@ -10,10 +10,10 @@ import pytest
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
-from outgrow.models.load import load_causal_lm, load_tokenizer
-from outgrow.supervise.gather import gather_texts
-from outgrow.supervise.score import pooled, score_texts
-from outgrow.supervise.write import write_texts
+from outgrow.models.load_model import load_causal_lm, load_tokenizer
+from outgrow.supervise.gather_step import gather_texts
+from outgrow.supervise.score_step import pooled, score_texts
+from outgrow.supervise.write_step import write_texts
 from outgrow.texts import WeakTexts
 
 MODEL: dict[str, Any] = {

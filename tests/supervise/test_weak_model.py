@@ -9,8 +9,8 @@ from fresh import SEEDS
 from outgrow.data.task import Items, Split, Task
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
-from outgrow.supervise.weak_model import train_supervisor
-from outgrow.training.aside import kept_aside
+from outgrow.supervise.weak_model_step import train_supervisor
+from outgrow.training.holdout import holdout_rows
 
 TUNE = {"l2": [1.0, 0.1, 0.01], "lr": None, "epochs": [50], "folds": 3}
 MODEL = {"model": "bundled:none", "revision": None, "layer": None}
@@ -81,7 +81,7 @@ def test_the_same_inputs_give_the_same_bytes(study):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_whole_groups_are_kept_aside(seed):
     groups = [f"g{i}" for i in np.random.default_rng(seed).integers(0, 40, 200)]
-    aside = kept_aside(groups, 0.2, seed)
+    aside = holdout_rows(groups, 0.2, seed)
     assert 0 < aside.mean() <= 0.2
     assert not {g for g, a in zip(groups, aside, strict=True) if a} & {
         g for g, a in zip(groups, aside, strict=True) if not a
@@ -89,6 +89,6 @@ def test_whole_groups_are_kept_aside(seed):
 
 
 def test_extreme_shares():
-    assert not kept_aside(["a", "b", "c"], 0.0, 0).any()
-    assert kept_aside(["a", "b", "c"], 0.01, 0).sum() == 1, "a share above 0 keeps something"
-    assert kept_aside(["a", "b", "c"], 0.999, 0).sum() == 2, "something is left to learn from"
+    assert not holdout_rows(["a", "b", "c"], 0.0, 0).any()
+    assert holdout_rows(["a", "b", "c"], 0.01, 0).sum() == 1, "a share above 0 keeps something"
+    assert holdout_rows(["a", "b", "c"], 0.999, 0).sum() == 2, "something is left to learn from"

@@ -8,7 +8,7 @@ from fresh import SEEDS
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.labels import Targets, WeakLabels
-from outgrow.training.adjust import SHARPNESS, apply_bias, average_views, marginal_bias, match_marginals
+from outgrow.training.post_processing import SHARPNESS, apply_bias, average_views, marginal_bias, match_marginals
 
 
 @pytest.mark.parametrize("seed", SEEDS)

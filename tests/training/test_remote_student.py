@@ -17,15 +17,15 @@ from fine_tuning_server import COURSE, TuningServer, tuning
 from loopback import Body, choice
 from outgrow.align.pieces import PieceTable
 from outgrow.config.endpoint import EndpointSection
-from outgrow.config.read import read_experiment
+from outgrow.config.load import read_experiment
 from outgrow.data.task import Items, Split, Task
 from outgrow.data.tasks.errands import make_errands
 from outgrow.errors import ConfigError, DataError, StepFailed
+from outgrow.generation.remote_generator import TUNED
 from outgrow.graph.step import Job
-from outgrow.models.remote_author import TUNED
 from outgrow.study.build import build_study
 from outgrow.texts import TextTargets, certain
-from outgrow.training.remote_student import cancel_remote, train_remote_student
+from outgrow.training.remote_student_step import cancel_remote, train_remote_student
 from small_study import FILE, events, executed, outgrow, results, write
 
 AUTO = {"epochs": "auto", "batch_size": "auto", "lr_multiplier": "auto"}

@@ -9,16 +9,16 @@ from tiny_texts import LORA, text_section
 
 from fresh import SEEDS
 from outgrow.errors import ConfigError, DataError
+from outgrow.generation.chat import asked
 from outgrow.labels import INSTEAD
-from outgrow.models.talk import asked
 from outgrow.select.comparisons import compare
 from outgrow.select.rewards import Rewards
-from outgrow.select.scores import text_confidence
-from outgrow.select.step import select_texts
+from outgrow.select.row_scores import text_confidence
+from outgrow.select.select_step import select_texts
 from outgrow.texts import TextTargets
-from outgrow.training.reward import judge, train_reward
-from outgrow.training.reward_plan import Material, Settings, gaps_of, plans_of
-from outgrow.training.tune import fold_of
+from outgrow.training.grid_search import fold_of
+from outgrow.training.reward_plan import RewardData, RewardSettings, gaps_of, plans_of
+from outgrow.training.reward_step import judge, train_reward
 from simulated_labels import answers_of, job_in, mixture, save_inputs, targets_of, wrong_or_right
 
 PROBE = {"adapt": "probe", "loss": "pointwise", "separate": False, "folds": 1, "otherwise": None}
@@ -86,8 +86,8 @@ def test_every_target_has_a_reward_and_the_examples_are_counted(world, writing, 
 @pytest.mark.parametrize("folds", [1, 3])
 def test_the_auroc_is_that_of_the_examples_rewards(world, writing, folds):
     folder, found = writing("llama"), world.found()
-    settings = Settings(**{**PROBE, "folds": folds})
-    material = Material.of(world.task, world.weak, found, settings)
+    settings = RewardSettings(**{**PROBE, "folds": folds})
+    material = RewardData.of(world.task, world.weak, found, settings)
     prompts = {item: asked(text) for item, text in zip(world.task.items.ids, world.task.items.prompts, strict=True)}
     verdict = judge(job_in(world.folder, "judge", {}), settings, text_section(folder), material, prompts, 0)
     _, record, _ = world.rewarded(folder, folds=folds)
@@ -194,8 +194,8 @@ def test_folds_that_cannot_be_made_are_refused(world, writing):
 @pytest.mark.parametrize("folds", [1, 4])
 def test_every_sample_is_scored_once_by_a_model_that_may_score_it(tmp_path, seed, separate, folds):
     world = World(tmp_path, seed)
-    settings = Settings("probe", "pointwise", separate, folds)
-    material = Material.of(world.task, world.weak, world.found(), settings)
+    settings = RewardSettings("probe", "pointwise", separate, folds)
+    material = RewardData.of(world.task, world.weak, world.found(), settings)
     plans = plans_of(material, folds)
     asked = np.concatenate([plan.asked for plan in plans])
     assert sorted(asked.tolist()) == list(range(len(material.samples)))
@@ -225,8 +225,8 @@ def test_a_fold_without_examples_closes_its_whole_capability(tmp_path):
     gold = world.task.items.answers
     weak = targets_of(list(zip(world.task.items.ids, gold, strict=True)), np.random.default_rng(0))
     said = {item: gold[row] if row < 5 else "no" for row, item in enumerate(world.task.items.ids)}
-    settings = Settings("probe", "pointwise", False, 2, "confidence")
-    material = Material.of(world.task, weak, compare(world.task, weak, answers_of(said)), settings)
+    settings = RewardSettings("probe", "pointwise", False, 2, "confidence")
+    material = RewardData.of(world.task, weak, compare(world.task, weak, answers_of(said)), settings)
     (why,) = gaps_of(material, settings).values()
     assert "without fold" in why
     assert why.endswith("it has 0 and 6")

@@ -7,9 +7,9 @@ from tiny_study import TRAINING
 from tiny_texts import LORA, text_section
 
 from fresh import SEEDS
+from outgrow.generation.chat import asked
 from outgrow.metrics.auroc import auroc
-from outgrow.models.load import load_classifier
-from outgrow.models.talk import asked
+from outgrow.models.load_model import load_classifier
 from outgrow.select.comparisons import Sample, make_pairs
 from outgrow.training.reward_model import ComparisonExamples, ModelLearner, tokens_of
 from outgrow.training.reward_samples import comparisons_of

@@ -5,7 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from fresh import SEEDS
-from outgrow.training.reward_plane import principal_plane, save_plane
+from outgrow.training.principal_plane import principal_plane, save_plane
 
 
 @pytest.mark.parametrize("seed", SEEDS)

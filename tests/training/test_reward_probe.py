@@ -14,16 +14,16 @@ from fresh import SEEDS
 from outgrow.data.task import Items, Task
 from outgrow.data.tasks.tales import make_tales
 from outgrow.errors import DataError
-from outgrow.models.load import load_tokenizer
-from outgrow.models.prompting import prompter_of
-from outgrow.models.talk import asked
+from outgrow.generation.chat import asked
+from outgrow.generation.prompting import prompter_of
+from outgrow.models.load_model import load_tokenizer
 from outgrow.select.comparisons import Sample, compare, make_pairs
-from outgrow.select.keep import keep_rows, lots
-from outgrow.select.scores import text_oracle
-from outgrow.training.reward import Verdict, hear, rated
-from outgrow.training.reward_plan import Material, Plan, Settings, samples_of
+from outgrow.select.keep_rules import keep_rows, lots
+from outgrow.select.row_scores import text_oracle
+from outgrow.training.grid_search import fold_of
+from outgrow.training.reward_plan import RewardData, RewardModelPlan, RewardSettings, samples_of
 from outgrow.training.reward_probe import ProbeLearner, answer_vectors, penalties
-from outgrow.training.tune import fold_of
+from outgrow.training.reward_step import RewardOutcome, hear, rated
 from simulated_labels import answers_of, job_in, mixture, targets_of
 
 TEXTS = ["yes", "", "the grey house", "Köln, 東京!", "no no no"]
@@ -175,7 +175,7 @@ def test_the_order_of_the_samples_does_not_matter(seed, pairwise):
 def test_a_pairwise_constant_puts_good_and_bad_around_zero():
     samples, sign, vectors = cloud(SEEDS[0])
     good, bad = sides(sign)
-    plan = Plan("", 0, good, bad, np.arange(len(samples))[::-1].copy())
+    plan = RewardModelPlan("", 0, good, bad, np.arange(len(samples))[::-1].copy())
     found = rated(learner_of(samples, vectors + 100, True, [0.1]), 0, plan, True).reward[::-1]
     assert found[good].mean() == pytest.approx(-found[bad].mean(), rel=1e-6)
     assert found[good].mean() > 0
@@ -186,11 +186,11 @@ def test_a_pairwise_constant_puts_good_and_bad_around_zero():
 
 def gain(task, weak, strong, vectors_of, settings, seed, l2=None):
     """Accuracy of the half that the rewards keep, less that of a random half of the same size."""
-    material = Material.of(task, weak, compare(task, weak, strong), settings)
+    material = RewardData.of(task, weak, compare(task, weak, strong), settings)
     learner = ProbeLearner(
         vectors_of(material.samples), material.samples, material.group, settings.pairwise, penalties(l2), seed
     )
-    verdict = Verdict({}, {})
+    verdict = RewardOutcome({}, {})
     hear(verdict, learner, material, settings)
     reward = np.asarray([verdict.reward[one] for one in samples_of(task, weak)])
     right, n = text_oracle(task, weak), len(weak)
@@ -226,7 +226,7 @@ def test_simulated_rewards_beat_chance(loss, folds):
             return torch.tensor(rng.normal(size=(len(samples), 8)) + np.outer(right, direction))
 
         weak, strong = targets_of(list(said(0.6, "a shed").items()), rng), answers_of(said(0.5, "a tent"))
-        settings = Settings("probe", loss, separate=False, folds=folds)
+        settings = RewardSettings("probe", loss, separate=False, folds=folds)
         gains.append(gain(task, weak, strong, vectors_of, settings, seed, [1.0]))
     assert_positive(gains)
 
@@ -253,7 +253,7 @@ def test_a_real_models_rewards_beat_chance(tmp_path):
 
         weak, strong = targets_of(list(said(0.6).items()), rng), answers_of(said(0.5))
         for loss, folds in gains:
-            settings = Settings("probe", loss, separate=False, folds=folds)
+            settings = RewardSettings("probe", loss, separate=False, folds=folds)
             l2 = None if folds == 1 else [1.0]
             found = gain(task, weak, strong, lambda some: vectors[[place[one] for one in some]], settings, seed, l2)
             gains[loss, folds].append(found)

@@ -9,8 +9,8 @@ from torch.nn.functional import one_hot
 from fresh import SEEDS
 from outgrow.align.spelling import spelling_of
 from outgrow.errors import ConfigError, DataError
-from outgrow.models.load import load_causal_lm, load_tokenizer
-from outgrow.models.prompting import prompter_of
+from outgrow.generation.prompting import prompter_of
+from outgrow.models.load_model import load_causal_lm, load_tokenizer
 from outgrow.texts import TextTargets
 from outgrow.training.answer_states import (
     answer_states,
@@ -22,7 +22,7 @@ from outgrow.training.answer_states import (
 )
 from outgrow.training.fine_tune import with_adapter
 from outgrow.training.text_examples import CERTAIN, TextExamples, TextLoss
-from outgrow.training.text_rows import Reader, tokenize_targets
+from outgrow.training.text_tokenizer import TextTokenizer, tokenize_targets
 from tiny_writers import fresh_model
 
 CPU = torch.device("cpu")
@@ -50,7 +50,7 @@ def lesson(folder, seed=0, n=6, unit="span"):
     items = [f"i{number}" for number in range(n)]
     targets = TextTargets(items, list(texts), tables, rng.uniform(0.2, 1, n))
     tokenizer, model = load_tokenizer(folder), load_causal_lm(folder).double()
-    reader = Reader(prompter_of(tokenizer), spelling_of(tokenizer.backend_tokenizer), 128)
+    reader = TextTokenizer(prompter_of(tokenizer), spelling_of(tokenizer.backend_tokenizer), 128)
     read = tokenize_targets(targets, dict(zip(items, prompts, strict=True)), reader, unit)
     return model, tokenizer, targets, read
 

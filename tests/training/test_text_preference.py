@@ -12,15 +12,15 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from fresh import SEEDS
 from outgrow.align.spelling import spelling_of
 from outgrow.errors import DataError
-from outgrow.models.load import load_causal_lm, load_tokenizer
-from outgrow.models.prompting import prompter_of
-from outgrow.models.writer import load_trained
+from outgrow.generation.causal_lm import load_trained
+from outgrow.generation.prompting import prompter_of
+from outgrow.models.load_model import load_causal_lm, load_tokenizer
 from outgrow.pairs import Pairs
-from outgrow.supervise.score import score_texts
+from outgrow.supervise.score_step import score_texts
 from outgrow.texts import Candidate, WeakTexts, certain
-from outgrow.training.text_preference import PairExamples, pair_rows, train_preference
-from outgrow.training.text_rows import Reader
-from outgrow.training.text_student import train_text_student
+from outgrow.training.preference_step import PairExamples, pair_rows, train_preference
+from outgrow.training.text_student_step import train_text_student
+from outgrow.training.text_tokenizer import TextTokenizer
 
 PREFERENCE = {"loss": "cdpo", "beta": 0.5, "epsilon": 0.1, "logprobs": "sum"}
 CPU = torch.device("cpu")
@@ -93,7 +93,7 @@ def losses(out):
 def test_the_loss_of_pairs_is_its_definition(text_study, writing, kind, per_token):
     rng = np.random.default_rng(SEEDS[0])
     model, tokenizer = load_causal_lm(writing("llama")).double(), load_tokenizer(writing("llama"))
-    reader = Reader(prompter_of(tokenizer), spelling_of(tokenizer.backend_tokenizer), 128)
+    reader = TextTokenizer(prompter_of(tokenizer), spelling_of(tokenizer.backend_tokenizer), 128)
     ids, better, worse = answers(text_study)
     flip, chosen, rejected = rng.uniform(0, 0.4, 10), rng.normal(-9, 2, 10), rng.normal(-9, 2, 10)
     pairs = Pairs(ids, better, worse, flip, chosen, rejected)

@@ -10,10 +10,10 @@ from fresh import SEEDS
 from outgrow.align.pieces import PieceTable
 from outgrow.align.spelling import spelling_of
 from outgrow.errors import DataError
-from outgrow.models.load import load_tokenizer
-from outgrow.models.prompting import prompter_of
+from outgrow.generation.prompting import prompter_of
+from outgrow.models.load_model import load_tokenizer
 from outgrow.texts import TextTargets, certain
-from outgrow.training.text_rows import Reader, tokenize_targets
+from outgrow.training.text_tokenizer import TextTokenizer, tokenize_targets
 
 PROMPTS = {"a": "book a train", "b": "book two trains"}
 
@@ -21,7 +21,7 @@ PROMPTS = {"a": "book a train", "b": "book two trains"}
 @pytest.fixture
 def reader(writing):
     tokenizer = load_tokenizer(writing("llama"))
-    return Reader(prompter_of(tokenizer), spelling_of(tokenizer.backend_tokenizer), 128)
+    return TextTokenizer(prompter_of(tokenizer), spelling_of(tokenizer.backend_tokenizer), 128)
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def word_reader(tiny):
     """Of a tokenizer that knows few words, and no end of a text until one is chosen."""
     tokenizer = load_tokenizer(tiny("llama"))
     tokenizer.eos_token = "."
-    return Reader(prompter_of(tokenizer), spelling_of(tokenizer.backend_tokenizer), 12)
+    return TextTokenizer(prompter_of(tokenizer), spelling_of(tokenizer.backend_tokenizer), 12)
 
 
 def targets(*rows, weight=None):

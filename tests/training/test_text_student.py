@@ -11,11 +11,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from outgrow.data.task import Task
 from outgrow.errors import ConfigError, DataError, StepFailed
-from outgrow.models.prompting import prompter_of
-from outgrow.models.writer import load_trained
+from outgrow.generation.causal_lm import load_trained
+from outgrow.generation.prompting import prompter_of
 from outgrow.texts import TextTargets, certain
-from outgrow.training.text_learn import aside_of
-from outgrow.training.text_student import train_text_student
+from outgrow.training.text_student_step import train_text_student
+from outgrow.training.text_training import holdout_of
 
 OWN = {"gamma_max": 0.5, "ramp": 1.0, "harden": "argmax"}
 
@@ -167,7 +167,7 @@ def test_keep_best_keeps_the_pass_with_the_lowest_held_out_loss(text_study, writ
     gold = text_study.gold()
     text_study.teach(gold)
     knowing = str(run(text_study, writing("llama"), "knowing", lr=1e-2, epochs=20.0) / "model")
-    judges = aside_of(text_study.task, gold.items, {"keep": "best"}, 0.2, 0)
+    judges = holdout_of(text_study.task, gold.items, {"keep": "best"}, 0.2, 0)
     texts = [text if judge else "xyz" * 5 for judge, text in zip(judges, gold.texts, strict=True)]
     text_study.teach(TextTargets(gold.items, texts, [certain(text) for text in texts], gold.weight))
     out = run(text_study, knowing, adapt=adapt, keep="best", epochs=3.5, lr=3e-2, scheduler="constant", batch_size=4)

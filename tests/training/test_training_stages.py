@@ -10,13 +10,13 @@ from safetensors.numpy import load_file
 from tiny_study import TUNE, model_section
 from tiny_texts import PLAIN, SOFT, text_section
 
+from outgrow.generation.causal_lm import load_trained
 from outgrow.labels import Targets, WeakLabels
 from outgrow.losses import make_objective
-from outgrow.models.writer import load_trained
 from outgrow.texts import TextTargets
 from outgrow.training.heads import Affine, fit_heads
-from outgrow.training.student import train_student
-from outgrow.training.text_student import train_text_student
+from outgrow.training.student_step import train_student
+from outgrow.training.text_student_step import train_text_student
 
 STILL = {"lr": 1e-12, "epochs": 1.0}
 """A training that changes nothing to speak of."""

@@ -5,7 +5,16 @@ import pytest
 
 from fresh import SEEDS
 from outgrow.errors import ConfigError, DataError
-from outgrow.training.tune import Choice, Point, describe, fold_of, probe_grid, score, search, training_grid
+from outgrow.training.grid_search import (
+    GridPoint,
+    SearchResult,
+    describe,
+    fold_of,
+    probe_grid,
+    score,
+    search,
+    training_grid,
+)
 
 TUNE = {"l2": None, "lr": None, "epochs": None, "folds": 3, "select_by": "weak_accuracy"}
 
@@ -31,7 +40,7 @@ def test_layers_and_rates_multiply_the_grid():
 
 
 def test_training_grid_defaults_to_the_training_section():
-    assert training_grid(TUNE, {"lr": 1e-5, "epochs": 2}) == [Point(1e-5, 2)]
+    assert training_grid(TUNE, {"lr": 1e-5, "epochs": 2}) == [GridPoint(1e-5, 2)]
     assert len(training_grid({**TUNE, "lr": [1e-4, 1e-5]}, {"lr": 1.0, "epochs": 2})) == 2
 
 
@@ -87,7 +96,7 @@ def test_search_finds_the_planted_point_and_its_held_out_answers(select_by):
     rng = np.random.default_rng(0)
     yardstick = one_hot(rng.integers(0, 3, 90), 3)
     answers = planted([0.5, 0.9, 0.7], yardstick, rng)
-    grid = [Point(0.1, 1, l2) for l2 in (3.0, 2.0, 1.0)]
+    grid = [GridPoint(0.1, 1, l2) for l2 in (3.0, 2.0, 1.0)]
     seen = []
 
     def answer(held, fold):
@@ -103,7 +112,7 @@ def test_search_finds_the_planted_point_and_its_held_out_answers(select_by):
 def test_ties_go_to_the_first_point():
     yardstick = one_hot([0, 1, 0, 1, 0, 1], 2)
     same = np.stack([yardstick, yardstick, yardstick])
-    grid = [Point(0.1, 1, l2) for l2 in (3.0, 2.0, 1.0)]
+    grid = [GridPoint(0.1, 1, l2) for l2 in (3.0, 2.0, 1.0)]
     choice = search(grid, fold_of(list("abcdef"), 2), yardstick, "weak_accuracy", lambda held, fold: same[:, held])
     assert choice.point == grid[0]
 
@@ -113,14 +122,16 @@ def test_one_point_is_not_searched_unless_its_held_out_answers_are_wanted():
         raise AssertionError("nothing should be trained")
 
     fold, yardstick = fold_of(list("abcd"), 2), one_hot([0, 1, 0, 1], 2)
-    assert search([Point(0.1, 1)], fold, yardstick, "weak_accuracy", never) == Choice(Point(0.1, 1), None, None)
-    asked = search([Point(0.1, 1)], fold, yardstick, "weak_accuracy", lambda h, f: yardstick[None, h], always=True)
+    assert search([GridPoint(0.1, 1)], fold, yardstick, "weak_accuracy", never) == SearchResult(
+        GridPoint(0.1, 1), None, None
+    )
+    asked = search([GridPoint(0.1, 1)], fold, yardstick, "weak_accuracy", lambda h, f: yardstick[None, h], always=True)
     assert np.array_equal(asked.held_out, yardstick)
 
 
 def test_the_record_marks_oracle_selection():
-    grid = [Point(0.1, 1, 2.0), Point(0.1, 1, 1.0)]
-    record = describe(Choice(grid[1], [0.5, 0.75], None), grid, "gold_accuracy", oracle=True)
+    grid = [GridPoint(0.1, 1, 2.0), GridPoint(0.1, 1, 1.0)]
+    record = describe(SearchResult(grid[1], [0.5, 0.75], None), grid, "gold_accuracy", oracle=True)
     assert record["oracle"] is True
     assert record["chosen"]["l2"] == 1.0
     assert [point["gold_accuracy"] for point in record["grid"]] == [0.5, 0.75]

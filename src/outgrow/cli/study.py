@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from outgrow.cli.say import AsJson, Words, complain, end, say, say_json, say_markdown, say_result
+from outgrow.cli.output import AsJson, Words, complain, end, say, say_json, say_markdown, say_result
 
 NoCode = Annotated[
     bool, typer.Option("--no-code", help="Refuse a study that runs code of its own: functions of rules, models' code.")
@@ -34,7 +34,7 @@ def run(
     from rich.console import Console
 
     from outgrow import api
-    from outgrow.console.progress import display
+    from outgrow.cli.progress import display
 
     with display(Console(stderr=True), quiet or as_json) as shown:
         result = api.run(file, *(words or []), jobs=jobs, code=not no_code, replace=replace, on_event=shown)
@@ -53,7 +53,7 @@ def suite(
     """Run several studies and put them side by side; reports are replaced as by `run`."""
     from rich.console import Console
 
-    from outgrow.console.progress import display
+    from outgrow.cli.progress import display
     from outgrow.suite import run_suite
 
     console = Console(stderr=True)
@@ -83,8 +83,8 @@ def simulate(
 ) -> None:
     """Watch the theory at work: simulate a world whose truth is known, where refinement beats naive fine-tuning."""
     from outgrow.config.simulation import read_simulation
+    from outgrow.simulate.simulation_folder import plain_data, require_place, terminal_text, write_simulation
     from outgrow.simulate.study import simulate
-    from outgrow.simulate.write import plain_data, require_place, terminal_text, write_simulation
 
     settings = read_simulation(path, words or [])
     require_place(settings, replace)
@@ -99,7 +99,7 @@ def simulate(
 def plan(file: File, words: Words = None, no_code: NoCode = False, as_json: AsJson = False) -> None:
     """List every step with its expected cost, cached or new; execute nothing."""
     from outgrow import api
-    from outgrow.console.plan_text import plan_text, remarks
+    from outgrow.cli.plan_text import plan_text, remarks
 
     planned = api.plan(file, *(words or []), code=not no_code)
     if as_json:

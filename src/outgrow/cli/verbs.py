@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from outgrow import __version__
-from outgrow.cli import INTERRUPTED, look, study, votes
-from outgrow.cli.say import complain, say, say_json
+from outgrow.cli import INTERRUPTED, inspection, study, votes
+from outgrow.cli.output import complain, say, say_json
 from outgrow.errors import OutgrowError
 
 app = typer.Typer(
@@ -23,16 +23,16 @@ examples_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Ex
 
 VERBS: tuple[Callable[..., None], ...] = (
     *(study.run, study.suite, study.simulate, study.plan, study.report, study.show),
-    *(votes.labels, votes.rules, votes.combine, votes.train, votes.export, look.doctor),
+    *(votes.labels, votes.rules, votes.combine, votes.train, votes.export, inspection.doctor),
 )
 for verb in VERBS:
     app.command(cls=votes.WithMethods if verb in (votes.combine, votes.train) else None)(verb)
 app.add_typer(data_app, name="data")
 app.add_typer(examples_app, name="examples")
-data_app.command("ls")(look.data_ls)
-data_app.command("show")(look.data_show)
-examples_app.command("ls")(look.examples_ls)
-examples_app.command("cp")(look.examples_cp)
+data_app.command("ls")(inspection.data_ls)
+data_app.command("show")(inspection.data_show)
+examples_app.command("ls")(inspection.examples_ls)
+examples_app.command("cp")(inspection.examples_cp)
 
 
 @app.callback(invoke_without_command=True)

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from outgrow.cli.say import AsJson, complain, say, say_json
+from outgrow.cli.output import AsJson, complain, say, say_json
 from outgrow.errors import ConfigError
-from outgrow.phrases import many
+from outgrow.text_format import many
 
 Votes = Annotated[Path, typer.Argument(help="Votes: CSV, TSV, JSONL, JSON, Parquet, Arrow or .npy.")]
 Columns = Annotated[
@@ -64,9 +64,9 @@ def labels(
     from outgrow import api_votes
     from outgrow.data.raw_file import shown
     from outgrow.data.write_table import SUFFIXES, write_table
-    from outgrow.reporting.trust.measures import next_table
-    from outgrow.reporting.trust.text import trust_text
-    from outgrow.reporting.trust.write import FORMATS, write_trust
+    from outgrow.trust.measure_trust import next_table
+    from outgrow.trust.trust_text import trust_text
+    from outgrow.trust.write_trust import FORMATS, write_trust
 
     _look_at_places([file, gold], {"--report": (report, tuple(FORMATS)), "--next": (ask, SUFFIXES)})
     votes = api_votes.read_labels(file, *(words or []), classes=_split(classes), gold=gold, renormalise=renormalise)
@@ -91,7 +91,7 @@ def rules(
 ) -> None:
     """Let rules vote on items: regular expressions, and functions of your own."""
     from outgrow.data.write_table import SUFFIXES, write_table
-    from outgrow.supervise.rules import apply_rules
+    from outgrow.supervise.rules_step import apply_rules
 
     _look_at_places([items, file], {"--output": (output, SUFFIXES)})
     votes, errors = apply_rules(file, items, jobs=jobs, code=not no_code)
@@ -158,7 +158,7 @@ def combine(
     if as_json:
         say_json({"written": None if output is None else str(output), **found.about})
     else:
-        from outgrow.console.votes_text import combined_text
+        from outgrow.cli.votes_text import combined_text
 
         say("\n".join([combined_text(found), *_written(output, state or update)]))
 
@@ -184,7 +184,7 @@ def train(
     from rich.console import Console
 
     from outgrow import api_votes
-    from outgrow.console.progress import display
+    from outgrow.cli.progress import display
 
     named: dict[str, Any] = {} if classes is None else {"classes": _split(classes)}
     with display(Console(stderr=True), quiet or as_json) as shown:
@@ -205,7 +205,7 @@ def train(
     if as_json:
         say_json({"student": str(student.folder), **student.card})
     else:
-        from outgrow.console.votes_text import student_text
+        from outgrow.cli.votes_text import student_text
 
         say(student_text(student))
 

@@ -32,7 +32,7 @@ NEARLY = 9
 """Decimals to which votes are compared: three thirds of a vote are one."""
 
 
-class Ballot(NamedTuple):
+class CountedAnswer(NamedTuple):
     """A text that gives an answer, and its part of its source's vote."""
 
     source: str
@@ -41,10 +41,10 @@ class Ballot(NamedTuple):
     candidate: Candidate
 
 
-class Outcome(NamedTuple):
+class VoteOutcome(NamedTuple):
     """What became of an item on which somebody voted."""
 
-    winner: Ballot
+    winner: CountedAnswer
     share: float
     tied: bool
 
@@ -68,7 +68,7 @@ def answer_vote(
     other values of the options.
     """
     _check(metric=(metric, METRICS), weight=(weight, ("share", "one")), candidates=(candidates, ("best", "all")))
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, VoteOutcome] = {}
     unread = 0
     for item, row in zip(labels.items, labels.candidates, strict=True):
         heard = row if candidates == "all" else [found[:1] for found in row]
@@ -95,7 +95,7 @@ def answers_in(metric: str, texts: Sequence[str]) -> list[str | None]:
     return [None if answer is None else same[answer] for answer in found]
 
 
-def outcome_of(item: str, ballots: Sequence[Ballot]) -> Outcome:
+def outcome_of(item: str, ballots: Sequence[CountedAnswer]) -> VoteOutcome:
     """The answer with the most votes, the text that speaks for it, and its share of all votes."""
     votes: dict[str, float] = {}
     for ballot in ballots:
@@ -106,15 +106,15 @@ def outcome_of(item: str, ballots: Sequence[Ballot]) -> Outcome:
     behind = [ballot for ballot in ballots if ballot.answer == won]
     told = all(ballot.candidate.logprob < 0 for ballot in behind)
     winner = max(behind, key=lambda ballot: ballot.candidate.mean_logprob) if told else behind[0]
-    return Outcome(winner, votes[won] / sum(votes.values()), len(leading) > 1)
+    return VoteOutcome(winner, votes[won] / sum(votes.values()), len(leading) > 1)
 
 
-def _ballots(sources: Sequence[str], heard: Sequence[Sequence[Candidate]], metric: str) -> Iterator[Ballot]:
+def _ballots(sources: Sequence[str], heard: Sequence[Sequence[Candidate]], metric: str) -> Iterator[CountedAnswer]:
     """The texts of an item that can be read, by source and rank."""
     answers = iter(answers_in(metric, [one.text for found in heard for one in found]))
     for source, found in zip(sources, heard, strict=True):
         read = [(answer, one) for one in found if (answer := next(answers)) is not None]
-        yield from (Ballot(source, answer, 1 / len(read), one) for answer, one in read)
+        yield from (CountedAnswer(source, answer, 1 / len(read), one) for answer, one in read)
 
 
 def _check(**options: tuple[str, tuple[str, ...]]) -> None:
@@ -124,7 +124,7 @@ def _check(**options: tuple[str, tuple[str, ...]]) -> None:
             raise ConfigError(f"`combine: answer_vote`: {name} is one of {listed}, not `{value}`")
 
 
-def _sentences(labels: WeakTexts, outcomes: Sequence[Outcome], unread: int) -> Iterator[str]:
+def _sentences(labels: WeakTexts, outcomes: Sequence[VoteOutcome], unread: int) -> Iterator[str]:
     if outcomes:
         writers = Counter(outcome.winner.source for outcome in outcomes)
         told = ", ".join(f"{name} {writers[name]}" for name in labels.sources)

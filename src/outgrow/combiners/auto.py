@@ -2,8 +2,8 @@
 
 * Gold of `enough_gold` items: every combiner, and every source alone, is fitted without a fifth of the gold in turn,
   its posteriors tempered with one temperature, and judged by the log-loss of that gold.
-* No gold, three sources or more: every combiner is judged by how well it foretells hidden votes (`held_out.py`), in
-  nats per vote.
+* No gold, three sources or more: every combiner is judged by how well it foretells hidden votes
+  (`held_out_votes.py`), in nats per vote.
 * Two sources: they agree or not, and nothing shows who is right: the vote. One source: that source.
 
 Gold speaks of what is wanted: the best one is taken, or the first of `FITS` within `EQUAL_LOSS` of it. Hidden votes
@@ -11,8 +11,8 @@ speak of it indirectly: of combiners within `ERRORS` standard errors of the diff
 first of `FITS` is taken, which is the one that allows for most. A combiner that cannot be fitted is out, and the table
 says why.
 
-Where one source alone gives (almost) the same labels as what was chosen, `Choice.alone` names it: the others are not
-needed.
+Where one source alone gives (almost) the same labels as what was chosen, `CombinerChoice.alone` names it: the others
+are not needed.
 
 What hidden votes cannot show is an error that the sources share. Whoever has gold of a few dozen items should give it.
 """
@@ -27,9 +27,9 @@ from jaxtyping import Bool
 from outgrow.combiners.cross_fit import cross_fitted, enough_gold, gold_folds
 from outgrow.combiners.fit import Fit, targets_of
 from outgrow.combiners.fits import FITS, NEEDS_GOLD, READS_SILENCE, FitBy, fit_by
-from outgrow.combiners.held_out import HeldOut, guesses, hold_out, log_chances
+from outgrow.combiners.held_out_votes import HeldOut, guesses, hold_out, log_chances
 from outgrow.combiners.rule_vote import leaving_silence
-from outgrow.combiners.temper import LEAST_SOURCES, calibration, softened, temperature_by_gold
+from outgrow.combiners.temperature_scaling import LEAST_SOURCES, calibration, temperature_by_gold, with_temperature
 from outgrow.combiners.vote_fits import hardened
 from outgrow.combiners.votes import Votes
 from outgrow.errors import DataError, OutgrowError
@@ -54,7 +54,7 @@ MOST_ALONE = 5
 Kind = Literal["gold", "votes", "nothing"]
 
 
-class Candidate(NamedTuple):
+class CombinerCandidate(NamedTuple):
     """One line of the table."""
 
     name: str
@@ -72,7 +72,7 @@ class Candidate(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Choice:
+class CombinerChoice:
     """What was chosen, by what, and the table behind it."""
 
     method: str
@@ -81,7 +81,7 @@ class Choice:
     by: Kind
     why: str
     """One sentence."""
-    candidates: tuple[Candidate, ...] = ()
+    candidates: tuple[CombinerCandidate, ...] = ()
     alone: str | None = None
     """A source that gives the same labels by itself."""
 
@@ -113,7 +113,7 @@ def auto(labels: WeakLabels, anchors: Anchors | None = None, hard: bool = False)
     return replace(targets, origin=(choice.why, *targets.origin))
 
 
-def choose(votes: Votes) -> Choice:
+def choose(votes: Votes) -> CombinerChoice:
     """The combiner for these votes. Raises `DataError` where nobody voted."""
     votes = leaving_silence(votes)
     voters = np.flatnonzero(votes.n_votes)
@@ -123,10 +123,10 @@ def choose(votes: Votes) -> Choice:
         return _by_gold(votes)
     if len(voters) == 1:
         name = votes.sources[int(voters[0])]
-        return Choice("single", name, "nothing", f"Use source {name} alone: it is the only one.", (), name)
+        return CombinerChoice("single", name, "nothing", f"Use source {name} alone: it is the only one.", (), name)
     held = hold_out(votes)
     if len(voters) < LEAST_SOURCES or not len(held.item):
-        return Choice(
+        return CombinerChoice(
             "vote",
             None,
             "nothing",
@@ -136,7 +136,7 @@ def choose(votes: Votes) -> Choice:
     return _by_votes(votes, held)
 
 
-def _by_votes(votes: Votes, held: HeldOut) -> Choice:
+def _by_votes(votes: Votes, held: HeldOut) -> CombinerChoice:
     """The combiner that foretells hidden votes best."""
     methods = {name: fit_by(name, intervals=False) for name in _worth_trying(votes)}
     scores: dict[str, np.ndarray] = {}
@@ -152,10 +152,10 @@ def _by_votes(votes: Votes, held: HeldOut) -> Choice:
             scores[name] = np.bincount(held.item, chances, minlength=n_items) / held.total
     candidates = _compared(scores, failed, {})
     name, why = _first_of_the_best(candidates, ERRORS, EQUAL, "nats per hidden vote")
-    return _with_alone(votes, Choice(name, None, "votes", why, candidates))
+    return _with_alone(votes, CombinerChoice(name, None, "votes", why, candidates))
 
 
-def _by_gold(votes: Votes) -> Choice:
+def _by_gold(votes: Votes) -> CombinerChoice:
     """The combiner, or source, whose tempered posteriors make held-out gold most probable."""
     folds = gold_folds(votes)
     methods: dict[str, FitBy] = {name: fit_by(name, intervals=False) for name in _worth_trying(votes)}
@@ -169,7 +169,7 @@ def _by_gold(votes: Votes) -> Choice:
         except OutgrowError as error:
             failed[name] = str(error)
             continue
-        tempered = softened(found.posterior, temperature_by_gold(found.posterior, found.gold))
+        tempered = with_temperature(found.posterior, temperature_by_gold(found.posterior, found.gold))
         scores[name] = -log_loss(tempered, found.gold) / len(found.gold)
         accuracy[name] = calibration(found.posterior, found.gold).accuracy
     candidates = _compared(scores, failed, accuracy)
@@ -177,8 +177,8 @@ def _by_gold(votes: Votes) -> Choice:
     name, why = _first_of_the_best(candidates, 0.0, EQUAL_LOSS, unit)
     if name.startswith("single: "):
         source = name.removeprefix("single: ")
-        return Choice("single", source, "gold", f"Use source {source} alone. {why}", candidates, source)
-    return _with_alone(votes, Choice(name, None, "gold", why, candidates))
+        return CombinerChoice("single", source, "gold", f"Use source {source} alone. {why}", candidates, source)
+    return _with_alone(votes, CombinerChoice(name, None, "gold", why, candidates))
 
 
 def _worth_trying(votes: Votes) -> list[str]:
@@ -204,13 +204,13 @@ def _good_alone(votes: Votes) -> list[str]:
 
 def _compared(
     scores: Mapping[str, np.ndarray], failed: Mapping[str, str], accuracy: Mapping[str, float]
-) -> tuple[Candidate, ...]:
+) -> tuple[CombinerCandidate, ...]:
     """The table from every item's share of the scores."""
     if not scores:
         raise DataError(f"no combiner can be fitted to these votes: {'; '.join(failed.values())}")
     best = max(scores.values(), key=lambda score: float(score.sum()))
     lines = [
-        Candidate(
+        CombinerCandidate(
             name,
             float(score.sum()),
             float((best - score).sum()),
@@ -219,10 +219,12 @@ def _compared(
         )
         for name, score in scores.items()
     ]
-    return (*lines, *(Candidate(name, np.nan, np.nan, np.nan, np.nan, why) for name, why in failed.items()))
+    return (*lines, *(CombinerCandidate(name, np.nan, np.nan, np.nan, np.nan, why) for name, why in failed.items()))
 
 
-def _first_of_the_best(candidates: tuple[Candidate, ...], errors: float, equal: float, unit: str) -> tuple[str, str]:
+def _first_of_the_best(
+    candidates: tuple[CombinerCandidate, ...], errors: float, equal: float, unit: str
+) -> tuple[str, str]:
     """The first that is as good as the best, and a sentence."""
     able = [one for one in candidates if not np.isnan(one.score)]
     best = max(able, key=lambda one: one.score)
@@ -240,7 +242,7 @@ def _first_of_the_best(candidates: tuple[Candidate, ...], errors: float, equal: 
     )
 
 
-def _with_alone(votes: Votes, choice: Choice) -> Choice:
+def _with_alone(votes: Votes, choice: CombinerChoice) -> CombinerChoice:
     """The choice with the source that would do alone, if there is one."""
     fit = fit_by(choice.method, choice.source, intervals=False)(votes)
     voted = np.asarray(votes.voted.any(axis=1))[votes.row_of]
@@ -262,7 +264,7 @@ def _agrees(votes: Votes, number: int, fit: Fit, voted: Bool[np.ndarray, "item"]
     return float((said == fit.posterior[voted].argmax(axis=1)).mean())
 
 
-def _line(one: Candidate) -> str:
+def _line(one: CombinerCandidate) -> str:
     name, note = (text.replace("|", r"\|") for text in (one.name, one.note))
     if np.isnan(one.score):
         return f"| {name} | – | – | – | {note} |"

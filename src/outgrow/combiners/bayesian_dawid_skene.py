@@ -9,7 +9,7 @@ What differs from `dawid_skene`:
   one source; pairs that look copied, and errors that all sources share, temper every vote's log-likelihood by a
   weight between 0 and 1. A source's own matrix is learnt from all of its votes.
 * Every accuracy has an interval that covers it at the nominal rate if the model holds, few sources or many
-  (`accuracy_draws.py`): it allows for the truth being in doubt.
+  (`accuracy_intervals.py`): it allows for the truth being in doubt.
 
 The weights for shared errors are found after a climb without them and renewed `RENEWALS` times, not to the end: to
 take the last doubt for correlation, and the correlation for doubt, is self-fulfilling with three sources.
@@ -26,20 +26,20 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import psi
 
-from outgrow.combiners.accuracy_draws import accuracy_intervals
-from outgrow.combiners.agreement import Pairs, agreement
+from outgrow.combiners.accuracy_intervals import accuracy_intervals
 from outgrow.combiners.dependence import Dependence, copying, mean_weight
-from outgrow.combiners.expectation import (
+from outgrow.combiners.em import (
     Confusion,
-    Expected,
+    ExpectationStep,
     Weights,
     by_item,
-    expect,
+    expectation_step,
     mean_vote_scores,
     read,
     scores_by,
 )
 from outgrow.combiners.fit import MOST_NAMED, Fit, accuracy_of, counted_interval, targets_of
+from outgrow.combiners.pairwise_agreement import Pairs, agreement
 from outgrow.combiners.source_prior import SourcePrior
 from outgrow.combiners.votes import Votes
 from outgrow.labels import Anchors, Targets, WeakLabels
@@ -92,7 +92,7 @@ class BayesianFit(Fit):
     """Correlation of two sources' errors, copies aside."""
 
 
-class Belief(NamedTuple):
+class DirichletPosterior(NamedTuple):
     """q(matrices) and q(balance), as Dirichlet parameters."""
 
     rows: Confusion
@@ -115,23 +115,23 @@ class Belief(NamedTuple):
         return np.asarray(self.classes / self.classes.sum())
 
 
-class Stand(NamedTuple):
+class FitState(NamedTuple):
     """Where the learning stands: the prior, and what the votes are expected to show."""
 
     prior: SourcePrior
-    expected: Expected
+    expected: ExpectationStep
     balanced: bool
 
     @property
-    def belief(self) -> Belief:
+    def belief(self) -> DirichletPosterior:
         shares = np.full_like(self.expected.shares, CERTAINLY_BALANCED) if self.balanced else self.expected.shares
-        return Belief(self.prior.rows(len(shares)) + self.expected.counts, shares + 1)
+        return DirichletPosterior(self.prior.rows(len(shares)) + self.expected.counts, shares + 1)
 
 
-class End(NamedTuple):
+class WeightResult(NamedTuple):
     """Where the renewals of the weights ended."""
 
-    stand: Stand
+    stand: FitState
     dependence: Dependence
     weights: Weights | None
     trace: tuple[float, ...]
@@ -180,15 +180,15 @@ def twins(votes: Votes) -> tuple[Int[np.ndarray, "kept"], Int[np.ndarray, "sourc
     return np.unique(twin_of, return_index=True)[1], np.asarray(twin_of)
 
 
-def _learn(votes: Votes, balanced: bool, correlated: bool) -> End:
+def _learn(votes: Votes, balanced: bool, correlated: bool) -> WeightResult:
     """Climb, look how the sources depend on one another, and climb again with other weights."""
     n_sources = len(votes.sources)
     nobody = np.zeros((n_sources, n_sources))
     copied = copying(agreement(votes)) if correlated and n_sources > 1 else nobody
     dependence = Dependence(copied, 0.0, np.ones(n_sources))
     weights = dependence.weights(votes)
-    start = expect(votes, mean_vote_scores(votes, weights), np.zeros(votes.n_classes))
-    stand = Stand(SourcePrior(np.full(n_sources, TYPICAL_ACCURACY)), start, balanced)
+    start = expectation_step(votes, mean_vote_scores(votes, weights), np.zeros(votes.n_classes))
+    stand = FitState(SourcePrior(np.full(n_sources, TYPICAL_ACCURACY)), start, balanced)
     trace: list[float] = []
     for renewal in range(RENEWALS + 1):
         stand, converged = _climb(votes, weights, stand, trace)
@@ -198,17 +198,17 @@ def _learn(votes: Votes, balanced: bool, correlated: bool) -> End:
         posterior, _ = read(votes, scores_by(belief.log_rows, weights), belief.log_balance)
         dependence = dependence.renewed(votes, weights, posterior, belief.confusion, belief.balance)
         weights = dependence.weights(votes)
-    return End(stand, dependence, weights, tuple(trace), converged)
+    return WeightResult(stand, dependence, weights, tuple(trace), converged)
 
 
-def _climb(votes: Votes, weights: Weights | None, stand: Stand, trace: list[float]) -> tuple[Stand, bool]:
+def _climb(votes: Votes, weights: Weights | None, stand: FitState, trace: list[float]) -> tuple[FitState, bool]:
     """Variational steps with fixed weights, until the counts settle."""
     counted = mean_weight(votes, weights)
     for _ in range(ROUNDS):
         before = stand.expected.counts
         stand = stand._replace(prior=stand.prior.learn(before, counted))
         belief = stand.belief
-        found = expect(votes, scores_by(belief.log_rows, weights), belief.log_balance)
+        found = expectation_step(votes, scores_by(belief.log_rows, weights), belief.log_balance)
         trace.append(found.log_likelihood)
         stand = stand._replace(expected=found)
         if np.abs(found.counts - before).sum() <= TOLERANCE * before.sum():

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from outgrow.combiners.fit import Fit
-from outgrow.combiners.held_out import itemised
+from outgrow.combiners.held_out_votes import itemised
 from outgrow.combiners.votes import Votes
 
 FOLDS = 5

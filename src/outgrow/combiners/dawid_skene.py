@@ -1,7 +1,7 @@
 """Dawid and Skene's model (1979): every source has a confusion matrix, and nobody knows the truth.
 
 π_s[c, k] is the probability that source s says k where c is true. The matrices, the balance of the classes and every
-item's posterior are found together by expectation-maximisation (`expectation.py`), here with m pseudo-votes per
+item's posterior are found together by expectation-maximisation (`em.py`), here with m pseudo-votes per
 row of a matrix, spread evenly over the classes said (the mode under a Dirichlet prior):
 
     π_s[c, k] = (counts_s[c, k] + m/K) / (Σ_k counts_s[c, k] + m)
@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from outgrow.combiners.expectation import LEAST, ROUNDS, TOLERANCE, Confusion, climb
+from outgrow.combiners.em import LEAST, ROUNDS, TOLERANCE, Confusion, run_em
 from outgrow.combiners.fit import Fit, fit_of, targets_of
 from outgrow.combiners.votes import Votes
 from outgrow.labels import Anchors, Targets, WeakLabels
@@ -68,9 +68,9 @@ def fit_dawid_skene(
 ) -> Fit:
     """The mode of the model with full matrices."""
     chance = np.full((len(votes.sources), votes.n_classes, votes.n_said), 1 / votes.n_said)
-    start = FullConfusion(chance, smoothing)
+    start = ConfusionModel(chance, smoothing)
     return fit_of(
-        votes, climb(votes, start, smoothing=smoothing, balanced=balanced, tolerance=tolerance, rounds=rounds)
+        votes, run_em(votes, start, smoothing=smoothing, balanced=balanced, tolerance=tolerance, rounds=rounds)
     )
 
 
@@ -83,14 +83,14 @@ def fit_one_coin(
     rounds: int = ROUNDS,
 ) -> Fit:
     """The mode of the model with one accuracy per source."""
-    start = OneCoin(np.full(len(votes.sources), 1 / votes.n_classes), votes.n_classes, smoothing)
+    start = OneCoinModel(np.full(len(votes.sources), 1 / votes.n_classes), votes.n_classes, smoothing)
     return fit_of(
-        votes, climb(votes, start, smoothing=smoothing, balanced=balanced, tolerance=tolerance, rounds=rounds)
+        votes, run_em(votes, start, smoothing=smoothing, balanced=balanced, tolerance=tolerance, rounds=rounds)
     )
 
 
 @dataclass(frozen=True)
-class FullConfusion:
+class ConfusionModel:
     """Any confusion matrix."""
 
     confusion: Confusion
@@ -101,13 +101,13 @@ class FullConfusion:
         n_classes = self.confusion.shape[2]
         return float(self.smoothing / n_classes * np.log(np.maximum(self.confusion, LEAST)).sum())
 
-    def learn(self, counts: Confusion) -> "FullConfusion":
+    def learn(self, counts: Confusion) -> "ConfusionModel":
         counted = counts + max(self.smoothing / counts.shape[2], LEAST)
         return replace(self, confusion=counted / counted.sum(axis=2, keepdims=True))
 
 
 @dataclass(frozen=True)
-class OneCoin:
+class OneCoinModel:
     """Right with one probability, wrong in all ways alike."""
 
     accuracy: Float[np.ndarray, "source"]
@@ -124,7 +124,7 @@ class OneCoin:
         log_right, log_wrong = (np.log(np.maximum(x, LEAST)).sum() for x in (self.accuracy, 1 - self.accuracy))
         return float(right * log_right + wrong * log_wrong)
 
-    def learn(self, counts: Confusion) -> "OneCoin":
+    def learn(self, counts: Confusion) -> "OneCoinModel":
         right, wrong = self._pseudo_votes
         agreed = np.einsum("scc->s", counts) + right
         return replace(self, accuracy=agreed / np.maximum(counts.sum(axis=(1, 2)) + right + wrong, LEAST))

@@ -1,7 +1,7 @@
 """How much several sources tell that one would tell alone: who copies whom, and what is hard for all.
 
 Two sources that copy one another agree more than their skills explain. With independent errors the covariances of
-votes (`agreement.py`) have rank one, so that two other sources k, l foretell that of a pair (i, j):
+votes (`pairwise_agreement.py`) have rank one, so that two other sources k, l foretell that of a pair (i, j):
 
     cov_ij = cov_ik cov_lj / cov_kl                  (a tetrad; above two classes where errors fall on all alike)
 
@@ -30,8 +30,8 @@ from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_array
 from scipy.special import expit, xlogy
 
-from outgrow.combiners.agreement import Agreement, Pairs
-from outgrow.combiners.expectation import LEAST, Confusion, Weights
+from outgrow.combiners.em import LEAST, Confusion, Weights
+from outgrow.combiners.pairwise_agreement import Pairs, PairwiseAgreement
 from outgrow.combiners.votes import Votes
 
 PRIOR_AGREEMENT = 0.8
@@ -89,7 +89,7 @@ def mean_weight(votes: Votes, weights: Weights | None) -> Float[np.ndarray, "sou
     return np.asarray(np.where(votes.n_votes > 0, votes.weight @ weights / np.maximum(votes.n_votes, 1), 1))
 
 
-def copying(found: Agreement) -> Pairs:
+def copying(found: PairwiseAgreement) -> Pairs:
     """For every pair the share of votes that look copied, 0 … 1; the diagonal is 0."""
     others = ~np.eye(len(found.n), dtype=bool)
     meetings = np.where(others, found.n, 0)
@@ -103,7 +103,7 @@ def copying(found: Agreement) -> Pairs:
         in_play = np.where(striking & (share >= share[striking].max() - TIE), 0, in_play)
 
 
-def foretold(found: Agreement, weight: Pairs) -> Pairs:
+def foretold(found: PairwiseAgreement, weight: Pairs) -> Pairs:
     """Every pair's covariance as the tetrads of other pairs foretell it, between 0 and `CERTAIN` of the largest."""
     noise = np.where(found.n > 0, found.spread**2 / np.maximum(found.n, 1), 0)
     weighed = weight * found.covariance
@@ -122,7 +122,7 @@ def tetrads(first: Pairs, middle: Pairs, last: Pairs) -> Pairs:
     return np.asarray(first @ middle @ last - by_k - by_l + first * middle.T * last)
 
 
-def excess(found: Agreement, expected: Pairs) -> tuple[Pairs, Pairs]:
+def excess(found: PairwiseAgreement, expected: Pairs) -> tuple[Pairs, Pairs]:
     """How far above `expected` a pair's covariance lies, on the way to the largest, and how credible that is."""
     more = found.covariance > expected
     share = np.where(more, (found.covariance - expected) / np.maximum(found.spread - expected, LEAST), 0)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import betaincinv
 
-from outgrow.combiners.expectation import LEAST, Climb, Confusion, by_item, naive_bayes, read
+from outgrow.combiners.em import LEAST, Confusion, EmResult, by_item, naive_bayes, read
 from outgrow.combiners.vote import one_row_each
 from outgrow.combiners.votes import Votes
 from outgrow.labels import Targets, WeakLabels
@@ -46,7 +46,7 @@ class Fit:
     converged: bool
 
 
-def fit_of(votes: Votes, climb: Climb[Any]) -> Fit:
+def fit_of(votes: Votes, climb: EmResult[Any]) -> Fit:
     """What a climb's end says of every item and source."""
     confusion = given_a_vote(climb.model.confusion)
     accuracy = accuracy_of(confusion, climb.balance)

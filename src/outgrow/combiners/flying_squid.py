@@ -34,11 +34,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import log_expit, log_softmax
 
-from outgrow.combiners.expectation import LEAST
+from outgrow.combiners.em import LEAST
 from outgrow.combiners.vote import one_row_each, vote_instead
 from outgrow.errors import ConfigError
 from outgrow.labels import Anchors, Targets, WeakLabels
-from outgrow.phrases import listed
+from outgrow.text_format import listed
 
 LARGEST = 1 - 1e-3
 """Conditional moments: no source is taken to be perfect, or to have no information at all."""
@@ -80,7 +80,7 @@ def _without_triplet(sources: tuple[str, ...], strength: Float[np.ndarray, "game
     return (f"FlyingSquid: the votes of {listed(unheard)} count for nothing, since no triplet has a moment.",)
 
 
-class Reading(NamedTuple):
+class TripletEstimates(NamedTuple):
     """What the triplets say of every row and source."""
 
     log_posterior: Float[np.ndarray, "row class"]
@@ -100,7 +100,7 @@ def read_triplets(
     n_classes: int,
     moments: Moments = "unconditional",
     balance: Balance = "uniform",
-) -> Reading | None:
+) -> TripletEstimates | None:
     """Posteriors of all rows, each of which counts `weight` times; `None` where the accuracies are not determined.
 
     `codes` are classes, -1 = abstention.
@@ -117,7 +117,7 @@ def read_triplets(
     log_odds = np.stack([game.log_odds for game in games], axis=1)
     # On the log scale, since hundreds of sources against every class leave no posterior above zero.
     scores = log_expit(np.concatenate([log_odds, -log_odds], axis=1) if n_classes == 2 else log_odds)
-    return Reading(log_softmax(scores, axis=1), np.stack([game.strength for game in games]))
+    return TripletEstimates(log_softmax(scores, axis=1), np.stack([game.strength for game in games]))
 
 
 def class_shares(

@@ -23,7 +23,7 @@ from jaxtyping import Float
 from scipy.special import expit, log_expit
 
 from outgrow.combiners.dawid_skene import one_coin_confusion
-from outgrow.combiners.expectation import ROUNDS, TOLERANCE, believe, by_item, log_probability
+from outgrow.combiners.em import ROUNDS, TOLERANCE, by_item, log_probability, posterior_of
 from outgrow.combiners.fit import Fit, counted_interval, targets_of
 from outgrow.combiners.votes import Block, Votes
 from outgrow.labels import Anchors, Targets, WeakLabels
@@ -45,7 +45,7 @@ class GladFit(Fit):
     easiness: Float[np.ndarray, "item"]
 
 
-class Round(NamedTuple):
+class GladPass(NamedTuple):
     """One pass over the votes: what the sources' step needs, and what the items' step found."""
 
     log_easiness: Float[np.ndarray, "row"]
@@ -93,7 +93,7 @@ def _round(
     ability: Float[np.ndarray, "source"],
     log_easiness: Float[np.ndarray, "row"],
     balance: Float[np.ndarray, "class"],
-) -> Round:
+) -> GladPass:
     """Posteriors, the items' step uphill, and the sums that the sources' step needs; block by block."""
     found = np.empty_like(log_easiness)
     sums = np.zeros((3, len(ability)))
@@ -107,7 +107,7 @@ def _round(
         sums += uphill.source_sums(found[block.rows], votes.weight[block.rows], len(ability))
     log_prior = -float(votes.weight @ (log_easiness - PRIOR_MEAN) ** 2) / 2
     slope, bend, right = sums
-    return Round(found, slope, bend, right, shares, log_likelihood, log_prior)
+    return GladPass(found, slope, bend, right, shares, log_likelihood, log_prior)
 
 
 def _posterior(
@@ -122,7 +122,7 @@ def _posterior(
     own_class = np.tile(np.eye(votes.n_classes), (len(ability), 1))
     if_all_wrong = np.bincount(block.row, block.share * (log_expit(-x) - ways_to_err), minlength=len(log_easiness))
     scores = block.reweighed(x + ways_to_err) @ own_class + if_all_wrong[:, None]
-    return believe(scores, np.log(balance), votes.gold[block.rows])
+    return posterior_of(scores, np.log(balance), votes.gold[block.rows])
 
 
 class ItemsStep(NamedTuple):
@@ -176,7 +176,7 @@ def _fit(
     ability: Float[np.ndarray, "source"],
     log_easiness: Float[np.ndarray, "row"],
     balance: Float[np.ndarray, "class"],
-    found: Round,
+    found: GladPass,
     trace: tuple[float, ...],
     converged: bool,
 ) -> GladFit:

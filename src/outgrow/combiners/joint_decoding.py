@@ -1,6 +1,6 @@
 """Joint decoding: all sources' candidates in one pool, scored by all; the best one is the target (paper 1, § 5.2).
 
-    target = argmax over the pool of Σ_i λ_i · mean log P_i(y) per piece        (`jury.py`)
+    target = argmax over the pool of Σ_i λ_i · mean log P_i(y) per piece        (`ensemble_score.py`)
 
 Who writes and who scores may be different sources (tables 10 and 11). The paper does not say whose confidence the
 chosen text then carries as a soft label: here it is that of the source that wrote it, of the first one if several did.
@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from outgrow.combiners.jury import call_jury, opinions, verdict
+from outgrow.combiners.ensemble_score import best_candidate, scorers_of, scores_by_scorer
 from outgrow.combiners.keep_texts import remarks
 from outgrow.errors import ConfigError
 from outgrow.texts import Candidate, TextTargets, WeakTexts
 
 
-class Choice(NamedTuple):
+class PooledChoice(NamedTuple):
     """What became of an item's pool."""
 
     writer: str
@@ -43,14 +43,14 @@ def joint_decoding(
     """
     if not scores:
         raise ConfigError("`combine: joint_decoding` needs somebody's scores of the pool; name `scorers`")
-    jury = call_jury(scores, weights)
-    choices: dict[str, Choice] = {}
+    jury = scorers_of(scores, weights)
+    choices: dict[str, PooledChoice] = {}
     for item, row in zip(labels.items, labels.candidates, strict=True):
         pool = dict(_pool(labels.sources, row))
         if pool:
-            found = {text: verdict(jury, heard) for text, heard in opinions(jury, item, pool).items()}
+            found = {text: best_candidate(jury, heard) for text, heard in scores_by_scorer(jury, item, pool).items()}
             writer, best = pool[max(found, key=lambda text: found[text])] if found else ("", None)
-            choices[item] = Choice(writer, best, len(pool), len(pool) - len(found))
+            choices[item] = PooledChoice(writer, best, len(pool), len(pool) - len(found))
     return _targets(labels, choices)
 
 
@@ -64,7 +64,7 @@ def _pool(sources: tuple[str, ...], row: list[list[Candidate]]) -> Iterator[tupl
                 yield candidate.text, (source, candidate)
 
 
-def _targets(labels: WeakTexts, choices: Mapping[str, Choice]) -> TextTargets:
+def _targets(labels: WeakTexts, choices: Mapping[str, PooledChoice]) -> TextTargets:
     chosen = {item: choice.candidate for item, choice in choices.items() if choice.candidate is not None}
     texts = list(chosen.values())
     return TextTargets(
@@ -76,7 +76,7 @@ def _targets(labels: WeakTexts, choices: Mapping[str, Choice]) -> TextTargets:
     )
 
 
-def _sentences(labels: WeakTexts, choices: list[Choice]) -> Iterator[str]:
+def _sentences(labels: WeakTexts, choices: list[PooledChoice]) -> Iterator[str]:
     writers = Counter(choice.writer for choice in choices if choice.candidate is not None)
     told = ", ".join(f"{name} {writers[name]}" for name in labels.sources)
     pool = np.mean([choice.pool for choice in choices]) if choices else 0.0

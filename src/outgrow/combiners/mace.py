@@ -9,7 +9,7 @@ So a spammer who always says the same is recognised with one number, and a sourc
 knows. What cannot be said: that one class is easier to recognise than another.
 
 Of the votes that agree with the truth c, the share θ / (θ + (1 − θ) ξ[c]) was known. One such step on the expected
-counts is the M-step of `expectation.py`, with m/K pseudo-votes on every number (the paper's variational variant, with
+counts is the M-step of `em.py`, with m/K pseudo-votes on every number (the paper's variational variant, with
 a Beta(1/2, 1/2) prior, is not here: its mode does not exist). The likelihood has several hills; the climb starts from
 `BELIEFS` in how much the sources know, the same for all, and keeps the highest end.
 """
@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from outgrow.combiners.expectation import LEAST, ROUNDS, TOLERANCE, Confusion, climb
+from outgrow.combiners.em import LEAST, ROUNDS, TOLERANCE, Confusion, run_em
 from outgrow.combiners.fit import Fit, fit_of, targets_of
 from outgrow.combiners.votes import Votes
 from outgrow.labels import Anchors, Targets, WeakLabels
@@ -62,7 +62,7 @@ def fit_mace(
     habit = np.full((n_sources, n_classes), 1 / n_classes)
     starts = [KnowledgeOrHabit(np.full(n_sources, belief), habit, smoothing) for belief in BELIEFS]
     ends = [
-        climb(votes, start, smoothing=smoothing, balanced=balanced, tolerance=tolerance, rounds=rounds)
+        run_em(votes, start, smoothing=smoothing, balanced=balanced, tolerance=tolerance, rounds=rounds)
         for start in starts
     ]
     best = max(ends, key=lambda end: end.objective[-1])

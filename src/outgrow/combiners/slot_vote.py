@@ -34,7 +34,7 @@ NEARLY = 1e-9
 
 
 @dataclass
-class Named:
+class SupportedSlot:
     """A slot that some sources have; `slot` is its type and normalised value."""
 
     slot: Slot
@@ -46,7 +46,7 @@ class Named:
     """How each of them spells its filler."""
 
 
-class Agreed(NamedTuple):
+class CombinedSlots(NamedTuple):
     """A combined set of slots."""
 
     slots: list[Slot]
@@ -71,7 +71,7 @@ def slot_vote(
         )
     if weight not in ("share", "one"):
         raise ConfigError(f"`combine: slot_vote`: weight is `share` or `one`, not `{weight}`")
-    agreed: dict[str, Agreed] = {}
+    agreed: dict[str, CombinedSlots] = {}
     unread = 0
     for item, row in zip(labels.items, labels.candidates, strict=True):
         parsed = [parse_slots(found[0].text) for found in row if found]
@@ -89,7 +89,7 @@ def slot_vote(
     )
 
 
-def combine_slots(sets: Sequence[Sequence[Slot]], threshold: float = 0.5) -> Agreed:
+def combine_slots(sets: Sequence[Sequence[Slot]], threshold: float = 0.5) -> CombinedSlots:
     """The slots that more than `threshold` of the sets have; see the module. There is at least one set."""
     named = _named(sets)
     kept = [one for several in _by_type(named).values() for one in _kept(several, len(sets), threshold)]
@@ -99,16 +99,16 @@ def combine_slots(sets: Sequence[Sequence[Slot]], threshold: float = 0.5) -> Agr
     shares = [(len(one.said_by) / len(sets), one.slot in chosen) for one in named]
     agreement = [share if stays else 1 - share for share, stays in shares]
     slots = [Slot(one.slot.type, Counter(one.spelled).most_common(1)[0][0]) for one in kept]
-    return Agreed(slots, float(np.mean(agreement)) if agreement else 1.0)
+    return CombinedSlots(slots, float(np.mean(agreement)) if agreement else 1.0)
 
 
-def _named(sets: Sequence[Sequence[Slot]]) -> list[Named]:
+def _named(sets: Sequence[Sequence[Slot]]) -> list[SupportedSlot]:
     """Every slot that anybody has, first-named first."""
-    found: dict[Slot, Named] = {}
+    found: dict[Slot, SupportedSlot] = {}
     for source, slots in enumerate(sets):
         for place, slot in enumerate(slots):
             key = Slot(slot.type, normalise(slot.filler))
-            one = found.setdefault(key, Named(key))
+            one = found.setdefault(key, SupportedSlot(key))
             if source not in one.said_by:
                 one.said_by.append(source)
                 one.places.append(place)
@@ -116,18 +116,18 @@ def _named(sets: Sequence[Sequence[Slot]]) -> list[Named]:
     return list(found.values())
 
 
-def _by_type(named: Sequence[Named]) -> dict[str, list[Named]]:
-    types: dict[str, list[Named]] = {}
+def _by_type(named: Sequence[SupportedSlot]) -> dict[str, list[SupportedSlot]]:
+    types: dict[str, list[SupportedSlot]] = {}
     for one in named:
         types.setdefault(one.slot.type, []).append(one)
     return types
 
 
-def _kept(several: Sequence[Named], n: int, threshold: float) -> list[Named]:
+def _kept(several: Sequence[SupportedSlot], n: int, threshold: float) -> list[SupportedSlot]:
     """Which of the values of one type stay."""
     enough = threshold * n + NEARLY
     best_first = sorted(several, key=lambda one: -len(one.said_by))
-    kept: list[Named] = []
+    kept: list[SupportedSlot] = []
     for one in best_first:
         if len(one.said_by) > enough and all(set(one.said_by) & set(other.said_by) for other in kept):
             kept.append(one)
@@ -135,7 +135,7 @@ def _kept(several: Sequence[Named], n: int, threshold: float) -> list[Named]:
     return kept or (best_first[:1] if len(speakers) > enough else [])
 
 
-def _sentences(agreed: Sequence[Agreed], unread: int, n_items: int) -> Iterator[str]:
+def _sentences(agreed: Sequence[CombinedSlots], unread: int, n_items: int) -> Iterator[str]:
     if agreed:
         slots = np.mean([len(one.slots) for one in agreed])
         share = np.mean([one.weight for one in agreed])

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import betaln, gammaln, softmax
 
-from outgrow.combiners.expectation import Confusion
+from outgrow.combiners.em import Confusion
 
 SPREADS = np.geomspace(0.5, 2000, 24)
 """Grid of τ."""

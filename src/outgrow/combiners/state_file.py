@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from outgrow.combiners.settle import Counted
-from outgrow.combiners.update import State
+from outgrow.combiners.em_accelerated import ExpectedCounts
+from outgrow.combiners.incremental import State
 from outgrow.errors import DataError
 from outgrow.graph.output import whole_file
 from outgrow.vote_table import VoteTable
@@ -82,7 +82,7 @@ def load_state(path: Path) -> State:
         gold=arrays["gold"],
         notes=tuple(header["notes"]),
     )
-    counted = Counted(arrays["counts"], arrays["shares"]) if "counts" in arrays else None
+    counted = ExpectedCounts(arrays["counts"], arrays["shares"]) if "counts" in arrays else None
     return State(header["method"], header["single"], table, arrays["posterior"], counted)
 
 

@@ -21,10 +21,10 @@ Below three sources, or where no triplet met, the result is a weighted vote, a m
 import numpy as np
 from jaxtyping import Float
 
-from outgrow.combiners.agreement import Pairs, agreement
 from outgrow.combiners.dawid_skene import one_coin_confusion
-from outgrow.combiners.expectation import LEAST, naive_bayes, read
+from outgrow.combiners.em import LEAST, naive_bayes, read
 from outgrow.combiners.fit import Fit, fit_without_climb, targets_of
+from outgrow.combiners.pairwise_agreement import Pairs, agreement
 from outgrow.combiners.vote import vote_instead
 from outgrow.combiners.votes import Votes
 from outgrow.labels import Anchors, Targets, WeakLabels

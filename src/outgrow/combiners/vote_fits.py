@@ -19,7 +19,7 @@ No other model here knows gold only: `weighted_vote` learns every source's accur
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from outgrow.combiners.expectation import Confusion, Judge, believe, naive_bayes, read, scores_by
+from outgrow.combiners.em import Confusion, Judge, naive_bayes, posterior_of, read, scores_by
 from outgrow.combiners.fit import Fit, fit_without_climb
 from outgrow.combiners.flying_squid import LEAST_SOURCES, Balance, Moments, read_triplets
 from outgrow.combiners.log_pool import FLOOR, temperatures
@@ -27,7 +27,7 @@ from outgrow.combiners.votes import HardVotes, Votes
 from outgrow.combiners.weights import PSEUDO_VOTES
 from outgrow.errors import ConfigError, DataError
 from outgrow.labels import WeakLabels
-from outgrow.phrases import listed
+from outgrow.text_format import listed
 
 LEAST_SKILL, LARGEST_SKILL = 0.05, 0.98
 """Sources are taken to be better than chance together, and never perfect."""
@@ -100,7 +100,7 @@ def fit_of_posterior(
 
     `told` is by default where anybody voted.
     """
-    posterior, _ = believe(scores, np.zeros(votes.n_classes), votes.gold)
+    posterior, _ = posterior_of(scores, np.zeros(votes.n_classes), votes.gold)
     told = (votes.voted.any(axis=1) if told is None else told) | (votes.gold >= 0)
     weight = votes.items * told
     balance = (weight @ posterior + 1) / (weight.sum() + votes.n_classes)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from outgrow.config.decoding import Decoding
-from outgrow.config.measure import Judge, Measure
+from outgrow.config.measure import JudgeMeasure, Measure
 from outgrow.config.method import Method, SelfTraining, SoftLabels, Variant
 from outgrow.config.model import ModelSection, Speaker, Supervisor
 from outgrow.config.paths import REPORTS
@@ -47,7 +47,7 @@ class Experiment(Section):
     """*generate*: how everybody answers the test items."""
     measures: dict[Name, Measure] = {}
     """*generate*: further measures of every row's answers, by a name of your choice."""
-    judges: dict[Name, Judge] = {}
+    judges: dict[Name, JudgeMeasure] = {}
     """*generate*: language models that rate every row's answers; each of their scales is a measure."""
     plane: tuple[str, str] | None = None
     """*generate*: the two measures that the report draws against each other (content, style); default: the first

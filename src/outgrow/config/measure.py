@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from outgrow.config.model import Speaker
 from outgrow.config.rules import Pattern
 from outgrow.config.section import Section, complaint
-from outgrow.phrases import short
+from outgrow.text_format import short
 
 TextMetric = Literal[
     "slu_f1",
@@ -44,7 +44,7 @@ def _scales(value: Any) -> Any:
     return value
 
 
-class Rule(Section):
+class PatternMeasure(Section):
     """The share of answers in which a pattern is found."""
 
     type: Literal["rule"]
@@ -52,7 +52,7 @@ class Rule(Section):
     """A regular expression, searched for; `^…$` for a whole answer."""
 
 
-class Compared(Section):
+class MetricMeasure(Section):
     """A metric other than `task.metric`."""
 
     type: Literal["metric"]
@@ -61,10 +61,10 @@ class Compared(Section):
     """What the text must contain or equal: an item's bare answer, or its whole gold text."""
 
 
-Measure = Annotated[Rule | Compared, Field(discriminator="type")]
+Measure = Annotated[PatternMeasure | MetricMeasure, Field(discriminator="type")]
 
 
-class Judge(Section):
+class JudgeMeasure(Section):
     """A language model that rates every answer to the test items."""
 
     by: Speaker

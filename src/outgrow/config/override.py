@@ -10,7 +10,7 @@ from typing import Any
 
 from outgrow.config.yaml_text import TEMPLATE, Tree, YamlProblem, parse_yaml, unshared
 from outgrow.errors import ConfigError
-from outgrow.phrases import short
+from outgrow.text_format import short
 
 Word = str | Mapping[str, Any]
 """An override."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from outgrow.config.home import at_home, is_folder
+from outgrow.config.home_paths import at_home, is_folder
 from outgrow.errors import ConfigError
 
 PATHS: Mapping[str, Sequence[str]] = {

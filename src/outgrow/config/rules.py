@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from outgrow.config.section import Section, SourceName, complaint
-from outgrow.phrases import short
+from outgrow.text_format import short
 
 
 def _pattern(value: str) -> str:
@@ -47,14 +47,14 @@ def _named_function(value: str) -> str:
     return value
 
 
-class OneRule(Section):
+class RuleSection(Section):
     """What all rules share."""
 
     limit: Annotated[float, Field(gt=0, le=3600)] = 1.0
     """Seconds that a rule may take for one item; beyond, the item counts as an error of the rule."""
 
 
-class RegexRule(OneRule):
+class RegexRule(RuleSection):
     """A class for every text in which a pattern is found; silence elsewhere."""
 
     type: Literal["regex"] = "regex"
@@ -65,7 +65,7 @@ class RegexRule(OneRule):
     ignore_case: bool = False
 
 
-class FunctionRule(OneRule):
+class FunctionRule(RuleSection):
     """A function of yours that looks at an item."""
 
     type: Literal["function"] = "function"

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from outgrow.phrases import short
+from outgrow.text_format import short
 
 WHOLE = "whole_sentence"
 """The kind of a complaint that says everything itself; the value is not shown beside it."""

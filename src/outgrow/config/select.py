@@ -9,7 +9,7 @@ from outgrow.config.refine import Icl, Refine
 from outgrow.config.section import Section, complaint
 
 
-class Keep(Section):
+class KeepSection(Section):
     """Which scores are high enough; exactly one of `threshold`, `fraction` and `quota`."""
 
     threshold: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
@@ -22,7 +22,7 @@ class Keep(Section):
     """Whether a fraction is of each capability's targets, or of all of them together."""
 
     @model_validator(mode="after")
-    def _one_rule(self) -> "Keep":
+    def _one_rule(self) -> "KeepSection":
         given = [name for name in ("threshold", "fraction", "quota") if getattr(self, name) is not None]
         if len(given) != 1:
             raise complaint(f"needs exactly one of threshold, fraction and quota, not {' and '.join(given) or 'none'}")
@@ -33,50 +33,50 @@ class Keep(Section):
         return self
 
 
-class RandomRows(Section):
+class RandomSelection(Section):
     """Any targets: the control of every other selection."""
 
     type: Literal["random"]
-    keep: Keep = Keep(fraction=0.5)
+    keep: KeepSection = KeepSection(fraction=0.5)
     size_of: str | None = None
     """Instead of `keep`: as many of each capability as this method's selection keeps."""
 
     @model_validator(mode="after")
-    def _size(self) -> "RandomRows":
+    def _size(self) -> "RandomSelection":
         if self.keep.threshold is not None:
             raise complaint("keep.threshold: lots mean nothing; say how many by `fraction` or `quota`")
         return self
 
 
-class Agreement(Section):
+class AgreementSelection(Section):
     """Targets that equal what the strong model answers by itself."""
 
     type: Literal["agreement"]
     strong: Refine = Icl(type="icl")
     """How it answers."""
-    keep: Keep = Keep(threshold=1.0)
+    keep: KeepSection = KeepSection(threshold=1.0)
     """Of the task's metric between the two, 0 … 1."""
 
 
-class Confidence(Section):
+class ConfidenceSelection(Section):
     """Targets of which somebody is sure; the surer half by default."""
 
     type: Literal["confidence"]
     by: Literal["supervisors", "student"] = "supervisors"
     """Who wrote them, or the untouched student that reads them."""
-    keep: Keep = Keep(fraction=0.5)
+    keep: KeepSection = KeepSection(fraction=0.5)
     """Of e to the minus surprise, 0 … 1: a text's mean probability per piece, or e^-entropy of a vote."""
 
 
-class Oracle(Section):
+class OracleSelection(Section):
     """Targets that gold says are right: an upper bound, marked as such."""
 
     type: Literal["oracle"]
-    keep: Keep = Keep(threshold=1.0)
+    keep: KeepSection = KeepSection(threshold=1.0)
     """Of the task's metric against gold, 0 … 1."""
 
 
-class Capability(Section):
+class CapabilitySelection(Section):
     """The targets of some capabilities."""
 
     type: Literal["capability"]
@@ -91,7 +91,7 @@ class RewardTraining(Training):
     """The weights at the end: nothing is kept aside."""
 
 
-class RewardModel(Section):
+class RewardModelSelection(Section):
     """Targets that a reward model made of the strong model scores highly (Zhou et al., ICLR 2025)."""
 
     type: Literal["reward_model"]
@@ -118,13 +118,13 @@ class RewardModel(Section):
     folds: Annotated[int, Field(ge=1)] = 1
     """1: it scores labels that it learned from, as in the paper; more: every label by a model that has not seen its
     item."""
-    keep: Keep = Keep(fraction=0.5)
+    keep: KeepSection = KeepSection(fraction=0.5)
     """Of the probability that a label is good (threshold), or the best ones."""
     otherwise: Literal["confidence"] | None = None
     """What to select by where all answers agree or none does, and there is nothing to learn from."""
 
     @model_validator(mode="after")
-    def _comparable(self) -> "RewardModel":
+    def _comparable(self) -> "RewardModelSelection":
         if self.separate and self.keep.fraction is not None and self.keep.within == "all":
             raise complaint("keep.within: rewards of `separate` models are not comparable; use `within: capability`")
         if self.otherwise is not None and self.keep.threshold is not None:
@@ -134,7 +134,7 @@ class RewardModel(Section):
         return self
 
     @model_validator(mode="after")
-    def _as_it_is(self) -> "RewardModel":
+    def _as_it_is(self) -> "RewardModelSelection":
         known = ModelSection.model_fields
         said = [key for key in TRAINED if self.model is not None and getattr(self.model, key) != known[key].default]
         if said:
@@ -146,5 +146,11 @@ TRAINED = ("adapt", "layer", "dims", "training", "lora", "holdout", "tune")
 """What of a model's section a reward model says itself, or does not have."""
 
 Select = Annotated[
-    RandomRows | Agreement | Confidence | Oracle | Capability | RewardModel, Field(discriminator="type")
+    RandomSelection
+    | AgreementSelection
+    | ConfidenceSelection
+    | OracleSelection
+    | CapabilitySelection
+    | RewardModelSelection,
+    Field(discriminator="type"),
 ]

@@ -15,10 +15,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field
 
-from outgrow.config.complaints import Place
+from outgrow.config.load import load_tree, read_section, with_words
+from outgrow.config.messages import FileLocation
 from outgrow.config.override import Word
 from outgrow.config.paths import REPORTS, seen_from, told_from
-from outgrow.config.read import load_tree, read_section, with_words
 from outgrow.config.section import Name, Section, Seed
 from outgrow.errors import ConfigError
 
@@ -101,7 +101,7 @@ def dump_simulation(settings: Simulation) -> str:
     return yaml.safe_dump(simulation_settings(settings), sort_keys=False, allow_unicode=True)
 
 
-def _check(settings: Simulation, place: Place) -> None:
+def _check(settings: Simulation, place: FileLocation) -> None:
     """What no single key can know."""
     if settings.components > settings.dims:
         raise ConfigError(
@@ -116,7 +116,7 @@ def _check(settings: Simulation, place: Place) -> None:
             raise ConfigError(f"{place.at(key)}: the numbers must rise, not {counts}")
 
 
-def _check_prior(settings: Simulation, place: Place) -> None:
+def _check_prior(settings: Simulation, place: FileLocation) -> None:
     if settings.prior is None:
         return
     if len(settings.prior) != settings.components:

@@ -13,11 +13,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from outgrow.config.complaints import complain
 from outgrow.config.experiment import Experiment
+from outgrow.config.load import load_tree, read_experiment
+from outgrow.config.messages import error_messages
 from outgrow.config.override import Word, merge
 from outgrow.config.paths import REPORTS
-from outgrow.config.read import load_tree, read_experiment
 from outgrow.config.section import Name, Section
 from outgrow.errors import ConfigError
 
@@ -49,7 +49,7 @@ def read_suite(path: str | Path, words: Sequence[Word] = ()) -> Suite:
     try:
         file = SuiteFile.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(complain(error, place, SuiteFile)) from None
+        raise ConfigError(error_messages(error, place, SuiteFile)) from None
     studies = {
         name: read_experiment(
             {

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from outgrow.config.measure import TextMetric
 from outgrow.config.section import Name, Section, Seed, complaint
-from outgrow.phrases import short
+from outgrow.text_format import short
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
 ALL = "all"

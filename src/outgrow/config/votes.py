@@ -27,7 +27,7 @@ Joined = Annotated[Name, BeforeValidator(_joined)]
 
 
 class VoteColumns(Section):
-    """Names of columns; what is not given is found by its name in the header (`supervise/files/header.py`).
+    """Names of columns; what is not given is found by its name in the header (`readers/column_roles.py`).
 
     In exports of Label Studio and Argilla `label` names the question whose answers are read.
     """

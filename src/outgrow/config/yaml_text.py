@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from outgrow.errors import ConfigError
-from outgrow.phrases import HALF_CHARACTER, short
+from outgrow.text_format import HALF_CHARACTER, short
 
 Tree = dict[str, Any]
 MOST_LETTERS = 1 << 20

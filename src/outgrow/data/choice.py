@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from outgrow.data.known import letters
 from outgrow.data.leak import fingerprint
+from outgrow.data.published_task import letters
 from outgrow.data.task import Items, Task
 from outgrow.errors import DataError
 

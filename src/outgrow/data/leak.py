@@ -36,7 +36,7 @@ def fingerprint(text: str, options: Sequence[str] = ()) -> str:
     return blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-class Witness(NamedTuple):
+class ItemFingerprint(NamedTuple):
     """What an item is compared by."""
 
     text: str
@@ -46,14 +46,14 @@ class Witness(NamedTuple):
     answer: str
 
 
-class Screened(NamedTuple):
+class LeakReport(NamedTuple):
     """What the check lets through."""
 
     keep: Int[np.ndarray, "row"]
     notes: tuple[str, ...]
 
 
-def screen(items: Items) -> Screened:
+def screen(items: Items) -> LeakReport:
     """Drop duplicates within a part, and training items whose text or group is also in the test part.
 
     The first copy stays. Whole groups are compared so that a passage of a test question is not trained on.
@@ -61,16 +61,18 @@ def screen(items: Items) -> Screened:
     return sift(witnesses(items))
 
 
-def witnesses(items: Items) -> list[Witness]:
+def witnesses(items: Items) -> list[ItemFingerprint]:
     """What `sift` compares, item by item."""
     options = items.options or [[]] * len(items)
     return [
-        Witness(fingerprint(prompt, choice), items.groups[row], items.parts[row] == "test", _right_answer(items, row))
+        ItemFingerprint(
+            fingerprint(prompt, choice), items.groups[row], items.parts[row] == "test", _right_answer(items, row)
+        )
         for row, (prompt, choice) in enumerate(zip(items.prompts, options, strict=True))
     ]
 
 
-def sift(found: Sequence[Witness]) -> Screened:
+def sift(found: Sequence[ItemFingerprint]) -> LeakReport:
     """`screen` for items of any origin."""
     seen = {one.text for one in found if one.is_test}
     groups = {one.group for one in found if one.is_test}
@@ -85,7 +87,7 @@ def sift(found: Sequence[Witness]) -> Screened:
             leaks += 1
         else:
             keep.append(row)
-    return Screened(np.asarray(keep, dtype=np.int64), _notes(copies, conflicts, leaks))
+    return LeakReport(np.asarray(keep, dtype=np.int64), _notes(copies, conflicts, leaks))
 
 
 def _right_answer(items: Items, row: int) -> str:

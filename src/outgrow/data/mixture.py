@@ -14,11 +14,11 @@ import numpy as np
 from jaxtyping import Int
 
 from outgrow.config.task import TaskSection
-from outgrow.data.capability import speaking_of
-from outgrow.data.kind import kind_of
+from outgrow.data.capability_errors import speaking_of
 from outgrow.data.leak import sift, witnesses
-from outgrow.data.one_set import formed, read_set
+from outgrow.data.load_set import formed, read_set
 from outgrow.data.task import Items, Task
+from outgrow.data.task_kind import kind_of
 from outgrow.metrics.text_score import MACRO
 
 

@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 from outgrow.errors import DataError, suggest
-from outgrow.phrases import harmless
+from outgrow.text_format import harmless
 
 
 def read_bytes(path: Path, gzipped: bool = False) -> bytes:

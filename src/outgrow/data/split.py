@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from outgrow.config.task import Sizes
-from outgrow.data.capability import speaking_of
+from outgrow.data.capability_errors import speaking_of
 from outgrow.data.draw import ItemGroup, draw
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError

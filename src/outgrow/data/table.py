@@ -34,7 +34,7 @@ IN_QUOTES = r'(?:^|(?<=[,;\t\r\n]))"(?:[^"]|"")*+"'
 HEADER_LINE = re.compile(rf"[\r\n]*((?:{IN_QUOTES}|[^\r\n])*)")
 
 
-class Table(NamedTuple):
+class RecordTable(NamedTuple):
     """Rows and where they came from."""
 
     origin: str
@@ -51,7 +51,7 @@ class Table(NamedTuple):
         return f"{self.origin}, {self.unit} {self.numbers[row]}"
 
 
-def read_table(path: Path, header: Sequence[str] | None = None) -> Table:
+def read_table(path: Path, header: Sequence[str] | None = None) -> RecordTable:
     """Read one file, by its suffix.
 
     `header` names the columns of a CSV or TSV file that has no header line; such a TSV file has no quoting either.
@@ -68,7 +68,7 @@ def read_table(path: Path, header: Sequence[str] | None = None) -> Table:
     )
 
 
-def read_columns(path: Path) -> Table:
+def read_columns(path: Path) -> RecordTable:
     """The same without its rows, from the first line alone; of JSON a later row may have more columns.
 
     Raises `DataError` where that does not work, which does not mean that the whole cannot be read.
@@ -79,7 +79,7 @@ def read_columns(path: Path) -> Table:
     require_regular(path)
     try:
         if suffix == ".parquet":
-            return Table(shown(path), pq.read_schema(path).names, [], [], "row")
+            return RecordTable(shown(path), pq.read_schema(path).names, [], [], "row")
         with (gzip.open if gzipped else open)(path, "rb") as file:
             line = file.readline()
     except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
@@ -94,7 +94,7 @@ def _format(path: Path) -> tuple[str, bool]:
     return "".join(suffixes[-2:-1] if gzipped else suffixes[-1:]).lower(), gzipped
 
 
-def read_lines(path: Path, pattern: str) -> Table:
+def read_lines(path: Path, pattern: str) -> RecordTable:
     """Read a text file with one item per line, by a regular expression whose named groups are the columns.
 
     Empty lines are left out. Raises `DataError` for any other line that does not match.
@@ -136,7 +136,7 @@ def unquoted_header(text: str) -> str:
     return "" if found is None else re.sub(IN_QUOTES, "", found[1])
 
 
-def _json_lines(origin: str, text: str, header: Sequence[str] | None) -> Table:
+def _json_lines(origin: str, text: str, header: Sequence[str] | None) -> RecordTable:
     rows, numbers = [], []
     # Not splitlines(): JSON strings may contain U+2028 and its kin unescaped.
     for number, line in enumerate(text.split("\n"), start=1):
@@ -146,7 +146,7 @@ def _json_lines(origin: str, text: str, header: Sequence[str] | None) -> Table:
     return _table(origin, rows, numbers, "line")
 
 
-def _json(origin: str, text: str, header: Sequence[str] | None) -> Table:
+def _json(origin: str, text: str, header: Sequence[str] | None) -> RecordTable:
     """A list of objects; a `.json` file that does not begin with `[` is read as JSON lines."""
     if not text.lstrip().startswith("["):
         return _json_lines(origin, text, header)
@@ -171,25 +171,25 @@ def _as_object(value: Any, where: str) -> Row:
     return value
 
 
-def _table(origin: str, rows: list[Row], numbers: list[int], unit: str) -> Table:
+def _table(origin: str, rows: list[Row], numbers: list[int], unit: str) -> RecordTable:
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    return Table(origin, columns, rows, numbers, unit)
+    return RecordTable(origin, columns, rows, numbers, unit)
 
 
-def _csv(origin: str, text: str, header: Sequence[str] | None) -> Table:
+def _csv(origin: str, text: str, header: Sequence[str] | None) -> RecordTable:
     comma = delimiter_of(text) if header is None else ","
     hint = "" if comma == "," else f"; by the header, {SIGNS[comma]} separates the cells"
     return _separated(csv.reader(io.StringIO(text, newline=""), delimiter=comma, strict=True), origin, header, hint)
 
 
-def _tsv(origin: str, text: str, header: Sequence[str] | None) -> Table:
+def _tsv(origin: str, text: str, header: Sequence[str] | None) -> RecordTable:
     lines = io.StringIO(text, newline="")
     if header is None:
         return _separated(csv.reader(lines, delimiter="\t", strict=True), origin, header)
     return _separated(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE, strict=True), origin, header)
 
 
-def _separated(reader: Any, origin: str, header: Sequence[str] | None, hint: str = "") -> Table:
+def _separated(reader: Any, origin: str, header: Sequence[str] | None, hint: str = "") -> RecordTable:
     rows: list[Row] = []
     numbers: list[int] = []
     columns = None if header is None else list(header)
@@ -210,7 +210,7 @@ def _separated(reader: Any, origin: str, header: Sequence[str] | None, hint: str
             numbers.append(number)
     except csv.Error as error:
         raise DataError(f"{origin}, line {last + 1}: not valid CSV ({error})") from error
-    return Table(origin, columns or [], rows, numbers, "line")
+    return RecordTable(origin, columns or [], rows, numbers, "line")
 
 
 def _checked_header(cells: list[str], origin: str) -> list[str]:
@@ -225,7 +225,7 @@ def _refuse_twins(columns: list[str], origin: str) -> None:
         raise DataError(f"{origin}: {count} columns are called `{name}`; give each its own name")
 
 
-def _columnar(path: Path, suffix: str) -> Table:
+def _columnar(path: Path, suffix: str) -> RecordTable:
     require_regular(path)
     try:
         table = pq.ParquetFile(path).read() if suffix == ".parquet" else _arrow(path)
@@ -233,7 +233,7 @@ def _columnar(path: Path, suffix: str) -> Table:
         rows = table.to_pylist()
     except (OSError, ValueError, OverflowError, MemoryError, pa.ArrowException) as error:
         raise DataError(f"{shown(path)}: not a readable {suffix[1:]} file ({str(error)[:200]})") from error
-    return Table(shown(path), table.column_names, rows, list(range(1, len(rows) + 1)), "row")
+    return RecordTable(shown(path), table.column_names, rows, list(range(1, len(rows) + 1)), "row")
 
 
 def _arrow(path: Path) -> pa.Table:
@@ -246,7 +246,7 @@ def _arrow(path: Path) -> pa.Table:
 # NaN and Infinity are not JSON, but pandas writes them for a missing value.
 _DECODER = json.JSONDecoder(parse_constant=lambda name: None)
 
-TEXT_READERS: dict[str, Callable[[str, str, Sequence[str] | None], Table]] = {
+TEXT_READERS: dict[str, Callable[[str, str, Sequence[str] | None], RecordTable]] = {
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
     ".json": _json,

@@ -13,10 +13,10 @@ from jinja2 import Environment, StrictUndefined
 
 from outgrow.data.task import Task
 from outgrow.data.template import template_pieces
-from outgrow.deliver.answers import answers_of
 from outgrow.deliver.combined import about_file
-from outgrow.models.names import parse_name
-from outgrow.phrases import many, short
+from outgrow.deliver.evaluation import answers_of
+from outgrow.models.model_names import parse_name
+from outgrow.text_format import many, short
 
 
 def facts_of(taught: Path, answered: Path, about: dict[str, Any]) -> dict[str, Any]:

@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Bool, Float, Int
 
-from outgrow.combiners.auto import Choice, choose
+from outgrow.combiners.auto import CombinerChoice, choose
 from outgrow.combiners.bayesian_dawid_skene import BayesianFit, dependence_told
 from outgrow.combiners.fit import Fit
 from outgrow.combiners.fits import READS_SILENCE, FitBy, fit_by
-from outgrow.combiners.temper import Tempered, temper
-from outgrow.combiners.update import State, start
+from outgrow.combiners.incremental import State, start
+from outgrow.combiners.temperature_scaling import CalibratedFit, temperature_scaled
 from outgrow.combiners.vote_fits import hardened
 from outgrow.combiners.votes import Votes
 from outgrow.config.combine import (
@@ -37,7 +37,7 @@ from outgrow.config.combine import (
 )
 from outgrow.data.write_table import write_table
 from outgrow.errors import ConfigError, DataError
-from outgrow.phrases import listed, shortened
+from outgrow.text_format import listed, shortened
 from outgrow.vote_table import VoteTable, named_shares
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class Combined:
     method: str
     source: str | None
     """The source, where `method` is `single`."""
-    tempered: Tempered
-    choice: Choice | None = None
+    tempered: CalibratedFit
+    choice: CombinerChoice | None = None
     """What `auto` compared."""
     state: State | None = None
     """From which `update` goes on; None for a combiner with options of its own."""
@@ -184,7 +184,7 @@ def combine_votes(votes: VoteTable, section: Combine | None = None, *, calibrate
     if getattr(section, "hard", False):
         compact = hardened(compact)
     if isinstance(section, KeepAll):
-        return Combined(votes, section.type, None, Tempered(fit_by("vote")(compact), 1.0, "nothing", None, None))
+        return Combined(votes, section.type, None, CalibratedFit(fit_by("vote")(compact), 1.0, "nothing", None, None))
     choice = choose(compact) if isinstance(section, Auto) else None
     method, source, by = fitting(section, votes) if choice is None else (choice.method, choice.source, choice.fit_by)
     if changed_options(section):
@@ -200,10 +200,10 @@ def combined_of(votes: VoteTable, method: str, source: str | None, fit: Fit, *, 
     return Combined(votes, method, source, _tempered(compact, method, by, fit, calibrate))
 
 
-def _tempered(votes: Votes, method: str, by: FitBy, fit: Fit, calibrate: bool) -> Tempered:
+def _tempered(votes: Votes, method: str, by: FitBy, fit: Fit, calibrate: bool) -> CalibratedFit:
     if not calibrate:
-        return Tempered(fit, 1.0, "nothing", None, None)
-    return temper(votes, by, fit=fit, reads_silence=method in READS_SILENCE)
+        return CalibratedFit(fit, 1.0, "nothing", None, None)
+    return temperature_scaled(votes, by, fit=fit, reads_silence=method in READS_SILENCE)
 
 
 def fitting(section: Combine, votes: VoteTable) -> tuple[str, str | None, FitBy]:
@@ -224,7 +224,7 @@ def fitting(section: Combine, votes: VoteTable) -> tuple[str, str | None, FitBy]
 def changed_options(section: Combine) -> list[str]:
     """Options that are not as they are by default, or as the short name has them.
 
-    `temper` has no meaning here, for `calibrate` decides.
+    `calibrate` has no meaning here, for `calibrate` decides.
     """
     named = ("type", "source", "temper", *SHORT_NAMES.get(short_name(section), ()))
     fields = {name: field for name, field in type(section).model_fields.items() if name not in named}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Writer(NamedTuple):
+class TextSource(NamedTuple):
     """A source of texts."""
 
     name: str
@@ -66,7 +66,7 @@ class CombinedTexts:
         return (*self.targets.origin, *self.notes)
 
     @property
-    def writers(self) -> list[Writer]:
+    def writers(self) -> list[TextSource]:
         """The sources, with how often they agree with what was made of all."""
         label_of = dict(zip(self.targets.items, self.targets.texts, strict=True))
         merged = self.method in ("answer_vote", "slot_vote")
@@ -78,7 +78,7 @@ class CombinedTexts:
             pair = ([best[item] for item in shared], [label_of[item] for item in shared])
             score = TEXT_SCORES[self.metric]
             agreement = float(score.value(score.counts(*pair).sum(axis=0))) if shared else None
-            found.append(Writer(name, len(best), agreement))
+            found.append(TextSource(name, len(best), agreement))
         return found
 
     @property

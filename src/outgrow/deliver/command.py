@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from outgrow.config.train import TrainSettings
-from outgrow.deliver.taught import Files
+from outgrow.deliver.training_data_step import TrainingFiles
 
 OPTIONS = ("student.model", "combine.type", "combine.source")
 """Settings that are options of the command."""
 
 
-def command_of(files: Files, output: Path, settings: TrainSettings, store: Path | None = None) -> str:
+def command_of(files: TrainingFiles, output: Path, settings: TrainSettings, store: Path | None = None) -> str:
     """As it is typed; `store` only where it is not the usual one."""
     told = dict(_flat(settings.model_dump(mode="json", exclude_unset=True)))
     method = settings.combine.type

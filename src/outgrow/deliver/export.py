@@ -7,7 +7,7 @@ from pathlib import Path
 from outgrow.deliver.combined import about_file
 from outgrow.deliver.train import CARD
 from outgrow.errors import ConfigError, DataError
-from outgrow.phrases import many, short
+from outgrow.text_format import many, short
 
 STUDENT_FILES = ("config.json", "README.md", CARD)
 LABELS_CARD = """---

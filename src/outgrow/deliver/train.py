@@ -16,19 +16,19 @@ import pyarrow.parquet as pq
 
 from outgrow.config.method import SoftLabels
 from outgrow.config.train import TrainSettings
-from outgrow.data.identity import content_hash
-from outgrow.deliver.taught import Files
+from outgrow.data.data_identity import content_hash
+from outgrow.deliver.training_data_step import TrainingFiles
 from outgrow.errors import ConfigError, DataError, StepFailed
 from outgrow.graph.code_identity import read_again
 from outgrow.graph.done import DONE
 from outgrow.graph.output import alone, place_folder, recover
-from outgrow.graph.run import Event, run_steps
+from outgrow.graph.runner import Event, run_steps
 from outgrow.graph.step import Json, Step
 from outgrow.graph.store import Store
 from outgrow.graph.writable import refuse_odd_name, refuse_unwritable_folder
-from outgrow.models.names import parse_name
-from outgrow.study.experiment import STUDENT, model_params
-from outgrow.study.parameters import dump, loss_params, places_of_model, reading_params
+from outgrow.models.model_names import parse_name
+from outgrow.study.step_params import dump, loss_params, places_of_model, reading_params
+from outgrow.study.steps import STUDENT, model_params
 from outgrow.study.text_experiment import trained_params
 
 CARD = "card.json"
@@ -40,7 +40,7 @@ ASKED = (
 
 
 @dataclass(frozen=True)
-class Student:
+class TrainedStudent:
     """A student's folder and what its card tells."""
 
     folder: Path
@@ -54,13 +54,13 @@ class Student:
 
 def train_from_votes(
     settings: TrainSettings,
-    files: Files,
+    files: TrainingFiles,
     output: Path,
     *,
     store: Path,
     command: str = "",
     on_event: Callable[[Event], None] = lambda event: None,
-) -> Student:
+) -> TrainedStudent:
     """Run the steps and put the student where it is wanted.
 
     Raises `DataError` and `ConfigError` for bad input, and where another training writes the same folder; `StepFailed`
@@ -76,7 +76,7 @@ def train_from_votes(
     with alone(output):
         recover(output)
         put(_made(last, Store(store), settings.threads, on_event), output)
-    return Student(output, json.loads((output / CARD).read_text()))
+    return TrainedStudent(output, json.loads((output / CARD).read_text()))
 
 
 def _made(last: Step, store: Store, threads: int | None, on_event: Callable[[Event], None]) -> Path:
@@ -93,14 +93,14 @@ def _made(last: Step, store: Store, threads: int | None, on_event: Callable[[Eve
     return store.path(last)
 
 
-def delivered_step(settings: TrainSettings, files: Files, name: str, command: str) -> Step:
+def delivered_step(settings: TrainSettings, files: TrainingFiles, name: str, command: str) -> Step:
     """The last of the steps, with the others as its inputs."""
     read_again()
     content = {kind: content_hash(path, f"--{kind}") for kind, path in files._asdict().items() if path is not None}
     told = settings.model_dump(mode="json")
     taught = Step(
         "taught",
-        "outgrow.deliver.taught:make_taught",
+        "outgrow.deliver.training_data_step:make_training_data",
         {"settings": {"student": {"model": "-"}, **{key: told[key] for key in ASKED}}, "content": content},
         hints={"files": {kind: str(path.absolute()) for kind, path in files._asdict().items() if path is not None}},
         version=2,
@@ -123,7 +123,7 @@ def delivered_step(settings: TrainSettings, files: Files, name: str, command: st
     }
     return Step(
         "delivered",
-        "outgrow.deliver.folder:make_folder",
+        "outgrow.deliver.student_folder:make_folder",
         {"model": dump(section, only=["model", "revision", "trust_remote_code"]), "about": about},
         {"taught": taught, "student": student, **answers},
         hints={"places": places_of_model(section.model)},
@@ -146,7 +146,9 @@ def student_step(settings: TrainSettings, taught: Step) -> Step:
         "name": STUDENT,
     }
     inputs = dict.fromkeys(("pool", "split", "targets", "labels"), taught)
-    return Step("student", "outgrow.training.student:train_student", params, inputs, hints=hints, label=section.model)
+    return Step(
+        "student", "outgrow.training.student_step:train_student", params, inputs, hints=hints, label=section.model
+    )
 
 
 def _text_student(settings: TrainSettings, taught: Step, hints: dict[str, Json]) -> Step:
@@ -161,7 +163,7 @@ def _text_student(settings: TrainSettings, taught: Step, hints: dict[str, Json])
         "seed": settings.seed,
     }
     inputs = dict.fromkeys(("pool", "split", "targets"), taught)
-    function = "outgrow.training.text_student:train_text_student"
+    function = "outgrow.training.text_student_step:train_text_student"
     return Step("student", function, params, inputs, hints=hints, label=section.model)
 
 
@@ -175,7 +177,7 @@ def answers_step(settings: TrainSettings, taught: Step, student: Step) -> Step:
         "name": STUDENT,
     }
     inputs = {"pool": taught, "split": taught, "model": student}
-    function = "outgrow.supervise.write:write_texts"
+    function = "outgrow.supervise.write_step:write_texts"
     return Step("texts", function, params, inputs, hints=_hints(settings), label=settings.student.model)
 
 
@@ -221,6 +223,6 @@ def put(made: Path, output: Path) -> None:
 def _settle(settings: TrainSettings) -> None:
     """Let the hub name the model's commit, so that every later run finds the same steps."""
     if parse_name(settings.student.model).place == "hub":
-        from outgrow.models.hub import settle  # the hub's library takes its time to import
+        from outgrow.models.hub_models import settle  # the hub's library takes its time to import
 
         settle(settings.student.model, settings.student.revision)

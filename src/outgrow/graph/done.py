@@ -26,7 +26,7 @@ class Damaged(Exception):
 
 
 @dataclass(frozen=True)
-class Source:
+class StepInput:
     """An input of a finished step."""
 
     folder: str
@@ -35,7 +35,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Content:
+class StepFile:
     """A file of a finished step."""
 
     size: int
@@ -50,8 +50,8 @@ class Done:
     name: str
     version: int
     params: Mapping[str, Json]
-    inputs: Mapping[str, Source]
-    files: Mapping[str, Content]
+    inputs: Mapping[str, StepInput]
+    files: Mapping[str, StepFile]
     """By path below the folder, with forward slashes."""
     seconds: float
     """Wall time of the attempt that finished it."""
@@ -74,9 +74,9 @@ def describe(step: Step, folder: Path, seconds: float) -> Done:
         name=step.name,
         version=step.version,
         params=step.params,
-        inputs={key: Source(source.folder, source.identity) for key, source in step.inputs.items()},
+        inputs={key: StepInput(source.folder, source.identity) for key, source in step.inputs.items()},
         files={
-            path.relative_to(folder).as_posix(): Content(path.stat().st_size, sha256(path))
+            path.relative_to(folder).as_posix(): StepFile(path.stat().st_size, sha256(path))
             for path in files_in(folder)
         },
         seconds=round(seconds, 3),
@@ -121,8 +121,8 @@ def _briefly(error: Exception) -> str:
 
 
 def _parse(raw: Any) -> Done:
-    inputs = {key: Source(**source) for key, source in raw["inputs"].items()}
-    files = {key: Content(**content) for key, content in raw["files"].items()}
+    inputs = {key: StepInput(**source) for key, source in raw["inputs"].items()}
+    files = {key: StepFile(**content) for key, content in raw["files"].items()}
     done = Done(**{"identity_without_code": raw["identity"], **raw, "inputs": inputs, "files": files})
     # The identity answers for what decided the result; times and versions are looked at here.
     words = "".join([done.finished_at, done.python, done.outgrow, *done.files]).encode()

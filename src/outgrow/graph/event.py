@@ -1,4 +1,4 @@
-"""What a run tells while it goes on (`Event`), and how each of its steps ended (`Outcome`)."""
+"""What a run tells while it goes on (`Event`), and how each of its steps ended (`StepOutcome`)."""
 
 import json
 from collections.abc import Callable
@@ -33,7 +33,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StepOutcome:
     """How a step ended."""
 
     state: State

@@ -11,7 +11,7 @@ from outgrow.graph.store import Store
 
 
 @dataclass(frozen=True)
-class PlannedStep:
+class StepPlan:
     """One line of a plan."""
 
     step: Step
@@ -22,7 +22,7 @@ class PlannedStep:
     """new only: there is a result, made by other code of the step or of its inputs."""
 
 
-def plan(steps: Sequence[Step], store: Store) -> list[PlannedStep]:
+def plan(steps: Sequence[Step], store: Store) -> list[StepPlan]:
     """Every step that `run_steps` would look at, inputs first, and whether it would make it.
 
     Nothing is executed, nothing on the disk is touched, and contents are not read: a result whose files have the
@@ -38,6 +38,6 @@ def plan(steps: Sequence[Step], store: Store) -> list[PlannedStep]:
     found = needed(steps, find)
     changed = store.made_by_other_code(step for step, done in found if done is None)
     return [
-        PlannedStep(step, "new" if done is None else "cached", step.hints.get("cost"), step.identity in changed)
+        StepPlan(step, "new" if done is None else "cached", step.hints.get("cost"), step.identity in changed)
         for step, done in found
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from outgrow.data.raw_file import decode, read_bytes
 from outgrow.data.template import require_fields
 from outgrow.errors import ConfigError
-from outgrow.metrics.ratings import Scale
+from outgrow.metrics.ratings import RatingScale
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "rate": ("question", "answer", "key", "scales", "example"),
@@ -33,11 +33,11 @@ def read_prompt(kind: str, path: Path | None = None) -> str:
     return text
 
 
-def described(scales: list[Scale]) -> str:
+def described(scales: list[RatingScale]) -> str:
     """`content (1 to 10), style (1 to 10)`"""
     return ", ".join(f"{one.name} ({one.lowest:g} to {one.highest:g})" for one in scales)
 
 
-def example(scales: list[Scale], times: int = 1) -> str:
+def example(scales: list[RatingScale], times: int = 1) -> str:
     """What the judge is to write, with the lowest ratings."""
     return " ".join(f"{one.name}: [[{one.lowest:g}]]" for one in scales for _ in range(times))

@@ -32,13 +32,13 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from outgrow.losses.evidence_series import evidence, own_term, polynomial, total_term
-from outgrow.losses.token_targets import BlockTarget, Rest, Split, block_target, row_sum, split_label
+from outgrow.losses.token_targets import BlockTarget, LabelSplit, Rest, block_target, row_sum, split_label
 
 Kl = Literal["mixed", "per_class"]
 """How a soft target enters the divergence."""
 
 
-class Part(NamedTuple):
+class LossTerm(NamedTuple):
     """A part of the loss: a number per row (float64), and its derivative by the logits."""
 
     value: Float[Tensor, "row 1"]
@@ -72,8 +72,8 @@ def evidential_rows(
 
 
 def _likelihood(
-    logits: Float[Tensor, "row vocab"], label: Int[Tensor, "row"], split: Split, target: BlockTarget
-) -> Part:
+    logits: Float[Tensor, "row vocab"], label: Int[Tensor, "row"], split: LabelSplit, target: BlockTarget
+) -> LossTerm:
     """Σ_j y_j (ln S - ln alpha_j), by `alpha_j / S = q_j exp(others) / S + 1 / S`; uses up `split.share`."""
     dtype, at = logits.dtype, label[:, None]
     log_evidence = torch.logaddexp(split.others, split.label_logit)
@@ -87,20 +87,20 @@ def _likelihood(
     slope_here = target.mass * torch.exp(split.label_logit - log_strength)
     slope_here -= target.at_label * torch.sigmoid(split.label_logit)
     slope.scatter_(1, at, slope_here.to(dtype))
-    return Part(here - row_sum(elsewhere), slope)
+    return LossTerm(here - row_sum(elsewhere), slope)
 
 
-def _mixed(logits: Float[Tensor, "row vocab"], target: BlockTarget) -> Part:
+def _mixed(logits: Float[Tensor, "row vocab"], target: BlockTarget) -> LossTerm:
     """The divergence of alpha~ = y + (1-y) alpha."""
     said = evidence(logits)
     of_heavy = said.gather(1, target.heavy) * target.left.to(said.dtype)
     kept = said.mul_(1 - target.dense).scatter_(1, target.heavy, of_heavy)
     own = own_term(kept)
     total, slope = _total(row_sum(kept), logits.shape[1])
-    return Part(total + row_sum(own.value), kept.mul_(slope.to(kept.dtype)).add_(own.slope))
+    return LossTerm(total + row_sum(own.value), kept.mul_(slope.to(kept.dtype)).add_(own.slope))
 
 
-def _per_class(logits: Float[Tensor, "row vocab"], target: BlockTarget) -> Part:
+def _per_class(logits: Float[Tensor, "row vocab"], target: BlockTarget) -> LossTerm:
     """The target's mean of the divergences with one component removed."""
     said = evidence(logits)
     own = own_term(said)
@@ -109,7 +109,7 @@ def _per_class(logits: Float[Tensor, "row vocab"], target: BlockTarget) -> Part:
     own_slope = own.slope.mul_(other_mass)
     removals = _removals(said, target.heavy)
     value += _removals_value(removals, target)
-    return Part(value, _removals_slope(removals, target.dense).add_(own_slope))
+    return LossTerm(value, _removals_slope(removals, target.dense).add_(own_slope))
 
 
 class Removals(NamedTuple):
@@ -167,4 +167,4 @@ def _total(total: Float[Tensor, "row 1"], vocab: int) -> tuple[Tensor, Tensor]:
     return value, w * polynomial(w, series.slope)
 
 
-DIVERGENCES: dict[Kl, Callable[[Tensor, BlockTarget], Part]] = {"mixed": _mixed, "per_class": _per_class}
+DIVERGENCES: dict[Kl, Callable[[Tensor, BlockTarget], LossTerm]] = {"mixed": _mixed, "per_class": _per_class}

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 from torch.special import xlogy
 
-from outgrow.losses.token_targets import Rest, Split, label_probability, split_label
+from outgrow.losses.token_targets import LabelSplit, Rest, label_probability, split_label
 
 
 def soft_label_rows(
@@ -62,7 +62,7 @@ def _label_or_other(
     return at_label + xlogy(1 - t, 1 - t) - (1 - t) * logsigmoid(-margin), torch.sigmoid(margin) - t
 
 
-def _to_itself(split: Split, agrees: Tensor) -> Float[Tensor, "row 1"]:
+def _to_itself(split: LabelSplit, agrees: Tensor) -> Float[Tensor, "row 1"]:
     """-ln of the student's largest probability; `agrees` where that is the label's."""
     margin = split.label_logit - split.others
     return torch.where(agrees, -logsigmoid(margin), split.others - split.top_other - logsigmoid(-margin))

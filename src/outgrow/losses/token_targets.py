@@ -25,7 +25,7 @@ Rest = Literal["student", "target_only", "onehot"]
 """What the target says about the tokens that are not the label."""
 
 
-class Split(NamedTuple):
+class LabelSplit(NamedTuple):
     """A row of logits seen as "the label or one of the others"; the numbers per row are float64."""
 
     label_logit: Float[Tensor, "row 1"]
@@ -59,7 +59,7 @@ def check_target(rest: Rest, self_training: float) -> None:
         raise ValueError(f"self_training is a share within 0 … 1, not {self_training}")
 
 
-def split_label(logits: Float[Tensor, "row vocab"], label: Int[Tensor, "row"]) -> Split:
+def split_label(logits: Float[Tensor, "row vocab"], label: Int[Tensor, "row"]) -> LabelSplit:
     """Take each row apart; overwrites `logits` with the shares."""
     at = label[:, None]
     label_logit = logits.gather(1, at).double()
@@ -67,7 +67,7 @@ def split_label(logits: Float[Tensor, "row vocab"], label: Int[Tensor, "row"]) -
     top_other = share.amax(1, keepdim=True)
     total = row_sum(share.sub_(top_other).exp_())
     share.div_(total.to(share.dtype))
-    return Split(label_logit, top_other.double() + total.log(), top_other.double(), share)
+    return LabelSplit(label_logit, top_other.double() + total.log(), top_other.double(), share)
 
 
 def row_sum(x: Float[Tensor, "row vocab"]) -> Float[Tensor, "row 1"]:
@@ -84,7 +84,7 @@ def label_probability(prob: Float[Tensor, "row"], rest: Rest) -> Float[Tensor, "
 
 
 def block_target(
-    split: Split, label: Int[Tensor, "row"], prob: Float[Tensor, "row"], rest: Rest, self_training: float
+    split: LabelSplit, label: Int[Tensor, "row"], prob: Float[Tensor, "row"], rest: Rest, self_training: float
 ) -> BlockTarget:
     """The dense target of a few rows."""
     dtype, given, at = split.share.dtype, 1 - self_training, label[:, None]

@@ -34,7 +34,7 @@ QUOTED = 80
 
 
 @dataclass(frozen=True)
-class Scale:
+class RatingScale:
     """What a rating is about, and its ends, which belong to it."""
 
     name: str
@@ -64,7 +64,7 @@ def parse_ratings(answer: str) -> list[float]:
     return [number for number in numbers if math.isfinite(number)]
 
 
-def agreed_rating(samples: Sequence[str], scales: Sequence[Scale]) -> list[float] | None:
+def agreed_rating(samples: Sequence[str], scales: Sequence[RatingScale]) -> list[float] | None:
     """One rating per scale from several answers to one question, or None if the question failed; see the module.
 
     With an even number of samples the median may fall between two counts, and be no sample's own: it is then the
@@ -86,7 +86,7 @@ def agreed_rating(samples: Sequence[str], scales: Sequence[Scale]) -> list[float
     return means if inside else None
 
 
-def why_failed(samples: Sequence[str], scales: Sequence[Scale]) -> str:
+def why_failed(samples: Sequence[str], scales: Sequence[RatingScale]) -> str:
     """Why a question has no agreed rating, and a sample of what the judge wrote; empty if it has one.
 
     >>> why_failed(["I would rather not."], [Scale("style", 1.0, 10.0)])

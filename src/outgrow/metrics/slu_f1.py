@@ -51,7 +51,7 @@ class Slot(NamedTuple):
     filler: str
 
 
-class Answers(NamedTuple):
+class SlotAnswers(NamedTuple):
     """What generated texts say."""
 
     slots: list[list[Slot]]
@@ -59,7 +59,7 @@ class Answers(NamedTuple):
     """Texts that are no such JSON; they have no slots."""
 
 
-class Score(NamedTuple):
+class SlotScore(NamedTuple):
     """Each within 0 … 1."""
 
     precision: float
@@ -115,12 +115,12 @@ def span_counts(
     return _tally(gold, predicted, _equal_matches, any_case)
 
 
-def score(counts: SlotCounts) -> Score:
+def score(counts: SlotCounts) -> SlotScore:
     """Micro-averaged over all types."""
     return _score(counts.per_item.sum(axis=0))
 
 
-def scores_by_type(counts: SlotCounts) -> dict[str, Score]:
+def scores_by_type(counts: SlotCounts) -> dict[str, SlotScore]:
     """Of every slot type by itself."""
     return {name: _score(sums) for name, sums in zip(counts.types, counts.counts.sum(axis=0), strict=True)}
 
@@ -154,10 +154,12 @@ def character_distance(gold: str, predicted: str) -> float:
     return normalised_distance(gold, predicted)
 
 
-def read_answers(texts: Sequence[str]) -> Answers:
+def read_answers(texts: Sequence[str]) -> SlotAnswers:
     """Every text's slots; see `parse_slots`."""
     parsed = [parse_slots(text) for text in texts]
-    return Answers([slots or [] for slots in parsed], np.asarray([slots is None for slots in parsed], dtype=np.bool_))
+    return SlotAnswers(
+        [slots or [] for slots in parsed], np.asarray([slots is None for slots in parsed], dtype=np.bool_)
+    )
 
 
 def parse_slots(text: str) -> list[Slot] | None:
@@ -250,8 +252,8 @@ def _lowered(slots: Sequence[Slot]) -> list[Slot]:
     return [Slot(slot.type, slot.filler.lower()) for slot in slots]
 
 
-def _score(sums: Float[np.ndarray, "3"]) -> Score:
+def _score(sums: Float[np.ndarray, "3"]) -> SlotScore:
     hits, false, missed = sums.tolist()
     precision = hits / (hits + false) if hits else 0.0
     recall = hits / (hits + missed) if hits else 0.0
-    return Score(precision, recall, float(micro_f1(sums)))
+    return SlotScore(precision, recall, float(micro_f1(sums)))

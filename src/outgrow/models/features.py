@@ -2,7 +2,7 @@
 
     classify   decoder: hidden state at the last token · encoder: mean over the tokens · static: mean vector
     choose     decoder: hidden state at each option's last token, all options in one pass where that is exact
-               encoder and static: [q ∘ o, o, |q - o|] of prompt and option, see `compare.py`
+               encoder and static: [q ∘ o, o, |q - o|] of prompt and option, see `pair_vector.py`
 
 Values are float32 whatever the model computes in, neither standardised nor normalised: that is the head's business.
 How items are batched changes a result by rounding alone. Nothing here is trained.
@@ -21,16 +21,16 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from outgrow.data.task import Items, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job, Json
-from outgrow.models.batches import Rows, pad, tokenize, usable_length
 from outgrow.models.choices import tokenize_choices
-from outgrow.models.compare import compare
+from outgrow.models.feature_reuse import blocks_of, known_blocks, names_of
 from outgrow.models.hidden import option_states, reads_forward, resolve_layers, text_states
-from outgrow.models.load import load_backbone, load_config, load_tokenizer, pick_device
-from outgrow.models.names import parse_name
+from outgrow.models.load_model import load_backbone, load_config, load_tokenizer, pick_device
+from outgrow.models.model_names import parse_name
 from outgrow.models.packing import may_pack, pack_batch
-from outgrow.models.reuse import blocks_of, known_blocks, names_of
-from outgrow.models.static import load_static, mean_vectors
-from outgrow.models.sweep import Sweep, sweep
+from outgrow.models.pair_vector import compare
+from outgrow.models.resumable_inference import ResumableInference, sweep
+from outgrow.models.static_embeddings import load_static, mean_vectors
+from outgrow.models.token_batches import Rows, pad, tokenize, usable_length
 
 
 def make_features(
@@ -47,8 +47,8 @@ def make_features(
 ) -> None:
     """Write `features.npy`, float32 [item, layer, dim] (choose: [item, option, layer, dim]), and `features.json`.
 
-    Hidden states that lie in the same store already are taken from there, see `reuse.py`; `features.json` names the
-    blocks by which they are found. Input `pool`; hints `device`, `batch_tokens`, `threads`. `layers` as in
+    Hidden states that lie in the same store already are taken from there, see `feature_reuse.py`; `features.json`
+    names the blocks by which they are found. Input `pool`; hints `device`, `batch_tokens`, `threads`. `layers` as in
     `hidden.resolve_layers`; `dims` keeps the leading dimensions of the model's vectors; `identity` only sets apart
     models of the same name.
     """
@@ -61,7 +61,7 @@ def make_features(
     device = pick_device(job.hints)
     depth = load_config(model, revision, trust_remote_code=trust_remote_code).num_hidden_layers
     wanted = resolve_layers(layers, depth)
-    reader = Reader(
+    reader = FeatureExtractor(
         load_tokenizer(model, revision, trust_remote_code=trust_remote_code),
         load_backbone(
             model,
@@ -88,7 +88,7 @@ def make_features(
 
 
 @dataclass(frozen=True)
-class Reader:
+class FeatureExtractor:
     """A backbone that is deep enough, and what is wanted of it."""
 
     tokenizer: PreTrainedTokenizerBase
@@ -108,7 +108,7 @@ class Reader:
         hidden = int(self.model.config.get_text_config().hidden_size)
         return hidden if self.dims is None else min(hidden, self.dims)
 
-    def plan(self, items: Items) -> tuple[Sweep, dict[str, Json]]:
+    def plan(self, items: Items) -> tuple[ResumableInference, dict[str, Json]]:
         """The sweep over `items`, and what to say of it."""
         causal = reads_forward(self.model)
         if items.options is None:
@@ -117,7 +117,7 @@ class Reader:
             return self._choices(items.prompts, items.options)
         return self._pairs(items.prompts, items.options)
 
-    def _texts(self, texts: Sequence[str], causal: bool) -> tuple[Sweep, dict[str, Json]]:
+    def _texts(self, texts: Sequence[str], causal: bool) -> tuple[ResumableInference, dict[str, Json]]:
         tokens = tokenize(self.tokenizer, texts, self._longest)
 
         def run(rows: Rows) -> Float[np.ndarray, "row layer dim"]:
@@ -129,9 +129,11 @@ class Reader:
             "tokens": int(tokens.lengths.sum()),
             "truncated": tokens.truncated,
         }
-        return Sweep(tokens.lengths, (len(self.layers), self.dim), run), about
+        return ResumableInference(tokens.lengths, (len(self.layers), self.dim), run), about
 
-    def _pairs(self, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> tuple[Sweep, dict[str, Json]]:
+    def _pairs(
+        self, prompts: Sequence[str], options: Sequence[Sequence[str]]
+    ) -> tuple[ResumableInference, dict[str, Json]]:
         """An encoder embeds prompts and options one by one; they are compared afterwards."""
         n_options = len(options[0])
         asked, about = self._texts(prompts, causal=False)
@@ -144,9 +146,11 @@ class Reader:
             return compare(asked.run(rows), vectors)
 
         about |= {key: about[key] + also[key] for key in ("tokens", "truncated")}
-        return Sweep(lengths, (n_options, len(self.layers), 3 * self.dim), run), about
+        return ResumableInference(lengths, (n_options, len(self.layers), 3 * self.dim), run), about
 
-    def _choices(self, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> tuple[Sweep, dict[str, Json]]:
+    def _choices(
+        self, prompts: Sequence[str], options: Sequence[Sequence[str]]
+    ) -> tuple[ResumableInference, dict[str, Json]]:
         choices = tokenize_choices(self.tokenizer, prompts, options, self._longest)
         packed = may_pack(self.model, self.tokenizer, choices)
         lengths = choices.lengths(packed)
@@ -157,7 +161,7 @@ class Reader:
             return self._numpy(option_states(self.model, batch, self.layers, self.depth))
 
         about = {"read": "last token", "packed": packed, "tokens": choices.tokens, "truncated": choices.truncated}
-        return Sweep(lengths, (len(options[0]), len(self.layers), self.dim), run), about
+        return ResumableInference(lengths, (len(options[0]), len(self.layers), self.dim), run), about
 
     def _numpy(self, states: torch.Tensor) -> Float[np.ndarray, "..."]:
         return np.asarray(states[..., : self.dims].cpu().numpy())

@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from outgrow.errors import DataError
-from outgrow.models.batches import Padded, Rows, length_sorted_batches, with_smaller_batches
 from outgrow.models.choices import tokenize_choices
-from outgrow.models.load import last_token
+from outgrow.models.load_model import last_token
 from outgrow.models.packing import OptionBatch, may_pack, pack_batch
+from outgrow.models.token_batches import Padded, Rows, length_sorted_batches, with_smaller_batches
 
 
 def resolve_layers(layers: Sequence[int] | None, depth: int) -> list[int]:

@@ -23,11 +23,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from outgrow.data.task import Split, Task
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
-from outgrow.models.batches import Rows, length_sorted_batches, usable_length, with_smaller_batches
 from outgrow.models.choices import Choices, tokenize_choices
-from outgrow.models.load import load_causal_lm, load_tokenizer, pick_device
+from outgrow.models.load_model import load_causal_lm, load_tokenizer, pick_device
 from outgrow.models.packing import may_pack, pack_batch, packed_option_logits
-from outgrow.models.sweep import Sweep, sweep
+from outgrow.models.resumable_inference import ResumableInference, sweep
+from outgrow.models.token_batches import Rows, length_sorted_batches, usable_length, with_smaller_batches
 
 SOURCE = "untouched"
 
@@ -67,7 +67,9 @@ def answer(
     choices = tokenize_choices(tokenizer, items.prompts, options, usable_length(lm, tokenizer, max_length))
     packed = may_pack(lm, tokenizer, choices)
     scorer = _scorer(lm, tokenizer, choices, packed)
-    scores = np.load(sweep(job, Sweep(choices.lengths(packed), (len(options[0]),), scorer))).astype(np.float64)
+    scores = np.load(sweep(job, ResumableInference(choices.lengths(packed), (len(options[0]),), scorer))).astype(
+        np.float64
+    )
     if score == "mean":
         scores = per_character(scores, options, choices.token_counts)
     WeakLabels(items.ids, (SOURCE,), softmax(scores)[:, None]).save(job.out / "test.parquet")

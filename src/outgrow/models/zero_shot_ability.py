@@ -1,7 +1,7 @@
 """Can a model answer before any training? Told from its configuration, without loading it."""
 
-from outgrow.models.names import BUNDLED, known_folder, parse_name
-from outgrow.models.size import read_config
+from outgrow.models.model_names import BUNDLED, known_folder, parse_name
+from outgrow.models.model_size import read_config
 
 CAUSAL = ("ForCausalLM", "LMHeadModel")
 

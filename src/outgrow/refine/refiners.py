@@ -7,21 +7,21 @@
 | `ask_to_improve` (3) | the question and its weak answer | other questions |
 | `self_bootstrap` | the question | everything weak |
 
-Everything here is but what would be asked: who asks it is `step.py`.
+Everything here is but what would be asked: who asks it is `refine_step.py`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from outgrow.data.template import fill
-from outgrow.models.talk import Conversation, Message, asked
-from outgrow.refine.batches import Example, Shown, in_batches, leave_one_out, with_fixed
+from outgrow.generation.chat import Conversation, Message, asked
+from outgrow.refine.question_batches import ShownQuestion, WeakExample, in_batches, leave_one_out, with_fixed
 
 Prompts = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Ask:
+class RefinerRequest:
     """One conversation about one item or, for what a batch has in common, about its first."""
 
     item: str
@@ -29,61 +29,65 @@ class Ask:
     batch: int
 
 
-def icl(examples: Sequence[Example], prompts: Prompts, batch: int, fixed: int | None) -> list[Ask]:
+def icl(examples: Sequence[WeakExample], prompts: Prompts, batch: int, fixed: int | None) -> list[RefinerRequest]:
     """Each question after the demonstrations of the others."""
     shown = leave_one_out(examples, batch) if fixed is None else with_fixed(examples, fixed)
-    return [Ask(one.example.item, _after_demonstrations(one, prompts), one.batch) for one in shown]
+    return [RefinerRequest(one.example.item, _after_demonstrations(one, prompts), one.batch) for one in shown]
 
 
-def naming(examples: Sequence[Example], prompts: Prompts, batch: int) -> list[Ask]:
+def naming(examples: Sequence[WeakExample], prompts: Prompts, batch: int) -> list[RefinerRequest]:
     """What is asked to name the style of each batch."""
     system = Message("system", fill(prompts["infer_and_respond.naming.system"]))
     asks = []
     for number, members in enumerate(in_batches(examples, batch)):
         shown = fill(prompts["infer_and_respond.naming.user"], demonstrations=demonstrations(members, prompts))
-        asks.append(Ask(members[0].item, (system, Message("user", shown)), number))
+        asks.append(RefinerRequest(members[0].item, (system, Message("user", shown)), number))
     return asks
 
 
-def responding(examples: Sequence[Example], prompts: Prompts, batch: int, concepts: Mapping[int, str]) -> list[Ask]:
+def responding(
+    examples: Sequence[WeakExample], prompts: Prompts, batch: int, concepts: Mapping[int, str]
+) -> list[RefinerRequest]:
     """Each question under its batch's style; `concepts` by batch. A batch without one is not asked."""
     return [
-        Ask(one.item, _under(concepts[number], one, prompts), number)
+        RefinerRequest(one.item, _under(concepts[number], one, prompts), number)
         for number, members in enumerate(in_batches(examples, batch))
         if number in concepts
         for one in members
     ]
 
 
-def ask_to_improve(examples: Sequence[Example], prompts: Prompts) -> list[Ask]:
+def ask_to_improve(examples: Sequence[WeakExample], prompts: Prompts) -> list[RefinerRequest]:
     """Each question with its weak answer."""
     system = fill(prompts["ask_to_improve.system"])
     return [
-        Ask(one.item, asked(fill(prompts["ask_to_improve.user"], question=one.question, answer=one.answer), system), 0)
+        RefinerRequest(
+            one.item, asked(fill(prompts["ask_to_improve.user"], question=one.question, answer=one.answer), system), 0
+        )
         for one in examples
     ]
 
 
-def self_bootstrap(questions: Mapping[str, str], prompts: Prompts, system: str | None) -> list[Ask]:
+def self_bootstrap(questions: Mapping[str, str], prompts: Prompts, system: str | None) -> list[RefinerRequest]:
     """Each question alone, after what the model is always told."""
     return [
-        Ask(item, asked(fill(prompts["self_bootstrap.user"], question=question), system), 0)
+        RefinerRequest(item, asked(fill(prompts["self_bootstrap.user"], question=question), system), 0)
         for item, question in questions.items()
     ]
 
 
-def demonstrations(examples: Sequence[Example], prompts: Prompts) -> str:
+def demonstrations(examples: Sequence[WeakExample], prompts: Prompts) -> str:
     """Questions with their answers, below each other."""
     return "".join(
         fill(prompts["demonstration"], question=one.question, answer=one.answer) for one in examples
     ).rstrip("\n")
 
 
-def _after_demonstrations(shown: Shown, prompts: Prompts) -> Conversation:
+def _after_demonstrations(shown: ShownQuestion, prompts: Prompts) -> Conversation:
     system = fill(prompts["icl.system"], demonstrations=demonstrations(shown.others, prompts))
     return asked(fill(prompts["icl.user"], question=shown.example.question), system)
 
 
-def _under(concept: str, example: Example, prompts: Prompts) -> Conversation:
+def _under(concept: str, example: WeakExample, prompts: Prompts) -> Conversation:
     system = fill(prompts["infer_and_respond.system"], concept=concept)
     return asked(fill(prompts["infer_and_respond.user"], question=example.question), system)

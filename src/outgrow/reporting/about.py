@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelFacts:
     """A model that was trained."""
 
     name: str
@@ -32,7 +32,7 @@ class About:
     untaught: tuple[str, ...]
     """Those of them that learn no gold: they are asked as they are."""
     student: str
-    models: dict[str, Model]
+    models: dict[str, ModelFacts]
     """By row: supervisors that are language models, and the student under `ceiling`."""
     variants: tuple[str, ...]
     baseline: str | None

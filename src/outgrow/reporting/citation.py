@@ -6,7 +6,7 @@ recovered. The others are named where a row, or a judge, is theirs.
 
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method
-from outgrow.study.rows import parts_of
+from outgrow.study.method_rows import parts_of
 
 SEVERAL_SUPERVISORS = """@inproceedings{cui2025bayesian,
   title     = {Bayesian WeakS-to-Strong from Text Classification to Generation},

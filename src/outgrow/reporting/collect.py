@@ -19,14 +19,14 @@ from outgrow.config.model import ModelSection, Speaker, Supervisor
 from outgrow.config.rules import FunctionRule, RegexRule
 from outgrow.config.votes import VotesSection
 from outgrow.errors import DataError
-from outgrow.graph.event import Outcome
+from outgrow.graph.event import StepOutcome
 from outgrow.graph.step import Step, walk
 from outgrow.graph.store import Store
 from outgrow.labels import unpack_names
 from outgrow.metrics.estimate import Estimate
 from outgrow.metrics.text_score import TEXT_SCORES, score_of
-from outgrow.models.size import model_size
-from outgrow.reporting.about import About, Model
+from outgrow.models.model_size import model_size
+from outgrow.reporting.about import About, ModelFacts
 from outgrow.reporting.collect_texts import find_in_texts
 from outgrow.reporting.collect_votes import find_in_votes
 from outgrow.reporting.edges import find_edges
@@ -35,7 +35,7 @@ from outgrow.reporting.measure.analyses import analyse
 from outgrow.reporting.measure.frame import Frame, make_frame
 from outgrow.reporting.measure.further import measure_names, measure_plane, measure_scales
 from outgrow.reporting.measure.rows import MISSING
-from outgrow.reporting.results import CapabilityResult, Chosen, MissingStep, Results, RowResult
+from outgrow.reporting.results import CapabilityResult, ChosenSettings, MissingStep, Results, RowResult
 from outgrow.reporting.settings import find_settings
 from outgrow.reporting.spending import find_spending
 from outgrow.study.build import Row, Study
@@ -44,7 +44,7 @@ BEHIND = "behind a server"
 """How a model is trained that is not on this machine."""
 
 
-def collect(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> Results:
+def collect(study: Study, store: Store, outcomes: Mapping[str, StepOutcome]) -> Results:
     """Measure everything that is finished. Raises `DataError` if the items themselves are not there."""
     frame = make_frame(study, store, outcomes)
     found = find_in_texts(frame) if frame.task.kind == "generate" else find_in_votes(frame)
@@ -106,7 +106,7 @@ def _speaker(section: Speaker) -> str:
     return f"{section.model} ({trained})"
 
 
-def _models(experiment: Experiment) -> dict[str, Model]:
+def _models(experiment: Experiment) -> dict[str, ModelFacts]:
     sections = {"ceiling": experiment.student, **experiment.supervisors}
     return {
         row: _model(section)
@@ -115,14 +115,14 @@ def _models(experiment: Experiment) -> dict[str, Model]:
     }
 
 
-def _model(section: Speaker) -> Model:
+def _model(section: Speaker) -> ModelFacts:
     if isinstance(section, EndpointSection):
-        return Model(section.model, BEHIND, None)
+        return ModelFacts(section.model, BEHIND, None)
     try:
         size = model_size(section.model, section.revision)
     except DataError:  # a broken model has no result either, and its step says why
         size = None
-    return Model(section.model, section.adapt, None if size is None else size.n_params)
+    return ModelFacts(section.model, section.adapt, None if size is None else size.n_params)
 
 
 # ---- what the steps say about themselves ----------------------------------------------------------------
@@ -150,12 +150,12 @@ def _settings(store: Store, step: Step) -> dict[str, Any] | None:
     return _settings(store, students[0]) if students else None
 
 
-def _chosen_from(row: str, seed: int, settings: Mapping[str, Any]) -> Chosen:
+def _chosen_from(row: str, seed: int, settings: Mapping[str, Any]) -> ChosenSettings:
     point = settings.get("chosen", settings)
     plain = {key: value for key, value in point.items() if isinstance(value, str | int | float | bool | None)}
     searched = len(settings.get("grid", ())) > 1
     select_by = str(settings.get("select_by", "")) if searched else "given"
-    return Chosen(row, seed, plain, select_by, searched and bool(settings.get("oracle", False)))
+    return ChosenSettings(row, seed, plain, select_by, searched and bool(settings.get("oracle", False)))
 
 
 def _origins(study: Study, store: Store) -> dict[str, tuple[str, ...]]:
@@ -200,7 +200,7 @@ def _because(estimate: Estimate, why: str) -> Estimate:
     return replace(estimate, note=why) if estimate.note == MISSING else estimate
 
 
-def _missing(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> list[MissingStep]:
+def _missing(study: Study, store: Store, outcomes: Mapping[str, StepOutcome]) -> list[MissingStep]:
     return [
         MissingStep(row.name, seed, step.folder, reason(step, outcomes))
         for row in study.rows

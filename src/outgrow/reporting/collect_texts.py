@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from outgrow.metrics.slu_f1 import SLOT_METRICS
 from outgrow.metrics.text_score import TaskScore, score_of
 from outgrow.reporting.evidence.texts import TextAnswers, read_answers_of_row, read_labels, score_counts
-from outgrow.reporting.finding import highest
+from outgrow.reporting.headline import highest
 from outgrow.reporting.measure.frame import Findings, Frame
 from outgrow.reporting.measure.further import further_measures
 from outgrow.reporting.measure.heard import heard, judged

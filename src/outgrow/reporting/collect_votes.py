@@ -10,9 +10,9 @@ from outgrow.metrics.accuracy import is_correct
 from outgrow.metrics.bootstrap import Resamples
 from outgrow.metrics.estimate import Estimate
 from outgrow.metrics.text_score import mean_value
-from outgrow.reporting.evidence.votes import Answers, Part, PartName, read_answers, read_mean_vote
+from outgrow.reporting.evidence.votes import PartName, RowAnswers, EvaluatedItems, read_answers, read_mean_vote
 from outgrow.reporting.measure.calibration import calibration
-from outgrow.reporting.measure.errors import Student, copy_results, pair_results
+from outgrow.reporting.measure.errors import StudentAnswers, copy_results, pair_results
 from outgrow.reporting.measure.frame import Findings, Frame
 from outgrow.reporting.measure.heard import heard, judged
 from outgrow.reporting.measure.rows import Measured, mean_estimate, measure, row_result, unanswered
@@ -48,7 +48,9 @@ def find_in_votes(frame: Frame) -> Findings:
     )
 
 
-def accuracy_counts(hard: Hard, there: Bool[np.ndarray, "seed item"], part: Part) -> Bool[np.ndarray, "seed item 2"]:
+def accuracy_counts(
+    hard: Hard, there: Bool[np.ndarray, "seed item"], part: EvaluatedItems
+) -> Bool[np.ndarray, "seed item 2"]:
     """(right, 1) for every item that is there: their sums divided are the accuracy."""
     return np.stack([is_correct(hard, part.gold) & there, there], axis=-1)
 
@@ -56,8 +58,8 @@ def accuracy_counts(hard: Hard, there: Bool[np.ndarray, "seed item"], part: Part
 def _supervisors(
     frame: Frame,
     measured: Measured,
-    answers: Sequence[Answers],
-    labelled: Sequence[Answers],
+    answers: Sequence[RowAnswers],
+    labelled: Sequence[RowAnswers],
     votes: Mapping[PartName, np.ndarray],
 ) -> list[SupervisorResult]:
     """How well each of them, and the mean of all, votes; `answers` are to test items, `labelled` to half B's."""
@@ -84,7 +86,7 @@ def _supervisors(
     return [*found, SupervisorResult(MEAN_VOTE, mean_on_strong, mean_on_test)]
 
 
-def _mean_vote(frame: Frame, hard: Hard, part: Part, drawn: Resamples) -> Estimate:
+def _mean_vote(frame: Frame, hard: Hard, part: EvaluatedItems, drawn: Resamples) -> Estimate:
     """Of all supervisors together; of nothing but files on the items that somebody answered."""
     vote, there, among = Row("floor", MEAN_VOTE, ()), part.of_seed & (hard >= 0).any(axis=1, keepdims=True), {}
     if all(map(frame.is_file, frame.floor)):
@@ -94,7 +96,7 @@ def _mean_vote(frame: Frame, hard: Hard, part: Part, drawn: Resamples) -> Estima
 
 
 def _copying(
-    frame: Frame, answers: Sequence[Answers], hard: Sequence[Hard], vote: Hard, part: Part
+    frame: Frame, answers: Sequence[RowAnswers], hard: Sequence[Hard], vote: Hard, part: EvaluatedItems
 ) -> list[CopyResult]:
     weak = {row.name: labels for row, labels in zip(frame.floor, hard, strict=True)}
     if len(weak) > 1:
@@ -102,5 +104,5 @@ def _copying(
     # On half B the ceiling was trained on the gold in question; there is nothing to learn from it.
     roles = ("method", "ceiling") if part.name == "test" else ("method",)
     pairs = zip(frame.study.rows, answers, strict=True)
-    students = [Student(row, found) for row, found in pairs if row.role in roles]
+    students = [StudentAnswers(row, found) for row, found in pairs if row.role in roles]
     return copy_results(students, weak, part, frame.on_test if part.name == "test" else frame.on_strong)

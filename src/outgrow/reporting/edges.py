@@ -12,9 +12,9 @@ from outgrow.config.experiment import Experiment
 from outgrow.config.model import ModelSection
 from outgrow.graph.step import walk
 from outgrow.graph.store import Store
-from outgrow.phrases import listed
 from outgrow.reporting.evidence.missing import record
 from outgrow.study.build import Row, Study
+from outgrow.text_format import listed
 
 SEARCHED = ("l2", "lr", "epochs", "C")
 REWARD_KEY = "`select.l2` of the reward model"

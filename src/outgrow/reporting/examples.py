@@ -14,13 +14,13 @@ from jaxtyping import Bool, Float
 from outgrow.data.task import Task
 from outgrow.graph.store import Store
 from outgrow.metrics.text_score import TaskScore, score_of
-from outgrow.reporting.evidence.voices import Students, Voice, VoiceKind, answering, fullest_seed, labelling
-from outgrow.reporting.evidence.votes import Part, read_part, read_split
-from outgrow.reporting.finding import best_method, highest
+from outgrow.reporting.evidence.text_columns import Students, TextColumn, VoiceKind, answering, fullest_seed, labelling
+from outgrow.reporting.evidence.votes import EvaluatedItems, read_part, read_split
+from outgrow.reporting.headline import best_method, highest
 from outgrow.reporting.results import Results
-from outgrow.reporting.shades import Shades, shades
+from outgrow.reporting.shades import ShadedText, shades
 from outgrow.study.build import Study
-from outgrow.study.rows import expanded
+from outgrow.study.method_rows import expanded
 from outgrow.texts import Candidate
 
 SHOWN = 6
@@ -36,12 +36,12 @@ Right = Mapping[VoiceKind, Bool[np.ndarray, "voice item"]]
 
 
 @dataclass(frozen=True)
-class Said:
+class ExampleText:
     """One text for an item."""
 
     who: str
     kind: VoiceKind
-    shades: Shades | None
+    shades: ShadedText | None
     """None: no answer."""
     per_piece: float | None
     """The geometric mean of the pieces' probabilities, the end included; None where nobody told them, 0 without an
@@ -57,17 +57,17 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Example:
+class ItemExample:
     """An item, what everybody says, and what is right."""
 
     item: str
     prompt: str
     gold: str
-    said: tuple[Said, ...]
+    said: tuple[ExampleText, ...]
 
 
 @dataclass(frozen=True)
-class Group:
+class ExampleGroup:
     """Examples of one kind."""
 
     title: str
@@ -75,11 +75,11 @@ class Group:
     """All items of the kind."""
     among: int
     """Of so many items."""
-    examples: tuple[Example, ...]
+    examples: tuple[ItemExample, ...]
 
 
 @dataclass(frozen=True)
-class Examples:
+class ItemExamples:
     """What the page shows."""
 
     seed: int
@@ -87,13 +87,13 @@ class Examples:
     """The row whose answers stand for the student; empty if no method has a result."""
     beside: str
     """A row that learned rewritten labels if that one did not, or the other way round; empty if there is none."""
-    test: tuple[Group, ...]
+    test: tuple[ExampleGroup, ...]
     """Test items with everybody's answer."""
-    labels: tuple[Group, ...]
+    labels: tuple[ExampleGroup, ...]
     """Items of half B with the supervisors' labels."""
 
 
-def find_examples(study: Study, store: Store, results: Results) -> Examples | None:
+def find_examples(study: Study, store: Store, results: Results) -> ItemExamples | None:
     """Examples of the seed with the most to show; None where nobody has written anything yet."""
     student, beside = students_to_show(study, results)
     students: Students = {beside: "beside", student: "student"}
@@ -105,7 +105,7 @@ def find_examples(study: Study, store: Store, results: Results) -> Examples | No
     test, strong = read_part(task, [split], "test"), read_part(task, [split], "strong")
     answers, labels = answering(study, store, students, seed, test), labelling(study, store, seed, strong)
     score = score_of(task)
-    found = Examples(
+    found = ItemExamples(
         results.about.seeds[seed],
         student,
         beside,
@@ -129,7 +129,7 @@ def students_to_show(study: Study, results: Results) -> tuple[str, str]:
 # ---- which items ----------------------------------------------------------------------------------------
 
 
-def answer_kinds(voices: Sequence[Voice], right: Right) -> dict[str, Marks]:
+def answer_kinds(voices: Sequence[TextColumn], right: Right) -> dict[str, Marks]:
     """By heading, the test items of a kind."""
     if "student" not in right:
         return {}
@@ -141,7 +141,7 @@ def answer_kinds(voices: Sequence[Voice], right: Right) -> dict[str, Marks]:
     }
 
 
-def label_kinds(voices: Sequence[Voice], right: Right) -> dict[str, Marks]:
+def label_kinds(voices: Sequence[TextColumn], right: Right) -> dict[str, Marks]:
     """By heading, the items of half B of a kind."""
     one, one_not = _any(right["supervisor"]), _any(~right["supervisor"])
     return {
@@ -154,7 +154,7 @@ def _any(marks: Bool[np.ndarray, "voice item"]) -> Marks:
     return np.asarray(marks.any(axis=0))
 
 
-def _repeated(voices: Sequence[Voice]) -> Marks:
+def _repeated(voices: Sequence[TextColumn]) -> Marks:
     """Where the student says exactly what a supervisor says."""
     student = next(voice for voice in voices if voice.kind == "student")
     weak = [voice.texts for voice in voices if voice.kind == "supervisor"]
@@ -163,8 +163,11 @@ def _repeated(voices: Sequence[Voice]) -> Marks:
 
 
 def _groups(
-    score: TaskScore, part: Part, voices: Sequence[Voice], kinds: Callable[[Sequence[Voice], Right], dict[str, Marks]]
-) -> tuple[Group, ...]:
+    score: TaskScore,
+    part: EvaluatedItems,
+    voices: Sequence[TextColumn],
+    kinds: Callable[[Sequence[TextColumn], Right], dict[str, Marks]],
+) -> tuple[ExampleGroup, ...]:
     """The examples of a part; nothing without items or supervisors."""
     if not part.n or not any(voice.kind == "supervisor" for voice in voices):
         return ()
@@ -176,7 +179,7 @@ def _groups(
     marked = {**kinds(voices, right), RANDOM: np.ones(part.n, dtype=np.bool_)}
     drawn = _draw(marked)
     return tuple(
-        Group(
+        ExampleGroup(
             title,
             int(marks.sum()),
             part.n,
@@ -197,22 +200,24 @@ def _draw(marked: Mapping[str, Marks]) -> dict[str, list[int]]:
     return drawn
 
 
-def item_scores(score: TaskScore, texts: Sequence[Candidate | None], part: Part) -> Float[np.ndarray, "item"]:
+def item_scores(score: TaskScore, texts: Sequence[Candidate | None], part: EvaluatedItems) -> Float[np.ndarray, "item"]:
     """The score of every item by itself; 1 where there is nothing to find and nothing was invented."""
     said = [one.text if one else "" for one in texts]
     values = score.value(score.counts(said, part.answers, part.capabilities))
     return np.where(np.isnan(values), 1.0, values)
 
 
-def _example(part: Part, item: int, voices: Sequence[Voice], scores: Float[np.ndarray, "voice"]) -> Example:
+def _example(
+    part: EvaluatedItems, item: int, voices: Sequence[TextColumn], scores: Float[np.ndarray, "voice"]
+) -> ItemExample:
     said = tuple(_said(voice, item, score) for voice, score in zip(voices, scores.tolist(), strict=True))
-    return Example(part.ids[item], part.prompts[item], part.answers[item], said)
+    return ItemExample(part.ids[item], part.prompts[item], part.answers[item], said)
 
 
-def _said(voice: Voice, item: int, score: float) -> Said:
+def _said(voice: TextColumn, item: int, score: float) -> ExampleText:
     candidate = voice.texts[item]
     remark = voice.remarks[item] if voice.remarks else ""
     if candidate is None:
-        return Said(voice.who, voice.kind, None, 0.0, score, remark)
+        return ExampleText(voice.who, voice.kind, None, 0.0, score, remark)
     per_piece = float(np.exp(candidate.mean_logprob)) if voice.told else None
-    return Said(voice.who, voice.kind, shades(*candidate), per_piece, score, remark)
+    return ExampleText(voice.who, voice.kind, shades(*candidate), per_piece, score, remark)

@@ -8,14 +8,14 @@ from markupsafe import Markup
 
 from outgrow.metrics.estimate import show_number
 from outgrow.reporting.about import About
-from outgrow.reporting.examples import Examples
-from outgrow.reporting.page import resource, template
+from outgrow.reporting.examples import ItemExamples
+from outgrow.reporting.report_page import resource, template
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 """Characters that a browser would not show, but for the end of a line and the tab."""
 
 
-def make_examples_page(about: About, examples: Examples) -> str:
+def make_examples_page(about: About, examples: ItemExamples) -> str:
     """The whole file."""
     css = Markup(resource("page.css") + resource("examples.css"))
     return _template().render(about=about, metric=about.metric_title, examples=examples, css=css)

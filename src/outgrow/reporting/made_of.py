@@ -10,8 +10,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from outgrow.config.read import file_settings
-from outgrow.graph.event import Outcome
+from outgrow.config.load import file_settings
+from outgrow.graph.event import StepOutcome
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 from outgrow.reporting.evidence.missing import reason, record
@@ -21,7 +21,7 @@ from outgrow.study.build import Study
 SOURCES = (".py", ".yaml", ".html", ".css")
 
 
-def made_of(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> str:
+def made_of(study: Study, store: Store, outcomes: Mapping[str, StepOutcome]) -> str:
     """64 hex digits over settings, every step's result or why there is none, versions of libraries, our own code."""
     content = {
         "settings": file_settings(study.experiment),
@@ -33,7 +33,7 @@ def made_of(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _result(step: Step, store: Store, outcomes: Mapping[str, Outcome]) -> Any:
+def _result(step: Step, store: Store, outcomes: Mapping[str, StepOutcome]) -> Any:
     done = record(store, step)
     if done is None:
         return reason(step, outcomes)

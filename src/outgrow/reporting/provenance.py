@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from outgrow.graph.event import Outcome
+from outgrow.graph.event import StepOutcome
 from outgrow.graph.store import Store
 from outgrow.reporting.evidence.missing import record
 from outgrow.study.build import Study
@@ -72,7 +72,7 @@ def versions() -> dict[str, str]:
     return {name: found for name in PACKAGES if (found := _version(name))}
 
 
-def times(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> list[StepTime]:
+def times(study: Study, store: Store, outcomes: Mapping[str, StepOutcome]) -> list[StepTime]:
     """Every step of the study, in the order in which they can run."""
     found = []
     for step in study.steps:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
-from outgrow.config.read import file_settings
-from outgrow.graph.event import Outcome
+from outgrow.config.load import file_settings
+from outgrow.graph.event import StepOutcome
 from outgrow.graph.store import Store
 from outgrow.reporting.made_of import made_of
 from outgrow.reporting.report_folder import (
@@ -31,7 +31,7 @@ class Report(NamedTuple):
 
 
 def publish(
-    study: Study, store: Store, outcomes: Mapping[str, Outcome], folder: Path, *, replace: bool = False
+    study: Study, store: Store, outcomes: Mapping[str, StepOutcome], folder: Path, *, replace: bool = False
 ) -> Report:
     """Write the report into `folder`, or beside it if a finished one must not be lost; nothing if nothing is new.
 
@@ -43,7 +43,7 @@ def publish(
     of = made_of(study, store, outcomes)
     if is_current(place, of):
         return Report(place, lambda: read_results(place), notes)
-    from outgrow.reporting.write import write_report
+    from outgrow.reporting.write_report import write_report
 
     results = write_report(study, store, outcomes, place, made_of=of, complete=complete)
     if complete and place == folder:
@@ -51,7 +51,7 @@ def publish(
     return Report(place, lambda: results, notes)
 
 
-def is_complete(study: Study, outcomes: Mapping[str, Outcome]) -> bool:
+def is_complete(study: Study, outcomes: Mapping[str, StepOutcome]) -> bool:
     """Whether every step of the study has a result."""
     ends = (outcomes.get(step.identity) for step in study.steps)
     return all(end is not None and end.state in ("cached", "done") for end in ends)

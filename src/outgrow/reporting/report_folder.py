@@ -22,7 +22,7 @@ from outgrow.errors import ConfigError, DataError, StepFailed
 from outgrow.graph.durable import full_disk
 from outgrow.graph.output import alone, whole_file
 from outgrow.graph.writable import refuse_unwritable_folder
-from outgrow.phrases import listed
+from outgrow.text_format import listed
 
 MANIFEST, PAGE, SETTINGS = "manifest.json", "report.html", "resolved.yaml"
 WITHOUT_EFFECT = (

@@ -28,7 +28,7 @@ class Bin:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class CalibrationResult:
     """How far a row's probabilities mean what they say, on the test items."""
 
     ece: Estimate
@@ -66,7 +66,7 @@ class CapabilityResult:
 
 
 @dataclass(frozen=True)
-class OutOf:
+class AnswerCount:
     """So many of so many answers; an item counts once under every seed."""
 
     count: int
@@ -77,10 +77,10 @@ class OutOf:
 
 
 @dataclass(frozen=True)
-class Rated:
+class RatedCount:
     """To how many of a row's answers a judge gave a rating."""
 
-    answers: OutOf
+    answers: AnswerCount
     why_not_all: str = ""
     """What was wrong where it gave none, with some of its words."""
 
@@ -118,13 +118,13 @@ class RowResult:
     """Paired difference of the score to naive without self-training or adjustment."""
     versus_best_supervisor: Estimate | None = None
     """Paired difference of the score to the supervisor with the highest one."""
-    calibration: Calibration | None = None
+    calibration: CalibrationResult | None = None
     """None for texts, and for answers that tell no probabilities."""
     texts: TextQuality | None = None
     """*generate* only."""
     measures: dict[str, Estimate] = field(default_factory=dict)
     """*generate*: the study's `measures` and its judges' ratings, by name."""
-    rated: dict[str, Rated] = field(default_factory=dict)
+    rated: dict[str, RatedCount] = field(default_factory=dict)
     """*generate*: by judge; without those that have not come to the row yet."""
     capabilities: dict[str, CapabilityResult] = field(default_factory=dict)
     """Of a mixture only; the row's `score` is their macro average."""
@@ -138,7 +138,7 @@ class SupervisorResult:
     strong: Estimate
     """Score on the items it labels for the student."""
     test: Estimate
-    silent: dict[str, OutOf] = field(default_factory=dict)
+    silent: dict[str, AnswerCount] = field(default_factory=dict)
     """By part, `strong` and `test`: items to which it gave no answer."""
     silence_is_wrong: bool = True
     """Whether such an item counts as wrong. Of a file it does not: nobody need have asked."""
@@ -188,7 +188,7 @@ class CopyResult:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenSettings:
     """Settings that were chosen on held-out items."""
 
     row: str
@@ -200,7 +200,7 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Settings:
+class MethodSettings:
     """In what a method differs from others of its kind, as the experiment says it."""
 
     method: str
@@ -213,7 +213,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Spent:
+class ServerSpending:
     """What a model behind a server took in this study."""
 
     model: str
@@ -248,15 +248,15 @@ class Results:
     """Of classes the last one is the mean vote, if there are several."""
     pairs: tuple[PairResult, ...]
     copying: tuple[CopyResult, ...]
-    chosen: tuple[Chosen, ...]
+    chosen: tuple[ChosenSettings, ...]
     origins: dict[str, tuple[str, ...]]
     """By method: how its targets were made, and what had to be done otherwise."""
     missing: tuple[MissingStep, ...]
-    settings: tuple[Settings, ...] = ()
+    settings: tuple[MethodSettings, ...] = ()
     """Of methods that differ from others of their kind."""
     slot_types: tuple[SlotTypeResult, ...] = ()
     """Slot tasks only: the most frequent type first."""
-    spent: tuple[Spent, ...] = ()
+    spent: tuple[ServerSpending, ...] = ()
     """By model behind a server."""
     analyses: Analyses = field(default_factory=Analyses)
     """Of labels, selections and capabilities."""

@@ -15,8 +15,8 @@ from outgrow.config.combine import JointDecoding, SingleSource
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method
 from outgrow.config.refine import Refine
-from outgrow.reporting.results import Settings
-from outgrow.study.rows import expanded, parts_of
+from outgrow.reporting.results import MethodSettings
+from outgrow.study.method_rows import expanded, parts_of
 
 TOLD = {"onehot": (), "target_only": ("target token",), "student": ("target token", "other tokens")}
 """What a soft target of texts knows the probability of (paper 1, table 8)."""
@@ -43,11 +43,11 @@ Found = dict[Setting, str]
 class Described(NamedTuple):
     """A row, and all its settings."""
 
-    row: Settings
+    row: MethodSettings
     found: Found
 
 
-def find_settings(experiment: Experiment, of_texts: bool) -> tuple[Settings, ...]:
+def find_settings(experiment: Experiment, of_texts: bool) -> tuple[MethodSettings, ...]:
     """The settings of every row that has siblings of its kind and differs from one of them."""
     kinds: dict[str, list[Described]] = {}
     for method in expanded(experiment):
@@ -72,7 +72,7 @@ def _settings(method: Method, experiment: Experiment, of_texts: bool) -> Describ
     trust = method.self_training or experiment.self_training
     found |= _flat(trust.model_dump(mode="json"), "self_training.")
     found |= _rewriting(method, experiment) | _trainings(method)
-    return Described(Settings(method.name, ", ".join(kind), {}, lists), found)
+    return Described(MethodSettings(method.name, ", ".join(kind), {}, lists), found)
 
 
 def _who(method: Method, experiment: Experiment) -> dict[str, tuple[str, ...]]:
@@ -141,7 +141,7 @@ def _leaves(tree: Mapping[str, Any], above: str, within: str) -> Iterator[tuple[
         yield Setting(above + key, within if key == "type" else inside), told
 
 
-def _differing(siblings: list[Described]) -> Iterator[Settings]:
+def _differing(siblings: list[Described]) -> Iterator[MethodSettings]:
     settings = dict.fromkeys(setting for one in siblings for setting in one.found)
     unlike = [
         setting.key
@@ -155,4 +155,4 @@ def _differing(siblings: list[Described]) -> Iterator[Settings]:
     for row, found in siblings:
         told = {setting.key: value for setting, value in found.items()}
         plain = {key: told.get(key, NONE) for key in dict.fromkeys(unlike)}
-        yield Settings(row.method, row.kind, plain, {key: row.lists[key] for key in apart})
+        yield MethodSettings(row.method, row.kind, plain, {key: row.lists[key] for key in apart})

@@ -1,4 +1,4 @@
-"""Selection: which of the targets a student learns from. Scores and rules are pure; `step.py` reads and writes."""
+"""Selection: which of the targets a student learns from. Scores and rules are pure; `select_step.py` has the I/O."""
 
 VOTES_LACK = {
     "reward_model": "select `reward_model`: a reward model reads, and this student does not; name a language `model`",

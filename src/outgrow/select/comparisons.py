@@ -22,8 +22,8 @@ import numpy as np
 from jaxtyping import Int
 
 from outgrow.data.task import Task
-from outgrow.select.keep import lots
-from outgrow.select.scores import capabilities_of, text_agreement
+from outgrow.select.keep_rules import lots
+from outgrow.select.row_scores import capabilities_of, text_agreement
 from outgrow.texts import TextTargets, WeakTexts
 
 

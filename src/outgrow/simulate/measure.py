@@ -31,7 +31,7 @@ DIGITS = 6
 """Significant digits kept."""
 
 
-class Drawn(NamedTuple):
+class RiskDraws(NamedTuple):
     """Excess risks of every repetition, and the log odds of the target against each rival."""
 
     refined: Float[np.ndarray, "rep count"]
@@ -42,7 +42,7 @@ class Drawn(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Point:
+class RiskPoint:
     """A student's excess risk with so many weak labels."""
 
     student: str
@@ -65,7 +65,7 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SimulationResult:
     """All that a simulation found."""
 
     name: str
@@ -76,7 +76,7 @@ class Outcome:
     """Excess risk of the weak supervisor."""
     floor: float
     """Excess risk of the best point between both."""
-    points: tuple[Point, ...]
+    points: tuple[RiskPoint, ...]
     penalties: tuple[float, ...]
     naive: dict[int, tuple[float, ...]]
     """By the number of weak labels, naive fine-tuning's mean risk at every penalty."""
@@ -86,7 +86,7 @@ class Outcome:
     bound: tuple[float, ...]
     """For every number of demonstrations, what the mean risk does not exceed; empty for labels that are drawn."""
 
-    def of(self, student: str) -> list[Point]:
+    def of(self, student: str) -> list[RiskPoint]:
         """A student's points, fewest labels first."""
         return [point for point in self.points if point.student == student]
 
@@ -101,14 +101,16 @@ class Outcome:
         return crossing
 
 
-def measure(settings: Simulation, mixture: Mixture, drawn: Drawn, counts: UInt8[np.ndarray, "draw rep"]) -> Outcome:
+def measure(
+    settings: Simulation, mixture: Mixture, drawn: RiskDraws, counts: UInt8[np.ndarray, "draw rep"]
+) -> SimulationResult:
     """Everything that the report tells; `counts` are the resamples of the repetitions."""
     source, expected = float(excess_risk(mixture.source, mixture.gold)), decay(mixture)
     demonstrations = np.asarray(settings.demonstrations)
     steady = usable(drawn.refined, source)
     logs = np.log(np.maximum(_means(counts, drawn.refined), ROUNDING))
     sizes = zip(settings.weak_labels, drawn.naive.mean(axis=0), strict=True)
-    return Outcome(
+    return SimulationResult(
         name=settings.name,
         repetitions=settings.repetitions,
         source=kept(source),
@@ -143,7 +145,7 @@ def slopes(
     return np.asarray(logs @ centred / np.square(centred).sum())
 
 
-def _points(settings: Simulation, drawn: Drawn, counts: UInt8[np.ndarray, "draw rep"]) -> tuple[Point, ...]:
+def _points(settings: Simulation, drawn: RiskDraws, counts: UInt8[np.ndarray, "draw rep"]) -> tuple[RiskPoint, ...]:
     rows: list[tuple[str, int | None, float | None]] = [("bootstrapping", None, None)]
     columns = [drawn.bootstrapped]
     for student, risks in (("naive", drawn.naive), ("oracle", drawn.oracle)):
@@ -157,7 +159,7 @@ def _points(settings: Simulation, drawn: Drawn, counts: UInt8[np.ndarray, "draw 
     for column, (student, labels, penalty) in enumerate(rows):
         note = "" if behind(table[:, column]) >= ENOUGH else f"the mean rests on fewer than {ENOUGH} repetitions"
         risk, usual = (_estimate(of[:, column], len(table), note) for of in (means, typical))
-        found.append(Point(student, labels, risk, usual, penalty))
+        found.append(RiskPoint(student, labels, risk, usual, penalty))
     return tuple(found)
 
 
@@ -183,7 +185,7 @@ def _speeds(
     ]
 
 
-def _drift(drawn: Drawn, counts: UInt8[np.ndarray, "draw rep"], settings: Simulation, expected: Decay) -> Rate:
+def _drift(drawn: RiskDraws, counts: UInt8[np.ndarray, "draw rep"], settings: Simulation, expected: Decay) -> Rate:
     """The mean log odds of the target against its closest rival grow linearly, from the prior's on."""
     rival = int(expected.drift.argmin())
     prior = np.asarray(settings.shares)

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 
 from outgrow.config.simulation import Simulation
 from outgrow.metrics.bootstrap import draw_items
-from outgrow.simulate.measure import PENALTIES, Drawn, Outcome, measure
+from outgrow.simulate.measure import PENALTIES, RiskDraws, SimulationResult, measure
 from outgrow.simulate.mixture import (
     Mixture,
     biased,
@@ -29,7 +29,7 @@ NUMBERS = 2**23
 """Held in memory at once, for the inputs of some repetitions."""
 
 
-def simulate(settings: Simulation) -> Outcome:
+def simulate(settings: Simulation) -> SimulationResult:
     """The whole simulation, a function of its settings alone."""
     world, draws, resamples = np.random.SeedSequence(settings.seed).spawn(3)
     mixture = make_mixture(settings, np.random.default_rng(world))
@@ -53,7 +53,7 @@ def _batches(settings: Simulation, seed: np.random.SeedSequence) -> Iterator[tup
         yield min(size, settings.repetitions - start), child
 
 
-def _draw(mixture: Mixture, settings: Simulation, size: int, seed: np.random.SeedSequence) -> Drawn:
+def _draw(mixture: Mixture, settings: Simulation, size: int, seed: np.random.SeedSequence) -> RiskDraws:
     generator, counts = np.random.default_rng(seed), np.asarray(settings.demonstrations)
     longest = max(settings.weak_labels[-1], counts[-1])
     x = generator.uniform(-1, 1, (size, longest, settings.dims))
@@ -65,7 +65,7 @@ def _draw(mixture: Mixture, settings: Simulation, size: int, seed: np.random.See
     risks = excess_risk(students, mixture.gold)
     naive, oracle = _fine_tuned(mixture, x, y, np.asarray(settings.weak_labels))
     odds = belief[..., [mixture.target]] - belief[..., mixture.rivals]
-    return Drawn(risks[:, :-1], risks[:, -1], naive, oracle, odds)
+    return RiskDraws(risks[:, :-1], risks[:, -1], naive, oracle, odds)
 
 
 def _fine_tuned(
@@ -84,5 +84,5 @@ def _fine_tuned(
     return excess_risk(weak, mixture.gold), excess_risk(gold, mixture.gold)
 
 
-def _joined(batches: list[Drawn]) -> Drawn:
-    return Drawn(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
+def _joined(batches: list[RiskDraws]) -> RiskDraws:
+    return RiskDraws(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))

@@ -7,15 +7,17 @@ from typing import Literal
 from outgrow.config.combine import SingleSource
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method, Variant
-from outgrow.data.kind import kind_of
-from outgrow.data.own import require_columns
+from outgrow.data.task_kind import kind_of
+from outgrow.data.user_data import require_columns
 from outgrow.graph.code_identity import read_again
 from outgrow.graph.step import Step, walk
 from outgrow.models.zero_shot_ability import can_answer
 from outgrow.study import text_experiment as texts
 from outgrow.study import text_students
-from outgrow.study.experiment import (
-    Stage,
+from outgrow.study.check_methods import require_fit
+from outgrow.study.method_rows import expanded
+from outgrow.study.steps import (
+    SeedPlan,
     labels_step,
     pool_step,
     split_step,
@@ -23,8 +25,6 @@ from outgrow.study.experiment import (
     supervisor_steps,
     untouched_step,
 )
-from outgrow.study.fit import require_fit
-from outgrow.study.rows import expanded
 from outgrow.study.text_steps import gathered, ratings_step
 from outgrow.study.vote_students import adjusted, ceiling, views_step
 
@@ -88,13 +88,14 @@ def build_study(experiment: Experiment) -> Study:
     pool = pool_step(experiment)
     require_columns(experiment.task)
     stages = [
-        Stage(experiment, seed, pool, split_step(experiment, pool, seed)) for seed in dict.fromkeys(experiment.seeds)
+        SeedPlan(experiment, seed, pool, split_step(experiment, pool, seed))
+        for seed in dict.fromkeys(experiment.seeds)
     ]
     labels, rows = lay_out_texts(experiment, stages) if kind == "generate" else lay_out_votes(experiment, stages)
     return Study(experiment, pool, tuple(stage.split for stage in stages), labels, tuple(rows))
 
 
-def lay_out_votes(experiment: Experiment, stages: list[Stage]) -> tuple[tuple[Step, ...], list[Row]]:
+def lay_out_votes(experiment: Experiment, stages: list[SeedPlan]) -> tuple[tuple[Step, ...], list[Row]]:
     """Labels per seed and rows of a study of classes or options."""
     voices = [supervisor_steps(stage) for stage in stages]
     rows = [
@@ -106,9 +107,9 @@ def lay_out_votes(experiment: Experiment, stages: list[Stage]) -> tuple[tuple[St
     return tuple(map(labels_step, stages, voices)), rows
 
 
-def lay_out_texts(experiment: Experiment, stages: list[Stage]) -> tuple[tuple[Step, ...], list[Row]]:
+def lay_out_texts(experiment: Experiment, stages: list[SeedPlan]) -> tuple[tuple[Step, ...], list[Row]]:
     """Labels per seed and rows of a study of texts."""
-    heard = [texts.voices(stage) for stage in stages]
+    heard = [texts.text_supervisors(stage) for stage in stages]
     rows = [
         Row("floor", name, tuple(voices[name].test for voices in heard), source=name)
         for name in experiment.supervisors
@@ -126,7 +127,7 @@ def lay_out_texts(experiment: Experiment, stages: list[Stage]) -> tuple[tuple[St
     return labels, rows
 
 
-def judgements(experiment: Experiment, stages: list[Stage], row: Row) -> dict[str, tuple[Step, ...]]:
+def judgements(experiment: Experiment, stages: list[SeedPlan], row: Row) -> dict[str, tuple[Step, ...]]:
     """What every judge says of a row's answers."""
     return {
         name: tuple(
@@ -138,7 +139,7 @@ def judgements(experiment: Experiment, stages: list[Stage], row: Row) -> dict[st
 
 
 def text_method_rows(
-    experiment: Experiment, stages: list[Stage], heard: list[dict[str, texts.Voice]]
+    experiment: Experiment, stages: list[SeedPlan], heard: list[dict[str, texts.TextSupervisor]]
 ) -> Iterator[Row]:
     """Every method in every variant; a second stage on preferences where the method has one."""
     for method in expanded(experiment):
@@ -180,7 +181,7 @@ def floor_rows(experiment: Experiment, voices: list[dict[str, Step]]) -> Iterato
         yield Row("floor", name, tuple(steps[name] for steps in voices), source=name)
 
 
-def untouched_rows(experiment: Experiment, stages: list[Stage]) -> Iterator[Row]:
+def untouched_rows(experiment: Experiment, stages: list[SeedPlan]) -> Iterator[Row]:
     """The student before any training, where it is a language model that can answer."""
     section = student_here(experiment)
     if not experiment.untouched or not can_answer(section.model, section.revision):
@@ -189,7 +190,7 @@ def untouched_rows(experiment: Experiment, stages: list[Stage]) -> Iterator[Row]
     yield Row("untouched", "untouched student", (step,) * len(stages))
 
 
-def ceiling_rows(experiment: Experiment, stages: list[Stage]) -> Iterator[Row]:
+def ceiling_rows(experiment: Experiment, stages: list[SeedPlan]) -> Iterator[Row]:
     """The student on half B's gold; with a second view also the mean of both views' ceilings."""
     main = [ceiling(stage, student_here(experiment)) for stage in stages]
     yield Row("ceiling", "ceiling", tuple(main))
@@ -199,7 +200,7 @@ def ceiling_rows(experiment: Experiment, stages: list[Stage]) -> Iterator[Row]:
         yield Row("ceiling", "ceiling, two views", tuple(both), view="two_views", variant="two_views")
 
 
-def method_rows(experiment: Experiment, stages: list[Stage], voices: list[dict[str, Step]]) -> Iterator[Row]:
+def method_rows(experiment: Experiment, stages: list[SeedPlan], voices: list[dict[str, Step]]) -> Iterator[Row]:
     """Every method in every variant; `single` once for each supervisor."""
     for method in expanded(experiment):
         for variant in variants_of(method, experiment):

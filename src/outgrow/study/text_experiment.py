@@ -1,4 +1,4 @@
-"""From an experiment on texts to its steps: the same picture as `experiment.py`, for tasks of kind *generate*.
+"""From an experiment on texts to its steps: the same picture as `steps.py`, for tasks of kind *generate*.
 
     supervisors learn half A ─► they write half B's labels ─► combine ─► the student learns ─► everybody answers
                                       │         │    ▲                         │
@@ -21,15 +21,15 @@ from outgrow.config.refine import Refine
 from outgrow.config.votes import VotesSection
 from outgrow.graph.step import Json, Step
 from outgrow.models.zero_shot_ability import can_answer
-from outgrow.study.experiment import STUDENT, Stage, noised
-from outgrow.study.parameters import dump, hints, reading_params
+from outgrow.study.step_params import dump, hints, reading_params
+from outgrow.study.steps import STUDENT, SeedPlan, noised
 from outgrow.study.text_steps import gathered, refined_step, scores_step, taken_step, texts_step
 
 UNTOUCHED = "untouched"
 
 
 @dataclass(frozen=True)
-class Voice:
+class TextSupervisor:
     """A supervisor, what it wrote for the student, and its answers to the test items."""
 
     section: Speaker | VotesSection
@@ -40,7 +40,7 @@ class Voice:
 
 
 @dataclass(frozen=True)
-class Labels:
+class ScoredTexts:
     """The supervisors' texts side by side, and what each scorer thinks of them."""
 
     texts: Step
@@ -50,24 +50,24 @@ class Labels:
 # ---- supervisors ----------------------------------------------------------------------------------------
 
 
-def voices(stage: Stage) -> dict[str, Voice]:
+def text_supervisors(stage: SeedPlan) -> dict[str, TextSupervisor]:
     """Every weak source, trained on half A's gold, told what to do, or a file: labels of half B and test answers."""
     return {name: _voice(stage, name, section) for name, section in _sections(stage.experiment).items()}
 
 
-def _voice(stage: Stage, name: str, section: Speaker | VotesSection) -> Voice:
+def _voice(stage: SeedPlan, name: str, section: Speaker | VotesSection) -> TextSupervisor:
     if isinstance(section, VotesSection):
         strong, test = (taken_step(stage, name, section, part) for part in ("strong", "test"))
-        return Voice(section, None, strong, test)
+        return TextSupervisor(section, None, strong, test)
     model = _training(stage, name, section) if isinstance(section, ModelSection) and section.adapt != "none" else None
     labelling, answering = stage.experiment.labelling, stage.experiment.answering
     strong = texts_step(stage, section, model, name, "strong", labelling)
-    return Voice(section, model, strong, texts_step(stage, section, model, name, "test", answering))
+    return TextSupervisor(section, model, strong, texts_step(stage, section, model, name, "test", answering))
 
 
-def _training(stage: Stage, name: str, section: ModelSection) -> Step:
+def _training(stage: SeedPlan, name: str, section: ModelSection) -> Step:
     params = {"adapt": section.adapt, "model": trained_params(section), "seed": stage.seed}
-    function = "outgrow.supervise.text_model:train_text_supervisor"
+    function = "outgrow.supervise.text_model_step:train_text_supervisor"
     label = f"{name}, seed {stage.seed}"
     return Step("supervisor", function, params, stage.data, hints=hints(stage.experiment, section), label=label)
 
@@ -89,7 +89,7 @@ def trained_params(section: ModelSection) -> dict[str, Json]:
 # ---- labels --------------------------------------------------------------------------------------------------
 
 
-def labels_for(stage: Stage, method: Method, heard: Mapping[str, Voice]) -> Labels:
+def labels_for(stage: SeedPlan, method: Method, heard: Mapping[str, TextSupervisor]) -> ScoredTexts:
     """The texts that a method looks at: its teachers' best ones, as they are or rewritten, or a pool they score."""
     combine, heard = method.combine, taught_by(method, heard)
     if isinstance(combine, JointDecoding):
@@ -100,19 +100,19 @@ def labels_for(stage: Stage, method: Method, heard: Mapping[str, Voice]) -> Labe
     if method.refine is not None:
         written = _refined(stage, method.refine, written)
     if not isinstance(combine, JointDecoding):
-        return Labels(gathered(stage, written), {})
+        return ScoredTexts(gathered(stage, written), {})
     scorers = {name: heard[name] for name in combine.scorers or heard}
-    return Labels(gathered(stage, written), scored_by(stage, scorers, written))
+    return ScoredTexts(gathered(stage, written), scored_by(stage, scorers, written))
 
 
-def _refined(stage: Stage, refine: Refine, written: Mapping[str, Step]) -> dict[str, Step]:
+def _refined(stage: SeedPlan, refine: Refine, written: Mapping[str, Step]) -> dict[str, Step]:
     """Every teacher's labels rewritten; the strong model's own are the same whoever teaches."""
     if refine.type == "self_bootstrap":
         return {UNTOUCHED: refined_step(stage, refine, UNTOUCHED, None)}
     return {name: refined_step(stage, refine, name, step) for name, step in written.items()}
 
 
-def scored_by(stage: Stage, scorers: Mapping[str, Voice], tables: Mapping[str, Step]) -> dict[str, Step]:
+def scored_by(stage: SeedPlan, scorers: Mapping[str, TextSupervisor], tables: Mapping[str, Step]) -> dict[str, Step]:
     """What each scorer thinks of all texts; only models of this machine can be asked that."""
     return {
         name: scores_step(stage, voice.section, voice.model, name, tables)
@@ -121,12 +121,12 @@ def scored_by(stage: Stage, scorers: Mapping[str, Voice], tables: Mapping[str, S
     }
 
 
-def taught_by(method: Method, heard: Mapping[str, Voice]) -> dict[str, Voice]:
+def taught_by(method: Method, heard: Mapping[str, TextSupervisor]) -> dict[str, TextSupervisor]:
     """The supervisors that teach a method."""
     return {name: heard[name] for name in method.teachers(heard)}
 
 
-def _candidates(stage: Stage, name: str, voice: Voice, beams: int | None) -> Step:
+def _candidates(stage: SeedPlan, name: str, voice: TextSupervisor, beams: int | None) -> Step:
     """A writer's candidates: those it wrote anyway, or those of a search as wide as asked for."""
     if beams is None or isinstance(voice.section, VotesSection):
         return voice.strong
@@ -139,6 +139,6 @@ def can_write(section: Speaker) -> bool:
     return isinstance(section, EndpointSection) or can_answer(section.model, section.revision)
 
 
-def answers(stage: Stage, model: Step | None, name: str = STUDENT) -> Step:
+def answers(stage: SeedPlan, model: Step | None, name: str = STUDENT) -> Step:
     """The student's answers to the test items, after some training or none."""
     return texts_step(stage, stage.experiment.student, model, name, "test", stage.experiment.answering)

@@ -6,20 +6,22 @@ A model that is trained here is a step before; one that is only told what to do,
 from collections.abc import Mapping
 
 from outgrow.config.decoding import Decoding
-from outgrow.config.measure import Judge
+from outgrow.config.measure import JudgeMeasure
 from outgrow.config.method import Method
 from outgrow.config.model import ModelSection, Speaker
 from outgrow.config.refine import Icl, InferAndRespond, Refine
-from outgrow.config.select import RewardModel
+from outgrow.config.select import RewardModelSelection
 from outgrow.config.votes import VotesSection
 from outgrow.graph.step import Json, Step
 from outgrow.judge.prompts import read_prompt
 from outgrow.refine.prompts import read_prompts
-from outgrow.study.experiment import Stage, student_here
-from outgrow.study.parameters import dump, hints, reading_params, speaker_hints, votes_params
+from outgrow.study.step_params import dump, hints, reading_params, speaker_hints, votes_params
+from outgrow.study.steps import SeedPlan, student_here
 
 
-def texts_step(stage: Stage, section: Speaker, model: Step | None, name: str, part: str, decoding: Decoding) -> Step:
+def texts_step(
+    stage: SeedPlan, section: Speaker, model: Step | None, name: str, part: str, decoding: Decoding
+) -> Step:
     """What a model writes for one part's items; without a training step, the model as it is."""
     params = {
         "model": reading_params(section),
@@ -30,30 +32,30 @@ def texts_step(stage: Stage, section: Speaker, model: Step | None, name: str, pa
     }
     inputs = {**stage.data, **trained(model)}
     label = f"{part}: {f'{name}, seed {stage.seed}' if model is None else model.label}"
-    function = "outgrow.supervise.write:write_texts"
+    function = "outgrow.supervise.write_step:write_texts"
     return Step("texts", function, params, inputs, hints=speaker_hints(stage.experiment, section), label=label)
 
 
-def taken_step(stage: Stage, name: str, section: VotesSection, part: str) -> Step:
+def taken_step(stage: SeedPlan, name: str, section: VotesSection, part: str) -> Step:
     """What somebody wrote already for one part's items."""
     params, where = votes_params(section, name, stage.experiment.task)
     label = f"{part}: {name}, seed {stage.seed}"
-    function, params = "outgrow.supervise.voted:take_texts", {**params, "part": part, "name": name}
+    function, params = "outgrow.supervise.votes_step:take_texts", {**params, "part": part, "name": name}
     return Step("texts", function, params, stage.data, hints=where, label=label)
 
 
 def scores_step(
-    stage: Stage, section: ModelSection, model: Step | None, name: str, tables: Mapping[str, Step]
+    stage: SeedPlan, section: ModelSection, model: Step | None, name: str, tables: Mapping[str, Step]
 ) -> Step:
     """What a model thinks of all texts in `tables`."""
     params = {"model": reading_params(section), "name": name}
     inputs = {"pool": stage.pool, **trained(model), **{f"texts.{key}": table for key, table in tables.items()}}
     label = f"by {name} on {', '.join(tables)}, seed {stage.seed}"
-    function = "outgrow.supervise.score:score_texts"
+    function = "outgrow.supervise.score_step:score_texts"
     return Step("scores", function, params, inputs, hints=hints(stage.experiment, section), label=label)
 
 
-def refined_step(stage: Stage, refine: Refine, name: str, weak: Step | None) -> Step:
+def refined_step(stage: SeedPlan, refine: Refine, name: str, weak: Step | None) -> Step:
     """One teacher's labels of half B, rewritten; without `weak`, the strong model's own answers."""
     section = refine.by or stage.experiment.student
     params: dict[str, Json] = {
@@ -69,11 +71,11 @@ def refined_step(stage: Stage, refine: Refine, name: str, weak: Step | None) -> 
     }
     inputs = {**stage.data, **({} if weak is None else {"texts": weak})}
     label = f"{refine.type}: {name}, seed {stage.seed}"
-    function = "outgrow.refine.step:refine_texts"
+    function = "outgrow.refine.refine_step:refine_texts"
     return Step("refined", function, params, inputs, hints=speaker_hints(stage.experiment, section), label=label)
 
 
-def ratings_step(stage: Stage, name: str, judge: Judge, answers: Step, untouched: Step) -> Step:
+def ratings_step(stage: SeedPlan, name: str, judge: JudgeMeasure, answers: Step, untouched: Step) -> Step:
     """What a judge says of one row's answers to the test items."""
     decoding = Decoding(
         beams=1,
@@ -96,11 +98,11 @@ def ratings_step(stage: Stage, name: str, judge: Judge, answers: Step, untouched
     reference = {"reference": untouched} if judge.against == "untouched" else {}
     inputs = {**stage.data, "texts": answers, **reference}
     label = f"{name} on {answers.label}"
-    function = "outgrow.judge.rate:rate_texts"
+    function = "outgrow.judge.rating_step:rate_texts"
     return Step("ratings", function, params, inputs, hints=speaker_hints(stage.experiment, judge.by), label=label)
 
 
-def reward_step(stage: Stage, method: Method, select: RewardModel, inputs: Mapping[str, Step]) -> Step:
+def reward_step(stage: SeedPlan, method: Method, select: RewardModelSelection, inputs: Mapping[str, Step]) -> Step:
     """The strong model as a judge of a method's labels, taught by where it agrees with them.
 
     `inputs`: the `targets`, and what the `strong` model itself answers.
@@ -108,23 +110,23 @@ def reward_step(stage: Stage, method: Method, select: RewardModel, inputs: Mappi
     section = select.model or student_here(stage.experiment)
     params = {"model": reading_params(section), "reward": dump(select, only=learned_by(select)), "seed": stage.seed}
     label = f"{select.loss}, {method.name}, seed {stage.seed}"
-    function, known = "outgrow.training.reward:train_reward", {**stage.data, **inputs}
+    function, known = "outgrow.training.reward_step:train_reward", {**stage.data, **inputs}
     where = hints(stage.experiment, section)
     return Step("reward", function, params, known, hints=where, label=label, version=2)
 
 
-def learned_by(select: RewardModel) -> list[str]:
+def learned_by(select: RewardModelSelection) -> list[str]:
     """What of a reward model's section changes what it says."""
     taught = ["layer", "l2"] if select.adapt == "probe" else ["training", "lora"]
     return ["adapt", "loss", "separate", "folds", "consistent", "otherwise", *taught]
 
 
-def gathered(stage: Stage, written: Mapping[str, Step]) -> Step:
+def gathered(stage: SeedPlan, written: Mapping[str, Step]) -> Step:
     """Several sources' texts side by side."""
     inputs = {f"source.{name}": step for name, step in written.items()}
     params: dict[str, Json] = {"sources": list(written)}
     label = f"{', '.join(_called(name, step) for name, step in written.items())}, seed {stage.seed}"
-    return Step("labels", "outgrow.supervise.gather:gather_texts", params, inputs, label=label)
+    return Step("labels", "outgrow.supervise.gather_step:gather_texts", params, inputs, label=label)
 
 
 def _called(name: str, written: Step) -> str:

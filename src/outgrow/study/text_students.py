@@ -4,7 +4,7 @@
                  │          ▲            ▲
                  └─ select ─┴────────────┘      by the strong model's own answers, a reward model, gold, chance
 
-A method's trainings go on from each other's weights, each on all targets or on some of them (`rows.py`).
+A method's trainings go on from each other's weights, each on all targets or on some of them (`method_rows.py`).
 """
 
 from collections.abc import Mapping
@@ -15,27 +15,33 @@ from outgrow.config.combine import AnswerVote, SlotVote
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.method import CrossEntropy, Method, Preference, SelfTraining
 from outgrow.config.refine import Refine
-from outgrow.config.select import Agreement, Confidence, RandomRows, RewardModel, Select
+from outgrow.config.select import (
+    AgreementSelection,
+    ConfidenceSelection,
+    RandomSelection,
+    RewardModelSelection,
+    Select,
+)
 from outgrow.graph.step import Json, Step
-from outgrow.study.experiment import STUDENT, Stage, selected_step, student_here, training_inputs, training_label
-from outgrow.study.parameters import combine_params, dump, hints, loss_params, reading_params, speaker_hints
-from outgrow.study.rows import Part, method_named, parts_of, selection_of
-from outgrow.study.text_experiment import Labels, Voice, labels_for, scored_by, taught_by, trained_params
+from outgrow.study.method_rows import RowTraining, method_named, parts_of, selection_of
+from outgrow.study.step_params import combine_params, dump, hints, loss_params, reading_params, speaker_hints
+from outgrow.study.steps import STUDENT, SeedPlan, selected_step, student_here, training_inputs, training_label
+from outgrow.study.text_experiment import ScoredTexts, TextSupervisor, labels_for, scored_by, taught_by, trained_params
 from outgrow.study.text_steps import refined_step, reward_step, scores_step, texts_step
 
 
 @dataclass(frozen=True)
-class TextLesson:
+class TextTrainingData:
     """A method's labels, and the targets that they make."""
 
-    stage: Stage
+    stage: SeedPlan
     method: Method
-    heard: Mapping[str, Voice]
-    labels: Labels
+    heard: Mapping[str, TextSupervisor]
+    labels: ScoredTexts
     targets: Step
 
 
-def taught_student(stage: Stage, method: Method, heard: Mapping[str, Voice], trained: bool) -> Step:
+def taught_student(stage: SeedPlan, method: Method, heard: Mapping[str, TextSupervisor], trained: bool) -> Step:
     """A method's student after all of its trainings; `trained`: with self-training."""
     lesson, student = text_lesson(stage, method, heard), None
     self_training = (method.self_training or stage.experiment.self_training) if trained else None
@@ -45,30 +51,30 @@ def taught_student(stage: Stage, method: Method, heard: Mapping[str, Voice], tra
         inputs = training_inputs(method, lesson.targets, chosen, student)
         label = training_label(stage, method, trained, number, len(parts))
         student = student_step(stage, method, inputs, part, self_training, label)
-    assert student is not None, "`fit_stages.py` leaves every method a training"
+    assert student is not None, "`check_stages.py` leaves every method a training"
     return student if method.preference is None else preferring(stage, method, student, heard)
 
 
-def text_lesson(stage: Stage, method: Method, heard: Mapping[str, Voice]) -> TextLesson:
+def text_lesson(stage: SeedPlan, method: Method, heard: Mapping[str, TextSupervisor]) -> TextTrainingData:
     """The labels that a method looks at, and its targets."""
     labels = labels_for(stage, method, heard)
     inputs = {"pool": stage.pool, "labels": labels.texts, **_scored(labels.scores)}
     params: dict[str, Json] = {"combine": combine_params(method.combine, stage.experiment.task)}
-    function = "outgrow.combiners.make_texts:make_text_targets"
+    function = "outgrow.combiners.text_targets_step:make_text_targets"
     label = f"{method.combine.type} of {labels.texts.label}"
     version = 2 if isinstance(method.combine, AnswerVote | SlotVote) else 1
     targets = Step("targets", function, params, inputs, label=label, version=version)
-    return TextLesson(stage, method, heard, labels, targets)
+    return TextTrainingData(stage, method, heard, labels, targets)
 
 
 # ---- trainings ------------------------------------------------------------------------------------------
 
 
 def student_step(
-    stage: Stage,
+    stage: SeedPlan,
     method: Method,
     taught: Mapping[str, Step],
-    part: Part,
+    part: RowTraining,
     self_training: SelfTraining | None,
     label: str,
 ) -> Step:
@@ -84,7 +90,7 @@ def student_step(
         "self_training": None if self_training is None else dump(self_training),
         "seed": stage.seed,
     }
-    function = "outgrow.training.text_student:train_text_student"
+    function = "outgrow.training.text_student_step:train_text_student"
     inputs = {**stage.data, **taught}
     return Step("student", function, params, inputs, hints=hints(stage.experiment, section), label=label)
 
@@ -95,7 +101,7 @@ def shared_out(model: dict[str, Any], share: float) -> dict[str, Json]:
     return {**model, "training": {**training, "epochs": training["epochs"] * share}}
 
 
-def remote_student_step(stage: Stage, section: EndpointSection, targets: Step, label: str) -> Step:
+def remote_student_step(stage: SeedPlan, section: EndpointSection, targets: Step, label: str) -> Step:
     """The same at its provider; how often it is looked at changes nothing."""
     assert section.fine_tuning is not None, "students that cannot be tuned are refused before"
     params = {
@@ -104,14 +110,16 @@ def remote_student_step(stage: Stage, section: EndpointSection, targets: Step, l
         "seed": stage.seed,
     }
     inputs = {**stage.data, "targets": targets}
-    function = "outgrow.training.remote_student:train_remote_student"
+    function = "outgrow.training.remote_student_step:train_remote_student"
     asking = {**speaker_hints(stage.experiment, section), "poll": section.fine_tuning.poll}
     return Step("student", function, params, inputs, hints=asking, label=label)
 
 
-def ceiling(stage: Stage) -> Step:
+def ceiling(stage: SeedPlan) -> Step:
     """The student on half B's gold."""
-    gold = Step("gold", "outgrow.combiners.make_texts:make_text_gold", {}, stage.data, label=f"seed {stage.seed}")
+    gold = Step(
+        "gold", "outgrow.combiners.text_targets_step:make_text_gold", {}, stage.data, label=f"seed {stage.seed}"
+    )
     method = Method(name="ceiling", loss=CrossEntropy())
     (part,) = parts_of(method)
     return student_step(stage, method, {"targets": gold}, part, None, f"ceiling, seed {stage.seed}")
@@ -120,32 +128,32 @@ def ceiling(stage: Stage) -> Step:
 # ---- selections -----------------------------------------------------------------------------------------
 
 
-def selected_texts(lesson: TextLesson, select: Select) -> Step:
+def selected_texts(lesson: TextTrainingData, select: Select) -> Step:
     """Some of a method's targets."""
     inputs = {"targets": lesson.targets, **_evidence(lesson, select)}
     return selected_step(lesson.stage, lesson.method, "texts", select, inputs)
 
 
-def _evidence(lesson: TextLesson, select: Select) -> dict[str, Step]:
+def _evidence(lesson: TextTrainingData, select: Select) -> dict[str, Step]:
     """What a selection goes by beside the targets themselves."""
     stage = lesson.stage
-    if isinstance(select, Agreement):
+    if isinstance(select, AgreementSelection):
         return {"strong": strong_answers(lesson, select.strong)}
-    if isinstance(select, RewardModel):
+    if isinstance(select, RewardModelSelection):
         inputs = {"targets": lesson.targets, "strong": strong_answers(lesson, select.strong)}
         return {"reward": reward_step(stage, lesson.method, select, inputs)}
-    if isinstance(select, Confidence) and select.by == "student":
+    if isinstance(select, ConfidenceSelection) and select.by == "student":
         tables = {"labels": lesson.labels.texts}
         return {"scores": scores_step(stage, student_here(stage.experiment), None, STUDENT, tables)}
-    if isinstance(select, RandomRows) and select.size_of is not None:
+    if isinstance(select, RandomSelection) and select.size_of is not None:
         other = text_lesson(stage, method_named(stage.experiment, select.size_of), lesson.heard)
         copied = selection_of(other.method)
-        assert copied is not None, "`fit_stages.py` has seen to it"
+        assert copied is not None, "`check_stages.py` has seen to it"
         return {"like": selected_texts(other, copied)}
     return {}
 
 
-def strong_answers(lesson: TextLesson, refine: Refine) -> Step:
+def strong_answers(lesson: TextTrainingData, refine: Refine) -> Step:
     """What the strong model itself answers to the items that the method's labels are about."""
     shown = None if refine.type == "self_bootstrap" else lesson.labels.texts
     return refined_step(lesson.stage, refine, STUDENT, shown)
@@ -154,7 +162,7 @@ def strong_answers(lesson: TextLesson, refine: Refine) -> Step:
 # ---- preferences ----------------------------------------------------------------------------------------
 
 
-def preferring(stage: Stage, method: Method, student: Step, heard: Mapping[str, Voice]) -> Step:
+def preferring(stage: SeedPlan, method: Method, student: Step, heard: Mapping[str, TextSupervisor]) -> Step:
     """The student tuned on what the supervisors prefer among its own texts."""
     preference, section = method.preference, student_here(stage.experiment)
     assert preference is not None, "only methods with a second stage are asked for one"
@@ -165,12 +173,12 @@ def preferring(stage: Stage, method: Method, student: Step, heard: Mapping[str, 
         "seed": stage.seed,
     }
     inputs = {**stage.data, "student": student, "pairs": _pairs(stage, preference, student, taught_by(method, heard))}
-    function = "outgrow.training.text_preference:train_preference"
+    function = "outgrow.training.preference_step:train_preference"
     label = f"{student.label}, {preference.loss}"
     return Step("preference", function, params, inputs, hints=hints(stage.experiment, section), label=label)
 
 
-def _pairs(stage: Stage, preference: Preference, student: Step, heard: Mapping[str, Voice]) -> Step:
+def _pairs(stage: SeedPlan, preference: Preference, student: Step, heard: Mapping[str, TextSupervisor]) -> Step:
     """The student's best and worst text for every item, by the supervisors' scores."""
     section = student_here(stage.experiment)
     candidates = texts_step(stage, section, student, STUDENT, "strong", preference.candidates)
@@ -183,7 +191,7 @@ def _pairs(stage: Stage, preference: Preference, student: Step, heard: Mapping[s
         **_scored(scores),
     }
     params = dump(preference, only=["epsilon", "weights", "logprobs"])
-    return Step("pairs", "outgrow.combiners.make_texts:make_pairs", params, inputs, label=student.label)
+    return Step("pairs", "outgrow.combiners.text_targets_step:make_pairs", params, inputs, label=student.label)
 
 
 def _scored(scores: Mapping[str, Step]) -> dict[str, Step]:

@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 
 from outgrow.config.method import CrossEntropy, Method, SelfTraining, TrainingStage, Variant
 from outgrow.config.model import ModelSection
-from outgrow.config.select import Agreement, RandomRows, RewardModel, Select
+from outgrow.config.select import AgreementSelection, RandomSelection, RewardModelSelection, Select
 from outgrow.graph.step import Json, Step
-from outgrow.study.experiment import (
+from outgrow.study.method_rows import RowTraining, method_named, parts_of, selection_of
+from outgrow.study.step_params import dump, hints, loss_params
+from outgrow.study.steps import (
     STUDENT,
-    Stage,
+    SeedPlan,
     features_input,
     labels_for,
     model_params,
@@ -26,16 +28,14 @@ from outgrow.study.experiment import (
     training_label,
     tune_params,
 )
-from outgrow.study.parameters import dump, hints, loss_params
-from outgrow.study.rows import Part, method_named, parts_of, selection_of
 from outgrow.study.text_steps import reward_step
 
 
 @dataclass(frozen=True)
-class VoteLesson:
+class VoteTrainingData:
     """Who learns what from whom."""
 
-    stage: Stage
+    stage: SeedPlan
     section: ModelSection
     """The student's, or that of the second view."""
     method: Method
@@ -52,34 +52,34 @@ class VoteLesson:
 
 
 @dataclass(frozen=True)
-class Taught:
+class TrainedRow:
     """A trained student and the targets that the supervisors' labels made for it."""
 
     student: Step
     targets: Step
 
 
-def targets_step(stage: Stage, labels: Step, method: Method) -> Step:
+def targets_step(stage: SeedPlan, labels: Step, method: Method) -> Step:
     """What the student of this method learns."""
     params = {"combine": dump(method.combine)}
     inputs = {**stage.data, "labels": labels}
     label = f"{method.combine.type} of {labels.label}"
     function = "make_tempered_targets" if params["combine"].get("temper") else "make_targets"
-    return Step("targets", f"outgrow.combiners.make:{function}", params, inputs, label=label)
+    return Step("targets", f"outgrow.combiners.targets_step:{function}", params, inputs, label=label)
 
 
-def gold_step(stage: Stage) -> Step:
+def gold_step(stage: SeedPlan) -> Step:
     """Half B's gold in the shape of labels and targets: what the ceiling learns."""
-    return Step("gold", "outgrow.combiners.make:make_gold", {}, stage.data, label=f"seed {stage.seed}")
+    return Step("gold", "outgrow.combiners.targets_step:make_gold", {}, stage.data, label=f"seed {stage.seed}")
 
 
 # ---- trainings ------------------------------------------------------------------------------------------
 
 
 def student_step(
-    stage: Stage,
+    stage: SeedPlan,
     section: ModelSection,
-    part: Part,
+    part: RowTraining,
     self_training: SelfTraining | None,
     taught: Mapping[str, Step],
     tune: dict[str, Json],
@@ -97,11 +97,11 @@ def student_step(
         "name": STUDENT,
     }
     inputs = {**stage.data, **taught, **features_input(stage, section)}
-    function = "outgrow.training.student:train_student"
+    function = "outgrow.training.student_step:train_student"
     return Step("student", function, params, inputs, hints=hints(stage.experiment, section), label=label)
 
 
-def taught_student(lesson: VoteLesson, trained: bool) -> Taught:
+def taught_student(lesson: VoteTrainingData, trained: bool) -> TrainedRow:
     """All trainings of a method, and its rounds: before each, the last student multiplies the targets."""
     stage, section, method = lesson.stage, lesson.section, lesson.method
     self_training = (method.self_training or stage.experiment.self_training) if trained else None
@@ -112,35 +112,37 @@ def taught_student(lesson: VoteLesson, trained: bool) -> Taught:
         taught = {"labels": lesson.labels, **training_inputs(method, lesson.targets, chosen, student)}
         label = training_label(stage, method, trained, number, len(parts))
         student = student_step(stage, section, part, self_training, taught, tune, label)
-    assert student is not None, "`fit_stages.py` leaves every method a training"
+    assert student is not None, "`check_stages.py` leaves every method a training"
     for _ in range(method.rounds - 1):
         inputs = {"targets": lesson.targets, "student": student}
-        joined = Step("targets", "outgrow.combiners.multiply:multiply_in", {}, inputs, label="the last student joined")
+        joined = Step(
+            "targets", "outgrow.combiners.second_round:multiply_in", {}, inputs, label="the last student joined"
+        )
         taught = {"targets": joined, "labels": lesson.labels}
         student = student_step(
             stage, section, parts[0], self_training, taught, tune, training_label(stage, method, trained)
         )
-    return Taught(student, lesson.targets)
+    return TrainedRow(student, lesson.targets)
 
 
-def selected_votes(lesson: VoteLesson, select: Select) -> Step:
+def selected_votes(lesson: VoteTrainingData, select: Select) -> Step:
     """Some of a method's targets. The strong model's own votes are those of a student that has learned all of them."""
     evidence: dict[str, Step] = {}
-    if isinstance(select, Agreement | RewardModel):
+    if isinstance(select, AgreementSelection | RewardModelSelection):
         everything = replace(lesson, method=lesson.method.model_copy(update={"stages": [TrainingStage()]}))
         evidence = {"strong": taught_student(everything, trained=False).student}
-    if isinstance(select, RewardModel):
+    if isinstance(select, RewardModelSelection):
         inputs = {"targets": lesson.targets, **evidence}
         evidence = {"reward": reward_step(lesson.stage, lesson.method, select, inputs)}
-    if isinstance(select, RandomRows) and select.size_of is not None:
+    if isinstance(select, RandomSelection) and select.size_of is not None:
         other = replace(lesson, method=method_named(lesson.stage.experiment, select.size_of))
         copied = selection_of(other.method)
-        assert copied is not None, "`fit_stages.py` has seen to it"
+        assert copied is not None, "`check_stages.py` has seen to it"
         evidence = {"like": selected_votes(other, copied)}
     return selected_step(lesson.stage, lesson.method, "votes", select, {"targets": lesson.targets, **evidence})
 
 
-def ceiling(stage: Stage, section: ModelSection) -> Step:
+def ceiling(stage: SeedPlan, section: ModelSection) -> Step:
     """The student on half B's gold."""
     gold = gold_step(stage)
     (part,) = parts_of(Method(name="ceiling", loss=CrossEntropy()))
@@ -152,16 +154,16 @@ def ceiling(stage: Stage, section: ModelSection) -> Step:
 # ---- adjustments ----------------------------------------------------------------------------------------
 
 
-def adjusted(stage: Stage, method: Method, voices: Mapping[str, Step], variant: Variant) -> Step:
+def adjusted(stage: SeedPlan, method: Method, voices: Mapping[str, Step], variant: Variant) -> Step:
     """The student of one method in one variant."""
-    lesson = VoteLesson(stage, student_here(stage.experiment), method, voices)
+    lesson = VoteTrainingData(stage, student_here(stage.experiment), method, voices)
     taught = taught_student(lesson, trained="self_training" in variant)
     trained = " + self-training" if "self_training" in variant else ""
     label = f"{method.name}{trained}, seed {stage.seed}"
     if variant in ("matching", "self_training+matching"):
         inputs = {"student": taught.student, "targets": taught.targets}
         params = {"name": STUDENT, "of": stage.experiment.matching}
-        return Step("matched", "outgrow.training.adjust:match_marginals", params, inputs, label=label)
+        return Step("matched", "outgrow.training.post_processing:match_marginals", params, inputs, label=label)
     if variant == "two_views":
         assert stage.experiment.second_view is not None, "checked when the experiment was read"
         second = taught_student(replace(lesson, section=stage.experiment.second_view), trained=False)
@@ -172,4 +174,4 @@ def adjusted(stage: Stage, method: Method, voices: Mapping[str, Step], variant: 
 def views_step(first: Step, second: Step, label: str) -> Step:
     """The mean of two students that look at the items through different layers or models."""
     inputs = {"first": first, "second": second}
-    return Step("views", "outgrow.training.adjust:average_views", {"name": STUDENT}, inputs, label=label)
+    return Step("views", "outgrow.training.post_processing:average_views", {"name": STUDENT}, inputs, label=label)

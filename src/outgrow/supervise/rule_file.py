@@ -8,30 +8,30 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 from pydantic import ValidationError
 
-from outgrow.config.complaints import Place, complain
-from outgrow.config.home import at_home
-from outgrow.config.read import load_tree
+from outgrow.config.home_paths import at_home
+from outgrow.config.load import load_tree
+from outgrow.config.messages import FileLocation, error_messages
 from outgrow.config.rules import RegexRule, Rule, RuleFile
-from outgrow.data.gold import UNUSABLE
+from outgrow.data.parse_labels import UNUSABLE
 from outgrow.data.raw_file import read_bytes
 from outgrow.data.row_numbers import row_numbers
-from outgrow.data.table import Table, read_table
+from outgrow.data.table import RecordTable, read_table
 from outgrow.errors import ConfigError, DataError, suggest
 
-RowSource: TypeAlias = str | Path | Table | pa.Table | Sequence[Mapping[str, Any]]
+RowSource: TypeAlias = str | Path | RecordTable | pa.Table | Sequence[Mapping[str, Any]]
 ITEM_COLUMNS = ("item", "id")
 
 
 def read_rules(source: str | Path | Mapping[str, Any]) -> tuple[RuleFile, Path]:
     """A file of rules, or its mapping, and the folder from which files of functions are seen. Raises `ConfigError`."""
     if isinstance(source, Mapping):
-        tree, place, folder = dict(source), Place("rules"), Path()
+        tree, place, folder = dict(source), FileLocation("rules"), Path()
     else:
         (tree, place), folder = load_tree(Path(source)), Path(source).parent
     try:
         file = RuleFile.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(complain(error, place, RuleFile)) from None
+        raise ConfigError(error_messages(error, place, RuleFile)) from None
     twin = next((name for number, name in enumerate(file.classes) if name in file.classes[:number]), None)
     if twin is not None:
         raise ConfigError(f"{place.at('classes')}: `{twin}` stands twice; every class has a name of its own")
@@ -69,11 +69,11 @@ def class_number(name: str, classes: Sequence[str], where: str) -> int:
     return list(classes).index(name)
 
 
-def as_table(items: RowSource) -> Table:
+def as_table(items: RowSource) -> RecordTable:
     """Whatever holds items, as rows."""
     if isinstance(items, str | Path):
         return read_table(Path(items))
-    if isinstance(items, Table):
+    if isinstance(items, RecordTable):
         return items
     rows = items.to_pylist() if isinstance(items, pa.Table) else list(items)
     odd = next((number for number, row in enumerate(rows) if not isinstance(row, Mapping)), None)
@@ -81,10 +81,10 @@ def as_table(items: RowSource) -> Table:
         raise DataError(f"items, row {odd + 1}: needs a mapping of columns to values, found {str(rows[odd])[:40]!r}")
     rows = [dict(row) for row in rows]
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    return Table("items", columns, rows, list(range(1, len(rows) + 1)), "row")
+    return RecordTable("items", columns, rows, list(range(1, len(rows) + 1)), "row")
 
 
-def item_names(table: Table, column: str | None) -> tuple[list[str], str]:
+def item_names(table: RecordTable, column: str | None) -> tuple[list[str], str]:
     """Every row's name, and a sentence on where it comes from. Raises `DataError` for a name that stands twice."""
     if column is None:
         column = next((name for name in ITEM_COLUMNS if name in table.columns), None)
@@ -110,7 +110,7 @@ def _name(value: Any, column: str, where: str) -> str:
     return str(value).strip()
 
 
-def require_texts(table: Table, column: str) -> None:
+def require_texts(table: RecordTable, column: str) -> None:
     """Raises `DataError` at the first row that has no text for patterns to search."""
     _require_column(table, column, "text")
     for number, row in enumerate(table.rows):
@@ -118,7 +118,7 @@ def require_texts(table: Table, column: str) -> None:
             raise DataError(f"{table.where(number)}: `{column}` must be a text, found {str(row.get(column))[:60]}")
 
 
-def _require_column(table: Table, column: str, key: str) -> None:
+def _require_column(table: RecordTable, column: str, key: str) -> None:
     if column not in table.columns:
         known = suggest(column, map(str, table.columns))
         raise DataError(f"{table.origin}: there is no column `{column}` (`{key}` of the rules); {known}")

@@ -1,4 +1,4 @@
-"""The process in which rules run: a program of its own, started by `rule_crew.py`.
+"""The process in which rules run: a program of its own, started by `rule_processes.py`.
 
 It imports nothing of outgrow but the few lines by which it dies with its parent.
 
@@ -48,7 +48,7 @@ class BadAnswer(Exception):
     """A function returned something that is no vote."""
 
 
-class Watch:
+class Watchdog:
     """Where the process stands, and the watchdog."""
 
     def __init__(self, place: Path) -> None:
@@ -83,7 +83,7 @@ def main(place: str, lifeline: str) -> None:
     questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    watch = Watch(Path(place))
+    watch = Watchdog(Path(place))
     rules, classes = pickle.load(questions)
     try:
         looks = [opened(rule, number, classes, watch) for number, rule in enumerate(rules)]
@@ -111,7 +111,7 @@ def send(answers: Any, value: object) -> None:
     answers.flush()
 
 
-def verdict(look: Look, item: Mapping[str, Any], watch: Watch, call: tuple[int, int, float]) -> Verdict:
+def verdict(look: Look, item: Mapping[str, Any], watch: Watchdog, call: tuple[int, int, float]) -> Verdict:
     """What a rule says of an item, within its limit."""
     began, limit = watch.enter(*call), call[2]
     try:
@@ -131,7 +131,7 @@ def told(error: BaseException) -> tuple[str, str]:
     return kind, message[:LONGEST]
 
 
-def opened(rule: Mapping[str, Any], number: int, classes: Sequence[str], watch: Watch) -> Look:
+def opened(rule: Mapping[str, Any], number: int, classes: Sequence[str], watch: Watchdog) -> Look:
     """A rule as a function from an item to its verdict."""
     if "regex" in rule:
         found = re.compile(rule["regex"], re.IGNORECASE if rule["ignore_case"] else 0).search

@@ -18,7 +18,7 @@ from torch.nn.functional import linear
 from transformers import PreTrainedModel
 
 from outgrow.errors import ConfigError, DataError
-from outgrow.models.batches import pad
+from outgrow.models.token_batches import pad
 
 TOKENS_AT_ONCE = 256
 """Tokens whose logits exist at once when the student's confidence is asked for."""

@@ -16,7 +16,7 @@ CHECKPOINT_SECONDS = 600.0
 """How much work an interruption may cost at most."""
 
 
-class Watch(TrainerCallback):  # type: ignore[misc]  # transformers' classes are Any to mypy
+class CheckpointTimer(TrainerCallback):  # type: ignore[misc]  # transformers' classes are Any to mypy
     """Tells the person who waits, and asks for a checkpoint every so many seconds."""
 
     def __init__(self, report: Callable[[str, float], None], every: float) -> None:

@@ -29,29 +29,36 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from outgrow.data.task import Kind
+from outgrow.generation.causal_lm import merged
 from outgrow.graph.step import Job
 from outgrow.losses import Objective
-from outgrow.models.batches import Rows, length_sorted_batches, with_smaller_batches
-from outgrow.models.load import DTYPES, load_causal_lm, load_classifier, load_tokenizer, model_folder, pick_device
-from outgrow.models.names import parse_name
-from outgrow.models.quiet import quiet
-from outgrow.models.writer import merged
-from outgrow.training.examples import ClassExamples
-from outgrow.training.lesson import Learned, Lesson, Tuning
-from outgrow.training.loop import ExampleTrainer, history, train
+from outgrow.models.load_model import (
+    DTYPES,
+    load_causal_lm,
+    load_classifier,
+    load_tokenizer,
+    model_folder,
+    pick_device,
+)
+from outgrow.models.model_names import parse_name
+from outgrow.models.silence_transformers import silence_transformers
+from outgrow.models.token_batches import Rows, length_sorted_batches, with_smaller_batches
+from outgrow.training.fit_spec import FitResult, FitSpec, Tuning
+from outgrow.training.grid_search import GridPoint, search, training_grid
+from outgrow.training.item_inputs import Reading, read_items
 from outgrow.training.randomness import sealed_randomness
-from outgrow.training.reading import Reading, read_items
-from outgrow.training.tune import Point, search, training_grid
+from outgrow.training.trainer import ExampleTrainer, history, train
+from outgrow.training.training_examples import ClassExamples
 
 BATCH_TOKENS = 4096
 
 
 @dataclass(frozen=True)
-class Apprentice:
+class FineTuner:
     """A pretrained model about to learn a lesson, as often as asked."""
 
     job: Job
-    lesson: Lesson
+    lesson: FitSpec
     objective: Objective
     section: Mapping[str, Any]
     """`config.model.ModelSection` as a dictionary; with `lora` if an adapter is to be trained."""
@@ -94,10 +101,10 @@ class Apprentice:
         return model
 
     def trained(
-        self, point: Point, scratch: Path, held: Bool[np.ndarray, "item"] | None = None
+        self, point: GridPoint, scratch: Path, held: Bool[np.ndarray, "item"] | None = None
     ) -> tuple[ExampleTrainer, Reading]:
         """Train on the items that are not held out. The reading covers all items of the pool."""
-        with sealed_randomness(self.seed), quiet():
+        with sealed_randomness(self.seed), silence_transformers():
             model = self.fresh_model()
             reading = read_items(
                 self.lesson.task.items,
@@ -149,7 +156,9 @@ class Apprentice:
             probs[batch] = result
         return probs
 
-    def fold_answers(self, point: Point, held: Bool[np.ndarray, "item"], name: str) -> Float[np.ndarray, "held class"]:
+    def fold_answers(
+        self, point: GridPoint, held: Bool[np.ndarray, "item"], name: str
+    ) -> Float[np.ndarray, "held class"]:
         """Train without the held-out items and answer them; kept in the scratch folder."""
         kept = self.job.scratch / f"{name}.npy"
         if not kept.is_file():
@@ -167,10 +176,10 @@ class Apprentice:
 
 
 def learn_model(
-    job: Job, lesson: Lesson, objective: Objective, model: Mapping[str, Any], tuning: Tuning, seed: int
-) -> Learned:
+    job: Job, lesson: FitSpec, objective: Objective, model: Mapping[str, Any], tuning: Tuning, seed: int
+) -> FitResult:
     """Search the grid if it has more than one point, train on all items, answer, and write `model/`."""
-    apprentice = Apprentice(job, lesson, objective, model, seed)
+    apprentice = FineTuner(job, lesson, objective, model, seed)
     grid = lesson.paced(training_grid(dict(tuning.section), model["training"]))
 
     def answer(held: Bool[np.ndarray, "item"], fold: int) -> Float[np.ndarray, "grid held class"]:
@@ -183,7 +192,7 @@ def learn_model(
     answers = apprentice.answers(trainer, reading, lesson.asked)
     merge, classes = lesson.start is not None, lesson.task.classes if lesson.task.kind == "classify" else ()
     save_model(trainer.model, apprentice.tokenizer, model, job.out / "model", merge=merge, classes=classes)
-    learned = Learned(answers, grid, choice, list(history(trainer)), reading.truncated)
+    learned = FitResult(answers, grid, choice, list(history(trainer)), reading.truncated)
     del trainer
     release_memory()
     return learned
@@ -205,7 +214,7 @@ def with_adapter(model: PreTrainedModel, lora: Mapping[str, Any], kind: Kind) ->
         lora_dropout=lora["dropout"],
         target_modules=lora["modules"],
     )
-    with quiet():
+    with silence_transformers():
         adapted = get_peft_model(model, config)
     for weight in adapted.parameters():
         if weight.requires_grad:
@@ -240,7 +249,7 @@ def save_model(
         hub = name.place == "hub"
         config.base_model_name_or_path = name.base if hub else str(model_folder(section["model"]))
         config.revision = section["revision"] if hub else None
-    with quiet():
+    with silence_transformers():
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     if isinstance(model, PeftModel) and classes:

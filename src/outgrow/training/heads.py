@@ -14,7 +14,7 @@ array [dim, grid, class], so that all of the grid's logits come out of a single 
 at each number alone, keeps the members of the grid apart. Several rows per item (a source each) share the item's
 logits. Features are standardised with the mean and deviation of the items that the head is trained on.
 
-It does not stop early and does not search: `tune.py` does.
+It does not stop early and does not search: `grid_search.py` does.
 """
 
 import math

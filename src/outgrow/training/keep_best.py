@@ -12,8 +12,8 @@ import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from outgrow.errors import StepFailed
-from outgrow.models.batches import Rows, length_sorted_batches, with_smaller_batches
-from outgrow.training.examples import Examples
+from outgrow.models.token_batches import Rows, length_sorted_batches, with_smaller_batches
+from outgrow.training.training_examples import TrainingExamples
 
 BATCH_TOKENS = 4096
 """Tokens per forward pass over held-out examples: a constant, so that the loss is the same to the last bit."""
@@ -23,7 +23,7 @@ NOTE, WEIGHTS = "held_out.json", "best.pt"
 class KeepBest(TrainerCallback):  # type: ignore[misc]  # transformers' classes are Any to mypy
     """Held-out losses by update, in `scratch/held_out.json`; the best weights in `scratch/best.pt`."""
 
-    def __init__(self, trainer: Trainer, held_out: Examples, updates_per_pass: int, scratch: Path) -> None:
+    def __init__(self, trainer: Trainer, held_out: TrainingExamples, updates_per_pass: int, scratch: Path) -> None:
         self.trainer, self.held_out, self.every, self.scratch = trainer, held_out, updates_per_pass, scratch
         self.losses: dict[int, float] = {}
 
@@ -76,7 +76,7 @@ def trained_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: weight.detach().cpu() for name, weight in model.named_parameters() if weight.requires_grad}
 
 
-def held_out_loss(trainer: Trainer, examples: Examples) -> float:
+def held_out_loss(trainer: Trainer, examples: TrainingExamples) -> float:
     """The weighted mean loss of examples that are not trained on, at the beginning of training's ramps."""
     model, device = trainer.model, trainer.args.device
     share = examples.weight / examples.weight.sum()

@@ -26,10 +26,10 @@ from torch import Tensor
 from outgrow.errors import DataError, StepFailed
 from outgrow.graph.step import Job
 from outgrow.losses import Objective
-from outgrow.models.load import pick_device
+from outgrow.models.load_model import pick_device
+from outgrow.training.fit_spec import FitResult, FitSpec, Tuning
+from outgrow.training.grid_search import GridPoint, probe_grid, search
 from outgrow.training.heads import Affine, Heads, fit_heads
-from outgrow.training.lesson import Learned, Lesson, Tuning
-from outgrow.training.tune import Point, probe_grid, search
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,9 @@ class SavedHead(NamedTuple):
     affine: Affine
 
 
-def learn_probe(job: Job, lesson: Lesson, objective: Objective, model: Mapping[str, Any], tuning: Tuning) -> Learned:
+def learn_probe(
+    job: Job, lesson: FitSpec, objective: Objective, model: Mapping[str, Any], tuning: Tuning
+) -> FitResult:
     """Search the grid on held-out items, train the best point on all, answer, and write `model/`."""
     features = Features.load(job.inputs["features"], len(lesson.task.items), pick_device(job.hints))
     start = None if lesson.start is None else load_head(lesson.start, features)
@@ -92,14 +94,14 @@ def learn_probe(job: Job, lesson: Lesson, objective: Objective, model: Mapping[s
     answers = heads.probs(features.take(lesson.asked, layer))[0].cpu().numpy()
     save_head(heads, job.out / "model", model, layer, lesson)
     metrics = [{"step": step, "loss": loss} for step, loss in enumerate(heads.losses[:, 0].tolist())]
-    return Learned(answers, grid, choice, metrics)
+    return FitResult(answers, grid, choice, metrics)
 
 
 def fit_grid(
     features: Features,
-    lesson: Lesson,
+    lesson: FitSpec,
     objective: Objective,
-    grid: Sequence[Point],
+    grid: Sequence[GridPoint],
     held: Bool[np.ndarray, "item"] | None = None,
     start: SavedHead | None = None,
 ) -> Iterator[tuple[int | None, Heads]]:
@@ -145,7 +147,7 @@ def load_head(folder: Path, features: Features) -> SavedHead:
     return SavedHead(layer, Affine(weight, tensors["bias"] - tensors["mean"] @ weight))
 
 
-def save_head(heads: Heads, folder: Path, model: Mapping[str, Any], layer: int | None, lesson: Lesson) -> None:
+def save_head(heads: Heads, folder: Path, model: Mapping[str, Any], layer: int | None, lesson: FitSpec) -> None:
     """Write the first of the heads, and what it is a head of."""
     folder.mkdir()
     tensors = {

@@ -1,7 +1,7 @@
 """A reward model that is the strong model itself, all of its weights or an adapter, with a head of one number.
 
 The head reads the last token, the end of the text, as a classifier's does; it is drawn from the seed. The trainer is
-the one of all trainings (`loop.py`), its examples are comparisons. A finished training's rewards are kept in the
+the one of all trainings (`trainer.py`), its examples are comparisons. A finished training's rewards are kept in the
 scratch folder, so that one of several models (folds, capabilities) is not trained again after an interruption.
 """
 
@@ -18,20 +18,20 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from outgrow.generation.causal_lm import spelling_tokenizer
+from outgrow.generation.chat import Prompt
 from outgrow.graph.step import Job
-from outgrow.models.batches import Rows, length_sorted_batches, pad, with_smaller_batches
-from outgrow.models.load import load_backbone, load_classifier, pick_device
-from outgrow.models.quiet import quiet
-from outgrow.models.sweep import DEFAULT_BATCH_TOKENS
-from outgrow.models.talk import Prompt
-from outgrow.models.writer import spelling_tokenizer
+from outgrow.models.load_model import load_backbone, load_classifier, pick_device
+from outgrow.models.resumable_inference import DEFAULT_BATCH_TOKENS
+from outgrow.models.silence_transformers import silence_transformers
+from outgrow.models.token_batches import Rows, length_sorted_batches, pad, with_smaller_batches
 from outgrow.select.comparisons import Sample
 from outgrow.training.fine_tune import release_memory, weight_dtype, with_adapter
-from outgrow.training.loop import ExampleTrainer, history, train
 from outgrow.training.randomness import sealed_randomness
 from outgrow.training.reward_plan import Numbers
-from outgrow.training.reward_samples import Comparison, Learned, Readable, comparisons_of, read_samples
-from outgrow.training.text_rows import TextRow, reader_of
+from outgrow.training.reward_samples import Comparison, ReadableSamples, RewardFit, comparisons_of, read_samples
+from outgrow.training.text_tokenizer import TextRow, tokenizer_of
+from outgrow.training.trainer import ExampleTrainer, history, train
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class ModelLearner:
     def pad_id(self) -> int:
         return int(spelling_tokenizer(self.section).pad_token_id)
 
-    def learn(self, number: int, good: Numbers, bad: Numbers, asked: Numbers) -> Learned:
+    def learn(self, number: int, good: Numbers, bad: Numbers, asked: Numbers) -> RewardFit:
         """See `reward_samples.Learner`."""
         kept = self.job.scratch / f"model-{number}.json"
         if not kept.is_file():
@@ -126,11 +126,11 @@ class ModelLearner:
             unfinished.rename(kept)
             shutil.rmtree(scratch, ignore_errors=True)
         found = json.loads(kept.read_text())
-        return Learned(np.asarray(found["reward"], dtype=np.float64), found["about"], found["metrics"])
+        return RewardFit(np.asarray(found["reward"], dtype=np.float64), found["about"], found["metrics"])
 
     def _train(self, comparisons: Sequence[Comparison], number: int) -> ExampleTrainer:
         section, device = self.section, pick_device(self.job.hints)
-        with sealed_randomness(self.seed), quiet():
+        with sealed_randomness(self.seed), silence_transformers():
             model = load_classifier(
                 section["model"],
                 section["revision"],
@@ -173,8 +173,8 @@ class ModelLearner:
         return reward
 
 
-def tokens_of(section: Mapping[str, Any], samples: Sequence[Sample], prompts: Mapping[str, Prompt]) -> Readable:
+def tokens_of(section: Mapping[str, Any], samples: Sequence[Sample], prompts: Mapping[str, Prompt]) -> ReadableSamples:
     """The samples that the model can read; one of its blocks is enough to know how much that is."""
     name, revision, trusted = section["model"], section["revision"], section["trust_remote_code"]
     model = load_backbone(name, revision, trust_remote_code=trusted, layers=1)
-    return read_samples(samples, prompts, reader_of(model, spelling_tokenizer(section), section))
+    return read_samples(samples, prompts, tokenizer_of(model, spelling_tokenizer(section), section))

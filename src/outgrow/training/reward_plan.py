@@ -19,9 +19,9 @@ from jaxtyping import Int
 from outgrow.data.task import Task
 from outgrow.errors import ConfigError, DataError
 from outgrow.select.comparisons import Comparisons, Sample
-from outgrow.select.scores import capabilities_of, rows_of
+from outgrow.select.row_scores import capabilities_of, rows_of
 from outgrow.texts import TextTargets
-from outgrow.training.tune import fold_of
+from outgrow.training.grid_search import fold_of
 
 Numbers = Int[np.ndarray, "_"]
 """Of samples."""
@@ -30,7 +30,7 @@ WHOLE = ""
 
 
 @dataclass(frozen=True)
-class Settings:
+class RewardSettings:
     """`config.select.RewardModel`, as far as what it learns depends on it."""
 
     adapt: Literal["probe", "lora", "full"]
@@ -50,7 +50,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Material:
+class RewardData:
     """Everything to learn from and to score, each text of an item once."""
 
     samples: list[Sample]
@@ -63,7 +63,7 @@ class Material:
     fold: Int[np.ndarray, "sample"]
 
     @staticmethod
-    def of(task: Task, targets: TextTargets, found: Comparisons, settings: Settings) -> "Material":
+    def of(task: Task, targets: TextTargets, found: Comparisons, settings: RewardSettings) -> "RewardData":
         """Of the comparisons and of all targets. `ConfigError` for more folds than there are groups."""
         samples = list(dict.fromkeys([*samples_of(task, targets), *found.positives, *found.negatives]))
         sign = {**dict.fromkeys(found.positives, 1), **dict.fromkeys(found.negatives, -1)}
@@ -73,7 +73,7 @@ class Material:
             raise ConfigError(
                 f"select.folds: {settings.folds} folds cannot be made of {len(set(group))} separate items; lower it"
             )
-        return Material(
+        return RewardData(
             samples=samples,
             sign=np.asarray([sign.get(sample, 0) for sample in samples], dtype=np.int64),
             group=group,
@@ -86,14 +86,14 @@ class Material:
         """In the order in which they first appear."""
         return list(dict.fromkeys(self.block))
 
-    def take(self, numbers: Numbers) -> "Material":
+    def take(self, numbers: Numbers) -> "RewardData":
         """Some samples, in that order."""
         pick = numbers.tolist()
         samples, group, block = ([column[one] for one in pick] for column in (self.samples, self.group, self.block))
-        return Material(samples, self.sign[numbers], group, block, self.fold[numbers])
+        return RewardData(samples, self.sign[numbers], group, block, self.fold[numbers])
 
 
-class Plan(NamedTuple):
+class RewardModelPlan(NamedTuple):
     """One model."""
 
     block: str
@@ -104,7 +104,7 @@ class Plan(NamedTuple):
     """What it scores."""
 
 
-def plans_of(material: Material, folds: int) -> list[Plan]:
+def plans_of(material: RewardData, folds: int) -> list[RewardModelPlan]:
     """One per block and fold that has anything to score."""
     block = np.asarray(material.block, dtype=np.str_)
     found = []
@@ -114,11 +114,11 @@ def plans_of(material: Material, folds: int) -> list[Plan]:
             learned = here & ~held if folds > 1 else here
             good, bad = (np.flatnonzero(learned & (material.sign == sign)) for sign in (1, -1))
             asked = np.flatnonzero(here & held)
-            found += [Plan(name, fold, good, bad, asked)] if len(asked) else []
+            found += [RewardModelPlan(name, fold, good, bad, asked)] if len(asked) else []
     return found
 
 
-def gaps_of(material: Material, settings: Settings) -> dict[str, str]:
+def gaps_of(material: RewardData, settings: RewardSettings) -> dict[str, str]:
     """By block, why it cannot be learned. `DataError` if there is such a block and nothing to use `otherwise`."""
     gaps: dict[str, str] = {}
     for plan in plans_of(material, settings.folds):
@@ -132,7 +132,7 @@ def gaps_of(material: Material, settings: Settings) -> dict[str, str]:
     return gaps
 
 
-def _gap(material: Material, plan: Plan) -> str:
+def _gap(material: RewardData, plan: RewardModelPlan) -> str:
     here = np.asarray(material.block, dtype=np.str_) == plan.block
     good, bad = (int((here & (material.sign == sign)).sum()) for sign in (1, -1))
     whose = f" of the capability `{plan.block}`" if plan.block else ""

@@ -20,20 +20,20 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from outgrow.generation.causal_lm import spelling_tokenizer
+from outgrow.generation.chat import Prompt
 from outgrow.graph.step import Job
 from outgrow.losses import make_objective
-from outgrow.models.batches import Rows, pad
 from outgrow.models.hidden import layer_states, resolve_layers
-from outgrow.models.load import load_backbone, load_config, pick_device
-from outgrow.models.sweep import Sweep, sweep
-from outgrow.models.talk import Prompt
-from outgrow.models.writer import spelling_tokenizer
+from outgrow.models.load_model import load_backbone, load_config, pick_device
+from outgrow.models.resumable_inference import ResumableInference, sweep
+from outgrow.models.token_batches import Rows, pad
 from outgrow.select.comparisons import Sample
+from outgrow.training.grid_search import L2_GRID, PROBE_LR, PROBE_STEPS, fold_of
 from outgrow.training.heads import Heads, fit_heads
 from outgrow.training.reward_plan import Numbers
-from outgrow.training.reward_samples import Learned, Readable, comparisons_of, read_samples
-from outgrow.training.text_rows import TextRow, reader_of
-from outgrow.training.tune import L2_GRID, PROBE_LR, PROBE_STEPS, fold_of
+from outgrow.training.reward_samples import ReadableSamples, RewardFit, comparisons_of, read_samples
+from outgrow.training.text_tokenizer import TextRow, tokenizer_of
 
 FOLDS = 3
 """In which the penalty is chosen."""
@@ -55,14 +55,14 @@ class ProbeLearner:
     """Penalties to choose from, strongest first."""
     seed: int
 
-    def learn(self, number: int, good: Numbers, bad: Numbers, asked: Numbers) -> Learned:
+    def learn(self, number: int, good: Numbers, bad: Numbers, asked: Numbers) -> RewardFit:
         """See `reward_samples.Learner`."""
         losses = self._held_out_losses(good, bad) if len(self.l2) > 1 else None
         best = 0 if losses is None else int(np.argmin(np.round(losses, 9)))
         heads = self._fit(good, bad, [self.l2[best]])
         about = {"l2": self.l2[best], "held_out_loss": None if losses is None else losses.tolist()}
         metrics = [{"step": step, "loss": loss} for step, loss in enumerate(heads.losses[:, 0].tolist())]
-        return Learned(self._rewards(heads, asked)[0], about, metrics)
+        return RewardFit(self._rewards(heads, asked)[0], about, metrics)
 
     def _held_out_losses(self, good: Numbers, bad: Numbers) -> Float[np.ndarray, "grid"] | None:
         """Of every penalty, over the folds that leave both kinds on either side; `None` if there is no such fold."""
@@ -109,7 +109,7 @@ class ProbeLearner:
 
 def answer_vectors(
     job: Job, section: Mapping[str, Any], layer: int | None, samples: Sequence[Sample], prompts: Mapping[str, Prompt]
-) -> tuple[Readable, Float[Tensor, "sample dim"], int]:
+) -> tuple[ReadableSamples, Float[Tensor, "sample dim"], int]:
     """The samples that the model can read, a vector for each on the job's device, and the layer they are of.
 
     Args:
@@ -123,13 +123,13 @@ def answer_vectors(
     device, tokenizer = pick_device(job.hints), spelling_tokenizer(section)
     options = {"dtype": section["dtype"], "device": device, "trust_remote_code": trusted}
     model = load_backbone(name, revision, **options, layers=max(1, wanted))
-    read = read_samples(samples, prompts, reader_of(model, tokenizer, section))
+    read = read_samples(samples, prompts, tokenizer_of(model, tokenizer, section))
     lengths = np.asarray([len(row.prompt) + len(row.answer) for row in read.rows], dtype=np.int64)
 
     def run(rows: Rows) -> Float[np.ndarray, "row dim"]:
         return mean_states(model, [read.rows[row] for row in rows.tolist()], tokenizer.pad_token_id, wanted, depth)
 
-    path = sweep(job, Sweep(lengths, (int(model.config.get_text_config().hidden_size),), run))
+    path = sweep(job, ResumableInference(lengths, (int(model.config.get_text_config().hidden_size),), run))
     return read, torch.from_numpy(np.load(path)).to(device), wanted
 
 

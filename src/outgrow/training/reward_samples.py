@@ -15,17 +15,17 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from outgrow.models.talk import Prompt
+from outgrow.generation.chat import Prompt
 from outgrow.select.comparisons import Sample, make_pairs
 from outgrow.texts import TextTargets, certain
 from outgrow.training.reward_plan import Numbers
-from outgrow.training.text_rows import Reader, TextRow, tokenize_targets
+from outgrow.training.text_tokenizer import TextRow, TextTokenizer, tokenize_targets
 
 Comparison = tuple[tuple[int, int], ...]
 """(sign, number of a sample): its one text, or the better and the worse one."""
 
 
-class Readable(NamedTuple):
+class ReadableSamples(NamedTuple):
     """The samples that a model can read, and what became of the others."""
 
     kept: Numbers
@@ -35,13 +35,13 @@ class Readable(NamedTuple):
     """Items by the reason why a text of theirs is not read."""
 
 
-def read_samples(samples: Sequence[Sample], prompts: Mapping[str, Prompt], reader: Reader) -> Readable:
+def read_samples(samples: Sequence[Sample], prompts: Mapping[str, Prompt], reader: TextTokenizer) -> ReadableSamples:
     """Samples as tokens; `prompts` by item. `DataError` if none can be read, or for an item without a prompt."""
     items, texts = [sample.item for sample in samples], [sample.text for sample in samples]
     read = tokenize_targets(
         TextTargets(items, texts, [certain(text) for text in texts], np.ones(len(texts))), prompts, reader
     )
-    return Readable(np.asarray(read.kept, dtype=np.int64), read.rows, read.left_out)
+    return ReadableSamples(np.asarray(read.kept, dtype=np.int64), read.rows, read.left_out)
 
 
 def comparisons_of(
@@ -55,7 +55,7 @@ def comparisons_of(
     return [((1, int(good[one])), (-1, int(bad[other]))) for one, other in pairs.tolist()]
 
 
-class Learned(NamedTuple):
+class RewardFit(NamedTuple):
     """What a reward model says when it has learned, and how it came to it."""
 
     reward: Float[np.ndarray, "asked"]
@@ -66,8 +66,8 @@ class Learned(NamedTuple):
 
 
 @runtime_checkable
-class Learner(Protocol):
+class RewardLearner(Protocol):
     """Learns samples anew as often as asked."""
 
-    def learn(self, number: int, good: Numbers, bad: Numbers, asked: Numbers) -> Learned:
+    def learn(self, number: int, good: Numbers, bad: Numbers, asked: Numbers) -> RewardFit:
         """Learn from good and bad samples, then say the reward of the samples `asked`; `number` names the training."""

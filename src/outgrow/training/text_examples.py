@@ -1,7 +1,7 @@
 """Texts to learn, for the trainer: a probability for each of the student's tokens, and the loss of it (eqs 3 to 7).
 
 A row is one source's text for one item, with the log-probability that the source gave each group of tokens
-(`text_rows.py`). At every update the log-probability of a group is shared out over its tokens by the student's
+(`text_tokenizer.py`). At every update the log-probability of a group is shared out over its tokens by the student's
 confidence of the moment, C = its largest probability at that step:
 
     log t_i = softmax_i(−C / temperature) · log P(group)            (paper 1, equation 7; or equal shares)
@@ -26,7 +26,7 @@ from outgrow.align.targets import split_logprob
 from outgrow.losses.self_training import ramp
 from outgrow.losses.tokens import TokenLoss, evidential_token_loss, soft_label_loss
 from outgrow.training.answer_states import answer_states, confidences, output_layer, output_matrix
-from outgrow.training.text_rows import TextRow
+from outgrow.training.text_tokenizer import TextRow
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The data sets that outgrow knows: one short file per set, one line here."""
 
-from outgrow.data.known import KnownTask
+from outgrow.data.published_task import PublishedTask
 from outgrow.data.tasks.arc import ARC_CHALLENGE, ARC_EASY
 from outgrow.data.tasks.boolq import BOOLQ
 from outgrow.data.tasks.commonsense_qa import COMMONSENSE_QA
@@ -23,7 +23,7 @@ from outgrow.data.tasks.sums import SUMS
 from outgrow.data.tasks.tales import TALES
 from outgrow.data.tasks.winogrande import WINOGRANDE
 
-TASKS: dict[str, KnownTask] = {
+TASKS: dict[str, PublishedTask] = {
     "sciq": SCIQ,
     "cosmos_qa": COSMOS_QA,
     "openbookqa": OPENBOOKQA,

@@ -4,28 +4,28 @@ The wheel's copy puts the article's title before the passage; the hub's does not
 together.
 """
 
-from outgrow.data.known import HIDDEN_TEST, Example, Hub, KnownTask, Shape, ask, requests
+from outgrow.data.published_task import HIDDEN_TEST, HubSource, PublishedTask, RowShape, TaskExample, ask, requests
 from outgrow.data.table import Row
 
 
-def _read(row: Row) -> Example:
+def _read(row: Row) -> TaskExample:
     gold = {"true": "yes", "false": "no"}[str(row["answer"]).lower()]
-    return Example(ask(row["question"].rstrip("?") + "?", row["passage"]), gold, group=row["passage"])
+    return TaskExample(ask(row["question"].rstrip("?") + "?", row["passage"]), gold, group=row["passage"])
 
 
-def _from_wheel(row: Row) -> Example:
-    return Example(row["query"], row["choices"][row["gold"]], group=row["query"].rpartition("\nQuestion:")[0])
+def _from_wheel(row: Row) -> TaskExample:
+    return TaskExample(row["query"], row["choices"][row["gold"]], group=row["query"].rpartition("\nQuestion:")[0])
 
 
-BOOLQ = KnownTask(
+BOOLQ = PublishedTask(
     name="boolq",
     title="BoolQ: yes/no questions about a passage",
     kind="classify",
     classes=("no", "yes"),
     licence="CC BY-SA 3.0",
-    hub=Hub("google/boolq"),
+    hub=HubSource("google/boolq"),
     parts=HIDDEN_TEST,
     bundled=requests("boolq", "train", "val"),
     text_template="Answer yes or no.\n{text}\nAnswer:",
-    shapes=(Shape("question answer passage", _read), Shape("query choices gold", _from_wheel)),
+    shapes=(RowShape("question answer passage", _read), RowShape("query choices gold", _from_wheel)),
 )

@@ -1,15 +1,15 @@
 """CommonsenseQA (Talmor et al. 2019): everyday knowledge, five options drawn from one concept graph."""
 
-from outgrow.data.known import HIDDEN_TEST, Hub, KnownTask, letters, requests
+from outgrow.data.published_task import HIDDEN_TEST, HubSource, PublishedTask, letters, requests
 from outgrow.data.tasks.lettered import lettered
 
-COMMONSENSE_QA = KnownTask(
+COMMONSENSE_QA = PublishedTask(
     name="commonsense_qa",
     title="CommonsenseQA: everyday knowledge, five options",
     kind="choose",
     classes=letters(5),
     licence="MIT",
-    hub=Hub("tau/commonsense_qa"),
+    hub=HubSource("tau/commonsense_qa"),
     parts=HIDDEN_TEST,
     bundled=requests("csqa", "train", "val"),
     shapes=lettered("question"),

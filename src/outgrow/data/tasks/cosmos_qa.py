@@ -3,23 +3,32 @@
 Several questions share a passage; they are kept on one side of a split.
 """
 
-from outgrow.data.known import HIDDEN_TEST, PARQUET_BRANCH, Example, Hub, KnownTask, Shape, ask, letters
+from outgrow.data.published_task import (
+    HIDDEN_TEST,
+    PARQUET_BRANCH,
+    HubSource,
+    PublishedTask,
+    RowShape,
+    TaskExample,
+    ask,
+    letters,
+)
 from outgrow.data.table import Row
 
 
-def _read(row: Row) -> Example | None:
+def _read(row: Row) -> TaskExample | None:
     gold = int(row["label"])
     options = [row[f"answer{i}"] for i in range(4)]
-    return Example(ask(row["question"], row["context"]), gold, options, row["context"]) if gold >= 0 else None
+    return TaskExample(ask(row["question"], row["context"]), gold, options, row["context"]) if gold >= 0 else None
 
 
-COSMOS_QA = KnownTask(
+COSMOS_QA = PublishedTask(
     name="cosmos_qa",
     title="Cosmos QA: reading between the lines of a blog",
     kind="choose",
     classes=letters(4),
     licence="CC BY 4.0",
-    hub=Hub("allenai/cosmos_qa", revision=PARQUET_BRANCH),
+    hub=HubSource("allenai/cosmos_qa", revision=PARQUET_BRANCH),
     parts=HIDDEN_TEST,
-    shapes=(Shape("context question answer0 answer1 answer2 answer3 label", _read),),
+    shapes=(RowShape("context question answer0 answer1 answer2 answer3 label", _read),),
 )

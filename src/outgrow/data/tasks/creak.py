@@ -1,16 +1,18 @@
 """CREAK (Onoe et al. 2021): true and false claims about well-known entities."""
 
-from outgrow.data.known import HIDDEN_TEST, Example, Hub, KnownTask, Shape
+from outgrow.data.published_task import HIDDEN_TEST, HubSource, PublishedTask, RowShape, TaskExample
 
-CREAK = KnownTask(
+CREAK = PublishedTask(
     name="creak",
     title="CREAK: true or false claims about entities",
     kind="classify",
     classes=("false", "true"),
     licence="MIT",
-    hub=Hub("amydeng2000/CREAK"),
+    hub=HubSource("amydeng2000/CREAK"),
     parts=HIDDEN_TEST,
-    shapes=(Shape("sentence label", lambda row: Example("Claim: " + row["sentence"], str(row["label"]).lower())),),
+    shapes=(
+        RowShape("sentence label", lambda row: TaskExample("Claim: " + row["sentence"], str(row["label"]).lower())),
+    ),
     ignore=("contrast",),
     text_template="Is this claim true or false?\n{text}\nAnswer:",
 )

@@ -3,23 +3,23 @@
 Only the instructions without a passage are used: a question and its answer, as in the persona study of paper 3.
 """
 
-from outgrow.data.known import Example, Hub, KnownTask, Shape
+from outgrow.data.published_task import HubSource, PublishedTask, RowShape, TaskExample
 from outgrow.data.table import Row
 
 
-def _read(row: Row) -> Example | None:
+def _read(row: Row) -> TaskExample | None:
     if str(row.get("context") or "").strip():
         return None
-    return Example(row["instruction"], row["response"])
+    return TaskExample(row["instruction"], row["response"])
 
 
-DOLLY = KnownTask(
+DOLLY = PublishedTask(
     name="dolly",
     title="Dolly: instructions and their responses",
     kind="generate",
     classes=(),
     licence="CC BY-SA 3.0",
-    hub=Hub("databricks/databricks-dolly-15k"),
-    shapes=(Shape("instruction context response category", _read),),
+    hub=HubSource("databricks/databricks-dolly-15k"),
+    shapes=(RowShape("instruction context response category", _read),),
     metric="rouge_l",
 )

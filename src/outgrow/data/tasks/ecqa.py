@@ -6,29 +6,29 @@ two thousand). The lists of properties for and against single options (`taskA_po
 without an explanation, or whose answer is no option, are left out.
 """
 
-from outgrow.data.known import Example, Hub, KnownTask, Shape
+from outgrow.data.published_task import HubSource, PublishedTask, RowShape, TaskExample
 from outgrow.data.table import Row
 
 _OPTIONS = [f"q_op{number}" for number in range(1, 6)]
 
 
-def _read(row: Row) -> Example | None:
+def _read(row: Row) -> TaskExample | None:
     options = [str(row[name]).strip() for name in _OPTIONS]
     answer, explanation = row["q_ans"].strip(), row["taskB"].strip()
     if answer not in options or not explanation:
         return None
     listed = "\n".join(f"- {option}" for option in options)
-    return Example(f"Question: {row['q_text'].strip()}\n{listed}", f"{explanation}\n#### {answer}")
+    return TaskExample(f"Question: {row['q_text'].strip()}\n{listed}", f"{explanation}\n#### {answer}")
 
 
-ECQA = KnownTask(
+ECQA = PublishedTask(
     name="ecqa",
     title="ECQA: everyday knowledge, five options, answers with an explanation",
     kind="generate",
     classes=(),
     licence="CDLA-Sharing 1.0",
-    hub=Hub("yangdong/ecqa"),
-    shapes=(Shape("q_text q_ans taskB", _read),),
+    hub=HubSource("yangdong/ecqa"),
+    shapes=(RowShape("q_text q_ans taskB", _read),),
     metric="answer_match",
     template="{text}\nExplain which option is right, then write `#### ` and that option.",
     note="Gold is an explanation and then the answer; `commonsense_qa` with `form: text` has such questions without"

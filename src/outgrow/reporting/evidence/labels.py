@@ -16,13 +16,13 @@ from jaxtyping import Bool, Float, Int
 from outgrow.graph.step import Step
 from outgrow.labels import Targets, WeakLabels
 from outgrow.metrics.words import words
-from outgrow.reporting.evidence.lineage import Comparison, Source, whole_targets
 from outgrow.reporting.evidence.missing import record
+from outgrow.reporting.evidence.row_provenance import Comparison, LabelSource, whole_targets
 from outgrow.reporting.evidence.texts import table_of
 from outgrow.reporting.measure.frame import Frame
 from outgrow.reporting.results_analyses import WHOLE
 from outgrow.select.rewards import Rewards
-from outgrow.select.scores import (
+from outgrow.select.row_scores import (
     one_source,
     text_agreement,
     text_confidence,
@@ -61,7 +61,7 @@ class LabelRows:
 
 
 @dataclass(frozen=True)
-class Kept:
+class SelectionRecord:
     """What one selection kept."""
 
     labels: LabelRows
@@ -77,7 +77,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Compared:
+class LabelComparison:
     """Labels beside the strong model's own answers to their items; labels without such an answer are left out."""
 
     item: Int[np.ndarray, "label"]
@@ -103,16 +103,16 @@ class LabelReader:
             self.known[step.identity] = self._read(step) if self._there(step, TARGETS) else None
         return self.known[step.identity]
 
-    def kept(self, selected: Step) -> Kept | None:
+    def kept(self, selected: Step) -> SelectionRecord | None:
         """What a selection kept of its targets."""
         labels = self.rows(selected.inputs["targets"])
         if labels is None or not self._there(selected, "kept.json"):
             return None
         found = self._json(selected, "kept.json")
         sizes = {name: (one["n"], one["kept"]) for name, one in {WHOLE: found, **found["capabilities"]}.items()}
-        return Kept(labels, np.asarray([row["kept"] for row in found["rows"]], dtype=np.bool_), sizes)
+        return SelectionRecord(labels, np.asarray([row["kept"] for row in found["rows"]], dtype=np.bool_), sizes)
 
-    def compared(self, comparison: Comparison) -> Compared | None:
+    def compared(self, comparison: Comparison) -> LabelComparison | None:
         """Labels and the strong model's own answers."""
         labels = self.rows(comparison.targets)
         if labels is None or not self._there(comparison.strong, STRONG):
@@ -121,7 +121,9 @@ class LabelReader:
         ids = self.frame.strong.ids
         strong = np.asarray([own.get(ids[item], np.nan) for item in labels.item.tolist()], dtype=np.float64)
         both = np.isfinite(agreement) & np.isfinite(strong)
-        return Compared(labels.item[both], (agreement >= comparison.agreed)[both], labels.value[both], strong[both])
+        return LabelComparison(
+            labels.item[both], (agreement >= comparison.agreed)[both], labels.value[both], strong[both]
+        )
 
     def rewards(self, step: Step) -> tuple[LabelRows, Float[np.ndarray, "label"]] | None:
         """The labels that a reward model has scored, and the scores; NaN where it could read none."""
@@ -139,7 +141,7 @@ class LabelReader:
         path = self.frame.store.path(step) / "vectors.npy"
         return np.load(path).astype(np.float64) if self._there(step, path.name) else None
 
-    def written(self, source: Source) -> LabelRows | None:
+    def written(self, source: LabelSource) -> LabelRows | None:
         """The best texts of one teacher, as methods learn them."""
         found = table_of(self.frame.store, source.step, "strong")
         return None if found is None else self._held(TextTargets(*best_of(found.texts.only([source.name]))))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from outgrow.graph.done import Damaged, Done
-from outgrow.graph.event import Outcome
+from outgrow.graph.event import StepOutcome
 from outgrow.graph.step import Step, walk
 from outgrow.graph.store import Store
 
@@ -18,7 +18,7 @@ def record(store: Store, step: Step) -> Done | None:
         return None
 
 
-def reason(step: Step, outcomes: Mapping[str, Outcome]) -> str:
+def reason(step: Step, outcomes: Mapping[str, StepOutcome]) -> str:
     """One sentence for the report."""
     for source in walk([step]):
         outcome = outcomes.get(source.identity)
@@ -34,7 +34,7 @@ def describe(step: Step) -> str:
     return f"{step.folder} ({step.label})" if step.label else step.folder
 
 
-def _fate(outcome: Outcome) -> str:
+def _fate(outcome: StepOutcome) -> str:
     if outcome.state == "interrupted":
         return "was interrupted"
     return f"failed: {outcome.error.strip()}" if outcome.error.strip() else "failed"

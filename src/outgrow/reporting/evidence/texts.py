@@ -17,7 +17,7 @@ from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 from outgrow.metrics.text_score import TaskScore
 from outgrow.reporting.evidence.missing import record
-from outgrow.reporting.evidence.votes import Part
+from outgrow.reporting.evidence.votes import EvaluatedItems
 from outgrow.texts import Candidate, WeakTexts
 
 
@@ -44,12 +44,12 @@ class TextAnswers:
         return [str(text) for text in self.text[seed, self.there[seed]]]
 
 
-def read_answers_of_row(store: Store, steps: Sequence[Step], part: Part) -> TextAnswers:
+def read_answers_of_row(store: Store, steps: Sequence[Step], part: EvaluatedItems) -> TextAnswers:
     """A row's answers to the test items: one step per seed, one that is not finished leaves its seed empty."""
     return _read([table_of(store, step, part.name) for step in steps], part)
 
 
-def read_labels(store: Store, steps: Sequence[Step], sources: Sequence[str], part: Part) -> list[TextAnswers]:
+def read_labels(store: Store, steps: Sequence[Step], sources: Sequence[str], part: EvaluatedItems) -> list[TextAnswers]:
     """What each of `sources` wrote for the student, from the study's label tables."""
     tables = [table_of(store, step, part.name) for step in steps]
     return [_read([_only(found, name) for found in tables], part) for name in sources]
@@ -83,7 +83,7 @@ def _only(found: TextTable | None, source: str) -> TextTable | None:
     return TextTable(found.path, found.texts.only([source])) if found else None
 
 
-def _read(tables: Sequence[TextTable | None], part: Part) -> TextAnswers:
+def _read(tables: Sequence[TextTable | None], part: EvaluatedItems) -> TextAnswers:
     shape = part.of_seed.shape
     text = np.full(shape, "", dtype=object)
     there, said, ended = (np.zeros(shape, dtype=np.bool_) for _ in range(3))

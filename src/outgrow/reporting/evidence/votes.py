@@ -1,7 +1,7 @@
 """Reading what the steps wrote: gold, and every row's answers, as arrays over all items of a part.
 
-Seeds have different items on their test side. Arrays run over the union of them (`Part.ids`); `Part.of_seed` marks
-whose they are. Items without gold cannot be measured on and are left out.
+Seeds have different items on their test side. Arrays run over the union of them (`EvaluatedItems.ids`);
+`EvaluatedItems.of_seed` marks whose they are. Items without gold cannot be measured on and are left out.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ PartName = Literal["test", "strong"]
 
 
 @dataclass(frozen=True)
-class Part:
+class EvaluatedItems:
     """The items that answers are measured on, over all seeds."""
 
     name: PartName
@@ -62,7 +62,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Answers:
+class RowAnswers:
     """One row's answers under every seed, where they are classes or options."""
 
     there: Bool[np.ndarray, "seed item"]
@@ -84,7 +84,7 @@ class Answers:
         return np.asarray(self.there.any(axis=1))
 
 
-def read_part(task: Task, splits: Sequence[Split | None], name: PartName) -> Part:
+def read_part(task: Task, splits: Sequence[Split | None], name: PartName) -> EvaluatedItems:
     """The union of the seeds' items of one part; a seed without a split has none."""
     rows = [_rows(split, name) for split in splits]
     union = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *rows]))
@@ -92,7 +92,7 @@ def read_part(task: Task, splits: Sequence[Split | None], name: PartName) -> Par
     of_seed = np.stack([np.isin(union, mine) for mine in rows])
     items = task.items.take(union)
     group = np.unique(items.groups, return_inverse=True)[1] if items.ids else np.zeros(0, dtype=np.int64)
-    return Part(
+    return EvaluatedItems(
         name=name,
         ids=items.ids,
         gold=items.gold,
@@ -111,11 +111,11 @@ def read_split(store: Store, step: Step) -> Split | None:
     return Split.load(store.path(step)) if record(store, step) else None
 
 
-def read_answers(store: Store, steps: Sequence[Step], part: Part) -> Answers:
+def read_answers(store: Store, steps: Sequence[Step], part: EvaluatedItems) -> RowAnswers:
     """One step per seed; a step that is not finished leaves its seed empty."""
     position = {name: i for i, name in enumerate(part.ids)}
     shape = part.of_seed.shape
-    found = Answers(
+    found = RowAnswers(
         there=np.zeros(shape, dtype=bool),
         hard=np.full(shape, -1),
         confidence=np.zeros(shape),
@@ -138,7 +138,7 @@ def read_answers(store: Store, steps: Sequence[Step], part: Part) -> Answers:
     return found
 
 
-def read_mean_vote(store: Store, rows: Sequence[Sequence[Step]], part: Part) -> Int[np.ndarray, "seed item"]:
+def read_mean_vote(store: Store, rows: Sequence[Sequence[Step]], part: EvaluatedItems) -> Int[np.ndarray, "seed item"]:
     """The class that the mean of all supervisors prefers; -1 where a seed lacks one of them."""
     position = {name: i for i, name in enumerate(part.ids)}
     hard = np.full(part.of_seed.shape, -1)

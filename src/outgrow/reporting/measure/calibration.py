@@ -14,14 +14,14 @@ from outgrow.metrics.calibration import (
 )
 from outgrow.metrics.estimate import Estimate, from_draws
 from outgrow.metrics.proportion import share_from_draws
-from outgrow.reporting.evidence.votes import Answers, Part
-from outgrow.reporting.results import Bin, Calibration
+from outgrow.reporting.evidence.votes import RowAnswers, EvaluatedItems
+from outgrow.reporting.results import Bin, CalibrationResult
 
 DRAWS = 501
 """The sample and 500 resamples: bins make these statistics dear, and nobody compares methods by them."""
 
 
-def calibration(answers: Answers, part: Part, resamples: Resamples) -> Calibration | None:
+def calibration(answers: RowAnswers, part: EvaluatedItems, resamples: Resamples) -> CalibrationResult | None:
     """ECE, Brier score, log loss and the reliability curve of one row.
 
     None if it has no result, or if all its answers are bare choices: then nothing tells how sure it is of them.
@@ -34,7 +34,7 @@ def calibration(answers: Answers, part: Part, resamples: Resamples) -> Calibrati
     scores = seed_means(some.items, np.stack([answers.brier, answers.log_loss]), answers.there[None])
     brier, log_loss = (from_draws(over_seeds(scores[:, i], some.seeds), n, seeds) for i in range(2))
     correct = answers.hard == part.gold
-    return Calibration(
+    return CalibrationResult(
         _calibration_error(answers, correct, some, n, seeds),
         brier,
         log_loss,
@@ -43,7 +43,7 @@ def calibration(answers: Answers, part: Part, resamples: Resamples) -> Calibrati
 
 
 def _calibration_error(
-    answers: Answers, correct: Bool[np.ndarray, "seed item"], resamples: Resamples, n: int, seeds: int
+    answers: RowAnswers, correct: Bool[np.ndarray, "seed item"], resamples: Resamples, n: int, seeds: int
 ) -> Estimate:
     per_seed = np.full((len(resamples.items), len(answers.there)), np.nan)
     for seed, there in enumerate(answers.there):
@@ -62,7 +62,7 @@ def _one_error(
 
 
 def _curve(
-    answers: Answers, correct: Bool[np.ndarray, "seed item"], part: Part, resamples: Resamples, seeds: int
+    answers: RowAnswers, correct: Bool[np.ndarray, "seed item"], part: EvaluatedItems, resamples: Resamples, seeds: int
 ) -> tuple[Bin, ...]:
     """One curve over all seeds: common bins, each seed's items weighted as the seed was drawn."""
     pooled = answers.confidence[answers.there]

@@ -11,7 +11,7 @@ import numpy as np
 
 from outgrow.graph.step import Step
 from outgrow.reporting.evidence.labels import LabelReader, LabelRows
-from outgrow.reporting.evidence.lineage import Shared, identity, last_selection, reward_model, shared
+from outgrow.reporting.evidence.row_provenance import SharedStep, identity, last_selection, reward_model, shared
 from outgrow.reporting.measure.selection import Vectors
 from outgrow.reporting.results_analyses import Cloud
 
@@ -36,7 +36,7 @@ def find_clouds(reader: LabelReader) -> tuple[Cloud, ...]:
     return tuple(found)
 
 
-def _worth_drawing(chosen: Sequence[Shared[Step]]) -> list[Shared[Step]]:
+def _worth_drawing(chosen: Sequence[SharedStep[Step]]) -> list[SharedStep[Step]]:
     """None that was chosen for what it is about, and of those at random only the first."""
     kinds = [one.found[0].params["select"]["type"] for one in chosen]
     return [
@@ -47,7 +47,7 @@ def _worth_drawing(chosen: Sequence[Shared[Step]]) -> list[Shared[Step]]:
 
 
 def _cloud(
-    reader: LabelReader, seed: int, step: Step, labels: LabelRows, plane: Vectors, chosen: Sequence[Shared[Step]]
+    reader: LabelReader, seed: int, step: Step, labels: LabelRows, plane: Vectors, chosen: Sequence[SharedStep[Step]]
 ) -> Cloud:
     readable = np.flatnonzero(np.isfinite(plane[labels.row]).all(axis=1))
     order = np.random.default_rng(DRAWN_BY).permutation(len(readable))[:SHOWN]

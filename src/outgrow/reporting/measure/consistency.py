@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from outgrow.reporting.evidence.labels import Compared, LabelReader
-from outgrow.reporting.evidence.lineage import comparison, same_comparison, shared
-from outgrow.reporting.measure.tally import Counted, Ground, records
+from outgrow.reporting.evidence.labels import LabelComparison, LabelReader
+from outgrow.reporting.evidence.row_provenance import comparison, same_comparison, shared
+from outgrow.reporting.measure.tally import LabelContext, SeedCounts, records
 from outgrow.reporting.results_analyses import ConsistencyMeasures, ConsistencyResult
 
 NEVER = "it does not happen"
@@ -20,7 +20,7 @@ NEVER = "it does not happen"
 
 def find_consistency(reader: LabelReader) -> tuple[ConsistencyResult, ...]:
     """For every table of labels that a selection holds against the strong model's answers."""
-    ground, found = Ground.of(reader.frame), []
+    ground, found = LabelContext.of(reader.frame), []
     for one in shared(reader.frame.study, comparison, same_comparison):
         compared = [reader.compared(there) for there in one.found]
         if any(there is not None for there in compared):
@@ -28,7 +28,7 @@ def find_consistency(reader: LabelReader) -> tuple[ConsistencyResult, ...]:
     return tuple(found)
 
 
-def consistency(ground: Ground, compared: Sequence[Compared | None]) -> dict[str, ConsistencyMeasures]:
+def consistency(ground: LabelContext, compared: Sequence[LabelComparison | None]) -> dict[str, ConsistencyMeasures]:
     """In all and by capability."""
     counts = ground.counts([None if one is None else _counted(one) for one in compared])
     draws, among = ground.apart(counts), counts[..., 1] > 0
@@ -40,7 +40,7 @@ def consistency(ground: Ground, compared: Sequence[Compared | None]) -> dict[str
     return records(ConsistencyMeasures, columns)
 
 
-def _counted(one: Compared) -> Counted:
+def _counted(one: LabelComparison) -> SeedCounts:
     agree = one.agree
     numbers = [agree.astype(np.float64), one.weak, one.weak, one.strong]
-    return Counted(one.item, np.stack(numbers), np.stack([np.ones_like(agree), agree, ~agree, ~agree]))
+    return SeedCounts(one.item, np.stack(numbers), np.stack([np.ones_like(agree), agree, ~agree, ~agree]))

@@ -16,15 +16,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from outgrow.config.method import Method
-from outgrow.config.select import RandomRows
+from outgrow.config.select import RandomSelection
 from outgrow.metrics.estimate import Estimate, undefined
 from outgrow.reporting.evidence.labels import LabelReader, LabelRows
-from outgrow.reporting.evidence.lineage import learned_last
+from outgrow.reporting.evidence.row_provenance import learned_last
 from outgrow.reporting.measure.rows import MISSING
-from outgrow.reporting.measure.tally import Counted, Ground
+from outgrow.reporting.measure.tally import LabelContext, SeedCounts
 from outgrow.reporting.results_analyses import WHOLE, CurvePoint, Setting
 from outgrow.study.build import Row
-from outgrow.study.rows import expanded
+from outgrow.study.method_rows import expanded
 
 BUDGETS = {"examples": "same number of updates", "epochs": "same number of passes"}
 TOGETHER = ", drawn from all together"
@@ -33,7 +33,7 @@ BEGINNING = {"noise": 0.0, "share": 1.0}
 
 
 @dataclass(frozen=True)
-class Place:
+class CurvePosition:
     """A row in a series; `line` is empty where all lines begin."""
 
     row: Row
@@ -50,13 +50,13 @@ def find_curves(reader: LabelReader) -> tuple[CurvePoint, ...]:
     return tuple(point for setting in settings for point in _points(reader, setting, _series(setting, rows, methods)))
 
 
-def _series(setting: Setting, rows: Iterable[Row], methods: dict[str, Method]) -> Iterator[list[Place]]:
+def _series(setting: Setting, rows: Iterable[Row], methods: dict[str, Method]) -> Iterator[list[CurvePosition]]:
     """Rows that have all else in common, by their number."""
-    found: dict[str, list[Place]] = {}
+    found: dict[str, list[CurvePosition]] = {}
     for row in rows:
         method = methods[row.method]
         key, value, line = by_noise(method) if setting == "noise" else by_share(method)
-        found.setdefault(f"{row.variant} {key}", []).append(Place(row, value, line))
+        found.setdefault(f"{row.variant} {key}", []).append(CurvePosition(row, value, line))
     for places in found.values():
         if len({place.value for place in places}) > 1:
             yield sorted(places, key=lambda place: (place.line, place.value))
@@ -70,7 +70,7 @@ def by_noise(method: Method) -> tuple[str, float, str]:
 def by_share(method: Method) -> tuple[str, float, str]:
     """The same of a random share of the labels, and of how much training is left for it."""
     chosen = [stage.select for stage in method.stages if _is_share(stage.select)]
-    if len(chosen) != 1 or not isinstance(chosen[0], RandomRows):
+    if len(chosen) != 1 or not isinstance(chosen[0], RandomSelection):
         return _said(method, without=["budget"]), 1.0, ""
     whole = [
         stage.model_copy(update={"select": None}) if stage.select is chosen[0] else stage for stage in method.stages
@@ -81,7 +81,7 @@ def by_share(method: Method) -> tuple[str, float, str]:
 
 
 def _is_share(select: object) -> bool:
-    return isinstance(select, RandomRows) and select.size_of is None and select.keep.fraction is not None
+    return isinstance(select, RandomSelection) and select.size_of is None and select.keep.fraction is not None
 
 
 def _said(method: Method, without: Iterable[str]) -> str:
@@ -91,8 +91,8 @@ def _said(method: Method, without: Iterable[str]) -> str:
 # ---- points ---------------------------------------------------------------------------------------------
 
 
-def _points(reader: LabelReader, setting: Setting, series: Iterable[list[Place]]) -> Iterator[CurvePoint]:
-    ground = Ground.of(reader.frame)
+def _points(reader: LabelReader, setting: Setting, series: Iterable[list[CurvePosition]]) -> Iterator[CurvePoint]:
+    ground = LabelContext.of(reader.frame)
     for places in series:
         name = next((place.row.name for place in places if place.value == BEGINNING[setting]), places[0].row.name)
         for place in places:
@@ -100,7 +100,7 @@ def _points(reader: LabelReader, setting: Setting, series: Iterable[list[Place]]
             yield CurvePoint(name, setting, place.line, place.row.name, place.value, accuracy, labels)
 
 
-def _learned(reader: LabelReader, ground: Ground, row: Row) -> tuple[Estimate, float | None]:
+def _learned(reader: LabelReader, ground: LabelContext, row: Row) -> tuple[Estimate, float | None]:
     """The accuracy and the number of the labels that a row's last training saw."""
     steps = [learned_last(step) for step in row.steps]
     tables = [None if step is None else reader.rows(step) for step in steps]
@@ -113,5 +113,5 @@ def _learned(reader: LabelReader, ground: Ground, row: Row) -> tuple[Estimate, f
     return accuracy, float(np.mean([len(table.targets.items) for table in there]))
 
 
-def _counted(table: LabelRows) -> Counted:
-    return Counted(table.item, table.value[None], np.ones((1, len(table.item)), dtype=np.bool_))
+def _counted(table: LabelRows) -> SeedCounts:
+    return SeedCounts(table.item, table.value[None], np.ones((1, len(table.item)), dtype=np.bool_))

@@ -12,14 +12,16 @@ from outgrow.metrics.bootstrap import Resamples, over_seeds, seed_means, seeds_w
 from outgrow.metrics.error_copying import weak_is_wrong
 from outgrow.metrics.estimate import Estimate, from_draws, undefined
 from outgrow.metrics.proportion import share_from_draws
-from outgrow.reporting.evidence.votes import Answers, Part
+from outgrow.reporting.evidence.votes import RowAnswers, EvaluatedItems
 from outgrow.reporting.results import CopyResult, PairResult
 from outgrow.study.build import Row
 
 Hard = Int[np.ndarray, "seed item"]
 
 
-def pair_results(names: Sequence[str], hard: Sequence[Hard], part: Part, resamples: Resamples) -> list[PairResult]:
+def pair_results(
+    names: Sequence[str], hard: Sequence[Hard], part: EvaluatedItems, resamples: Resamples
+) -> list[PairResult]:
     """Agreement and error correlation of every two supervisors on the items that both answered."""
     return [
         _pair(names[first], names[second], hard[first], hard[second], part, resamples)
@@ -27,7 +29,7 @@ def pair_results(names: Sequence[str], hard: Sequence[Hard], part: Part, resampl
     ]
 
 
-def _pair(first: str, second: str, left: Hard, right: Hard, part: Part, resamples: Resamples) -> PairResult:
+def _pair(first: str, second: str, left: Hard, right: Hard, part: EvaluatedItems, resamples: Resamples) -> PairResult:
     both = np.asarray((left >= 0) & (right >= 0))
     wrong = left != part.gold, right != part.gold
     values = np.stack([left == right, wrong[0], wrong[1], wrong[0] & wrong[1]])
@@ -47,15 +49,15 @@ def _pair(first: str, second: str, left: Hard, right: Hard, part: Part, resample
     )
 
 
-class Student(NamedTuple):
+class StudentAnswers(NamedTuple):
     """A row and its answers on one part."""
 
     row: Row
-    answers: Answers
+    answers: RowAnswers
 
 
 def copy_results(
-    students: Sequence[Student], weak: Mapping[str, Hard], part: Part, resamples: Resamples
+    students: Sequence[StudentAnswers], weak: Mapping[str, Hard], part: EvaluatedItems, resamples: Resamples
 ) -> list[CopyResult]:
     """Whom every student follows where each weak label (by name) is wrong."""
     students = [student for student in students if student.answers.seeds.any()]
@@ -65,7 +67,7 @@ def copy_results(
 
 
 def _copied_from(
-    name: str, weak: Hard, students: Sequence[Student], part: Part, resamples: Resamples
+    name: str, weak: Hard, students: Sequence[StudentAnswers], part: EvaluatedItems, resamples: Resamples
 ) -> list[CopyResult]:
     wrong = np.asarray([weak_is_wrong(labels, part.gold) for labels in weak])
     among = np.stack([wrong & student.answers.there for student in students])

@@ -9,11 +9,11 @@ import numpy as np
 from outgrow.config.votes import VotesSection
 from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
-from outgrow.graph.event import Outcome
+from outgrow.graph.event import StepOutcome
 from outgrow.graph.store import Store
 from outgrow.metrics.bootstrap import Resamples, draw_items, draw_seeds
 from outgrow.reporting.evidence.missing import reason, record
-from outgrow.reporting.evidence.votes import Part, read_part, read_split
+from outgrow.reporting.evidence.votes import EvaluatedItems, read_part, read_split
 from outgrow.reporting.measure.rows import baseline_name
 from outgrow.reporting.results import CopyResult, PairResult, RowResult, SlotTypeResult, SupervisorResult
 from outgrow.study.build import Row, Study
@@ -28,12 +28,12 @@ class Frame:
 
     study: Study
     store: Store
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, StepOutcome]
     """How the steps ended, as far as it is known."""
     task: Task
     splits: list[Split | None]
-    test: Part
-    strong: Part
+    test: EvaluatedItems
+    strong: EvaluatedItems
     on_test: Resamples
     on_strong: Resamples
     baseline: str | None
@@ -65,7 +65,7 @@ class Findings(NamedTuple):
     slot_types: tuple[SlotTypeResult, ...] = ()
 
 
-def make_frame(study: Study, store: Store, outcomes: Mapping[str, Outcome]) -> Frame:
+def make_frame(study: Study, store: Store, outcomes: Mapping[str, StepOutcome]) -> Frame:
     """Read the items and draw the resamples. Raises `DataError` if the items are not there."""
     if record(store, study.pool) is None:
         raise DataError(f"there is nothing to report: the items are not there ({reason(study.pool, outcomes)})")

@@ -13,17 +13,17 @@ import pyarrow.parquet as pq
 from jaxtyping import Float
 
 from outgrow.config.experiment import Experiment
-from outgrow.config.measure import Judge, Rule
+from outgrow.config.measure import JudgeMeasure, PatternMeasure
 from outgrow.graph.step import Step
 from outgrow.metrics.estimate import Estimate
 from outgrow.metrics.text_score import TEXT_SCORES, TextScore, alone, mean_value
 from outgrow.reporting.evidence.missing import reason, record
 from outgrow.reporting.evidence.texts import TextAnswers, score_counts
 from outgrow.reporting.measure.frame import Frame
-from outgrow.reporting.measure.patterns import Searched
+from outgrow.reporting.measure.patterns import PatternMatches
 from outgrow.reporting.measure.rows import Value, seed_values
 from outgrow.reporting.measure.texts import seeds_estimate
-from outgrow.reporting.results import OutOf, Rated
+from outgrow.reporting.results import AnswerCount, RatedCount
 from outgrow.study.build import Row
 
 Counts = Float[np.ndarray, "seed item part"]
@@ -34,7 +34,7 @@ def measure_names(experiment: Experiment) -> list[str]:
     return [*experiment.measures, *(name for judge in experiment.judges.items() for name in judged_names(*judge))]
 
 
-def judged_names(name: str, judge: Judge) -> list[str]:
+def judged_names(name: str, judge: JudgeMeasure) -> list[str]:
     """A judge's measures: its scales or, where it compares, its own name."""
     return list(judge.scales) if judge.against is None else [name]
 
@@ -52,8 +52,8 @@ def measure_plane(experiment: Experiment) -> tuple[str, str] | None:
 
 
 def further_measures(
-    frame: Frame, row: Row, found: TextAnswers, searched: Mapping[str, Searched]
-) -> tuple[dict[str, Estimate], dict[str, Rated]]:
+    frame: Frame, row: Row, found: TextAnswers, searched: Mapping[str, PatternMatches]
+) -> tuple[dict[str, Estimate], dict[str, RatedCount]]:
     """Every further measure of one row, and of how many of its answers each judge's are.
 
     `searched`: in which texts the measures' patterns were found.
@@ -63,7 +63,7 @@ def further_measures(
     }
     lacking = {name: one.note for name, one in searched.items() if one.note}
     measures |= {name: replace(measures[name], note=note) for name, note in lacking.items()}
-    rated: dict[str, Rated] = {}
+    rated: dict[str, RatedCount] = {}
     for name, judge in frame.study.experiment.judges.items():
         verdict = _verdict(frame, row.judged[name], judged_names(name, judge))
         note = _note(name, verdict.rated) or verdict.missing
@@ -79,12 +79,12 @@ def _estimate(frame: Frame, counts: Counts, value: Value) -> Estimate:
 
 
 def _told_by_texts(
-    frame: Frame, found: TextAnswers, searched: Mapping[str, Searched]
+    frame: Frame, found: TextAnswers, searched: Mapping[str, PatternMatches]
 ) -> Iterator[tuple[str, Counts, Value]]:
     """The measures that need no judge."""
     test = frame.test
     for name, measure in frame.study.experiment.measures.items():
-        if isinstance(measure, Rule):
+        if isinstance(measure, PatternMeasure):
             yield (
                 name,
                 score_counts(found, test.answers, alone(rule_score(measure.pattern, searched[name]))),
@@ -96,7 +96,7 @@ def _told_by_texts(
             yield name, score_counts(found, gold, score), score.value
 
 
-def rule_score(pattern: str, searched: Searched) -> TextScore:
+def rule_score(pattern: str, searched: PatternMatches) -> TextScore:
     """The share of texts in which the pattern is found, whatever gold says; of those that could be searched."""
 
     def counts(predicted: Sequence[str], gold: Sequence[str]) -> Float[np.ndarray, "item 2"]:
@@ -106,17 +106,17 @@ def rule_score(pattern: str, searched: Searched) -> TextScore:
     return TextScore(pattern, counts, mean_value)
 
 
-class Verdict(NamedTuple):
+class JudgeScore(NamedTuple):
     """What a judge said of a row's answers."""
 
     counts: dict[str, Counts]
     """By scale: (rating, 1) for every item that was rated; zeros where the judge failed or is not finished."""
-    rated: Rated
+    rated: RatedCount
     missing: str
     """Why the judge has not come to this row, or to some of its seeds; empty if it has."""
 
 
-def _verdict(frame: Frame, steps: Sequence[Step], columns: Sequence[str]) -> Verdict:
+def _verdict(frame: Frame, steps: Sequence[Step], columns: Sequence[str]) -> JudgeScore:
     test = frame.test
     counts = {column: np.zeros((*test.of_seed.shape, 2)) for column in columns}
     place = {item: number for number, item in enumerate(test.ids)}
@@ -134,7 +134,7 @@ def _verdict(frame: Frame, steps: Sequence[Step], columns: Sequence[str]) -> Ver
                     counts[column][seed, place[item]] = (value, 1.0)
     # A question is rated on all scales or on none.
     n_rated = int(counts[columns[0]][:, :, 1].sum())
-    return Verdict(counts, Rated(OutOf(n_rated, of), why_not_all), missing)
+    return JudgeScore(counts, RatedCount(AnswerCount(n_rated, of), why_not_all), missing)
 
 
 def _why_failed(frame: Frame, step: Step) -> str:
@@ -143,8 +143,8 @@ def _why_failed(frame: Frame, step: Step) -> str:
     return str(told.get("why_failed", ""))
 
 
-def _note(judge: str, rated: Rated) -> str:
+def _note(judge: str, rated: RatedCount) -> str:
     """What is to be known of a mean from which answers are missing."""
-    lost = OutOf(rated.answers.of - rated.answers.count, rated.answers.of)
+    lost = AnswerCount(rated.answers.of - rated.answers.count, rated.answers.of)
     why = f" ({rated.why_not_all})" if rated.why_not_all else ""
     return f"the judge {judge} gave no rating to {lost} answers{why}" if lost.count else ""

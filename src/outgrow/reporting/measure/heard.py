@@ -12,11 +12,11 @@ import numpy as np
 from jaxtyping import Bool
 
 from outgrow.reporting.evidence.texts import TextAnswers
-from outgrow.reporting.evidence.votes import Answers
+from outgrow.reporting.evidence.votes import RowAnswers
 from outgrow.reporting.measure.frame import Frame
 from outgrow.study.build import Row
 
-Given = TypeVar("Given", Answers, TextAnswers)
+Given = TypeVar("Given", RowAnswers, TextAnswers)
 
 
 def judged(frame: Frame, rows: Sequence[Row], given: Sequence[Given]) -> list[Given]:

@@ -24,8 +24,8 @@ from outgrow.metrics.diversity import distinct_ngrams, distinct_share, entropy_i
 from outgrow.metrics.estimate import show_percent
 from outgrow.metrics.readable import answer_in
 from outgrow.reporting.evidence.labels import LabelReader, LabelRows
-from outgrow.reporting.evidence.lineage import Source, shared_sources
-from outgrow.reporting.measure.tally import ByCapability, Counted, Ground, Marks, records
+from outgrow.reporting.evidence.row_provenance import LabelSource, shared_sources
+from outgrow.reporting.measure.tally import ByCapability, LabelContext, Marks, SeedCounts, records
 from outgrow.reporting.results_analyses import GOLD, LabelMeasures, LabelsResult
 
 UNTOLD = "whoever wrote them told no probabilities"
@@ -45,7 +45,7 @@ def find_labels(reader: LabelReader) -> tuple[LabelsResult, ...]:
     return (LabelsResult(GOLD, (), measures(reader, gold)), *found) if found else ()
 
 
-def title(source: Source) -> str:
+def title(source: LabelSource) -> str:
     """Who wrote the labels, and what was done to them."""
     step: Step | None = source.step
     name, changes = source.name, []
@@ -63,7 +63,7 @@ def title(source: Source) -> str:
 
 def measures(reader: LabelReader, tables: Sequence[LabelRows | None]) -> dict[str, LabelMeasures]:
     """In all and by capability."""
-    ground = Ground.of(reader.frame)
+    ground = LabelContext.of(reader.frame)
     counts = ground.counts([None if table is None else _counted(table) for table in tables])
     draws, among = ground.apart(counts), counts[0, ..., 1] > 0
     told = any(table is not None and (table.confidence < 1).any() for table in tables)
@@ -83,17 +83,17 @@ def _less(one: ByCapability, other: ByCapability) -> ByCapability:
     return {name: one[name] - other[name] for name in one}
 
 
-def _counted(table: LabelRows) -> Counted:
+def _counted(table: LabelRows) -> SeedCounts:
     lengths = [float(len(one)) for one in table.words]
     numbers = np.stack([table.value, table.confidence, np.asarray(lengths, dtype=np.float64)])
-    return Counted(table.item, numbers, np.ones(numbers.shape, dtype=np.bool_))
+    return SeedCounts(table.item, numbers, np.ones(numbers.shape, dtype=np.bool_))
 
 
 # ---- diversity ------------------------------------------------------------------------------------------
 
 
 def _looks(
-    reader: LabelReader, ground: Ground, tables: Sequence[LabelRows | None]
+    reader: LabelReader, ground: LabelContext, tables: Sequence[LabelRows | None]
 ) -> dict[str, dict[str, Float[np.ndarray, "seed"]]]:
     """By measure and capability, a number for every seed."""
     part, metrics = reader.frame.strong, reader.frame.task.metrics or {"": reader.frame.task.metric}

@@ -1,23 +1,23 @@
 """In which answers the patterns of a study's measures are found.
 
-Patterns are searched for in a process of their own, like those of rules that vote (`supervise/rule_crew.py`): one that
-would take for ever on some text is stopped, and that text has no part in the measure's mean.
+Patterns are searched for in a process of their own, like those of rules that vote (`supervise/rule_processes.py`):
+one that would take for ever on some text is stopped, and that text has no part in the measure's mean.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from outgrow.config.measure import Measure, Rule
+from outgrow.config.measure import Measure, PatternMeasure
 from outgrow.errors import DataError
-from outgrow.phrases import many
-from outgrow.supervise.rule_crew import run_rules
+from outgrow.supervise.rule_processes import run_rules
+from outgrow.text_format import many
 
 LIMIT = 0.25
 """Seconds for one text; an answer of a thousand words takes far less than a thousandth of that."""
 MOST_STOPPED = 10
 
 
-class Searched(NamedTuple):
+class PatternMatches(NamedTuple):
     """What one pattern said of all texts."""
 
     found: Mapping[str, bool]
@@ -26,19 +26,21 @@ class Searched(NamedTuple):
     """What is to be known of a mean from which texts are missing; empty if none is."""
 
 
-def search_all(measures: Mapping[str, Measure], texts: Iterable[str]) -> dict[str, Searched]:
+def search_all(measures: Mapping[str, Measure], texts: Iterable[str]) -> dict[str, PatternMatches]:
     """Every `rule` among the measures, on every text once."""
-    rules = {name: measure for name, measure in measures.items() if isinstance(measure, Rule)}
+    rules = {name: measure for name, measure in measures.items() if isinstance(measure, PatternMeasure)}
     distinct = sorted(set(texts)) if rules else []
     return {name: _search(rule.pattern, distinct) for name, rule in rules.items()}
 
 
-def _search(pattern: str, texts: list[str]) -> Searched:
+def _search(pattern: str, texts: list[str]) -> PatternMatches:
     rule = {"name": "measure", "limit": LIMIT, "regex": pattern, "ignore_case": False, "text": "text", "says": 0}
     try:
         (verdicts,) = run_rules([rule], ["found"], [{"text": text} for text in texts], most_stopped=MOST_STOPPED)
     except DataError:
-        return Searched({}, f"the pattern takes more than {LIMIT:g} s on at least {MOST_STOPPED} texts; mend it")
+        return PatternMatches({}, f"the pattern takes more than {LIMIT:g} s on at least {MOST_STOPPED} texts; mend it")
     found = {text: said == 0 for text, said in zip(texts, verdicts, strict=True) if said is None or said == 0}
     stopped = len(texts) - len(found)
-    return Searched(found, f"the pattern was stopped on {many(stopped, 'text')}, left out here" if stopped else "")
+    return PatternMatches(
+        found, f"the pattern was stopped on {many(stopped, 'text')}, left out here" if stopped else ""
+    )

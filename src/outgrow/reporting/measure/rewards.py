@@ -18,8 +18,8 @@ from outgrow.graph.step import Step
 from outgrow.metrics.auroc import resampled_auroc
 from outgrow.metrics.bootstrap import Resamples
 from outgrow.reporting.evidence.labels import LabelReader, LabelRows
-from outgrow.reporting.evidence.lineage import Shared, identity, reward_model, shared
-from outgrow.reporting.measure.tally import Counted, Ground, PerSeed, records
+from outgrow.reporting.evidence.row_provenance import SharedStep, identity, reward_model, shared
+from outgrow.reporting.measure.tally import LabelContext, PerSeed, SeedCounts, records
 from outgrow.reporting.results_analyses import WHOLE, RankMeasures, RewardExamples, RewardResult
 
 RIGHT = 0.5
@@ -29,7 +29,7 @@ DRAWS = 501
 ONE_KIND = "its labels are all right or all wrong"
 
 
-class Ranked(NamedTuple):
+class RankedLabels(NamedTuple):
     """One seed's labels that the reward model has scored."""
 
     labels: LabelRows
@@ -47,18 +47,18 @@ class Ranked(NamedTuple):
 
 def find_rewards(reader: LabelReader) -> tuple[RewardResult, ...]:
     """Every reward model by which some row was selected."""
-    whole = Ground.of(reader.frame)
+    whole = LabelContext.of(reader.frame)
     some = Resamples(whole.resamples.seeds[:DRAWS], whole.resamples.items[:DRAWS])
-    ground, found = Ground(whole.part, some, whole.names), []
+    ground, found = LabelContext(whole.part, some, whole.names), []
     for one in shared(reader.frame.study, reward_model, identity):
-        ranked = [None if there is None else Ranked(*there) for there in map(reader.rewards, one.found)]
+        ranked = [None if there is None else RankedLabels(*there) for there in map(reader.rewards, one.found)]
         if any(there is not None for there in ranked):
             found.append(_reward_result(reader, one, ground, ranked))
     return tuple(found)
 
 
 def _reward_result(
-    reader: LabelReader, one: Shared[Step], ground: Ground, ranked: Sequence[Ranked | None]
+    reader: LabelReader, one: SharedStep[Step], ground: LabelContext, ranked: Sequence[RankedLabels | None]
 ) -> RewardResult:
     pairs = zip(one.found, ranked, strict=True)
     about = [reader.about_rewards(step) for step, there in pairs if there is not None]
@@ -83,7 +83,7 @@ def _examples(notes: Sequence[Mapping[str, Any]]) -> RewardExamples:
     return RewardExamples(sums["positives"] / n, sums["negatives"] / n, sum(told) / len(told) if told else None)
 
 
-def ranking(ground: Ground, ranked: Sequence[Ranked | None]) -> dict[str, RankMeasures]:
+def ranking(ground: LabelContext, ranked: Sequence[RankedLabels | None]) -> dict[str, RankMeasures]:
     """In all and by capability."""
     counts = ground.counts([None if one is None else _counted(one) for one in ranked])
     shares = {name: draws[:, 0] for name, draws in ground.apart(counts).items()}
@@ -99,11 +99,11 @@ def ranking(ground: Ground, ranked: Sequence[Ranked | None]) -> dict[str, RankMe
     return records(RankMeasures, columns)
 
 
-def _counted(one: Ranked) -> Counted:
-    return Counted(one.labels.item, one.right[None].astype(np.float64), one.read[None])
+def _counted(one: RankedLabels) -> SeedCounts:
+    return SeedCounts(one.labels.item, one.right[None].astype(np.float64), one.read[None])
 
 
-def _auroc(ground: Ground, ranked: Sequence[Ranked | None], name: str, confidence: bool) -> PerSeed:
+def _auroc(ground: LabelContext, ranked: Sequence[RankedLabels | None], name: str, confidence: bool) -> PerSeed:
     """Of one capability's labels, under every draw and seed."""
     items = ground.resamples.items
     found = np.full((len(items), len(ranked)), np.nan)

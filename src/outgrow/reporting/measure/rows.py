@@ -18,11 +18,11 @@ from outgrow.metrics.bootstrap import Resamples, difference, over_seeds, paired,
 from outgrow.metrics.estimate import Estimate, undefined
 from outgrow.metrics.pgr import performance_gap_recovered
 from outgrow.metrics.proportion import difference_from_draws, share_from_draws
-from outgrow.reporting.evidence.lineage import chosen_by_gold
-from outgrow.reporting.evidence.votes import Part
-from outgrow.reporting.results import HEARD, OutOf, RowResult
+from outgrow.reporting.evidence.row_provenance import chosen_by_gold
+from outgrow.reporting.evidence.votes import EvaluatedItems
+from outgrow.reporting.results import HEARD, AnswerCount, RowResult
 from outgrow.study.build import Row
-from outgrow.study.rows import parts_of
+from outgrow.study.method_rows import parts_of
 
 MISSING = "no result"
 Counts = Bool[np.ndarray, "seed item part"] | Float[np.ndarray, "seed item part"]
@@ -114,7 +114,7 @@ def measure(
     rows: Sequence[Row],
     counts: Sequence[Counts],
     value: Value,
-    part: Part,
+    part: EvaluatedItems,
     resamples: Resamples,
     heard: Mapping[str, Bool[np.ndarray, "seed item"]] | None = None,
 ) -> Measured:
@@ -153,9 +153,9 @@ def mean_estimate(row: Row, measured: Measured) -> Estimate:
     return share_from_draws(draws, n, groups, seeds, measured.note(row))
 
 
-def unanswered(there: Bool[np.ndarray, "seed item"], said: Bool[np.ndarray, "seed item"]) -> OutOf:
+def unanswered(there: Bool[np.ndarray, "seed item"], said: Bool[np.ndarray, "seed item"]) -> AnswerCount:
     """Of the answers that there could be, how many were not given."""
-    return OutOf(int((there & ~said).sum()), int(there.sum()))
+    return AnswerCount(int((there & ~said).sum()), int(there.sum()))
 
 
 def row_result(row: Row, measured: Measured, baseline: str | None) -> RowResult:

@@ -21,11 +21,11 @@ from jaxtyping import Float
 from outgrow.graph.step import Step
 from outgrow.metrics.diversity import distinct_share
 from outgrow.metrics.estimate import Estimate
-from outgrow.reporting.evidence.labels import Kept, LabelReader
-from outgrow.reporting.evidence.lineage import Shared, identity, last_selection, reward_model, shared
-from outgrow.reporting.measure.tally import Counted, Ground, Marks, records
+from outgrow.reporting.evidence.labels import LabelReader, SelectionRecord
+from outgrow.reporting.evidence.row_provenance import SharedStep, identity, last_selection, reward_model, shared
+from outgrow.reporting.measure.tally import LabelContext, Marks, SeedCounts, records
 from outgrow.reporting.results_analyses import WHOLE, KeptMeasures, SelectionResult
-from outgrow.select.chosen import BY
+from outgrow.select.selection import BY
 
 Vectors = Float[np.ndarray, "_ 2"]
 Columns = dict[str, dict[str, Estimate]]
@@ -35,7 +35,7 @@ NOTHING = "nothing of it is kept"
 
 def find_selections(reader: LabelReader) -> tuple[SelectionResult, ...]:
     """Every row's last selection, once for rows that share it."""
-    ground, planes = Ground.of(reader.frame), planes_of(reader)
+    ground, planes = LabelContext.of(reader.frame), planes_of(reader)
     found = []
     for one in shared(reader.frame.study, last_selection, identity):
         kept = [reader.kept(step) for step in one.found]
@@ -53,7 +53,10 @@ def planes_of(reader: LabelReader) -> dict[str, Vectors]:
 
 
 def _selection(
-    one: Shared[Step], ground: Ground, kept: Sequence[Kept | None], vectors: Sequence[Vectors | None]
+    one: SharedStep[Step],
+    ground: LabelContext,
+    kept: Sequence[SelectionRecord | None],
+    vectors: Sequence[Vectors | None],
 ) -> SelectionResult:
     kind = one.found[0].params["select"]["type"]
     return SelectionResult(
@@ -66,7 +69,7 @@ def _selection(
     )
 
 
-def _size(name: str, kept: Sequence[Kept | None]) -> tuple[float, float]:
+def _size(name: str, kept: Sequence[SelectionRecord | None]) -> tuple[float, float]:
     """Labels and labels kept of a capability, on average over the seeds."""
     sizes = [seed.sizes.get(name, (0, 0)) for seed in kept if seed is not None]
     labels, left = np.mean(sizes, axis=0).tolist()
@@ -76,7 +79,7 @@ def _size(name: str, kept: Sequence[Kept | None]) -> tuple[float, float]:
 # ---- what is resampled ----------------------------------------------------------------------------------
 
 
-def means(ground: Ground, kept: Sequence[Kept | None]) -> Columns:
+def means(ground: LabelContext, kept: Sequence[SelectionRecord | None]) -> Columns:
     """Accuracies, their difference and, of texts, lengths."""
     counts = ground.counts([None if seed is None else _counted(seed) for seed in kept])
     draws = ground.apart(counts)
@@ -92,30 +95,30 @@ def means(ground: Ground, kept: Sequence[Kept | None]) -> Columns:
     return {**columns, "difference": ground.estimates(apart, among[1], NOTHING)}
 
 
-def _counted(seed: Kept) -> Counted:
+def _counted(seed: SelectionRecord) -> SeedCounts:
     labels, everything = seed.labels, np.ones(len(seed.labels.item), dtype=np.bool_)
     lengths = np.asarray([len(one) for one in labels.words], dtype=np.float64)
     numbers = [labels.value] * 2 + ([lengths] * 2 if labels.texts else [])
-    return Counted(labels.item, np.stack(numbers), np.stack([seed.kept, everything] * (len(numbers) // 2)))
+    return SeedCounts(labels.item, np.stack(numbers), np.stack([seed.kept, everything] * (len(numbers) // 2)))
 
 
 # ---- what is not ----------------------------------------------------------------------------------------
 
 
-class Seen(NamedTuple):
+class SelectedLabels(NamedTuple):
     """One seed's selection, and where all rows of its targets lie, if that is known."""
 
-    selection: Kept
+    selection: SelectionRecord
     plane: Vectors | None
 
 
-def looks(ground: Ground, kept: Sequence[Kept | None], vectors: Sequence[Vectors | None]) -> Columns:
+def looks(ground: LabelContext, kept: Sequence[SelectionRecord | None], vectors: Sequence[Vectors | None]) -> Columns:
     """Of texts, the share of different ones; the shift, where vectors are known."""
     seeds = [
-        None if seed is None else (seed.labels.item, Seen(seed, plane))
+        None if seed is None else (seed.labels.item, SelectedLabels(seed, plane))
         for seed, plane in zip(kept, vectors, strict=True)
     ]
-    measures: dict[str, Callable[[Seen, Marks], float | None]] = {
+    measures: dict[str, Callable[[SelectedLabels, Marks], float | None]] = {
         "distinct_kept": lambda seen, mine: _distinct(seen, mine & seen.selection.kept),
         "distinct": lambda seen, mine: _distinct(seen, mine) if (mine & seen.selection.kept).any() else None,
         "shift": lambda seen, mine: _shift(seen, mine)[0],
@@ -132,12 +135,12 @@ def looks(ground: Ground, kept: Sequence[Kept | None], vectors: Sequence[Vectors
     }
 
 
-def _distinct(seen: Seen, mine: Marks) -> float | None:
+def _distinct(seen: SelectedLabels, mine: Marks) -> float | None:
     texts = seen.selection.labels.texts
     return distinct_share([texts[row] for row in np.flatnonzero(mine).tolist()]) if texts else None
 
 
-def _shift(seen: Seen, mine: Marks) -> tuple[float, float] | tuple[None, None]:
+def _shift(seen: SelectedLabels, mine: Marks) -> tuple[float, float] | tuple[None, None]:
     if seen.plane is None:
         return None, None
     points = seen.plane[seen.selection.labels.row]

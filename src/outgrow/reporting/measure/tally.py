@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from outgrow.metrics.bootstrap import Resamples, seeds_with
 from outgrow.metrics.estimate import Estimate
 from outgrow.metrics.text_score import mean_value
-from outgrow.reporting.evidence.votes import Part
+from outgrow.reporting.evidence.votes import EvaluatedItems
 from outgrow.reporting.measure.frame import Frame
 from outgrow.reporting.measure.rows import seed_values
 from outgrow.reporting.measure.texts import seeds_estimate
@@ -31,7 +31,7 @@ ByCapability = Mapping[str, PerSeed]
 """A measure under every draw and seed, by capability; of a task that is no mixture, under `WHOLE` alone."""
 
 
-class Counted(NamedTuple):
+class SeedCounts(NamedTuple):
     """What is measured of one seed's labels."""
 
     item: Items
@@ -42,26 +42,26 @@ class Counted(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ground:
+class LabelContext:
     """The items that labels are about, and the resamples behind every interval."""
 
-    part: Part
+    part: EvaluatedItems
     resamples: Resamples
     names: tuple[str, ...]
     """The capabilities of a mixture; `WHOLE` alone of any other task."""
 
     @staticmethod
-    def of(frame: Frame) -> "Ground":
+    def of(frame: Frame) -> "LabelContext":
         """Half B."""
-        return Ground(frame.strong, frame.on_strong, tuple(frame.task.metrics) or (WHOLE,))
+        return LabelContext(frame.strong, frame.on_strong, tuple(frame.task.metrics) or (WHOLE,))
 
-    def counts(self, seeds: Sequence[Counted | None]) -> Float[np.ndarray, "measure seed item 2"]:
+    def counts(self, seeds: Sequence[SeedCounts | None]) -> Float[np.ndarray, "measure seed item 2"]:
         """(sum, count) over each item's labels; zeros for a seed that is not there. At least one seed is."""
         measures = next(len(one.number) for one in seeds if one is not None)
         nothing = np.zeros((measures, self.part.n, 2))
         return np.stack([nothing if one is None else self._counts(one) for one in seeds], axis=1)
 
-    def _counts(self, one: Counted) -> Float[np.ndarray, "measure item 2"]:
+    def _counts(self, one: SeedCounts) -> Float[np.ndarray, "measure item 2"]:
         pairs = zip(one.number, one.among, strict=True)
         return np.stack([per_item(self.part.n, one.item, number, among) for number, among in pairs])
 
@@ -109,7 +109,7 @@ class Ground:
     ) -> dict[str, Estimate]:
         """The same of numbers without resamples: they have no interval."""
         sample = Resamples(self.resamples.seeds[:1], self.resamples.items[:1])
-        return Ground(self.part, sample, self.names).estimates(
+        return LabelContext(self.part, sample, self.names).estimates(
             {name: one[None] for name, one in values.items()}, among
         )
 

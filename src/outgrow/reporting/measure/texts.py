@@ -13,7 +13,7 @@ from outgrow.metrics.slu_f1 import ANY_CASE, SLOT_METRICS, SlotCounts, read_answ
 from outgrow.metrics.text_answers import levenshtein_similarity
 from outgrow.metrics.text_score import slot_value
 from outgrow.reporting.evidence.texts import TextAnswers
-from outgrow.reporting.evidence.votes import Part
+from outgrow.reporting.evidence.votes import EvaluatedItems
 from outgrow.reporting.measure.rows import MISSING, seed_values
 from outgrow.reporting.results import PairResult, SlotTypeResult, TextQuality
 
@@ -24,7 +24,9 @@ DRAWS = 501
 # ---- what texts look like -------------------------------------------------------------------------------
 
 
-def quality(found: TextAnswers, part: Part, resamples: Resamples, metrics: Mapping[str, str]) -> TextQuality | None:
+def quality(
+    found: TextAnswers, part: EvaluatedItems, resamples: Resamples, metrics: Mapping[str, str]
+) -> TextQuality | None:
     """Empty, cut off, not readable; None if the row has no result.
 
     `metrics` are those of the capabilities; a task that is no mixture has one, under the empty name.
@@ -60,13 +62,15 @@ def _shares(marked: Sequence[Marks], among: Sequence[Marks], resamples: Resample
     return [seeds_estimate(means[:, number], items, resamples) for number, items in enumerate(among)]
 
 
-def _tellable(part: Part, metrics: Mapping[str, str]) -> Bool[np.ndarray, "item"]:
+def _tellable(part: EvaluatedItems, metrics: Mapping[str, str]) -> Bool[np.ndarray, "item"]:
     """Of which items it can be told what is no answer."""
     items = zip(part.capabilities, part.answers, part.allowed, strict=True)
     return np.asarray([can_tell(metrics[name], gold, allowed) for name, gold, allowed in items], dtype=np.bool_)
 
 
-def _unreadable(found: TextAnswers, part: Part, metrics: Mapping[str, str], told: Bool[np.ndarray, "item"]) -> Marks:
+def _unreadable(
+    found: TextAnswers, part: EvaluatedItems, metrics: Mapping[str, str], told: Bool[np.ndarray, "item"]
+) -> Marks:
     lost = np.zeros_like(found.there)
     for seed, item in np.argwhere(found.there & told).tolist():
         metric = metrics[part.capabilities[item]]
@@ -75,7 +79,7 @@ def _unreadable(found: TextAnswers, part: Part, metrics: Mapping[str, str], told
     return lost
 
 
-def _span_f1(found: TextAnswers, part: Part, resamples: Resamples, metric: str) -> Estimate:
+def _span_f1(found: TextAnswers, part: EvaluatedItems, resamples: Resamples, metric: str) -> Estimate:
     counts = np.zeros((*found.there.shape, 3))
     for seed, there in enumerate(found.there):
         counts[seed, there] = _slot_counts(found, part, seed, span_counts, metric).per_item
@@ -84,7 +88,7 @@ def _span_f1(found: TextAnswers, part: Part, resamples: Resamples, metric: str) 
 
 
 def _slot_counts(
-    found: TextAnswers, part: Part, seed: int, measure: Callable[..., SlotCounts], metric: str
+    found: TextAnswers, part: EvaluatedItems, seed: int, measure: Callable[..., SlotCounts], metric: str
 ) -> SlotCounts:
     gold = [part.answers[item] for item in np.flatnonzero(found.there[seed])]
     said = read_answers(found.of_seed(seed)).slots
@@ -106,7 +110,7 @@ def seeds_estimate(
 
 
 def text_pairs(
-    names: Sequence[str], found: Sequence[TextAnswers], part: Part, resamples: Resamples
+    names: Sequence[str], found: Sequence[TextAnswers], part: EvaluatedItems, resamples: Resamples
 ) -> list[PairResult]:
     """Mean normalised Levenshtein similarity of every two supervisors on the items that both answered."""
     return [
@@ -132,7 +136,7 @@ def _similarity(left: TextAnswers, right: TextAnswers, resamples: Resamples) -> 
 
 
 def slot_types(
-    found: Mapping[str, TextAnswers], part: Part, resamples: Resamples, metric: str = "slu_f1"
+    found: Mapping[str, TextAnswers], part: EvaluatedItems, resamples: Resamples, metric: str = "slu_f1"
 ) -> tuple[SlotTypeResult, ...]:
     """SLU-F1 of every type that gold names, for every row in `found` by its name; the most frequent type first.
 
@@ -148,7 +152,7 @@ def slot_types(
     )
 
 
-def _gold_types(part: Part) -> dict[str, set[int]]:
+def _gold_types(part: EvaluatedItems) -> dict[str, set[int]]:
     """By type, the items whose gold has a slot of it."""
     wanted: dict[str, set[int]] = {}
     for item, slots in enumerate(read_answers(part.answers).slots):
@@ -158,7 +162,7 @@ def _gold_types(part: Part) -> dict[str, set[int]]:
 
 
 def _f1_by_type(
-    found: TextAnswers, part: Part, wanted: Mapping[str, set[int]], resamples: Resamples, metric: str
+    found: TextAnswers, part: EvaluatedItems, wanted: Mapping[str, set[int]], resamples: Resamples, metric: str
 ) -> list[Estimate]:
     """One estimate per type, the most frequent first; n is the number of the row's items whose gold has it."""
     types = _by_frequency(wanted)
@@ -177,7 +181,7 @@ def _by_frequency(wanted: Mapping[str, set[int]]) -> list[str]:
 
 
 def _counts_by_type(
-    found: TextAnswers, part: Part, types: Sequence[str], metric: str
+    found: TextAnswers, part: EvaluatedItems, types: Sequence[str], metric: str
 ) -> Float[np.ndarray, "type seed item 3"]:
     """Types are resampled as rows are."""
     counts = np.zeros((len(types), *found.there.shape, 3))

@@ -6,9 +6,9 @@ learned what.
 """
 
 from outgrow.config.method import Method
-from outgrow.config.select import Capability
+from outgrow.config.select import CapabilitySelection
 from outgrow.study.build import Study
-from outgrow.study.rows import expanded, parts_of
+from outgrow.study.method_rows import expanded, parts_of
 
 
 def learned_alone(study: Study) -> dict[str, str]:
@@ -19,6 +19,9 @@ def learned_alone(study: Study) -> dict[str, str]:
 
 
 def _only(method: Method) -> str | None:
-    seen = {tuple(part.select.only or ()) if isinstance(part.select, Capability) else () for part in parts_of(method)}
+    seen = {
+        tuple(part.select.only or ()) if isinstance(part.select, CapabilitySelection) else ()
+        for part in parts_of(method)
+    }
     names = next(iter(seen))
     return names[0] if len(seen) == 1 and len(names) == 1 else None

@@ -3,8 +3,8 @@
 import numpy as np
 
 from outgrow.metrics.estimate import show
-from outgrow.reporting.plot.canvas import NARROW, axes, figure, page_size, style, svg
-from outgrow.reporting.plot.cells import draw_cells
+from outgrow.render.canvas import NARROW, axes, figure, page_size, style, svg
+from outgrow.render.heat_map import draw_cells
 from outgrow.reporting.results import Results
 
 

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from outgrow.metrics.estimate import show_percent
-from outgrow.reporting.plot.canvas import BLUE, NARROW, Pixels, axes, figure, page_size, shortened, style, svg
-from outgrow.reporting.plot.name_points import Named, name_points
+from outgrow.render.canvas import BLUE, NARROW, Pixels, axes, figure, page_size, shortened, style, svg
+from outgrow.render.point_labels import NamedPoint, name_points
 from outgrow.reporting.results import Results
 from outgrow.reporting.results_analyses import Cloud
 
@@ -69,13 +69,13 @@ def _behind(found: Cloud, between: str) -> str:
     return f"{len(found.points)} of {found.labels} labels{between}variance {across} across, {up} up"
 
 
-def _centres(found: Cloud) -> list[Named]:
+def _centres(found: Cloud) -> list[NamedPoint]:
     """The names of the capabilities above their answers; none where the task is no mixture."""
     names = [name for name in dict.fromkeys(found.capabilities) if name]
     middles = []
     for name in names:
         mine = [point for point, one in zip(found.points, found.capabilities, strict=True) if one == name]
-        middles.append(Named(name, float(np.median(mine, axis=0)[0]), float(np.max(mine, axis=0)[1])))
+        middles.append(NamedPoint(name, float(np.median(mine, axis=0)[0]), float(np.max(mine, axis=0)[1])))
     return middles
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from outgrow.metrics.estimate import Estimate, show, show_number, show_percent
-from outgrow.reporting.plot.canvas import (
+from outgrow.render.canvas import (
     BLUE,
     GREEN,
     INK,
@@ -35,7 +35,7 @@ ASIDE = 0.008
 """By how much of the whole share neighbouring lines are drawn apart."""
 
 
-class Spot(NamedTuple):
+class PlottedRow(NamedTuple):
     """A row on one panel."""
 
     across: float
@@ -105,7 +105,7 @@ def lines_of(points: Sequence[CurvePoint]) -> list[Curve]:
     return found
 
 
-def _spots(results: Results, line: Curve, key: str) -> list[Spot]:
+def _spots(results: Results, line: Curve, key: str) -> list[PlottedRow]:
     """Where its rows are on a panel; a row that lacks one of the two numbers is left out."""
     found = []
     for point in line.points:
@@ -113,7 +113,7 @@ def _spots(results: Results, line: Curve, key: str) -> list[Spot]:
         up = row.score if key == "score" else row.pgr
         across = point.accuracy.value if point.setting == "noise" else point.value
         if up is not None and up.value is not None and across is not None:
-            found.append(Spot(across, up, show_percent(point.value) if point.setting == "noise" else ""))
+            found.append(PlottedRow(across, up, show_percent(point.value) if point.setting == "noise" else ""))
     return found
 
 
@@ -134,7 +134,7 @@ def _panel(ax: Axes, results: Results, lines: Sequence[Curve], key: str) -> None
     ax.set_ylim(max(low, min(values) - 1), min(high, max(values) + 1))
 
 
-def _line(ax: Axes, spots: Sequence[Spot], colour: str, shape: str) -> None:
+def _line(ax: Axes, spots: Sequence[PlottedRow], colour: str, shape: str) -> None:
     known = [(one, one.up.value) for one in spots if one.up.value is not None]
     ax.plot([one.across for one, _ in known], [value for _, value in known], color=colour, lw=1.6, alpha=0.8)
     for one, value in known:

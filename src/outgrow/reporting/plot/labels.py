@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from outgrow.metrics.estimate import Estimate
-from outgrow.reporting.plot.canvas import BLUE, GREEN, ORANGE, PURPLE
-from outgrow.reporting.plot.dots import DotChart, DotLine, Series, dot_chart
+from outgrow.render.canvas import BLUE, GREEN, ORANGE, PURPLE
+from outgrow.render.dot_chart import DotChart, DotLine, Series, dot_chart
 from outgrow.reporting.results import Results
 from outgrow.reporting.tables.analyses import named
 

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from outgrow.metrics.estimate import UNDEFINED, Estimate, show, show_number
-from outgrow.reporting.plot.canvas import (
+from outgrow.render.canvas import (
     GREEN,
     INK,
     NARROW,

@@ -6,8 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from outgrow.metrics.estimate import show_number
-from outgrow.reporting.finding import best_method, ceiling_of, highest, plain_naive
-from outgrow.reporting.plot.canvas import (
+from outgrow.render.canvas import (
     BLUE,
     FAINT,
     GREEN,
@@ -26,6 +25,7 @@ from outgrow.reporting.plot.canvas import (
     style,
     svg,
 )
+from outgrow.reporting.headline import best_method, ceiling_of, highest, plain_naive
 from outgrow.reporting.results import MEAN_VOTE, Results
 
 SHOWN = 6
@@ -34,7 +34,7 @@ LINE = 17
 
 
 @dataclass(frozen=True)
-class Box:
+class ListBox:
     """A titled list; a line is a text and, at the right edge, a number."""
 
     title: str
@@ -54,12 +54,12 @@ def picture(results: Results, width: int) -> str:
         return _wide(results, boxes) if width == WIDE else _narrow(results, boxes)
 
 
-def supervisors_box(results: Results) -> Box:
+def supervisors_box(results: Results) -> ListBox:
     """The floor."""
     rows = results.of("floor")
     lines = [(row.name, show_number(row.score.value)) for row in rows[:SHOWN]]
     lines += [(f"and {len(rows) - SHOWN} more", "")] if len(rows) > SHOWN else []
-    return Box("Supervisors", _lesson(results), tuple(lines), ORANGE)
+    return ListBox("Supervisors", _lesson(results), tuple(lines), ORANGE)
 
 
 def _lesson(results: Results) -> str:
@@ -71,7 +71,7 @@ def _lesson(results: Results) -> str:
     return f"{count - untaught} of {count} {learn}" if untaught else learn
 
 
-def labels_box(results: Results) -> Box:
+def labels_box(results: Results) -> ListBox:
     """What the supervisors say about half B."""
     lines = [_best_labels(results)] if results.supervisors else []
     agreed = [pair.agreement.value for pair in results.pairs if pair.agreement.value is not None]
@@ -82,7 +82,7 @@ def labels_box(results: Results) -> Box:
                 show_number(sum(agreed) / len(agreed)),
             )
         )
-    return Box("Weak labels", f"on {_count(results, 'strong')} other items", tuple(lines), ORANGE)
+    return ListBox("Weak labels", f"on {_count(results, 'strong')} other items", tuple(lines), ORANGE)
 
 
 def _best_labels(results: Results) -> tuple[str, str]:
@@ -95,7 +95,7 @@ def _best_labels(results: Results) -> tuple[str, str]:
     return name, show_number(best.strong.value)
 
 
-def methods_box(results: Results) -> Box:
+def methods_box(results: Results) -> ListBox:
     """The rows, by the best score of each method."""
     found: dict[str, list[float]] = {}
     for row in results.fair:
@@ -104,16 +104,16 @@ def methods_box(results: Results) -> Box:
     ordered = sorted(found, key=lambda name: max(found[name], default=-1.0), reverse=True)
     lines = [(name, show_number(max(found[name], default=None))) for name in ordered[:SHOWN]]
     lines += [(f"and {len(ordered) - SHOWN} more", "")] if len(ordered) > SHOWN else []
-    return Box("Methods", "combine, loss; best variant", tuple(lines), BLUE)
+    return ListBox("Methods", "combine, loss; best variant", tuple(lines), BLUE)
 
 
-def student_box(results: Results) -> Box:
+def student_box(results: Results) -> ListBox:
     """The strong model."""
     best, top, bare = best_method(results), ceiling_of(results), highest(results.of("untouched"))
     lines = [("on weak labels", show_number(best.score.value))] if best else []
     lines += [("on gold (ceiling)", show_number(top.score.value))] if top else []
     lines += [("untouched", show_number(bare.score.value))] if bare else []
-    return Box("Student", results.about.student, tuple(lines), GREEN)
+    return ListBox("Student", results.about.student, tuple(lines), GREEN)
 
 
 def _count(results: Results, part: str) -> str:
@@ -127,7 +127,7 @@ def _describe(results: Results) -> str:
     return "The study from left to right. " + ". ".join(parts)
 
 
-def _wide(results: Results, boxes: list[Box]) -> str:
+def _wide(results: Results, boxes: list[ListBox]) -> str:
     tallest = max(box.height for box in boxes)
     height = tallest + 156
     fig = figure(WIDE, height)
@@ -142,7 +142,7 @@ def _wide(results: Results, boxes: list[Box]) -> str:
     return svg(fig, "picture-wide", _describe(results))
 
 
-def _narrow(results: Results, boxes: list[Box]) -> str:
+def _narrow(results: Results, boxes: list[ListBox]) -> str:
     gap = 26
     height = sum(box.height + gap for box in boxes) + 130
     fig = figure(NARROW, height)
@@ -164,7 +164,7 @@ def _blank(ax: Axes, width: Pixels, height: Pixels) -> Axes:
     return ax
 
 
-def _draw_box(ax: Axes, box: Box, left: Pixels, top: Pixels, width: Pixels, height: Pixels) -> None:
+def _draw_box(ax: Axes, box: ListBox, left: Pixels, top: Pixels, width: Pixels, height: Pixels) -> None:
     shape = "round,pad=0,rounding_size=9"
     ax.add_patch(FancyBboxPatch((left, top), width, height, boxstyle=shape, facecolor=PAPER, edgecolor=FAINT, lw=1.3))
     ax.plot([left + 14, left + 42], [top + 1, top + 1], color=box.colour, lw=4, solid_capstyle="butt")
@@ -181,7 +181,7 @@ def _arrow(ax: Axes, start: tuple[Pixels, Pixels], end: tuple[Pixels, Pixels]) -
 
 
 @dataclass(frozen=True)
-class Mark:
+class ScaleMark:
     """A place on the scale of scores."""
 
     text: str
@@ -190,7 +190,7 @@ class Mark:
     above: bool
 
 
-def _marks(results: Results) -> list[Mark]:
+def _marks(results: Results) -> list[ScaleMark]:
     floor, naive, best, top = (
         highest(results.of("floor")),
         plain_naive(results),
@@ -199,13 +199,13 @@ def _marks(results: Results) -> list[Mark]:
     )
     found = []
     if floor and floor.score.value is not None:
-        found.append(Mark("best supervisor", floor.score.value, RED, above=True))
+        found.append(ScaleMark("best supervisor", floor.score.value, RED, above=True))
     if naive and naive is not best and naive.score.value is not None:
-        found.append(Mark("naive", naive.score.value, PURPLE, above=False))
+        found.append(ScaleMark("naive", naive.score.value, PURPLE, above=False))
     if best and best.score.value is not None:
-        found.append(Mark("best student", best.score.value, BLUE, above=True))
+        found.append(ScaleMark("best student", best.score.value, BLUE, above=True))
     if top and top.score.value is not None:
-        found.append(Mark("ceiling", top.score.value, GREEN, above=False))
+        found.append(ScaleMark("ceiling", top.score.value, GREEN, above=False))
     return found
 
 
@@ -236,7 +236,12 @@ def _scale(ax: Axes, results: Results, left: Pixels, right: Pixels, y: Pixels) -
 
 
 def _draw_mark(
-    ax: Axes, mark: Mark, x: Pixels, y: Pixels, ends: tuple[Pixels, Pixels], taken: list[tuple[Pixels, Pixels, int]]
+    ax: Axes,
+    mark: ScaleMark,
+    x: Pixels,
+    y: Pixels,
+    ends: tuple[Pixels, Pixels],
+    taken: list[tuple[Pixels, Pixels, int]],
 ) -> None:
     """A dot with its label, one level further out for every label on this side that would touch it."""
     text = f"{mark.text} {show_number(mark.value)}"

@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from outgrow.metrics.estimate import show_number
-from outgrow.reporting.plot.canvas import (
+from outgrow.render.canvas import (
     BLUE,
     GREEN,
     INK,
@@ -16,7 +16,7 @@ from outgrow.reporting.plot.canvas import (
     style,
     svg,
 )
-from outgrow.reporting.plot.name_points import Named, name_points
+from outgrow.render.point_labels import NamedPoint, name_points
 from outgrow.reporting.results import Results, Role, RowResult
 
 MARKS: dict[Role, tuple[str, str, str]] = {
@@ -49,7 +49,7 @@ def plane(results: Results, width: int) -> str | None:
         ax.grid()
         for row in rows:
             _mark(ax, row, across, up)
-        name_points(ax, [Named(row.name, _number(row, across), _number(row, up)) for row in rows], 0.45 * side)
+        name_points(ax, [NamedPoint(row.name, _number(row, across), _number(row, up)) for row in rows], 0.45 * side)
         there = [role for role in MARKS if any(row.role == role for row in rows)]
         fig.legend(
             handles=[_legend_mark(role) for role in there],

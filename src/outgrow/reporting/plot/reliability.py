@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from outgrow.metrics.estimate import show
-from outgrow.reporting.finding import best_method, ceiling_of, highest, plain_naive
-from outgrow.reporting.plot.canvas import BLUE, FAINT, NARROW, axes, figure, page_size, shortened, style, svg
+from outgrow.render.canvas import BLUE, FAINT, NARROW, axes, figure, page_size, shortened, style, svg
+from outgrow.reporting.headline import best_method, ceiling_of, highest, plain_naive
 from outgrow.reporting.results import Results, RowResult
 
 

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from outgrow.metrics.estimate import show_number
-from outgrow.reporting.plot.canvas import (
+from outgrow.render.canvas import (
     BLUE,
     FAINT,
     GREEN,

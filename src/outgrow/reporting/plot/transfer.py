@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from outgrow.metrics.estimate import show
-from outgrow.reporting.plot.canvas import INK, NARROW, axes, figure, page_size, style, svg
-from outgrow.reporting.plot.cells import draw_cells
+from outgrow.render.canvas import INK, NARROW, axes, figure, page_size, style, svg
+from outgrow.render.heat_map import draw_cells
 from outgrow.reporting.results import Results, RowResult
 from outgrow.reporting.tables.analyses import transfer_rows
 from outgrow.reporting.tables.of_results import behind

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from statistics import stdev
 
 from outgrow.metrics.estimate import Estimate
-from outgrow.reporting.finding import NO_NAIVE
-from outgrow.reporting.results import Chosen, Results, RowResult
+from outgrow.render.table import Cell, Column, Line, Table
+from outgrow.reporting.headline import NO_NAIVE
+from outgrow.reporting.results import ChosenSettings, Results, RowResult
 from outgrow.reporting.tables.analyses import analysis_tables
 from outgrow.reporting.tables.of_results import INTERVALS, NOT_TOLD, VARIANT_TITLES, behind, results_table
 from outgrow.reporting.tables.settings import ablation
 from outgrow.reporting.tables.supervisors import agreement, error_copying, supervisors
-from outgrow.reporting.tables.table import Cell, Column, Line, Table
 from outgrow.reporting.tables.texts import (
     capability_tables,
     measures,
@@ -210,7 +210,7 @@ def chosen(results: Results) -> Table:
     learn_gold = {row.name for row in (*results.of("floor"), *results.of("ceiling"))}
     columns = [Column("row", ""), *(Column(key, key) for key in keys)]
     columns += [Column("by", "chosen by")] if searched else []
-    rows: dict[str, list[Chosen]] = {}
+    rows: dict[str, list[ChosenSettings]] = {}
     for one in results.chosen:
         rows.setdefault(one.row, []).append(one)
     lines = []
@@ -218,7 +218,7 @@ def chosen(results: Results) -> Table:
         cells = [_over_seeds(_setting(one.settings.get(key)) for one in found) for key in keys]
         lines.append(Line((name, *cells, *([_by(found, name in learn_gold)] if searched else []))))
     title, how = (
-        ("Chosen settings", "Chosen on held-out items")
+        ("ChosenSettings settings", "Chosen on held-out items")
         if searched
         else ("How training ended", "As each model's training reports it")
     )
@@ -240,11 +240,11 @@ YARDSTICKS = {"weak_accuracy": "accuracy", "weak_log_loss": "log loss", "gold_ac
 """What held-out items measure; whether by weak labels or by gold depends on what the row learns."""
 
 
-def _by(found: Sequence[Chosen], learn_gold: bool) -> str:
+def _by(found: Sequence[ChosenSettings], learn_gold: bool) -> str:
     return _over_seeds(_yardstick(one, learn_gold) for one in found)
 
 
-def _yardstick(one: Chosen, learn_gold: bool) -> str:
+def _yardstick(one: ChosenSettings, learn_gold: bool) -> str:
     if one.select_by not in YARDSTICKS:
         return one.select_by
     by = "gold" if learn_gold or one.oracle else "weak labels"

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from outgrow.metrics.estimate import Estimate
-from outgrow.reporting.finding import ceiling_of, plain_naive
+from outgrow.render.table import Cell, Column, Line, Table
+from outgrow.reporting.headline import ceiling_of, plain_naive
 from outgrow.reporting.results import Results, RowResult
 from outgrow.reporting.results_analyses import WHOLE, CurvePoint
 from outgrow.reporting.tables.of_results import INTERVALS, results_table
-from outgrow.reporting.tables.table import Cell, Column, Line, Table
 
 Measured = TypeVar("Measured")
 Found = TypeVar("Found")
@@ -16,7 +16,7 @@ NAMED = 3
 """Methods that are named in one cell."""
 
 
-class Entry(NamedTuple):
+class AnalysisRow(NamedTuple):
     """A line: the cells that say what it is of, for all or for a capability, and what was measured."""
 
     first: Callable[[str], tuple[Cell, ...]]
@@ -45,7 +45,7 @@ def named(methods: Sequence[str]) -> str:
 
 
 def _both(
-    results: Results, name: str, title: str, caption: str, columns: Sequence[Column], entries: Sequence[Entry]
+    results: Results, name: str, title: str, caption: str, columns: Sequence[Column], entries: Sequence[AnalysisRow]
 ) -> list[Table]:
     """A table of all labels and, of a mixture, one with a block for every capability."""
     capabilities = list(results.about.capabilities)
@@ -60,7 +60,7 @@ def _both(
     ]
 
 
-def _line(entry: Entry, block: str) -> Line:
+def _line(entry: AnalysisRow, block: str) -> Line:
     return Line((*entry.first(block), *entry.cells(block)), block)
 
 
@@ -74,8 +74,8 @@ def _entry(
     first: Callable[[Found, str], tuple[Cell, ...]],
     measured: Mapping[str, Measured],
     cells: Callable[[Measured], tuple[Cell, ...]],
-) -> Entry:
-    return Entry(lambda block: first(found, block), lambda block: cells(measured[block]))
+) -> AnalysisRow:
+    return AnalysisRow(lambda block: first(found, block), lambda block: cells(measured[block]))
 
 
 def selections(results: Results) -> list[Table]:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from outgrow.metrics.estimate import Estimate
+from outgrow.render.table import Column, Line, Table
 from outgrow.reporting.results import Results
-from outgrow.reporting.tables.table import Column, Line, Table
 
 VARIANT_TITLES = {
     "plain": "without self-training",

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from outgrow.reporting.results import Results, Settings
+from outgrow.render.table import Cell, Column, Line, Table
+from outgrow.reporting.results import MethodSettings, Results
 from outgrow.reporting.tables.of_results import INTERVALS, VARIANT_TITLES, results_table
-from outgrow.reporting.tables.table import Cell, Column, Line, Table
 
 YES = "✓"
 
@@ -21,7 +21,7 @@ def ablation(results: Results) -> Table:
 # ---- a line per method ----------------------------------------------------------------------------------
 
 
-def _one_by_one(results: Results, found: Sequence[Settings]) -> tuple[list[Column], list[Line]]:
+def _one_by_one(results: Results, found: Sequence[MethodSettings]) -> tuple[list[Column], list[Line]]:
     plain = list(dict.fromkeys(key for one in found for key in one.plain))
     marks = _marks(found)
     columns = [Column("method", ""), *(Column(key, key) for key in plain)]
@@ -48,7 +48,7 @@ def _one_by_one(results: Results, found: Sequence[Settings]) -> tuple[list[Colum
     return columns, lines
 
 
-def _marks(found: Sequence[Settings]) -> list[tuple[str, str]]:
+def _marks(found: Sequence[MethodSettings]) -> list[tuple[str, str]]:
     """Who or what is in some methods' list and not in all."""
     keys = dict.fromkeys(key for one in found for key in one.lists)
     pairs = dict.fromkeys((key, name) for key in keys for one in found for name in one.lists.get(key, ()))
@@ -68,7 +68,7 @@ Grid = dict[str, dict[tuple[str, ...], str]]
 """By the value of a setting and by teachers, the method."""
 
 
-def _grid(found: Sequence[Settings]) -> tuple[str, Grid] | None:
+def _grid(found: Sequence[MethodSettings]) -> tuple[str, Grid] | None:
     """The one setting and the teachers, if these two are all that differs and every combination is there."""
     keys = {key for one in found for key in one.plain}
     if len(keys) != 1 or len({one.kind for one in found}) != 1:

@@ -1,8 +1,8 @@
 """The tables about the weak sources: how good they are, how alike, and whether students copy their errors."""
 
+from outgrow.render.table import Cell, Column, Line, Table
 from outgrow.reporting.results import MEAN_VOTE, Results, SupervisorResult
 from outgrow.reporting.tables.of_results import INTERVALS, results_table
-from outgrow.reporting.tables.table import Cell, Column, Line, Table
 
 PLACES = {"strong": "on the items it labels", "test": "on test items"}
 

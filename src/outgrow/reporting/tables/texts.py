@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from outgrow.metrics.estimate import Estimate
+from outgrow.render.table import Cell, Column, Line, Table
 from outgrow.reporting.results import Results, RowResult
 from outgrow.reporting.tables.of_results import INTERVALS, NOT_TOLD, results_table
-from outgrow.reporting.tables.table import Cell, Column, Line, Table
 
 
 def models(results: Results) -> Table:

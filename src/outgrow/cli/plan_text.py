@@ -1,0 +1,109 @@
+"""A plan as text: a line per step, what all of them take, which server is sent which key, whose code is run."""
+
+import os
+from collections import Counter
+
+from outgrow.api_types import Plan, PlannedStep
+from outgrow.text_format import short
+
+UNKNOWN = "?"
+SHORTEST = 0.05
+"""Seconds; less than this would be shown as none at all."""
+
+
+def plan_text(plan: Plan) -> str:
+    """Aligned columns: state, step, weights, tokens, memory, time; totals at the end."""
+    rows = [("state", "step", "weights", "tokens", "memory", "time"), *map(_row, plan.steps)]
+    widths = [max(len(row[column]) for row in rows) for column in range(6)]
+    lines = [_line(row, widths) for row in rows]
+    return "\n".join([*lines, "", _total(plan), *_servers(plan), *remarks(plan)])
+
+
+def remarks(plan: Plan) -> list[str]:
+    """What no step says: notes, code that the file brings, what this machine lacks."""
+    return [*plan.notes, *_code(plan), *_lacking(plan)]
+
+
+def _row(step: PlannedStep) -> tuple[str, ...]:
+    cost = step.cost
+    return (
+        f"{step.state}, code changed" if step.code_changed else step.state,
+        f"{step.name} {step.label}".strip()[:64],
+        amount(cost.params),
+        amount(cost.tokens),
+        amount(cost.memory, "B"),
+        duration(cost.seconds) if step.state == "new" else "",
+    )
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    left = (row[column].ljust(widths[column]) for column in (0, 1))
+    right = (row[column].rjust(widths[column]) for column in (2, 3, 4, 5))
+    return "  ".join((*left, *right)).rstrip()
+
+
+def _total(plan: Plan) -> str:
+    counts = Counter(step.state for step in plan.steps)
+    changed = sum(step.code_changed for step in plan.new)
+    again = f" ({changed} made before, by code that has changed)" if changed else ""
+    parts = [f"{len(plan.steps)} steps: {counts['cached']} cached, {counts['new']} new{again}"]
+    if any(step.cost.seconds for step in plan.new):
+        parts.append(f"about {duration(plan.seconds)} on this machine class, one after another")
+    largest = max((step.cost.memory or 0 for step in plan.steps), default=0)
+    parts += [f"largest model state {amount(largest, 'B')}"] if largest else []
+    paid = sum(step.cost.money for step in plan.new)
+    parts += [f"at most {paid:.2f} in the currency of `prices`"] if paid else []
+    return "; ".join([*parts, *_unknown(plan)]) + ". Nothing was executed."
+
+
+def _unknown(plan: Plan) -> list[str]:
+    """What the question marks stand for."""
+    unknown = [step for step in plan.new if step.cost.seconds is None]
+    where = Counter("is behind a server" if step.server else "is not on this machine" for step in unknown)
+    return [f"unknown ({UNKNOWN}): {n} new step{'s' * (n > 1)} whose model {place}" for place, n in where.items()]
+
+
+def _servers(plan: Plan) -> list[str]:
+    """Which environment variable's value goes where; a variable that is not set is named."""
+    asked = dict.fromkeys((step.server, step.key) for step in plan.steps if step.server)
+    return [f"{server} is sent {_sent(key)}." for server, key in asked]
+
+
+def _code(plan: Plan) -> list[str]:
+    """What the file brings along that is run with the rights of whoever runs it."""
+    told = ", ".join(map(short, plan.code))
+    return [f"This file runs code of its own: {told} (`--no-code` refuses it)."] if told else []
+
+
+def _lacking(plan: Plan) -> list[str]:
+    return ["It cannot be run on this machine:", *plan.lacking] if plan.lacking else []
+
+
+def _sent(key: str | None) -> str:
+    if key is None:
+        return "no key"
+    return f"the key in {key}" if os.environ.get(key) else f"the key in {key}, but {key} is not set"
+
+
+def amount(value: float | int | None, unit: str = "") -> str:
+    """`7.6 G`, `135 M`; an empty cell for nothing."""
+    if value is None:
+        return UNKNOWN
+    if not value:
+        return ""
+    for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= 0.9995 * factor:  # as 999.9 k would be shown in three digits
+            return f"{value / factor:.3g} {prefix}{unit}"
+    return f"{value:.0f} {unit}".strip()
+
+
+def duration(seconds: float | None) -> str:
+    """`0.1 s`, `3 min`, `2.5 h`, `12 d`."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds < SHORTEST:
+        return "< 0.1 s"
+    for factor, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * factor:
+            return f"{seconds / factor:.1f} {unit}"
+    return f"{seconds:.1f} s"

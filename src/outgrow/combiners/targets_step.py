@@ -1,0 +1,65 @@
+"""The steps that make targets: from a study's labels, and from gold for the ceiling."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from outgrow.combiners import COMBINERS
+from outgrow.combiners.calibrated_targets import calibrated_targets
+from outgrow.data.task import Items, Split, Task
+from outgrow.errors import DataError
+from outgrow.graph.step import Job
+from outgrow.labels import Anchors, Targets, WeakLabels
+
+GOLD = "gold"
+
+
+def make_targets(job: Job, *, combine: dict[str, Any]) -> None:
+    """Combine the `labels` of half B by the combiner named in `combine["type"]`."""
+    _combine(job, COMBINERS[combine["type"]], combine)
+
+
+def make_calibrated_targets(job: Job, *, combine: dict[str, Any]) -> None:
+    """The same with tempered posteriors."""
+    _combine(job, partial(calibrated_targets, combine["type"]), combine)
+
+
+def _combine(job: Job, combiner: Callable[..., Targets], combine: dict[str, Any]) -> None:
+    options = {key: value for key, value in combine.items() if key not in ("type", "temper")}
+    labels = WeakLabels.load(job.inputs["labels"] / "strong.parquet")
+    targets = combiner(labels, read_anchors(job), **options)
+    if not targets.items:
+        raise DataError("no item of half B has a vote: there is nothing to train on")
+    targets.save(job.out / "targets.parquet")
+
+
+def read_anchors(job: Job) -> Anchors | None:
+    """The sources' held-out answers to half A with its gold, where they were kept."""
+    path = job.inputs["labels"] / "weak.parquet"
+    if not path.is_file():
+        return None
+    labels = WeakLabels.load(path)
+    items = Task.load(job.inputs["pool"]).items
+    gold = dict(zip(items.ids, items.gold.tolist(), strict=True))
+    return Anchors(labels, np.asarray([gold[name] for name in labels.items], dtype=np.int64))
+
+
+def make_gold(job: Job) -> None:
+    """Gold of half B as one-hot targets, and as labels of a source named `gold`."""
+    task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
+    items = task.items.take(split.strong)
+    probs = one_hot(items, task.n_classes)
+    Targets(items.ids, probs, np.ones(len(items))).save(job.out / "targets.parquet")
+    WeakLabels(items.ids, (GOLD,), probs[:, None]).save(job.out / "strong.parquet")
+
+
+def one_hot(items: Items, n_classes: int) -> np.ndarray:
+    """Gold as distributions. Raises `DataError` for an item without gold."""
+    missing = np.flatnonzero(items.gold < 0)
+    if len(missing):
+        raise DataError(
+            f"item `{items.ids[missing[0]]}` has no gold, and the ceiling needs it for every item of half B"
+        )
+    return np.asarray(np.eye(n_classes)[items.gold])

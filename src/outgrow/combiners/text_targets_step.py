@@ -1,0 +1,89 @@
+"""The steps that make targets of texts: from the supervisors' texts, from gold, and pairs for preference training.
+
+Tables are checked as they are read: a log-probability that is no number would quietly decide who is chosen.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from outgrow.combiners import TEXT_COMBINERS
+from outgrow.combiners.preference_pairs import preference_pairs
+from outgrow.data.task import Split, Task
+from outgrow.errors import DataError
+from outgrow.graph.step import Job
+from outgrow.texts import TextTargets, WeakTexts, certain
+
+CHOSEN_BEFORE = ("type", "writers", "scorers", "beams")
+"""Options that decided which labels and scores the step is given; they have done their work."""
+
+
+def make_text_targets(job: Job, *, combine: dict[str, Any]) -> None:
+    """Combine the `labels` of half B by the combiner named in `combine["type"]`; scorers are inputs `scores.NAME`."""
+    options = {key: value for key, value in combine.items() if key not in CHOSEN_BEFORE}
+    labels = load_texts(job.inputs["labels"])
+    targets = TEXT_COMBINERS[combine["type"]](labels, scores_of(job), **options)
+    if not len(targets):
+        why = " ".join(targets.origin)
+        raise DataError(f"no item of half B has an answer that counts: there is nothing to train on. {why}")
+    targets.save(job.out / "targets.parquet")
+
+
+def make_text_gold(job: Job) -> None:
+    """Gold texts of half B, certain in every piece: what the ceiling learns."""
+    task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
+    items = task.items.take(split.strong)
+    missing = np.flatnonzero(items.gold < 0)
+    if len(missing) or items.answers is None:
+        name = items.ids[missing[0]] if len(missing) else items.ids[0]
+        raise DataError(f"item `{name}` has no gold text, and the ceiling needs it for every item of half B")
+    pieces = [certain(text) for text in items.answers]
+    TextTargets(items.ids, items.answers, pieces, np.ones(len(items))).save(job.out / "targets.parquet")
+
+
+def make_pairs(
+    job: Job,
+    *,
+    epsilon: float | Literal["per_pair"],
+    weights: str | dict[str, float],
+    logprobs: Literal["sum", "mean"],
+) -> None:
+    """The supervisors' preferences among a student's own texts.
+
+    Inputs `candidates` (the student's texts), `reference` (its own scores of them), `scores.NAME` per supervisor;
+    writes `pairs.parquet`.
+    """
+    candidates, reference = load_texts(job.inputs["candidates"]), load_texts(job.inputs["reference"])
+    pairs = preference_pairs(
+        candidates, scores_of(job), reference, epsilon=epsilon, weights=weights, logprobs=logprobs
+    )
+    if not len(pairs):
+        raise DataError(
+            "no item of half B has two different texts to prefer between; raise `preference.candidates.candidates`."
+            f" {' '.join(pairs.origin)}"
+        )
+    pairs.save(job.out / "pairs.parquet")
+
+
+def scores_of(job: Job) -> dict[str, WeakTexts]:
+    """By scorer, the tables among the step's inputs."""
+    return {
+        key.removeprefix("scores."): load_texts(path) for key, path in job.inputs.items() if key.startswith("scores.")
+    }
+
+
+def load_texts(folder: Path) -> WeakTexts:
+    """A step's `strong.parquet`. Raises `DataError` for a log-probability that is not finite."""
+    path = folder / "strong.parquet"
+    table = WeakTexts.load(path)
+    for item, source, rank, candidate in table.rows():
+        bad = ~np.isfinite(candidate.pieces.logprob)
+        if bad.any():
+            where = int(bad.argmax())
+            raise DataError(
+                f"{path}: source `{table.sources[source]}`, item `{table.items[item]}`, text {rank}: the"
+                f" log-probability of piece {where} is {candidate.pieces.logprob[where]:g}; it must be finite and at"
+                " most 0: mend the model that stated it, or leave it out"
+            )
+    return table

@@ -1,0 +1,64 @@
+"""What no single field can know: whether the parts of an experiment fit each other."""
+
+from collections.abc import Iterable, Iterator
+
+from outgrow.config.combine import KeepAll, LogPool, SingleSource
+from outgrow.config.experiment import Experiment
+from outgrow.config.messages import FileLocation
+from outgrow.config.method import Method
+from outgrow.errors import ConfigError, suggest
+
+RESERVED = ("student", "gold", "untouched")
+"""Names that the study itself gives to columns of labels."""
+
+
+def check(experiment: Experiment, place: FileLocation) -> None:
+    """Raise `ConfigError` with everything that cannot work, a line each."""
+    if found := list(_complaints(experiment, place)):
+        raise ConfigError("\n".join(found))
+
+
+def _complaints(experiment: Experiment, place: FileLocation) -> Iterator[str]:
+    for name in experiment.supervisors:
+        if name in RESERVED:
+            yield f"{place.at('supervisors', name)}: this name is taken by the study; choose another"
+    yield from _twice("seeds", experiment.seeds, place)
+    yield from _twice("methods", [method.name for method in experiment.methods], place)
+    for number, method in enumerate(experiment.methods):
+        yield from _source_complaints(method, experiment, place.at("methods", number))
+        for variant in method.variants or ():
+            if variant not in experiment.variants:
+                where = f"{place.at('methods', number)}.variants"
+                yield f"{where}: `{variant}` is not among the study's `variants`; add it there"
+    if "two_views" in experiment.variants and experiment.second_view is None:
+        yield f"{place.at('variants')}: `two_views` needs a `second_view` (another model or layer)"
+    if experiment.second_view is not None and "two_views" not in experiment.variants:
+        yield f"{place.at('second_view')}: is not used; add `two_views` to `variants`"
+
+
+def _twice(key: str, values: Iterable[object], place: FileLocation) -> Iterator[str]:
+    seen: set[object] = set()
+    for number, value in enumerate(values):
+        if value in seen:
+            yield f"{place.at(key, number)}: `{value}` stands twice; every one of `{key}` must differ"
+        seen.add(value)
+
+
+def _source_complaints(method: Method, experiment: Experiment, where: str) -> Iterator[str]:
+    combine = method.combine
+    named: list[str] = []
+    if isinstance(combine, SingleSource) and combine.source is not None:
+        named = [combine.source]
+    for name in method.sources or ():
+        if name not in experiment.supervisors:
+            yield f"{where}.sources: no supervisor `{name}`; {suggest(name, experiment.supervisors)}"
+    if isinstance(combine, KeepAll | LogPool) and isinstance(combine.weights, dict):
+        named = list(combine.weights)
+        if any(weight < 0 for weight in combine.weights.values()) or not any(combine.weights.values()):
+            yield f"{where}.combine.weights: weights are >= 0 and not all zero"
+    teachers = method.teachers(experiment.supervisors)
+    for name in named:
+        if name not in experiment.supervisors:
+            yield f"{where}.combine: no supervisor `{name}`; {suggest(name, experiment.supervisors)}"
+        elif name not in teachers:
+            yield f"{where}.combine: `{name}` is not among the row's `sources`; add it there"

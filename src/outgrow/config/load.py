@@ -1,0 +1,165 @@
+"""From a file, or a mapping, and `key.sub=value` words to an `Experiment`.
+
+Precedence: defaults < file < words. Method rows that are named are filled in from `methods.yaml`. Whatever is wrong is
+said in one message that names file, line and key; an unknown key comes with the nearest known one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from outgrow.config.consistency import check
+from outgrow.config.experiment import Experiment
+from outgrow.config.messages import FileLocation, error_messages
+from outgrow.config.override import Word, changes_of, override
+from outgrow.config.paths import ANSWERS, REPORTS, STORE, seen_from, told_from
+from outgrow.config.recipes import where_to_start
+from outgrow.config.section import Section
+from outgrow.config.yaml_text import MOST_LETTERS, Tree, YamlProblem, parse_yaml, unshared
+from outgrow.errors import ConfigError, suggest
+
+S = TypeVar("S", bound=Section)
+
+
+def read_experiment(
+    source: str | Path | Mapping[str, Any],
+    words: Sequence[Word] = (),
+    called: str = "experiment",
+    folder: Path = Path(),
+) -> Experiment:
+    """Parse and check an experiment.
+
+    `source` is a YAML file or the mapping it would hold; each of `words` is `key.sub=value` with a YAML value
+    (`seeds=0,1`, `task.sizes.test=200`, `methods.0.loss.type=evidential`), or a mapping that is merged in. Paths in a
+    file are seen from its folder, those in words and mappings from the working directory; a mapping may be given
+    another `folder`, and a name for messages. Raises `ConfigError`.
+    """
+    if isinstance(source, Mapping):
+        tree, place = unshared(source), FileLocation(called)
+    else:
+        tree, place = load_tree(Path(source))
+        folder = Path(source).parent
+    if "suite" in tree:
+        raise ConfigError(f"{place.name}: is a suite of several studies, which `outgrow suite` runs and shows")
+    if "simulation" in tree:
+        raise ConfigError(f"{place.name}: is a simulation, which `outgrow simulate` runs and shows")
+    tree = seen_from(folder, tree)
+    # Filled in before every word, so that it can reach into a named row, and after the last, which may name one.
+    place = with_words(place, words)
+    for word in words:
+        _fill_in_methods(tree, place)
+        override(tree, word)
+    _fill_in_methods(tree, place)
+    try:
+        experiment = Experiment.model_validate(seen_from(Path(), _with_places(tree, folder)))
+    except ValidationError as error:
+        raise ConfigError(error_messages(error, place)) from None
+    check(experiment, place)
+    return experiment.model_copy(update={"output": experiment.output or folder / REPORTS / experiment.name})
+
+
+def read_section(section: type[S], tree: Tree, words: Sequence[Word], place: FileLocation) -> S:
+    """A section from a tree, which `key.sub=value` words change first. Raises `ConfigError` that names key and fix."""
+    for word in words:
+        override(tree, word)
+    try:
+        return section.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(error_messages(error, with_words(place, words), section)) from None
+
+
+def with_words(place: FileLocation, words: Sequence[Word]) -> FileLocation:
+    """The place that also knows which keys the words change."""
+    return replace(place, words=changes_of(words))
+
+
+def file_settings(experiment: Experiment) -> Tree:
+    """The resolved experiment as a file would say it that lies in its report's folder."""
+    tree = experiment.model_dump(mode="json")
+    return tree if experiment.output is None else told_from(experiment.output, tree)
+
+
+def dump_experiment(experiment: Experiment, *, of_report: bool = False) -> str:
+    """The resolved experiment as YAML: every default spelled out.
+
+    Paths are seen from the working directory; with `of_report`, from the report's folder.
+    """
+    tree = file_settings(experiment) if of_report else experiment.model_dump(mode="json")
+    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+
+
+@cache
+def presets() -> dict[str, Tree]:
+    """The named method rows of `methods.yaml`."""
+    text = (files("outgrow.config") / "methods.yaml").read_text()
+    return dict(yaml.safe_load(text))
+
+
+def load_tree(path: Path) -> tuple[Tree, FileLocation]:
+    """A YAML file that holds a mapping, and where its keys stand. Raises `ConfigError` for anything else."""
+    try:
+        tree, node = parse_yaml(_text_of(path))
+    except YamlProblem as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: an experiment is a mapping with keys such as `task`, `supervisors`, `student`")
+    return tree, FileLocation(str(path), node)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        if path.exists() and not path.is_file():
+            what = "a folder" if path.is_dir() else "no file of a fixed size"
+            raise ConfigError(f"{path}: is {what}; name a YAML file")
+        with path.open("rb") as file:
+            return file.read(4 * MOST_LETTERS).decode("utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigError(f"{path}: no such file; {where_to_start(path)}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise ConfigError(f"{str(path)!r}: holds a NUL character, which no path can have") from None
+
+
+def _with_places(tree: Tree, folder: Path) -> Tree:
+    """The tree that also says where steps and answers are kept, if it does not."""
+    places = {"store": str(folder / STORE), "answers": str(folder / ANSWERS)}
+    return {**tree, **{key: place for key, place in places.items() if tree.get(key) is None}}
+
+
+def _fill_in_methods(tree: Tree, place: FileLocation) -> None:
+    rows = tree.get("methods")
+    rows = [rows] if isinstance(rows, str) else rows
+    if isinstance(rows, list):
+        tree["methods"] = [_method_row(row, place.at("methods", number)) for number, row in enumerate(rows)]
+
+
+def _method_row(row: Any, where: str) -> Any:
+    if isinstance(row, str):
+        row = {"preset": row}
+    if not isinstance(row, dict) or "preset" not in row:
+        return row
+    changes = {key: value for key, value in row.items() if key != "preset"}
+    name = str(row["preset"])
+    if name not in presets():
+        raise ConfigError(f"{where}: no method named `{name}`; {suggest(name, presets())}")
+    return {"name": name, **_changed(unshared(presets()[name]), changes)}
+
+
+def _changed(row: Tree, changes: Tree) -> Tree:
+    """The named row with some of its keys replaced; a section that names no `type` changes the row's own."""
+    own = {key: row[key] for key in changes if isinstance(row.get(key), dict)}
+    inherited = {
+        key: {**own[key], **value}
+        for key, value in changes.items()
+        if key in own and isinstance(value, dict) and "type" not in value
+    }
+    return {**row, **changes, **inherited}

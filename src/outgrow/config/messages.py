@@ -1,0 +1,264 @@
+"""From pydantic's errors to sentences a person can act on: file, line, key, what is wrong, what would be right."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from outgrow.config.accepted import accepted
+from outgrow.config.experiment import Experiment
+from outgrow.config.section import WHOLE, Section
+from outgrow.errors import nearest, suggest
+from outgrow.text_format import HALF_CHARACTER, many
+
+Key = str | int
+SHOWN = 60
+MOST_MEANT = 3
+"""A key of more sections than this says nothing about the one that was meant."""
+MOST_TOLD = 20
+"""Mistakes of one file."""
+NO_SECTION = ("model_type", "model_attributes_type")
+"""A bare value stands where a section is expected."""
+
+
+class ErrorLocation(NamedTuple):
+    """What pydantic complains about."""
+
+    path: list[Key]
+    section: type[Section] | None
+    """The last section on the way to it."""
+    wanted: Any
+    """The type that should be there."""
+    bounded: Any
+    """The same with its bounds."""
+    is_name: bool
+    """Not the value is wrong, but the name in front of it."""
+
+
+@dataclass(frozen=True)
+class FileLocation:
+    """Where an experiment came from; with the YAML tree it can tell a key's line."""
+
+    name: str
+    tree: yaml.Node | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
+    """The overrides, by the key that they change."""
+
+    def at(self, *path: Key) -> str:
+        """`file:line: a.b.0`, with the line of the deepest part that the file has; or the override and the key."""
+        dotted = ".".join(str(key) for key in path)
+        for key, word in self.words.items():
+            if f"{dotted}.".startswith(f"{key}."):
+                return f"override `{word}`: {dotted}"
+        line = _line(self.tree, path)
+        return f"{self.name}{'' if line is None else f':{line}'}{dotted and f': {dotted}'}"
+
+
+def error_messages(error: ValidationError, place: FileLocation, root: type[Section] = Experiment) -> str:
+    """The file's mistakes, one line each; `root` is the section that the file is."""
+    found: dict[tuple[Key, ...], list[tuple[ErrorDetails, ErrorLocation]]] = {}
+    for detail in error.errors(include_url=False):
+        spot = _follow(detail["loc"], root)
+        found.setdefault(tuple(spot.path), []).append((detail, spot))
+    # Of a value that may be a number or a list, both are complained of; the list's entries say more.
+    told = {path: group for path, group in found.items() if not _told_within(path, group, found)}
+    lines = [_sentence(group, place) for group in list(told.values())[:MOST_TOLD]]
+    more = len(told) - len(lines)
+    return "\n".join([*lines, f"{place.name}: and {many(more, 'more mistake')}"] if more else lines)
+
+
+def _told_within(
+    path: tuple[Key, ...], group: Sequence[tuple[ErrorDetails, ErrorLocation]], found: Mapping[tuple[Key, ...], object]
+) -> bool:
+    in_union = all(len(detail["loc"]) > len(path) for detail, _ in group)
+    return in_union and any(len(other) > len(path) and other[: len(path)] == path for other in found)
+
+
+def _sentence(group: Sequence[tuple[ErrorDetails, ErrorLocation]], place: FileLocation) -> str:
+    detail, spot = group[0]
+    where, kind, value = place.at(*spot.path), detail["type"], detail.get("input")
+    if len(group) > 1 and not any(detail["type"] == WHOLE for detail, _ in group):
+        return f"{where}: {_not(spot, value)}"
+    if kind == "extra_forbidden":
+        return f"{where}: unknown key; {_known_key(spot.path, spot.section)}"
+    if kind == "union_tag_invalid":
+        tag = str(detail["ctx"]["tag"])
+        return f"{where}.type: `{tag}` is unknown; {suggest(tag, _tags(spot.wanted))}"
+    return f"{where}: {_plain_words(detail, spot)}"
+
+
+def _known_key(path: Sequence[Key], section: type[Section] | None) -> str:
+    """The key that was meant: the same one of a section within this one, or else the nearest one of this."""
+    fields = {} if section is None else section.model_fields
+    word = str(path[-1])
+    within = [
+        ".".join(map(str, (*path[:-1], name, word)))
+        for name, field in fields.items()
+        if any(word in option.model_fields for option in _options(_unwrapped(field.annotation)))
+    ]
+    if 0 < len(within) <= MOST_MEANT:
+        return f"did you mean {' or '.join(f'`{key}`' for key in within)}?"
+    return suggest(word, fields)
+
+
+def _plain_words(detail: ErrorDetails, spot: ErrorLocation) -> str:
+    """What is wrong with a value, and what would be right."""
+    kind, value, context = detail["type"], detail.get("input"), detail.get("ctx", {})
+    key = spot.path[-1] if spot.path else ""
+    if kind == WHOLE:
+        return detail["msg"]
+    if kind == "missing":
+        return "is required"
+    if kind == "literal_error":
+        near = nearest(value, map(str, get_args(spot.wanted))) if isinstance(value, str) else ""
+        return f"{_shown(value)} is not one of {context['expected']}{f'; did you mean `{near}`?' if near else ''}"
+    if kind == "union_tag_not_found":
+        return f"needs a `type`; {suggest('', _tags(spot.wanted))}"
+    if kind in ("too_short", "too_long"):
+        bound = f"at least {context['min_length']}" if kind == "too_short" else f"at most {context['max_length']}"
+        return f"has {many(context['actual_length'], 'entry', 'entries')}; give {bound}"
+    if kind in NO_SECTION:
+        return f"{_as_section(key, value, spot.wanted)}, not {_shown(value)}"
+    if kind == "dict_type":
+        return f"write names with their values, such as `{key}: {{NAME: …}}`, not {_shown(value)}"
+    if kind == "value_error":
+        return f"{context['error']}, not {_shown(value)}"
+    return _not(spot, value)
+
+
+def _not(spot: ErrorLocation, value: Any) -> str:
+    """What belongs there, and what stands there."""
+    if spot.is_name:
+        return f"{_shown(value)} is no name; write a text"
+    if isinstance(value, str) and HALF_CHARACTER.search(value):
+        return "holds half a character (a lone surrogate, \\uD800 … \\uDFFF)"
+    quotes = "; a word that is meant as a text stands in quotes" if value is None or isinstance(value, bool) else ""
+    return f"write {accepted(spot.bounded)}, not {_shown(value)}{quotes if spot.wanted is str else ''}"
+
+
+def _as_section(key: Key, value: Any, wanted: Any) -> str:
+    """How a bare value is written as the section that it probably means: `budget: {tokens: 1000}`."""
+    before = "" if isinstance(key, int) else f"{key}: "
+    options, tags = _options(wanted), _tags(wanted)
+    if value in tags:
+        return f"write `{before}{{type: {value}}}`"
+    meant = next((name for option in options for name in option.model_fields if _takes(option, name, value)), None)
+    if meant is not None:
+        return f"write `{before}{{{meant}: {value}}}`"
+    fields = {name: field for option in reversed(options) for name, field in option.model_fields.items()}
+    first = next((name for name, field in fields.items() if field.is_required()), next(iter(fields)))
+    listed = f"; {suggest(str(value), tags)}" if first == "type" else ""
+    return f"write a section, such as `{before}{{{first}: …}}`{listed}"
+
+
+def _takes(option: type[Section], name: str, value: object) -> bool:
+    """Whether a section can be nothing but this key with this value."""
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        return False
+    try:
+        section = option.model_validate({name: value})
+    except ValidationError:
+        return False
+    return isinstance(value, str) or not isinstance(getattr(section, name), str)
+
+
+def _options(wanted: Any) -> list[type[Section]]:
+    """The sections that a type allows."""
+    allowed = get_args(wanted) if get_origin(wanted) in (Union, UnionType) else (wanted,)
+    return [one for one in map(_unwrapped, allowed) if isinstance(one, type) and issubclass(one, Section)]
+
+
+def _tags(wanted: Any) -> list[str]:
+    """The values of `type` that tell its sections apart."""
+    fields = [option.model_fields["type"] for option in _options(wanted) if "type" in option.model_fields]
+    return [str(tag) for field in fields for tag in get_args(field.annotation)]
+
+
+def _shown(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "nothing", True: "true", False: "false"}[value]
+    text = repr(value)
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def _follow(location: Sequence[Key], root: type[Section]) -> ErrorLocation:
+    """Walk pydantic's location through the sections, without its tags and names of a union's branches."""
+    path: list[Key] = []
+    here: Any = root
+    bounded: Any = root
+    section: type[Section] | None = root
+    for key in location:
+        if key == "[key]":  # what is wrong is the name itself, which stands in the path already
+            return ErrorLocation(path, section, str, str, is_name=True)
+        if get_origin(here) in (Union, UnionType):
+            bounded = _tagged(here, key) or _branch(here, str(key)) or bounded
+        else:
+            path.append(key)
+            bounded = _below(here, key)
+        here = _unwrapped(bounded)
+        if isinstance(here, type) and issubclass(here, Section):
+            section = here
+    return ErrorLocation(path, section, here, bounded, is_name=False)
+
+
+def _below(here: Any, key: Key) -> Any:
+    """The type of a section's field, or of the entries of a list or mapping."""
+    if isinstance(here, type) and issubclass(here, Section):
+        field = here.model_fields.get(str(key))
+        if field is None:
+            return None
+        return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    arguments = [one for one in get_args(here) if one is not Ellipsis]
+    return arguments[-1] if arguments else None
+
+
+def _branch(union: Any, label: str) -> Any:
+    """The alternative that pydantic calls so: `int`, `constrained-int`, `list[int]`."""
+    places = {}
+    for option in get_args(union):
+        bare = _unwrapped(option)
+        name = str(getattr(get_origin(bare) or bare, "__name__", bare)).lower()
+        if name in label.lower():
+            places[label.lower().index(name)] = option
+    return places[min(places)] if places else None
+
+
+def _tagged(annotation: Any, key: Key) -> type[Section] | None:
+    for option in get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ():
+        if isinstance(option, type) and issubclass(option, Section) and "type" in option.model_fields:
+            tag = option.model_fields["type"].annotation
+            if get_origin(tag) is Literal and key in get_args(tag):
+                return option
+    return None
+
+
+def _unwrapped(annotation: Any) -> Any:
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    options = [option for option in get_args(annotation) if option is not type(None)]
+    if get_origin(annotation) in (Union, UnionType) and len(options) == 1:
+        return _unwrapped(options[0])
+    return annotation
+
+
+def _line(node: yaml.Node | None, path: Sequence[Key]) -> int | None:
+    if node is None:
+        return None
+    line = node.start_mark.line + 1
+    for key in path:
+        if isinstance(node, yaml.MappingNode):
+            found = [(name, value) for name, value in node.value if name.value == str(key)]
+            if not found:
+                break
+            name, node = found[0]
+            line = name.start_mark.line + 1
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+            node = node.value[key]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line

@@ -1,0 +1,50 @@
+"""Code that a file of settings brings with it: functions of rules, and code in models' folders.
+
+Such a file is like a program: with such keys it runs what others wrote, with the rights of whoever runs it.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from outgrow.config.model import ModelSection
+from outgrow.config.rules import FunctionRule
+from outgrow.config.section import Section
+from outgrow.errors import ConfigError
+
+
+class FoundSection(NamedTuple):
+    """A section, and the key under which it stands."""
+
+    where: str
+    section: Section
+
+
+def sections_in(settings: Section) -> Iterator[FoundSection]:
+    """Every section of a file, with its key, such as `methods.1.refine.by`."""
+    yield from _within("", settings)
+
+
+def _within(where: str, part: Any) -> Iterator[FoundSection]:
+    if isinstance(part, Section):
+        yield FoundSection(where, part)
+        part = dict(part)
+    children = part if isinstance(part, dict) else dict(enumerate(part)) if isinstance(part, list | tuple) else {}
+    for key, child in children.items():
+        yield from _within(f"{where}.{key}".lstrip("."), child)
+
+
+def code_of(settings: Section) -> list[str]:
+    """Everything that would run, each once: `my_rules.py:is_short`, `trust_remote_code of org/model`."""
+    found = []
+    for _, section in sections_in(settings):
+        if isinstance(section, FunctionRule):
+            found.append(section.function)
+        if isinstance(section, ModelSection) and section.trust_remote_code:
+            found.append(f"trust_remote_code of {section.model}")
+    return list(dict.fromkeys(found))
+
+
+def refuse_code(settings: Section, name: str) -> None:
+    """Raise `ConfigError` for settings that bring code of their own; `name` stands for them in the message."""
+    if told := ", ".join(code_of(settings)):
+        raise ConfigError(f"{name}: runs code of its own ({told}), which `--no-code` (in Python `code=False`) refuses")

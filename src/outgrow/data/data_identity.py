@@ -1,0 +1,83 @@
+"""What data a study stands on, as a short text for its hash, without loading any of it."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from outgrow.config.task import SetSection, TaskSection
+from outgrow.data.bundled_data import wheel_version
+from outgrow.data.capability_errors import speaking_of
+from outgrow.data.data_source import source_of
+from outgrow.data.hub_datasets import hub_name
+from outgrow.data.raw_file import require_regular
+from outgrow.data.table import RecordTable
+from outgrow.data.tasks import TASKS
+from outgrow.errors import DataError
+
+
+def data_identity(section: TaskSection) -> str:
+    """The content hash of `path` or of what outgrow makes, the name and version of the wheel, or the hub's
+    `id@revision`; of a mixture all of these, by capability.
+
+    A hub branch that moves keeps its name: pin `task.revision` where that matters.
+    Raises `DataError` for a missing file or wheel, `ConfigError` for an unknown task.
+    """
+    if not section.capabilities:
+        return set_identity(section)
+    found = []
+    for name, one in section.capabilities.items():
+        with speaking_of(name):
+            found.append(f"{name}={set_identity(one)}")
+    return " ".join(found)
+
+
+def set_identity(section: SetSection) -> str:
+    """The same of one set."""
+    source = source_of(section)
+    known = TASKS.get(section.name)
+    if source == "bundled":
+        return wheel_version() if known is None or known.made is None else f"sha256:{_made_hash(known.made())}"
+    if source == "hub":
+        assert known is not None
+        assert known.hub is not None  # `source_of` has seen to it
+        return hub_name(known.hub, section.revision)
+    assert section.path is not None
+    return f"sha256:{content_hash(section.path)}{_matters_of_name(section.path, known is not None)}"
+
+
+def _matters_of_name(path: Path, known: bool) -> str:
+    """What a file's name says beside its content: its format and, of a known set, perhaps its part or subject."""
+    if path.is_dir():
+        return ""
+    suffixes = path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:]
+    return f"/{path.name}" if known else "".join(suffixes).lower()
+
+
+def _made_hash(tables: Iterable[tuple[str, RecordTable]]) -> str:
+    rows = {split: table.rows for split, table in tables}
+    return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
+
+
+def content_hash(path: Path, key: str = "task.path") -> str:
+    """SHA-256 of a file, or of a folder's names and contents; `key` asked for it. Raises `DataError`."""
+    digest = hashlib.sha256()
+    try:
+        if not path.exists():
+            raise DataError(f"{key}: there is no file or folder {path}")
+        if not path.is_dir():
+            require_regular(path)
+            _feed(digest, path)
+            return digest.hexdigest()
+        for file in sorted(file for file in path.rglob("*") if file.is_file()):
+            digest.update(f"\n{file.relative_to(path).as_posix()} {file.stat().st_size}\n".encode())
+            _feed(digest, file)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+    return digest.hexdigest()
+
+
+def _feed(digest: "hashlib._Hash", file: Path) -> None:
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)

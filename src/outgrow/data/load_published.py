@@ -1,0 +1,218 @@
+"""From a `PublishedTask` and a place to a `Task`: the same way for every published data set."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from outgrow.config.task import SetSection
+from outgrow.data.bundled_data import read_bundled
+from outgrow.data.choice import choose_task
+from outgrow.data.data_source import Source
+from outgrow.data.hub_datasets import read_hub
+from outgrow.data.leak import fingerprint
+from outgrow.data.passages import join_by_passage
+from outgrow.data.published_task import PublishedTask, RowShape, TaskExample
+from outgrow.data.raw_file import decode, read_bytes
+from outgrow.data.table import RecordTable, data_files, read_lines, read_table
+from outgrow.data.task import Items, Task
+from outgrow.errors import DataError
+
+SPLIT_WORDS = {
+    "train": "train",
+    "dev": "validation",
+    "devel": "validation",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+
+
+class PublishedExample(NamedTuple):
+    """An example with its place in the published set."""
+
+    split: str
+    number: int
+    """Counted from 1 within the split, rows without gold included."""
+    example: TaskExample
+    gold: int
+
+
+def load_published(known: PublishedTask, source: Source, section: SetSection) -> Task:
+    """Read, check and assemble a known task. Raises `DataError` with the place of whatever is wrong."""
+    counts: Counter[str] = Counter()
+    entries = list(_entries(known, _tables(known, source, section), counts))
+    if not entries:
+        raise DataError(f"task `{known.name}`: no item with gold in {', '.join(counts) or 'an empty source'}")
+    notes = [known.note] if known.note else []
+    if counts.total() > len(entries):
+        notes.append(
+            f"Published rows left out because they have no gold for this task: {counts.total() - len(entries)}."
+        )
+    parts, pool_note = _parts(known, [entry.split for entry in entries])
+    notes += pool_note
+    items = _items(known, entries, parts)
+    if known.kind == "choose":
+        return choose_task(known.name, items, tuple(notes), known.shuffle_options)
+    return Task(known.name, known.kind, known.classes, items, tuple(notes), known.metric)
+
+
+def _entries(
+    known: PublishedTask, tables: Iterable[tuple[str, RecordTable]], counts: "Counter[str]"
+) -> Iterator[PublishedExample]:
+    """The rows with gold; `counts` counts all rows of each split."""
+    for split, table in tables:
+        for row, example in _examples(known, table):
+            counts[split] += 1
+            if example is not None:
+                yield PublishedExample(split, counts[split], example, _gold(known, example, table.where(row)))
+
+
+def _items(known: PublishedTask, entries: list[PublishedExample], parts: list[str]) -> Items:
+    examples = [entry.example for entry in entries]
+    options = [[option.strip() for option in example.options or []] for example in examples]
+    groups = [fingerprint(example.group or example.prompt) for example in examples]
+    # What outgrow makes is all of a few templates, and no text in it was copied from another one.
+    copied = known.made is None
+    return Items(
+        ids=[f"{entry.split}-{entry.number}" for entry in entries],
+        prompts=[example.prompt.strip() for example in examples],
+        gold=np.asarray([entry.gold for entry in entries], dtype=np.int64),
+        options=options if known.kind == "choose" else None,
+        answers=[str(example.gold).strip() for example in examples] if known.kind == "generate" else None,
+        parts=parts,
+        groups=join_by_passage([example.prompt for example in examples], groups) if copied else groups,
+    )
+
+
+def split_of(path: Path, root: Path) -> str | None:
+    """`train`, `validation` or `test`, from the words of a file's name or, failing these, of its folder's."""
+    for name in [path.name, *reversed(path.relative_to(root).parent.parts)]:
+        for word in re.split(r"[^a-z]+", name.lower()):
+            if word in SPLIT_WORDS:
+                return SPLIT_WORDS[word]
+    return None
+
+
+def _tables(known: PublishedTask, source: Source, section: SetSection) -> Iterator[tuple[str, RecordTable]]:
+    if source == "bundled":
+        return read_bundled(known.bundled) if known.made is None else iter(known.made())
+    if source == "hub":
+        assert known.hub is not None  # or `source_of` has said so
+        return read_hub(known.hub, known.parts, section.revision)
+    assert section.path is not None
+    return _published_files(known, section.path)
+
+
+def _published_files(known: PublishedTask, path: Path) -> Iterator[tuple[str, RecordTable]]:
+    if not path.is_dir():
+        yield split_of(path, path.parent) or "train", _read_file(known, path)
+        return
+    found = list(_line_tables(known, path)) + [
+        (split, _with_name(_read_file(known, file), file, known))
+        for file in _candidates(known, path)
+        if not any(word in str(file.relative_to(path)) for word in known.ignore)
+        and (split := split_of(file, path)) in known.parts
+    ]
+    if not found:
+        wanted = " or ".join(known.parts)
+        raise DataError(f"{path}: no file of `{known.name}` here: its name or folder must say {wanted}")
+    yield from ((split, table) for split, table in found if split is not None)
+
+
+def _read_file(known: PublishedTask, file: Path) -> RecordTable:
+    if known.line_pattern is not None and file.suffix == ".txt":
+        return read_lines(file, known.line_pattern)
+    return read_table(file, known.header)
+
+
+def _candidates(known: PublishedTask, folder: Path) -> list[Path]:
+    return data_files(folder) + ([] if known.line_pattern is None else sorted(folder.rglob("*.txt")))
+
+
+def _with_name(table: RecordTable, file: Path, known: PublishedTask) -> RecordTable:
+    """Files without a header line may say something (MMLU: the subject) by their name alone."""
+    if known.header is None:
+        return table
+    return table._replace(columns=[*table.columns, "file"], rows=[{**row, "file": file.stem} for row in table.rows])
+
+
+def _line_tables(known: PublishedTask, folder: Path) -> Iterator[tuple[str, RecordTable]]:
+    """Parallel files with one value per line."""
+    if not known.line_files:
+        return
+    for first in sorted(folder.glob(next(iter(known.line_files.values())) + ".*")):
+        split = SPLIT_WORDS.get(first.suffix[1:])
+        if split is None or split not in known.parts:
+            continue
+        columns = {}
+        for column, stem in known.line_files.items():
+            path = folder / (stem + first.suffix)
+            columns[column] = decode(read_bytes(path), str(path)).rstrip("\n").split("\n")
+        if len({len(lines) for lines in columns.values()}) > 1:
+            counts = ", ".join(f"{known.line_files[name]} {len(lines)}" for name, lines in columns.items())
+            raise DataError(f"{folder}: the files *{first.suffix} differ in their number of lines ({counts})")
+        rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        yield split, RecordTable(str(first), list(columns), rows, list(range(1, len(rows) + 1)), "line")
+
+
+def _examples(known: PublishedTask, table: RecordTable) -> Iterator[tuple[int, TaskExample | None]]:
+    shape: RowShape | None = None
+    for number, row in enumerate(table.rows):
+        if shape is None or not row.keys() >= set(shape.keys.split()):
+            shape = _shape(known, table, number)
+        try:
+            if missing := [key for key in shape.keys.split() if row[key] is None]:
+                raise ValueError(f"`{missing[0]}` is empty")
+            example = shape.read(row)
+            if example is not None and not _is_text(example):
+                raise TypeError("a question, its passage or an option is not a text")
+        except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+            raise DataError(f"{table.where(number)}: not a row of `{known.name}` ({error})") from error
+        yield number, example
+
+
+def _shape(known: PublishedTask, table: RecordTable, number: int) -> RowShape:
+    keys = table.rows[number].keys()
+    for shape in known.shapes:
+        if keys >= set(shape.keys.split()):
+            return shape
+    forms = "; or ".join(shape.keys.replace(" ", ", ") for shape in known.shapes)
+    raise DataError(
+        f"{table.where(number)}: not a row of `{known.name}`: it has {', '.join(map(str, keys)) or 'nothing'},"
+        f" and needs {forms}"
+    )
+
+
+def _is_text(example: TaskExample) -> bool:
+    """Raises `UnicodeEncodeError`, a `ValueError`, for half a character."""
+    options = [] if example.options is None else example.options
+    gold = [example.gold] if isinstance(example.gold, str) else []
+    texts = [example.prompt, example.group or "", *gold, *options]
+    return isinstance(options, list) and all(isinstance(text, str) and text.encode() is not None for text in texts)
+
+
+def _gold(known: PublishedTask, example: TaskExample, where: str) -> int:
+    if known.kind == "generate":
+        return 0
+    if known.kind == "classify" and example.gold in known.classes:
+        return known.classes.index(str(example.gold))
+    if isinstance(example.gold, int) and 0 <= example.gold < len(example.options or []):
+        return example.gold
+    allowed = known.classes if known.kind == "classify" else range(len(example.options or []))
+    raise DataError(f"{where}: gold {example.gold!r} is not one of {', '.join(map(str, allowed))}")
+
+
+def _parts(known: PublishedTask, splits: list[str]) -> tuple[list[str], list[str]]:
+    """The part of each item; without training or without test items here, all of them make one pool."""
+    parts = [known.parts.get(split, "train") for split in splits]
+    expected, present = set(known.parts.values()), set(parts)
+    if expected == present:
+        return list(parts), []
+    only = " and ".join(dict.fromkeys(splits))
+    note = f"Only published {only} items are here; weak, strong and test items are all drawn from these."
+    return ["train"] * len(parts), [note]

@@ -1,0 +1,152 @@
+"""Whether a task has as many items as a study asks for, told before anything runs, for all parts and sets at once.
+
+Items are counted by reading them, which takes up to a few seconds; that is spared where a study asks for clearly fewer
+than there are. A file of lines has no more rows than lines, Parquet counts its rows itself, and of the sets that are
+bundled the size is known. Sets on the hub and large files are not read here: their `pool` step says what they lack.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from outgrow.config.task import SetSection, Sizes, TaskSection
+from outgrow.data.capability_errors import speaking_of
+from outgrow.data.data_identity import set_identity
+from outgrow.data.data_source import source_of
+from outgrow.data.load_set import formed, read_set
+from outgrow.data.pool import ALL_THREE, with_gold
+from outgrow.data.raw_file import read_bytes
+from outgrow.data.table import data_files
+from outgrow.data.tasks import TASKS
+from outgrow.errors import DataError, OutgrowError
+
+HEADERS = {".csv": 1, ".tsv": 1, ".jsonl": 0, ".ndjson": 0}
+"""Lines of a file that are no rows."""
+CLEARLY = 0.5
+"""A study that asks for this share of the rows at most is not in doubt: fewer are copies, or have no label."""
+AT_ONCE, READ_AT_MOST = 1 << 20, 16 << 20
+"""Bytes of files that are always read to count their items, and of those that are read where there is doubt."""
+PUBLISHED = {
+    "mmlu": (15_709, 0),
+    "mmlu_topic": (13_640, 0),
+    "openbookqa": (5380, 500),
+    "arc_easy": (2793, 2365),
+    "arc_challenge": (1401, 1165),
+    "commonsense_qa": (9741, 1221),
+    "piqa": (15_521, 1838),
+    "social_iqa": (33_221, 1930),
+    "winogrande": (40_227, 1267),
+    "boolq": (7626, 3270),
+    "sciq": (1000, 0),
+    "errands": (2000, 1000),
+    "tales": (2000, 1000),
+    "sums": (2000, 1000),
+}
+"""Train and test items, about, of the sets that need no network."""
+
+
+def size_complaints(task: TaskSection) -> Iterator[str]:
+    """What is missing: a sentence per set and part."""
+    sets: dict[str, SetSection] = dict(task.capabilities) or {"": task}
+    for name, sizes in task.sizes_by_capability.items():
+        for sentence in _lacking(sets[name], sizes, task.split_seed):
+            yield _said_of(name, sentence)
+
+
+def _lacking(section: SetSection, sizes: Sizes, seed: int) -> list[str]:
+    """Of one set; what is wrong with its files is told too, if they have to be read."""
+    wanted = {part: size if isinstance(size, int) else 1 for part, size in dict(sizes).items()}
+    try:
+        most = _items_at_most(section)
+        half = None if most is None else {part: int(CLEARLY * count) for part, count in most.items()}
+        if half is not None and not any(_beyond(wanted, half)) and not _is_small(section, AT_ONCE):
+            return []
+        if _is_small(section, READ_AT_MOST):
+            most = _usable(section.model_dump_json(include=set(SetSection.model_fields)), set_identity(section), seed)
+    except OutgrowError as error:
+        return str(error).split("\n")
+    if most is None:
+        return []
+    # The same as when the items are drawn, for a set without published test items.
+    open_ended = set(sizes.counts.values()) == {None} and not most.get("test")
+    return [ALL_THREE] if open_ended else [f"{_name(section)} has {told}" for told in _beyond(wanted, most)]
+
+
+def _beyond(wanted: Mapping[str, int], have: Mapping[str, int]) -> Iterator[str]:
+    """By the parts that the items have: train and test, or one of which both are drawn."""
+    published = have.get("test", 0)
+    drawn = {part: size for part, size in wanted.items() if part != "test" or not published}
+    kinds = {"train": drawn, "test": {"test": wanted["test"]} if published else {}}
+    for kind, sizes in kinds.items():
+        there, total = have.get(kind, 0), sum(sizes.values())
+        if total > there:
+            asked = " + ".join(f"{part} {size}" for part, size in sizes.items())
+            asked += f" = {total}" if len(sizes) > 1 else ""
+            told = f"usable {kind} items" if published else "usable items"
+            yield f"{there} {told} at most, and {asked} are asked for; lower {_keys(sizes)}"
+
+
+def _keys(sizes: Mapping[str, int]) -> str:
+    return " or ".join(f"task.sizes.{part}" for part in sizes)
+
+
+def _name(section: SetSection) -> str:
+    return str(section.path) if section.path is not None else f"`{section.name}`"
+
+
+def _said_of(capability: str, sentence: str) -> str:
+    try:
+        with speaking_of(capability):
+            raise DataError(sentence)
+    except DataError as error:
+        return str(error)
+
+
+@cache
+def _usable(section: str, identity: str, seed: int) -> Counter[str]:
+    """Items with gold by part; `section` is JSON, and `identity` that of its data."""
+    one = SetSection.model_validate_json(section)
+    return Counter(with_gold(formed(read_set(one), one, seed)).items.parts)
+
+
+def _is_small(section: SetSection, most: int) -> bool:
+    """Of files; what is bundled is small where there is doubt."""
+    source = source_of(section)
+    if source != "files" or section.path is None:
+        return source == "bundled" and most == READ_AT_MOST
+    return sum(file.stat().st_size for file in _files(section.path)) <= most
+
+
+def _files(path: Path) -> list[Path]:
+    return data_files(path) if path.is_dir() else [path]
+
+
+def _items_at_most(section: SetSection) -> dict[str, int] | None:
+    """By part, as far as that is told without reading; `None` where it is not."""
+    if source_of(section) == "bundled":
+        known = PUBLISHED.get(section.name)
+        return None if known is None else dict(zip(("train", "test"), known, strict=True))
+    if section.path is None or section.name in TASKS:
+        return None
+    counts = [rows_at_most(file) for file in _files(section.path)]
+    return None if None in counts else {"train": sum(count or 0 for count in counts)}
+
+
+def rows_at_most(path: Path) -> int | None:
+    """No more rows than this are in a file; None where that cannot be told from outside."""
+    gzipped = path.suffix.lower() == ".gz"
+    suffix = (Path(path.stem) if gzipped else path).suffix.lower()
+    if suffix == ".parquet":
+        try:
+            return int(pq.read_metadata(path).num_rows)
+        except (OSError, pa.ArrowException):  # whoever reads it says what is wrong with it
+            return None
+    if suffix not in HEADERS:
+        return None
+    raw = read_bytes(path, gzipped)
+    lines = raw.count(b"\n") + (bool(raw) and not raw.endswith(b"\n"))
+    return max(0, lines - HEADERS[suffix])

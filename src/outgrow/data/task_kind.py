@@ -1,0 +1,122 @@
+"""Which of the three kinds a task is, told without reading it, and which keys fit that kind."""
+
+from outgrow.config.task import SetSection, TaskSection
+from outgrow.data.capability_errors import speaking_of
+from outgrow.data.task import Kind
+from outgrow.data.tasks import TASKS
+from outgrow.data.template import instruction_pieces, require_fields
+from outgrow.data.text_form import TEMPLATES
+from outgrow.errors import ConfigError
+from outgrow.metrics.slu_f1 import SLOT_METRICS
+from outgrow.metrics.text_score import MACRO
+
+OWN_METRIC = "exact_match"
+"""What texts are measured by that are the user's own, options or classes, unless the file says otherwise."""
+
+
+def kind_of(section: TaskSection) -> Kind:
+    """The kind of a study's task; a mixture of capabilities is *generate*.
+
+    Raises `ConfigError` for keys that a task of this kind cannot have.
+    """
+    if not section.capabilities:
+        return set_kind(section)
+    _refuse_keys_of_one_set(section)
+    for name, one in section.capabilities.items():
+        with speaking_of(name):
+            set_kind(one)
+    return "generate"
+
+
+def set_kind(section: SetSection) -> Kind:
+    """The kind of one set in the form that is asked for. Raises `ConfigError` as above."""
+    kind = native_kind(section)
+    if section.name in TASKS or section.path is not None:  # otherwise it is no task at all, which `source_of` says
+        _require_fitting_keys(section, kind)
+    return {"native": kind, "binary": "classify", "text": "generate"}[section.form]
+
+
+def native_kind(section: SetSection) -> Kind:
+    """A known task's kind; for your own data what the file says, or *choose* where it names options."""
+    known = TASKS.get(section.name)
+    if known is not None:
+        return known.kind
+    return section.kind or ("choose" if section.columns.options is not None else "classify")
+
+
+def to_be_written(section: SetSection) -> str:
+    """What to do to a set of classes or options whose answers are to be written."""
+    silent = section.name not in TASKS and section.kind is None and section.columns.options is None
+    return "set task.kind to `generate`" if silent else "set task.form to `text`"
+
+
+def metric_of(section: TaskSection) -> str:
+    """What answers are measured by: one of `TEXT_SCORES` for *generate*, `macro` for a mixture, else `accuracy`."""
+    return MACRO if section.capabilities else set_metric(section)
+
+
+def set_metric(section: SetSection) -> str:
+    """The same of one set."""
+    if set_kind(section) != "generate":
+        return "accuracy"
+    known = TASKS.get(section.name)
+    return section.metric or (known.metric if known is not None and known.kind == "generate" else OWN_METRIC)
+
+
+def template_of(section: SetSection) -> str:
+    """The instruction around an item's text, for *generate*."""
+    known, kind = TASKS.get(section.name), native_kind(section)
+    if section.template is not None:
+        return section.template
+    if kind != "generate":
+        return (known and known.text_template) or TEMPLATES[kind]
+    return "{text}" if known is None else known.template
+
+
+def fields_of(section: SetSection) -> tuple[str, ...]:
+    """What the template can have in braces."""
+    known = TASKS.get(section.name)
+    slots = not {section.metric, known and known.metric}.isdisjoint(SLOT_METRICS)
+    listed = native_kind(section) != "generate"
+    return ("text", *(["types"] if slots else []), *(["options"] if listed else []))
+
+
+def _refuse_keys_of_one_set(section: TaskSection) -> None:
+    for key, field in SetSection.model_fields.items():
+        if key != "name" and getattr(section, key) != field.default:
+            raise ConfigError(
+                f"task.{key} is about one set of data, and task.capabilities names several: move it into the"
+                f" capability that it is about, such as task.capabilities.{next(iter(section.capabilities))}.{key}"
+            )
+
+
+def _require_fitting_keys(section: SetSection, kind: Kind) -> None:
+    written = kind == "generate" or section.form == "text"
+    for key, value in {"metric": section.metric, "template": section.template, "answer": section.answer}.items():
+        if value is not None and not written:
+            raise ConfigError(
+                f"task.{key} is for tasks of kind `generate`; `{section.name}` is {kind}: remove it, or"
+                f" {to_be_written(section)}"
+            )
+    if section.columns.key is not None and kind != "generate":
+        raise ConfigError(
+            f"task.columns.key is for tasks of kind `generate`; `{section.name}` is {kind}: remove it, or"
+            " set task.kind to `generate`"
+        )
+    if kind == "generate":
+        _require_keys_of_texts(section)
+    if written:
+        instruction_pieces(template_of(section), fields_of(section))
+    if section.answer is not None:
+        require_fields(section.answer, "task.answer", ("text",), ("text",))
+
+
+def _require_keys_of_texts(section: SetSection) -> None:
+    if section.form == "binary":
+        raise ConfigError(f"task.form `binary` needs a multiple-choice task; `{section.name}` is generate")
+    if section.classes is not None:
+        raise ConfigError("task.classes names the classes of a *classify* task; texts have none: remove it")
+    if section.join_classes:
+        raise ConfigError("task.join_classes is for the classes of a *classify* task; texts have none: remove it")
+    if section.columns.options is not None:
+        raise ConfigError("task.columns.options is given, but task.kind is `generate`: remove one of them")

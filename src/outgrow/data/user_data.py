@@ -1,0 +1,211 @@
+"""The user's own data: rows of a file, by a column mapping, into a task.
+
+`task.columns` says which columns hold the text (one column, or a template of several), the label, the options of a
+choice, an id and the published part. For *generate* the label is the text to write. Files are read by `table.py`;
+every complaint names the file, the line and the fix. How labels are understood is in `parse_labels.py`.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from outgrow.config.task import Columns, SetSection, TaskSection
+from outgrow.data.capability_errors import speaking_of
+from outgrow.data.choice import choose_task
+from outgrow.data.item_cells import answer_text, cell_text, item_name, options_of, prompt_of, require_column
+from outgrow.data.load_published import split_of
+from outgrow.data.parse_labels import class_gold, option_gold
+from outgrow.data.passages import RUN, sharing
+from outgrow.data.published_task import PUBLISHED_TEST
+from outgrow.data.table import RecordTable, data_files, read_columns, read_table
+from outgrow.data.task import Items, Kind, Task
+from outgrow.data.task_kind import native_kind
+from outgrow.data.tasks import TASKS
+from outgrow.errors import ConfigError, DataError
+from outgrow.text_format import short
+
+
+class UserRow(NamedTuple):
+    """A row after the column mapping; the label is still what the file says."""
+
+    where: str
+    id: str
+    prompt: str
+    label: Any
+    options: list[str]
+    part: str
+    key: Any = None
+    """The bare answer, where a column holds it."""
+    group: str = ""
+    """What it shares with others, where a column says it."""
+
+
+def load_own(section: SetSection) -> Task:
+    """Read `task.path` (a file, or a folder of files) as the section says. Raises `DataError` or `ConfigError`."""
+    assert section.path is not None
+    kind, columns = native_kind(section), _columns_of(section)
+    records = [
+        record
+        for path, part in _files(section.path)
+        for record in read_records(read_table(path), columns, part, prefix=_prefix(path, section.path))
+    ]
+    if not records:
+        raise DataError(f"{section.path}: there is no row in it")
+    refuse_twin_ids((record.id, record.where) for record in records)
+    task = _KINDS[kind](section, records)
+    if columns.id is None and not section.path.is_dir():
+        task = replace(task, rows=len(records))
+    return task if columns.group is not None else replace(task, notes=(*task.notes, *_shared_passages(task.items)))
+
+
+def _shared_passages(items: Items) -> list[str]:
+    """A sentence on items that have a passage in common, which no column tells."""
+    count = sharing(items.prompts, items.groups)
+    if not count:
+        return []
+    return [
+        f"Items that have {RUN} words in a row in common with another item: {count}; to keep what is asked about one"
+        " passage in one part of a study, name a column that is the same for such items by task.columns.group."
+    ]
+
+
+def require_columns(task: TaskSection) -> None:
+    """Look at the first line of every file of the user's own: does it have the columns that the section names?
+
+    Raises what reading all of it would raise for those that are missing.
+    """
+    sets: Mapping[str, SetSection] = task.capabilities or {"": task}
+    for name, section in sets.items():
+        if section.path is not None and section.name not in TASKS:
+            with speaking_of(name):
+                columns = _columns_of(section)
+                for path, _ in _files(section.path):
+                    _require_columns_in(path, columns)
+
+
+def _require_columns_in(path: Path, columns: Columns) -> None:
+    try:
+        read_records(read_columns(path), columns)
+    except DataError:  # of JSON a later row may have more, and what is damaged is told by its reader
+        read_records(read_table(path)._replace(rows=[], numbers=[]), columns)
+
+
+def _columns_of(section: SetSection) -> Columns:
+    """With the default names of the text and the label where the section gives none."""
+    kind, columns = native_kind(section), section.columns
+    if kind == "choose" and columns.options is None:
+        raise ConfigError("task.kind is `choose`: task.columns.options must name the column(s) of the options")
+    if kind == "classify" and columns.options is not None:
+        raise ConfigError("task.columns.options is given, but task.kind is `classify`: remove one of them")
+    text, label = ("prompt", "completion") if kind == "generate" else ("text", "label")
+    return columns.model_copy(update={"text": columns.text or text, "label": columns.label or label})
+
+
+def read_records(table: RecordTable, columns: Columns, part: str = "train", prefix: str = "") -> list[UserRow]:
+    """Apply the column mapping to every row. `columns` names text and label; `part` holds if no column says it."""
+    assert columns.text is not None
+    label = columns.label
+    assert label is not None
+    prompt = prompt_of(columns.text, table)
+    for key in ("id", "label", "key", "part", "group"):
+        name = getattr(columns, key)
+        if name is not None:
+            require_column(table, name, f"task.columns.{key}")
+    options = options_of(columns.options, table)
+    return [
+        UserRow(
+            where=(where := table.where(number)),
+            id=prefix + (str(number) if columns.id is None else item_name(row.get(columns.id), where)),
+            prompt=prompt(row, where),
+            label=row.get(label),
+            options=options(row, where),
+            part=part if columns.part is None else _part(row.get(columns.part), where),
+            key=None if columns.key is None else row.get(columns.key),
+            group="" if columns.group is None else cell_text(row.get(columns.group), columns.group, where).strip(),
+        )
+        for number, row in enumerate(table.rows)
+    ]
+
+
+def _classify(section: SetSection, records: list[UserRow]) -> Task:
+    gold, classes = class_gold(
+        [record.label for record in records],
+        [record.where for record in records],
+        section.classes,
+        joined=section.join_classes,
+        column=f"{section.path}: the column `{_columns_of(section).label}`",
+    )
+    return Task(section.name, "classify", classes, _items(records, gold))
+
+
+def _choose(section: SetSection, records: list[UserRow]) -> Task:
+    for key, given in {"classes": section.classes is not None, "join_classes": section.join_classes}.items():
+        if given:
+            raise ConfigError(f"task.{key} is about the classes of a *classify* task; a choice has options instead")
+    gold, note = option_gold([(record.label, record.options) for record in records], [r.where for r in records])
+    return choose_task(section.name, _items(records, gold), note)
+
+
+def _generate(section: SetSection, records: list[UserRow]) -> Task:
+    key = section.columns.label or "completion"
+    answers = [answer_text(record.label, key, record.where) for record in records]
+    if not any(answers):
+        raise DataError(f"{records[0].where} and the rows after it: none of them has a text in `{key}`")
+    items = _items(records, [0 if answer else -1 for answer in answers])
+    bare = section.columns.key
+    keys = None if bare is None else [answer_text(record.key, bare, record.where) for record in records]
+    return Task(section.name, "generate", (), replace(items, answers=answers, keys=keys))
+
+
+_KINDS: Mapping[Kind, Callable[[SetSection, list[UserRow]], Task]] = {
+    "classify": _classify,
+    "choose": _choose,
+    "generate": _generate,
+}
+
+
+def _items(records: list[UserRow], gold: list[int]) -> Items:
+    with_options = any(record.options for record in records)
+    return Items(
+        ids=[record.id for record in records],
+        prompts=[record.prompt for record in records],
+        gold=np.asarray(gold, dtype=np.int64),
+        options=[record.options for record in records] if with_options else None,
+        parts=[record.part for record in records],
+        groups=[f"group {record.group}" if record.group else record.id for record in records],
+    )
+
+
+def _files(path: Path) -> list[tuple[Path, str]]:
+    """The files to read; in a folder, a name such as `test.csv` says which part its rows are."""
+    if not os.path.isdir(path):
+        return [(path, "train")]
+    files = data_files(path)
+    if not files:
+        raise DataError(f"{path}: there is no JSONL, JSON, CSV, TSV or Parquet file in this folder")
+    return [(file, PUBLISHED_TEST[split_of(file, path) or "train"]) for file in files]
+
+
+def _prefix(file: Path, root: Path) -> str:
+    """Row numbers of several files must not collide."""
+    return "" if file == root else f"{file.relative_to(root)}-"
+
+
+def refuse_twin_ids(records: Iterable[tuple[str, str]]) -> None:
+    """Of ids and their places: raises `DataError` where one stands twice."""
+    seen: dict[str, str] = {}
+    for name, where in records:
+        if name in seen:
+            raise DataError(f"{where}: the id `{name}` is already taken ({seen[name]})")
+        seen[name] = where
+
+
+def _part(value: Any, where: str) -> str:
+    part = value.strip().lower() if isinstance(value, str) else value
+    if part not in ("train", "test"):
+        raise DataError(f"{where}: the part must be `train` or `test`, found {short(repr(value))}")
+    return str(part)

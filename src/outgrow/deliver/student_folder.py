@@ -1,0 +1,114 @@
+"""The step `delivered`: a trained student as a folder that `from_pretrained` reads, with its card.
+
+config.json, model.safetensors, tokenizer …   an adapter is merged into its base, so that nothing else is needed
+README.md                                     the model card: whose votes, how good they seem, how to do it again
+labels.parquet                                the combined labels it learned from
+predictions.parquet                           what the student says of every item; one that writes, of those that it
+                                              did not learn from
+card.json                                     the card's numbers
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from outgrow.data.task import Split, Task
+from outgrow.deliver.card import card_text, facts_of
+from outgrow.errors import StepFailed
+from outgrow.graph.step import Job
+from outgrow.labels import WeakLabels
+from outgrow.texts import WeakTexts
+
+ADAPTER = "adapter_config.json"
+
+
+def make_folder(job: Job, *, model: dict[str, Any], about: dict[str, Any]) -> None:
+    """Inputs `taught` and `student`, of one that writes also `answers`.
+
+    `model` is the student's section, `about` what the card tells of the order.
+    """
+    taught, student = job.inputs["taught"], job.inputs["student"]
+    answers = job.inputs.get("answers", student)
+    job.report("writing the model", 0.1)
+    write_model(student / "model", model, Task.load(taught).classes, job.out)
+    shutil.copyfile(taught / "combined.parquet", job.out / "labels.parquet")
+    write = write_texts if "answers" in job.inputs else write_predictions
+    write(taught, answers, job.out / "predictions.parquet")
+    facts = facts_of(taught, answers, about)
+    if facts["kind"] == "generate":
+        facts["chat"] = is_asked_by_chat(job.out, about["student"]["prompt"]["chat"])
+    (job.out / "card.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1))
+    (job.out / "README.md").write_text(card_text(facts), encoding="utf-8")
+
+
+def write_model(trained: Path, model: Mapping[str, Any], classes: Sequence[str], out: Path) -> None:
+    """Copy a plain model's folder; merge an adapter into the base that `model` names. Without `classes` it writes."""
+    if not (trained / ADAPTER).is_file():
+        shutil.copytree(trained, out, dirs_exist_ok=True)
+        return
+    # The libraries behind take seconds to import, and this module is read before a worker runs.
+    from outgrow.generation.causal_lm import merged
+    from outgrow.models.load_model import load_causal_lm, load_classifier, load_tokenizer
+    from outgrow.models.silence_transformers import silence_transformers
+
+    name, revision, trusted = model["model"], model["revision"], model["trust_remote_code"]
+    if classes:
+        base = load_classifier(name, revision, n_classes=len(classes), seed=0, trust_remote_code=trusted)
+    else:
+        base = load_causal_lm(name, revision, dtype="float32", device="cpu", trust_remote_code=trusted)
+    whole = merged(base, trained)
+    if classes:
+        whole.config.id2label = dict(enumerate(classes))
+        whole.config.label2id = {name: number for number, name in enumerate(classes)}
+    with silence_transformers():
+        whole.save_pretrained(out)
+        load_tokenizer(name, revision, trust_remote_code=trusted).save_pretrained(out)
+
+
+def is_asked_by_chat(folder: Path, chat: bool | str) -> bool:
+    """Whether a model is asked through its tokenizer's chat template; `auto`: where it has one."""
+    from outgrow.models.load_model import load_tokenizer
+
+    return bool(load_tokenizer(str(folder), None).chat_template) if chat == "auto" else bool(chat)
+
+
+def write_predictions(taught: Path, student: Path, path: Path) -> None:
+    """What the student says of every item: its class, how sure it is, and the whole distribution."""
+    task, split = Task.load(taught), Split.load(taught)
+    parts = [WeakLabels.load(student / f"{part}.parquet") for part in ("strong", "test")]
+    probs = np.concatenate([part.probs[:, 0] for part in parts])
+    names = [name for part in parts for name in part.items]
+    if len(names) != len(split.strong) + len(split.test):
+        raise StepFailed(f"{student}: answers to {len(names)} items of {len(task.items)}; run the same command again")
+    said = probs.argmax(axis=1)
+    pq.write_table(
+        pa.table(
+            {
+                "item": names,
+                "label": pa.array(task.classes).take(pa.array(said)),
+                "confidence": probs.max(axis=1),
+                "probs": pa.FixedSizeListArray.from_arrays(probs.ravel(), task.n_classes),
+                "learned": [True] * len(split.strong) + [False] * len(split.test),
+            },
+            metadata={"classes": json.dumps(task.classes)},
+        ),
+        path,
+    )
+
+
+def write_texts(taught: Path, answers: Path, path: Path) -> None:
+    """What a student that writes says of the items that it did not learn from; null where it cannot read one."""
+    task, written = Task.load(taught), WeakTexts.load(answers / "test.parquet")
+    asked = [task.items.ids[row] for row in Split.load(taught).test.tolist()]
+    if written.items != asked:
+        raise StepFailed(
+            f"{answers}: answers to {len(written.items)} items of {len(asked)}; run the same command again"
+        )
+    label = pa.array([row[0] for row in written.texts], pa.string())
+    pq.write_table(pa.table({"item": pa.array(asked, pa.string()), "label": label}), path)

@@ -1,0 +1,103 @@
+"""Combined labels as targets: which items are worth learning from, and how much each counts.
+
+certainty = 1 − entropy(posterior) / ln K             1 = sure, 0 = no idea
+agreement = share of the item's votes (soft ones by their probability) that are for the combined label, or of texts
+            that agree with the combined one
+"""
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from outgrow.combiners import COMBINERS
+from outgrow.config.train import TrainSettings
+from outgrow.deliver.combined import RAW, Combined
+from outgrow.deliver.combined_texts import CombinedTexts
+from outgrow.errors import DataError
+from outgrow.labels import Anchors, Targets
+from outgrow.text_format import many
+from outgrow.texts import TextTargets
+from outgrow.vote_table import VoteTable
+
+
+class TrainingData(NamedTuple):
+    """What a student learns, and what was left out on the way."""
+
+    targets: Targets | TextTargets
+    about: dict[str, Any]
+
+
+def lesson_of(combined: Combined, settings: TrainSettings) -> TrainingData:
+    """Targets of the items with a vote (or gold) that are worth keeping. Raises `DataError` if none is left."""
+    told, kept = combined.told_of, worth_keeping(combined, settings)
+    if not kept.any():
+        raise DataError(
+            f"of {many(int(told.sum()), 'item')} with a vote none has a confidence of {settings.keep.confidence:g} and"
+            f" an agreement of {settings.keep.agreement:g}; lower `keep.confidence` or `keep.agreement`"
+        )
+    weight = combined.certainty if settings.weight == "certainty" else np.ones(len(kept))
+    if not (weight[kept] > 0).any():
+        raise DataError("no combined label tells anything, so that every weight is 0; use `weight: one`")
+    targets = _targets(combined, kept, weight, settings)
+    about = {
+        "n_items": len(kept),
+        "without_votes": int((~told).sum()),
+        "kept": int(kept.sum()),
+        "kept_share": float(kept.sum() / told.sum()),
+        "rows": len(targets.items),
+        "test_left_out": 0,
+        "mean_weight": float(targets.weight.mean()),
+        "classes": dict(zip(combined.votes.classes, targets.collapse().probs.mean(axis=0).tolist(), strict=True)),
+    }
+    return TrainingData(targets, about)
+
+
+def text_lesson_of(combined: CombinedTexts, settings: TrainSettings) -> TrainingData:
+    """The combined texts that are agreed on enough. Raises `DataError` if none is left."""
+    kept = combined.share >= settings.keep.agreement
+    if not kept.any():
+        raise DataError(
+            f"of {many(len(kept), 'combined text')} none has an agreement of {settings.keep.agreement:g}; lower"
+            " `keep.agreement`"
+        )
+    targets = combined.targets.keep(kept)
+    told, n_kept = int((combined.votes > 0).sum()), len(set(targets.items))
+    about = {
+        "n_items": len(combined.texts.items),
+        "without_votes": len(combined.texts.items) - told,
+        "kept": n_kept,
+        "kept_share": n_kept / told,
+        "rows": len(targets),
+        "test_left_out": 0,
+        "mean_weight": float(targets.weight.mean()),
+        "classes": {},
+    }
+    return TrainingData(replace(targets, origin=combined.told), about)
+
+
+def worth_keeping(combined: Combined, settings: TrainSettings) -> Bool[np.ndarray, "item"]:
+    """Items with a vote or gold whose label is sure enough and agreed on enough."""
+    sure = combined.confidence >= settings.keep.confidence
+    return np.asarray(combined.told_of & sure & (combined.agreement >= settings.keep.agreement))
+
+
+def _targets(
+    combined: Combined, kept: Bool[np.ndarray, "item"], weight: Float[np.ndarray, "item"], settings: TrainSettings
+) -> Targets:
+    """A row per item or, for the naive method and the Bayesian loss, a row per vote."""
+    votes = combined.votes.take(np.flatnonzero(kept))
+    if settings.combine.type not in RAW:
+        return Targets(votes.items, combined.posterior[kept], weight[kept], combined.told)
+    options = settings.combine.model_dump(exclude={"type"})
+    rows = COMBINERS[settings.combine.type](votes.weak_labels(), anchors_of(votes), **options)
+    weight_of = dict(zip(votes.items, weight[kept].tolist(), strict=True))
+    own = np.asarray([weight_of[name] for name in rows.items])
+    return Targets(rows.items, rows.probs, rows.weight * own, (*combined.told, *rows.origin))
+
+
+def anchors_of(votes: VoteTable) -> Anchors | None:
+    """The items whose gold is known, as far as somebody voted on them."""
+    known = np.flatnonzero((votes.gold >= 0) & (votes.n_per_item > 0))
+    return Anchors(votes.take(known).weak_labels(), votes.gold[known]) if len(known) else None

@@ -1,0 +1,111 @@
+"""What all that talks to a server has in common: the connection, the key that nobody sees, and the sentences."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import openai
+
+from outgrow.config.endpoint import OPENAI_HOST
+from outgrow.endpoints.api_key import ApiKey, header_trouble
+from outgrow.endpoints.response import readable
+from outgrow.endpoints.transport import BoundedTransport
+from outgrow.errors import StepFailed
+
+Section = Mapping[str, Any]
+"""A `config.endpoint.EndpointSection` as a dictionary."""
+TRIES = 3
+"""For an answer that is not of the protocol; the first request counted."""
+PAUSE = 0.5
+"""Seconds before such an answer is asked for again; doubled every time."""
+MOST_READ, QUOTED = 2000, 200
+"""Characters of a server's words that are looked at, and that a message repeats."""
+NO_KEY = "none"
+"""Sent where there is no key: the package wants one, local servers do not look."""
+PASSING = (408, 409, 429)
+"""And everything from 500 on: the same request may succeed later."""
+
+
+def client_of(section: Section) -> openai.OpenAI:
+    """Connections are made when they are needed. Raises `StepFailed` for a key that cannot be sent."""
+    key = _key(section)
+    return openai.OpenAI(
+        api_key=key or NO_KEY,
+        base_url=section["url"],
+        timeout=section["timeout"],
+        max_retries=section["retries"],
+        http_client=httpx2.Client(
+            transport=BoundedTransport(section, called(section), secret_of(section)),
+            timeout=section["timeout"],
+            follow_redirects=False,
+            trust_env=False,
+        ),
+        **_from_environment(section, key or NO_KEY),
+    )
+
+
+def _key(section: Section) -> str | None:
+    """The key itself, from the environment. Raises `StepFailed` for one that is no value of a header."""
+    key = None if section["key"] is None else os.environ.get(section["key"])
+    return _sendable(section, section["key"], key) if key else None
+
+
+def _sendable(section: Section, variable: str, value: str) -> str:
+    """The value. Raises `StepFailed`, which does not repeat it, if it cannot be sent in a header."""
+    trouble = header_trouble(value)
+    if trouble is not None:
+        raise StepFailed(
+            f"{called(section)}: nothing is sent: the value of the environment variable {variable} {trouble};"
+            " set it anew, without blanks or line ends around it"
+        )
+    return value
+
+
+def _from_environment(section: Section, key: str) -> dict[str, Any]:
+    """What the `openai` package reads from the environment is for OpenAI's own host: other hosts are not sent it."""
+    lines = [line.partition(":") for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")]
+    custom = {name.strip(): value.strip() for name, colon, value in lines if colon}
+    named = [(name, os.environ[name]) for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID") if os.environ.get(name)]
+    if urlsplit(section["url"]).hostname == OPENAI_HOST:
+        for variable, value in [*named, *(("OPENAI_CUSTOM_HEADERS", text) for text in custom.values() if text)]:
+            _sendable(section, variable, value)
+        return {}
+    left_out = dict.fromkeys([*custom, "OpenAI-Organization", "OpenAI-Project"], openai.Omit())
+    return {"organization": "", "project": "", "default_headers": {**left_out, "Authorization": f"Bearer {key}"}}
+
+
+def secret_of(section: Section) -> ApiKey:
+    """The key as something that nobody is told."""
+    return ApiKey(None if section["key"] is None else os.environ.get(section["key"]))
+
+
+def called(section: Section) -> str:
+    """For messages."""
+    return f"`{section['model']}` at {section['url']}"
+
+
+def is_it_running(section: Section) -> str:
+    """The question for somebody whose server was never heard; `place` is where the file speaks of it."""
+    place = section.get("place")
+    return f"is a server running at `{place}.url`?" if place else "is a server running there?"
+
+
+def passes(error: openai.APIStatusError) -> bool:
+    """Whether the same request may succeed later."""
+    return error.status_code in PASSING or error.status_code >= 500
+
+
+def words(section: Section, said: object) -> str:
+    """What a server or a library said, short, on one line, without the key."""
+    text = readable(" ".join(secret_of(section).hidden(str(said)[:MOST_READ]).split())) or type(said).__name__
+    return text if len(text) <= QUOTED else f"{text[:QUOTED]}…"
+
+
+def refused(section: Section, error: openai.APIStatusError) -> str:
+    """The sentence for a key that is missing or not right."""
+    who, key = f"{called(section)}: refused ({error.status_code})", section["key"]
+    if key is None:
+        return f"{who}; no key was sent: name the environment variable that holds it, such as `key: SERVER_KEY`"
+    return f"{who}; the environment variable {key} {'is not right for it' if os.environ.get(key) else 'is not set'}"

@@ -1,0 +1,126 @@
+"""`CausalLM`: a causal language model as somebody who writes texts and can tell what it thinks of others'.
+
+A trained one is read from its step's folder; an adapter is merged into the weights, which makes writing faster.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from peft import PeftModel
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from outgrow.align.pieces import PieceTable
+from outgrow.align.spans import spell
+from outgrow.align.spelling import Spelling, spelling_of
+from outgrow.errors import DataError
+from outgrow.generation.chat import Prompt
+from outgrow.generation.prompting import Prompter, prompter_of
+from outgrow.models.load_model import load_causal_lm, load_tokenizer
+from outgrow.models.silence_transformers import silence_transformers
+from outgrow.models.skipped_items import Unfit
+from outgrow.models.token_batches import usable_length
+from outgrow.texts import Candidate
+
+
+@dataclass(frozen=True)
+class CausalLM:
+    """A model with everything that belongs to its tokens; make it with `load_writer`."""
+
+    lm: PreTrainedModel
+    prompter: Prompter
+    spelling: Spelling
+    longest: int
+    """Tokens that a prompt and its answer may have together."""
+    unfit: Unfit = "skip"
+    """What becomes of prompts and texts that it cannot take."""
+
+    def prompts(self, texts: Sequence[Prompt]) -> list[list[int]]:
+        """Token ids of prompts, of any length."""
+        return [self.prompter.ids(text) for text in texts]
+
+    def fits(self, prompts: Sequence[Sequence[int]], new_tokens: int) -> Bool[np.ndarray, "prompt"]:
+        """Which prompts leave room for an answer of that many tokens."""
+        return np.asarray([len(ids) + new_tokens <= self.longest for ids in prompts], dtype=bool)
+
+    def candidate(self, ids: Sequence[int], logprobs: Sequence[float], stops: Sequence[str] = ()) -> Candidate:
+        """The text that drawn tokens spell, white space around it removed, and what its pieces are worth.
+
+        `ids` may end with the end of the text, or spell one of `stops`, which ends it as well: then the pieces behind
+        the text are the end. `logprobs` has one number for each of `ids`.
+        """
+        ended = len(ids) > 0 and ids[-1] == self.prompter.end_id
+        text, pieces = spell(self.spelling, ids[:-1] if ended else ids)
+        stop = stop_in(text, stops)
+        inner = text[:stop].strip()
+        first = len(text[: len(text) - len(text.lstrip())].encode()) if inner else 0
+        n_bytes = len(inner.encode())
+        last = len(pieces.end) if stop is None else int((pieces.start < len(text[:stop].encode())).sum())
+        table = pieces_with(pieces.end[:last], logprobs[:last]).trim(first, first + n_bytes)
+        closed = ended or stop is not None
+        return Candidate(inner, table.close(math.fsum(logprobs[last:]), n_bytes) if closed else table)
+
+    def has_stopped(self, ids: Sequence[int], stops: Sequence[str]) -> bool:
+        """Whether tokens spell one of `stops`."""
+        return stop_in(b"".join(self.spelling.spell(list(ids))).decode(errors="ignore"), stops) is not None
+
+
+def stop_in(text: str, stops: Sequence[str]) -> int | None:
+    """Where the first of `stops` begins; the white space with which a text begins is none."""
+    inner = text.lstrip()
+    places = [inner.index(stop) for stop in stops if stop in inner]
+    return min(places) + len(text) - len(inner) if places else None
+
+
+def pieces_with(end: np.ndarray, logprob: Sequence[float]) -> PieceTable:
+    """A table of drawn pieces."""
+    return PieceTable(end, np.asarray(logprob, dtype=np.float64))
+
+
+def load_writer(section: Mapping[str, Any], folder: Path | None, device: torch.device | str) -> CausalLM:
+    """The model that `section` names or, with a `folder`, what was trained from it.
+
+    `section` has what `text_experiment.READING` lists. Raises `DataError`.
+    """
+    name, revision, trusted = section["model"], section["revision"], section["trust_remote_code"]
+    tokenizer = spelling_tokenizer(section)
+    if folder is None:
+        lm = load_causal_lm(name, revision, dtype=section["dtype"], device=device, trust_remote_code=trusted)
+    else:
+        lm = load_trained(section, folder, device)
+    # A model's own defaults (a temperature, a penalty for repeating itself) would leak into every search.
+    lm.generation_config = GenerationConfig()
+    # A slice of a bfloat16 batch takes torch's slowest path on a CPU: 50 s for 24 prompts and 262,144 tokens.
+    lm.get_output_embeddings().register_forward_pre_hook(lambda _, states: (states[0].contiguous(),))
+    longest = usable_length(lm, tokenizer, section["max_length"])
+    prompter, spelling = prompter_of(tokenizer, section["chat"]), spelling_of(tokenizer.backend_tokenizer)
+    return CausalLM(lm, prompter, spelling, longest, section["unfit"])
+
+
+def spelling_tokenizer(section: Mapping[str, Any]) -> PreTrainedTokenizerBase:
+    """The model's tokenizer. `DataError` for one that cannot tell which bytes its tokens stand for."""
+    name, revision, trusted = section["model"], section["revision"], section["trust_remote_code"]
+    tokenizer = load_tokenizer(name, revision, trust_remote_code=trusted)
+    if not tokenizer.is_fast:
+        raise DataError(f"model `{name}`: its tokenizer cannot say which bytes its tokens stand for (no fast version)")
+    return tokenizer
+
+
+def load_trained(section: Mapping[str, Any], folder: Path, device: torch.device | str) -> PreTrainedModel:
+    """A causal language model from a training's folder: whole weights, or an adapter merged into its base."""
+    options = {"dtype": section["dtype"], "device": device, "trust_remote_code": section["trust_remote_code"]}
+    if not (folder / "adapter_config.json").is_file():
+        return load_causal_lm(str(folder), None, **options)
+    return merged(load_causal_lm(section["model"], section["revision"], **options), folder)
+
+
+def merged(base: PreTrainedModel, adapter: Path) -> PreTrainedModel:
+    """A model with what an adapter's folder makes of it, in evaluation mode."""
+    with silence_transformers():
+        adapted: PreTrainedModel = PeftModel.from_pretrained(base, adapter).merge_and_unload()
+    return adapted.eval()

@@ -1,0 +1,165 @@
+"""Texts that a model writes: beam search or samples, n best, with the exact log-probability of every piece.
+
+Prompts of about equal length share a batch, padded on the left. Batches are the same on every machine, so that what
+rounding makes of a padded row in half precision is the same too. A search ends as soon as it has as many finished
+texts as it has beams, and ranks them by mean log-probability per token. Samples are drawn item by item, from a
+generator seeded by the study's seed and the item's place in the pool.
+
+A search's own scores are not kept: all texts that were drawn are read once more (`generation/teacher_forcing.py`),
+from the very tokens that were drawn. So a score of a search, of a sample and of somebody else's text mean the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
+
+from outgrow.generation.causal_lm import CausalLM
+from outgrow.generation.chat import Prompt
+from outgrow.generation.teacher_forcing import TokenIds, forced
+from outgrow.graph.step import Job
+from outgrow.models.resumable_generation import ragged_sweep
+from outgrow.models.resumable_inference import DEFAULT_BATCH_TOKENS
+from outgrow.models.token_batches import Rows, length_sorted_batches
+from outgrow.texts import Candidate, ranked
+
+SEARCH_TOKENS = 8192
+"""Padded tokens of all beams of a search, answers included. No hint changes it, lest rounding change a text."""
+
+
+def write(
+    job: Job,
+    writer: CausalLM,
+    prompts: Sequence[Prompt],
+    decoding: Mapping[str, Any],
+    seed: int,
+    places: Int[np.ndarray, "prompt"],
+    *,
+    distinct: bool = True,
+) -> list[list[Candidate]]:
+    """Write `candidates` texts for every prompt. `decoding` is a `config.decoding.Decoding` as a dictionary.
+
+    Per prompt, best first (equal texts once, if they are to be `distinct`); nothing where the prompt leaves no room
+    for an answer. `places` (with `seed`) seed the samples of each prompt. Finished batches are kept in `job.scratch`.
+    """
+    ids = writer.prompts(prompts)
+    fits = writer.fits(ids, decoding["max_new_tokens"])
+    drawn = draw_all(job, writer, ids, np.flatnonzero(fits), decoding, seed, places)
+    scores = read_back(job, writer, ids, drawn)
+    candidates: list[list[Candidate]] = [[] for _ in prompts]
+    for row, texts in drawn.items():
+        pairs = zip(texts, scores[row], strict=True)
+        found = [writer.candidate(*pair, decoding["stop"]) for pair in pairs]
+        candidates[row] = ranked(found, distinct)
+    return candidates
+
+
+def draw_all(
+    job: Job,
+    writer: CausalLM,
+    prompts: Sequence[TokenIds],
+    rows: Int[np.ndarray, "row"],
+    decoding: Mapping[str, Any],
+    seed: int,
+    places: Int[np.ndarray, "prompt"],
+) -> dict[int, list[TokenIds]]:
+    """The tokens of every text, without what follows its end."""
+    if decoding["sample"]:
+        batches = [np.asarray([row]) for row in rows.tolist()]
+    else:
+        lengths = np.asarray([len(prompts[row]) for row in rows.tolist()], dtype=np.int64)
+        cost = decoding["beams"] * (lengths + decoding["max_new_tokens"])
+        batches = [rows[batch] for batch in length_sorted_batches(cost, SEARCH_TOKENS)]
+    config, stops = generation_config(writer, decoding), decoding["stop"]
+
+    def run(batch: Rows) -> list[list[TokenIds]]:
+        asked = [prompts[row] for row in batch.tolist()]
+        texts = draw(writer, asked, config, [seed, *places[batch].tolist()], stops)
+        share = len(texts) // len(batch)
+        whole = [without_rest(writer, ended(tokens, writer.prompter.end_id), stops) for tokens in texts]
+        return [whole[start : start + share] for start in range(0, len(whole), share)]
+
+    return ragged_sweep(job, batches, run, "drawn")
+
+
+@torch.inference_mode()
+def draw(
+    writer: CausalLM,
+    prompts: Sequence[TokenIds],
+    config: GenerationConfig,
+    entropy: Sequence[int],
+    stops: Sequence[str] = (),
+) -> list[TokenIds]:
+    """New tokens of every text, the texts of a prompt next to each other; random numbers from `entropy`."""
+    width = max(map(len, prompts))
+    pad_id = writer.prompter.tokenizer.pad_token_id
+    ids = torch.tensor([[*[pad_id] * (width - len(row)), *row] for row in prompts], device=writer.lm.device)
+    mask = torch.arange(width) >= width - torch.tensor([len(row) for row in prompts])[:, None]
+    devices = [] if ids.device.type == "cpu" else [ids.device]
+    with torch.random.fork_rng(devices=devices):
+        if config.do_sample:
+            torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1))
+        texts = writer.lm.generate(
+            input_ids=ids,
+            attention_mask=mask.long().to(ids.device),
+            generation_config=config,
+            stopping_criteria=StoppingCriteriaList([AtStop(writer, width, stops)] if stops else []),
+        )
+    new: list[TokenIds] = texts[:, width:].tolist()
+    return new
+
+
+def generation_config(writer: CausalLM, decoding: Mapping[str, Any]) -> GenerationConfig:
+    """Everything that decides which tokens are drawn; nothing is left to the model's own defaults."""
+    common = {
+        "max_new_tokens": decoding["max_new_tokens"],
+        "num_return_sequences": decoding["candidates"],
+        "eos_token_id": writer.prompter.end_id,
+        "pad_token_id": writer.prompter.tokenizer.pad_token_id,
+        "use_cache": True,
+    }
+    if decoding["sample"]:
+        drawn = {"do_sample": True, "temperature": decoding["temperature"], "top_p": decoding["top_p"], "top_k": 0}
+        return GenerationConfig(**common, **drawn)
+    searched = {"early_stopping": True, "length_penalty": 1.0} if decoding["beams"] > 1 else {}
+    return GenerationConfig(**common, do_sample=False, num_beams=decoding["beams"], **searched)
+
+
+class AtStop(StoppingCriteria):  # type: ignore[misc]
+    """Ends a text that has spelled a stop, so that no time is lost on what is cut away."""
+
+    def __init__(self, writer: CausalLM, width: int, stops: Sequence[str]) -> None:
+        self.writer, self.width, self.stops = writer, width, stops
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **more: Any) -> torch.Tensor:
+        rows = input_ids[:, self.width :].tolist()
+        found = [self.writer.has_stopped(ended(row, self.writer.prompter.end_id), self.stops) for row in rows]
+        return torch.tensor(found, device=input_ids.device)
+
+
+def without_rest(writer: CausalLM, tokens: TokenIds, stops: Sequence[str]) -> TokenIds:
+    """The tokens up to the one that completes a stop, which is kept."""
+    if not stops or not writer.has_stopped(tokens, stops):
+        return tokens
+    return next(tokens[:length] for length in range(1, len(tokens) + 1) if writer.has_stopped(tokens[:length], stops))
+
+
+def ended(tokens: TokenIds, end_id: int) -> TokenIds:
+    """The tokens up to the end of the text, which is kept."""
+    return tokens[: tokens.index(end_id) + 1] if end_id in tokens else tokens
+
+
+def read_back(
+    job: Job, writer: CausalLM, prompts: Sequence[TokenIds], drawn: Mapping[int, list[TokenIds]]
+) -> dict[int, list[list[float]]]:
+    """The log-probability of every drawn token."""
+    rows = sorted(drawn)
+    if not rows:
+        return {}
+    choices, run = forced(writer, [prompts[row] for row in rows], [drawn[row] for row in rows])
+    budget = int(job.hints.get("batch_tokens", DEFAULT_BATCH_TOKENS))
+    found = ragged_sweep(job, length_sorted_batches(choices.lengths(True), budget), run, "read back")
+    return {row: found[number] for number, row in enumerate(rows)}

@@ -1,0 +1,60 @@
+"""A prompt as the token ids after which a model writes its answer.
+
+With a chat template the answer is the assistant's next message. Without, the turns stand below each other with an
+empty line between them, and the answer begins on the line below the last: no piece can run across that border,
+whatever the tokenizer does with spaces. Either way an answer ends with the tokenizer's end-of-sequence token, which
+instruction-tuned models have made the end of a turn.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jinja2 import TemplateError
+from transformers import PreTrainedTokenizerBase
+
+from outgrow.errors import DataError
+from outgrow.generation.chat import Conversation, Prompt, conversation_of, flat, messages, without_system
+from outgrow.models.choices import opening_tokens
+
+Chat = bool | Literal["auto"]
+
+
+@dataclass(frozen=True)
+class Prompter:
+    """How one tokenizer is asked; make it with `prompter_of`."""
+
+    tokenizer: PreTrainedTokenizerBase
+    chat: bool
+    opening: list[int]
+    """Special tokens before a text, where there is no chat template to put them."""
+    end_id: int
+    """What an answer ends with."""
+
+    def ids(self, prompt: Prompt) -> list[int]:
+        """Everything before the answer's first token."""
+        conversation = conversation_of(prompt)
+        if not self.chat:
+            return self.opening + self._tokens(f"{flat(conversation)}\n")
+        try:
+            return self._tokens(self._rendered(conversation))
+        except TemplateError:
+            # Gemma's and Mistral's templates, among others, know no turn of the system.
+            return self._tokens(self._rendered(without_system(conversation)))
+
+    def _rendered(self, conversation: Conversation) -> str:
+        turns = messages(conversation)
+        return str(self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
+
+    def _tokens(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+
+def prompter_of(tokenizer: PreTrainedTokenizerBase, chat: Chat = "auto") -> Prompter:
+    """`chat`: use the tokenizer's template, do not, or ("auto") where it has one. Raises `DataError`."""
+    has_template = bool(tokenizer.chat_template)
+    if chat is True and not has_template:
+        raise DataError("`chat: true`, but the model's tokenizer has no chat template; use `chat: auto` or `false`")
+    if tokenizer.eos_token_id is None:
+        raise DataError("the model's tokenizer has no end-of-sequence token, so no answer of it could ever end")
+    use = has_template if chat == "auto" else chat
+    return Prompter(tokenizer, use, [] if use else opening_tokens(tokenizer), int(tokenizer.eos_token_id))

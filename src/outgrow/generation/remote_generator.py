@@ -1,0 +1,118 @@
+"""`RemoteGenerator`: a model behind a server as somebody who answers."""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outgrow.align.pieces import PieceTable
+from outgrow.endpoints.client import ChatRequest, Endpoint, Refusal
+from outgrow.endpoints.response import ResponseChoice
+from outgrow.endpoints.response_cache import ResponseCache
+from outgrow.endpoints.server import called
+from outgrow.errors import DataError
+from outgrow.generation.text_generator import GenerationRequest, GenerationResult, Section
+from outgrow.graph.step import Job
+from outgrow.models.skipped_items import named, warn_skipped
+from outgrow.texts import Candidate, certain, ranked
+
+TUNED = "tuned.json"
+"""In a training's folder: the name that the provider gave to the tuned model."""
+LARGEST_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class RemoteGenerator:
+    """An `Endpoint`, asked for texts."""
+
+    endpoint: Endpoint
+
+    def write(self, job: Job, errand: GenerationRequest) -> GenerationResult:
+        """Items that the server refuses get no answer, or end the step where the section says so."""
+        questions = list(self.questions(errand))
+        asked = self.endpoint.ask(questions, job.report)
+        refused = {
+            item: found.reason
+            for item, found in zip(errand.items, asked.answers, strict=True)
+            if isinstance(found, Refusal)
+        }
+        with self.endpoint.asking_anew([one for one in questions if one.item in refused]):
+            self.tell_refused(refused, len(errand.items))
+        candidates = [
+            [] if isinstance(found, Refusal) else ranked(map(candidate_of, found.choices), errand.distinct)
+            for found in asked.answers
+        ]
+        return GenerationResult(candidates, asked.usage, refused, asked.served)
+
+    def questions(self, errand: GenerationRequest) -> Iterator[ChatRequest]:
+        """A search is the most probable answer, as servers search no further; samples are seeded item by item."""
+        section, decoding = self.endpoint.section, errand.decoding
+        fields: dict[str, Any] = {section["limit"]: decoding["max_new_tokens"], "temperature": 0.0}
+        if decoding["sample"]:
+            fields |= {"temperature": decoding["temperature"], "top_p": decoding["top_p"]}
+        fields |= {"stop": decoding["stop"]} if decoding["stop"] else {}
+        fields |= {"logprobs": True} if section["logprobs"] else {}
+        samples = decoding["candidates"] if decoding["sample"] else 1
+        for item, conversation, place in zip(errand.items, errand.conversations, errand.places.tolist(), strict=True):
+            seed = seed_of(errand.seed, place) if decoding["sample"] else None
+            yield ChatRequest(item, conversation, fields, samples, seed)
+
+    def tell_refused(self, refused: dict[str, str], n_items: int) -> None:
+        """Name the items without an answer, or raise `DataError`: always if there is no answer at all."""
+        if not refused:
+            return
+        where = called(self.endpoint.section)
+        reasons = "; ".join(list(dict.fromkeys(refused.values()))[:3])
+        sentence = f"{where}: {len(refused)} of {n_items} items get no answer ({named(list(refused))}): {reasons}"
+        if len(refused) == n_items:
+            raise DataError(sentence)
+        warn_skipped(sentence, self.endpoint.section["unfit"])
+
+
+def open_remote(job: Job, section: Section, trained: Path | None) -> RemoteGenerator:
+    """The model that the section names or, from a training's folder, the tuned one."""
+    whole = {**section, **job.hints["endpoint"]}
+    if trained is not None:
+        whole["model"] = json.loads((trained / TUNED).read_text())["model"]
+    return RemoteGenerator(Endpoint(whole, ResponseCache(Path(job.hints["answers"]))))
+
+
+def seed_of(seed: int, place: int) -> int:
+    """A number that servers take, from the study's seed and the item's place."""
+    return int(np.random.SeedSequence([seed, place]).generate_state(1, np.uint64)[0] % LARGEST_SEED)
+
+
+def candidate_of(choice: ResponseChoice) -> Candidate:
+    """The answer, white space around it removed; certain where the server does not tell its pieces."""
+    text = choice.text.strip()
+    table = None if choice.tokens is None else _piece_table(choice, text)
+    if table is None:
+        whole = certain(text)
+        return Candidate(text, whole if choice.ended else PieceTable(whole.end[:-1], whole.logprob[:-1]))
+    # What a server says of the end is in no protocol.
+    return Candidate(text, table.close(0.0, len(text.encode())) if choice.ended else table)
+
+
+def _piece_table(choice: ResponseChoice, text: str) -> PieceTable | None:
+    """The pieces that the server tells of, if they spell the text."""
+    pieces = [_bytes(token) for token in choice.tokens or ()]
+    logprobs = [token.get("logprob") for token in choice.tokens or ()]
+    if b"".join(pieces) != choice.text.encode() or not all(_is_logprob(value) for value in logprobs):
+        return None
+    first = len(choice.text[: len(choice.text) - len(choice.text.lstrip())].encode())
+    end = np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
+    scores = np.minimum(np.asarray(logprobs, dtype=np.float64), 0.0)
+    return PieceTable(end, scores).trim(first, first + len(text.encode()))
+
+
+def _bytes(token: Any) -> bytes:
+    told = token.get("bytes")
+    return bytes(told) if isinstance(told, list) else str(token.get("token", "")).encode(errors="replace")
+
+
+def _is_logprob(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and value < 1e-4

@@ -1,0 +1,184 @@
+"""The step `ratings`: a language model rates one row's answers to the test items.
+
+Either each answer by itself on several scales, or side by side with another answer on one scale, in one order or in
+both; then the measure is whether the row's answer wins. What a judge writes is read by `metrics/ratings.py`. A
+question that it fails at has no rating, and stands under `failed`: it is not a rating of zero. `why_failed` says what
+was wrong with the first of them.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Float, Int
+
+from outgrow.data.task import Split, Task
+from outgrow.data.template import fill
+from outgrow.endpoints.response_cache import Usage
+from outgrow.generation.chat import asked
+from outgrow.generation.open_generator import open_generator
+from outgrow.generation.text_generator import NOTHING, GenerationRequest, TextGenerator
+from outgrow.graph.step import Job, Json
+from outgrow.judge.prompts import described, example
+from outgrow.metrics.ratings import RatingScale, agreed_rating, swap_mean, why_failed, win_rate
+from outgrow.texts import WeakTexts
+
+TEST, RATINGS = "test.parquet", "ratings.parquet"
+
+
+@dataclass(frozen=True)
+class JudgedItem:
+    """An item before the judge."""
+
+    item: str
+    question: str
+    key: str
+    own: str
+    other: str = ""
+
+
+def rate_texts(
+    job: Job,
+    *,
+    model: dict[str, Json],
+    scales: dict[str, list[float]],
+    prompt: str,
+    system: str | None,
+    decoding: dict[str, Json],
+    against: str | None,
+    swap: bool,
+    name: str,
+    seed: int,
+) -> None:
+    """Inputs `pool`, `split`, `texts` and, against the untouched student, `reference`; writes `ratings.parquet`.
+
+    It has a row per test item and a column per scale (with `against` one column, the judge's `name`, of 1, 0.5 and 0);
+    NaN where the judge failed.
+
+    Args:
+        model: the judge's section, as far as its writing depends on it.
+        scales: by name, lowest and highest rating.
+        prompt: the text with its fields.
+        system: what the judge is told before.
+        decoding: how it writes; several samples per question.
+        against: `gold`, `untouched`, or each answer by itself.
+        swap: with `against`, in both orders.
+        name: the judge's.
+        seed: of its samples.
+    """
+    task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
+    cases = read_cases(task, split, job.inputs, against)
+    places = split.test
+    ruler = [RatingScale(key, float(lowest), float(highest)) for key, (lowest, highest) in scales.items()]
+    bench = JudgeSession(job, open_generator(job, model), prompt, system, decoding, seed, places)
+    if against is None:
+        columns = dict(zip(scales, bench.rate(cases, ruler).T, strict=True))
+    else:
+        columns = {name: bench.compare(cases, ruler[0], swap)}
+    pq.write_table(pa.table({"item": [case.item for case in cases], **columns}), job.out / RATINGS)
+    failed = np.isnan(np.stack(list(columns.values()))).any(axis=0)
+    about = {
+        "items": len(cases),
+        "failed": [case.item for case, bad in zip(cases, failed.tolist(), strict=True) if bad],
+        "why_failed": bench.why_failed,
+        "tokens_read": bench.usage.read,
+        "tokens_written": bench.usage.written,
+    }
+    (job.out / "written.json").write_text(json.dumps(about, indent=1))
+
+
+def read_cases(task: Task, split: Split, inputs: Mapping[str, Path], against: str | None) -> list[JudgedItem]:
+    """The test items with the row's answers; an abstention is an empty answer."""
+    items = task.items.take(split.test)
+    own = _texts(inputs["texts"], items.ids)
+    other = [""] * len(own)
+    if against is not None:
+        other = items.answers or other if against == "gold" else _texts(inputs["reference"], items.ids)
+    columns = zip(items.ids, items.prompts, items.keys or [""] * len(own), own, other, strict=True)
+    return [JudgedItem(*row) for row in columns]
+
+
+def _texts(folder: Path, items: Sequence[str]) -> list[str]:
+    return [row[0] or "" for row in WeakTexts.load(folder / TEST).take(items).texts]
+
+
+@dataclass
+class JudgeSession:
+    """A judge, and how it is asked."""
+
+    job: Job
+    author: TextGenerator
+    prompt: str
+    system: str | None
+    decoding: Mapping[str, Any]
+    seed: int
+    places: Int[np.ndarray, "item"]
+    usage: Usage = NOTHING
+    why_failed: str = ""
+    """Of the first question that the judge failed at."""
+
+    def rate(self, cases: Sequence[JudgedItem], scales: list[RatingScale]) -> Float[np.ndarray, "item scale"]:
+        """Every answer by itself."""
+        rated = self._ratings(cases, [self._single(case, scales) for case in cases], scales, "alone")
+        return np.asarray([[np.nan] * len(scales) if one is None else one for one in rated], dtype=np.float64)
+
+    def compare(self, cases: Sequence[JudgedItem], scale: RatingScale, swap: bool) -> Float[np.ndarray, "item"]:
+        """1 where the row's answer is rated higher than the other one, 0 where lower, 0.5 where both are equal."""
+        asked_first = [self._pair(case, scale, case.own, case.other) for case in cases]
+        ratings = self._ratings(cases, asked_first, [scale, scale], "first")
+        if swap:
+            asked_second = [self._pair(case, scale, case.other, case.own) for case in cases]
+            turned = self._ratings(cases, asked_second, [scale, scale], "second")
+            undone = [None if one is None else one[::-1] for one in turned]
+            ratings = [swap_mean(*pair) for pair in zip(ratings, undone, strict=True)]
+        pairs = np.asarray([[np.nan, np.nan] if one is None else one for one in ratings], dtype=np.float64)
+        return win_rate(pairs[:, 0], pairs[:, 1])
+
+    def _single(self, case: JudgedItem, scales: list[RatingScale]) -> str:
+        return fill(
+            self.prompt,
+            question=case.question,
+            answer=case.own,
+            key=case.key,
+            scales=described(scales),
+            example=example(scales),
+        )
+
+    def _pair(self, case: JudgedItem, scale: RatingScale, first: str, second: str) -> str:
+        return fill(
+            self.prompt,
+            question=case.question,
+            first=first,
+            second=second,
+            key=case.key,
+            scales=described([scale]),
+            example=example([scale], 2),
+        )
+
+    def _ratings(
+        self, cases: Sequence[JudgedItem], prompts: Sequence[str], scales: list[RatingScale], order: str
+    ) -> list[list[float] | None]:
+        """What the judge's samples on every question come to; None where it failed."""
+        said = self._ask(cases, prompts, order)
+        reasons = (why_failed(samples, scales) for samples in said)
+        self.why_failed = self.why_failed or next(filter(None, reasons), "")
+        return [agreed_rating(samples, scales) for samples in said]
+
+    def _ask(self, cases: Sequence[JudgedItem], prompts: Sequence[str], order: str) -> list[list[str]]:
+        """The judge's samples on every question."""
+        errand = GenerationRequest(
+            items=[case.item for case in cases],
+            conversations=[asked(prompt, self.system) for prompt in prompts],
+            decoding=self.decoding,
+            seed=self.seed,
+            places=self.places,
+            distinct=False,
+        )
+        written = self.author.write(self.job.apart(order), errand)
+        self.usage += written.usage
+        return [[one.text for one in found] for found in written.candidates]

@@ -1,0 +1,27 @@
+"""A context in which transformers and PEFT keep load reports, progress bars and known warnings to themselves."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from transformers.utils import logging
+
+PEFT_WARNINGS = (".*gradient_checkpointing.*is deprecated", "fan_in_fan_out is set to False")
+"""PEFT asks transformers by an old name, and sets GPT-2's transposed weights right by itself: neither needs saying."""
+
+
+@contextmanager
+def silence_transformers() -> Iterator[None]:
+    """Errors only, and no bars; the settings of before come back afterwards."""
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            for message in PEFT_WARNINGS:
+                warnings.filterwarnings("ignore", message=message)
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,113 @@
+"""Argilla's exported records: what people answered and what models suggested.
+
+Read are the records that `records.to_json` writes, those of `to_datasets` (flat columns), and those of the older
+feedback data sets:
+
+    {"id": …, "responses": {"label": [{"value": "good", "user_id": …, "status": "submitted"}]},
+              "suggestions": {"label": {"value": "bad", "score": 0.7, "agent": "model"}}}
+    {"id": …, "label.responses": ["good"], "label.responses.users": […], "label.responses.status": […],
+              "label.suggestion": "bad", "label.suggestion.score": 0.7, "label.suggestion.agent": "model"}
+    {"id": …, "responses": [{"user_id": …, "status": "submitted", "values": {"label": {"value": "good"}}}],
+              "suggestions": [{"question_name": "label", "value": "bad", "score": 0.7, "agent": "model"}]}
+
+A response is a vote of its user if it was submitted (or says nothing of its status), an abstention if it was
+discarded; drafts are left out. A suggestion is a vote of its agent (`suggestion` if it has none), its score the
+confidence. Only questions with one label as the answer are read.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from outgrow.config.votes import VoteColumns
+from outgrow.errors import ConfigError, DataError, suggest
+from outgrow.readers.long_rows import LongRow, ballots_of_rows
+from outgrow.readers.vote_rows import VoteRows
+from outgrow.text_format import listed
+
+Object = dict[str, Any]
+Answer = tuple[str, Object]
+"""A question's name with `value`, `user_id` and `status`, or with `value`, `score` and `agent`."""
+
+
+def is_argilla(columns: Sequence[str]) -> bool:
+    """Whether a record with these keys is one of Argilla."""
+    return {"fields", "responses"} <= set(columns) or any(name.endswith(".responses") for name in columns)
+
+
+def ballots_of_records(origin: str, records: list[Object], columns: VoteColumns) -> VoteRows:
+    """The votes of exported records; `columns.label` names the question where there are several."""
+    asked = dict.fromkeys(name for record in records for name, _ in (*_responses(record), *_suggestions(record)))
+    if columns.label is not None and columns.label not in asked:
+        raise ConfigError(f"{origin}: no question is called `{columns.label}`; {suggest(columns.label, asked)}")
+    if not asked:
+        raise DataError(f"{origin}: no record has a response or a suggestion")
+    if columns.label is None and len(asked) > 1:
+        raise ConfigError(f"{origin}: there are several questions, {listed(list(asked))}; name one, `label=…`")
+    question = columns.label or next(iter(asked))
+    said = [vote for number, record in enumerate(records, 1) for vote in _votes(origin, number, record, question)]
+    return ballots_of_rows(origin, said, f"{origin} was read as records of Argilla, question `{question}`.")
+
+
+def _votes(origin: str, number: int, record: Object, question: str) -> Iterator[LongRow]:
+    item = next((record[key] for key in ("id", "external_id", "_server_id") if record.get(key) is not None), number)
+    place = f"{origin}, record {item}"
+    yield LongRow(place, item)
+    for name, answer in _responses(record):
+        status = answer.get("status")
+        status = status.get("value") if isinstance(status, dict) else status
+        if name == question and status in (None, "submitted", "discarded"):
+            value = answer.get("value") if status != "discarded" else None
+            yield LongRow(place, item, _who(answer.get("user_id"), place), _label(value, place))
+    for name, answer in _suggestions(record):
+        if name == question and answer.get("value") is not None:
+            label, score = _label(answer["value"], place), answer.get("score")
+            yield LongRow(place, item, answer.get("agent") or "suggestion", label, confidence=score)
+
+
+def _label(value: Any, place: str) -> Any:
+    if isinstance(value, list | dict):
+        raise DataError(f"{place}: the answer {str(value)[:60]!r} is not one label")
+    return value
+
+
+def _who(user: Any, place: str) -> Any:
+    if user is None or isinstance(user, list | dict):
+        raise DataError(f"{place}: a response does not say whose it is (`user_id`)")
+    return user
+
+
+def _objects(value: Any) -> list[Object]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _responses(record: Object) -> Iterator[Answer]:
+    found = record.get("responses")
+    if isinstance(found, dict):
+        for name, answers in found.items():
+            yield from ((name, answer) for answer in _objects(answers))
+    for response in _objects(found):
+        values = response.get("values")
+        for name, value in values.items() if isinstance(values, dict) else ():
+            if isinstance(value, dict):
+                yield name, {**response, "value": value.get("value")}
+    for key in record:
+        if key.endswith(".responses") and isinstance(record[key], list):
+            users, status = (record.get(f"{key}.{part}") or [] for part in ("users", "status"))
+            for at, value in enumerate(record[key]):
+                answer = {"value": value, "user_id": _at(users, at), "status": _at(status, at)}
+                yield key.removesuffix(".responses"), answer
+
+
+def _at(values: Any, at: int) -> Any:
+    return values[at] if isinstance(values, list) and at < len(values) else None
+
+
+def _suggestions(record: Object) -> Iterator[Answer]:
+    found = record.get("suggestions")
+    if isinstance(found, dict):
+        yield from ((name, one) for name, one in found.items() if isinstance(one, dict))
+    yield from ((str(one.get("question_name")), one) for one in _objects(found))
+    for key, value in record.items():
+        if key.endswith(".suggestion") and value is not None:
+            parts = {part: record.get(f"{key}.{part}") for part in ("score", "agent")}
+            yield key.removesuffix(".suggestion"), {"value": value, **parts}

@@ -1,0 +1,97 @@
+"""Arrays as `VoteRows`: class numbers by item and source, or distributions over the classes."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Bool
+
+from outgrow.errors import DataError
+from outgrow.labels import SUM_TOLERANCE
+from outgrow.readers.categorical import EMPTY, Categorical, Place, by_appearance
+from outgrow.readers.soft_votes import SoftVotes
+from outgrow.readers.source_table import stem_of
+from outgrow.readers.vote_rows import VoteRows, by_row, dense, nothing
+
+MOST_CLASSES = 1_000_000
+
+
+def ballots_of_array(array: np.ndarray, origin: str, alone: str | None = None) -> VoteRows:
+    """The votes of an array: `[item class]` with probabilities is one source's, all else as `ballots_of_matrix` says.
+
+    `alone` is the name of that source; by default it is called as the file is.
+    """
+    if not _are_distributions(array):
+        return ballots_of_matrix(array, origin)
+    silent = ~array.any(axis=1) | np.isnan(array).all(axis=1)
+    name = alone or stem_of(origin)
+    return VoteRows(
+        origin,
+        by_row(len(array)),
+        Categorical(np.zeros(len(array), np.int64), [name]),
+        nothing(len(array)),
+        lambda row: f"{origin}, row {row}",
+        SoftVotes(np.where(silent[:, None], np.nan, array), None),
+        nameless=True,
+        notes=(
+            f"{origin} was read as probabilities of {array.shape[1]} classes, a row per item (numbered from 0), of"
+            f" one source, `{name}`.",
+        ),
+    )
+
+
+def _are_distributions(array: np.ndarray) -> bool:
+    """Whether the rows of a table of numbers are distributions, as fractions and sums tell; zeros = no vote."""
+    if array.ndim != 2 or array.dtype.kind != "f" or array.shape[1] < 2:
+        return False
+    rows = array[array.any(axis=1) & ~np.isnan(array).all(axis=1)]
+    whole: Bool[np.ndarray, "item class"] = rows == np.round(rows)
+    sums = np.abs(rows.sum(axis=1) - 1) <= SUM_TOLERANCE
+    return bool(len(rows) and not whole.all() and sums.all() and (rows >= 0).all())
+
+
+def ballots_of_matrix(
+    matrix: np.ndarray,
+    origin: str,
+    item: Categorical | None = None,
+    sources: Sequence[str] | None = None,
+    gold: Categorical | None = None,
+    place: Place | None = None,
+    *notes: str,
+) -> VoteRows:
+    """Class numbers with a row per item and a column per source, -1 (or nan) where nobody voted.
+
+    Three axes are distributions, zeros where nobody voted. Items and sources without names are numbered from 0.
+    Raises `DataError` for anything but that.
+    """
+    if matrix.ndim not in (2, 3) or not matrix.size:
+        raise DataError(
+            f"{origin}: an array of shape {matrix.shape}; votes are [item source] with class numbers,"
+            " or [item source class] with probabilities"
+        )
+    if matrix.dtype.kind not in "iufb":
+        raise DataError(f"{origin}: an array of {matrix.dtype}; votes are numbers")
+    item = by_row(len(matrix)) if item is None else item
+    names = [str(number) for number in range(matrix.shape[1])] if sources is None else list(sources)
+    where = place or (lambda row: f"{origin}, row {row}")
+    if matrix.ndim == 3:
+        soft = SoftVotes(
+            np.where(matrix.any(axis=2, keepdims=True), matrix, np.nan).reshape(-1, matrix.shape[2]), None
+        )
+        return dense(origin, item, names, nothing(len(soft.probs)), soft, gold, where, *notes)
+    label = _class_numbers(matrix, names, where)
+    return replace(dense(origin, item, names, label, None, gold, where, *notes), numbered=True)
+
+
+def _class_numbers(matrix: np.ndarray, sources: Sequence[str], place: Place) -> Categorical:
+    value = matrix.astype(np.float64).ravel()
+    value[np.isnan(value)] = EMPTY
+    bad = (value != np.round(value)) | (value < EMPTY) | (value > MOST_CLASSES)
+    if bad.any():
+        row = int(bad.argmax())
+        raise DataError(
+            f"{place(row // len(sources))}, source `{sources[row % len(sources)]}`: {value[row]:g} is no class number;"
+            f" a matrix holds -1 (no vote) and 0 to {MOST_CLASSES}"
+        )
+    code = value.astype(np.int64)
+    return by_appearance(code, [str(number) for number in range(int(code.max()) + 1)])

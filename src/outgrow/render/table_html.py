@@ -1,0 +1,96 @@
+"""A `Table` as HTML: grouped headings, block headings, values above their intervals, numbered notes."""
+
+from html import escape
+
+from outgrow.metrics.estimate import UNDEFINED, Estimate, show_interval, show_number
+from outgrow.render.table import Column, Line, Table
+
+
+def table_html(table: Table) -> str:
+    """Markup for the page and for notebooks; the page's style sheet makes it beautiful."""
+    best = table.best_values()
+    body = []
+    for section, lines in table.sections():
+        rows = [_section(section, len(table.columns))] if section else []
+        rows += [_row(table, line, best) for line in lines]
+        body.append(f"<tbody>{''.join(rows)}</tbody>")
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.title)}">'
+        f'<table id="table-{escape(table.name)}">{_head(table)}{"".join(body)}</table></div>{_notes(table)}'
+    )
+
+
+def _head(table: Table) -> str:
+    starts = _group_starts(table)
+    cells = [
+        f'<th scope="col"{_class("start" if number in starts else "")}>{escape(column.title)}</th>'
+        for number, column in enumerate(table.columns)
+    ]
+    rows = [f"<tr>{''.join(cells)}</tr>"]
+    if table.groups():
+        tops = [
+            f'<th scope="colgroup" colspan="{width}"{_class("group start" if group else "group")}>{escape(group)}</th>'
+            for group, width in table.groups()
+        ]
+        rows.insert(0, f"<tr>{''.join(tops)}</tr>")
+    return f"<thead>{''.join(rows)}</thead>"
+
+
+def _group_starts(table: Table) -> set[int]:
+    starts, at = set(), 0
+    for group, width in table.groups():
+        if group:
+            starts.add(at)
+        at += width
+    return starts
+
+
+def _section(title: str, width: int) -> str:
+    # The text, not the cell, stays in sight when the table scrolls sideways.
+    return f'<tr class="section"><th scope="rowgroup" colspan="{width}"><span>{escape(title)}</span></th></tr>'
+
+
+def _row(table: Table, line: Line, best: tuple[float | None, ...]) -> str:
+    starts = _group_starts(table)
+    cells = [f'<th scope="row">{_plain(line.cells[0], table.columns[0])}</th>']
+    for number, cell in enumerate(line.cells[1:], start=1):
+        bold = line.ranked and isinstance(cell, Estimate) and cell.value is not None and cell.value == best[number]
+        cells.append(_cell(table, cell, table.columns[number], bold, number in starts))
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _cell(table: Table, cell: Estimate | str | int | float | None, column: Column, bold: bool, start: bool) -> str:
+    border = "start" if start else ""
+    if not isinstance(cell, Estimate):
+        kind = "" if isinstance(cell, str) else "number"
+        return f"<td{_class(kind, border)}>{_plain(cell, column)}</td>"
+    mark = table.mark_of(cell)
+    reference = f"<sup>{mark}</sup>" if mark else ""
+    if not cell.defined:
+        return f'<td{_class("number undefined", border)} title="{escape(cell.note)}">{UNDEFINED}{reference}</td>'
+    value = show_number(cell.value, column.digits, column.signed)
+    interval = escape(show_interval(cell, column.digits, column.signed))
+    about = f"n = {cell.n}, {cell.seeds} seed{'s' if cell.seeds != 1 else ''}"
+    strong = f"<strong>{value}</strong>" if bold else value
+    return (
+        f'<td{_class("number", border)} title="{about}"><span class="value">{strong}{reference}</span>'
+        f'<span class="interval">{interval}</span></td>'
+    )
+
+
+def _plain(cell: Estimate | str | int | float | None, column: Column) -> str:
+    if isinstance(cell, float):
+        return show_number(cell, column.digits, column.signed)
+    return "" if cell is None else escape(str(cell))
+
+
+def _notes(table: Table) -> str:
+    if not table.notes:
+        return ""
+    notes = "".join(f"<li>{escape(note)}</li>" for note in table.notes)
+    return f'<ol class="notes">{notes}</ol>'
+
+
+def _class(*names: str) -> str:
+    joined = " ".join(name for name in names if name)
+    return f' class="{joined}"' if joined else ""

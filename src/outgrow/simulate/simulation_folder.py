@@ -1,0 +1,191 @@
+"""Writing a simulation's folder.
+
+    report.html        everything, in one file that opens offline
+    tables/risk.*      excess risk of every student, as Markdown, CSV, JSON and LaTeX
+    tables/rates.*     speeds per demonstration, measured and expected
+    figures/risk.svg   the figure
+    results.json       all measured numbers
+    resolved.yaml      the settings, every default spelled out
+    manifest.json      the settings, and every file's SHA-256
+
+The same settings give the same bytes.
+"""
+
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from outgrow import __version__
+from outgrow.config.simulation import Simulation, dump_simulation, simulation_settings
+from outgrow.metrics.estimate import Estimate, show, show_interval, show_number
+from outgrow.render.canvas import NARROW, WIDE
+from outgrow.render.table import Cell, Column, Line, Table
+from outgrow.render.table_html import table_html
+from outgrow.reporting.report_folder import refuse_place, refuse_to_replace, write_folder
+from outgrow.reporting.report_page import resource, template
+from outgrow.simulate.measure import SimulationResult
+from outgrow.simulate.risk_plot import risk_plot
+
+STUDENTS = ("bootstrapping", "naive", "oracle", "refinement")
+"""In the order of the table."""
+
+
+def write_simulation(settings: Simulation, outcome: SimulationResult) -> Path:
+    """Write all of the above into the settings' folder. Returns the report's path; raises `DataError`."""
+    write_folder(settings.folder, simulation_files(settings, outcome), simulation_settings(settings))
+    return settings.folder / "report.html"
+
+
+def require_place(settings: Simulation, replace: bool) -> None:
+    """Look at the folder before anything is computed for it.
+
+    Raises `DataError` where it cannot be written, `ConfigError` where another report would be lost, unless `replace`.
+    """
+    refuse_place(settings.folder)
+    if not replace:
+        refuse_to_replace(settings.folder, simulation_settings(settings))
+
+
+def simulation_files(settings: Simulation, outcome: SimulationResult) -> dict[str, str]:
+    """The text of every file, by its path."""
+    contents = {
+        "report.html": make_page(settings, outcome),
+        "results.json": json.dumps(plain_data(outcome), ensure_ascii=False, allow_nan=False, indent=1) + "\n",
+        "resolved.yaml": dump_simulation(settings),
+        "figures/risk.svg": risk_plot(outcome, WIDE) + "\n",
+    }
+    for table in (risk_table(outcome), rates_table(outcome)):
+        contents |= {f"tables/{name}": text for name, text in table.files().items()}
+    return contents
+
+
+def plain_data(outcome: SimulationResult) -> dict[str, Any]:
+    """Everything that was found, as plain data."""
+    return asdict(outcome) | {"crossing": outcome.crossing}
+
+
+# ---- words ---------------------------------------------------------------------------------------------------
+
+
+def headline(outcome: SimulationResult) -> str:
+    """What the simulation shows, in one sentence."""
+    if outcome.crossing is None:
+        return "Refinement does not get below the floor of naive fine-tuning here"
+    return f"From {outcome.crossing} demonstrations on, refinement is below what naive fine-tuning can ever reach"
+
+
+def sentences(outcome: SimulationResult) -> list[str]:
+    """The numbers behind it."""
+    naive, refined, rate = outcome.of("naive")[-1], outcome.of("refinement")[-1], outcome.rates[0]
+    found = [
+        f"The best mixture of source and weak supervisor has an excess risk of {outcome.floor:.4f}: the floor of naive"
+        f" fine-tuning, which has {show(naive.risk, 4)} with {naive.labels} weak labels and the best penalty.",
+        f"Refinement has {show(refined.risk, 4)} with {refined.labels} demonstrations of the same supervisor.",
+    ]
+    if rate.expected == 0:
+        found.append("The weak supervisor leans so far that its labels do not single out the target.")
+    elif rate.measured.defined:
+        found.append(
+            f"The logarithm of its mean risk falls by {show(rate.measured)} per demonstration; the limit that theory"
+            f" gives is {rate.expected:.3f}."
+        )
+    return found
+
+
+# ---- tables --------------------------------------------------------------------------------------------------
+
+
+def risk_table(outcome: SimulationResult) -> Table:
+    """Excess risk of every student with every number of labels."""
+    columns = (
+        Column("student", "student"),
+        Column("labels", "labels"),
+        Column("risk", "excess risk", digits=4),
+        Column("over_floor", "over floor", digits=2),
+        Column("typical", "log10, typical", digits=1),
+        Column("penalty", "penalty"),
+    )
+    lines = []
+    for student in STUDENTS:
+        for point in outcome.of(student):
+            share = None if not outcome.floor else round((point.risk.value or 0.0) / outcome.floor, 6)
+            penalty = None if point.penalty is None else f"{point.penalty:g}"
+            cells: tuple[Cell, ...] = (student, point.labels or 0, point.risk, share, point.typical, penalty)
+            lines.append(Line(cells))
+    caption = (
+        f"Mean over {outcome.repetitions:,} repetitions; in brackets 95 % intervals. Over floor: divided by the floor"
+        f" of naive fine-tuning, {outcome.floor:.4f}. Typical: the geometric mean, in which a risk below 1e-30 counts"
+        " as 1e-30. Penalty: per label, the best of a grid."
+    )
+    return Table("risk", "Excess risk", caption, columns, tuple(lines))
+
+
+def rates_table(outcome: SimulationResult) -> Table:
+    """What is measured per demonstration beside what theory expects."""
+    columns = (
+        Column("what", ""),
+        Column("measured", "measured, per demonstration", digits=4),
+        Column("expected", "theory", digits=4),
+    )
+    lines = tuple(Line((rate.what, rate.measured, rate.expected)) for rate in outcome.rates)
+    caption = (
+        "Theory gives the limit of the rate for many demonstrations. The mean risk is exp(-rate n) times a factor"
+        " that goes from 1 to 1/root n, slowly; the slopes without and with the root enclose the limit while it does."
+        " What a demonstration adds to the mean log odds is the same for any number."
+    )
+    return Table("rates", "Speed of the inference", caption, columns, lines)
+
+
+# ---- pages ---------------------------------------------------------------------------------------------------
+
+
+def make_page(settings: Simulation, outcome: SimulationResult) -> str:
+    """The whole HTML file."""
+    tables = (risk_table(outcome), rates_table(outcome))
+    kinds = (("floor", "bootstrapping"), ("naive", "naive"), ("best", "refinement"), ("ceiling", "oracle"))
+    return template("simulation.html", interval=show_interval).render(
+        settings=settings,
+        shares=settings.shares,
+        outcome=outcome,
+        headline=headline(outcome),
+        sentences=sentences(outcome),
+        tiles=[(kind, student, outcome.of(student)[-1]) for kind, student in kinds],
+        wide=Markup(risk_plot(outcome, WIDE)),
+        narrow=Markup(risk_plot(outcome, NARROW)),
+        tables=tables,
+        html={table.name: Markup(table_html(table)) for table in tables},
+        yaml=dump_simulation(settings),
+        css=Markup(resource("page.css")),
+        version=__version__,
+    )
+
+
+def terminal_text(outcome: SimulationResult, width: int = 100) -> str:
+    """The headline and both tables, drawn for a terminal."""
+    from rich.console import Console
+    from rich.table import Table as Drawing
+
+    console = Console(file=io.StringIO(), width=width, record=True)
+    console.print(headline(outcome), markup=False)
+    for sentence in sentences(outcome):
+        console.print(sentence, markup=False, highlight=False)
+    for table in (risk_table(outcome), rates_table(outcome)):
+        drawing = Drawing(title=table.title, title_justify="left")
+        for number, column in enumerate(table.columns):
+            drawing.add_column(column.title, justify="left" if number == 0 else "right", no_wrap=True)
+        for line in table.lines:
+            drawing.add_row(*map(_cell, line.cells, table.columns))
+        console.print(drawing)
+    return console.export_text().rstrip()
+
+
+def _cell(cell: Cell, column: Column) -> str:
+    if isinstance(cell, Estimate):
+        return show(cell, column.digits)
+    if isinstance(cell, float):
+        return show_number(cell, column.digits)
+    return "" if cell is None else str(cell)

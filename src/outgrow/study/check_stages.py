@@ -1,0 +1,89 @@
+"""What the stages of a method cannot be: said before anything runs."""
+
+from collections.abc import Iterator
+
+from outgrow.config.endpoint import EndpointSection
+from outgrow.config.experiment import Experiment
+from outgrow.config.method import Loss, Method, TrainingStage
+from outgrow.config.model import ModelSection, Speaker
+from outgrow.config.select import (
+    CapabilitySelection,
+    ConfidenceSelection,
+    RandomSelection,
+    RewardModelSelection,
+    Select,
+)
+from outgrow.errors import suggest
+from outgrow.models.zero_shot_ability import can_answer
+from outgrow.select import VOTES_LACK
+from outgrow.study.method_rows import NEARLY, expanded, parts_of, selection_of
+
+
+def stage_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
+    """Of any study; each begins with the key."""
+    shares = [stage.share for stage in method.stages]
+    named = sum(share for share in shares if share is not None)
+    if named > 1 + NEARLY or (None not in shares and named < 1 - NEARLY):
+        yield f"stages: the shares sum to {named:g}, not to 1; correct one, or leave one out to give it the rest"
+    elif not parts_of(method):
+        yield "stages: none has a share of the training; give one a `share`"
+    if len(parts_of(method)) > 1 and isinstance(experiment.student, EndpointSection):
+        yield "stages: a provider tunes in one go; leave one stage, or use a `model` of this machine"
+    for stage in method.stages:
+        if stage.select is not None:
+            yield from (f"select: {complaint}" for complaint in _selection_complaints(stage.select, experiment))
+
+
+def vote_stage_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
+    """Of studies of classes or options."""
+    if method.rounds > 1 and method.stages != [TrainingStage()]:
+        yield "rounds: a further round learns all targets; leave out `stages`, or `rounds`"
+    for part in parts_of(method):
+        if isinstance(part.select, RewardModelSelection) and not _reads(part.select.model or experiment.student):
+            yield VOTES_LACK["reward_model"]
+        if isinstance(part.select, ConfidenceSelection) and part.select.by == "student":
+            yield VOTES_LACK["student"]
+
+
+def _reads(section: Speaker) -> bool:
+    """Whether a model can be asked what it thinks of a text."""
+    return isinstance(section, ModelSection) and can_answer(section.model, section.revision)
+
+
+def losses_of(method: Method) -> list[Loss]:
+    """The losses of a method's trainings, each once."""
+    losses = [part.loss for part in parts_of(method)]
+    return [loss for number, loss in enumerate(losses) if loss not in losses[:number]]
+
+
+def _selection_complaints(select: Select, experiment: Experiment) -> Iterator[str]:
+    remote = isinstance(experiment.student, EndpointSection)
+    if isinstance(select, CapabilitySelection):
+        yield from _capability_complaints(select, experiment)
+    if isinstance(select, ConfidenceSelection) and select.by == "student" and remote:
+        yield "`by: student` reads the student's probabilities, and a server's are closed; use `by: supervisors`"
+    if isinstance(select, RewardModelSelection) and select.model is None and remote:
+        yield "a reward model starts from the student's weights, and a server's are closed; name a `model`"
+    if isinstance(select, RandomSelection) and select.size_of is not None:
+        yield from _size_complaints(select.size_of, experiment)
+
+
+def _capability_complaints(select: CapabilitySelection, experiment: Experiment) -> Iterator[str]:
+    known = experiment.task.capabilities
+    if not known:
+        yield "`capability` is for a task made of several `capabilities`; remove it"
+    for name in select.only or ():
+        if known and name not in known:
+            yield f"only: no capability `{name}`; {suggest(name, known)}"
+
+
+def _size_complaints(name: str, experiment: Experiment) -> Iterator[str]:
+    rows = {row.name: row for row in expanded(experiment)}
+    if name not in rows:
+        yield f"size_of: no method `{name}`; {suggest(name, rows)}"
+        return
+    copied = selection_of(rows[name])
+    if copied is None:
+        yield f"size_of: `{name}` selects nothing; name a method with a `select`"
+    elif isinstance(copied, RandomSelection) and copied.size_of is not None:
+        yield f"size_of: `{name}` copies a size itself; name the method that it copies"

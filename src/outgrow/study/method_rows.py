@@ -1,0 +1,83 @@
+"""What the methods of a file come down to: rows by name, and the trainings that a row consists of.
+
+Some methods stand for several rows: `single` that names no supervisor for one per supervisor, a selection by
+`capability` that names none for one per capability.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from outgrow.config.combine import SingleSource
+from outgrow.config.experiment import Experiment
+from outgrow.config.method import Loss, Method, TrainingStage
+from outgrow.config.select import CapabilitySelection, Select
+
+NEARLY = 1e-9
+"""What is left of 1 - .1 - .2 - .7 is rounding, and no share."""
+
+
+@dataclass(frozen=True)
+class RowTraining:
+    """One training of a row's student."""
+
+    select: Select | None
+    share: float
+    """Of the row's training; the parts of a row sum to 1."""
+    loss: Loss
+
+
+def parts_of(method: Method) -> list[RowTraining]:
+    """The trainings that happen at all, in their order.
+
+    Stages that name no share divide what is left equally. One without any is left out, so that a row of two stages
+    whose first has none is the row of the second alone, step for step.
+    """
+    named = sum(stage.share or 0.0 for stage in method.stages)
+    silent = sum(stage.share is None for stage in method.stages)
+    rest = max(0.0, 1.0 - named) / max(1, silent)
+    parts = [
+        RowTraining(stage.select, rest if stage.share is None else stage.share, stage.loss or method.loss)
+        for stage in method.stages
+    ]
+    return [part for part in parts if part.share > NEARLY]
+
+
+def selection_of(method: Method) -> Select | None:
+    """The last selection of a row: what other rows copy the size of."""
+    return next((part.select for part in reversed(parts_of(method)) if part.select is not None), None)
+
+
+def expanded(experiment: Experiment) -> Iterator[Method]:
+    """The methods, with several rows in place of one that stands for several."""
+    for method in experiment.methods:
+        for row in _once_per_source(method, experiment):
+            yield from _once_per_capability(row, experiment)
+
+
+def method_named(experiment: Experiment, name: str) -> Method:
+    """The row of this name; `check_stages.py` has seen to it that there is one."""
+    return next(method for method in expanded(experiment) if method.name == name)
+
+
+def _once_per_source(method: Method, experiment: Experiment) -> Iterator[Method]:
+    if not isinstance(method.combine, SingleSource) or method.combine.source is not None:
+        yield method
+        return
+    for name in method.teachers(experiment.supervisors):
+        combine = SingleSource(type="single", source=name)
+        yield method.model_copy(update={"name": f"{method.name}: {name}", "combine": combine})
+
+
+def _once_per_capability(method: Method, experiment: Experiment) -> Iterator[Method]:
+    if not any(isinstance(stage.select, CapabilitySelection) and stage.select.only is None for stage in method.stages):
+        yield method
+        return
+    for name in experiment.task.capabilities:
+        stages = [_about(stage, name) for stage in method.stages]
+        yield method.model_copy(update={"name": f"{method.name}: {name}", "stages": stages})
+
+
+def _about(stage: TrainingStage, capability: str) -> TrainingStage:
+    if not isinstance(stage.select, CapabilitySelection) or stage.select.only is not None:
+        return stage
+    return stage.model_copy(update={"select": stage.select.model_copy(update={"only": [capability]})})

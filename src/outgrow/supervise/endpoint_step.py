@@ -1,0 +1,186 @@
+"""The step `supervisor` for a model behind a server: it is asked to choose, and learns nothing.
+
+Every item becomes a question with lettered choices, and the answer is read by the grammar of
+`metrics.stated_choice`. Where the server tells log-probabilities, the vote is the chance of each letter among the
+alternatives of the token that states the choice; else the stated choice has all of it. An answer that states none is
+an abstention, counted and named. As it has seen no gold, its answers to half A are what it is judged by.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from outgrow.config.endpoint import CHOICE_TOKENS
+from outgrow.data.published_task import letters
+from outgrow.data.task import Split, Task
+from outgrow.endpoints.client import ChatRequest, ChatResponse, Endpoint, Refusal
+from outgrow.endpoints.response import ResponseChoice
+from outgrow.endpoints.response_cache import ResponseCache
+from outgrow.endpoints.server import called
+from outgrow.errors import DataError
+from outgrow.generation.chat import asked
+from outgrow.graph.step import Job, Json
+from outgrow.labels import WeakLabels
+from outgrow.metrics.stated_choice import StatedChoice, stated_choice
+from outgrow.models.skipped_items import named, warn_skipped
+
+ALTERNATIVES = 20
+"""Most that the protocol tells of one token."""
+BY_LETTER = "Answer with the letter of your choice alone."
+
+
+def ask_supervisor(job: Job, *, model: dict[str, Json], source: str) -> None:
+    """Inputs `pool` and `split`; writes `weak.parquet`, `strong.parquet`, `test.parquet` and `written.json`.
+
+    Args:
+        model: the endpoint's section, as far as its answers depend on it.
+        source: under which name its votes are known.
+    """
+    task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
+    endpoint = Endpoint({**model, **job.hints["endpoint"]}, ResponseCache(Path(job.hints["answers"])))
+    rows = np.concatenate([split.weak, split.strong, split.test])
+    questions = [question_of(task, row, endpoint.section) for row in rows.tolist()]
+    found = endpoint.ask(questions, job.report)
+    pairs = zip(found.answers, rows.tolist(), strict=True)
+    probs = np.stack([vote(answer, options_of(task, row)) for answer, row in pairs])
+    tell_silent(endpoint, questions, found.answers, probs)
+    parts = np.split(np.arange(len(rows)), np.cumsum([len(split.weak), len(split.strong)]))
+    for part, numbers in zip(("weak", "strong", "test"), parts, strict=True):
+        ids = [task.items.ids[row] for row in rows[numbers].tolist()]
+        WeakLabels(ids, (source,), probs[numbers, None]).save(job.out / f"{part}.parquet")
+    about = {"tokens_read": found.usage.read, "tokens_written": found.usage.written, "served": list(found.served)}
+    (job.out / "written.json").write_text(json.dumps(about, indent=1))
+
+
+def question_of(task: Task, row: int, section: Mapping[str, Any]) -> ChatRequest:
+    """The item with its choices in lines `A. …`."""
+    options = options_of(task, row)
+    names = letters(len(options))
+    lines = [f"{name}. {option}" for name, option in zip(names, options, strict=True)]
+    text = "\n".join([task.items.prompts[row], *lines, BY_LETTER])
+    fields: dict[str, Any] = {"temperature": 0.0, section["limit"]: CHOICE_TOKENS}
+    if section["logprobs"]:
+        fields |= {"logprobs": True, "top_logprobs": ALTERNATIVES}
+    if section["structured"]:
+        fields["response_format"] = one_of(names)
+    return ChatRequest(task.items.ids[row], asked(text, section["system"]), fields)
+
+
+def options_of(task: Task, row: int) -> list[str]:
+    """The item's options, or the task's classes."""
+    return list(task.classes) if task.items.options is None else task.items.options[row]
+
+
+def one_of(names: Sequence[str]) -> dict[str, Any]:
+    """The schema of an object whose `choice` is one of the letters."""
+    schema = {
+        "type": "object",
+        "properties": {"choice": {"type": "string", "enum": list(names)}},
+        "required": ["choice"],
+        "additionalProperties": False,
+    }
+    return {"type": "json_schema", "json_schema": {"name": "choice", "strict": True, "schema": schema}}
+
+
+def vote(answer: ChatResponse | Refusal, options: Sequence[str]) -> Float[np.ndarray, "class"]:
+    """The distribution over the options; zeros for an abstention."""
+    if isinstance(answer, Refusal):
+        return np.zeros(len(options))
+    names, choice = letters(len(options)), answer.choices[0]
+    stated = stated_choice(choice.text, names, options)
+    probs = _by_logprobs(choice, names, stated)
+    if stated is not None and not probs.any():
+        probs[stated.number] = 1.0
+    return probs
+
+
+def _by_logprobs(
+    choice: ResponseChoice, names: Sequence[str], stated: StatedChoice | None
+) -> Float[np.ndarray, "class"]:
+    """The chances of the letters, among each other, where the text states its choice.
+
+    Where it states none, as when it was cut off, the first place counts at which the letters together are at least as
+    likely as what was written there; a letter that was written is then a word (`A good question`), and `I` always is.
+    """
+    tokens = choice.tokens or ()
+    if stated is not None:
+        place = _token_at(choice, names, stated)
+        return np.zeros(len(names)) if place is None else _shares(_masses(tokens[place], names))
+    for token in tokens:
+        mass = _masses(token, names)
+        mass[[number for number, name in enumerate(names) if name == "I"]] = 0.0
+        written = _chance(token.get("logprob"))
+        if _named(token) not in names and mass.any() and mass.sum() >= written:
+            return _shares(mass)
+    return np.zeros(len(names))
+
+
+def _token_at(choice: ResponseChoice, names: Sequence[str], stated: StatedChoice) -> int | None:
+    """The number of the token that is the stated letter; `None` where a text was stated, or the tokens do not fit."""
+    name = names[stated.number]
+    written = [str(token.get("token", "")) for token in choice.tokens or ()]
+    ends = list(accumulate(map(len, written)))
+    if "".join(written) == choice.text and ends:
+        places = [next(place for place, end in enumerate(ends) if end > stated.start)]
+    else:
+        places = list(reversed(range(len(written))))
+    return next((place for place in places if _bare(written[place]).casefold() == name.casefold()), None)
+
+
+def _masses(token: Mapping[str, Any], names: Sequence[str]) -> Float[np.ndarray, "class"]:
+    """How likely each letter was in a token's place."""
+    mass = np.zeros(len(names))
+    for other in token.get("top_logprobs") or ():
+        name = _named(other)
+        if name in names:
+            mass[list(names).index(name)] += _chance(other.get("logprob"))
+    return mass
+
+
+def _shares(mass: Float[np.ndarray, "class"]) -> Float[np.ndarray, "class"]:
+    return np.asarray(mass / mass.sum()) if mass.any() else mass
+
+
+def _chance(logprob: Any) -> float:
+    told = isinstance(logprob, int | float) and math.isfinite(logprob)
+    return math.exp(min(logprob, 0.0)) if told else 0.0
+
+
+def _named(token: Mapping[str, Any]) -> str:
+    return _bare(str(token.get("token", "")))
+
+
+def _bare(token: str) -> str:
+    """A token without what may stand around a letter in it."""
+    return token.strip(" \"'([{*_`)]}.:,\n")
+
+
+def tell_silent(
+    endpoint: Endpoint,
+    questions: Sequence[ChatRequest],
+    answers: Sequence[ChatResponse | Refusal],
+    probs: Float[np.ndarray, "item class"],
+) -> None:
+    """Name the items without a vote, or raise `DataError`: always if there is no vote at all."""
+    silent = np.flatnonzero(~probs.any(axis=1)).tolist()
+    if not silent:
+        return
+    section, first = endpoint.section, answers[silent[0]]
+    why = first.reason if isinstance(first, Refusal) else _no_choice(first, section)
+    who = named([questions[number].item for number in silent])
+    sentence = f"{called(section)}: {len(silent)} of {len(questions)} items get no vote ({who}): {why}"
+    with endpoint.asking_anew([questions[number] for number in silent]):
+        if len(silent) == len(questions):
+            raise DataError(sentence)
+        warn_skipped(sentence, section["unfit"])
+
+
+def _no_choice(answer: ChatResponse, section: Mapping[str, Any]) -> str:
+    fix = "change `system`" if section["structured"] else "change `system`, or set `structured: true`"
+    return f"{answer.choices[0].text[:60]!r} names no choice; {fix}"

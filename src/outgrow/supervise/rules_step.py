@@ -1,0 +1,116 @@
+"""Rules as sources of votes: a regular expression or a function each, which says a class or nothing.
+
+    text: text
+    classes: [ham, spam]
+    rules:
+      links: {regex: "https?://", says: spam}
+      check: {regex: "check +(this|it) +out", says: spam, ignore_case: true}
+      short: {function: "my_rules.py:is_short"}
+
+`apply_rules` makes a `VoteTable` of a file of items, `apply_rule` is the step of a study with a rule among its
+supervisors. A function is given the whole row and returns a class, its number, probabilities by class, or None. Rules
+run in processes of their own (`rule_processes.py`), each call within a time limit.
+
+An item on which a rule fails has no vote of that rule, and is told; a rule that fails on every item ends the work. A
+rule learns nothing and is never weighed here: whom to trust is for the combiners to find out. Only the function's own
+file is looked at to tell whether a rule has changed, not what it imports.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outgrow.config.rules import RegexRule
+from outgrow.config.user_code import refuse_code
+from outgrow.data.task import Split, Task
+from outgrow.errors import ConfigError, DataError
+from outgrow.graph.step import Job, Json
+from outgrow.labels import WeakLabels
+from outgrow.supervise.rule_file import (
+    RowSource,
+    as_table,
+    class_number,
+    file_hash,
+    item_names,
+    plain_rule,
+    read_rules,
+    require_texts,
+)
+from outgrow.supervise.rule_processes import run_rules
+from outgrow.supervise.rule_votes import RuleError, distributions, rule_errors, vote_table
+from outgrow.vote_table import VoteTable
+
+log = logging.getLogger(__name__)
+
+
+def apply_rules(
+    rules: str | Path | Mapping[str, Any], items: RowSource, *, jobs: int = 1, code: bool = True
+) -> tuple[VoteTable, list[RuleError]]:
+    """Every rule's votes on every item, and where rules failed.
+
+    Args:
+        rules: a YAML file, or the mapping it would hold; files of functions are seen from its folder.
+        items: a file that `data.table` reads, a table, or a list of mappings.
+        jobs: processes at a time; the result does not depend on it.
+        code: whether rules may be functions; without it they are refused, and no file of them is read.
+
+    Votes stand in the order of items, then of rules. Raises `ConfigError` for rules that cannot be read, `DataError`
+    for items that cannot, for a function that cannot be loaded, and for a rule that fails on every item.
+    """
+    if jobs < 1:
+        raise ConfigError(f"rules: jobs is {jobs}; at least one process is needed")
+    file, folder = read_rules(rules)
+    if not code:
+        refuse_code(file, "rules" if isinstance(rules, Mapping) else str(rules))
+    table = as_table(items)
+    if not table.rows:
+        raise DataError(f"{table.origin}: there is no item in it")
+    names, note = item_names(table, file.item)
+    if any(isinstance(rule, RegexRule) for rule in file.rules.values()):
+        require_texts(table, file.text)
+    plain = [plain_rule(name, rule, file.classes, folder, file.text) for name, rule in file.rules.items()]
+    verdicts = run_rules(plain, file.classes, table.rows, jobs)
+    errors = rule_errors(list(file.rules), names, verdicts)
+    votes = vote_table(names, list(file.rules), file.classes, verdicts)
+    silent = [name for name, count in zip(votes.sources, votes.n_per_source.tolist(), strict=True) if not count]
+    told = [note, *map(str, errors), *(f"Rule `{name}` says nothing of any item." for name in silent)]
+    return replace(votes, notes=tuple(told)), errors
+
+
+def apply_rule(job: Job, *, rule: dict[str, Json], content: str | None, source: str) -> None:
+    """The step `supervisor` for a rule: inputs `pool` and `split`; writes `weak.parquet`, `strong.parquet`,
+    `test.parquet` and `errors.json`.
+
+    Args:
+        rule: its section; the file of a function is the hint `file`.
+        content: hash of that file when the study was planned.
+        source: under which name its votes are known.
+
+    Rows given to a function have `item` and `text`. Having learned no gold, a rule is judged by all of half A.
+    """
+    task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
+    parts = {"weak": split.weak, "strong": split.strong, "test": split.test}
+    items = task.items.take(np.concatenate(list(parts.values())))
+    rows = [{"item": name, "text": text} for name, text in zip(items.ids, items.prompts, strict=True)]
+    plain = {**rule, "name": source, "text": "text", **({} if content is None else {"file": job.hints["file"]})}
+    if content is None:
+        plain["says"] = class_number(rule["says"], task.classes, f"supervisors.{source}.says")
+    elif file_hash(Path(plain["file"])) != content:
+        raise DataError(f"{plain['file']}: has changed since the study was planned; run the study again")
+    verdicts = run_rules([plain], task.classes, rows)
+    errors = rule_errors([source], items.ids, verdicts)
+    for error in errors:
+        log.warning("%s", error)
+    (job.out / "errors.json").write_text(json.dumps([error._asdict() for error in errors], ensure_ascii=False))
+    probs = distributions(verdicts[0], len(task.classes))
+    if not probs.any():
+        raise DataError(f"supervisors.{source}: the rule says nothing of any of the {len(items)} items; mend it")
+    ends = np.cumsum([len(part) for part in parts.values()])[:-1]
+    for part, names, said in zip(parts, np.split(np.arange(len(items)), ends), np.split(probs, ends), strict=True):
+        ids = [items.ids[row] for row in names.tolist()]
+        WeakLabels(ids, (source,), said[:, None]).save(job.out / f"{part}.parquet")

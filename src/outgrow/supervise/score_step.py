@@ -1,0 +1,99 @@
+"""The step `scores`: what one model thinks of all texts that some tables hold, by teacher forcing.
+
+Joint decoding scores the supervisors' pooled candidates, preference training the student's. Equal texts of an item are
+scored once. A text that the scorer's tokenizer cannot reproduce, or that does not fit behind its prompt, has no score:
+that is logged, and who chooses among scored texts passes it over.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+
+from outgrow.data.task import Task
+from outgrow.errors import DataError
+from outgrow.generation.causal_lm import CausalLM, load_writer, pieces_with
+from outgrow.generation.chat import Prompt, asked
+from outgrow.generation.teacher_forcing import TokenIds, canonical, forced
+from outgrow.graph.step import Job, Json
+from outgrow.models.load_model import pick_device
+from outgrow.models.resumable_generation import ragged_sweep
+from outgrow.models.resumable_inference import DEFAULT_BATCH_TOKENS
+from outgrow.models.skipped_items import warn_skipped
+from outgrow.models.token_batches import length_sorted_batches
+from outgrow.texts import Candidate, WeakTexts
+
+
+def score_texts(job: Job, *, model: dict[str, Json], name: str) -> None:
+    """Inputs `pool`, `model` (if trained), and `texts.NAME` for every table; writes `strong.parquet`.
+
+    Its one source is the scorer, its candidates are all different texts of an item in first-seen order.
+    """
+    tables = [WeakTexts.load(path / "strong.parquet") for key, path in job.inputs.items() if key.startswith("texts.")]
+    items, texts = pooled(tables)
+    folder = job.inputs["model"] / "model" if "model" in job.inputs else None
+    writer = load_writer(model, folder, pick_device(job.hints))
+    task = Task.load(job.inputs["pool"])
+    prompt = dict(zip(task.items.ids, task.items.prompts, strict=True))
+    prompts = [asked(prompt[item], model["system"]) for item in items]
+    scored = score(job, writer, items, prompts, texts)
+    WeakTexts(items, (name,), [[found] for found in scored]).save(job.out / "strong.parquet")
+
+
+def pooled(tables: Sequence[WeakTexts]) -> tuple[list[str], list[list[str]]]:
+    """Items in the first table's order, and each item's different texts over all tables."""
+    found: dict[str, dict[str, None]] = {item: {} for table in tables for item in table.items}
+    for table in tables:
+        for item, _, _, candidate in table.rows():
+            found[table.items[item]][candidate.text] = None
+    return list(found), [list(texts) for texts in found.values()]
+
+
+class TokenizedText(NamedTuple):
+    """One text as the scorer's tokens, the end of the text included."""
+
+    text: str
+    end: Int[np.ndarray, "piece"]
+    """Where the text's own pieces end, in bytes."""
+    ids: TokenIds
+
+
+def score(
+    job: Job, writer: CausalLM, items: Sequence[str], prompts: Sequence[Prompt], texts: Sequence[Sequence[str]]
+) -> list[list[Candidate]]:
+    """Every text of every item with the writer's log-probability of each of its pieces, the end included."""
+    prompt_ids = writer.prompts(prompts)
+    ready = [_ready(writer, item, len(ids), found) for item, ids, found in zip(items, prompt_ids, texts, strict=True)]
+    rows = [row for row, found in enumerate(ready) if found]
+    if not rows:
+        return [[] for _ in items]
+    choices, run = forced(writer, [prompt_ids[row] for row in rows], [[one.ids for one in ready[row]] for row in rows])
+    budget = int(job.hints.get("batch_tokens", DEFAULT_BATCH_TOKENS))
+    found = ragged_sweep(job, length_sorted_batches(choices.lengths(True), budget), run, "scored")
+    scored: list[list[Candidate]] = [[] for _ in items]
+    for number, row in enumerate(rows):
+        scored[row] = [_candidate(one, logprobs) for one, logprobs in zip(ready[row], found[number], strict=True)]
+    return scored
+
+
+def _ready(writer: CausalLM, item: str, prompt_length: int, texts: Sequence[str]) -> list[TokenizedText]:
+    ready = []
+    for text in texts:
+        try:
+            end, ids = canonical(writer, text, item)
+        except DataError as error:
+            warn_skipped(f"not scored: {error}", writer.unfit)
+            continue
+        if prompt_length + len(ids) > writer.longest:
+            warn_skipped(
+                f"not scored: item `{item}` and a text are together longer than {writer.longest} tokens", writer.unfit
+            )
+            continue
+        ready.append(TokenizedText(text, end, ids))
+    return ready
+
+
+def _candidate(one: TokenizedText, logprobs: Sequence[float]) -> Candidate:
+    table = pieces_with(one.end, logprobs[:-1])
+    return Candidate(one.text, table.close(logprobs[-1], len(one.text.encode())))

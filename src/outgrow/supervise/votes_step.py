@@ -1,0 +1,174 @@
+"""What somebody said already, in a file, as a supervisor of a study: votes for classes, or texts.
+
+    supervisors:
+      ada: {votes: votes.csv, columns: {item: ticket}}        the votes of `ada`
+      crowd: {votes: votes.csv, source: worker 17}            those of `worker 17`, under another name
+
+Each section takes one source of a file; items are matched by their ids, and an item on which the source said nothing
+is an abstention. It has learned no gold, so all of half A tells how good it is, as far as it voted there. What else
+stands in the file (gold, seconds, other sources, items that the study does not use) is left alone. Where the file lies
+does not matter to a study, what is in it does.
+"""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from outgrow.config.votes import VotesSection
+from outgrow.data.data_identity import content_hash
+from outgrow.data.row_numbers import RowNumbers, require_same_rows
+from outgrow.data.task import Items, Kind, Split, Task
+from outgrow.errors import DataError
+from outgrow.graph.step import Job, Json
+from outgrow.labels import WeakLabels
+from outgrow.readers.read_texts import read_texts
+from outgrow.readers.read_votes import read_votes, sources_of
+from outgrow.text_format import listed
+from outgrow.texts import WeakTexts
+from outgrow.vote_table import VoteTable
+
+log = logging.getLogger(__name__)
+EXAMPLES = 3
+PARTS = ("weak", "strong", "test")
+
+
+def take_votes(job: Job, *, reading: dict[str, Any], content: str, said_by: str, source: str) -> None:
+    """The step `supervisor` for votes in a file: inputs `pool` and `split`; writes `weak.parquet`, `strong.parquet`,
+    `test.parquet` and, with the number of votes in each, `counts.json`.
+
+    Args:
+        reading: `columns` and `renormalise` of its section; the file is the hint `file`.
+        content: hash of that file when the study was planned.
+        said_by: whose votes of the file.
+        source: under which name they are known in the study.
+
+    Raises `DataError` for a file that changed or cannot be read, an unknown source or class, and items of which none
+    is known.
+    """
+    section = section_of(job, reading, content)
+    task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
+    table = read_votes(
+        section.votes,
+        columns=section.columns,
+        classes=task.classes,
+        renormalise=section.renormalise,
+        alone=said_by,
+    )
+    require_source(said_by, table.sources, section.votes, source)
+    for note in table.notes:
+        log.info("%s", note)
+    require_rows_of(task, table.items, section, job.hints.get("items"), source)
+    votes = table.only([said_by])
+    probs = on_items(votes, task.items)
+    counts = {part: int(probs[getattr(split, part)].any(axis=1).sum()) for part in PARTS}
+    require_known(
+        counts, [table.items[row] for row in np.unique(votes.item)[:EXAMPLES].tolist()], task, section, source
+    )
+    (job.out / "counts.json").write_text(json.dumps(counts))
+    for part in PARTS:
+        rows: Int[np.ndarray, item] = getattr(split, part)
+        names = [task.items.ids[row] for row in rows.tolist()]
+        WeakLabels(names, (source,), probs[rows][:, None]).save(job.out / f"{part}.parquet")
+
+
+def take_texts(job: Job, *, reading: dict[str, Any], content: str, said_by: str, part: str, name: str) -> None:
+    """The step `texts` for texts in a file: inputs `pool` and `split`; writes `strong.parquet` or `test.parquet`.
+
+    `part` is `strong` (half B) or `test`, `name` under which they are known; all else as above. A source that wrote
+    nothing for half B is a `DataError`; without answers to the test items it merely has no score.
+    """
+    section = section_of(job, reading, content)
+    task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
+    table = read_texts(section.votes, columns=section.columns)
+    require_source(said_by, table.sources, section.votes, name)
+    require_rows_of(task, table.items, section, job.hints.get("items"), name)
+    texts = table.only([said_by])
+    heard = {item: row[0] for item, row in zip(texts.items, texts.candidates, strict=True) if row[0]}
+    wanted = {one: [task.items.ids[row] for row in getattr(split, one).tolist()] for one in ("strong", "test")}
+    counts = {one: sum(item in heard for item in items) for one, items in wanted.items()}
+    require_known(counts, list(heard)[:EXAMPLES], task, section, name)
+    (job.out / "counts.json").write_text(json.dumps(counts))
+    candidates = [[heard.get(item, [])] for item in wanted[part]]
+    WeakTexts(wanted[part], (name,), candidates).save(job.out / f"{part}.parquet")
+
+
+def require_readable(supervisors: Mapping[str, object], kind: Kind) -> None:
+    """What a plan can see of the files among a study's supervisors: that they can be read, and know the sources.
+
+    Raises what the step would raise: `DataError` and `ConfigError`.
+    """
+    sources: dict[str, Sequence[str] | None] = {}
+    for name, section in supervisors.items():
+        if isinstance(section, VotesSection):
+            file = section.model_dump_json(exclude={"source"})
+            if file not in sources:
+                texts = kind == "generate"
+                votes, columns = section.votes, section.columns
+                said_by = section.source or name
+                sources[file] = (
+                    read_texts(votes, columns=columns).sources if texts else sources_of(votes, columns, said_by)
+                )
+            require_source(section.source or name, sources[file], section.votes, name)
+
+
+def section_of(job: Job, reading: dict[str, Json], content: str) -> VotesSection:
+    """What is to be read. Raises `DataError` where the file is not what it was when the study was planned."""
+    file = Path(job.hints["file"])
+    if content_hash(file, "votes") != content:
+        raise DataError(f"{file}: has changed since the study was planned; run the study again")
+    return VotesSection.model_validate({**reading, "votes": file})
+
+
+def on_items(votes: VoteTable, items: Items) -> Float[np.ndarray, "item class"]:
+    """One source's votes as distributions over all of a task's items; zeros where it said nothing."""
+    row = {name: number for number, name in enumerate(items.ids)}
+    place = np.asarray([row.get(name, -1) for name in votes.items], dtype=np.int64)[votes.item]
+    known = place >= 0
+    said = np.eye(votes.n_classes)[votes.said] if votes.probs is None else votes.probs
+    probs = np.zeros((len(items), votes.n_classes))
+    probs[place[known]] = said[known]
+    return probs
+
+
+def require_source(said_by: str, sources: Sequence[str] | None, file: Path, name: str) -> None:
+    """Raises `DataError` where the file knows no such source; None = it names none, and is all of one."""
+    if sources is not None and said_by not in sources:
+        raise DataError(
+            f"supervisors.{name}: {file} has no source `{said_by}`; there are {listed(sources)}. Name it by `source`"
+        )
+
+
+def require_rows_of(task: Task, voted_on: Sequence[str], section: VotesSection, items: str | None, name: str) -> None:
+    """Raises `DataError` where one of votes and task has no names of items, and the other one's rows do not fit."""
+    if task.rows:
+        require_same_rows(voted_on, section.votes, task.rows, items or "the task's file")
+    elif isinstance(voted_on, RowNumbers):
+        raise DataError(
+            f"supervisors.{name}: {section.votes} names no items, and the task's have names such as"
+            f" {listed(task.items.ids[:EXAMPLES])}; give the votes a column of these names or, where row k of one is"
+            " row k of the other, leave out task.columns.id"
+        )
+
+
+def require_known(
+    counts: dict[str, int], voted_on: Sequence[str], task: Task, section: VotesSection, name: str
+) -> None:
+    """Raises `DataError` where nothing that was said is about the items that the student is to learn from."""
+    if counts["strong"]:
+        return
+    known = set(task.items.ids)
+    if any(item in known for item in voted_on) or any(counts.values()):
+        raise DataError(
+            f"supervisors.{name}: {section.votes} says nothing of the items that the student is to learn from"
+            f" (answers by part: {counts}); leave the source out, or raise `task.sizes.strong`"
+        )
+    raise DataError(
+        f"supervisors.{name}: {section.votes} is about items such as {listed(voted_on) or 'none'}, and the task has"
+        f" items such as {listed(task.items.ids[:EXAMPLES])}: none is in both. Name the columns of ids by"
+        " `columns: {item: …}` here and by `task.columns.id`"
+    )

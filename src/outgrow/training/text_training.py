@@ -1,0 +1,193 @@
+"""Train a causal language model on texts: supervisors and the ceiling on gold, students on the supervisors' texts.
+
+What they differ in is their targets and their loss. With `training.keep: best` a share of the items (`holdout`, whole
+groups) is not learned from, and the weights after the pass that predicts their texts best are kept; so a supervisor
+stops before it knows its few items by heart. A student may do so with held-out weak labels: no gold is looked at.
+
+What the weights are kept in, and what `dtype` is then: see `fine_tune.py`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from outgrow.data.task import Task
+from outgrow.errors import ConfigError, DataError
+from outgrow.generation.causal_lm import load_trained, spelling_tokenizer
+from outgrow.generation.chat import Prompt, asked
+from outgrow.graph.step import Job
+from outgrow.models.load_model import load_causal_lm, pick_device
+from outgrow.models.silence_transformers import silence_transformers
+from outgrow.models.skipped_items import NAMED
+from outgrow.texts import TextTargets
+from outgrow.training.answer_states import output_layer, require_plain_logits
+from outgrow.training.batch_order import updates_per_pass
+from outgrow.training.fine_tune import release_memory, save_model, weight_dtype, with_adapter
+from outgrow.training.holdout import holdout_rows
+from outgrow.training.keep_best import best_update, held_out_losses
+from outgrow.training.randomness import sealed_randomness
+from outgrow.training.text_examples import CERTAIN, TextExamples, TextLoss
+from outgrow.training.text_tokenizer import TextTokenizer, tokenize_targets, tokenizer_of
+from outgrow.training.trainer import ExampleTrainer, history, train
+from outgrow.training.training_examples import TrainingExamples
+
+
+@dataclass(frozen=True)
+class TextTrainee:
+    """A model about to learn texts; make it with `trainee_of`."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    section: Mapping[str, Any]
+    """`config.model.ModelSection`, as far as training depends on it; with `lora` if an adapter is to be trained."""
+
+    @cached_property
+    def reader(self) -> TextTokenizer:
+        """How it is asked, and what its tokenizer makes of texts."""
+        return tokenizer_of(self.model, self.tokenizer, self.section)
+
+    def train(
+        self,
+        job: Job,
+        examples: TrainingExamples,
+        held_out: TrainingExamples | None,
+        training: Mapping[str, Any],
+        seed: int,
+    ) -> ExampleTrainer:
+        """All of its weights, or a new adapter."""
+        lora = self.section.get("lora")
+        model = self.model if lora is None else with_adapter(self.model, lora, "generate")
+        output_layer(model)  # says so if an adapter sits where none can be
+        return train(
+            model,
+            examples,
+            training,
+            dtype=self.section["dtype"],
+            seed=seed,
+            scratch=trained_in(job),
+            hints=job.hints,
+            report=job.report,
+            held_out=held_out,
+        )
+
+
+def trainee_of(job: Job, section: Mapping[str, Any], folder: Path | None = None) -> TextTrainee:
+    """The pretrained model on its device or, from a training's `folder`, what became of it (adapters merged).
+
+    Raises `DataError` for what cannot learn texts: no fast tokenizer, logits that are scaled or capped.
+    """
+    name, revision, trusted = section["model"], section["revision"], section["trust_remote_code"]
+    tokenizer = spelling_tokenizer(section)
+    device = pick_device(job.hints)
+    dtype = weight_dtype(section, device)
+    if folder is None:
+        model = load_causal_lm(name, revision, dtype=dtype, device=device, trust_remote_code=trusted)
+    else:
+        model = load_trained({**section, "dtype": dtype}, folder, device)
+    require_plain_logits(model, name)
+    # Merging an adapter leaves its base frozen.
+    return TextTrainee(model.requires_grad_(), tokenizer, section)
+
+
+def learn_texts(
+    job: Job,
+    task: Task,
+    half: Int[np.ndarray, "item"],
+    targets: TextTargets,
+    section: Mapping[str, Any],
+    objective: TextLoss,
+    seed: int,
+    start: Path | None = None,
+) -> None:
+    """Learn `targets` of items of one `half` and write `model/`, `metrics.jsonl` and `chosen.json`.
+
+    With `start`, the `model/` of an earlier training, from its weights; an adapter is merged before and after, because
+    the base of a second adapter would be nowhere on disk.
+
+    Raises:
+        DataError: nothing to learn, or damaged targets.
+        ConfigError: settings that training on texts cannot follow.
+        StepFailed: a loss that is not finite, or too little memory.
+    """
+    with sealed_randomness(seed), silence_transformers():
+        pupil = trainee_of(job, section, start)
+        read = tokenize_targets(
+            targets, prompts_of(task, half, section["system"]), pupil.reader, objective.soft_labels["unit"]
+        )
+        items = [targets.items[number] for number in read.kept]
+        aside = holdout_of(task, items, section["training"], section["holdout"], seed)
+        weight = targets.weight[read.kept]
+
+        def some(which: Bool[np.ndarray, "row"], loss: TextLoss) -> TextExamples:
+            rows = [read.rows[row] for row in np.flatnonzero(which).tolist()]
+            return TextExamples(rows, torch.tensor(weight[which]).float(), pupil.tokenizer.pad_token_id, loss)
+
+        held_out = some(aside, CERTAIN) if aside.any() else None
+        trainer = pupil.train(job, some(~aside, objective), held_out, section["training"], seed)
+        save_model(trainer.model, pupil.tokenizer, section, job.out / "model", merge=start is not None)
+    write_record(job, trainer, section["training"], int(aside.sum()), read.left_out)
+    del trainer, pupil
+    release_memory()
+
+
+def prompts_of(task: Task, half: Int[np.ndarray, "item"], system: str | None) -> dict[str, Prompt]:
+    """By name, what the items at these pool rows ask, after what a model is told before every question."""
+    return {task.items.ids[row]: asked(task.items.prompts[row], system) for row in half.tolist()}
+
+
+def holdout_of(
+    task: Task, items: Sequence[str], training: Mapping[str, Any], holdout: float, seed: int
+) -> Bool[np.ndarray, "row"]:
+    """Which rows, given their items, are not learned from but judged on: whole groups of items.
+
+    None where the last weights are kept: then all is learned.
+    """
+    if training["keep"] == "last":
+        return np.zeros(len(items), dtype=bool)
+    if not holdout:
+        raise ConfigError("`training.keep: best` needs a `holdout` above 0: items by which the best pass is chosen")
+    group = dict(zip(task.items.ids, task.items.groups, strict=True))
+    different = list(dict.fromkeys(items))
+    chosen = holdout_rows([group[item] for item in different], holdout, seed)
+    if not chosen.any():
+        raise DataError("`training.keep: best` needs at least two separate items with a text, and there is one")
+    held = {item for item, is_held in zip(different, chosen.tolist(), strict=True) if is_held}
+    return np.asarray([item in held for item in items])
+
+
+def trained_in(job: Job) -> Path:
+    """Where checkpoints and held-out losses are."""
+    return job.scratch / "all"
+
+
+def write_record(
+    job: Job,
+    trainer: ExampleTrainer,
+    training: Mapping[str, Any],
+    n_aside: int,
+    left_out: Mapping[str, Sequence[str]],
+) -> None:
+    """`chosen.json`: what was learned, left out and kept; `metrics.jsonl`: every update."""
+    losses = held_out_losses(trained_in(job)) if n_aside else {}
+    kept = best_update(losses) if losses else int(trainer.state.max_steps)
+    per_pass = updates_per_pass(len(trainer.examples.lengths), training["batch_size"])
+    about = {
+        "chosen": {"epochs": kept / per_pass, "updates": kept},
+        "learned": len(trainer.examples.lengths),
+        "held_out": n_aside,
+        "held_out_loss": [
+            {"epochs": update / per_pass, "updates": update, "loss": loss} for update, loss in sorted(losses.items())
+        ],
+        **{reason: len(items) for reason, items in left_out.items()},
+        "left_out": {reason: list(items[:NAMED]) for reason, items in left_out.items() if items},
+    }
+    (job.out / "chosen.json").write_text(json.dumps(about, indent=1))
+    (job.out / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in history(trainer)))

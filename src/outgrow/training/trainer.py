@@ -1,0 +1,199 @@
+"""The one Trainer subclass: any of our models, any of our examples (`training_examples.py`).
+
+One update uses `batch_size` examples and minimises  Σ_i v_i loss(z_i, target_i, progress) / batch_size,  where v are
+the examples' weights, scaled to mean 1 over the training set, and progress is the share of the updates that are done.
+The forward pass sees `micro_batch_size` examples at a time; their losses are divided by the size of the whole update,
+so the update is the same however it is split, in unequal parts too. When memory runs out the parts are halved, which
+is logged, and the update starts again.
+
+A loss may look at its batch as a whole (`TrainingExamples.compares`: balanced self-training does). Then the update is
+split without changing it: outputs of all parts first, the loss's gradient with respect to them, and a second forward
+pass per part that carries this gradient on to the weights. Exact where the model has no dropout.
+
+Dropout is what the model's configuration says: 0 for current decoders, .1 for BERT and GPT-2.
+
+`transformers` divides a custom loss by the number of accumulation steps only if `loss_is_scaled_for_ga` is False; the
+split above is ours, so that number is 1 here, and stays right if somebody changes it.
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+
+from outgrow.errors import StepFailed
+from outgrow.models.token_batches import out_of_memory
+from outgrow.training.arguments import arguments
+from outgrow.training.batch_order import Batch, batches_of, updates_per_pass
+from outgrow.training.checkpoint import CHECKPOINT_SECONDS, CheckpointTimer, last_checkpoint
+from outgrow.training.keep_best import KeepBest
+from outgrow.training.training_examples import TrainingExamples
+
+log = logging.getLogger(__name__)
+
+
+class ExampleTrainer(Trainer):  # type: ignore[misc]  # transformers' classes are Any to mypy
+    """See the module."""
+
+    loss_is_scaled_for_ga = False
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        args: TrainingArguments,
+        examples: TrainingExamples,
+        batches: Sequence[Batch],
+        micro_batch: int,
+        callbacks: list[TrainerCallback],
+    ) -> None:
+        data = [{"rows": torch.as_tensor(rows)} for rows in batches]
+        super().__init__(model, args, train_dataset=data, data_collator=lambda one: one[0], callbacks=callbacks)
+        self.remove_callback(PrinterCallback)
+        self.examples, self.micro_batch = examples, micro_batch
+        self.weight = (examples.weight / examples.weight.mean()).to(args.device)
+
+    def training_step(
+        self, model: torch.nn.Module, inputs: dict[str, Tensor], num_items_in_batch: Tensor | int | None = None
+    ) -> Tensor:
+        """Add one update's gradient to the model's; returns its loss."""
+        rows = inputs["rows"]
+        while True:
+            try:
+                loss = self._whole_update(model, rows)
+                break
+            except RuntimeError as error:
+                if not out_of_memory(error):
+                    raise
+                self._halve(min(self.micro_batch, len(rows)), error)
+            # Outside of `except`, which would keep the failed pass's tensors alive.
+            model.zero_grad()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+        if not loss.isfinite():
+            raise StepFailed(
+                f"the loss became {loss.item()} at update {self.state.global_step + 1}; lower training.lr"
+            )
+        return loss
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor:
+        """A part's contribution to its update's loss; with `pull`, a stand-in that has the given gradient."""
+        outputs = self.outputs(model, inputs["rows"])
+        if "pull" in inputs:
+            return torch.sum(outputs * inputs["pull"])
+        return self._loss(model, outputs, inputs["rows"], inputs["size"])
+
+    def outputs(self, model: torch.nn.Module, rows: Int[Tensor, "row"]) -> Float[Tensor, "out dim"]:
+        """What the model says of some examples."""
+        with self.accelerator.autocast():
+            return self.examples.outputs(model, rows, self.args.device)
+
+    def _loss(
+        self, model: torch.nn.Module, outputs: Float[Tensor, "out dim"], rows: Int[Tensor, "row"], size: int
+    ) -> Float[Tensor, ""]:
+        progress = self.state.global_step / self.state.max_steps
+        return self.examples.loss(model, outputs, rows, self.weight[rows] / size, progress)
+
+    def _whole_update(self, model: torch.nn.Module, rows: Int[Tensor, "row"]) -> Float[Tensor, ""]:
+        """Forward and backward passes of one update, part by part."""
+        parts = torch.split(rows, self.micro_batch)
+        inputs: list[dict[str, Any]] = [{"rows": part, "size": len(rows)} for part in parts]
+        loss = None
+        if self.examples.compares and len(parts) > 1:
+            model.train()
+            loss, pulls = self._pulls(model, rows, parts)
+            inputs = [{**one, "pull": pull} for one, pull in zip(inputs, pulls, strict=True)]
+        total = torch.zeros((), device=self.args.device)
+        for number, one in enumerate(inputs, start=1):
+            last = number == len(inputs)
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
+                total += super().training_step(model, one)
+        return total if loss is None else loss
+
+    def _pulls(
+        self, model: torch.nn.Module, rows: Int[Tensor, "row"], parts: Sequence[Int[Tensor, "_"]]
+    ) -> tuple[Float[Tensor, ""], Sequence[Float[Tensor, "_ dim"]]]:
+        """The update's loss, and its gradient with respect to the outputs of each part."""
+        with torch.no_grad():
+            each = [self.outputs(model, part) for part in parts]
+        outputs = torch.cat(each).requires_grad_()
+        loss = self._loss(model, outputs, rows, len(rows))
+        [gradient] = torch.autograd.grad(loss, [outputs])
+        return loss.detach(), torch.split(gradient, [len(one) for one in each])
+
+    def _halve(self, tried: int, error: RuntimeError) -> None:
+        if tried == 1:
+            raise StepFailed(
+                f"not enough memory to train on one example at a time ({error}); lower `max_length`, or `adapt: lora`"
+            ) from error
+        self.micro_batch = tried // 2
+        log.warning("out of memory: %d instead of %d examples per forward pass from now on", tried // 2, tried)
+
+
+def train(
+    model: torch.nn.Module,
+    examples: TrainingExamples,
+    training: Mapping[str, Any],
+    *,
+    dtype: str,
+    seed: int,
+    scratch: Path,
+    hints: Mapping[str, Any],
+    report: Callable[[str, float], None],
+    held_out: TrainingExamples | None = None,
+) -> ExampleTrainer:
+    """Train `model` in place, from the last checkpoint in `scratch` where there is one.
+
+    Args:
+        training: `config.model.Training` as a dictionary.
+        dtype: precision of the forward pass (weights that are trained stay in float32).
+        seed: of the order of examples, and of dropout.
+        scratch: for checkpoints.
+        hints: `device`, `report_to`, `run_name`, `checkpoint_seconds`.
+        report: told how far it is after every update.
+        held_out: examples by whose loss the best pass is kept; by default the last weights are.
+
+    Raises:
+        StepFailed: a loss that is not finite, or too little memory for a single example.
+    """
+    batches = batches_of(examples.lengths, training["batch_size"], training["epochs"], seed)
+    trainer = ExampleTrainer(
+        model,
+        arguments(training, len(batches), dtype, seed, scratch, hints),
+        examples,
+        batches,
+        training["micro_batch_size"] or training["batch_size"],
+        [CheckpointTimer(report, float(hints.get("checkpoint_seconds", CHECKPOINT_SECONDS)))],
+    )
+    keeper = None
+    if held_out is not None:
+        keeper = KeepBest(trainer, held_out, updates_per_pass(len(examples.lengths), training["batch_size"]), scratch)
+        trainer.add_callback(keeper)
+    checkpoint = last_checkpoint(scratch)
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    if keeper is not None:
+        keeper.restore()
+    return trainer
+
+
+def history(trainer: Trainer) -> Iterator[dict[str, float]]:
+    """The logged updates, without what differs from run to run (times and speeds)."""
+    for entry in trainer.state.log_history:
+        if "loss" in entry:
+            yield {
+                "step": entry["step"],
+                "loss": entry["loss"],
+                "learning_rate": entry["learning_rate"],
+                "gradient_norm": entry["grad_norm"],
+            }

@@ -1,0 +1,17 @@
+"""Should I trust these labels? A report on votes alone, before anything is trained.
+
+    measure_trust.py     `trust(table)`: all measurements, as plain data (`trust_report.py`)
+    combiner_answers.py  the label of every combiner, and where combiners differ
+    label_quality.py     accuracy of the combined label, with an interval
+    source_quality.py    each source;  source_pairs.py: each pair of sources
+    next_items.py        which items to label next
+    summary.py           the answer in three sentences
+    trust_tables.py, figures.py, trust_page.py, trust_text.py   tables, drawings, one HTML file, plain text
+
+Gold is used to check and never to fit, so that what is said holds for the items without gold.
+"""
+
+from outgrow.trust.measure_trust import trust
+from outgrow.trust.trust_report import Trust
+
+__all__ = ["Trust", "trust"]

@@ -1,0 +1,248 @@
+"""What several combiners make of the same votes: labels, expected accuracy, and how far they differ item by item.
+
+With p_m the posterior of combiner m on an item and p̄ their mean over M combiners,
+
+    H(p̄)  =  mean_m H(p_m)  +  [ H(p̄) − mean_m H(p_m) ]
+    total      doubt               dispute (Jensen–Shannon divergence)
+
+in nats. Posteriors are tempered first (`combiners/temperature_scaling.py`): by gold where there is enough, which no
+fit has seen; else by hidden votes, on tables up to `MOST_TEMPERED` that are not of rules, which foretell one another
+for other reasons. One posterior at a time is held in memory, beside their sum.
+
+Combiners are asked in a fixed order. Those that would take minutes on a table of its size are left out unless they
+are asked for by name: a posterior of every item costs items × classes, a matrix per source sources × classes².
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.special import entr
+
+from outgrow.combiners.bayesian_dawid_skene import BayesianFit, fit_bayesian_dawid_skene
+from outgrow.combiners.em import by_item, read, scores_by
+from outgrow.combiners.fit import Fit
+from outgrow.combiners.fits import FITS, NEEDS_GOLD, READS_SILENCE, fit_by
+from outgrow.combiners.held_out_votes import HeldOut, guesses, hold_out
+from outgrow.combiners.temperature_scaling import (
+    LEAST_SOURCES,
+    temperature_by_gold,
+    temperature_by_votes,
+    with_temperature,
+)
+from outgrow.combiners.votes import Votes
+from outgrow.errors import ConfigError, DataError, OutgrowError, suggest
+from outgrow.vote_table import VoteTable
+
+USUAL = ("bayesian_dawid_skene", "one_coin", "dawid_skene", "mace", "glad", "triplets", "vote")
+OF_RULES = ("rule_vote", "dawid_skene_counted", "triplets", "vote")
+"""What is asked where sources are rules that fire on one class."""
+MOST_MATRIX = 20_000_000
+"""Sources × classes² up to which models with matrices are fitted: 160 MB each."""
+BAYESIAN_MATRIX, BAYESIAN_SOURCES, BAYESIAN_ENTRIES = 40_000, 500, 1_500_000
+"""Up to which the Bayesian model is fitted: matrices, sources (their cube is what it costs), different votes."""
+SLOW_ENTRIES = 4_000_000
+"""Votes on different rows, or rows times classes, up to which combiners of `SLOW` are asked."""
+MOST_MEETINGS = 500_000_000_000
+"""Rows × classes × sources² up to which the majority is asked, whose own doubt is read off all pairs."""
+SLOW = frozenset({"glad", "mace"})
+MOST_SQUARES = 400
+"""Sources up to which combiners of `SQUARES` are asked."""
+SQUARES = frozenset({"triplets", "flying_squid"})
+MOST_TEMPERED = 100_000
+"""Votes times classes up to which posteriors are tempered by hidden votes: five more fits of every combiner."""
+LEAST_GOLD = 30
+"""Items with gold from which on it tempers posteriors."""
+SEED = 0
+LEAST_VOTES = 20
+TIE = 1e-9
+NO_LABEL = -1
+
+
+@dataclass(frozen=True)
+class CombinerAnswer:
+    """One combiner's: the label of each item (−1 = none), and the mean of its posterior's maximum."""
+
+    name: str
+    label: Int[np.ndarray, "item"]
+    expected: float
+    of_base: float
+    """Mean probability that it gives to the base's label, over items that have one."""
+    temperature: float
+
+
+@dataclass(frozen=True)
+class CombinerAnswers:
+    """What all made of the votes; `base` is the first one's fit."""
+
+    votes: Votes
+    base: str
+    fit: Fit
+    """As it was fitted."""
+    posterior: Float[np.ndarray, "item class"]
+    """The base's, tempered."""
+    each: tuple[CombinerAnswer, ...]
+    mean: Float[np.ndarray, "item class"]
+    """p̄."""
+    doubt: Float[np.ndarray, "item"]
+    dispute: Float[np.ndarray, "item"]
+    notes: tuple[str, ...]
+
+
+Tempering = Callable[[str, Fit], float]
+"""The temperature of a combiner's posteriors."""
+
+
+def ask(table: VoteTable, names: Sequence[str] | None, temperature_of: Tempering | None = None) -> CombinerAnswers:
+    """Every combiner's answer; `names` = None asks those that suit the table. The first that can be had is the base.
+
+    `temperature_of` is by default found by hidden votes. Raises `ConfigError` for an unknown name, `DataError` where
+    no combiner can be had.
+    """
+    votes = Votes.of_table(table)
+    voted = table.n_per_item > 0
+    temperature_of = temperature_of or by_hidden_votes(votes)
+    chosen, notes = _chosen(votes, names)
+    base: tuple[str, Fit, Float[np.ndarray, "item class"]] | None = None
+    each: list[CombinerAnswer] = []
+    mean, doubt = np.zeros((len(table.items), table.n_classes)), np.zeros(len(table.items))
+    for name in chosen:
+        try:
+            fit, told = _fit(name, votes)
+        except (ConfigError, DataError) as error:
+            notes.append(f"`{name}` cannot be had: {error}.")
+            continue
+        temperature = temperature_of(name, fit)
+        posterior = fit.posterior if temperature == 1 else with_temperature(fit.posterior, temperature)
+        base = base or (name, fit, posterior)
+        notes += told
+        label = labels_of(posterior)
+        judged = np.flatnonzero(voted & ((each[0].label if each else label) != NO_LABEL))
+        of_base = _mean(posterior[judged, (each[0].label if each else label)[judged]])
+        each.append(CombinerAnswer(name, label, _mean(posterior.max(axis=1)[voted]), of_base, temperature))
+        mean += posterior
+        doubt += entr(posterior).sum(axis=1)
+    if base is None:
+        raise DataError(f"no combiner can be had from these votes: {' '.join(notes)}")
+    mean, doubt = mean / len(each), doubt / len(each)
+    dispute = np.maximum(entr(mean).sum(axis=1) - doubt, 0)
+    return CombinerAnswers(votes, *base, tuple(each), mean, doubt, dispute, tuple(notes))
+
+
+def by_gold(gold: Int[np.ndarray, "item"]) -> Tempering:
+    """Temperatures under which gold that no fit has seen is most probable."""
+    known = np.flatnonzero(gold >= 0)
+    return lambda _, fit: temperature_by_gold(fit.posterior[known], gold[known])
+
+
+def by_hidden_votes(votes: Votes) -> Tempering:
+    """Temperatures under which hidden votes are most probable; 1 with too few sources, too many votes, or rules."""
+    held: HeldOut | None = None
+    if len(votes.sources) >= LEAST_SOURCES and _size(votes) <= MOST_TEMPERED and not of_rules(votes):
+        held = hold_out(votes)
+
+    def found(name: str, fit: Fit) -> float:
+        if held is None or not len(held.item):
+            return 1.0
+        try:
+            guess = guesses(held, fit_by(name, intervals=False), reads_silence=name in READS_SILENCE)
+        except OutgrowError:
+            # What can be had from all votes may not be had from four fifths of them.
+            return 1.0
+        return temperature_by_votes(held, guess)
+
+    return found
+
+
+def _size(votes: Votes) -> int:
+    """Votes times classes."""
+    return int(votes.n_votes.sum()) * votes.n_classes
+
+
+def labels_of(posterior: Float[np.ndarray, "item class"]) -> Int[np.ndarray, "item"]:
+    """The most probable class of every item, −1 where two tie."""
+    label = posterior.argmax(axis=1)
+    top = posterior[np.arange(len(label)), label]
+    ties = (posterior >= (top - TIE)[:, None]).sum(axis=1) > 1
+    return np.where(ties, NO_LABEL, label)
+
+
+def of_rules(votes: Votes) -> bool:
+    """Whether half of the sources or more only ever say one class, or nothing."""
+    often = votes.n_votes >= LEAST_VOTES
+    one_class = (votes.said(votes.weight) > 0).sum(axis=1) == 1
+    seldom = votes.n_votes < votes.weight.sum()
+    return bool(often.any()) and bool((one_class & seldom)[often].mean() >= 0.5)
+
+
+def _chosen(votes: Votes, names: Sequence[str] | None) -> tuple[list[str], list[str]]:
+    """Whom to ask, and why others are not asked."""
+    if names is not None:
+        for name in names:
+            if name not in FITS:
+                raise ConfigError(f"no combiner of votes is called `{name}`; {suggest(name, FITS)}")
+        return list(dict.fromkeys(names)), []
+    if of_rules(votes):
+        return list(OF_RULES), [
+            "Half of the sources or more only ever say one class or nothing, as rules do: their silence is read, too,"
+            " and combiners that cannot read it are not asked."
+        ]
+    found, notes = [], []
+    for name in USUAL:
+        why = too_large(name, votes)
+        if why:
+            notes.append(f"`{name}` was not asked, as there are {why}; ask for it by name.")
+        else:
+            found.append(name)
+    return found, notes
+
+
+def too_large(name: str, votes: Votes) -> str:
+    """What would make a combiner take minutes, or nothing."""
+    n_sources, matrices = len(votes.sources), len(votes.sources) * votes.n_classes**2
+    if matrices > MOST_MATRIX and name != "vote":
+        return f"{n_sources} sources of {votes.n_classes} classes"
+    if name == "bayesian_dawid_skene" and matrices > BAYESIAN_MATRIX:
+        return f"{n_sources} sources of {votes.n_classes} classes"
+    if (name == "bayesian_dawid_skene" and n_sources > BAYESIAN_SOURCES) or (
+        name in SQUARES and n_sources > MOST_SQUARES
+    ):
+        return f"{n_sources} sources"
+    if name in SLOW and max(_entries(votes), len(votes.heard) * votes.n_classes) > SLOW_ENTRIES:
+        return f"{_entries(votes)} different votes for {votes.n_classes} classes"
+    if name == "vote" and len(votes.heard) * votes.n_classes * n_sources**2 > MOST_MEETINGS:
+        return f"{n_sources} sources"
+    return ""
+
+
+def _entries(votes: Votes) -> int:
+    return int(np.count_nonzero(votes.voted)) * (1 if votes.heard.ndim == 2 else votes.n_classes)
+
+
+def _fit(name: str, votes: Votes) -> tuple[Fit, list[str]]:
+    """A combiner's fit and what there is to say of it; of very many votes the Bayesian model learns from a sample."""
+    if name in NEEDS_GOLD:
+        raise ConfigError(f"`{name}` learns from gold, which is kept for checking here; choose another")
+    entries = _entries(votes)
+    if name == "bayesian_dawid_skene" and entries > BAYESIAN_ENTRIES:
+        n_rows = len(votes.heard) * BAYESIAN_ENTRIES // entries
+        sample = np.sort(np.random.default_rng(SEED).permutation(len(votes.heard))[:n_rows])
+        return read_further(votes, fit_bayesian_dawid_skene(votes.take(sample))), [
+            f"`{name}` learnt of the sources from {n_rows} different rows of votes drawn at random."
+        ]
+    find: Callable[[Votes], Fit] = FITS[name]
+    fit = find(votes)
+    told = [] if fit.converged else [f"`{name}` was still improving when it was stopped."]
+    return fit, told
+
+
+def read_further(votes: Votes, fit: BayesianFit) -> BayesianFit:
+    """What was learnt from some of the items, read on all: votes count with their sources' mean weights."""
+    table = np.log(fit.confusion) * fit.weight[:, None, None]
+    posterior, _ = read(votes, scores_by(table), np.log(fit.balance))
+    return replace(fit, posterior=by_item(votes, posterior))
+
+
+def _mean(values: Float[np.ndarray, "some"]) -> float:
+    return float(values.mean()) if len(values) else float("nan")

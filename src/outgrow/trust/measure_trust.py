@@ -1,0 +1,261 @@
+"""`trust`: everything that can be told about a table of votes, measured once, as plain data.
+
+Combiners do not see gold here: where there is some, it checks them. Only the items to label next are chosen by fits
+that know it, since that is what one would go on with.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float, Int
+
+from outgrow.combiners.bayesian_dawid_skene import BayesianFit
+from outgrow.errors import ConfigError, DataError
+from outgrow.metrics.estimate import Estimate, undefined
+from outgrow.metrics.fleiss import fleiss_kappa
+from outgrow.metrics.krippendorff import Level, krippendorff_alpha
+from outgrow.text_format import many
+from outgrow.trust.combiner_answers import LEAST_GOLD, NO_LABEL, CombinerAnswers, ask, by_gold
+from outgrow.trust.label_quality import accuracy_by_gold, expected_accuracy
+from outgrow.trust.next_items import next_items
+from outgrow.trust.source_pairs import pair_trust
+from outgrow.trust.source_quality import source_trust
+from outgrow.trust.summary import verdict
+from outgrow.trust.trust_report import (
+    Basis,
+    ClassShare,
+    CombinerTrust,
+    DisputedItems,
+    NextItem,
+    OverallAgreement,
+    Trust,
+    VoteCounts,
+)
+from outgrow.vote_table import UNKNOWN, VoteTable
+
+MOST_NUMBERS = 500_000_000
+"""Items times classes: a posterior of every item is held in memory."""
+WHY = {
+    "bayesian_dawid_skene": "which allows for most: sources of any skill in each class, copies, and doubt about both",
+    "rule_vote": "which is made for rules",
+}
+"""Of the first combiners that are asked."""
+COMBINE_COMPARES = "`outgrow combine` compares the combiners, by gold or by hidden votes, and says which it takes."
+SOFT_NOTE = (
+    "Some votes are soft: combiners read their probabilities; agreement, confusion and accuracy by gold count a vote"
+    " as its most probable class."
+)
+
+
+def trust(table: VoteTable, *, combiners: Sequence[str] | None = None, n_next: int = 50) -> Trust:
+    """What to think of the votes.
+
+    Args:
+        combiners: names of `combiners.fits.FITS`, the first one being the label that is judged; by default those that
+            suit the table and do not take minutes.
+        n_next: how many items to propose for labelling.
+
+    Raises `ConfigError` for an unknown combiner or n_next below 0, `DataError` for a table without items or classes,
+    or too large a one.
+    """
+    _check(table, n_next)
+    blind = replace(table, gold=np.empty(0, np.int64))
+    known = (table.gold != UNKNOWN) & (table.n_per_item > 0)
+    enough = int(known.sum()) >= LEAST_GOLD
+    answers = ask(blind, combiners, by_gold(np.where(known, table.gold, UNKNOWN)) if enough else None)
+    glance = glance_at(table, answers)
+    sources = source_trust(table, answers, _balance(table, answers))
+    pairs, pair_note = pair_trust(answers.votes, _truth(table, answers))
+    accuracy, basis = label_accuracy(table, answers)
+    each = combiner_trust(table, answers)
+    ask_next = _next(table, answers, n_next)
+    shared = answers.fit.shared_difficulty if isinstance(answers.fit, BayesianFit) and len(pairs) > 1 else None
+    why = why_base(answers.base) if combiners is None else ""
+    notes = [why, *answers.notes, pair_note, SOFT_NOTE if table.probs is not None else ""]
+    return Trust(
+        verdict=verdict(glance, accuracy, basis, answers.base, sources, pairs, each, shared, ask_next),
+        glance=glance,
+        label_accuracy=accuracy,
+        label_basis=basis,
+        base=answers.base,
+        sources=sources,
+        shared_errors=shared,
+        pairs=pairs,
+        agreement=agreement_of_all(table),
+        combiners=each,
+        disputed=disputed_items(table, answers),
+        next_items=ask_next,
+        notes=tuple(note for note in notes if note),
+    )
+
+
+def why_base(name: str) -> str:
+    """Why the labels that are judged are this combiner's."""
+    why = WHY.get(name, "which is the first of those asked that can be had from these votes")
+    return f"Judged are the labels of `{name}`, {why}. {COMBINE_COMPARES}"
+
+
+def glance_at(table: VoteTable, answers: CombinerAnswers) -> VoteCounts:
+    """The table in numbers; the estimated balance is the base combiner's."""
+    per_item, known = table.n_per_item, table.gold[table.gold != UNKNOWN]
+    votes = np.bincount(table.said, minlength=table.n_classes) / max(table.n_votes, 1)
+    estimated = answers.posterior[per_item > 0]
+    gold = np.bincount(known, minlength=table.n_classes) / max(len(known), 1)
+    classes = tuple(
+        ClassShare(
+            name,
+            float(votes[number]),
+            float(estimated[:, number].mean()) if len(estimated) else None,
+            float(gold[number]) if len(known) else None,
+        )
+        for number, name in enumerate(table.classes)
+    )
+    soft = 0.0 if table.probs is None or not table.n_votes else float((table.probs.max(axis=1) < 1).mean())
+    return VoteCounts(
+        items=len(table.items),
+        sources=len(table.sources),
+        votes=table.n_votes,
+        classes=classes,
+        least_per_item=int(per_item.min()),
+        median_per_item=float(np.median(per_item)),
+        mean_per_item=float(per_item.mean()),
+        most_per_item=int(per_item.max()),
+        items_without_votes=int((per_item == 0).sum()),
+        items_with_one_vote=int((per_item == 1).sum()),
+        silent_sources=int((table.n_per_source == 0).sum()),
+        soft_share=soft,
+        gold_items=len(known),
+        notes=table.notes,
+    )
+
+
+def label_accuracy(table: VoteTable, answers: CombinerAnswers) -> tuple[Estimate, Basis]:
+    """Of the base's labels: by gold from `LEAST_GOLD` items on, else as the model expects it."""
+    voting = int((table.n_per_source > 0).sum())
+    known = np.where(table.n_per_item > 0, table.gold, UNKNOWN)
+    if (known != UNKNOWN).sum() >= LEAST_GOLD:
+        return accuracy_by_gold(answers.each[0].label, known), "gold"
+    if voting < 2:
+        return undefined("one source agrees with nobody" if voting else "nobody voted"), "none"
+    return expected_accuracy(answers), "agreement"
+
+
+def combiner_trust(table: VoteTable, answers: CombinerAnswers) -> tuple[CombinerTrust, ...]:
+    """Expected and, where there is gold, measured accuracy of each."""
+    known = np.where(table.n_per_item > 0, table.gold, UNKNOWN)
+    return tuple(
+        CombinerTrust(
+            one.name,
+            one.expected if np.isfinite(one.expected) else None,
+            accuracy_by_gold(one.label, known),
+            f"temperature {one.temperature:.2f}" if one.temperature != 1 else "not tempered",
+        )
+        for one in answers.each
+    )
+
+
+def agreement_of_all(table: VoteTable) -> tuple[OverallAgreement, ...]:
+    """Krippendorff's α and Fleiss' κ; where classes are numbers also the α of ordered and of numeric classes."""
+    found = [
+        OverallAgreement("Krippendorff's α", krippendorff_alpha(table.item, table.said)),
+        OverallAgreement("Fleiss' κ", fleiss_kappa(table.item, table.said)),
+    ]
+    values = class_values(table.classes)
+    if values is not None and table.n_classes > 2:
+        number = np.argsort(np.argsort(values))
+        levels: tuple[tuple[Level, Float[np.ndarray, "class"]], ...] = (
+            ("ordinal", np.sort(values)),
+            ("interval", np.sort(values)),
+        )
+        for level, scale in levels:
+            alpha = krippendorff_alpha(table.item, number[table.said], level=level, values=scale)
+            found.append(OverallAgreement(f"Krippendorff's α, {level}", alpha))
+    return tuple(found)
+
+
+def class_values(classes: Sequence[str]) -> Float[np.ndarray, "class"] | None:
+    """The classes as finite numbers, if all of them are."""
+    try:
+        values = np.asarray([float(name) for name in classes])
+    except ValueError:
+        return None
+    return values if np.isfinite(values).all() else None
+
+
+def disputed_items(table: VoteTable, answers: CombinerAnswers) -> DisputedItems:
+    """Items with votes to which two combiners give different labels, by falling dispute."""
+    labels = np.stack([one.label for one in answers.each], axis=1)
+    highest = labels.max(axis=1)
+    lowest = np.where(labels == NO_LABEL, table.n_classes, labels).min(axis=1)
+    rows = np.flatnonzero((lowest < highest) & (table.n_per_item > 0))
+    rows = rows[np.argsort(-answers.dispute[rows], kind="stable")]
+    names = np.asarray((*table.classes, ""), dtype=object)
+    return DisputedItems(
+        combiners=tuple(one.name for one in answers.each),
+        items=tuple(table.items[number] for number in rows.tolist()),
+        votes=tuple(table.n_per_item[rows].tolist()),
+        labels=tuple(tuple(names[one.label[rows]].tolist()) for one in answers.each),
+    )
+
+
+def next_table(found: Trust) -> pa.Table:
+    """The items to label next as a file to send out: `item`, and an empty `label`."""
+    items = [one.item for one in found.next_items]
+    return pa.table({"item": pa.array(items, pa.string()), "label": pa.array([""] * len(items), pa.string())})
+
+
+def disputed_table(found: Trust) -> pa.Table:
+    """All items in dispute: `item`, `votes`, and a column with every combiner's label."""
+    columns = {
+        "item": pa.array(found.disputed.items, pa.string()),
+        "votes": pa.array(found.disputed.votes, pa.int64()),
+    }
+    for name, labels in zip(found.disputed.combiners, found.disputed.labels, strict=True):
+        columns[name] = pa.array(labels, pa.string())
+    return pa.table(columns)
+
+
+def _next(table: VoteTable, answers: CombinerAnswers, n: int) -> tuple[NextItem, ...]:
+    """Chosen by what is known, gold included; at the temperatures that were found without it."""
+    known = table.gold != UNKNOWN
+    if not n or known.all():
+        return ()
+    if known.any():
+        temperature = {one.name: one.temperature for one in answers.each}
+        answers = ask(table, list(temperature), lambda name, _: temperature[name])
+    return next_items(table, answers, n)
+
+
+def _truth(table: VoteTable, answers: CombinerAnswers) -> Float[np.ndarray, "item class"]:
+    """Gold where it is known, elsewhere the base's posterior."""
+    known = np.flatnonzero(table.gold != UNKNOWN)
+    if not len(known):
+        return answers.posterior
+    truth = answers.posterior.copy()
+    truth[known] = np.eye(table.n_classes)[table.gold[known]]
+    return truth
+
+
+def _balance(table: VoteTable, answers: CombinerAnswers) -> Float[np.ndarray, "class"]:
+    """Of the classes: by gold where there is enough, else as the base holds it."""
+    known: Int[np.ndarray, known] = table.gold[table.gold != UNKNOWN]
+    if len(known) >= LEAST_GOLD:
+        return np.bincount(known, minlength=table.n_classes) / len(known)
+    return answers.fit.balance
+
+
+def _check(table: VoteTable, n_next: int) -> None:
+    if n_next < 0:
+        raise ConfigError(f"`n_next` is {n_next}; give the number of items to label next, 0 or more")
+    if not table.items or table.n_classes < 2:
+        raise DataError(
+            f"votes: {many(len(table.items), 'item')} and {many(table.n_classes, 'class', 'classes')}; a report needs"
+            " an item and two classes"
+        )
+    if len(table.items) * table.n_classes > MOST_NUMBERS:
+        raise DataError(
+            f"votes: {len(table.items)} items of {table.n_classes} classes are too many for one report; draw some"
+            " items with `table.take`"
+        )
