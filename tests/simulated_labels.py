@@ -72,5 +72,5 @@ def save_inputs(folder: Path, task: Task, targets: TextTargets, **texts: WeakTex
     Split(none, np.arange(len(task.items)), none).save(found["split"])
     targets.save(found["targets"] / "targets.parquet")
     for name, table in texts.items():
-        table.save(found[name] / "strong.parquet")
+        table.save(found[name] / "half_b.parquet")
     return found

@@ -16,7 +16,7 @@ import yaml
 
 STUDY: dict[str, Any] = {
     "name": "small",
-    "task": {"name": "mmlu_topic", "source": "bundled", "sizes": {"weak": 60, "strong": 80, "test": 120}},
+    "task": {"name": "mmlu_topic", "source": "bundled", "sizes": {"half_a": 60, "half_b": 80, "test": 120}},
     "supervisors": {
         "words": {"type": "ngram"},
         "a": {"model": "bundled:wordllama", "dims": 32},

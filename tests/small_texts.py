@@ -14,7 +14,7 @@ MODEL: dict[str, Any] = {
 }
 TEXTS: dict[str, Any] = {
     "name": "small",
-    "task": {"name": "errands", "template": "{text}", "sizes": {"weak": 24, "strong": 12, "test": 16}},
+    "task": {"name": "errands", "template": "{text}", "sizes": {"half_a": 24, "half_b": 12, "test": 16}},
     "supervisors": {
         "a": {**MODEL, "model": "./a"},
         "b": {**MODEL, "model": "./b", "adapt": "lora"},

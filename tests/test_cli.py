@@ -20,7 +20,7 @@ def own_data(folder: Path, table: bytes, **columns: object) -> Path:
     (folder / "own.csv").write_bytes(table)
     experiment = {
         "name": "own",
-        "task": {"name": "own", "path": "own.csv", "columns": columns, "sizes": {"weak": 2, "strong": 2, "test": 2}},
+        "task": {"name": "own", "path": "own.csv", "columns": columns, "sizes": {"half_a": 2, "half_b": 2, "test": 2}},
         "supervisors": {"words": {"type": "ngram"}},
         "student": {"model": "bundled:wordllama"},
         "methods": ["naive"],

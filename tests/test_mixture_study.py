@@ -17,12 +17,12 @@ from tiny_writers import save_writer
 
 SETS: dict[str, Any] = {
     "maths": {"name": "sums"},
-    "stories": {"name": "tales", "sizes": {"weak": 6, "strong": 8, "test": 9}},
+    "stories": {"name": "tales", "sizes": {"half_a": 6, "half_b": 8, "test": 9}},
     "science": {"name": "openbookqa"},
 }
 MIXED: dict[str, Any] = {
     "name": "small",
-    "task": {"name": "three", "sizes": {"weak": 10, "strong": 6, "test": 8}, "capabilities": SETS},
+    "task": {"name": "three", "sizes": {"half_a": 10, "half_b": 6, "test": 8}, "capabilities": SETS},
     "supervisors": {"a": {**MODEL, "model": "./a"}},
     "student": {**MODEL, "model": "./student"},
     "labelling": {"beams": 1, "candidates": 1, "max_new_tokens": 12},
@@ -45,9 +45,9 @@ def pool_of(study: dict[str, Any], *words: str) -> str:
 def test_another_size_of_one_capability_is_another_pool_and_split() -> None:
     study = build_study(read_experiment(LAID_OUT))
     assert study.splits[0].params["sizes"] == {
-        "maths": {"weak": 10, "strong": 6, "test": 8},
-        "stories": {"weak": 6, "strong": 8, "test": 9},
-        "science": {"weak": 10, "strong": 6, "test": 8},
+        "maths": {"half_a": 10, "half_b": 6, "test": 8},
+        "stories": {"half_a": 6, "half_b": 8, "test": 9},
+        "science": {"half_a": 10, "half_b": 6, "test": 8},
     }
     first = pool_of(LAID_OUT)
     assert pool_of(LAID_OUT) == first
@@ -60,13 +60,13 @@ def test_a_task_of_one_set_says_nothing_of_capabilities() -> None:
     """Its steps are those of before there were any, and so are their results."""
     study = build_study(read_experiment({**LAID_OUT, "task": {"name": "sums"}}))
     assert "capabilities" not in study.pool.params["task"]
-    assert set(study.splits[0].params["sizes"]) == {"weak", "strong", "test"}
+    assert set(study.splits[0].params["sizes"]) == {"half_a", "half_b", "test"}
 
 
 def test_a_plan_counts_the_items_of_all_capabilities() -> None:
     scale = scale_of(read_experiment(LAID_OUT), None)
-    assert (scale.weak, scale.strong, scale.test) == (26, 20, 25)
-    one = {**LAID_OUT, "task": {"name": "sums", "sizes": {"weak": 26, "strong": 20, "test": 25}}}
+    assert (scale.half_a, scale.half_b, scale.test) == (26, 20, 25)
+    one = {**LAID_OUT, "task": {"name": "sums", "sizes": {"half_a": 26, "half_b": 20, "test": 25}}}
     costs = [sum(step.cost.tokens for step in outgrow.plan(study).steps) for study in (LAID_OUT, one)]
     assert costs[0] == costs[1] > 0
 
@@ -98,7 +98,7 @@ def test_from_nothing_to_the_report(tmp_path: Path) -> None:
     store = tmp_path / "runs" / "steps"
     task = Task.load(next(store.glob("pool-*")))
     split = Split.load(next(store.glob("split-*")))
-    strong = [task.items.capabilities[row] for row in split.strong.tolist()]
+    strong = [task.items.capabilities[row] for row in split.half_b.tolist()]
     assert {name: strong.count(name) for name in SETS} == {"maths": 6, "stories": 8, "science": 6}
     again = command(tmp_path, "report", FILE)
     assert again.returncode == 0, again.stderr

@@ -15,7 +15,7 @@ def first_choice(body: Body) -> list[dict[str, object]]:
 
 def test_deleting_runs_deletes_no_answer_that_was_paid_for(tmp_path: Path) -> None:
     study = deepcopy(STUDY)
-    study["task"]["sizes"] = {"weak": 30, "strong": 10, "test": 20}
+    study["task"]["sizes"] = {"half_a": 30, "half_b": 10, "test": 20}
     study["methods"], study["variants"] = ["naive"], ["plain"]
     file = Path("answers/answers.sqlite")
     with serving(first_choice) as server:

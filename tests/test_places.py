@@ -30,7 +30,7 @@ def steps_in(folder: Path, data: str, votes: str, model: str) -> list[Step]:
     shutil.copytree(source, folder / model)
     study = {
         **STUDY,
-        "task": {"name": "t", "path": data, "sizes": {"weak": 20, "strong": 20, "test": 10}},
+        "task": {"name": "t", "path": data, "sizes": {"half_a": 20, "half_b": 20, "test": 10}},
         "supervisors": {"ada": {"votes": votes}, "near": {"model": f"./{model}@2"}},
         "student": {"model": model},
     }

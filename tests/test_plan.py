@@ -15,7 +15,7 @@ from outgrow.study.step_params import place_of
 
 FAR = {"type": "endpoint", "url": "http://127.0.0.1:1/v1", "model": "stub"}
 SMALL = {"model": "bundled:smollm2-135m@2", "adapt": "lora"}
-SIZES = {"weak": 10, "strong": 20, "test": 30}
+SIZES = {"half_a": 10, "half_b": 20, "test": 30}
 VOTES: dict[str, Any] = {
     "name": "far",
     "task": {"name": "mmlu_topic", "source": "bundled", "sizes": SIZES},

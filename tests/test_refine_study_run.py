@@ -39,7 +39,7 @@ def study_of(url: str) -> dict[str, Any]:
         return {"preset": "naive", "name": kind, "refine": {"type": kind, "decoding": WORDS, **more}}
 
     study = deepcopy(TEXTS)
-    study["task"]["sizes"] = {"weak": 8, "strong": 6, "test": 6}
+    study["task"]["sizes"] = {"half_a": 8, "half_b": 6, "test": 6}
     study["supervisors"] = {
         "a": {**MODEL, "model": "./a"},
         "far": {"type": "endpoint", "model": "far", "url": url},

@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 def write_study(folder: Path, **task: object) -> None:
     study = {
         **small_study.STUDY,
-        "task": {"name": "sky", "path": "it.csv", "sizes": {"weak": 20, "strong": 40, "test": 20}, **task},
+        "task": {"name": "sky", "path": "it.csv", "sizes": {"half_a": 20, "half_b": 40, "test": 20}, **task},
         "supervisors": {name: {"votes": "v.npy", "source": name} for name in "012"},
         "methods": ["vote"],
         "variants": ["plain"],
@@ -54,7 +54,7 @@ def test_a_study_takes_the_votes_of_the_same_row(folder: Path) -> None:
     ran = small_study.outgrow(folder, "run", small_study.FILE)
     assert ran.returncode == 0, ran.stderr
     votes = np.load(folder / "v.npy")
-    found = list((folder / "runs/steps").glob("supervisor-*/strong.parquet"))
+    found = list((folder / "runs/steps").glob("supervisor-*/half_b.parquet"))
     assert len(found) == 3
     for path in found:
         source = int(json.loads((path.parent / "done.json").read_text())["params"]["said_by"])

@@ -26,7 +26,7 @@ TEXTS: dict[str, Any] = {
     "name": "small",
     "task": {
         "name": "two",
-        "sizes": {"weak": 6, "strong": 10, "test": 6},
+        "sizes": {"half_a": 6, "half_b": 10, "test": 6},
         "capabilities": {"maths": {"name": "sums"}, "stories": {"name": "tales"}},
     },
     "supervisors": {"a": {**MODEL, "model": "./a"}, "told": TOLD},

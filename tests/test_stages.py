@@ -18,7 +18,7 @@ TEXTS: dict[str, Any] = {
     "task": {
         "name": "two",
         "capabilities": {"facts": {"name": "openbookqa"}, "science": {"name": "sciq"}},
-        "sizes": {"weak": 4, "strong": 4, "test": 4},
+        "sizes": {"half_a": 4, "half_b": 4, "test": 4},
     },
     "supervisors": {"a": MODEL, "b": {**MODEL, "training": {"lr": 1e-4}}},
     "student": {**MODEL, "model": "bundled:smollm2-135m@4"},
@@ -28,7 +28,7 @@ TEXTS: dict[str, Any] = {
 }
 VOTES: dict[str, Any] = {
     "name": "votes",
-    "task": {"name": "mmlu_topic", "source": "bundled", "sizes": {"weak": 60, "strong": 80, "test": 60}},
+    "task": {"name": "mmlu_topic", "source": "bundled", "sizes": {"half_a": 60, "half_b": 80, "test": 60}},
     "supervisors": {"a": {"model": "bundled:wordllama", "dims": 32}, "b": {"model": "bundled:wordllama", "dims": 64}},
     "student": {"model": "bundled:wordllama"},
     "methods": ["naive"],

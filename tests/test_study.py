@@ -12,7 +12,7 @@ from outgrow.study.build import Study, build_study
 
 SMALL = {
     "name": "small",
-    "task": {"name": "mmlu_topic", "source": "bundled", "sizes": {"weak": 60, "strong": 80, "test": 100}},
+    "task": {"name": "mmlu_topic", "source": "bundled", "sizes": {"half_a": 60, "half_b": 80, "test": 100}},
     "supervisors": {
         "words": {"type": "ngram"},
         "static": {"model": "bundled:wordllama"},

@@ -196,14 +196,14 @@ def test_one_broken_branch_does_not_stop_the_others(tmp_path: Path) -> None:
 def test_damaged_results_are_made_again_with_a_warning_and_change_nothing(tmp_path: Path) -> None:
     folder = copy(tmp_path)
     truncated = step_folder(folder, "supervisor", "a, seed 0")
-    content = (truncated / "strong.parquet").read_bytes()
-    (truncated / "strong.parquet").write_bytes(content[: len(content) // 2])
+    content = (truncated / "half_b.parquet").read_bytes()
+    (truncated / "half_b.parquet").write_bytes(content[: len(content) // 2])
     altered = step_folder(folder, "student", "naive, seed 0")
     flipped = bytearray((altered / "test.parquet").read_bytes())
     flipped[len(flipped) // 2] ^= 255
     (altered / "test.parquet").write_bytes(flipped)
     emptied = step_folder(folder, "labels", "words, a, b, seed 0")
-    (emptied / "strong.parquet").unlink()
+    (emptied / "half_b.parquet").unlink()
 
     assert outgrow(folder, "plan", FILE, "--json").returncode == 0
     assert emptied.is_dir(), "planning moves nothing"
@@ -242,7 +242,7 @@ def calibrations(folder: Path) -> dict[str, float]:
 
 OWN: dict[str, Any] = {
     **STUDY,
-    "task": {"name": "tickets", "path": "own.csv", "sizes": {"weak": 60, "strong": 80, "test": 100}},
+    "task": {"name": "tickets", "path": "own.csv", "sizes": {"half_a": 60, "half_b": 80, "test": 100}},
     "methods": ["naive", "vote", "bayesian", "flying_squid"],
     "variants": ["plain", "matching"],
 }

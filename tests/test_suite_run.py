@@ -15,7 +15,7 @@ from outgrow.suite import over_studies, run_suite
 TINY = {
     "suite": "pair",
     "base": {
-        "task": {"name": "mmlu_topic", "source": "bundled", "sizes": {"weak": 60, "strong": 80, "test": 100}},
+        "task": {"name": "mmlu_topic", "source": "bundled", "sizes": {"half_a": 60, "half_b": 80, "test": 100}},
         "supervisors": {"words": {"type": "ngram"}, "letters": {"type": "ngram", "unit": "char", "longest": 3}},
         "student": {"model": "bundled:wordllama"},
         "methods": ["naive", "vote"],

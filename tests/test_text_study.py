@@ -16,7 +16,7 @@ from outgrow.study.build import Study, build_study
 MODEL = {"model": "bundled:smollm2-135m@2", "adapt": "lora"}
 SMALL: dict[str, Any] = {
     "name": "texts",
-    "task": {"name": "mine", "kind": "generate", "sizes": {"weak": 4, "strong": 4, "test": 4}},
+    "task": {"name": "mine", "kind": "generate", "sizes": {"half_a": 4, "half_b": 4, "test": 4}},
     "supervisors": {"a": MODEL, "b": {**MODEL, "training": {"lr": 1e-4}}},
     "student": {**MODEL, "model": "bundled:smollm2-135m@4"},
     "methods": ["single", "naive", "joint_decoding", "bayesian", "bayesian_cdpo"],
@@ -151,11 +151,11 @@ def test_own_data_without_a_kind_is_told_to_name_it(small: dict[str, Any]) -> No
 
 def test_of_a_mixture_every_capability_must_keep_labels_beside_the_demonstrations() -> None:
     study = {**copy.deepcopy(SMALL), "methods": [{"preset": "icl", "refine": {"fixed": 3}}]}
-    sets = {"many": {"name": "sums", "sizes": {"strong": 4}}, "few": {"name": "tales", "sizes": {"strong": 3}}}
-    study["task"] = {"name": "both", "capabilities": sets, "sizes": {"weak": 4, "strong": 4, "test": 4}}
+    sets = {"many": {"name": "sums", "sizes": {"half_b": 4}}, "few": {"name": "tales", "sizes": {"half_b": 3}}}
+    study["task"] = {"name": "both", "capabilities": sets, "sizes": {"half_a": 4, "half_b": 4, "test": 4}}
     with pytest.raises(ConfigError, match=r"refine\.fixed: 3 demonstrations are all 3 labels of `few`"):
         build(study)
-    build(study, "task.capabilities.few.sizes.strong=4")
+    build(study, "task.capabilities.few.sizes.half_b=4")
 
 
 def test_the_strong_model_writes_as_the_supervisors_do_but_greedily(small: dict[str, Any]) -> None:

@@ -21,6 +21,8 @@ from jaxtyping import Bool, Float, Int
 from outgrow.errors import DataError
 
 SUM_TOLERANCE = 1e-4
+ANSWER_FILES = {"half_a": "anchors.parquet", "half_b": "half_b.parquet", "test": "test.parquet"}
+"""By part of the split, the table of a source's answers; on half A they are held-out answers, the anchors."""
 INSTEAD = " instead."
 """How a sentence in `Targets.origin` ends that tells of a fall-back."""
 

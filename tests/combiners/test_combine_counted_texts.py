@@ -20,7 +20,7 @@ MODEL = {"model": "bundled:smollm2-135m@2", "adapt": "lora"}
 def study(task: dict[str, Any], *methods: Any, **changes: Any) -> dict[str, Any]:
     return {
         "name": "counted",
-        "task": {**task, "sizes": {"weak": 4, "strong": 6, "test": 4}},
+        "task": {**task, "sizes": {"half_a": 4, "half_b": 6, "test": 4}},
         "supervisors": {"a": MODEL, "b": {**MODEL, "training": {"lr": 1e-4}}, "c": {**MODEL, "adapt": "none"}},
         "student": {**MODEL, "model": "bundled:smollm2-135m@4"},
         "methods": list(methods),
@@ -90,7 +90,7 @@ def test_the_step_writes_what_a_student_reads(
     for name in ("labels", "out"):
         (tmp_path / name).mkdir()
     row = [[Candidate(text, certain(text))] for text in texts]
-    WeakTexts(["i"], ("a", "b", "c"), [row]).save(tmp_path / "labels" / "strong.parquet")
+    WeakTexts(["i"], ("a", "b", "c"), [row]).save(tmp_path / "labels" / "half_b.parquet")
     options = read_experiment(study({"name": "errands"}, {"name": "x", "combine": combine})).methods[0].combine
     make_text_targets(
         Job(tmp_path / "out", {"labels": tmp_path / "labels"}, tmp_path), combine=json.loads(options.model_dump_json())

@@ -24,8 +24,8 @@ def job(tmp_path):
     Split(np.arange(4), np.arange(4, 10), np.arange(10, 12)).save(folders["split"])
     votes = np.stack([GOLD, (GOLD + (np.arange(12) % 3 == 0)) % 3], axis=1)
     everything = textbook.hard_labels(votes, 3)
-    everything.take(np.arange(4)).save(folders["labels"] / "weak.parquet")
-    everything.take(np.arange(4, 10)).save(folders["labels"] / "strong.parquet")
+    everything.take(np.arange(4)).save(folders["labels"] / "anchors.parquet")
+    everything.take(np.arange(4, 10)).save(folders["labels"] / "half_b.parquet")
     inputs = {name: folders[name] for name in ("pool", "split", "labels")}
     return Job(folders["out"], inputs, folders["scratch"])
 
@@ -33,8 +33,8 @@ def job(tmp_path):
 def test_targets_come_from_half_b_and_anchors_from_half_a(job):
     make_targets(job, combine={"type": "keep_all", "weights": "accuracy"})
     found = Targets.load(job.out / "targets.parquet")
-    labels = WeakLabels.load(job.inputs["labels"] / "strong.parquet")
-    anchors = Anchors(WeakLabels.load(job.inputs["labels"] / "weak.parquet"), GOLD[:4])
+    labels = WeakLabels.load(job.inputs["labels"] / "half_b.parquet")
+    anchors = Anchors(WeakLabels.load(job.inputs["labels"] / "anchors.parquet"), GOLD[:4])
     wanted = keep_all(labels, anchors, "accuracy")
     assert found.items == wanted.items
     np.testing.assert_allclose(found.probs, wanted.probs)
@@ -51,16 +51,16 @@ def test_the_same_inputs_give_the_same_bytes(job):
 
 
 def test_without_held_out_labels_the_message_says_what_to_change(job):
-    (job.inputs["labels"] / "weak.parquet").unlink()
+    (job.inputs["labels"] / "anchors.parquet").unlink()
     with pytest.raises(ConfigError, match="holdout"):
         make_targets(job, combine={"type": "weighted_vote"})
     make_targets(job, combine={"type": "vote"})
 
 
 def test_a_source_that_never_voted_leaves_nothing_to_train_on(job):
-    labels = WeakLabels.load(job.inputs["labels"] / "strong.parquet")
+    labels = WeakLabels.load(job.inputs["labels"] / "half_b.parquet")
     labels.probs[:, 1] = 0
-    labels.save(job.inputs["labels"] / "strong.parquet")
+    labels.save(job.inputs["labels"] / "half_b.parquet")
     with pytest.raises(DataError, match="nothing to train on"):
         make_targets(job, combine={"type": "single", "source": "s1"})
 
@@ -68,7 +68,7 @@ def test_a_source_that_never_voted_leaves_nothing_to_train_on(job):
 def test_gold_is_one_hot_on_half_b(job):
     make_gold(job)
     targets = Targets.load(job.out / "targets.parquet")
-    labels = WeakLabels.load(job.out / "strong.parquet")
+    labels = WeakLabels.load(job.out / "half_b.parquet")
     assert targets.items == labels.items == [f"item{number}" for number in range(4, 10)]
     np.testing.assert_array_equal(targets.probs, np.eye(3)[GOLD[4:10]])
     np.testing.assert_array_equal(labels.probs[:, 0], targets.probs)

@@ -29,7 +29,7 @@ def job_of(folder: Path, **tables: WeakTexts) -> Job:
         key = name.replace("_", ".")
         inputs[key] = folder / key
         inputs[key].mkdir(parents=True)
-        held.save(inputs[key] / "strong.parquet")
+        held.save(inputs[key] / "half_b.parquet")
     (folder / "out").mkdir(exist_ok=True)
     return Job(folder / "out", inputs, folder / "scratch")
 
@@ -67,7 +67,7 @@ def test_a_methods_own_settings_reach_the_combiner(job: Job, labels: WeakTexts) 
     single = targets_of(job, SingleSource(type="single", source="b").model_dump(mode="json"))
     assert same(single, single_text(labels, source="b"))
     settings = JointDecoding(type="joint_decoding", writers=["a", "b", "c"], scorers=["b", "a"], beams=3)
-    scores = {name: WeakTexts.load(job.inputs[f"scores.{name}"] / "strong.parquet") for name in "ab"}
+    scores = {name: WeakTexts.load(job.inputs[f"scores.{name}"] / "half_b.parquet") for name in "ab"}
     assert same(targets_of(job, settings.model_dump(mode="json")), joint_decoding(labels, scores))
 
 
@@ -94,7 +94,7 @@ def test_joint_decoding_without_scores_says_what_it_needs(tmp_path: Path, labels
 def test_a_log_probability_that_is_no_number_is_named(tmp_path: Path, value: float) -> None:
     good = [said("noon", -0.1, -0.1)]
     bad = table(a=[good, [said("noon", -0.1, -0.1), said("one", -1.0, value)]], b=[good, good])
-    told = r"strong.parquet: source `a`, item `1`, text 1: the log-probability of piece 1 is -?(nan|inf)"
+    told = r"half_b.parquet: source `a`, item `1`, text 1: the log-probability of piece 1 is -?(nan|inf)"
     with pytest.raises(DataError, match=told):
         make_text_targets(job_of(tmp_path / "labels", labels=bad), combine={"type": "keep_all"})
     scored = job_of(tmp_path / "scores", labels=table(a=[good, good]), scores_a=bad.only(["a"]))

@@ -56,7 +56,7 @@ def test_the_step_reads_both_folders_and_writes_targets(tmp_path):
         folder.mkdir()
     targets, student = keep_all(textbook.soft_labels(rng)), opinions(rng)
     targets.save(folders["targets"] / "targets.parquet")
-    student.save(folders["student"] / "strong.parquet")
+    student.save(folders["student"] / "half_b.parquet")
     inputs = {name: folders[name] for name in ("targets", "student")}
     multiply_in(Job(folders["out"], inputs, folders["scratch"]))
     textbook.assert_same_targets(Targets.load(folders["out"] / "targets.parquet"), multiply(targets, student))

@@ -22,7 +22,7 @@ OTHERS = [path for path in EXAMPLES if path.stem.endswith("suite") or path.stem.
 
 GOOD = {
     "name": "small",
-    "task": {"name": "mmlu_topic", "sizes": {"weak": 10, "strong": 20, "test": 30}},
+    "task": {"name": "mmlu_topic", "sizes": {"half_a": 10, "half_b": 20, "test": 30}},
     "supervisors": {"words": {"type": "ngram"}, "static": {"model": "bundled:wordllama", "tune": {"lr": [0.1]}}},
     "student": {"model": "bundled:minilm-l6", "layer": [4, 6]},
     "methods": ["naive", {"preset": "bayesian", "loss": {"type": "evidential", "kl": "mixed"}}],
@@ -106,8 +106,11 @@ MIXED = {
     **GOOD,
     "task": {
         "name": "mixed",
-        "sizes": {"weak": 10, "test": 30},
-        "capabilities": {"maths": {"name": "sums", "sizes": {"weak": 3}}, "time": {"name": "mc_taco", "path": "taco"}},
+        "sizes": {"half_a": 10, "test": 30},
+        "capabilities": {
+            "maths": {"name": "sums", "sizes": {"half_a": 3}},
+            "time": {"name": "mc_taco", "path": "taco"},
+        },
     },
 }
 
@@ -115,7 +118,7 @@ MIXED = {
 def test_capabilities_are_read_with_their_paths_and_sizes(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(yaml.safe_dump(MIXED))
-    experiment = read_experiment(path, ["task.capabilities.time.revision=v1", "task.sizes.strong=7"])
+    experiment = read_experiment(path, ["task.capabilities.time.revision=v1", "task.sizes.half_b=7"])
     sets = experiment.task.capabilities
     assert list(sets) == ["maths", "time"]
     assert (sets["time"].path, sets["time"].revision) == (tmp_path / "taco", "v1")
@@ -363,7 +366,7 @@ def test_a_mapping_is_an_override_too(change: dict[str, object]) -> None:
     wanted = read_experiment(GOOD, ["seeds=3,4", "task.sizes.test=7", "student.training.lr=0.5"])
     assert read_experiment(GOOD, [change]) == wanted
     assert read_experiment(GOOD, ["seeds=9", change]) == wanted
-    assert wanted.task.sizes.weak == 10
+    assert wanted.task.sizes.half_a == 10
 
 
 def test_a_mapping_as_an_override_is_named_where_it_is_wrong() -> None:

@@ -15,7 +15,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "laptop_suite.yaml"
 GOOD = {
     "suite": "two",
     "base": {
-        "task": {"name": "sciq", "sizes": {"weak": 10, "strong": 20, "test": 30}},
+        "task": {"name": "sciq", "sizes": {"half_a": 10, "half_b": 20, "test": 30}},
         "supervisors": {"words": {"type": "ngram"}, "static": {"model": "bundled:wordllama"}},
         "student": {"model": "bundled:minilm-l6", "layer": 3},
         "methods": ["naive"],
@@ -35,7 +35,7 @@ def write(tmp_path: Path, tree: object) -> Path:
 
 def test_studies_are_the_base_with_their_changes(tmp_path: Path) -> None:
     first, second = read_suite(write(tmp_path, GOOD), ["seeds=7"]).studies.values()
-    assert (first.task.sizes.weak, first.task.sizes.test, first.student.layer) == (10, 5, 3)
+    assert (first.task.sizes.half_a, first.task.sizes.test, first.student.layer) == (10, 5, 3)
     assert (second.task.name, list(second.supervisors), second.student.layer) == ("piqa", ["words"], None)
     assert first.seeds == second.seeds == [7]
     assert (first.name, first.output) == ("two.first", tmp_path / "runs/two/first")

@@ -21,7 +21,7 @@ def experiment(tmp_path):
     path.write_text(
         "name: shown\n"
         "task: {name: mine, path: mine.jsonl, kind: generate, metric: rouge_l, template: 'Please {text}',"
-        " sizes: {weak: 2, strong: 2, test: 2}}\n"
+        " sizes: {half_a: 2, half_b: 2, test: 2}}\n"
         f"supervisors: {{a: {{model: '{MODEL}', adapt: lora}}}}\n"
         f"student: {{model: '{MODEL}', adapt: lora}}\n"
         "methods: [naive]\n"

@@ -55,15 +55,15 @@ def test_wrong_options_and_order_are_drawn_evenly_by_the_seed():
 def test_splits_are_balanced_and_question_disjoint(name):
     task = load_task(TaskSection(name=name, form="binary"))
     assert task.items.gold.mean() == 0.5
-    sizes = Sizes(weak=401, strong=400, test=199)
+    sizes = Sizes(half_a=401, half_b=400, test=199)
     pool = cut(task, sizes, 3)
     split = draw_split(pool.items, sizes, 11)
     groups = []
-    for rows in (split.weak, split.strong, split.test):
+    for rows in (split.half_a, split.half_b, split.test):
         assert abs(pool.items.gold[rows].sum() - len(rows) / 2) <= 2
         groups.append({pool.items.groups[i] for i in rows})
     assert sum(map(len, groups)) == len(set().union(*groups))
-    stems = [{pool.items.ids[i].partition("/")[0] for i in rows} for rows in (split.weak, split.strong, split.test)]
+    stems = [{pool.items.ids[i].partition("/")[0] for i in rows} for rows in (split.half_a, split.half_b, split.test)]
     assert sum(map(len, stems)) == len(set().union(*stems))
 
 

@@ -158,7 +158,7 @@ def load_or_refuse(suffix, content, section, name="mine"):
         path.write_bytes(content)
         try:
             task = load_task(TaskSection(name=name, path=path, **section))
-            cut(task, Sizes(weak=1, strong=1, test=1), 0)
+            cut(task, Sizes(half_a=1, half_b=1, test=1), 0)
             task.save(Path(folder))
         except OutgrowError:
             return None

@@ -15,7 +15,7 @@ from outgrow.data.data_identity import data_identity
 from outgrow.data.leak import normalise
 from outgrow.data.load_task import load_task
 from outgrow.data.pool import cut
-from outgrow.data.tasks.errands import Dice, draw_request, make_errands, read_grammar
+from outgrow.data.tasks.errands import HashChoices, draw_request, make_errands, read_grammar
 from outgrow.errors import ConfigError
 from outgrow.metrics.slu_f1 import parse_slots
 
@@ -131,7 +131,7 @@ def test_two_hundred_requests_do_not_give_the_rest_away(task):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_any_draw_says_what_its_slots_say(grammar, seed):
-    dice = Dice(str(seed))
+    dice = HashChoices(str(seed))
     for _ in range(300):
         row = draw_request(grammar, dice)
         slots = parse_slots(row["slots"])
@@ -141,13 +141,13 @@ def test_any_draw_says_what_its_slots_say(grammar, seed):
 
 
 def test_dice_are_fair():
-    dice = Dice("a")
+    dice = HashChoices("a")
     thrown = Counter(dice.pick("abcdef") for _ in range(6000))
     assert max(abs(count - 1000) for count in thrown.values()) < 150
 
 
 def test_it_is_here_and_nowhere_else(tmp_path):
-    pool = cut(load_task(TaskSection(name="errands")), Sizes(weak=200, strong=400, test=300), 0)
+    pool = cut(load_task(TaskSection(name="errands")), Sizes(half_a=200, half_b=400, test=300), 0)
     assert Counter(pool.items.parts) == {"train": 603, "test": 300}
     assert load_task(TaskSection(name="errands", source="bundled")).items.prompts[0]
     for section, message in (

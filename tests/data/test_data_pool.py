@@ -23,7 +23,7 @@ TICKETS = TaskSection(
     name="tickets",
     path="examples/data/tickets.csv",
     columns=Columns(id="ticket", text="message", label="team"),
-    sizes=Sizes(weak=100, strong=200, test=180),
+    sizes=Sizes(half_a=100, half_b=200, test=180),
 )
 
 
@@ -48,11 +48,11 @@ def test_own_tickets_become_a_pool_and_a_split(tmp_path):
         Job(tmp_path / "split", {"pool": tmp_path / "pool"}, tmp_path), sizes=TICKETS.sizes.model_dump(), seed=0
     )
     split = Split.load(tmp_path / "split")
-    assert sorted(np.concatenate([split.weak, split.strong, split.test]).tolist()) == list(range(480))
+    assert sorted(np.concatenate([split.half_a, split.half_b, split.test]).tolist()) == list(range(480))
 
 
 def test_the_same_section_gives_the_same_bytes(tmp_path):
-    section = TaskSection(name="sciq", form="binary", sizes=Sizes(weak=100, strong=100, test=100))
+    section = TaskSection(name="sciq", form="binary", sizes=Sizes(half_a=100, half_b=100, test=100))
     run_pool(section, tmp_path / "a")
     run_pool(section, tmp_path / "b")
     run_pool(section.model_copy(update={"split_seed": 1}), tmp_path / "c")
@@ -62,12 +62,12 @@ def test_the_same_section_gives_the_same_bytes(tmp_path):
 
 
 def test_pool_of_a_set_with_published_test_items(tmp_path):
-    section = TaskSection(name="arc_easy", sizes=Sizes(weak=300, strong=400, test=500))
+    section = TaskSection(name="arc_easy", sizes=Sizes(half_a=300, half_b=400, test=500))
     pool = run_pool(section, tmp_path / "pool")
     assert pool.items.parts.count("test") == 500
     assert 900 <= pool.items.parts.count("train") <= 920, "a third of the order is dealt to half A"
-    with pytest.raises(DataError, match=r"`arc_easy` has only 2793 usable train items.*lower task.sizes.strong"):
-        run_pool(TaskSection(name="arc_easy", sizes=Sizes(weak=1000, strong=2000, test=10)), tmp_path / "big")
+    with pytest.raises(DataError, match=r"`arc_easy` has only 2793 usable train items.*lower task.sizes.half_b"):
+        run_pool(TaskSection(name="arc_easy", sizes=Sizes(half_a=1000, half_b=2000, test=10)), tmp_path / "big")
 
 
 def test_tickets_are_what_their_script_writes(tmp_path):

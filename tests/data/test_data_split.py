@@ -15,7 +15,7 @@ from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 
-PARTS = ("weak", "strong", "test")
+PARTS = ("half_a", "half_b", "test")
 
 
 def items_in_groups(seed, n=600, n_groups=200, tested=0.0):
@@ -111,9 +111,9 @@ def test_the_order_of_rows_does_not_matter(drawing, random):
 
 def test_other_parts_stay_where_there_are_items_enough():
     task = three_classes(items_in_groups(1, n=3000, n_groups=2500))
-    small = ids_of(task, Sizes(weak=50, strong=100, test=60), 3)[0]
+    small = ids_of(task, Sizes(half_a=50, half_b=100, test=60), 3)[0]
     for part in PARTS:
-        larger = ids_of(task, Sizes(**{"weak": 50, "strong": 100, "test": 60, part: 250}), 3)[0]
+        larger = ids_of(task, Sizes(**{"half_a": 50, "half_b": 100, "test": 60, part: 250}), 3)[0]
         assert small[part] < larger[part]
         assert all(small[other] == larger[other] for other in set(PARTS) - {part})
 
@@ -143,7 +143,7 @@ def test_dealing_keeps_to_its_shares_and_what_is_needed_is_enough(lengths, seed,
 
 def test_draw_without_groups_uses_every_row():
     blocks = in_order([str(i) for i in range(100)], [str(i) for i in range(100)], 0)
-    sets = draw(blocks, {"weak": 10, "strong": 60, "test": 30}, 0)
+    sets = draw(blocks, {"half_a": 10, "half_b": 60, "test": 30}, 0)
     assert sorted(np.concatenate(list(sets.values())).tolist()) == list(range(100))
 
 
@@ -151,25 +151,25 @@ def test_every_item_is_as_likely_in_every_part():
     names = [str(i) for i in range(20)]
     counts = {part: np.zeros(20) for part in PARTS}
     for seed in range(2000):
-        for part, rows in draw(in_order(names, names, seed), {"weak": 5, "strong": 8, "test": 4}, seed).items():
+        for part, rows in draw(in_order(names, names, seed), {"half_a": 5, "half_b": 8, "test": 4}, seed).items():
             counts[part][rows] += 1
-    for part, size in {"weak": 5, "strong": 8, "test": 4}.items():
+    for part, size in {"half_a": 5, "half_b": 8, "test": 4}.items():
         assert abs(counts[part] / 2000 - size / 20).max() < 0.055  # five standard errors
 
 
 @pytest.mark.parametrize("tested", [0.0, 0.3])
 def test_splits_of_a_pool_differ_by_seed(tested):
-    sizes = Sizes(weak=101, strong=150, test=57)
+    sizes = Sizes(half_a=101, half_b=150, test=57)
     pool = cut(three_classes(items_in_groups(1, tested=tested)), sizes, 0)
     splits = [draw_split(pool.items, sizes, seed) for seed in (0, 1)]
-    assert splits[0].weak.tolist() != splits[1].weak.tolist()
+    assert splits[0].half_a.tolist() != splits[1].half_a.tolist()
     assert (splits[0].test.tolist() == splits[1].test.tolist()) == (tested > 0)
-    assert all(rows.tolist() == sorted(set(rows.tolist())) for rows in (splits[0].weak, splits[0].strong))
+    assert all(rows.tolist() == sorted(set(rows.tolist())) for rows in (splits[0].half_a, splits[0].half_b))
 
 
 def test_the_pool_holds_what_the_study_can_use():
     task = three_classes(items_in_groups(2, n=2000, n_groups=10_000_000))
-    sizes = Sizes(weak=50, strong=100, test=150)
+    sizes = Sizes(half_a=50, half_b=100, test=150)
     pool = cut(task, sizes, 0)
     assert 300 <= len(pool.items) <= 315
     other = cut(task, sizes, 1)
@@ -179,18 +179,18 @@ def test_the_pool_holds_what_the_study_can_use():
 
 def test_all_is_what_the_others_leave():
     task = three_classes(items_in_groups(3, n=300, n_groups=10_000_000))
-    parts, pool = ids_of(task, Sizes(weak="all", strong="all", test=100), 0)
-    assert {part: len(ids) for part, ids in parts.items()} == {"weak": 100, "strong": 100, "test": 100}
+    parts, pool = ids_of(task, Sizes(half_a="all", half_b="all", test=100), 0)
+    assert {part: len(ids) for part, ids in parts.items()} == {"half_a": 100, "half_b": 100, "test": 100}
     assert len(set().union(*parts.values())) == 300
-    assert counts_in(Task("t", "classify", ("a",), pool), Sizes(weak="all", strong="all", test=100)) == {
-        "weak": 100,
-        "strong": 100,
+    assert counts_in(Task("t", "classify", ("a",), pool), Sizes(half_a="all", half_b="all", test=100)) == {
+        "half_a": 100,
+        "half_b": 100,
         "test": 100,
     }
-    parts = ids_of(task, Sizes(weak=20, strong=30, test="all"), 0)[0]
-    assert {part: len(ids) for part, ids in parts.items()} == {"weak": 20, "strong": 30, "test": 250}
-    some = ids_of(task, Sizes(weak="all", strong=30, test=20), 0)[0]
-    more = ids_of(task, Sizes(weak="all", strong=90, test=20), 0)[0]
+    parts = ids_of(task, Sizes(half_a=20, half_b=30, test="all"), 0)[0]
+    assert {part: len(ids) for part, ids in parts.items()} == {"half_a": 20, "half_b": 30, "test": 250}
+    some = ids_of(task, Sizes(half_a="all", half_b=30, test=20), 0)[0]
+    more = ids_of(task, Sizes(half_a="all", half_b=90, test=20), 0)[0]
     assert len(some["weak"]) == 250
     assert some["strong"] < more["strong"]
     with pytest.raises(DataError, match=r"asks for `all` three times; give task\.sizes\.test a number"):
@@ -211,10 +211,10 @@ def test_make_split_writes_the_same_bytes_for_any_order_of_keys(tmp_path):
     pool.mkdir()
     three_classes(items_in_groups(3)).save(pool)
     written = []
-    for name, keys in {"one": ("weak", "strong", "test"), "two": ("test", "weak", "strong")}.items():
+    for name, keys in {"one": ("half_a", "half_b", "test"), "two": ("test", "weak", "strong")}.items():
         out = tmp_path / name
         out.mkdir()
-        sizes = {"weak": 30, "strong": 40, "test": 50}
+        sizes = {"half_a": 30, "half_b": 40, "test": 50}
         make_split(Job(out, {"pool": pool}, tmp_path), sizes={key: sizes[key] for key in keys}, seed=5)
         written.append((out / "split.json").read_bytes())
     assert written[0] == written[1]
@@ -224,11 +224,11 @@ def test_make_split_writes_the_same_bytes_for_any_order_of_keys(tmp_path):
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"weak": 100, "strong": 600, "test": 50}, "only 600 usable items.*lower task.sizes.strong to at most 450"),
-        ({"weak": 700, "strong": 600, "test": 10}, "lower task.sizes to 600 in all"),
+        ({"half_a": 100, "half_b": 600, "test": 50}, "only 600 usable items.*lower task.sizes.half_b to at most 450"),
+        ({"half_a": 700, "half_b": 600, "test": 10}, "lower task.sizes to 600 in all"),
         (
-            {"weak": 700, "strong": "all", "test": 10},
-            "asks for weak 700 .* all .*lower task.sizes.weak to at most 589",
+            {"half_a": 700, "half_b": "all", "test": 10},
+            "asks for weak 700 .* all .*lower task.sizes.half_a to at most 589",
         ),
     ],
 )
@@ -239,18 +239,18 @@ def test_too_few_items(sizes, message):
 
 def test_too_few_published_test_items():
     with pytest.raises(DataError, match=r"usable test items, but task.sizes asks for test 500: lower task.sizes.test"):
-        cut(three_classes(items_in_groups(4, tested=0.3)), Sizes(weak=10, strong=10, test=500), 0)
+        cut(three_classes(items_in_groups(4, tested=0.3)), Sizes(half_a=10, half_b=10, test=500), 0)
 
 
 def test_one_class_and_unlabelled_items():
     items = items_in_groups(5)
     constant = Task("t", "classify", ("a", "b"), Items(items.ids, items.prompts, np.full(600, 1)))
     with pytest.raises(DataError, match="would use are `b`"):
-        cut(constant, Sizes(weak=5, strong=5, test=5), 0)
+        cut(constant, Sizes(half_a=5, half_b=5, test=5), 0)
     gold = np.where(np.arange(600) < 100, -1, items.gold)
     labelled = cut(
         Task("t", "classify", ("a", "b", "c"), Items(items.ids, items.prompts, gold)),
-        Sizes(weak=100, strong=200, test=200),
+        Sizes(half_a=100, half_b=200, test=200),
         0,
     )
     assert (labelled.items.gold >= 0).all()
@@ -260,4 +260,4 @@ def test_one_class_and_unlabelled_items():
 def test_a_split_that_cannot_be_filled_says_so():
     items = Items([str(i) for i in range(10)], ["x"] * 10, np.arange(10) % 2, groups=["all"] * 10)
     with pytest.raises(DataError, match="the weak split gets only 0 of 3"):
-        draw_split(items, Sizes(weak=3, strong=3, test=4), 0)
+        draw_split(items, Sizes(half_a=3, half_b=3, test=4), 0)

@@ -80,7 +80,7 @@ def test_columns_and_metric_of_your_choice_in_every_format(tmp_path):
 def test_texts_without_gold_are_left_out_and_counted(path):
     rows = sums(8)
     rows[2]["completion"], rows[5]["completion"] = "  ", None
-    pool = cut(own(path, rows, metric="token_f1"), Sizes(weak=2, strong=2, test=1), 0)
+    pool = cut(own(path, rows, metric="token_f1"), Sizes(half_a=2, half_b=2, test=1), 0)
     assert len(pool.items) == 6
     assert "" not in pool.items.answers
     assert (pool.kind, pool.metric) == ("generate", "token_f1")
@@ -89,19 +89,19 @@ def test_texts_without_gold_are_left_out_and_counted(path):
 
 def test_one_answer_for_all_is_no_fault_of_a_text_task(path):
     rows = [{**row, "completion": "yes"} for row in sums()]
-    assert len(cut(own(path, rows), Sizes(weak=2, strong=2, test=2), 0).items) == 6
+    assert len(cut(own(path, rows), Sizes(half_a=2, half_b=2, test=2), 0).items) == 6
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_saving_cutting_and_splitting_keep_prompt_and_answer_together(path, tmp_path, seed):
     rows = [{"prompt": f"p {i}", "completion": f"c {i}"} for i in range(40)]
-    sizes = Sizes(weak=10, strong=10, test=10)
+    sizes = Sizes(half_a=10, half_b=10, test=10)
     pool = cut(own(path, rows, template="Say it: {text}"), sizes, seed)
     pool.save(tmp_path)
     again = Task.load(tmp_path)
     assert (again.items.answers, again.metric) == (pool.items.answers, pool.metric)
     split = draw_split(again.items, sizes, seed)
-    for rows_of in (split.weak, split.strong, split.test):
+    for rows_of in (split.half_a, split.half_b, split.test):
         part = again.take(rows_of).items
         numbers = [re.fullmatch(r"Say it: p (\d+)", prompt)[1] for prompt in part.prompts]
         assert part.answers == [f"c {number}" for number in numbers]

@@ -116,7 +116,7 @@ def test_the_eight_sets_of_the_paper():
         counts = Counter(alone[one["name"]].items.parts)
         assert (one["train"], one["test"]) == (counts["train"], counts["test"])
         assert one["test"] > 400
-    pool = cut(task, {name: Sizes(weak=30, strong=40, test=50) for name in EIGHT}, SEEDS[0])
+    pool = cut(task, {name: Sizes(half_a=30, half_b=40, test=50) for name in EIGHT}, SEEDS[0])
     parts = Counter(zip(pool.items.capabilities, pool.items.parts, strict=True))
     assert {name: parts[name, "test"] for name in EIGHT} == dict.fromkeys(EIGHT, 50)
     assert all(parts[name, "train"] >= 70 for name in EIGHT)
@@ -128,7 +128,7 @@ def test_the_eight_sets_of_the_paper():
     "one", [{"name": "sciq"}, {"name": "openbookqa"}, {"name": "errands"}], ids=lambda one: one["name"]
 )
 def test_a_mixture_of_one_is_that_one(tmp_path, one, seed):
-    sizes = Sizes(weak=20, strong=30, test=25)
+    sizes = Sizes(half_a=20, half_b=30, test=25)
     sections = (
         TaskSection(**one, form="text", sizes=sizes, split_seed=seed),
         mixture({"only": one}, sizes=sizes, split_seed=seed),
@@ -138,7 +138,7 @@ def test_a_mixture_of_one_is_that_one(tmp_path, one, seed):
         pool = run_pool(section, tmp_path / f"pool{number}")
         split = run_split(section, tmp_path / f"pool{number}", tmp_path / f"split{number}", seed + 1)
         items = pool.items
-        rows = [split.weak.tolist(), split.strong.tolist(), split.test.tolist()]
+        rows = [split.half_a.tolist(), split.half_b.tolist(), split.test.tolist()]
         found.append((items.prompts, items.answers, items.parts, items.allowed, rows, items.ids, items.groups))
     plain, mixed = found
     assert plain[:5] == mixed[:5]
@@ -193,13 +193,13 @@ def test_options_and_classes_become_texts_by_themselves(tmp_path):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_capability_gets_exactly_its_sizes(tmp_path, seed):
-    sets = {**SHIPPED, "science": {"name": "sciq", "sizes": {"weak": 7, "strong": 11}}}
-    section = mixture(sets, sizes=Sizes(weak=20, strong=30, test=40), split_seed=seed)
+    sets = {**SHIPPED, "science": {"name": "sciq", "sizes": {"half_a": 7, "half_b": 11}}}
+    section = mixture(sets, sizes=Sizes(half_a=20, half_b=30, test=40), split_seed=seed)
     pool = run_pool(section, tmp_path / "pool")
     splits = [run_split(section, tmp_path / "pool", tmp_path / f"s{n}", seed + n) for n in range(2)]
     for split in splits:
-        assert not set(split.weak) & set(split.strong) | set(split.test) & {*split.weak, *split.strong}
-        for rows, part in ((split.weak, "weak"), (split.strong, "strong"), (split.test, "test")):
+        assert not set(split.half_a) & set(split.half_b) | set(split.test) & {*split.half_a, *split.half_b}
+        for rows, part in ((split.half_a, "weak"), (split.half_b, "strong"), (split.test, "test")):
             assert rows.tolist() == sorted(rows.tolist())
             counts = Counter(pool.items.capabilities[row] for row in rows)
             assert counts == {name: getattr(sizes, part) for name, sizes in section.sizes_by_capability.items()}
@@ -207,20 +207,20 @@ def test_every_capability_gets_exactly_its_sizes(tmp_path, seed):
         assert {part for name, part in zip(tested.capabilities, tested.parts, strict=True) if name != "science"} == {
             "test"
         }
-    assert splits[0].strong.tolist() != splits[1].strong.tolist()
+    assert splits[0].half_b.tolist() != splits[1].half_b.tolist()
     published = [[row for row in split.test if pool.items.parts[row] == "test"] for split in splits]
     assert published[0] == published[1]
 
 
 def test_one_capability_changes_nothing_in_another():
-    sizes = {"tales": Sizes(weak=20, strong=30, test=10), "sums": Sizes(weak=5, strong=6, test=7)}
+    sizes = {"tales": Sizes(half_a=20, half_b=30, test=10), "sums": Sizes(half_a=5, half_b=6, test=7)}
     both = cut(load_task(mixture({name: SHIPPED[name] for name in sizes})), sizes, 3)
     alone = cut(load_task(mixture({"sums": SHIPPED["sums"]})), {"sums": sizes["sums"]}, 3)
     assert both.items.take(both.items.rows_of("sums")).ids == alone.items.ids
 
 
 def test_a_saved_mixture_is_the_same(tmp_path):
-    task = cut(load_task(mixture(SHIPPED)), dict.fromkeys(SHIPPED, Sizes(weak=2, strong=2, test=2)), 0)
+    task = cut(load_task(mixture(SHIPPED)), dict.fromkeys(SHIPPED, Sizes(half_a=2, half_b=2, test=2)), 0)
     task.save(tmp_path)
     again = Task.load(tmp_path)
     assert (again.items.capabilities, dict(again.metrics), again.metric) == (
@@ -316,12 +316,12 @@ def test_a_damaged_row_is_named_with_its_capability(tmp_path):
     ("sizes", "message"),
     [
         (
-            {"weak": 1, "strong": 1, "test": 2000},
+            {"half_a": 1, "half_b": 1, "test": 2000},
             r"capability `sums`: .*only 1000 usable test items, but task\.capabilities\.sums\.sizes asks for test"
             r" 2000: lower task\.capabilities\.sums\.sizes\.test to at most 1000",
         ),
         (
-            {"weak": 1500, "strong": 600, "test": 1},
+            {"half_a": 1500, "half_b": 600, "test": 1},
             r"only 2000 usable train items.*lower task\.capabilities\.sums\.sizes\.weak to at most 1400",
         ),
     ],
@@ -336,6 +336,6 @@ def test_a_capability_without_any_gold_is_named(tmp_path):
     rows = [{**row, "part": "train", "completion": ""} for row in texts(range(5))] + texts([9], part="test")
     path = write(tmp_path / "b.jsonl", rows)
     own = {"name": "x", "path": path, "kind": "generate", "columns": {"part": "part"}}
-    section = mixture({"sums": {"name": "sums"}, "b": own}, sizes=Sizes(weak=1, strong=1, test=1))
+    section = mixture({"sums": {"name": "sums"}, "b": own}, sizes=Sizes(half_a=1, half_b=1, test=1))
     with pytest.raises(DataError, match=r"capability `b`: task `mix` has only 0 usable train items"):
         cut(load_task(section), section.sizes_by_capability, 0)

@@ -86,13 +86,13 @@ def test_no_passage_is_in_two_parts_of_a_study(section: TaskSection) -> None:
     task = load_task(section)
     published = task.items.parts.count("test")
     half = (len(task.items) - published) // 4
-    sizes = Sizes(weak=half, strong=half, test=min(published, 3000) or half)
+    sizes = Sizes(half_a=half, half_b=half, test=min(published, 3000) or half)
     asked = FIELDS.get(section.name)
     for seed in SEEDS:
         pool = cut(task, sizes, 0).items
         split = draw_split(pool, sizes, seed)
         where = defaultdict(set)
-        for part in ("weak", "strong", "test"):
+        for part in ("half_a", "half_b", "test"):
             for row in getattr(split, part).tolist():
                 for passage in passages_of(pool.prompts[row]):
                     where[passage].add((part, row))

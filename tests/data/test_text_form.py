@@ -78,7 +78,7 @@ def test_items_without_gold_are_left_out_and_one_class_is_no_fault(path):
     assert task.items.answers[4] == ""
     assert task.items.gold[4] == -1
     assert show_items(task, 9, 0)[0]["options"] is None
-    assert len(cut(task, Sizes(weak=3, strong=3, test=2), 0).items) == 8
+    assert len(cut(task, Sizes(half_a=3, half_b=3, test=2), 0).items) == 8
 
 
 def test_what_is_saved_is_what_was_there(path, tmp_path):

@@ -17,7 +17,7 @@ from outgrow.graph.step import Step
 from outgrow.study.build import build_study
 
 SOURCES = Path(__file__).parents[2] / "src" / "outgrow"
-SIZES = {"weak": 10, "strong": 20, "test": 30}
+SIZES = {"half_a": 10, "half_b": 20, "test": 30}
 VOTES: dict[str, Any] = {
     "name": "votes",
     "task": {"name": "mmlu_topic", "source": "bundled", "sizes": SIZES},

@@ -15,7 +15,7 @@ from outgrow.study.build import build_study
 
 STUDY: dict[str, Any] = {
     "name": "swept",
-    "task": {"name": "mmlu_topic", "source": "bundled", "sizes": {"weak": 40, "strong": 80, "test": 120}},
+    "task": {"name": "mmlu_topic", "source": "bundled", "sizes": {"half_a": 40, "half_b": 80, "test": 120}},
     "supervisors": {"a": {"model": "bundled:wordllama"}},
     "student": {"model": "bundled:minilm-l6@1", "max_length": 64},
     "methods": ["naive"],
@@ -27,7 +27,7 @@ STUDY: dict[str, Any] = {
 def features_of(store: Path, strong: int, **student: Any) -> tuple[np.ndarray, int, int]:
     """The student's hidden states, how many items there are, and how many of them were computed now."""
     changed = {**STUDY, "student": {**STUDY["student"], **student}}
-    study = build_study(read_experiment(changed, [f"task.sizes.strong={strong}"]))
+    study = build_study(read_experiment(changed, [f"task.sizes.half_b={strong}"]))
     (step,) = (step for step in study.steps if step.name == "features" and "minilm" in step.label)
     told: list[str] = []
     outcome = run_steps([step], Store(store), jobs=1, threads=1, on_event=lambda event: told.append(event.message))[

@@ -57,7 +57,7 @@ def study(tmp_path: Path) -> Path:
     Task("mine", "generate", (), items, metric="exact_match").save(tmp_path / "pool")
     Split(np.array([0]), np.array([1, 2, 3, 4]), np.array([5])).save(tmp_path / "split")
     rows = [[[Candidate(WEAK[item], certain(WEAK[item]))]] if item in WEAK else [[]] for item in items.ids[1:5]]
-    WeakTexts(items.ids[1:5], ("t",), rows).save(tmp_path / "weak" / "strong.parquet")
+    WeakTexts(items.ids[1:5], ("t",), rows).save(tmp_path / "weak" / "half_b.parquet")
     return tmp_path
 
 
@@ -81,7 +81,7 @@ def refine(study: Path, name: str, refiner: str, model: dict[str, Any], hints: d
 
 
 def texts(folder: Path) -> dict[str, str | None]:
-    table = WeakTexts.load(folder / "strong.parquet")
+    table = WeakTexts.load(folder / "half_b.parquet")
     assert table.sources == ("t",)
     return dict(zip(table.items, (row[0] for row in table.texts), strict=True))
 
@@ -142,7 +142,7 @@ def test_a_mixture_shows_only_questions_of_one_capability(study: Path) -> None:
         study / "pool"
     )
     rows = [[[Candidate(text, certain(text))]] for text in ("Arr, one!", "Arr, two!", "Arr, three!", "Arr, four!")]
-    WeakTexts(items.ids[1:5], ("t",), rows).save(study / "weak" / "strong.parquet")
+    WeakTexts(items.ids[1:5], ("t",), rows).save(study / "weak" / "half_b.parquet")
     with serving(lambda body: [choice("x")]) as server:
         section = EndpointSection(type="endpoint", model="tiny", url=server.url).model_dump(mode="json")
         hints = {"endpoint": section, "answers": str(study / "answers.sqlite")}
@@ -161,7 +161,7 @@ def test_items_without_a_weak_answer_get_none_but_by_bootstrapping(study: Path) 
 
 def test_a_teacher_who_said_nothing_is_named(study: Path) -> None:
     silent = WeakTexts([f"i{n}" for n in range(1, 5)], ("t",), [[[]]] * 4)
-    silent.save(study / "weak" / "strong.parquet")
+    silent.save(study / "weak" / "half_b.parquet")
     with pytest.raises(DataError, match="supervisor `t` answered no item of half B"):
         refine(study, "a", "icl", MODEL, {})
 

@@ -26,7 +26,7 @@ ABILITY = {"words": 0.6, "characters": 0.8, "static": 1.3, "layer-4": 1.0}
 GAIN = {"plain": 0.0, "self_training": 0.25, "matching": 0.35, "two_views": 0.3}
 EXPERIMENT: dict[str, Any] = {
     "name": "simulated",
-    "task": {"name": "mmlu_topic", "source": "bundled", "sizes": {"weak": WEAK, "strong": STRONG, "test": TEST}},
+    "task": {"name": "mmlu_topic", "source": "bundled", "sizes": {"half_a": WEAK, "half_b": STRONG, "test": TEST}},
     "supervisors": {
         "words": {"type": "ngram"},
         "characters": {"type": "ngram", "unit": "char", "longest": 4},
@@ -125,7 +125,7 @@ def write_row(world: World, row: Row, step: Step, split: Split, splits: list[Spl
         test = np.unique(np.concatenate([one.test for one in splits])) if row.role == "untouched" else split.test
         world.answers(ability(row), test, source).save(folder / "test.parquet")
         if row.role != "untouched":
-            world.answers(ability(row), split.strong, source).save(folder / "strong.parquet")
+            world.answers(ability(row), split.half_b, source).save(folder / "half_b.parquet")
             (folder / "chosen.json").write_text(
                 '{"chosen": {"l2": 0.01, "lr": 0.05, "epochs": 200}, "select_by": "weak_accuracy", "oracle": false,'
                 ' "grid": [{"l2": 0.01}, {"l2": 0.1}]}'

@@ -20,11 +20,11 @@ SIZES = {"slots": 30, "sums": 24, "science": 18}
 """Test items of each capability."""
 TASK: dict[str, Any] = {
     "name": "three",
-    "sizes": {"weak": 10, "strong": 12, "test": SIZES["slots"]},
+    "sizes": {"half_a": 10, "half_b": 12, "test": SIZES["slots"]},
     "capabilities": {
         "slots": {"name": "errands", "template": "{text}"},
-        "sums": {"name": "sums", "sizes": {"weak": 8, "strong": 10, "test": SIZES["sums"]}},
-        "science": {"name": "sciq", "sizes": {"weak": 5, "strong": 9, "test": SIZES["science"]}},
+        "sums": {"name": "sums", "sizes": {"half_a": 8, "half_b": 10, "test": SIZES["sums"]}},
+        "science": {"name": "sciq", "sizes": {"half_a": 5, "half_b": 9, "test": SIZES["science"]}},
     },
 }
 JUNK = ("", "I cannot say.", '{"time": 5', "####")

@@ -29,11 +29,11 @@ SIZES = {"slots": 40, "sums": 36, "science": 30}
 """Items of half B of each capability."""
 TASK: dict[str, Any] = {
     "name": "three",
-    "sizes": {"weak": 10, "strong": SIZES["slots"], "test": 30},
+    "sizes": {"half_a": 10, "half_b": SIZES["slots"], "test": 30},
     "capabilities": {
         "slots": {"name": "errands", "template": "{text}"},
-        "sums": {"name": "sums", "sizes": {"weak": 8, "strong": SIZES["sums"], "test": 24}},
-        "science": {"name": "sciq", "sizes": {"weak": 5, "strong": SIZES["science"], "test": 18}},
+        "sums": {"name": "sums", "sizes": {"half_a": 8, "half_b": SIZES["sums"], "test": 24}},
+        "science": {"name": "sciq", "sizes": {"half_a": 5, "half_b": SIZES["science"], "test": 18}},
     },
 }
 METHODS: list[Any] = [

@@ -139,9 +139,9 @@ def fill(writer: Writer, skip: set[str]) -> None:
             split.save(folder)
         for folder in commit(store, labels):
             tables = [
-                writer.texts(split.strong, name, ability) for name, ability in ABILITY.items() if _has(study, name)
+                writer.texts(split.half_b, name, ability) for name, ability in ABILITY.items() if _has(study, name)
             ]
-            join_texts(tables).save(folder / "strong.parquet")
+            join_texts(tables).save(folder / "half_b.parquet")
     for row in study.rows:
         for step, split in zip(row.steps, splits, strict=True):
             if step.identity not in skip:
@@ -170,7 +170,7 @@ def fill_inputs(writer: Writer, row: Row, step: Step, split: Split) -> None:
         return
     for folder in commit(writer.store, targets):
         rounds = 1 if "joint" in row.method else 2
-        table = writer.texts(split.strong, "target", 0.8)
+        table = writer.texts(split.half_b, "target", 0.8)
         found = [
             (item, cell[0][0]) for item, cell in zip(table.items, table.candidates, strict=True) if cell[0]
         ] * rounds

@@ -124,7 +124,7 @@ def test_mean_vote_and_agreement(simulated: Any, results: Results) -> None:
     assert results.pairs[0].agreement.value == pytest.approx(np.mean(same), abs=1e-6)
 
 
-@pytest.mark.parametrize("part", ["test", "strong"])
+@pytest.mark.parametrize("part", ["test", "half_b"])
 def test_error_copying(simulated: Any, results: Results, part: str) -> None:
     shares = []
     for seed in range(3):

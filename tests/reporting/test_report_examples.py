@@ -65,7 +65,7 @@ def test_every_text_is_the_stored_one(
             assert text_of(said) == table.texts[table.items.index(example.item)][0]
             assert said.right == right(said, example.gold)
     for example in named(examples.labels, RANDOM).examples:
-        table = WeakTexts.load(store.path(study.labels[0]) / "strong.parquet")
+        table = WeakTexts.load(store.path(study.labels[0]) / "half_b.parquet")
         labels = [text_of(said) for said in of_kind(example, "supervisor")]
         assert labels == table.texts[table.items.index(example.item)]
 

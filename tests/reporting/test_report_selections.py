@@ -286,7 +286,7 @@ def test_what_agreement_tells(world: SimulatedTexts, results: Results) -> None:
     fields = ("agreeing", "weak_if_agree", "weak_if_not", "strong_if_not")
     columns: dict[str, list[Mapping[str, float]]] = {field: [] for field in fields}
     for found in steps_of(world, "agreement", comparison):
-        table = WeakTexts.load(world.store.path(found.strong) / "strong.parquet")
+        table = WeakTexts.load(world.store.path(found.strong) / "half_b.parquet")
         own = {item: cell[0][0].text for item, cell in zip(table.items, table.candidates, strict=True) if cell[0]}
         seed: dict[str, dict[str, float]] = {field: {} for field in fields}
         for name in NAMES:
@@ -346,7 +346,7 @@ def test_labels_by_themselves(world: SimulatedTexts, results: Results, method: s
     columns: dict[str, list[Mapping[str, float]]] = {field: [] for field in fields}
     found_entropy: list[dict[str, float]] = []
     for source in [some[-1] for some in steps_of(world, method, sources)]:
-        table = WeakTexts.load(world.store.path(source.step) / "strong.parquet")
+        table = WeakTexts.load(world.store.path(source.step) / "half_b.parquet")
         seed: dict[str, dict[str, float]] = {field: {} for field in fields}
         bits = {}
         for name in NAMES:

@@ -52,13 +52,13 @@ def bare(simulate_small: Small, tmp_path_factory: pytest.TempPathFactory) -> tup
 def test_votes_that_were_not_given_are_counted(bare: tuple[Any, Results, Path]) -> None:
     world, results, _ = bare
     steps = next(row for row in world.study.rows if row.name == "words").steps
-    for part in ("strong", "test"):
+    for part in ("half_b", "test"):
         tables = [WeakLabels.load(world.store.path(step) / f"{part}.parquet") for step in steps]
         silent = sum(int((one.probs[:, 0].sum(axis=1) == 0).sum()) for one in tables)
         assert silent > 0
         assert results.supervisors[0].silent[part] == AnswerCount(silent, sum(len(one.items) for one in tables))
     table = table_of(results, "supervisors")
-    told = [str(results.supervisors[0].silent[part]) for part in ("strong", "test")]
+    told = [str(results.supervisors[0].silent[part]) for part in ("half_b", "test")]
     assert cells_of(table, "words", "silent_") == told
     assert cells_of(table, "static", "silent_") == ["0 of 600", "0 of 1200"]
     assert "No vote: such an item counts as wrong" in table.caption
@@ -87,7 +87,7 @@ def test_agreement_is_over_the_items_that_both_answered(bare: tuple[Any, Results
 
 def test_supervisors_that_answer_everything_need_no_column(results: Results) -> None:
     table = table_of(results, "supervisors")
-    assert [column.key for column in table.columns] == ["supervisor", "strong", "test"]
+    assert [column.key for column in table.columns] == ["supervisor", "half_b", "test"]
     assert "No supervisor left an item without an answer." in table.caption
     assert not any("gave no vote" in sentence for sentence in find(results).sentences)
 

@@ -108,7 +108,7 @@ def test_a_failed_seed_leaves_the_row_with_the_others(simulated_texts: Simulated
 
 
 def test_supervisors_are_measured_on_their_labels(simulated_texts: SimulatedTexts, text_results: Results) -> None:
-    labels = [simulated_texts.store.path(step) / "strong.parquet" for step in simulated_texts.study.labels]
+    labels = [simulated_texts.store.path(step) / "half_b.parquet" for step in simulated_texts.study.labels]
     for one in text_results.supervisors:
         expected = np.mean([f1(told(simulated_texts, path, one.name)) for path in labels])
         assert one.strong.value == pytest.approx(expected, abs=1e-6)

@@ -9,7 +9,7 @@ from outgrow.errors import ConfigError
 MODEL = {"model": "bundled:smollm2-135m@2", "adapt": "lora"}
 STUDY = {
     "name": "small",
-    "task": {"name": "sums", "sizes": {"weak": 10, "strong": 20, "test": 30}},
+    "task": {"name": "sums", "sizes": {"half_a": 10, "half_b": 20, "test": 30}},
     "supervisors": {"a": MODEL},
     "student": MODEL,
 }

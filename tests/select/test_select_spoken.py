@@ -67,7 +67,7 @@ def test_rewards_of_votes_choose_better_than_chance(tmp_path, kind):
         task.save(inputs["pool"])
         Split(np.arange(0), np.arange(60), np.arange(0)).save(inputs["split"])
         targets.save(inputs["targets"] / "targets.parquet")
-        strong.save(inputs["strong"] / "strong.parquet")
+        strong.save(inputs["strong"] / "half_b.parquet")
         job = job_in(tmp_path / str(seed), "reward", inputs)
         train_reward(job, model=SMOLLM, reward={**SETTINGS, "l2": [0.1]}, seed=seed)
         chosen = job_in(tmp_path / str(seed), "selected", {**inputs, "reward": job.out})

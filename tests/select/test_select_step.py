@@ -192,7 +192,7 @@ def test_keeping_nothing_is_an_error_that_says_why(labels):
     n = len(labels.weak)
     with pytest.raises(DataError, match=rf"confidence keeps none of {n} labels: the best scores 0\..*, and 1\.5 is"):
         labels.selected("a", type="confidence", by="supervisors", keep=at_least(1.5))
-    answers_of(dict.fromkeys(labels.task.items.ids)).save(labels.inputs["strong"] / "strong.parquet")
+    answers_of(dict.fromkeys(labels.task.items.ids)).save(labels.inputs["strong"] / "half_b.parquet")
     with pytest.raises(DataError, match="the strong model has an answer to none of their items"):
         labels.selected("b", type="agreement", keep=HALF)
     with pytest.raises(DataError, match=r"none is of these capabilities; correct `select\.only`"):
@@ -236,7 +236,7 @@ def votes(tmp_path):
     inputs["strong"] = tmp_path / "strong"
     inputs["strong"].mkdir()
     strong = np.eye(3)[rng.integers(0, 3, n)]
-    WeakLabels(list(task.items.ids), ("student",), strong[:, None]).save(inputs["strong"] / "strong.parquet")
+    WeakLabels(list(task.items.ids), ("student",), strong[:, None]).save(inputs["strong"] / "half_b.parquet")
 
     def selected(name, like=None, **select):
         job = job_in(tmp_path, name, {**inputs, **({} if like is None else {"like": like})})

@@ -46,7 +46,7 @@ def ask(study: Path, url: str, **changes: Any) -> dict[str, WeakLabels]:
     hints = {"endpoint": section, "answers": str(study / "answers.sqlite")}
     inputs = {name: study / name for name in ("pool", "split")}
     ask_supervisor(Job(study / "out", inputs, study / "scratch", hints), model=section, source="far")
-    return {part: WeakLabels.load(study / "out" / f"{part}.parquet") for part in ("weak", "strong", "test")}
+    return {part: WeakLabels.load(study / "out" / f"{part}.parquet") for part in ("half_a", "half_b", "test")}
 
 
 def test_letters_are_votes_and_silence_an_abstention(study: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_study_with_a_supervisor_behind_a_server(tmp_path: Path) -> None:
     with serving(answer) as server:
         study = {
             "name": "small",
-            "task": {"name": "arc_easy", "sizes": {"weak": 20, "strong": 24, "test": 30}},
+            "task": {"name": "arc_easy", "sizes": {"half_a": 20, "half_b": 24, "test": 30}},
             "supervisors": {
                 "far": {"type": "endpoint", "model": "far", "url": server.url, "prices": {"input": 1.0}},
                 "words": {"type": "ngram"},
@@ -188,7 +188,7 @@ def leaky_study(url: str) -> dict[str, Any]:
     section = {"type": "endpoint", "url": url, "key": "SOME_KEY", "retries": 0}
     return {
         "name": "small",
-        "task": {"name": "arc_easy", "sizes": {"weak": 8, "strong": 8, "test": 8}},
+        "task": {"name": "arc_easy", "sizes": {"half_a": 8, "half_b": 8, "test": 8}},
         "supervisors": {name: {**section, "model": name} for name in ("far", "rude")},
         "student": {"model": "bundled:wordllama"},
         "methods": ["naive"],

@@ -28,8 +28,8 @@ def gathered(tmp_path, order, **sources):
 def test_order_and_names_are_the_studys(tmp_path):
     one = folder(tmp_path / "1", "x", ["a", "b"], ["w1", "w2"], seed=1)
     two = folder(tmp_path / "2", "x", ["a", "b"], ["w2", "w3"], seed=2)
-    forward = WeakLabels.load(gathered(tmp_path, ["p", "q"], p=one, q=two) / "strong.parquet")
-    backward = WeakLabels.load(gathered(tmp_path, ["q", "p"], p=one, q=two) / "strong.parquet")
+    forward = WeakLabels.load(gathered(tmp_path, ["p", "q"], p=one, q=two) / "half_b.parquet")
+    backward = WeakLabels.load(gathered(tmp_path, ["q", "p"], p=one, q=two) / "half_b.parquet")
     assert forward.sources == ("p", "q")
     assert np.array_equal(forward.probs, backward.only(["p", "q"]).probs)
 
@@ -37,17 +37,17 @@ def test_order_and_names_are_the_studys(tmp_path):
 def test_anchors_cover_every_answered_item_and_abstain_elsewhere(tmp_path):
     one = folder(tmp_path / "1", "p", ["a"], ["w2", "w1"], seed=1)
     two = folder(tmp_path / "2", "q", ["a"], ["w3", "w2"], seed=2)
-    anchors = WeakLabels.load(gathered(tmp_path, ["p", "q"], p=one, q=two) / "weak.parquet")
+    anchors = WeakLabels.load(gathered(tmp_path, ["p", "q"], p=one, q=two) / "anchors.parquet")
     assert anchors.items == ["w1", "w2", "w3"]
     assert anchors.voted.tolist() == [[True, False], [True, True], [False, True]]
-    own = WeakLabels.load(one / "weak.parquet")
+    own = WeakLabels.load(one / "anchors.parquet")
     assert np.array_equal(anchors.probs[1, 0], own.probs[0, 0])
 
 
 def test_no_anchors_when_a_source_has_none(tmp_path):
     one = folder(tmp_path / "1", "p", ["a"], ["w1"])
     two = folder(tmp_path / "2", "q", ["a"])
-    assert not (gathered(tmp_path, ["p", "q"], p=one, q=two) / "weak.parquet").exists()
+    assert not (gathered(tmp_path, ["p", "q"], p=one, q=two) / "anchors.parquet").exists()
 
 
 def test_sources_of_different_items_are_refused(tmp_path):

@@ -64,10 +64,10 @@ def test_topics_of_real_questions_are_learnt(
     split = shuffled(task, rng, (300, 200, 600))
     out = train(tmp_path, task, split, unit=unit, longest=longest)
     commonest = np.bincount(task.items.gold).max() / len(task.items)
-    held_out, test = hits(out, "weak", task, split.weak), hits(out, "test", task, split.test)
+    held_out, test = hits(out, "weak", task, split.half_a), hits(out, "test", task, split.test)
     assert test > commonest + 0.08
     assert abs(held_out - test) < 0.15  # Honest: not the accuracy on its own training items, which is near 1.
-    hits(out, "strong", task, split.strong)
+    hits(out, "strong", task, split.half_b)
     chosen = json.loads((out / "chosen.json").read_text())
     trials = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert chosen["chosen"]["C"] == min(trials, key=lambda trial: trial["held_out_log_loss"])["C"]
@@ -94,7 +94,7 @@ def test_overlap_with_the_prompt_is_seen(tmp_path: Path, rng: np.random.Generato
     split = shuffled(task, rng, (150, 50, 100))
     out = train(tmp_path, task, split)
     assert hits(out, "test", task, split.test) > 0.95
-    assert hits(out, "weak", task, split.weak) > 0.95
+    assert hits(out, "weak", task, split.half_a) > 0.95
 
 
 def test_the_order_of_options_does_not_matter(rng: np.random.Generator) -> None:
@@ -171,7 +171,7 @@ def test_the_same_twice_is_the_same_bytes(tmp_path: Path, rng: np.random.Generat
     split = shuffled(task, rng, (30, 10, 20))
     one, other = (train(tmp_path / name, task, split) for name in ("one", "other"))
     files = sorted(path.name for path in one.iterdir())
-    assert files == ["chosen.json", "metrics.jsonl", "strong.parquet", "test.parquet", "weak.parquet"]
+    assert files == ["chosen.json", "metrics.jsonl", "half_b.parquet", "test.parquet", "anchors.parquet"]
     for name in files:
         assert (one / name).read_bytes() == (other / name).read_bytes()
 

@@ -25,7 +25,7 @@ def of_law(row):
 """
 STUDY: dict[str, Any] = {
     "name": "small",
-    "task": {"name": "mmlu_topic", "source": "bundled", "sizes": {"weak": 60, "strong": 200, "test": 150}},
+    "task": {"name": "mmlu_topic", "source": "bundled", "sizes": {"half_a": 60, "half_b": 200, "test": 150}},
     "supervisors": {
         "cells": {"regex": "cells?|gene|protein|species", "says": "biology", "ignore_case": True},
         "law": {"function": "my_rules.py:of_law"},
@@ -62,7 +62,7 @@ def test_a_study_with_two_rules_and_an_n_gram_model(folder: Path) -> None:
     assert results(folder)["about"]["untaught"] == ["cells", "law"]
     for name in ("cells", "law"):
         found = step_folder(folder, "supervisor", f"{name}, seed 0")
-        tables = {part: WeakLabels.load(found / f"{part}.parquet") for part in ("weak", "strong", "test")}
+        tables = {part: WeakLabels.load(found / f"{part}.parquet") for part in ("half_a", "half_b", "test")}
         assert [len(table.items) for table in tables.values()] == [60, 200, 150]
         assert {table.sources for table in tables.values()} == {(name,)}
         share = np.concatenate([table.voted[:, 0] for table in tables.values()]).mean()
@@ -105,7 +105,7 @@ def applied(folder: Path, rule: dict[str, Any], content: str | None = None, file
     inputs = {name: folder / name for name in ("pool", "split")}
     job = Job(folder / "out", inputs, folder / "scratch", {} if file is None else {"file": str(file)})
     apply_rule(job, rule={"limit": 1.0, **rule}, content=content, source="mine")
-    return WeakLabels.load(folder / "out" / "strong.parquet")
+    return WeakLabels.load(folder / "out" / "half_b.parquet")
 
 
 def test_the_step_tells_errors_and_keeps_the_other_votes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

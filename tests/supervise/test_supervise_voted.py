@@ -20,7 +20,7 @@ from outgrow.supervise.votes_step import require_readable, take_texts, take_vote
 from outgrow.texts import WeakTexts
 
 CLASSES = ("no", "perhaps", "yes")
-PARTS = ("weak", "strong", "test")
+PARTS = ("half_a", "half_b", "test")
 READING: dict[str, Any] = {"columns": {}, "renormalise": False}
 
 
@@ -138,7 +138,7 @@ def test_texts_are_those_of_one_source_in_the_order_of_the_part(tmp_path: Path) 
     names = [str(number) for number in range(12)]
     rows = [(name, source, f"{source} says {name}") for name in reversed(names[:9]) for source in ("b", "a")]
     job = job_of(tmp_path, "generate", written(tmp_path / "t.csv", [*rows, ("1", "a", "or else")]), names)
-    strong, test = (texts_of(job, "a", part) for part in ("strong", "test"))
+    strong, test = (texts_of(job, "a", part) for part in ("half_b", "test"))
     assert strong.sources == ("mine",)
     assert strong.items == ["1", "4", "7", "10"]
     assert strong.texts == [["a says 1"], ["a says 4"], ["a says 7"], [None]]

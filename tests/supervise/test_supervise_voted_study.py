@@ -30,7 +30,7 @@ STUDY: dict[str, Any] = {
         "name": "tickets",
         "path": "tickets.csv",
         "columns": {"id": "ticket", "text": "message", "label": "team"},
-        "sizes": {"weak": 80, "strong": 200, "test": 200},
+        "sizes": {"half_a": 80, "half_b": 200, "test": 200},
     },
     "supervisors": {
         **{name: {"votes": "ticket_votes.csv"} for name in PEOPLE[:-1]},
@@ -131,7 +131,7 @@ def test_what_is_wrong_is_said_before_the_study_runs(folder: Path) -> None:
 
 TEXTS: dict[str, Any] = {
     "name": "small",
-    "task": {"name": "errands", "template": "{text}", "sizes": {"weak": 8, "strong": 12, "test": 10}},
+    "task": {"name": "errands", "template": "{text}", "sizes": {"half_a": 8, "half_b": 12, "test": 10}},
     "supervisors": {"ada": {"votes": "answers.csv"}, "ben": {"votes": "answers.csv"}},
     "student": {**MODEL, "model": "./student", "training": {**MODEL["training"], "keep": "last"}},
     "answering": {"beams": 1, "candidates": 1, "max_new_tokens": 16},

@@ -80,7 +80,7 @@ def test_texts_are_written_for_the_items_of_a_part_and_no_others(study: Path) ->
 def test_who_wants_to_stop_at_a_prompt_without_room_does(study: Path) -> None:
     step = job(study, "strict", pool="pool", split="split")
     with pytest.raises(DataError, match=r"1 prompts leave no room .*\(items i7\); `unfit: skip` goes on"):
-        write_texts(step, model={**MODEL, "unfit": "stop"}, decoding=DECODING, part="strong", seed=0, name="a")
+        write_texts(step, model={**MODEL, "unfit": "stop"}, decoding=DECODING, part="half_b", seed=0, name="a")
     assert not list(step.out.iterdir())
 
 
@@ -92,10 +92,10 @@ def test_a_trained_model_is_read_from_its_folder(study: Path) -> None:
 def test_a_scorer_reads_every_different_text_once(study: Path) -> None:
     first, second = wrote(study, "a", "strong"), wrote(study, "b", "strong", model="trained")
     second.candidates[0][0].append(first.candidates[0][0][0]._replace(text="something else"))
-    second.save(study / "b-strong" / "out" / "strong.parquet")
+    second.save(study / "b-strong" / "out" / "half_b.parquet")
     step = job(study, "scores", pool="pool", model="trained", **{"texts.a": "a-strong/out", "texts.b": "b-strong/out"})
     score_texts(step, model=MODEL, name="b")
-    scored = WeakTexts.load(step.out / "strong.parquet")
+    scored = WeakTexts.load(step.out / "half_b.parquet")
     items, texts = pooled([first, second])
     assert scored.sources == ("b",)
     assert scored.items == items == first.items
@@ -113,7 +113,7 @@ def test_sources_are_put_side_by_side(study: Path) -> None:
         wrote(study, name, "strong")
     step = job(study, "labels", **{"source.b": "b-strong/out", "source.a": "a-strong/out"})
     gather_texts(step, sources=["b", "a"])
-    labels = WeakTexts.load(step.out / "strong.parquet")
+    labels = WeakTexts.load(step.out / "half_b.parquet")
     assert labels.sources == ("b", "a")
     wrong = job(study, "wrong", **{"source.c": "a-strong/out"})
     with pytest.raises(DataError, match="source `c`: expected its texts alone, found those of a"):

@@ -62,19 +62,19 @@ def test_answers_to_half_a_are_by_heads_that_did_not_see_the_item(study):
     np.save(study / "features" / "features.npy", rng.normal(size=(120, 1, 200)).astype(np.float32))
     out = supervised(study, tune={**TUNE, "l2": [1e-4]})
     gold = Task.load(study / "pool").items.gold[:60]
-    accuracy = (WeakLabels.load(out / "weak.parquet").hard[:, 0] == gold).mean()
+    accuracy = (WeakLabels.load(out / "anchors.parquet").hard[:, 0] == gold).mean()
     assert accuracy < 0.75
     assert json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])["loss"] < 0.05
 
 
 def test_a_grid_of_one_still_gives_held_out_answers(study):
     out = supervised(study, tune={**TUNE, "l2": [0.1]})
-    assert len(WeakLabels.load(out / "weak.parquet").items) == 60
+    assert len(WeakLabels.load(out / "anchors.parquet").items) == 60
 
 
 def test_the_same_inputs_give_the_same_bytes(study):
     one, two = supervised(study, "one"), supervised(study, "two")
-    for file in ("weak.parquet", "strong.parquet", "test.parquet", "chosen.json", "metrics.jsonl"):
+    for file in ("anchors.parquet", "half_b.parquet", "test.parquet", "chosen.json", "metrics.jsonl"):
         assert (one / file).read_bytes() == (two / file).read_bytes()
 
 

@@ -79,7 +79,7 @@ def job(tmp_path, **inputs):
 
 def student_folder(folder, strong, test):
     folder.mkdir()
-    strong.save(folder / "strong.parquet")
+    strong.save(folder / "half_b.parquet")
     test.save(folder / "test.parquet")
     return folder
 
@@ -96,7 +96,7 @@ def test_the_bias_is_fitted_on_weak_labelled_items_only(tmp_path):
     targets.save(folder / "targets.parquet")
     work = job(tmp_path, student=student, targets=folder)
     match_marginals(work, name="matched", of="probabilities")
-    done = {part: WeakLabels.load(work.out / f"{part}.parquet") for part in ("strong", "test")}
+    done = {part: WeakLabels.load(work.out / f"{part}.parquet") for part in ("half_b", "test")}
     assert done["strong"].sources == done["test"].sources == ("matched",)
     assert np.allclose(done["strong"].probs[labelled, 0].mean(axis=0), targets.probs.mean(axis=0), atol=1e-10)
     bias = marginal_bias(strong[labelled], targets.probs.mean(axis=0))

@@ -375,7 +375,7 @@ def whole_study(url: str) -> dict[str, Any]:
     endpoint = {"type": "endpoint", "url": url, "key": "TUNING_KEY", "timeout": 10.0, "retries": 4}
     return {
         "name": "small",
-        "task": {"name": "errands", "template": "{text}", "sizes": {"weak": 6, "strong": 12, "test": 16}},
+        "task": {"name": "errands", "template": "{text}", "sizes": {"half_a": 6, "half_b": 12, "test": 16}},
         "supervisors": {"a": {**endpoint, "model": "weak-a"}, "b": {**endpoint, "model": "weak-b-7b"}},
         "student": {**endpoint, "model": "strong", "fine_tuning": {"poll": 0.05, "epochs": 2}},
         "methods": ["single", {"preset": "naive", "sources": ["a"]}],

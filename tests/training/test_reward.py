@@ -42,7 +42,7 @@ class World:
 
     def answer(self, said):
         """Other answers of the strong model."""
-        answers_of(said).save(self.inputs["strong"] / "strong.parquet")
+        answers_of(said).save(self.inputs["strong"] / "half_b.parquet")
 
     def found(self):
         return compare(self.task, self.weak, answers_of(self.said))

@@ -173,7 +173,7 @@ def test_an_interrupted_step_goes_on_and_gives_the_same_bytes(tiny, study, adapt
     cut = run(here, tiny("gpt2"), "cut", report=lambda message, _: again.append(message), hints=hints, **options)
     assert len(again) < len(updates) + 10, "finished trainings are not repeated"
     files = [path.relative_to(whole) for path in whole.rglob("*") if path.is_file()]
-    assert {"strong.parquet", "test.parquet", "chosen.json", "metrics.jsonl"} <= {str(file) for file in files}
+    assert {"half_b.parquet", "test.parquet", "chosen.json", "metrics.jsonl"} <= {str(file) for file in files}
     for file in files:
         assert (whole / file).read_bytes() == (cut / file).read_bytes(), file
 
@@ -183,17 +183,17 @@ def test_a_supervisor_answers_the_items_it_kept_aside(tiny, study):
     job = here.job("supervisor")
     section = model_section(tiny("llama"))
     train_supervisor(job, adapt="full", model=section, tune=TUNE, seed=0, source="small")
-    unseen = WeakLabels.load(job.out / "weak.parquet")
-    half_a = {here.task.items.ids[row] for row in here.split.weak}
+    unseen = WeakLabels.load(job.out / "anchors.parquet")
+    half_a = {here.task.items.ids[row] for row in here.split.half_a}
     assert set(unseen.items) < half_a
     assert len(unseen.items) == 6
     assert unseen.sources == ("small",)
-    assert WeakLabels.load(job.out / "strong.parquet").items == here.labels.items
+    assert WeakLabels.load(job.out / "half_b.parquet").items == here.labels.items
 
 
 def test_without_a_share_kept_aside_there_is_no_table(tiny, study):
     job = study().job("supervisor")
     section = {**model_section(tiny("llama")), "holdout": 0.0}
     train_supervisor(job, adapt="full", model=section, tune=TUNE, seed=0, source="small")
-    assert not (job.out / "weak.parquet").exists()
+    assert not (job.out / "anchors.parquet").exists()
     assert (job.out / "test.parquet").exists()

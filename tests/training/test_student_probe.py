@@ -39,7 +39,7 @@ def answers(out, part="test"):
 def test_it_answers_half_b_and_test_and_is_better_than_chance(study, kind):
     here = study(kind)
     out = run(here)
-    for part, rows in (("strong", here.split.strong), ("test", here.split.test)):
+    for part, rows in (("strong", here.split.half_b), ("test", here.split.test)):
         table = answers(out, part)
         assert table.sources == ("student",)
         assert table.items == [here.task.items.ids[row] for row in rows]
@@ -111,7 +111,7 @@ def test_tuning_never_sees_gold(study):
     other = Items(items.ids, items.prompts, (items.gold + 1) % 3, items.options, items.parts, items.groups)
     Task(here.task.name, here.task.kind, here.task.classes, other).save(here.folder / "pool")
     second = run(here, "second")
-    for file in ("strong.parquet", "test.parquet", "chosen.json", "metrics.jsonl", "model/head.safetensors"):
+    for file in ("half_b.parquet", "test.parquet", "chosen.json", "metrics.jsonl", "model/head.safetensors"):
         assert (first / file).read_bytes() == (second / file).read_bytes()
 
 
@@ -182,7 +182,7 @@ def test_items_without_a_target_are_answered_all_the_same(study):
     probs = here.labels.probs.copy()
     probs[:5] = 0
     here.save_labels(WeakLabels(here.labels.items, here.labels.sources, probs))
-    assert len(answers(run(here), "strong").items) == len(here.split.strong)
+    assert len(answers(run(here), "strong").items) == len(here.split.half_b)
 
 
 def test_nothing_to_learn_is_a_clear_error(study):

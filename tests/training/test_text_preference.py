@@ -28,7 +28,7 @@ CPU = torch.device("cpu")
 
 def answers(study):
     """A better and a worse text for every item of half B."""
-    ids = [study.task.items.ids[row] for row in study.split.strong.tolist()]
+    ids = [study.task.items.ids[row] for row in study.split.half_b.tolist()]
     return ids, study.gold().texts, [f"no idea {number}" for number in range(len(ids))]
 
 
@@ -70,7 +70,7 @@ def with_reference(study, folder):
     texts = [[[Candidate(text, certain(text)) for text in both]] for both in zip(better, worse, strict=True)]
     job = study.job("scores")
     (study.folder / "texts").mkdir()
-    WeakTexts(ids, ("student",), texts).save(study.folder / "texts" / "strong.parquet")
+    WeakTexts(ids, ("student",), texts).save(study.folder / "texts" / "half_b.parquet")
     inputs = {
         "pool": study.folder / "pool",
         "model": study.folder / "student",
@@ -78,7 +78,7 @@ def with_reference(study, folder):
     }
     scored = type(job)(job.out, inputs, job.scratch, job.hints, job.report)
     score_texts(scored, model=text_section(folder), name="student")
-    found = [row[0] for row in WeakTexts.load(job.out / "strong.parquet").candidates]
+    found = [row[0] for row in WeakTexts.load(job.out / "half_b.parquet").candidates]
     pairs = made_pairs(study)
     reference = {key: np.asarray([one[number].logprob for one in found]) for number, key in enumerate(["c", "r"])}
     return Pairs(ids, pairs.chosen, pairs.rejected, pairs.flip, reference["c"], reference["r"])

@@ -84,7 +84,7 @@ def taught(study, folder, texts, **training):
     out = run(study, folder, scheduler="constant", batch_size=4, **training)
     model = AutoModelForCausalLM.from_pretrained(out / "model", dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(out / "model")
-    return out, [written(model, tokenizer, study.task.items.prompts[row]) for row in study.split.strong.tolist()]
+    return out, [written(model, tokenizer, study.task.items.prompts[row]) for row in study.split.half_b.tolist()]
 
 
 def test_a_student_learns_what_it_is_taught_in_a_plain_folder(tmp_path, writing):

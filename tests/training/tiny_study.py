@@ -115,16 +115,16 @@ class Study:
             (folder / name).mkdir(parents=True)
         task.save(folder / "pool")
         self.split.save(folder / "split")
-        gold = task.items.gold[self.split.strong]
+        gold = task.items.gold[self.split.half_b]
         noisy = np.where(rng.random((3, len(gold))) < flip, rng.integers(0, 3, (3, len(gold))), gold)
         probs = 0.7 * np.eye(3)[noisy] + 0.1
-        self.labels = WeakLabels([task.items.ids[i] for i in self.split.strong], ("a", "b", "c"), probs.swapaxes(0, 1))
+        self.labels = WeakLabels([task.items.ids[i] for i in self.split.half_b], ("a", "b", "c"), probs.swapaxes(0, 1))
         self.save_labels(self.labels)
         self.save_features(rng)
 
     def save_labels(self, labels: WeakLabels) -> None:
         """Labels, and targets that keep every source's row."""
-        labels.save(self.folder / "labels" / "strong.parquet")
+        labels.save(self.folder / "labels" / "half_b.parquet")
         item, source = np.nonzero(labels.voted)
         names = [labels.items[i] for i in item]
         weight = np.full(len(item), 1 / len(labels.sources))

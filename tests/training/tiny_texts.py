@@ -77,7 +77,7 @@ class TextStudy:
             (folder / name).mkdir(parents=True)
         self.task.save(folder / "pool")
         self.split.save(folder / "split")
-        half = self.split.strong.tolist()
+        half = self.split.half_b.tolist()
         ids = [items.ids[row] for row in half for _ in range(2)]
         texts = [answers[(row + source * int(rng.integers(2))) % n] for row in half for source in range(2)]
         self.targets = TextTargets(ids, texts, [guessed(text, rng) for text in texts], np.full(len(ids), 0.5))
@@ -90,7 +90,7 @@ class TextStudy:
 
     def gold(self) -> TextTargets:
         """Half B's gold."""
-        rows, items = self.split.strong.tolist(), self.task.items
+        rows, items = self.split.half_b.tolist(), self.task.items
         texts = [items.answers[row] for row in rows]
         return TextTargets(
             [items.ids[row] for row in rows], texts, [certain(text) for text in texts], np.ones(len(rows))

@@ -29,5 +29,5 @@ def multiply(targets: Targets, student: WeakLabels) -> Targets:
 def multiply_in(job: Job) -> None:
     """The step: `targets` times `student`'s answers to the same items."""
     targets = Targets.load(job.inputs["targets"] / "targets.parquet")
-    student = WeakLabels.load(job.inputs["student"] / "strong.parquet")
+    student = WeakLabels.load(job.inputs["student"] / "half_b.parquet")
     multiply(targets, student).save(job.out / "targets.parquet")

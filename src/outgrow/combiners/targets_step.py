@@ -28,7 +28,7 @@ def make_calibrated_targets(job: Job, *, combine: dict[str, Any]) -> None:
 
 def _combine(job: Job, combiner: Callable[..., Targets], combine: dict[str, Any]) -> None:
     options = {key: value for key, value in combine.items() if key not in ("type", "temper")}
-    labels = WeakLabels.load(job.inputs["labels"] / "strong.parquet")
+    labels = WeakLabels.load(job.inputs["labels"] / "half_b.parquet")
     targets = combiner(labels, read_anchors(job), **options)
     if not targets.items:
         raise DataError("no item of half B has a vote: there is nothing to train on")
@@ -37,7 +37,7 @@ def _combine(job: Job, combiner: Callable[..., Targets], combine: dict[str, Any]
 
 def read_anchors(job: Job) -> Anchors | None:
     """The sources' held-out answers to half A with its gold, where they were kept."""
-    path = job.inputs["labels"] / "weak.parquet"
+    path = job.inputs["labels"] / "anchors.parquet"
     if not path.is_file():
         return None
     labels = WeakLabels.load(path)
@@ -49,10 +49,10 @@ def read_anchors(job: Job) -> Anchors | None:
 def make_gold(job: Job) -> None:
     """Gold of half B as one-hot targets, and as labels of a source named `gold`."""
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
-    items = task.items.take(split.strong)
+    items = task.items.take(split.half_b)
     probs = one_hot(items, task.n_classes)
     Targets(items.ids, probs, np.ones(len(items))).save(job.out / "targets.parquet")
-    WeakLabels(items.ids, (GOLD,), probs[:, None]).save(job.out / "strong.parquet")
+    WeakLabels(items.ids, (GOLD,), probs[:, None]).save(job.out / "half_b.parquet")
 
 
 def one_hot(items: Items, n_classes: int) -> np.ndarray:

@@ -33,7 +33,7 @@ def make_text_targets(job: Job, *, combine: dict[str, Any]) -> None:
 def make_text_gold(job: Job) -> None:
     """Gold texts of half B, certain in every piece: what the ceiling learns."""
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
-    items = task.items.take(split.strong)
+    items = task.items.take(split.half_b)
     missing = np.flatnonzero(items.gold < 0)
     if len(missing) or items.answers is None:
         name = items.ids[missing[0]] if len(missing) else items.ids[0]
@@ -74,8 +74,8 @@ def scores_of(job: Job) -> dict[str, WeakTexts]:
 
 
 def load_texts(folder: Path) -> WeakTexts:
-    """A step's `strong.parquet`. Raises `DataError` for a log-probability that is not finite."""
-    path = folder / "strong.parquet"
+    """A step's `half_b.parquet`. Raises `DataError` for a log-probability that is not finite."""
+    path = folder / "half_b.parquet"
     table = WeakTexts.load(path)
     for item, source, rank, candidate in table.rows():
         bad = ~np.isfinite(candidate.pieces.logprob)

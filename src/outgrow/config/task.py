@@ -11,7 +11,7 @@ from outgrow.text_format import short
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
 ALL = "all"
-PARTS = ("weak", "strong", "test")
+PARTS = ("half_a", "half_b", "test")
 
 
 def _amount(value: Any) -> Any:
@@ -30,13 +30,13 @@ class Sizes(Section):
     `sizes: all` is `all` for each: halves of the items for training, and all test items that are published.
     """
 
-    weak: Amount = 500
+    half_a: Amount = 500
     """Items with gold that the supervisors learn from (half A)."""
-    strong: Amount = 1000
+    half_b: Amount = 1000
     """Items that the supervisors label and the student learns from (half B); the ceiling sees their gold."""
     test: Amount = 1000
     """Items that everybody is measured on; used for no choice. `all`: the published test items or, where there are
-    none, what `weak` and `strong` leave, which are numbers then."""
+    none, what `half_a` and `half_b` leave, which are numbers then."""
 
     @model_validator(mode="before")
     @classmethod
@@ -106,8 +106,8 @@ class SetSection(Section):
 class OwnSizes(Section):
     """How many items one capability gets, where it is not as many as the task's `sizes` give to each."""
 
-    weak: Amount | None = None
-    strong: Amount | None = None
+    half_a: Amount | None = None
+    half_b: Amount | None = None
     test: Amount | None = None
 
     @model_validator(mode="before")
@@ -132,7 +132,7 @@ class TaskSection(SetSection):
     split_seed: Seed = 0
     """Which items of a larger data set the study uses at all."""
     resplit: bool = True
-    """Draw weak / strong (and test, where none is published) anew for every seed."""
+    """Draw half A, half B (and test, where none is published) anew for every seed."""
     capabilities: dict[Name, Capability] = {}
     """Instead of one set: several, each under a name of your choice; `name` is then what they are called together."""
 

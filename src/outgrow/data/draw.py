@@ -3,7 +3,7 @@
 Groups are put in one order, by hashes of their names, so that neither the order of a file's rows nor rows that are
 added to it shuffle the others. In this order they are dealt to the parts, in the proportions of `SHARES` and by lots
 that differ from seed to seed; a part takes what it was dealt until it is full. Where the groups run out, a part takes
-what others were dealt and do not need, from the far end, `test` before `weak` before `strong`.
+what others were dealt and do not need, from the far end, `test` before `half_a` before `half_b`.
 
 So a part of more items, all else equal, holds the smaller one, and the other parts stay what they were as long as
 there are groups enough. No group is in two parts. Every part has exactly its size: of its last group it may take a few
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-SHARES: Mapping[str, int] = {"test": 3, "weak": 1, "strong": 2}
+SHARES: Mapping[str, int] = {"test": 3, "half_a": 1, "half_b": 2}
 """In what proportions groups are dealt, and in which order parts that lack items look for more."""
 Rows = Int[np.ndarray, "row"]
 

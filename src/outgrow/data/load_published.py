@@ -214,5 +214,5 @@ def _parts(known: PublishedTask, splits: list[str]) -> tuple[list[str], list[str
     if expected == present:
         return list(parts), []
     only = " and ".join(dict.fromkeys(splits))
-    note = f"Only published {only} items are here; weak, strong and test items are all drawn from these."
+    note = f"Only published {only} items are here; half A, half B and the test items are all drawn from these."
     return ["train"] * len(parts), [note]

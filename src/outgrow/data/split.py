@@ -16,7 +16,7 @@ from outgrow.graph.step import Job
 def make_split(job: Job, *, sizes: dict[str, Any], seed: int) -> None:
     """Write `split.json`.
 
-    `sizes` has the keys `weak`, `strong` and `test`, in items or `all`; of a mixture, such a mapping by capability.
+    `sizes` has the keys `half_a`, `half_b` and `test`, in items or `all`; of a mixture, such a mapping by capability.
     """
     items = Task.load(job.inputs["pool"]).items
     by_capability = {"": sizes} if items.capabilities is None else sizes
@@ -34,7 +34,7 @@ def _draw_own(items: Items, capability: str, sizes: dict[str, Any], seed: int) -
 
 
 def _parts(split: Split) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return split.weak, split.strong, split.test
+    return split.half_a, split.half_b, split.test
 
 
 def draw_split(items: Items, sizes: Sizes, seed: int) -> Split:

@@ -4,7 +4,7 @@ A task is one table of items. Each item has a stable id, a prompt, for *choose* 
 index (-1 where there is none), the part of the published data set that it came from, and a group: items of
 one group (the two halves of a balanced binary question, say) always land on the same side of a split.
 
-Three index sets carve a study out of a task: supervisors learn gold on `weak`, label `strong` for the
+Three index sets carve a study out of a task: supervisors learn gold on `half_a`, label `half_b` for the
 student, and everybody is measured on `test`.
 
 A task may be a mixture of capabilities: several sets of texts in one table, each with its own metric.
@@ -181,17 +181,17 @@ def _optional(items: Items) -> dict[str, list[str] | list[list[str]] | None]:
 class Split:
     """Row numbers of a task's items: three disjoint sets."""
 
-    weak: Int[np.ndarray, "weak"]
-    strong: Int[np.ndarray, "strong"]
+    half_a: Int[np.ndarray, "half_a"]
+    half_b: Int[np.ndarray, "half_b"]
     test: Int[np.ndarray, "test"]
 
     def save(self, folder: Path) -> None:
         """Write `split.json`."""
-        rows = {name: getattr(self, name).tolist() for name in ("weak", "strong", "test")}
+        rows = {name: getattr(self, name).tolist() for name in ("half_a", "half_b", "test")}
         (folder / "split.json").write_text(json.dumps(rows))
 
     @staticmethod
     def load(folder: Path) -> "Split":
         """Read what `save` wrote."""
         rows = json.loads((folder / "split.json").read_text())
-        return Split(*(np.asarray(rows[name], dtype=np.int64) for name in ("weak", "strong", "test")))
+        return Split(*(np.asarray(rows[name], dtype=np.int64) for name in ("half_a", "half_b", "test")))

@@ -31,7 +31,7 @@ def answers_of(taught: Path, answered: Path) -> dict[str, Any]:
 
 def of_classes(task: Task, taught: Path, answered: Path) -> dict[str, Any]:
     """Agreement with the combined labels on what was learned; accuracy and log-loss on test items."""
-    learned = WeakLabels.load(answered / "strong.parquet")
+    learned = WeakLabels.load(answered / "half_b.parquet")
     labels = pq.read_table(taught / "combined.parquet", columns=["item", "label"])
     label_of = dict(zip(labels["item"].to_pylist(), labels["label"].to_pylist(), strict=True))
     said = [task.classes[number] for number in learned.hard[:, 0].tolist()]

@@ -81,10 +81,10 @@ def is_asked_by_chat(folder: Path, chat: bool | str) -> bool:
 def write_predictions(taught: Path, student: Path, path: Path) -> None:
     """What the student says of every item: its class, how sure it is, and the whole distribution."""
     task, split = Task.load(taught), Split.load(taught)
-    parts = [WeakLabels.load(student / f"{part}.parquet") for part in ("strong", "test")]
+    parts = [WeakLabels.load(student / f"{part}.parquet") for part in ("half_b", "test")]
     probs = np.concatenate([part.probs[:, 0] for part in parts])
     names = [name for part in parts for name in part.items]
-    if len(names) != len(split.strong) + len(split.test):
+    if len(names) != len(split.half_b) + len(split.test):
         raise StepFailed(f"{student}: answers to {len(names)} items of {len(task.items)}; run the same command again")
     said = probs.argmax(axis=1)
     pq.write_table(
@@ -94,7 +94,7 @@ def write_predictions(taught: Path, student: Path, path: Path) -> None:
                 "label": pa.array(task.classes).take(pa.array(said)),
                 "confidence": probs.max(axis=1),
                 "probs": pa.FixedSizeListArray.from_arrays(probs.ravel(), task.n_classes),
-                "learned": [True] * len(split.strong) + [False] * len(split.test),
+                "learned": [True] * len(split.half_b) + [False] * len(split.test),
             },
             metadata={"classes": json.dumps(task.classes)},
         ),

@@ -1,7 +1,7 @@
 """The step `taught`: votes and items become all that a student's training reads.
 
 One folder in the shape that the steps of a study have together: `task.json` and `items.parquet` (as `pool`),
-`split.json`, `targets.parquet`, `strong.parquet` (the combined label as the one source that held-out items are judged
+`split.json`, `targets.parquet`, `half_b.parquet` (the combined label as the one source that held-out items are judged
 by) and, for people, `combined.parquet`. Half B are the items that are learned from; the test items are those with
 gold that nobody learns from, and the items without a vote, which the student answers when it has learned. Of texts all
 is the same but for the held-out labels, which nobody asks for.
@@ -170,7 +170,7 @@ def _task_of(
     held = 0 if test is None else len(test)
     pool = items if test is None else _joined(items, test)
     asked = np.concatenate([others, np.arange(len(items), len(items) + held)])
-    split = Split(weak=np.empty(0, dtype=np.int64), strong=learned, test=asked)
+    split = Split(half_a=np.empty(0, dtype=np.int64), half_b=learned, test=asked)
     if isinstance(combined, CombinedTexts):
         answers = pool.answers or [""] * len(pool)
         pool = replace(pool, answers=answers, keys=answers)
@@ -193,6 +193,6 @@ def _save(folder: Path, task: Task, split: Split, lesson: TrainingData, combined
     split.save(folder)
     lesson.targets.save(folder / "targets.parquet")
     if isinstance(combined, Combined):
-        WeakLabels(combined.votes.items, (COMBINED,), combined.posterior[:, None]).save(folder / "strong.parquet")
+        WeakLabels(combined.votes.items, (COMBINED,), combined.posterior[:, None]).save(folder / "half_b.parquet")
     combined.save(folder / "combined.parquet")
     (folder / "lesson.json").write_text(json.dumps(lesson.about, ensure_ascii=False, indent=1))

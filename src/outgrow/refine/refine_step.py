@@ -19,7 +19,7 @@ from outgrow.refine.question_batches import WeakExample
 from outgrow.refine.refiners import RefinerRequest
 from outgrow.texts import Candidate, WeakTexts
 
-STRONG = "strong.parquet"
+STRONG = "half_b.parquet"
 
 
 def refine_texts(
@@ -35,7 +35,7 @@ def refine_texts(
     name: str,
     seed: int,
 ) -> None:
-    """Inputs `pool`, `split` and, but for `self_bootstrap`, `texts`; writes `strong.parquet` and `written.json`.
+    """Inputs `pool`, `split` and, but for `self_bootstrap`, `texts`; writes `half_b.parquet` and `written.json`.
 
     An item without a weak answer gets none here either; nor does a fixed demonstration. Without any weak answer there
     is nothing to rewrite: a `DataError`.
@@ -53,8 +53,8 @@ def refine_texts(
     """
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
     # The refiners' prompts say `Answer:` themselves.
-    questions = {task.items.ids[row]: unanswered(task.items.prompts[row]) for row in split.strong.tolist()}
-    places = dict(zip(questions, split.strong.tolist(), strict=True))
+    questions = {task.items.ids[row]: unanswered(task.items.prompts[row]) for row in split.half_b.tolist()}
+    places = dict(zip(questions, split.half_b.tolist(), strict=True))
     desk = RefinerSession(job, open_generator(job, model), places, seed)
     concepts: dict[int, str] = {}
     if refiner == "self_bootstrap":

@@ -26,7 +26,7 @@ class About:
     metric_title: str
     """The same for headings: `accuracy`, `SLU-F1`."""
     sizes: dict[str, int]
-    """Items per seed in `weak`, `strong` and `test`."""
+    """Items per seed in `half_a`, `half_b` and `test`."""
     seeds: tuple[int, ...]
     supervisors: tuple[str, ...]
     untaught: tuple[str, ...]

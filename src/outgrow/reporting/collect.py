@@ -70,7 +70,7 @@ def collect(study: Study, store: Store, outcomes: Mapping[str, StepOutcome]) -> 
 def _about(frame: Frame) -> About:
     experiment, task = frame.study.experiment, frame.task
     made = [split for split in frame.splits if split is not None]
-    sizes = {"weak": len(made[0].weak), "strong": len(made[0].strong), "test": len(made[0].test)} if made else {}
+    sizes = {"half_a": len(made[0].half_a), "half_b": len(made[0].half_b), "test": len(made[0].test)} if made else {}
     return About(
         name=experiment.name,
         task=task.name,

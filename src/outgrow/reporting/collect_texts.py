@@ -99,18 +99,18 @@ def _supervisors(
     frame: Frame, measured: Measured, score: TaskScore, answers: Sequence[TextAnswers]
 ) -> list[SupervisorResult]:
     """Their scores on what they wrote for the student, and on their `answers` to the test items."""
-    strong = frame.strong
+    half_b = frame.half_b
     sources = [row.source or row.name for row in frame.floor]
-    labels = read_labels(frame.store, frame.study.labels, sources, strong)
+    labels = read_labels(frame.store, frame.study.labels, sources, half_b)
     known = judged(frame, frame.floor, labels)
-    counts = [score_counts(found, strong.answers, score, strong.capabilities) for found in known]
-    on_strong = measure(frame.floor, counts, score.value, strong, frame.on_strong, heard(frame, frame.floor, known))
+    counts = [score_counts(found, half_b.answers, score, half_b.capabilities) for found in known]
+    on_half_b = measure(frame.floor, counts, score.value, half_b, frame.on_half_b, heard(frame, frame.floor, known))
     return [
         SupervisorResult(
             row.name,
-            mean_estimate(row, on_strong),
+            mean_estimate(row, on_half_b),
             mean_estimate(row, measured),
-            {"strong": unanswered(written.there, written.said), "test": unanswered(said.there, said.said)},
+            {"half_b": unanswered(written.there, written.said), "test": unanswered(said.there, said.said)},
             not frame.is_file(row),
         )
         for row, written, said in zip(frame.floor, labels, answers, strict=True)

@@ -10,7 +10,7 @@ from outgrow.metrics.accuracy import is_correct
 from outgrow.metrics.bootstrap import Resamples
 from outgrow.metrics.estimate import Estimate
 from outgrow.metrics.text_score import mean_value
-from outgrow.reporting.evidence.votes import PartName, RowAnswers, EvaluatedItems, read_answers, read_mean_vote
+from outgrow.reporting.evidence.votes import EvaluatedItems, PartName, RowAnswers, read_answers, read_mean_vote
 from outgrow.reporting.measure.calibration import calibration
 from outgrow.reporting.measure.errors import StudentAnswers, copy_results, pair_results
 from outgrow.reporting.measure.frame import Findings, Frame
@@ -24,7 +24,7 @@ Hard = Int[np.ndarray, "seed item"]
 
 def find_in_votes(frame: Frame) -> Findings:
     """Measure every row's answers."""
-    store, study, test, strong = frame.store, frame.study, frame.test, frame.strong
+    store, study, test, half_b = frame.store, frame.study, frame.test, frame.half_b
     given = [read_answers(store, row.steps, test) for row in study.rows]
     answers = judged(frame, study.rows, given)
     counts = [accuracy_counts(found.hard, found.there, test) for found in answers]
@@ -33,17 +33,17 @@ def find_in_votes(frame: Frame) -> Findings:
         replace(row_result(row, measured, frame.baseline), calibration=calibration(found, test, frame.on_test))
         for row, found in zip(study.rows, answers, strict=True)
     )
-    labelled = [read_answers(store, row.steps, strong) for row in study.rows]
+    labelled = [read_answers(store, row.steps, half_b) for row in study.rows]
     said, labels = ([found[number] for number in frame.is_floor] for found in (given, labelled))
     names = [row.name for row in frame.floor]
-    votes = {part.name: read_mean_vote(store, [row.steps for row in frame.floor], part) for part in (test, strong)}
+    votes = {part.name: read_mean_vote(store, [row.steps for row in frame.floor], part) for part in (test, half_b)}
     return Findings(
         rows=rows,
         supervisors=tuple(_supervisors(frame, measured, said, labels, votes)),
         pairs=tuple(pair_results(names, [one.hard for one in said], test, frame.on_test)),
         copying=(
             *_copying(frame, answers, [one.hard for one in said], votes["test"], test),
-            *_copying(frame, labelled, [one.hard for one in labels], votes["strong"], strong),
+            *_copying(frame, labelled, [one.hard for one in labels], votes["half_b"], half_b),
         ),
     )
 
@@ -63,16 +63,16 @@ def _supervisors(
     votes: Mapping[PartName, np.ndarray],
 ) -> list[SupervisorResult]:
     """How well each of them, and the mean of all, votes; `answers` are to test items, `labelled` to half B's."""
-    strong, test = frame.strong, frame.test
+    half_b, test = frame.half_b, frame.test
     known = judged(frame, frame.floor, labelled)
-    counts = [accuracy_counts(found.hard, found.there, strong) for found in known]
-    on_strong = measure(frame.floor, counts, mean_value, strong, frame.on_strong, heard(frame, frame.floor, known))
+    counts = [accuracy_counts(found.hard, found.there, half_b) for found in known]
+    on_half_b = measure(frame.floor, counts, mean_value, half_b, frame.on_half_b, heard(frame, frame.floor, known))
     found = [
         SupervisorResult(
             row.name,
-            mean_estimate(row, on_strong),
+            mean_estimate(row, on_half_b),
             mean_estimate(row, measured),
-            {"strong": unanswered(labels.there, labels.said), "test": unanswered(said.there, said.said)},
+            {"half_b": unanswered(labels.there, labels.said), "test": unanswered(said.there, said.said)},
             not frame.is_file(row),
         )
         for row, labels, said in zip(frame.floor, labelled, answers, strict=True)
@@ -81,7 +81,7 @@ def _supervisors(
         return found
     mean_on_strong, mean_on_test = (
         _mean_vote(frame, hard, part, drawn)
-        for hard, part, drawn in ((votes["strong"], strong, frame.on_strong), (votes["test"], test, frame.on_test))
+        for hard, part, drawn in ((votes["half_b"], half_b, frame.on_half_b), (votes["test"], test, frame.on_test))
     )
     return [*found, SupervisorResult(MEAN_VOTE, mean_on_strong, mean_on_test)]
 
@@ -105,4 +105,4 @@ def _copying(
     roles = ("method", "ceiling") if part.name == "test" else ("method",)
     pairs = zip(frame.study.rows, answers, strict=True)
     students = [StudentAnswers(row, found) for row, found in pairs if row.role in roles]
-    return copy_results(students, weak, part, frame.on_test if part.name == "test" else frame.on_strong)
+    return copy_results(students, weak, part, frame.on_test if part.name == "test" else frame.on_half_b)

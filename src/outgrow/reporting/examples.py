@@ -102,15 +102,15 @@ def find_examples(study: Study, store: Store, results: Results) -> ItemExamples 
     if split is None:
         return None
     task = Task.load(store.path(study.pool))
-    test, strong = read_part(task, [split], "test"), read_part(task, [split], "strong")
-    answers, labels = answering(study, store, students, seed, test), labelling(study, store, seed, strong)
+    test, half_b = read_part(task, [split], "test"), read_part(task, [split], "half_b")
+    answers, labels = answering(study, store, students, seed, test), labelling(study, store, seed, half_b)
     score = score_of(task)
     found = ItemExamples(
         results.about.seeds[seed],
         student,
         beside,
         _groups(score, test, answers, answer_kinds),
-        _groups(score, strong, labels, label_kinds),
+        _groups(score, half_b, labels, label_kinds),
     )
     return found if found.test or found.labels else None
 
@@ -200,7 +200,9 @@ def _draw(marked: Mapping[str, Marks]) -> dict[str, list[int]]:
     return drawn
 
 
-def item_scores(score: TaskScore, texts: Sequence[Candidate | None], part: EvaluatedItems) -> Float[np.ndarray, "item"]:
+def item_scores(
+    score: TaskScore, texts: Sequence[Candidate | None], part: EvaluatedItems
+) -> Float[np.ndarray, "item"]:
     """The score of every item by itself; 1 where there is nothing to find and nothing was invented."""
     said = [one.text if one else "" for one in texts]
     values = score.value(score.counts(said, part.answers, part.capabilities))

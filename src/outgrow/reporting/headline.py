@@ -190,7 +190,7 @@ def _silences(results: Results) -> Iterator[str]:
     once = " (each under every seed)" if len(results.about.seeds) > 1 else ""
     for one in results.supervisors:
         if one.ever_silent:
-            labels, test = one.silent["strong"], one.silent["test"]
+            labels, test = one.silent["half_b"], one.silent["test"]
             yield (
                 f"{one.name} gave no {what} to {labels} items that it labels, and to {test} test items{once},"
                 f" {'which count as wrong' if one.silence_is_wrong else 'and is measured on the others'}."

@@ -135,11 +135,11 @@ class SupervisorResult:
     """A weak source, or the mean of all."""
 
     name: str
-    strong: Estimate
+    half_b: Estimate
     """Score on the items it labels for the student."""
     test: Estimate
     silent: dict[str, AnswerCount] = field(default_factory=dict)
-    """By part, `strong` and `test`: items to which it gave no answer."""
+    """By part, `half_b` and `test`: items to which it gave no answer."""
     silence_is_wrong: bool = True
     """Whether such an item counts as wrong. Of a file it does not: nobody need have asked."""
 
@@ -179,7 +179,7 @@ class CopyResult:
     row: str
     role: Role
     variant: str
-    part: Literal["test", "strong"]
+    part: Literal["test", "half_b"]
     weak: str
     """A supervisor, or `mean vote`."""
     follows_gold: Estimate

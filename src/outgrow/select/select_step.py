@@ -107,7 +107,7 @@ def _vote_scores(
         case "reward_model":
             return _rewards(job, spoken_targets(task, targets), select)
         case "agreement":
-            return vote_agreement(targets, WeakLabels.load(job.inputs["strong"] / "strong.parquet")), ()
+            return vote_agreement(targets, WeakLabels.load(job.inputs["strong"] / "half_b.parquet")), ()
         case "confidence":
             if select["by"] == "student":
                 raise ConfigError(VOTES_LACK["student"])

@@ -46,7 +46,7 @@ class Row:
     role: Role
     name: str
     steps: tuple[Step, ...]
-    """One per seed; each holds `test.parquet` (and, but for `untouched`, `strong.parquet`)."""
+    """One per seed; each holds `test.parquet` (and, but for `untouched`, `half_b.parquet`)."""
     method: str = ""
     variant: Variant = "plain"
     source: str | None = None
@@ -122,7 +122,7 @@ def lay_out_texts(experiment: Experiment, stages: list[SeedPlan]) -> tuple[tuple
     )
     rows += text_method_rows(experiment, stages, heard)
     rows = [replace(row, judged=judgements(experiment, stages, row)) for row in rows]
-    written = [{name: voice.strong for name, voice in voices.items()} for voices in heard]
+    written = [{name: voice.half_b for name, voice in voices.items()} for voices in heard]
     labels = tuple(map(gathered, stages, written))
     return labels, rows
 

@@ -209,10 +209,10 @@ def _refine_complaints(key: str, refine: Refine, experiment: Experiment) -> Iter
     if isinstance(refine.by, ModelSection) and refine.by.adapt not in ("none", "probe"):
         yield f"{key}.by.adapt: `{refine.by.adapt}` is not looked at, as nothing is trained; leave it out"
     for name, sizes in experiment.task.sizes_by_capability.items():
-        strong = sizes.counts["strong"]
-        if isinstance(refine, Icl) and refine.fixed is not None and strong is not None and refine.fixed >= strong:
+        half_b = sizes.counts["half_b"]
+        if isinstance(refine, Icl) and refine.fixed is not None and half_b is not None and refine.fixed >= half_b:
             where = f" of `{name}`" if name else ""
-            yield f"{key}.fixed: {refine.fixed} demonstrations are all {strong} labels{where}; name fewer"
+            yield f"{key}.fixed: {refine.fixed} demonstrations are all {half_b} labels{where}; name fewer"
 
 
 def _rewritten_complaints(refine: Refine, method: Method) -> Iterator[str]:

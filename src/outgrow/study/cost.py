@@ -110,7 +110,7 @@ def _work_of(step: Step, scale: TextSizes) -> Cost:
     if step.name in ("texts", "scores", "refined", "ratings"):
         return writing(step, traffic(step, scale), scale)
     if step.name == "preference":
-        return text_training(params, params["preference"]["training"], 2 * scale.strong, scale)
+        return text_training(params, params["preference"]["training"], 2 * scale.half_b, scale)
     if step.name == "reward":
         return reward_training(params, 2 * _rows(step.inputs["targets"], scale), scale)
     if step.name in ("student", "supervisor"):
@@ -122,7 +122,7 @@ def _work_of(step: Step, scale: TextSizes) -> Cost:
             return writing(step, traffic(step, scale), scale)
         if "tune" not in params:
             return text_training(params, params["model"]["training"], _learned(step, scale), scale)
-        learns = scale.strong if step.name == "student" else scale.weak
+        learns = scale.half_b if step.name == "student" else scale.half_a
         trained = probe_training if params["adapt"] == "probe" else transformer_training
         return trained(params, learns, scale)
     return Cost()
@@ -130,7 +130,7 @@ def _work_of(step: Step, scale: TextSizes) -> Cost:
 
 def ngram_seconds(scale: TextSizes) -> float:
     """Fits of every C in every fold, in the space of the training rows, then answers to everything else."""
-    return NGRAM_SECONDS * (scale.weak / 1000) ** 2 + (scale.strong + scale.test) / NGRAM_ANSWERS
+    return NGRAM_SECONDS * (scale.half_a / 1000) ** 2 + (scale.half_b + scale.test) / NGRAM_ANSWERS
 
 
 def inference(params: Mapping[str, Any], deepest: int | None, items: int, scale: TextSizes) -> Cost:
@@ -146,7 +146,7 @@ def inference(params: Mapping[str, Any], deepest: int | None, items: int, scale:
 def _learned(step: Step, scale: TextSizes) -> int:
     """Texts of one pass of a training: gold of a half, or labels of half B; as many as `whole` where that counts."""
     if step.name == "supervisor":
-        return scale.weak
+        return scale.half_a
     return _rows(step.inputs.get("whole", step.inputs["targets"]), scale)
 
 
@@ -156,7 +156,7 @@ def _rows(targets: Step, scale: TextSizes) -> int:
         return round(_rows(targets.inputs["targets"], scale) * _kept(targets))
     labels = targets.inputs.get("labels")
     pooled = targets.params.get("combine", {}).get("type") in ("joint_decoding", "answer_vote", "slot_vote")
-    return scale.strong * (1 if labels is None or pooled else len(labels.params["sources"]))
+    return scale.half_b * (1 if labels is None or pooled else len(labels.params["sources"]))
 
 
 def _kept(selected: Step) -> float:
@@ -231,7 +231,7 @@ def transformer_training(params: Mapping[str, Any], learns: int, scale: TextSize
     """Training on `learns` items, then answers to the items that the step must answer."""
     section, tune = params["model"], params["tune"]
     epochs = sum(tune["epochs"] or [section["training"]["epochs"]]) * len(tune["lr"] or [1])
-    answered = (scale.strong + scale.test) * scale.tokens_per_item
+    answered = (scale.half_b + scale.test) * scale.tokens_per_item
     tokens = learns * scale.tokens_per_item * epochs
     size = model_size(section["model"])
     if size is None:

@@ -23,8 +23,8 @@ FRAME_TOKENS = 120
 class TextSizes:
     """The sizes that all estimates of one study start from."""
 
-    weak: int
-    strong: int
+    half_a: int
+    half_b: int
     test: int
     tokens_per_item: float
     flops: float
@@ -34,7 +34,7 @@ class TextSizes:
     @property
     def pool(self) -> int:
         """Items that one seed's study uses."""
-        return self.weak + self.strong + self.test
+        return self.half_a + self.half_b + self.test
 
 
 class TokenTraffic(NamedTuple):
@@ -54,8 +54,8 @@ def traffic(step: Step, scale: TextSizes) -> TokenTraffic:
     if step.name == "supervisor":
         return TokenTraffic(scale.pool * (scale.tokens_per_item + FRAME_TOKENS), scale.pool * CHOICE_TOKENS)
     if step.name == "scores":
-        return TokenTraffic(scale.strong * (scale.tokens_per_item + SCORED * ANSWER_TOKENS), 0)
-    items = scale.strong if step.name == "refined" or params.get("part") == "strong" else scale.test
+        return TokenTraffic(scale.half_b * (scale.tokens_per_item + SCORED * ANSWER_TOKENS), 0)
+    items = scale.half_b if step.name == "refined" or params.get("part") == "half_b" else scale.test
     per_answer = answer_tokens(params)
     if step.name == "texts":
         return TokenTraffic(items * scale.tokens_per_item, items * per_answer)

@@ -35,7 +35,7 @@ class TextSupervisor:
     section: Speaker | VotesSection
     model: Step | None
     """Its training, if it has any."""
-    strong: Step
+    half_b: Step
     test: Step
 
 
@@ -57,12 +57,12 @@ def text_supervisors(stage: SeedPlan) -> dict[str, TextSupervisor]:
 
 def _voice(stage: SeedPlan, name: str, section: Speaker | VotesSection) -> TextSupervisor:
     if isinstance(section, VotesSection):
-        strong, test = (taken_step(stage, name, section, part) for part in ("strong", "test"))
-        return TextSupervisor(section, None, strong, test)
+        half_b, test = (taken_step(stage, name, section, part) for part in ("half_b", "test"))
+        return TextSupervisor(section, None, half_b, test)
     model = _training(stage, name, section) if isinstance(section, ModelSection) and section.adapt != "none" else None
     labelling, answering = stage.experiment.labelling, stage.experiment.answering
-    strong = texts_step(stage, section, model, name, "strong", labelling)
-    return TextSupervisor(section, model, strong, texts_step(stage, section, model, name, "test", answering))
+    half_b = texts_step(stage, section, model, name, "half_b", labelling)
+    return TextSupervisor(section, model, half_b, texts_step(stage, section, model, name, "test", answering))
 
 
 def _training(stage: SeedPlan, name: str, section: ModelSection) -> Step:
@@ -95,7 +95,7 @@ def labels_for(stage: SeedPlan, method: Method, heard: Mapping[str, TextSupervis
     if isinstance(combine, JointDecoding):
         written = {name: _candidates(stage, name, heard[name], combine.beams) for name in combine.writers or heard}
     else:
-        written = {name: voice.strong for name, voice in heard.items()}
+        written = {name: voice.half_b for name, voice in heard.items()}
     written = {name: noised(stage, method, "texts", step) for name, step in written.items()}
     if method.refine is not None:
         written = _refined(stage, method.refine, written)
@@ -129,9 +129,9 @@ def taught_by(method: Method, heard: Mapping[str, TextSupervisor]) -> dict[str, 
 def _candidates(stage: SeedPlan, name: str, voice: TextSupervisor, beams: int | None) -> Step:
     """A writer's candidates: those it wrote anyway, or those of a search as wide as asked for."""
     if beams is None or isinstance(voice.section, VotesSection):
-        return voice.strong
+        return voice.half_b
     decoding = stage.experiment.labelling.model_copy(update={"beams": beams, "candidates": beams, "sample": False})
-    return texts_step(stage, voice.section, voice.model, name, "strong", decoding)
+    return texts_step(stage, voice.section, voice.model, name, "half_b", decoding)
 
 
 def can_write(section: Speaker) -> bool:

@@ -181,7 +181,7 @@ def preferring(stage: SeedPlan, method: Method, student: Step, heard: Mapping[st
 def _pairs(stage: SeedPlan, preference: Preference, student: Step, heard: Mapping[str, TextSupervisor]) -> Step:
     """The student's best and worst text for every item, by the supervisors' scores."""
     section = student_here(stage.experiment)
-    candidates = texts_step(stage, section, student, STUDENT, "strong", preference.candidates)
+    candidates = texts_step(stage, section, student, STUDENT, "half_b", preference.candidates)
     table = {STUDENT: candidates}
     scores = scored_by(stage, heard, table)
     inputs = {

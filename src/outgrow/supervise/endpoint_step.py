@@ -26,7 +26,7 @@ from outgrow.endpoints.server import called
 from outgrow.errors import DataError
 from outgrow.generation.chat import asked
 from outgrow.graph.step import Job, Json
-from outgrow.labels import WeakLabels
+from outgrow.labels import ANSWER_FILES, WeakLabels
 from outgrow.metrics.stated_choice import StatedChoice, stated_choice
 from outgrow.models.skipped_items import named, warn_skipped
 
@@ -36,7 +36,7 @@ BY_LETTER = "Answer with the letter of your choice alone."
 
 
 def ask_supervisor(job: Job, *, model: dict[str, Json], source: str) -> None:
-    """Inputs `pool` and `split`; writes `weak.parquet`, `strong.parquet`, `test.parquet` and `written.json`.
+    """Inputs `pool` and `split`; writes `anchors.parquet`, `half_b.parquet`, `test.parquet` and `written.json`.
 
     Args:
         model: the endpoint's section, as far as its answers depend on it.
@@ -44,16 +44,16 @@ def ask_supervisor(job: Job, *, model: dict[str, Json], source: str) -> None:
     """
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
     endpoint = Endpoint({**model, **job.hints["endpoint"]}, ResponseCache(Path(job.hints["answers"])))
-    rows = np.concatenate([split.weak, split.strong, split.test])
+    rows = np.concatenate([split.half_a, split.half_b, split.test])
     questions = [question_of(task, row, endpoint.section) for row in rows.tolist()]
     found = endpoint.ask(questions, job.report)
     pairs = zip(found.answers, rows.tolist(), strict=True)
     probs = np.stack([vote(answer, options_of(task, row)) for answer, row in pairs])
     tell_silent(endpoint, questions, found.answers, probs)
-    parts = np.split(np.arange(len(rows)), np.cumsum([len(split.weak), len(split.strong)]))
-    for part, numbers in zip(("weak", "strong", "test"), parts, strict=True):
+    parts = np.split(np.arange(len(rows)), np.cumsum([len(split.half_a), len(split.half_b)]))
+    for file, numbers in zip(ANSWER_FILES.values(), parts, strict=True):
         ids = [task.items.ids[row] for row in rows[numbers].tolist()]
-        WeakLabels(ids, (source,), probs[numbers, None]).save(job.out / f"{part}.parquet")
+        WeakLabels(ids, (source,), probs[numbers, None]).save(job.out / file)
     about = {"tokens_read": found.usage.read, "tokens_written": found.usage.written, "served": list(found.served)}
     (job.out / "written.json").write_text(json.dumps(about, indent=1))
 

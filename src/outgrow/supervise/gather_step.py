@@ -1,8 +1,8 @@
 """Bring the supervisors' answers together: one table for half B, one of anchors.
 
-`strong.parquet` holds every source's answers to half B, in the order that the study names them.
+`half_b.parquet` holds every source's answers to half B, in the order that the study names them.
 
-`weak.parquet` holds the *anchors*: answers to items of half A by models that had not seen those items, from which a
+`anchors.parquet` holds the *anchors*: answers to items of half A by models that had not seen those items, from which a
 source's accuracy and temperature are estimated. A probe answers all of half A that way (by folds), a fully trained
 supervisor only the share it kept aside. So the table lists every item that any source answered, and a source that
 did not answer an item abstains there: each source is judged on all that is known of it. When even one source has no
@@ -18,11 +18,11 @@ from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels, join
 from outgrow.texts import WeakTexts, join_texts
 
-STRONG, WEAK = "strong.parquet", "weak.parquet"
+STRONG, WEAK = "half_b.parquet", "anchors.parquet"
 
 
 def gather_labels(job: Job, *, sources: list[str]) -> None:
-    """The step `labels`: inputs `source.NAME`; writes `strong.parquet` and, if it can, `weak.parquet`."""
+    """The step `labels`: inputs `source.NAME`; writes `half_b.parquet` and, if it can, `anchors.parquet`."""
     folders = [job.inputs[f"source.{name}"] for name in sources]
     tables = [
         _one_source(WeakLabels.load(folder / STRONG), name) for folder, name in zip(folders, sources, strict=True)
@@ -36,7 +36,7 @@ def gather_labels(job: Job, *, sources: list[str]) -> None:
 
 
 def gather_texts(job: Job, *, sources: list[str]) -> None:
-    """The step `labels` of a study of texts: inputs `source.NAME`; writes `strong.parquet`."""
+    """The step `labels` of a study of texts: inputs `source.NAME`; writes `half_b.parquet`."""
     tables = [WeakTexts.load(job.inputs[f"source.{name}"] / STRONG) for name in sources]
     for name, table in zip(sources, tables, strict=True):
         if table.sources != (name,):

@@ -68,7 +68,7 @@ def train_ngram(
     source: str,
     folds: int = 5,
 ) -> None:
-    """Write `weak.parquet`, `strong.parquet`, `test.parquet`, `chosen.json` and `metrics.jsonl`.
+    """Write `anchors.parquet`, `half_b.parquet`, `test.parquet`, `chosen.json` and `metrics.jsonl`.
 
     Inputs `pool` and `split`. Raises `DataError` for a half A without gold, of one class only, or too small to fold.
     One thread does it all: the matrices are small, and threads of OpenBLAS that wait for each other spin, which on a
@@ -80,20 +80,20 @@ def train_ngram(
 
 def _train(job: Job, ngrams: Ngrams, seed: int, source: str, folds: int) -> None:
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
-    weak = task.items.take(split.weak)
-    _check_gold(weak, task.kind)
-    fold = assign_folds(weak.groups, folds, np.random.default_rng(seed))
+    half_a = task.items.take(split.half_a)
+    _check_gold(half_a, task.kind)
+    fold = assign_folds(half_a.groups, folds, np.random.default_rng(seed))
     job.report(f"half A, {int(fold.max()) + 1} folds", 0.0)
-    trials = out_of_fold(weak, fold, ngrams, GRID, task.n_classes)
-    losses = [float(log_loss(probs, weak.gold).mean()) for probs in trials]
+    trials = out_of_fold(half_a, fold, ngrams, GRID, task.n_classes)
+    losses = [float(log_loss(probs, half_a.gold).mean()) for probs in trials]
     best = int(np.argmin(losses))
     job.report("the other items", 0.8)
-    answer = learn(weak, ngrams, task.n_classes)(GRID[best])
-    _save(job, "weak", weak, source, trials[best])
-    _save(job, "strong", strong := task.items.take(split.strong), source, answer(strong))
+    answer = learn(half_a, ngrams, task.n_classes)(GRID[best])
+    _save(job, "anchors", half_a, source, trials[best])
+    _save(job, "half_b", half_b := task.items.take(split.half_b), source, answer(half_b))
     _save(job, "test", test := task.items.take(split.test), source, answer(test))
     lines = [
-        {"C": c, "held_out_log_loss": loss, "held_out_accuracy": accuracy(probs, weak.gold)}
+        {"C": c, "held_out_log_loss": loss, "held_out_accuracy": accuracy(probs, half_a.gold)}
         for c, loss, probs in zip(GRID, losses, trials, strict=True)
     ]
     (job.out / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -226,11 +226,11 @@ def _count(vectorizer: TfidfVectorizer, texts: Sequence[str]) -> sp.csr_matrix:
         raise DataError(f"half A: no n-gram can be counted in its {len(texts)} texts ({error})") from error
 
 
-def _check_gold(weak: Items, kind: str) -> None:
-    unknown = np.flatnonzero(weak.gold < 0)
+def _check_gold(half_a: Items, kind: str) -> None:
+    unknown = np.flatnonzero(half_a.gold < 0)
     if len(unknown):
-        raise DataError(f"half A: item `{weak.ids[unknown[0]]}` has no gold label, but supervisors learn from gold")
-    if kind == "classify" and len(np.unique(weak.gold)) < 2:
+        raise DataError(f"half A: item `{half_a.ids[unknown[0]]}` has no gold label, but supervisors learn from gold")
+    if kind == "classify" and len(np.unique(half_a.gold)) < 2:
         raise DataError("half A: all items have the same class; draw more items, or another `task.split_seed`")
 
 

@@ -24,7 +24,7 @@ from outgrow.texts import WeakTexts
 
 
 def add_noise_to_texts(job: Job, *, share: float, seed: int) -> None:
-    """Inputs `pool`, `split`, `labels` (one supervisor's texts); writes `strong.parquet`."""
+    """Inputs `pool`, `split`, `labels` (one supervisor's texts); writes `half_b.parquet`."""
     table = WeakTexts.load(job.inputs["labels"] / STRONG)
     answered = [number for number, row in enumerate(table.candidates) if any(row)]
     giver = exchange_answers(answered, capability_of(job, table.items), share, order_of(table, seed))
@@ -72,7 +72,7 @@ def order_of(table: WeakLabels | WeakTexts, seed: int) -> Int[np.ndarray, "item"
 def capability_of(job: Job, items: Sequence[str]) -> list[str]:
     """The capability of each item of half B; the same empty one where the task is not made of several."""
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
-    known = task.items.take(split.strong)
+    known = task.items.take(split.half_b)
     names = known.capabilities or [""] * len(known)
     found = dict(zip(known.ids, names, strict=True))
     return [found[item] for item in items]

@@ -30,7 +30,7 @@ from outgrow.config.user_code import refuse_code
 from outgrow.data.task import Split, Task
 from outgrow.errors import ConfigError, DataError
 from outgrow.graph.step import Job, Json
-from outgrow.labels import WeakLabels
+from outgrow.labels import ANSWER_FILES, WeakLabels
 from outgrow.supervise.rule_file import (
     RowSource,
     as_table,
@@ -83,7 +83,7 @@ def apply_rules(
 
 
 def apply_rule(job: Job, *, rule: dict[str, Json], content: str | None, source: str) -> None:
-    """The step `supervisor` for a rule: inputs `pool` and `split`; writes `weak.parquet`, `strong.parquet`,
+    """The step `supervisor` for a rule: inputs `pool` and `split`; writes `anchors.parquet`, `half_b.parquet`,
     `test.parquet` and `errors.json`.
 
     Args:
@@ -94,7 +94,7 @@ def apply_rule(job: Job, *, rule: dict[str, Json], content: str | None, source: 
     Rows given to a function have `item` and `text`. Having learned no gold, a rule is judged by all of half A.
     """
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
-    parts = {"weak": split.weak, "strong": split.strong, "test": split.test}
+    parts = {"half_a": split.half_a, "half_b": split.half_b, "test": split.test}
     items = task.items.take(np.concatenate(list(parts.values())))
     rows = [{"item": name, "text": text} for name, text in zip(items.ids, items.prompts, strict=True)]
     plain = {**rule, "name": source, "text": "text", **({} if content is None else {"file": job.hints["file"]})}
@@ -113,4 +113,4 @@ def apply_rule(job: Job, *, rule: dict[str, Json], content: str | None, source: 
     ends = np.cumsum([len(part) for part in parts.values()])[:-1]
     for part, names, said in zip(parts, np.split(np.arange(len(items)), ends), np.split(probs, ends), strict=True):
         ids = [items.ids[row] for row in names.tolist()]
-        WeakLabels(ids, (source,), said[:, None]).save(job.out / f"{part}.parquet")
+        WeakLabels(ids, (source,), said[:, None]).save(job.out / ANSWER_FILES[part])

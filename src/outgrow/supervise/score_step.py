@@ -26,11 +26,11 @@ from outgrow.texts import Candidate, WeakTexts
 
 
 def score_texts(job: Job, *, model: dict[str, Json], name: str) -> None:
-    """Inputs `pool`, `model` (if trained), and `texts.NAME` for every table; writes `strong.parquet`.
+    """Inputs `pool`, `model` (if trained), and `texts.NAME` for every table; writes `half_b.parquet`.
 
     Its one source is the scorer, its candidates are all different texts of an item in first-seen order.
     """
-    tables = [WeakTexts.load(path / "strong.parquet") for key, path in job.inputs.items() if key.startswith("texts.")]
+    tables = [WeakTexts.load(path / "half_b.parquet") for key, path in job.inputs.items() if key.startswith("texts.")]
     items, texts = pooled(tables)
     folder = job.inputs["model"] / "model" if "model" in job.inputs else None
     writer = load_writer(model, folder, pick_device(job.hints))
@@ -38,7 +38,7 @@ def score_texts(job: Job, *, model: dict[str, Json], name: str) -> None:
     prompt = dict(zip(task.items.ids, task.items.prompts, strict=True))
     prompts = [asked(prompt[item], model["system"]) for item in items]
     scored = score(job, writer, items, prompts, texts)
-    WeakTexts(items, (name,), [[found] for found in scored]).save(job.out / "strong.parquet")
+    WeakTexts(items, (name,), [[found] for found in scored]).save(job.out / "half_b.parquet")
 
 
 def pooled(tables: Sequence[WeakTexts]) -> tuple[list[str], list[list[str]]]:

@@ -23,7 +23,7 @@ def train_text_supervisor(job: Job, *, adapt: str, model: dict[str, Json], seed:
         seed: of the order of the texts, the adapter and the items kept aside.
     """
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
-    learn_texts(job, task, split.weak, gold_targets(task, split.weak), model, CERTAIN, seed)
+    learn_texts(job, task, split.half_a, gold_targets(task, split.half_a), model, CERTAIN, seed)
 
 
 def gold_targets(task: Task, rows: Int[np.ndarray, "row"]) -> TextTargets:

@@ -25,7 +25,7 @@ from outgrow.data.row_numbers import RowNumbers, require_same_rows
 from outgrow.data.task import Items, Kind, Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job, Json
-from outgrow.labels import WeakLabels
+from outgrow.labels import ANSWER_FILES, WeakLabels
 from outgrow.readers.read_texts import read_texts
 from outgrow.readers.read_votes import read_votes, sources_of
 from outgrow.text_format import listed
@@ -34,12 +34,11 @@ from outgrow.vote_table import VoteTable
 
 log = logging.getLogger(__name__)
 EXAMPLES = 3
-PARTS = ("weak", "strong", "test")
 
 
 def take_votes(job: Job, *, reading: dict[str, Any], content: str, said_by: str, source: str) -> None:
-    """The step `supervisor` for votes in a file: inputs `pool` and `split`; writes `weak.parquet`, `strong.parquet`,
-    `test.parquet` and, with the number of votes in each, `counts.json`.
+    """The step `supervisor` for votes in a file: inputs `pool` and `split`; writes `anchors.parquet`,
+    `half_b.parquet`, `test.parquet` and, with the number of votes in each, `counts.json`.
 
     Args:
         reading: `columns` and `renormalise` of its section; the file is the hint `file`.
@@ -65,21 +64,21 @@ def take_votes(job: Job, *, reading: dict[str, Any], content: str, said_by: str,
     require_rows_of(task, table.items, section, job.hints.get("items"), source)
     votes = table.only([said_by])
     probs = on_items(votes, task.items)
-    counts = {part: int(probs[getattr(split, part)].any(axis=1).sum()) for part in PARTS}
+    counts = {part: int(probs[getattr(split, part)].any(axis=1).sum()) for part in ANSWER_FILES}
     require_known(
         counts, [table.items[row] for row in np.unique(votes.item)[:EXAMPLES].tolist()], task, section, source
     )
     (job.out / "counts.json").write_text(json.dumps(counts))
-    for part in PARTS:
+    for part, file in ANSWER_FILES.items():
         rows: Int[np.ndarray, item] = getattr(split, part)
         names = [task.items.ids[row] for row in rows.tolist()]
-        WeakLabels(names, (source,), probs[rows][:, None]).save(job.out / f"{part}.parquet")
+        WeakLabels(names, (source,), probs[rows][:, None]).save(job.out / file)
 
 
 def take_texts(job: Job, *, reading: dict[str, Any], content: str, said_by: str, part: str, name: str) -> None:
-    """The step `texts` for texts in a file: inputs `pool` and `split`; writes `strong.parquet` or `test.parquet`.
+    """The step `texts` for texts in a file: inputs `pool` and `split`; writes `half_b.parquet` or `test.parquet`.
 
-    `part` is `strong` (half B) or `test`, `name` under which they are known; all else as above. A source that wrote
+    `part` is `half_b` (half B) or `test`, `name` under which they are known; all else as above. A source that wrote
     nothing for half B is a `DataError`; without answers to the test items it merely has no score.
     """
     section = section_of(job, reading, content)
@@ -89,7 +88,7 @@ def take_texts(job: Job, *, reading: dict[str, Any], content: str, said_by: str,
     require_rows_of(task, table.items, section, job.hints.get("items"), name)
     texts = table.only([said_by])
     heard = {item: row[0] for item, row in zip(texts.items, texts.candidates, strict=True) if row[0]}
-    wanted = {one: [task.items.ids[row] for row in getattr(split, one).tolist()] for one in ("strong", "test")}
+    wanted = {one: [task.items.ids[row] for row in getattr(split, one).tolist()] for one in ("half_b", "test")}
     counts = {one: sum(item in heard for item in items) for one, items in wanted.items()}
     require_known(counts, list(heard)[:EXAMPLES], task, section, name)
     (job.out / "counts.json").write_text(json.dumps(counts))
@@ -159,13 +158,13 @@ def require_known(
     counts: dict[str, int], voted_on: Sequence[str], task: Task, section: VotesSection, name: str
 ) -> None:
     """Raises `DataError` where nothing that was said is about the items that the student is to learn from."""
-    if counts["strong"]:
+    if counts["half_b"]:
         return
     known = set(task.items.ids)
     if any(item in known for item in voted_on) or any(counts.values()):
         raise DataError(
             f"supervisors.{name}: {section.votes} says nothing of the items that the student is to learn from"
-            f" (answers by part: {counts}); leave the source out, or raise `task.sizes.strong`"
+            f" (answers by part: {counts}); leave the source out, or raise `task.sizes.half_b`"
         )
     raise DataError(
         f"supervisors.{name}: {section.votes} is about items such as {listed(voted_on) or 'none'}, and the task has"

@@ -1,7 +1,7 @@
 """The step `supervisor`: a weak model learns half A's gold, then answers half B and the test items.
 
-It is trained by the same code as the student, with cross-entropy on gold. Its `weak.parquet` holds answers to items of
-half A that the answering model had not seen:
+It is trained by the same code as the student, with cross-entropy on gold. Its `anchors.parquet` holds answers to
+items of half A that the answering model had not seen:
 
 * a probe answers all of half A, each item by the head of the fold in which it was held out, at the chosen point of
   the grid. The choice was made on these very answers, which flatters them a little;
@@ -29,7 +29,7 @@ def train_supervisor(
 ) -> None:
     """Inputs `pool`, `split`, and `features` for a probe.
 
-    Writes `strong.parquet`, `test.parquet` and (see the module) `weak.parquet`, as labels of the source `source`;
+    Writes `half_b.parquet`, `test.parquet` and (see the module) `anchors.parquet`, as labels of the source `source`;
     `chosen.json`, `metrics.jsonl` and `model/`.
 
     Args:
@@ -41,31 +41,31 @@ def train_supervisor(
     """
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
     probe = adapt == "probe"
-    weak = split.weak[task.items.gold[split.weak] >= 0]
-    if not len(weak):
+    half_a = split.half_a[task.items.gold[split.half_a] >= 0]
+    if not len(half_a):
         raise DataError("no item of half A has gold: a supervisor has nothing to learn from")
-    aside = np.zeros(len(weak), dtype=bool)
+    aside = np.zeros(len(half_a), dtype=bool)
     if not probe:
-        aside = holdout_rows([task.items.groups[row] for row in weak.tolist()], model["holdout"], seed)
-    rows, held = weak[~aside], weak[aside]
+        aside = holdout_rows([task.items.groups[row] for row in half_a.tolist()], model["holdout"], seed)
+    rows, held = half_a[~aside], half_a[aside]
     gold = one_hot(task.items.gold[rows], task.n_classes)
     lesson = FitSpec(
         task=task,
         rows=rows,
         targets=Targets([task.items.ids[row] for row in rows.tolist()], gold, np.ones(len(rows))),
         yardstick=gold,
-        asked=np.concatenate([held, split.strong, split.test]),
+        asked=np.concatenate([held, split.half_b, split.test]),
     )
     select_by: SelectBy = "weak_log_loss" if tune.get("select_by") == "weak_log_loss" else "weak_accuracy"
     tuning = Tuning(tune, select_by, oracle=False, held_out_wanted=probe)
     objective = make_objective({"type": "cross_entropy"}, None)
     learned = learn(job, adapt, lesson, objective, model, tuning, seed)
-    unseen, strong, test = np.split(learned.answers, np.cumsum([len(held), len(split.strong)]))
+    unseen, strong, test = np.split(learned.answers, np.cumsum([len(held), len(split.half_b)]))
     if learned.choice.held_out is not None and probe:
         held, unseen = rows, learned.choice.held_out
     for part, answered, probs in (
-        ("weak", held, unseen),
-        ("strong", split.strong, strong),
+        ("anchors", held, unseen),
+        ("half_b", split.half_b, strong),
         ("test", split.test, test),
     ):
         if len(answered):

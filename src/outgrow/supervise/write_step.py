@@ -20,12 +20,12 @@ from outgrow.texts import WeakTexts
 def write_texts(
     job: Job, *, model: dict[str, Json], decoding: dict[str, Json], part: str, seed: int, name: str
 ) -> None:
-    """Inputs `pool`, `split` and, for a trained model, `model`; writes `strong.parquet` or `test.parquet`.
+    """Inputs `pool`, `split` and, for a trained model, `model`; writes `half_b.parquet` or `test.parquet`.
 
     Args:
         model: the writer's section, as far as reading and writing depend on it.
         decoding: how texts are searched or drawn.
-        part: `strong` (half B) or `test`.
+        part: `half_b` (half B) or `test`.
         seed: of samples; a search needs none.
         name: under which the texts are known.
     """

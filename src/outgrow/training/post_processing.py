@@ -74,13 +74,13 @@ def match_marginals(job: Job, *, name: str, of: str) -> None:
     `of`: match the shares of its `answers` or its mean `probabilities`.
     """
     targets = Targets.load(job.inputs["targets"] / "targets.parquet").collapse()
-    student = {part: WeakLabels.load(job.inputs["student"] / f"{part}.parquet") for part in ("strong", "test")}
-    row = {item: number for number, item in enumerate(student["strong"].items)}
+    student = {part: WeakLabels.load(job.inputs["student"] / f"{part}.parquet") for part in ("half_b", "test")}
+    row = {item: number for number, item in enumerate(student["half_b"].items)}
     missing = [item for item in targets.items if item not in row]
     if missing:
-        raise DataError(f"{job.inputs['student'] / 'strong.parquet'}: no prediction for item `{missing[0]}`")
+        raise DataError(f"{job.inputs['student'] / 'half_b.parquet'}: no prediction for item `{missing[0]}`")
     labelled = [row[item] for item in targets.items]
-    bias = marginal_bias(student["strong"].probs[labelled, 0], targets.probs.mean(axis=0), SHARPNESS[of])
+    bias = marginal_bias(student["half_b"].probs[labelled, 0], targets.probs.mean(axis=0), SHARPNESS[of])
     for part, labels in student.items():
         WeakLabels(labels.items, (name,), apply_bias(labels.probs, bias)).save(job.out / f"{part}.parquet")
     finite = [float(value) if np.isfinite(value) else None for value in bias]
@@ -89,7 +89,7 @@ def match_marginals(job: Job, *, name: str, of: str) -> None:
 
 def average_views(job: Job, *, name: str) -> None:
     """The step `views`: inputs `first` and `second`, two students of the same items; writes their mean."""
-    for part in ("strong", "test"):
+    for part in ("half_b", "test"):
         first, second = (WeakLabels.load(job.inputs[key] / f"{part}.parquet") for key in ("first", "second"))
         if first.items != second.items or first.probs.shape != second.probs.shape:
             raise DataError(f"two views: {job.inputs['first']} and {job.inputs['second']} answered different items")

@@ -121,7 +121,7 @@ def train_preference(job: Job, *, adapt: str, model: dict[str, Json], preference
     training, per_token = preference["training"], preference["logprobs"] == "mean"
     with sealed_randomness(seed), silence_transformers():
         pupil = trainee_of(job, model, job.inputs["student"] / "model")
-        rows, left_out = pair_rows(pairs, prompts_of(task, split.strong, model["system"]), pupil.reader)
+        rows, left_out = pair_rows(pairs, prompts_of(task, split.half_b, model["system"]), pupil.reader)
         aside = holdout_of(task, [row.item for row in rows], training, model["holdout"], seed)
 
         def some(which: Bool[np.ndarray, "pair"]) -> PairExamples:

@@ -59,7 +59,7 @@ def train_remote_student(job: Job, *, model: dict[str, Json], fine_tuning: dict[
     """
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
     targets = TextTargets.load(job.inputs["targets"] / "targets.parquet")
-    lesson = lesson_of(task, split.strong, targets, model["system"])
+    lesson = lesson_of(task, split.half_b, targets, model["system"])
     if lesson.cut_off:
         warn_skipped(
             f"not learned: {len(lesson.cut_off)} texts were cut off ({named(lesson.cut_off)})", model["unfit"]

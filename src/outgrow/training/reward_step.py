@@ -68,7 +68,7 @@ def train_reward(job: Job, *, model: dict[str, Json], reward: dict[str, Json], s
     task, targets, strong = heard(job)
     found = compare(task, targets, strong, settings.consistent)
     material = RewardData.of(task, targets, found, settings)
-    prompts = {task.items.ids[row]: asked(task.items.prompts[row], model["system"]) for row in split.strong.tolist()}
+    prompts = {task.items.ids[row]: asked(task.items.prompts[row], model["system"]) for row in split.half_b.tolist()}
     verdict = judge(job, settings, model, material, prompts, seed)
     rows = samples_of(task, targets)
     _rewards(targets, rows, material, verdict).save(job.out)
@@ -84,7 +84,7 @@ def heard(job: Job) -> tuple[Task, TextTargets, WeakTexts]:
     task, path = Task.load(job.inputs["pool"]), job.inputs["targets"] / "targets.parquet"
     if task.kind == "generate":
         return task, TextTargets.load(path), load_texts(job.inputs["strong"])
-    votes = WeakLabels.load(job.inputs["strong"] / "strong.parquet")
+    votes = WeakLabels.load(job.inputs["strong"] / "half_b.parquet")
     return spoken_task(task), spoken_targets(task, Targets.load(path)), spoken_labels(task, votes)
 
 

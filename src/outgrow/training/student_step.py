@@ -35,7 +35,7 @@ def train_student(
     targets of which `targets` are a part, as many examples are seen as if it were all of them (a probe sees all
     examples at every update, so there is nothing to make up for).
 
-    Writes `strong.parquet` and `test.parquet` (the predictions, as labels of the source `name`), `chosen.json`,
+    Writes `half_b.parquet` and `test.parquet` (the predictions, as labels of the source `name`), `chosen.json`,
     `metrics.jsonl` and `model/`.
 
     Args:
@@ -56,17 +56,17 @@ def train_student(
     select_by = tune.get("select_by", "weak_accuracy")
     lesson = FitSpec(
         task=task,
-        rows=split.strong,
+        rows=split.half_b,
         targets=targets.collapse() if objective.linear else targets,
         yardstick=yardstick(job, task, split, select_by),
-        asked=np.concatenate([split.strong, split.test]),
+        asked=np.concatenate([split.half_b, split.test]),
         start=job.inputs["start"] / "model" if "start" in job.inputs else None,
         passes=share * more,
     )
     tuning = Tuning(tune, select_by, oracle=select_by == "gold_accuracy", held_out_wanted=False)
     learned = learn(job, adapt, lesson, objective, model, tuning, seed)
-    strong, test = np.split(learned.answers, [len(split.strong)])
-    save_answers(strong, lesson.ids(split.strong), name, job.out / "strong.parquet")
+    half_b, test = np.split(learned.answers, [len(split.half_b)])
+    save_answers(half_b, lesson.ids(split.half_b), name, job.out / "half_b.parquet")
     save_answers(test, lesson.ids(split.test), name, job.out / "test.parquet")
     save_record(learned, tuning, job.out)
 
@@ -74,11 +74,11 @@ def train_student(
 def yardstick(job: Job, task: Task, split: Split, select_by: str) -> Float[np.ndarray, "item class"]:
     """What held-out answers are judged by: the supervisors' mean vote, or gold where the study asks for an oracle."""
     if select_by == "gold_accuracy":
-        return one_hot(task.items.gold[split.strong], task.n_classes)
-    labels = WeakLabels.load(job.inputs["labels"] / "strong.parquet")
+        return one_hot(task.items.gold[split.half_b], task.n_classes)
+    labels = WeakLabels.load(job.inputs["labels"] / "half_b.parquet")
     row = {name: number for number, name in enumerate(labels.items)}
-    wanted = [task.items.ids[item] for item in split.strong.tolist()]
+    wanted = [task.items.ids[item] for item in split.half_b.tolist()]
     missing = [name for name in wanted if name not in row]
     if missing:
-        raise DataError(f"{job.inputs['labels'] / 'strong.parquet'}: item `{missing[0]}` of half B is not in it")
+        raise DataError(f"{job.inputs['labels'] / 'half_b.parquet'}: item `{missing[0]}` of half B is not in it")
     return mean_vote(labels.take(np.asarray([row[name] for name in wanted])))

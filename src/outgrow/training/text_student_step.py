@@ -43,7 +43,7 @@ def train_text_student(
         model = seen_as_often(model, len(whole), len(targets))
     objective = TextLoss(loss, soft_labels, self_training)
     start = job.inputs["start"] / "model" if "start" in job.inputs else None
-    learn_texts(job, task, split.strong, targets, model, objective, seed, start)
+    learn_texts(job, task, split.half_b, targets, model, objective, seed, start)
 
 
 def seen_as_often(model: dict[str, Any], whole: int, part: int) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from outgrow.select.row_scores import (
 )
 from outgrow.texts import TextTargets, WeakTexts, certain
 
-TARGETS, STRONG = "targets.parquet", "strong.parquet"
+TARGETS, STRONG = "targets.parquet", "half_b.parquet"
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class LabelReader:
         if labels is None or not self._there(comparison.strong, STRONG):
             return None
         agreement, own = self._strong(labels, comparison.strong)
-        ids = self.frame.strong.ids
+        ids = self.frame.half_b.ids
         strong = np.asarray([own.get(ids[item], np.nan) for item in labels.item.tolist()], dtype=np.float64)
         both = np.isfinite(agreement) & np.isfinite(strong)
         return LabelComparison(
@@ -143,12 +143,12 @@ class LabelReader:
 
     def written(self, source: LabelSource) -> LabelRows | None:
         """The best texts of one teacher, as methods learn them."""
-        found = table_of(self.frame.store, source.step, "strong")
+        found = table_of(self.frame.store, source.step, "half_b")
         return None if found is None else self._held(TextTargets(*best_of(found.texts.only([source.name]))))
 
     def gold(self, seed: int) -> LabelRows:
         """What half B's gold would be as labels."""
-        part = self.frame.strong
+        part = self.frame.half_b
         rows = np.flatnonzero(part.of_seed[seed]).tolist()
         texts = [part.answers[row] for row in rows]
         return self._held(
@@ -172,7 +172,7 @@ class LabelReader:
             value, confidence = text_oracle(task, targets), text_confidence(targets)
         else:
             value, confidence = vote_oracle(task, targets), vote_confidence(targets)
-        place = {name: number for number, name in enumerate(self.frame.strong.ids)}
+        place = {name: number for number, name in enumerate(self.frame.half_b.ids)}
         item = np.asarray([place.get(name, -1) for name in targets.items], dtype=np.int64)
         row = np.flatnonzero(item >= 0)
         return LabelRows(targets, row, item[row], value[row], confidence[row])

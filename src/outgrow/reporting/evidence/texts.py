@@ -49,7 +49,9 @@ def read_answers_of_row(store: Store, steps: Sequence[Step], part: EvaluatedItem
     return _read([table_of(store, step, part.name) for step in steps], part)
 
 
-def read_labels(store: Store, steps: Sequence[Step], sources: Sequence[str], part: EvaluatedItems) -> list[TextAnswers]:
+def read_labels(
+    store: Store, steps: Sequence[Step], sources: Sequence[str], part: EvaluatedItems
+) -> list[TextAnswers]:
     """What each of `sources` wrote for the student, from the study's label tables."""
     tables = [table_of(store, step, part.name) for step in steps]
     return [_read([_only(found, name) for found in tables], part) for name in sources]

@@ -21,7 +21,7 @@ from outgrow.metrics.accuracy import answers
 from outgrow.metrics.calibration import brier, confidence, log_loss
 from outgrow.reporting.evidence.missing import record
 
-PartName = Literal["test", "strong"]
+PartName = Literal["test", "half_b"]
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def read_mean_vote(store: Store, rows: Sequence[Sequence[Step]], part: Evaluated
 def _rows(split: Split | None, name: PartName) -> Int[np.ndarray, "row"]:
     if split is None:
         return np.zeros(0, dtype=np.int64)
-    return split.test if name == "test" else split.strong
+    return split.test if name == "test" else split.half_b
 
 
 def _in_order(

@@ -14,7 +14,7 @@ from outgrow.metrics.calibration import (
 )
 from outgrow.metrics.estimate import Estimate, from_draws
 from outgrow.metrics.proportion import share_from_draws
-from outgrow.reporting.evidence.votes import RowAnswers, EvaluatedItems
+from outgrow.reporting.evidence.votes import EvaluatedItems, RowAnswers
 from outgrow.reporting.results import Bin, CalibrationResult
 
 DRAWS = 501

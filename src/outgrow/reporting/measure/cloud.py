@@ -52,7 +52,7 @@ def _cloud(
     readable = np.flatnonzero(np.isfinite(plane[labels.row]).all(axis=1))
     order = np.random.default_rng(DRAWN_BY).permutation(len(readable))[:SHOWN]
     some = np.sort(readable[order])
-    names = reader.frame.strong.capabilities
+    names = reader.frame.half_b.capabilities
     kept = {}
     for one in chosen:
         found = reader.kept(one.found[seed])

@@ -12,7 +12,7 @@ from outgrow.metrics.bootstrap import Resamples, over_seeds, seed_means, seeds_w
 from outgrow.metrics.error_copying import weak_is_wrong
 from outgrow.metrics.estimate import Estimate, from_draws, undefined
 from outgrow.metrics.proportion import share_from_draws
-from outgrow.reporting.evidence.votes import RowAnswers, EvaluatedItems
+from outgrow.reporting.evidence.votes import EvaluatedItems, RowAnswers
 from outgrow.reporting.results import CopyResult, PairResult
 from outgrow.study.build import Row
 

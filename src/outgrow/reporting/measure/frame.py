@@ -33,9 +33,9 @@ class Frame:
     task: Task
     splits: list[Split | None]
     test: EvaluatedItems
-    strong: EvaluatedItems
+    half_b: EvaluatedItems
     on_test: Resamples
-    on_strong: Resamples
+    on_half_b: Resamples
     baseline: str | None
     """The method that others are compared with."""
 
@@ -71,13 +71,13 @@ def make_frame(study: Study, store: Store, outcomes: Mapping[str, StepOutcome]) 
         raise DataError(f"there is nothing to report: the items are not there ({reason(study.pool, outcomes)})")
     task = Task.load(store.path(study.pool))
     splits = [read_split(store, step) for step in study.splits]
-    test, strong = read_part(task, splits, "test"), read_part(task, splits, "strong")
+    test, half_b = read_part(task, splits, "test"), read_part(task, splits, "half_b")
     generator = np.random.default_rng(BOOTSTRAP_SEED)
     n_resamples = study.experiment.bootstrap
     drawn = draw_seeds(len(splits), n_resamples, generator)
-    on_test, on_strong = (
+    on_test, on_half_b = (
         Resamples(drawn, draw_items(max(1, part.n_groups), n_resamples, generator)[:, part.group])
-        for part in (test, strong)
+        for part in (test, half_b)
     )
     baseline = baseline_name(study.experiment)
-    return Frame(study, store, outcomes, task, splits, test, strong, on_test, on_strong, baseline)
+    return Frame(study, store, outcomes, task, splits, test, half_b, on_test, on_half_b, baseline)

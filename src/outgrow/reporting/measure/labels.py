@@ -96,7 +96,7 @@ def _looks(
     reader: LabelReader, ground: LabelContext, tables: Sequence[LabelRows | None]
 ) -> dict[str, dict[str, Float[np.ndarray, "seed"]]]:
     """By measure and capability, a number for every seed."""
-    part, metrics = reader.frame.strong, reader.frame.task.metrics or {"": reader.frame.task.metric}
+    part, metrics = reader.frame.half_b, reader.frame.task.metrics or {"": reader.frame.task.metric}
 
     def entropy(table: LabelRows, mine: Marks) -> float | None:
         rows = zip(_some(table.texts, mine), table.item[mine].tolist(), strict=True)

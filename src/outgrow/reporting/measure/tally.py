@@ -53,7 +53,7 @@ class LabelContext:
     @staticmethod
     def of(frame: Frame) -> "LabelContext":
         """Half B."""
-        return LabelContext(frame.strong, frame.on_strong, tuple(frame.task.metrics) or (WHOLE,))
+        return LabelContext(frame.half_b, frame.on_half_b, tuple(frame.task.metrics) or (WHOLE,))
 
     def counts(self, seeds: Sequence[SeedCounts | None]) -> Float[np.ndarray, "measure seed item 2"]:
         """(sum, count) over each item's labels; zeros for a seed that is not there. At least one seed is."""

@@ -28,7 +28,7 @@ COPY_COLOURS = {"gold": GREEN, "the weak label": RED, "neither": "#c3cad3"}
 
 def copying(results: Results, width: int) -> str | None:
     """Whom the students follow on items whose weak label is wrong: gold, the weak label, or neither."""
-    parts = [(part, _copy_rows(results, part)) for part in ("test", "strong")]
+    parts = [(part, _copy_rows(results, part)) for part in ("test", "half_b")]
     parts = [(part, rows) for part, rows in parts if rows]
     if not parts:
         return None

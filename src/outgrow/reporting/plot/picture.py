@@ -82,17 +82,17 @@ def labels_box(results: Results) -> ListBox:
                 show_number(sum(agreed) / len(agreed)),
             )
         )
-    return ListBox("Weak labels", f"on {_count(results, 'strong')} other items", tuple(lines), ORANGE)
+    return ListBox("Weak labels", f"on {_count(results, 'half_b')} other items", tuple(lines), ORANGE)
 
 
 def _best_labels(results: Results) -> tuple[str, str]:
     """How good the labels are: the mean vote's accuracy, or the best score of one supervisor."""
     last = results.supervisors[-1]
     if last.name == MEAN_VOTE:
-        return "mean vote is right", show_number(last.strong.value)
-    best = max(results.supervisors, key=lambda one: one.strong.value or 0.0)
+        return "mean vote is right", show_number(last.half_b.value)
+    best = max(results.supervisors, key=lambda one: one.half_b.value or 0.0)
     name = f"best: {best.name}" if len(results.supervisors) > 1 else best.name
-    return name, show_number(best.strong.value)
+    return name, show_number(best.half_b.value)
 
 
 def methods_box(results: Results) -> ListBox:

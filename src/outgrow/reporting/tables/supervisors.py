@@ -4,7 +4,7 @@ from outgrow.render.table import Cell, Column, Line, Table
 from outgrow.reporting.results import MEAN_VOTE, Results, SupervisorResult
 from outgrow.reporting.tables.of_results import INTERVALS, results_table
 
-PLACES = {"strong": "on the items it labels", "test": "on test items"}
+PLACES = {"half_b": "on the items it labels", "test": "on test items"}
 
 
 def supervisors(results: Results) -> Table:
@@ -14,7 +14,7 @@ def supervisors(results: Results) -> Table:
     silent = any(one.ever_silent for one in results.supervisors)
     if silent:
         columns += [Column(f"silent_{part}", title, _nothing(results)) for part, title in PLACES.items()]
-    lines = [Line((one.name, one.strong, one.test, *(_silence(one) if silent else ()))) for one in results.supervisors]
+    lines = [Line((one.name, one.half_b, one.test, *(_silence(one) if silent else ()))) for one in results.supervisors]
     mean = any(one.name == MEAN_VOTE for one in results.supervisors)
     vote = "Mean vote: the most probable class of the supervisors' mean. " if mean else ""
     told = "No supervisor left an item without an answer. "
@@ -61,7 +61,7 @@ def agreement(results: Results) -> Table:
     return results_table(results, "agreement", "Agreement of the supervisors", caption, columns, lines)
 
 
-PART_TITLES = {"test": "test items", "strong": "items that the student was trained on"}
+PART_TITLES = {"test": "test items", "half_b": "items that the student was trained on"}
 
 
 def error_copying(results: Results) -> Table:
