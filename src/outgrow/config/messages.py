@@ -13,6 +13,7 @@ from outgrow.config.accepted import accepted
 from outgrow.config.experiment import Experiment
 from outgrow.config.section import WHOLE, Section
 from outgrow.errors import nearest, suggest
+from outgrow.extensions import unfolded
 from outgrow.text_format import HALF_CHARACTER, many
 
 Key = str | int
@@ -98,7 +99,7 @@ def _known_key(path: Sequence[Key], section: type[Section] | None) -> str:
     within = [
         ".".join(map(str, (*path[:-1], name, word)))
         for name, field in fields.items()
-        if any(word in option.model_fields for option in _options(_unwrapped(field.annotation)))
+        if any(word in option.model_fields for option in _options(_unwrapped(_below(section, name))))
     ]
     if 0 < len(within) <= MOST_MEANT:
         return f"did you mean {' or '.join(f'`{key}`' for key in within)}?"
@@ -238,7 +239,8 @@ def _tagged(annotation: Any, key: Key) -> type[Section] | None:
 
 def _unwrapped(annotation: Any) -> Any:
     while get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
+        bare, *metadata = get_args(annotation)
+        annotation = unfolded(bare, metadata)
     options = [option for option in get_args(annotation) if option is not type(None)]
     if get_origin(annotation) in (Union, UnionType) and len(options) == 1:
         return _unwrapped(options[0])
