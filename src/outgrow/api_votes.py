@@ -21,7 +21,6 @@ from outgrow.config.messages import FileLocation
 from outgrow.config.train import CombineSettings, TrainSettings
 from outgrow.config.user_code import refuse_code
 from outgrow.config.votes import VoteColumns
-from outgrow.data.class_names import alike
 from outgrow.deliver.combined import Combined, changed_options, combine_votes, combined_of
 from outgrow.deliver.combined_texts import CombinedTexts, combine_texts
 from outgrow.deliver.command import command_of
@@ -32,6 +31,7 @@ from outgrow.errors import ConfigError
 from outgrow.graph.output import alone
 from outgrow.graph.runner import Event
 from outgrow.graph.writable import refuse_unwritable
+from outgrow.readers.class_names import alike
 from outgrow.readers.read_texts import read_texts
 from outgrow.readers.read_votes import read_votes
 from outgrow.texts import WeakTexts

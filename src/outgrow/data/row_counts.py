@@ -19,10 +19,10 @@ from outgrow.data.data_identity import set_identity
 from outgrow.data.data_source import source_of
 from outgrow.data.load_set import formed, read_set
 from outgrow.data.pool import ALL_THREE, with_gold
-from outgrow.data.raw_file import read_bytes
-from outgrow.data.table import data_files
 from outgrow.data.tasks import TASKS
 from outgrow.errors import DataError, OutgrowError
+from outgrow.readers.open_table import data_files
+from outgrow.readers.raw_file import read_bytes
 
 HEADERS = {".csv": 1, ".tsv": 1, ".jsonl": 0, ".ndjson": 0}
 """Lines of a file that are no rows."""

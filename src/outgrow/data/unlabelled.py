@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from outgrow.data.item_cells import item_name, prompt_of, require_column
-from outgrow.data.table import RecordTable
 from outgrow.data.task import Items
 from outgrow.data.user_data import refuse_twin_ids
+from outgrow.readers.source_table import SourceTable
 
 NAMES = ("id", "item", "item_id", "task", "task_id", "example", "example_id", "uid", "key")
 """Columns that hold ids, where nobody says which."""
@@ -15,7 +15,7 @@ LOOKED_AT = 10_000
 """Rows that tell which column holds ids."""
 
 
-def read_unlabelled(table: RecordTable, text: str = "text", name: str | None = None) -> Items:
+def read_unlabelled(table: SourceTable, text: str = "text", name: str | None = None) -> Items:
     """The items of a table, all without gold.
 
     `text` is a column or a template of several, `name` the column of unique ids: by default the row's number, from 0.
@@ -24,7 +24,7 @@ def read_unlabelled(table: RecordTable, text: str = "text", name: str | None = N
     prompt = prompt_of(text, table, "items.text")
     if name is not None:
         require_column(table, name, "items.id")
-    places = [table.where(number) for number in range(len(table.rows))]
+    places = [table.place(number) for number in range(len(table.rows))]
     ids = [
         str(number) if name is None else item_name(row.get(name), where)
         for number, (row, where) in enumerate(zip(table.rows, places, strict=True))
@@ -34,7 +34,7 @@ def read_unlabelled(table: RecordTable, text: str = "text", name: str | None = N
     return Items(ids=ids, prompts=prompts, gold=np.full(len(ids), -1))
 
 
-def id_column(table: RecordTable, seen: Sequence[str]) -> str | None:
+def id_column(table: SourceTable, seen: Sequence[str]) -> str | None:
     """The column of ids where nobody says which: one of `NAMES`, else the one with most cells among `seen`, if any.
 
     A column in which a value stands twice holds no ids.

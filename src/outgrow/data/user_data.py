@@ -21,11 +21,12 @@ from outgrow.data.load_published import split_of
 from outgrow.data.parse_labels import class_gold, option_gold
 from outgrow.data.passages import RUN, sharing
 from outgrow.data.published_task import PUBLISHED_TEST
-from outgrow.data.table import RecordTable, data_files, read_columns, read_table
 from outgrow.data.task import Items, Kind, Task
 from outgrow.data.task_kind import native_kind
 from outgrow.data.tasks import TASKS
 from outgrow.errors import ConfigError, DataError
+from outgrow.readers.open_table import data_files, read_columns, read_table
+from outgrow.readers.source_table import SourceTable, table_of_rows
 from outgrow.text_format import short
 
 
@@ -51,7 +52,7 @@ def load_own(section: SetSection) -> Task:
     records = [
         record
         for path, part in _files(section.path)
-        for record in read_records(read_table(path), columns, part, prefix=_prefix(path, section.path))
+        for record in read_user_rows(read_table(path), columns, part, prefix=_prefix(path, section.path))
     ]
     if not records:
         raise DataError(f"{section.path}: there is no row in it")
@@ -89,9 +90,9 @@ def require_columns(task: TaskSection) -> None:
 
 def _require_columns_in(path: Path, columns: Columns) -> None:
     try:
-        read_records(read_columns(path), columns)
+        read_user_rows(read_columns(path), columns)
     except DataError:  # of JSON a later row may have more, and what is damaged is told by its reader
-        read_records(read_table(path)._replace(rows=[], numbers=[]), columns)
+        read_user_rows(table_of_rows(str(path), [], columns=read_table(path).columns), columns)
 
 
 def _columns_of(section: SetSection) -> Columns:
@@ -105,7 +106,7 @@ def _columns_of(section: SetSection) -> Columns:
     return columns.model_copy(update={"text": columns.text or text, "label": columns.label or label})
 
 
-def read_records(table: RecordTable, columns: Columns, part: str = "train", prefix: str = "") -> list[UserRow]:
+def read_user_rows(table: SourceTable, columns: Columns, part: str = "train", prefix: str = "") -> list[UserRow]:
     """Apply the column mapping to every row. `columns` names text and label; `part` holds if no column says it."""
     assert columns.text is not None
     label = columns.label
@@ -118,7 +119,7 @@ def read_records(table: RecordTable, columns: Columns, part: str = "train", pref
     options = options_of(columns.options, table)
     return [
         UserRow(
-            where=(where := table.where(number)),
+            where=(where := table.place(number)),
             id=prefix + (str(number) if columns.id is None else item_name(row.get(columns.id), where)),
             prompt=prompt(row, where),
             label=row.get(label),

@@ -9,7 +9,7 @@ import pytest
 from fresh import SEEDS
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, DataError
-from outgrow.readers.equal_numbers import number_twice
+from outgrow.readers.categorical import number_twice
 from outgrow.readers.read_votes import read_votes
 
 CELLS = {"item": [1, 1, 2], "source": ["a", "b", "a"], "label": ["x", "y", "y"]}
@@ -88,7 +88,7 @@ def test_numbers_are_compared_digit_by_digit(seed):
     found = number_twice(drawn)
     assert (found is None) == (not several)
     if found is not None:
-        assert [found.one, found.other] in [names[:2] for names in several]
+        assert [found.first, found.second] in [names[:2] for names in several]
         assert found.n_names == sum(map(len, several))
 
 

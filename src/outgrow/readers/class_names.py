@@ -1,4 +1,4 @@
-"""Classes that are one to the eye: `Science` beside `science`, `sci fi` beside `sci  fi`."""
+"""Classes that look the same: `Science` beside `science`, `sci fi` beside `sci  fi`."""
 
 import unicodedata
 from collections import Counter
@@ -29,16 +29,18 @@ def alike(names: Iterable[str | None] | Mapping[str, int]) -> list[list[tuple[st
     sets: dict[str, list[tuple[str, int]]] = {}
     for name in sorted(name for name in counts if name is not None):
         sets.setdefault(plain(name), []).append((name, counts[name]))
-    return [found for found in sets.values() if len(found) > 1]
+    return [names for names in sets.values() if len(names) > 1]
 
 
 def _rows(name: str, count: int) -> str:
     return many(count, "row")
 
 
-def told(sets: Sequence[Sequence[tuple[str, int]]], how_often: Callable[[str, int], str] = _rows) -> str:
+def alike_names(sets: Sequence[Sequence[tuple[str, int]]], how_often: Callable[[str, int], str] = _rows) -> str:
     """Such sets in a sentence, each name with `how_often` it is there; by default its count of rows."""
-    shown = [" and ".join(f"{short(repr(name))} ({how_often(name, count)})" for name, count in one) for one in sets]
+    shown = [
+        " and ".join(f"{short(repr(name))} ({how_often(name, count)})" for name, count in names) for names in sets
+    ]
     more = len(shown) - MOST_SHOWN
     return "; ".join(shown[:MOST_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
@@ -50,7 +52,7 @@ def spellings(counts: Mapping[str, int], known: Sequence[str] | None = None) -> 
     Of equally frequent ones it is the first in the order of the alphabet. Names that equal none of `known` stay.
     """
     if known is None:
-        best = {plain(found[0][0]): max(found, key=lambda one: one[1])[0] for found in alike(counts)}
+        best = {plain(names[0][0]): max(names, key=lambda counted: counted[1])[0] for names in alike(counts)}
     else:
         best = {plain(name): name for name in known}
     return {name: name if known and name in known else best.get(plain(name), name) for name in counts}

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 import small_study
-from outgrow.data.row_numbers import require_same_rows, row_numbers
 from outgrow.errors import DataError
+from outgrow.readers.row_numbers import require_same_rows, row_numbers
 
 N = 90
 WORDS = ("rain", "sun", "snow")

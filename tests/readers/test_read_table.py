@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from outgrow.data.table import data_files, read_table
 from outgrow.errors import DataError
+from outgrow.readers.open_table import data_files, read_table
 
 ROWS = [{"text": "Über uns,\nzwei Zeilen", "label": "a"}, {"text": 'sagt "ja"\u2028doch', "label": "b"}]
 
@@ -45,14 +45,15 @@ def test_byte_order_mark_is_skipped(tmp_path):
 
 def test_lines_are_numbered_as_an_editor_does(tmp_path):
     path = write(tmp_path / "x.csv", 'text,label\n\n"one\ntwo",a\nthree,b\n')
-    assert read_table(path).numbers == [3, 5]
+    table = read_table(path)
+    assert [table.place(row) for row in (1, 0)] == [f"{path}, line 5", f"{path}, line 3"]
     path = write(tmp_path / "x.jsonl", '\n{"text": 1}\n\n{"text": 2}\n')
-    assert [read_table(path).where(i) for i in (0, 1)] == [f"{path}, line 2", f"{path}, line 4"]
+    assert [read_table(path).place(i) for i in (0, 1)] == [f"{path}, line 2", f"{path}, line 4"]
 
 
 def test_headerless_tsv_keeps_its_quotes(tmp_path):
     path = write(tmp_path / "x.tsv", 'He said "no"\tx\n"open\ty\n')
-    assert read_table(path, ("text", "label")).rows[1] == {"text": '"open', "label": "y"}
+    assert read_table(path, header=("text", "label")).rows[1] == {"text": '"open', "label": "y"}
 
 
 def test_nan_of_pandas_is_a_missing_value(tmp_path):
@@ -67,7 +68,7 @@ def test_nan_of_pandas_is_a_missing_value(tmp_path):
         ("x.jsonl", b'{"text": "a"}\n{"text": "\xff"}', "line 2: byte 24 .0xff. is not UTF-8"),
         ("x.jsonl", b"\xef\xbb\xbf\xfe", "byte 3 .0xfe. is not UTF-8"),
         ("x.csv", "text,label\n".encode("utf-16"), "UTF-16"),
-        ("x.csv", "text,label\na,b\nc\n", "line 3: 1 cells, but there are 2 columns"),
+        ("x.csv", "text,label\na,b\nc\n", "line 3: 1 cell for 2 columns"),
         ("x.csv", 'text,label\n"a"b,c\n', "line 2: not valid CSV"),
         ("x.csv", 'text,label\na,b\n"never closed,c\n', "line 3: not valid CSV"),
         ("x.csv", "text,text\na,b\n", "2 columns are called `text`"),

@@ -1,4 +1,4 @@
-"""The bytes of a file that somebody names, and its name in messages.
+"""The bytes of a file, and its name in messages.
 
 Only files that have an end are read; what cannot be read is a `DataError` that says which file and why.
 """
@@ -64,3 +64,12 @@ def decode(raw: bytes, origin: str) -> str:
         raise DataError(
             f"{origin}, line {line}: byte {offset} (0x{raw[offset]:02x}) is not UTF-8; save the file as UTF-8"
         ) from error
+
+
+def checked_text(raw: bytes, origin: str) -> bytes:
+    """The bytes of a text file without byte order mark. Raises `DataError` unless they are UTF-8 without NUL."""
+    decode(raw, origin)
+    if (at := raw.find(b"\0")) >= 0:
+        line = raw.count(b"\n", 0, at) + 1
+        raise DataError(f"{origin}, line {line}: a NUL byte, which no text has; is the file damaged, or UTF-16?")
+    return raw.removeprefix(b"\xef\xbb\xbf")

@@ -6,9 +6,9 @@ import pytest
 
 from outgrow.cli.items_text import items_text, look_at_items
 from outgrow.config.task import TaskSection
-from outgrow.data.class_names import alike, join, plain
 from outgrow.data.load_task import load_task
 from outgrow.errors import ConfigError, DataError
+from outgrow.readers.class_names import alike, join, plain
 
 LABELS = ["science", "Science", "science", "arts", "arts ", "sci fi", "sci  fi", "arts"]
 

@@ -12,10 +12,10 @@ from fresh import SEEDS
 from outgrow.config.task import TaskSection
 from outgrow.config.votes import VoteColumns
 from outgrow.data.data_identity import data_identity
-from outgrow.data.json_depth import DEEPEST, depth_of
 from outgrow.data.load_task import load_task
-from outgrow.data.table import read_columns, read_table
 from outgrow.errors import ConfigError, DataError
+from outgrow.readers.json_files import DEEPEST, depth_of
+from outgrow.readers.open_table import read_columns, read_table
 from outgrow.readers.read_texts import read_texts
 from outgrow.readers.read_votes import read_votes
 
