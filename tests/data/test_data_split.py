@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outgrow.config.task import Sizes
-from outgrow.data.draw import SHARES, deal, draw, in_order, needed
 from outgrow.data.pool import counts_in, cut
-from outgrow.data.split import draw_split, make_split
+from outgrow.data.split import SHARES, deal, draw, draw_split, in_order, make_split, needed
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job

@@ -26,8 +26,8 @@ from transformers.utils import logging as hf_logging
 
 from outgrow.errors import DataError
 from outgrow.models.choices import tokenize_choices
+from outgrow.models.fetch_model import settle
 from outgrow.models.hidden import layer_states, reads_forward, resolve_layers
-from outgrow.models.hub_models import settle
 from outgrow.models.load_model import (
     load_backbone,
     load_causal_lm,

@@ -114,7 +114,7 @@ def test_blank_ids_of_exports_are_told(tmp_path, blank):
             read_votes(tmp_path / name)
     tasks[1] = task("s", blank, "b")
     (tmp_path / "tasks.json").write_text(json.dumps(tasks))
-    with pytest.raises(DataError, match=r"a vote whose source is empty|does not say who completed it"):
+    with pytest.raises(DataError, match=r"a vote whose source is empty|has no annotator"):
         read_votes(tmp_path / "tasks.json")
 
 

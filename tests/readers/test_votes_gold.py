@@ -62,14 +62,14 @@ def test_a_column_of_gold_may_be_ignored_among_the_votes():
 
 def test_texts_taken_for_gold_are_refused():
     texts = VoteColumns(item="nr", gold="remark")
-    with pytest.raises(DataError, match=r"`remark` of the DataFrame: nobody votes for `first` .* `x`.*`gold=COLUMN`"):
+    with pytest.raises(DataError, match=r"`remark` of the DataFrame: no vote is for `first` .* `x`.*`gold=COLUMN`"):
         read_votes(VOTES, columns=texts, gold=GOLD)
-    with pytest.raises(DataError, match="`remark` of the DataFrame: nobody votes for `first`"):
+    with pytest.raises(DataError, match="`remark` of the DataFrame: no vote is for `first`"):
         read_votes(VOTES.assign(remark=["first", "first", "second", "third"]), columns=texts)
     soft = VOTES.drop(columns="label").assign(probs=[{"x": 0.7, "y": 0.3}] * 4)
-    with pytest.raises(DataError, match="nobody votes for `first`"):
+    with pytest.raises(DataError, match="no vote is for `first`"):
         read_votes(soft, columns=texts, gold=GOLD)
-    with pytest.raises(DataError, match="the array given: nobody votes for `7`"):
+    with pytest.raises(DataError, match="the array given: no vote is for `7`"):
         read_votes(MATRIX, gold=np.asarray([-1, 7, 7]))
 
 

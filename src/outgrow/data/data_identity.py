@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from outgrow.config.task import SetSection, TaskSection
-from outgrow.data.bundled_data import wheel_version
-from outgrow.data.capability_errors import speaking_of
-from outgrow.data.data_source import source_of
-from outgrow.data.hub_datasets import hub_name
+from outgrow.data.data_source import hub_name, source_of, wheel_version
+from outgrow.data.task_kind import speaking_of
 from outgrow.data.tasks import TASKS
 from outgrow.errors import DataError
 from outgrow.readers.raw_file import require_regular
@@ -81,3 +80,31 @@ def _feed(digest: "hashlib._Hash", file: Path) -> None:
     with file.open("rb") as stream:
         while block := stream.read(1 << 20):
             digest.update(block)
+
+
+Tree = dict[str, Any]
+
+
+def paths_of(section: TaskSection) -> dict[str, str]:
+    """By capability ("" for a task that is one set), the path of its data from the root of the disk."""
+    sets = {"": section, **section.capabilities}
+    return {name: str(one.path.absolute()) for name, one in sets.items() if one.path is not None}
+
+
+def without_paths(task: Mapping[str, Any]) -> Tree:
+    """A dumped section without them."""
+    own = {key: value for key, value in task.items() if key != "path"}
+    if "capabilities" in own:
+        own["capabilities"] = {name: without_paths(one) for name, one in own["capabilities"].items()}
+    return own
+
+
+def with_paths(task: Mapping[str, Any], paths: Mapping[str, str]) -> Tree:
+    """The reverse."""
+    own = dict(task)
+    if "" in paths:
+        own["path"] = paths[""]
+    if "capabilities" in own:
+        inner = {name: {"": path} for name, path in paths.items()}
+        own["capabilities"] = {name: with_paths(one, inner.get(name, {})) for name, one in own["capabilities"].items()}
+    return own

@@ -9,14 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from outgrow.config.task import SetSection
-from outgrow.data.bundled_data import read_bundled
-from outgrow.data.choice import choose_task
-from outgrow.data.data_source import Source
-from outgrow.data.hub_datasets import read_hub
-from outgrow.data.leak import fingerprint
-from outgrow.data.passages import join_by_passage
+from outgrow.data.data_source import Source, read_bundled, read_hub
+from outgrow.data.leak import fingerprint, join_by_passage
 from outgrow.data.published_task import PublishedTask, RowShape, TaskExample
 from outgrow.data.task import Items, Task
+from outgrow.data.task_forms import choose_task
 from outgrow.errors import DataError
 from outgrow.readers.open_table import data_files, read_table
 from outgrow.readers.raw_file import decode, read_bytes, shown

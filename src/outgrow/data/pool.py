@@ -15,11 +15,11 @@ import numpy as np
 from jaxtyping import Int
 
 from outgrow.config.task import Sizes, TaskSection
-from outgrow.data.capability_errors import speaking_of
-from outgrow.data.draw import SHARES, in_order, needed
-from outgrow.data.file_paths import with_paths
+from outgrow.data.data_identity import with_paths
 from outgrow.data.load_task import load_task
+from outgrow.data.split import SHARES, in_order, needed
 from outgrow.data.task import Task
+from outgrow.data.task_kind import speaking_of
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 

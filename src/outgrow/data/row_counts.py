@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from outgrow.config.task import SetSection, Sizes, TaskSection
-from outgrow.data.capability_errors import speaking_of
 from outgrow.data.data_identity import set_identity
 from outgrow.data.data_source import source_of
-from outgrow.data.load_set import formed, read_set
+from outgrow.data.load_task import formed, read_set
 from outgrow.data.pool import ALL_THREE, with_gold
+from outgrow.data.task_kind import speaking_of
 from outgrow.data.tasks import TASKS
 from outgrow.errors import DataError, OutgrowError
 from outgrow.readers.open_table import data_files

@@ -1,12 +1,15 @@
 """Which of the three kinds a task is, told without reading it, and which keys fit that kind."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from outgrow.config.task import SetSection, TaskSection
-from outgrow.data.capability_errors import speaking_of
 from outgrow.data.task import Kind
+from outgrow.data.task_forms import TEMPLATES
 from outgrow.data.tasks import TASKS
 from outgrow.data.template import instruction_pieces, require_fields
-from outgrow.data.text_form import TEMPLATES
-from outgrow.errors import ConfigError
+from outgrow.errors import ConfigError, OutgrowError
 from outgrow.metrics.slu_f1 import SLOT_METRICS
 from outgrow.metrics.text_score import MACRO
 
@@ -120,3 +123,20 @@ def _require_keys_of_texts(section: SetSection) -> None:
         raise ConfigError("task.join_classes is for the classes of a *classify* task; texts have none: remove it")
     if section.columns.options is not None:
         raise ConfigError("task.columns.options is given, but task.kind is `generate`: remove one of them")
+
+
+_KEYS = "|".join([*SetSection.model_fields, "sizes"])
+_KEY = re.compile(rf"(?<![\w./\\-])task\.(?=(?:{_KEYS})\b(?![/\\]))")
+"""`task.` before one of the keys, but not in the name of a file."""
+
+
+@contextmanager
+def speaking_of(capability: str) -> Iterator[None]:
+    """Every `ConfigError` and `DataError` from within names the capability; "" is a task that is no mixture."""
+    try:
+        yield
+    except OutgrowError as error:
+        if not capability:
+            raise
+        sentence = _KEY.sub(f"task.capabilities.{capability}.", str(error))
+        raise type(error)(f"capability `{capability}`: {sentence}") from error

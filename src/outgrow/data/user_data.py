@@ -6,7 +6,7 @@ every complaint names the file, the line and the fix. How labels are understood 
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,15 +14,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from outgrow.config.task import Columns, SetSection, TaskSection
-from outgrow.data.capability_errors import speaking_of
-from outgrow.data.choice import choose_task
-from outgrow.data.item_cells import answer_text, cell_text, item_name, options_of, prompt_of, require_column
+from outgrow.data.leak import RUN, sharing
 from outgrow.data.load_published import split_of
-from outgrow.data.parse_labels import class_gold, option_gold
-from outgrow.data.passages import RUN, sharing
+from outgrow.data.parse_cells import (
+    answer_text,
+    cell_text,
+    class_gold,
+    item_name,
+    option_gold,
+    options_of,
+    prompt_of,
+    require_column,
+)
 from outgrow.data.published_task import PUBLISHED_TEST
 from outgrow.data.task import Items, Kind, Task
-from outgrow.data.task_kind import native_kind
+from outgrow.data.task_forms import choose_task
+from outgrow.data.task_kind import native_kind, speaking_of
 from outgrow.data.tasks import TASKS
 from outgrow.errors import ConfigError, DataError
 from outgrow.readers.open_table import data_files, read_columns, read_table
@@ -210,3 +217,48 @@ def _part(value: Any, where: str) -> str:
     if part not in ("train", "test"):
         raise DataError(f"{where}: the part must be `train` or `test`, found {short(repr(value))}")
     return str(part)
+
+
+NAMES = ("id", "item", "item_id", "task", "task_id", "example", "example_id", "uid", "key")
+"""Columns that hold ids, where nobody says which."""
+LOOKED_AT = 10_000
+"""Rows that tell which column holds ids."""
+
+
+def read_unlabelled(table: SourceTable, text: str = "text", name: str | None = None) -> Items:
+    """The items of a table, all without gold.
+
+    `text` is a column or a template of several, `name` the column of unique ids: by default the row's number, from 0.
+    Raises `DataError`.
+    """
+    prompt = prompt_of(text, table, "items.text")
+    if name is not None:
+        require_column(table, name, "items.id")
+    places = [table.place(number) for number in range(len(table.rows))]
+    ids = [
+        str(number) if name is None else item_name(row.get(name), where)
+        for number, (row, where) in enumerate(zip(table.rows, places, strict=True))
+    ]
+    refuse_twin_ids(zip(ids, places, strict=True))
+    prompts = [prompt(row, where) for row, where in zip(table.rows, places, strict=True)]
+    return Items(ids=ids, prompts=prompts, gold=np.full(len(ids), -1))
+
+
+def id_column(table: SourceTable, seen: Sequence[str]) -> str | None:
+    """The column of ids where nobody says which: one of `NAMES`, else the one with most cells among `seen`, if any.
+
+    A column in which a value stands twice holds no ids.
+    """
+    usual = next((column for column in table.columns if column.lower() in NAMES), None)
+    if usual is not None:
+        return usual
+    known, rows = set(seen), table.rows[:LOOKED_AT]
+    found = {column: _held([str(row.get(column)) for row in rows], known) for column in table.columns}
+    best = max(found, key=lambda column: found[column], default=None)
+    return best if best is not None and found[best] else None
+
+
+def _held(cells: Sequence[str], known: set[str]) -> int:
+    """How many of the cells are known; none where they cannot be ids."""
+    distinct = set(cells)
+    return len(distinct & known) if len(distinct) == len(cells) else 0

@@ -17,9 +17,9 @@ import numpy as np
 from jaxtyping import Int
 
 from outgrow.config.train import TrainSettings
-from outgrow.data.item_cells import answer_text
+from outgrow.data.parse_cells import answer_text
 from outgrow.data.task import Items, Split, Task
-from outgrow.data.unlabelled import id_column, read_unlabelled
+from outgrow.data.user_data import id_column, read_unlabelled
 from outgrow.deliver.combined import COMBINED, Combined, combine_votes
 from outgrow.deliver.combined_texts import CombinedTexts, combine_texts
 from outgrow.deliver.training_data import TrainingData, lesson_of, text_lesson_of

@@ -18,7 +18,8 @@ from openai.types import FileObject
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 
 from outgrow.endpoints.api_key import ApiKey
-from outgrow.endpoints.server import PAUSE, TRIES, called, client_of, passes, refused, secret_of, words
+from outgrow.endpoints.server import PAUSE, TRIES, client_of, passes, refused, secret_of, words
+from outgrow.endpoints.usage import endpoint_name
 from outgrow.errors import StepFailed
 
 ABSENT = (404, 405, 501)
@@ -105,7 +106,7 @@ class FineTuningServer:
     @property
     def name(self) -> str:
         """For messages."""
-        return called(self.section)
+        return endpoint_name(self.section)
 
     def words(self, said: object) -> str:
         """What a server or a library said, short, on one line, without the key."""

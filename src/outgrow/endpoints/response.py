@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from outgrow.endpoints.api_key import SHORTEST, ApiKey
-from outgrow.endpoints.response_cache import Usage
+from outgrow.endpoints.usage import Usage
 from outgrow.text_format import HALF_CHARACTER
 
 FRAME_TOKENS = 16

@@ -17,10 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 
 from filelock import FileLock
 
+from outgrow.endpoints.usage import Usage
 from outgrow.errors import DataError, StepFailed
 from outgrow.graph.durable import full_disk
 
@@ -34,24 +35,6 @@ SPENT = f"""SELECT COALESCE(SUM(MIN(MAX(CAST(read AS INTEGER), 0), {LARGEST})), 
 PATIENCE, PAUSE = 60.0, 0.05
 """Seconds that one process waits for another at the file, in all and at a time."""
 RETIRE = "UPDATE answers SET key = key || ' retired ' || hex(randomblob(8)) WHERE key = ?"
-NAME = "answers.sqlite"
-
-
-class Usage(NamedTuple):
-    """Tokens that went through a model."""
-
-    read: int = 0
-    written: int = 0
-
-    def __add__(self, other: object) -> "Usage":
-        """Of both together."""
-        if not isinstance(other, Usage):
-            return NotImplemented
-        return Usage(self.read + other.read, self.written + other.written)
-
-    @property
-    def total(self) -> int:
-        return self.read + self.written
 
 
 class ResponseCache:

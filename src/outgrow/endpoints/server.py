@@ -12,6 +12,7 @@ from outgrow.config.endpoint import OPENAI_HOST
 from outgrow.endpoints.api_key import ApiKey, header_trouble
 from outgrow.endpoints.response import readable
 from outgrow.endpoints.transport import BoundedTransport
+from outgrow.endpoints.usage import endpoint_name
 from outgrow.errors import StepFailed
 
 Section = Mapping[str, Any]
@@ -37,7 +38,7 @@ def client_of(section: Section) -> openai.OpenAI:
         timeout=section["timeout"],
         max_retries=section["retries"],
         http_client=httpx2.Client(
-            transport=BoundedTransport(section, called(section), secret_of(section)),
+            transport=BoundedTransport(section, endpoint_name(section), secret_of(section)),
             timeout=section["timeout"],
             follow_redirects=False,
             trust_env=False,
@@ -57,7 +58,7 @@ def _sendable(section: Section, variable: str, value: str) -> str:
     trouble = header_trouble(value)
     if trouble is not None:
         raise StepFailed(
-            f"{called(section)}: nothing is sent: the value of the environment variable {variable} {trouble};"
+            f"{endpoint_name(section)}: nothing is sent: the value of the environment variable {variable} {trouble};"
             " set it anew, without blanks or line ends around it"
         )
     return value
@@ -81,11 +82,6 @@ def secret_of(section: Section) -> ApiKey:
     return ApiKey(None if section["key"] is None else os.environ.get(section["key"]))
 
 
-def called(section: Section) -> str:
-    """For messages."""
-    return f"`{section['model']}` at {section['url']}"
-
-
 def is_it_running(section: Section) -> str:
     """The question for somebody whose server was never heard; `place` is where the file speaks of it."""
     place = section.get("place")
@@ -105,7 +101,7 @@ def words(section: Section, said: object) -> str:
 
 def refused(section: Section, error: openai.APIStatusError) -> str:
     """The sentence for a key that is missing or not right."""
-    who, key = f"{called(section)}: refused ({error.status_code})", section["key"]
+    who, key = f"{endpoint_name(section)}: refused ({error.status_code})", section["key"]
     if key is None:
         return f"{who}; no key was sent: name the environment variable that holds it, such as `key: SERVER_KEY`"
     return f"{who}; the environment variable {key} {'is not right for it' if os.environ.get(key) else 'is not set'}"

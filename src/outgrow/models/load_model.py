@@ -30,8 +30,7 @@ from transformers import (
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from outgrow.errors import DataError
-from outgrow.models.bundled_models import bundled_folder
-from outgrow.models.hub_models import SMALL, WEIGHTS, fetch
+from outgrow.models.fetch_model import SMALL, WEIGHTS, bundled_folder, fetch
 from outgrow.models.model_names import VOCABULARIES, parse_name
 from outgrow.models.silence_transformers import silence_transformers
 from outgrow.models.token_batches import out_of_memory

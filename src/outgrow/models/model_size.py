@@ -138,3 +138,21 @@ def _weights_by_formula(config: dict[str, Any], hidden: int, layers: int, vocab:
     block = hidden * hidden * (2 + 2 * narrow) + (3 if gated else 2) * hidden * inner
     tables = 1 if config.get("tie_word_embeddings", True) else 2
     return round(layers * block + tables * vocab * hidden)
+
+
+CAUSAL = ("ForCausalLM", "LMHeadModel")
+
+
+def can_answer(name: str, revision: str | None = None) -> bool:
+    """True for causal language models, and for a hub model of which nothing is known yet.
+
+    Raises `DataError` for an unknown bundled model, a missing folder, or an unreadable `config.json`.
+    """
+    parsed = parse_name(name)
+    if parsed.place == "bundled":
+        return BUNDLED[parsed.base].answers
+    folder = known_folder(parsed, revision)
+    if folder is None:
+        return True
+    architectures = read_config(folder).get("architectures") or []
+    return any(architecture.endswith(CAUSAL) for architecture in architectures)

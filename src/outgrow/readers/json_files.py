@@ -69,10 +69,10 @@ def lines_table(origin: str, raw: bytes) -> SourceTable:
         return f"{origin}, line {lines(row)}"
 
     table = _by_arrow(text) if _are_objects(text) else None
+    rows = list(_rows(text, origin)) if table is None else []
+    if not rows and (table is None or not table.num_rows):
+        raise DataError(f"{origin}: is empty; it needs an object per line")
     if table is None:
-        rows = list(_rows(text, origin))
-        if not rows:
-            raise DataError(f"{origin}: is empty; it needs an object per line")
         return table_of_rows(origin, rows, place)
     refuse_duplicates(table.column_names, origin)
     return SourceTable(

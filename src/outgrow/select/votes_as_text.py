@@ -13,8 +13,8 @@ import numpy as np
 
 from outgrow.align.pieces import PieceTable
 from outgrow.data.task import Task
+from outgrow.data.task_forms import TEMPLATES, as_text, list_options
 from outgrow.data.template import instruct
-from outgrow.data.text_form import TEMPLATES, as_text, list_options
 from outgrow.labels import Targets, WeakLabels
 from outgrow.texts import Candidate, TextTargets, WeakTexts
 

@@ -12,7 +12,7 @@ from outgrow.config.home_paths import at_home
 from outgrow.config.load import load_tree
 from outgrow.config.messages import FileLocation, error_messages
 from outgrow.config.rules import RegexRule, Rule, RuleFile
-from outgrow.data.parse_labels import UNUSABLE
+from outgrow.data.parse_cells import UNUSABLE
 from outgrow.errors import ConfigError, DataError, suggest
 from outgrow.readers.open_table import read_table
 from outgrow.readers.raw_file import read_bytes

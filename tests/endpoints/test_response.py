@@ -22,7 +22,7 @@ from outgrow.endpoints.response import (
     read_usage,
     well_formed,
 )
-from outgrow.endpoints.response_cache import Usage
+from outgrow.endpoints.usage import Usage
 
 KEY = "sk-very-secret-0123456789"
 BODY = {"model": "tiny", "messages": [{"role": "user", "content": "what is it? " * 20}], "max_tokens": 16}

@@ -13,7 +13,7 @@ from outgrow.endpoints.client import ChatRequest, ChatResponse, Endpoint, Refusa
 from outgrow.endpoints.response_cache import ResponseCache
 from outgrow.endpoints.transport import in_utf8, message_of, proxy_of
 from outgrow.errors import DataError, StepFailed
-from outgrow.generation.chat import asked
+from outgrow.generation.chat import single_turn
 from raw_server import RawServer, Request, Send, Talk, plain, running
 
 KEY = "sk-very/secret+0123456789"
@@ -35,7 +35,7 @@ def ask(folder: Path, talk: Talk, **changes: Any) -> ChatResponse | Refusal:
     """One question to a server that talks so."""
     with running(RawServer(talk)) as server:
         far = endpoint(folder, server.url, **changes)
-        (answer,) = far.ask([ChatRequest("q0", asked("what is it?"), {"max_tokens": 16})]).answers
+        (answer,) = far.ask([ChatRequest("q0", single_turn("what is it?"), {"max_tokens": 16})]).answers
     assert server.strange == []
     return answer
 
@@ -114,7 +114,7 @@ def test_what_the_environment_says_for_openai_goes_nowhere_else(
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Team: é\nAuthorization: Bearer sk-other-1234\nopenai-project: p")
     with running(RawServer(sending(plain(200, GOOD.encode(), "Set-Cookie: a=b")))) as server:
         for _ in range(2):
-            endpoint(tmp_path, server.url).ask([ChatRequest("q0", asked("what is it?"), {})])
+            endpoint(tmp_path, server.url).ask([ChatRequest("q0", single_turn("what is it?"), {})])
             (tmp_path / "answers.sqlite").unlink()
     assert len(server.requests) == 2
     for request in server.requests:
@@ -131,7 +131,7 @@ def test_a_value_that_no_header_can_carry_is_not_sent_to_openai(
     with pytest.raises(
         StepFailed, match=f"nothing is sent: the value of the environment variable {variable} has a"
     ) as told:
-        endpoint(tmp_path, "https://api.openai.com/v1").ask([ChatRequest("q0", asked("what is it?"), {})])
+        endpoint(tmp_path, "https://api.openai.com/v1").ask([ChatRequest("q0", single_turn("what is it?"), {})])
     assert "0123" not in str(told.value)
 
 
@@ -149,7 +149,7 @@ def test_a_key_from_a_file_with_other_line_ends_is_refused_unsent(
     monkeypatch.setenv("SOME_KEY", value)
     with running(RawServer(sending(plain(200, GOOD.encode())))) as server:
         with pytest.raises(StepFailed, match=f"environment variable SOME_KEY {trouble}; set it anew") as told:
-            endpoint(tmp_path, server.url).ask([ChatRequest("q0", asked("what is it?"), {})])
+            endpoint(tmp_path, server.url).ask([ChatRequest("q0", single_turn("what is it?"), {})])
         assert server.requests == []
     assert KEY[:8] not in str(told.value)
 
@@ -198,7 +198,7 @@ def test_an_answer_that_is_no_text_in_any_writing_is_refused_and_paid_for(tmp_pa
     with running(RawServer(talk)) as server:
         for _ in range(2):
             far = endpoint(tmp_path, server.url)
-            (answer,) = far.ask([ChatRequest("q0", asked("what is it?"), {})]).answers
+            (answer,) = far.ask([ChatRequest("q0", single_turn("what is it?"), {})]).answers
             assert answer == Refusal("an answer with broken characters, 3 times")
         assert len(server.requests) == 3
         assert far.store.spent(far.url, far.model).written > 0
@@ -207,7 +207,7 @@ def test_an_answer_that_is_no_text_in_any_writing_is_refused_and_paid_for(tmp_pa
 def test_what_is_compressed_wrongly_is_asked_for_three_times(tmp_path: Path) -> None:
     with running(RawServer(sending(plain(200, GOOD.encode(), "Content-Encoding: gzip")))) as server:
         with pytest.raises(StepFailed, match=r"no valid answer \(compressed wrongly"):
-            endpoint(tmp_path, server.url, retries=9).ask([ChatRequest("q0", asked("what is it?"), {})])
+            endpoint(tmp_path, server.url, retries=9).ask([ChatRequest("q0", single_turn("what is it?"), {})])
         assert len(server.requests) == 3
 
 
@@ -247,7 +247,7 @@ def test_a_proxy_that_cannot_be_is_named_without_its_password(
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.setenv("http_proxy", value)
     with pytest.raises(DataError, match="the environment's proxy for http") as told:
-        endpoint(tmp_path, "http://far/v1").ask([ChatRequest("q0", asked("what is it?"), {})])
+        endpoint(tmp_path, "http://far/v1").ask([ChatRequest("q0", single_turn("what is it?"), {})])
     assert "secret-0123" not in str(told.value)
 
 
@@ -257,7 +257,7 @@ def test_requests_go_through_the_proxy_of_the_environment(tmp_path: Path, monkey
         monkeypatch.setenv("http_proxy", f"http://me:word@{address}")
         monkeypatch.setenv("no_proxy", "")
         monkeypatch.setenv("NO_PROXY", "")
-        endpoint(tmp_path, "http://far.example/v1").ask([ChatRequest("q0", asked("what is it?"), {})])
+        endpoint(tmp_path, "http://far.example/v1").ask([ChatRequest("q0", single_turn("what is it?"), {})])
     (request,) = proxy.requests
     assert request.line == "POST http://far.example/v1/chat/completions HTTP/1.1"
     assert request.headers["proxy-authorization"].startswith("Basic ")

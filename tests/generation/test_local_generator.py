@@ -13,14 +13,13 @@ from transformers import PreTrainedModel
 
 from fresh import SEEDS
 from outgrow.errors import DataError
-from outgrow.generation.causal_lm import CausalLM, load_writer, stop_in
-from outgrow.generation.chat import asked
-from outgrow.generation.decoding import ended, write
+from outgrow.generation.causal_lm import CausalLM, canonical, forced, load_writer, stop_in
+from outgrow.generation.chat import single_turn
+from outgrow.generation.local_generator import ended, write
 from outgrow.generation.prompting import prompter_of
-from outgrow.generation.teacher_forcing import canonical, forced
 from outgrow.graph.step import Job
 from outgrow.models.load_model import load_tokenizer
-from outgrow.models.resumable_generation import ragged_sweep
+from outgrow.models.resumable_inference import ragged_sweep
 from outgrow.models.token_batches import Rows
 from outgrow.supervise.score_step import score
 from outgrow.texts import Candidate, ranked
@@ -224,7 +223,7 @@ def test_a_chat_template_is_used_where_there_is_one() -> None:
 
 def test_a_template_without_a_systems_turn_hears_it_at_the_head_of_the_question() -> None:
     tokenizer = load_tokenizer(SECTION["model"])
-    said = asked("say noon", "Be brief.")
+    said = single_turn("say noon", "Be brief.")
     assert "<|im_start|>system\nBe brief.<|im_end|>" in tokenizer.decode(prompter_of(tokenizer).ids(said))
     tokenizer.chat_template = (
         "{% for one in messages %}{% if one.role == 'system' %}{{ raise_exception('no system') }}{% endif %}"

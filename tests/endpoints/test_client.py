@@ -18,10 +18,11 @@ from loopback import Body, choice, echo, serving
 from outgrow.config.endpoint import EndpointSection
 from outgrow.endpoints.client import ChatRequest, ChatResponse, Endpoint, Refusal
 from outgrow.endpoints.response import fewest_tokens
-from outgrow.endpoints.response_cache import ResponseCache, Usage
+from outgrow.endpoints.response_cache import ResponseCache
 from outgrow.endpoints.server import words
+from outgrow.endpoints.usage import Usage
 from outgrow.errors import DataError, StepFailed
-from outgrow.generation.chat import asked
+from outgrow.generation.chat import single_turn
 from raw_server import RawServer, Request, Send, plain, running
 
 
@@ -36,7 +37,7 @@ def endpoint(folder: Path, url: str, **changes: Any) -> Endpoint:
 
 def questions(n: int, **changes: Any) -> list[ChatRequest]:
     fields = {"temperature": 0.0, "max_tokens": 16}
-    return [ChatRequest(f"q{number}", asked(f"what is {number}?"), fields, **changes) for number in range(n)]
+    return [ChatRequest(f"q{number}", single_turn(f"what is {number}?"), fields, **changes) for number in range(n)]
 
 
 def texts(answers: list[ChatResponse | Refusal]) -> list[list[str]]:
@@ -209,12 +210,12 @@ def test_answers_of_no_use_are_bought_again_and_stay_on_the_bill(tmp_path: Path)
     with serving() as server:
         far, asked = endpoint(tmp_path, server.url), questions(4, samples=2, seed=3)
         far.ask(asked)
-        with far.asking_anew(asked):
+        with far.retry_on_error(asked):
             """Nothing is wrong with them."""
         far.ask(asked)
         assert len(server.requests) == 4
         for times in (1, 2):
-            with pytest.raises(DataError, match="of no use"), far.asking_anew(asked[:1]):
+            with pytest.raises(DataError, match="of no use"), far.retry_on_error(asked[:1]):
                 raise DataError("of no use")
             assert far.store.spent(far.url, far.model).total == (3 + times) * 20
             assert texts(far.ask(asked).answers)[0] == ["what is 0? (3)", "what is 0? (4)"]
