@@ -2,8 +2,8 @@
 
 A trained one is read from its step's folder; an adapter is merged into the weights, which makes generation faster.
 
-Scoring (teacher forcing) gives the log-probability of each piece of a text, given the prompt. An item's
-candidates follow their prompt in one row, where none attends to another (`packing.py`), or stand in rows of their own where the
+Scoring (teacher forcing) gives the log-probability of each piece of a text, given the prompt. An item's candidates
+follow their prompt in one row, where none attends to another (`packing.py`), or stand in rows of their own where the
 model cannot do that. Temperatures and penalties of a search do not apply.
 """
 

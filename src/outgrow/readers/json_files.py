@@ -146,7 +146,9 @@ def _by_arrow(text: bytes, schema: pa.Schema | None = None) -> pa.Table | None:
 
 
 def _loses_digits(column: pa.ChunkedArray) -> bool:
-    most = pa.compute.max(pa.compute.abs(column)).as_py()
+    import pyarrow.compute as pc  # slow to import, and plans read no columns
+
+    most = pc.max(pc.abs(column)).as_py()
     return most is not None and most >= 2**53
 
 
