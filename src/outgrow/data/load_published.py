@@ -100,7 +100,7 @@ def _tables(known: PublishedTask, source: Source, section: SetSection) -> Iterat
     if source == "bundled":
         return read_bundled(known.bundled) if known.made is None else iter(known.made())
     if source == "hub":
-        assert known.hub is not None  # or `source_of` has said so
+        assert known.hub is not None  # `source_of` checks it
         return read_hub(known.hub, known.parts, section.revision)
     assert section.path is not None
     return _published_files(known, section.path)
@@ -118,7 +118,7 @@ def _published_files(known: PublishedTask, path: Path) -> Iterator[tuple[str, So
     ]
     if not found:
         wanted = " or ".join(known.parts)
-        raise DataError(f"{path}: no file of `{known.name}` here: its name or folder must say {wanted}")
+        raise DataError(f"{path}: no file of `{known.name}` here: its name or folder must hold the word {wanted}")
     yield from ((split, table) for split, table in found if split is not None)
 
 
@@ -133,7 +133,7 @@ def _candidates(known: PublishedTask, folder: Path) -> list[Path]:
 
 
 def _with_name(table: SourceTable, file: Path, known: PublishedTask) -> SourceTable:
-    """Files without a header line may say something (MMLU: the subject) by their name alone."""
+    """Files without a header line may hold something (MMLU: the subject) in their name alone."""
     if known.header is None:
         return table
     return table_of_rows(table.origin, [{**row, "file": file.stem} for row in table.rows], table.place)

@@ -1,4 +1,10 @@
-"""`load_task`: from what an experiment file says about its task to the task itself."""
+"""`load_task`: reads the task of an experiment: one set, or a mixture of capabilities as one table of texts.
+
+Of each set, copies and leaks are removed from the bare texts, before an instruction is added; then the set is brought
+into the requested form. In a mixture, copies between the sets are removed too. Ids and groups begin with the
+capability's name; `Task.metrics` has the metric of each capability, and the task's metric is their macro average
+(`metrics.text_score`). A passage that two capabilities share is not detected, only equal items are.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,14 +15,14 @@ from jaxtyping import Int
 
 from outgrow.config.task import SetSection, TaskSection
 from outgrow.data.data_source import source_of
-from outgrow.data.leak import screen, sift, witnesses
+from outgrow.data.leak import fingerprints, screen, sift
 from outgrow.data.load_published import load_published
 from outgrow.data.task import Items, Task
 from outgrow.data.task_forms import as_text, balanced_binary, list_options
-from outgrow.data.task_kind import fields_of, kind_of, set_kind, set_metric, speaking_of, template_of
+from outgrow.data.task_kind import capability_errors, fields_of, kind_of, set_kind, set_metric, template_of
 from outgrow.data.tasks import TASKS
 from outgrow.data.template import answered, instruct
-from outgrow.data.user_data import load_own
+from outgrow.data.user_data import load_user_data
 from outgrow.errors import DataError
 from outgrow.metrics.slu_f1 import SLOT_METRICS, parse_slots
 from outgrow.metrics.text_score import MACRO
@@ -35,23 +41,25 @@ def load_mixture(section: TaskSection) -> Task:
     """All capabilities' items as one task. Raises `ConfigError` or `DataError`, with the capability's name."""
     kind_of(section)
     bare: dict[str, Task] = {}
-    for name, one in section.capabilities.items():
-        with speaking_of(name):
-            bare[name] = read_set(one)
+    for name, capability in section.capabilities.items():
+        with capability_errors(name):
+            bare[name] = read_set(capability)
     kept, between = _without_copies(bare)
     tasks: dict[str, Task] = {}
-    for name, one in section.capabilities.items():
-        with speaking_of(name):
-            tasks[name] = formed(bare[name].take(kept[name]), one, section.split_seed)
+    for name, capability in section.capabilities.items():
+        with capability_errors(name):
+            tasks[name] = formed(bare[name].take(kept[name]), capability, section.split_seed)
     notes = [*_own_notes(tasks), *between, *_untested(tasks)]
     metrics = {name: task.metric for name, task in tasks.items()}
     return Task(section.name, "generate", (), _joined(tasks), tuple(notes), MACRO, metrics)
 
 
 def _without_copies(tasks: Mapping[str, Task]) -> tuple[dict[str, Int[np.ndarray, "row"]], list[str]]:
-    """By capability the rows that say nothing that another capability says, and notes about the others."""
+    """By capability the rows that are no copy of another capability's, and notes about the others."""
     found = [
-        one._replace(group=f"{name}/{one.group}") for name, task in tasks.items() for one in witnesses(task.items)
+        item._replace(group=f"{name}/{item.group}")
+        for name, task in tasks.items()
+        for item in fingerprints(task.items)
     ]
     keep, notes = sift(found)
     ends = np.cumsum([0, *(len(task.items) for task in tasks.values())])
@@ -67,7 +75,7 @@ def _joined(tasks: Mapping[str, Task]) -> Items:
     parts = {name: task.items for name, task in tasks.items()}
     allowed = list(chain.from_iterable(items.allowed or [[]] * len(items) for items in parts.values()))
     return Items(
-        ids=[f"{name}/{one}" for name, items in parts.items() for one in items.ids],
+        ids=[f"{name}/{item}" for name, items in parts.items() for item in items.ids],
         prompts=list(chain.from_iterable(items.prompts for items in parts.values())),
         gold=np.concatenate([items.gold for items in parts.values()]),
         answers=list(chain.from_iterable(items.answers or [] for items in parts.values())),
@@ -96,7 +104,7 @@ def read_set(section: SetSection) -> Task:
     source = source_of(section)
     metric = set_metric(section)
     known = TASKS.get(section.name)
-    task = load_own(section) if known is None else load_published(known, source, section)
+    task = load_user_data(section) if known is None else load_published(known, source, section)
     keep, notes = screen(task.items)
     return replace(task.take(keep), notes=(*task.notes, *notes), metric=metric)
 

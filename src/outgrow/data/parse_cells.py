@@ -1,7 +1,8 @@
-"""Understanding labels of own data: class names or numbers, and numbers, letters or texts of options.
+"""Cells of a user's table: prompts, options, answers and ids as texts; labels as classes or options.
 
-The whole column decides how it is meant, not each cell for itself. Where a column can be meant in two ways (option
-numbers that never reach 0 nor K), nothing is guessed.
+Labels are class names or numbers, or numbers, letters or texts of options. The whole column decides which, not each
+cell. Where a column is ambiguous (option numbers that never reach 0 nor K), nothing is guessed. A cell that cannot be
+read is a `DataError` that names the row and the column.
 """
 
 import json
@@ -19,7 +20,7 @@ from outgrow.text_format import HALF_CHARACTER, short
 UNUSABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters and halves of characters: in no name of a class or an item."""
 LAYOUT = dict.fromkeys(map(ord, "\t\n\r"), " ")
-"""What the text of an option may have nevertheless."""
+"""Allowed in the text of an option."""
 
 
 def class_gold(
@@ -34,7 +35,7 @@ def class_gold(
 
     Without `classes`, these are the sorted labels. With them, a label is a name among them or, if it is none, a number
     from 0. With `joined`, labels that differ only in case or white space are one class; without it, they are refused
-    unless `classes` say what is meant. Raises `DataError` for that, for a label outside the classes and for fewer than
+    unless `classes` are given. Raises `DataError` for that, for a label outside the classes and for fewer than
     two classes; `column` names the labels in messages.
     """
     names = [label_text(label, place) for label, place in zip(labels, where, strict=True)]

@@ -87,7 +87,7 @@ class PublishedTask:
     template: str = "{text}"
     """*generate*: the instruction around an item's text; see `template.py`."""
     text_template: str | None = None
-    """*choose* and *classify*: the same for `form: text`, where it can be said better than `text_form.py` does."""
+    """*choose* and *classify*: the same for `form: text`, for a better wording than that of `task_forms.py`."""
     text_note: str = ""
     """What is to be known of the set in that form."""
     note: str = ""

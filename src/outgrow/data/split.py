@@ -1,4 +1,14 @@
-"""The `split` step: which items the supervisors learn, which the student learns, which everybody is measured on."""
+"""The `split` step: disjoint random sets of items for supervisors, student and test, which only grow with their sizes.
+
+Groups are put in one order, by hashes of their names, so that neither the order of a file's rows nor added rows
+shuffle the others. In this order they are dealt to the parts, in the proportions of `SHARES` and by lots that differ
+from seed to seed; a part takes what it was dealt until it is full. Where the groups run out, a part takes what others
+were dealt and do not need, from the far end, `test` before `half_a` before `half_b`.
+
+So a larger part, all else equal, holds the smaller one, and the other parts stay the same as long as there are enough
+groups. No group is in two parts. Every part has exactly its size: of its last group it may take a few rows, and then
+the group's other rows are used nowhere.
+"""
 
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
@@ -9,7 +19,7 @@ from jaxtyping import Bool, Int
 
 from outgrow.config.task import Sizes
 from outgrow.data.task import Items, Split, Task
-from outgrow.data.task_kind import speaking_of
+from outgrow.data.task_kind import capability_errors
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 
@@ -112,7 +122,7 @@ def make_split(job: Job, *, sizes: dict[str, Any], seed: int) -> None:
 def _draw_own(items: Items, capability: str, sizes: dict[str, Any], seed: int) -> Split:
     """One capability's split, as if it were alone."""
     mine = items.rows_of(capability)
-    with speaking_of(capability):
+    with capability_errors(capability):
         drawn = draw_split(items.alone(capability), Sizes(**sizes), seed)
     return Split(*(mine[rows] for rows in _parts(drawn)))
 

@@ -1,4 +1,19 @@
-"""What every *choose* task needs: as many options for every item, and no answer given away by its position."""
+"""Forms of a task: *choose* with equal numbers of options, its balanced binary form, and `form: text`.
+
+`form: binary` (Burns et al. 2023): each question gives exactly two items, its right option and a wrong one drawn at
+random. Both carry the question as their group, so that no split separates them.
+
+`form: text`: the prompt lists the options or classes, and the gold text is the right option or the class's name:
+
+    Options:
+    - salt
+    - soil
+    Question: What do roots grow in?
+    Answer:
+
+Options stand in their order, classes on one line. A template places `{options}`; in it `{text}` is the item's text
+without a last `Answer:`.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -45,7 +60,7 @@ def _same_width(items: Items, notes: tuple[str, ...]) -> tuple[Items, tuple[str,
     widths = Counter(len(choice) for choice in items.options or [])
     if len(widths) < 2:
         return items, notes
-    # The wider one on a tie, so that the answer does not hang on the order of the rows.
+    # The wider one on a tie, so that the order of the rows does not matter.
     k = max(widths, key=lambda width: (widths[width], width))
     keep = np.flatnonzero([len(choice) == k for choice in items.options or []])
     return items.take(keep), (

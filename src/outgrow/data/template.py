@@ -42,7 +42,7 @@ def require_fields(template: str, key: str, known: Sequence[str], needed: Sequen
         raise ConfigError(f"{key}: `{{{name}}}` cannot be filled; its fields are {listed}, and `{{{{` is a brace")
     for name in needed:
         if name not in found:
-            raise ConfigError(f"{key}: does not say where the `{{{name}}}` goes")
+            raise ConfigError(f"{key}: has no place for `{{{name}}}`")
 
 
 def fill(template: str, **values: str) -> str:
@@ -64,7 +64,7 @@ def instruction_pieces(template: str, fields: Sequence[str]) -> list[Piece]:
             reason = _ELSEWHERE.get(name, "cannot be filled")
             raise ConfigError(f"task.template: `{{{name}}}` {reason}; use {listed}, and `{{{{` for a brace")
     if "text" not in names:
-        raise ConfigError(f"task.template: `{template}` does not say where the item's `{{text}}` goes")
+        raise ConfigError(f"task.template: `{template}` has no place for the item's `{{text}}`")
     return pieces
 
 

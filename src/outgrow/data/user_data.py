@@ -29,7 +29,7 @@ from outgrow.data.parse_cells import (
 from outgrow.data.published_task import PUBLISHED_TEST
 from outgrow.data.task import Items, Kind, Task
 from outgrow.data.task_forms import choose_task
-from outgrow.data.task_kind import native_kind, speaking_of
+from outgrow.data.task_kind import capability_errors, native_kind
 from outgrow.data.tasks import TASKS
 from outgrow.errors import ConfigError, DataError
 from outgrow.readers.open_table import data_files, read_columns, read_table
@@ -38,7 +38,7 @@ from outgrow.text_format import short
 
 
 class UserRow(NamedTuple):
-    """A row after the column mapping; the label is still what the file says."""
+    """A row after the column mapping; the label is still the file's."""
 
     where: str
     id: str
@@ -49,10 +49,10 @@ class UserRow(NamedTuple):
     key: Any = None
     """The bare answer, where a column holds it."""
     group: str = ""
-    """What it shares with others, where a column says it."""
+    """The group of the item, where a column has it."""
 
 
-def load_own(section: SetSection) -> Task:
+def load_user_data(section: SetSection) -> Task:
     """Read `task.path` (a file, or a folder of files) as the section says. Raises `DataError` or `ConfigError`."""
     assert section.path is not None
     kind, columns = native_kind(section), _columns_of(section)
@@ -63,7 +63,7 @@ def load_own(section: SetSection) -> Task:
     ]
     if not records:
         raise DataError(f"{section.path}: there is no row in it")
-    refuse_twin_ids((record.id, record.where) for record in records)
+    refuse_duplicate_ids((record.id, record.where) for record in records)
     task = _KINDS[kind](section, records)
     if columns.id is None and not section.path.is_dir():
         task = replace(task, rows=len(records))
@@ -71,7 +71,7 @@ def load_own(section: SetSection) -> Task:
 
 
 def _shared_passages(items: Items) -> list[str]:
-    """A sentence on items that have a passage in common, which no column tells."""
+    """A sentence on items that share a passage without a column of groups."""
     count = sharing(items.prompts, items.groups)
     if not count:
         return []
@@ -89,7 +89,7 @@ def require_columns(task: TaskSection) -> None:
     sets: Mapping[str, SetSection] = task.capabilities or {"": task}
     for name, section in sets.items():
         if section.path is not None and section.name not in TASKS:
-            with speaking_of(name):
+            with capability_errors(name):
                 columns = _columns_of(section)
                 for path, _ in _files(section.path):
                     _require_columns_in(path, columns)
@@ -98,7 +98,7 @@ def require_columns(task: TaskSection) -> None:
 def _require_columns_in(path: Path, columns: Columns) -> None:
     try:
         read_user_rows(read_columns(path), columns)
-    except DataError:  # of JSON a later row may have more, and what is damaged is told by its reader
+    except DataError:  # of JSON a later row may have more, and the reader reports what is damaged
         read_user_rows(table_of_rows(str(path), [], columns=read_table(path).columns), columns)
 
 
@@ -114,7 +114,7 @@ def _columns_of(section: SetSection) -> Columns:
 
 
 def read_user_rows(table: SourceTable, columns: Columns, part: str = "train", prefix: str = "") -> list[UserRow]:
-    """Apply the column mapping to every row. `columns` names text and label; `part` holds if no column says it."""
+    """Apply the column mapping to every row. `columns` names text and label; `part` is the default of its column."""
     assert columns.text is not None
     label = columns.label
     assert label is not None
@@ -189,7 +189,7 @@ def _items(records: list[UserRow], gold: list[int]) -> Items:
 
 
 def _files(path: Path) -> list[tuple[Path, str]]:
-    """The files to read; in a folder, a name such as `test.csv` says which part its rows are."""
+    """The files to read; in a folder, a name such as `test.csv` names the part of its rows."""
     if not os.path.isdir(path):
         return [(path, "train")]
     files = data_files(path)
@@ -203,7 +203,7 @@ def _prefix(file: Path, root: Path) -> str:
     return "" if file == root else f"{file.relative_to(root)}-"
 
 
-def refuse_twin_ids(records: Iterable[tuple[str, str]]) -> None:
+def refuse_duplicate_ids(records: Iterable[tuple[str, str]]) -> None:
     """Of ids and their places: raises `DataError` where one stands twice."""
     seen: dict[str, str] = {}
     for name, where in records:
@@ -220,9 +220,9 @@ def _part(value: Any, where: str) -> str:
 
 
 NAMES = ("id", "item", "item_id", "task", "task_id", "example", "example_id", "uid", "key")
-"""Columns that hold ids, where nobody says which."""
+"""Usual names of the column of ids."""
 LOOKED_AT = 10_000
-"""Rows that tell which column holds ids."""
+"""Rows that are compared to find the column of ids."""
 
 
 def read_unlabelled(table: SourceTable, text: str = "text", name: str | None = None) -> Items:
@@ -239,7 +239,7 @@ def read_unlabelled(table: SourceTable, text: str = "text", name: str | None = N
         str(number) if name is None else item_name(row.get(name), where)
         for number, (row, where) in enumerate(zip(table.rows, places, strict=True))
     ]
-    refuse_twin_ids(zip(ids, places, strict=True))
+    refuse_duplicate_ids(zip(ids, places, strict=True))
     prompts = [prompt(row, where) for row, where in zip(table.rows, places, strict=True)]
     return Items(ids=ids, prompts=prompts, gold=np.full(len(ids), -1))
 

@@ -1,4 +1,4 @@
-"""What all that talks to a server has in common: the connection, the key that nobody sees, and the sentences."""
+"""Connections to a server, the account's key, and messages."""
 
 import os
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ PAUSE = 0.5
 MOST_READ, QUOTED = 2000, 200
 """Characters of a server's words that are looked at, and that a message repeats."""
 NO_KEY = "none"
-"""Sent where there is no key: the package wants one, local servers do not look."""
+"""Sent where there is no key: the package requires one, local servers ignore it."""
 PASSING = (408, 409, 429)
 """And everything from 500 on: the same request may succeed later."""
 
@@ -78,12 +78,12 @@ def _from_environment(section: Section, key: str) -> dict[str, Any]:
 
 
 def secret_of(section: Section) -> ApiKey:
-    """The key as something that nobody is told."""
+    """The key, hidden in messages."""
     return ApiKey(None if section["key"] is None else os.environ.get(section["key"]))
 
 
 def is_it_running(section: Section) -> str:
-    """The question for somebody whose server was never heard; `place` is where the file speaks of it."""
+    """A hint for a server that never replied; `place` is its key in the file."""
     place = section.get("place")
     return f"is a server running at `{place}.url`?" if place else "is a server running there?"
 
@@ -93,9 +93,9 @@ def passes(error: openai.APIStatusError) -> bool:
     return error.status_code in PASSING or error.status_code >= 500
 
 
-def words(section: Section, said: object) -> str:
-    """What a server or a library said, short, on one line, without the key."""
-    text = readable(" ".join(secret_of(section).hidden(str(said)[:MOST_READ]).split())) or type(said).__name__
+def words(section: Section, message: object) -> str:
+    """The message of a server or a library, short, on one line, without the key."""
+    text = readable(" ".join(secret_of(section).hidden(str(message)[:MOST_READ]).split())) or type(message).__name__
     return text if len(text) <= QUOTED else f"{text[:QUOTED]}…"
 
 

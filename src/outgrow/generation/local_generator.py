@@ -37,7 +37,7 @@ class LocalGenerator:
     writer: CausalLM
 
     def write(self, job: Job, request: GenerationRequest) -> GenerationResult:
-        """Prompts that are too long get no answer, or end the step where the model's section says so."""
+        """Prompts that are too long get no answer, or end the step where the model's section has `unfit: stop`."""
         self.warn_too_long(request)
         return GenerationResult(
             write(

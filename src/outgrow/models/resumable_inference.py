@@ -1,9 +1,9 @@
-"""Run a model over all items of a step so that a kill costs one batch at most.
+"""Run a model over all items of a step; a kill costs one batch at most.
 
 Results go into one memory-mapped file in the step's scratch folder, a batch at a time; after each batch is on the
 disk, a small note says how many are done. The next run of the step takes the same batches in the same order and goes
 on behind the note, so that the finished file is the same, bit for bit. Batches are of items of like length, hence the
-file fills up in no particular order.
+file fills up in no particular order. Results that are no arrays of one shape, such as texts, are lines of JSON.
 """
 
 import hashlib
@@ -126,7 +126,9 @@ def ragged_sweep(job: Job, batches: Sequence[Rows], run: Callable[[Rows], list[A
     with path.open("a", encoding="utf-8") as file:
         for batch in batches[len(lines) :]:
             done = with_smaller_batches(run, [batch])
-            line = [(row, one) for rows, found in done for row, one in zip(rows.tolist(), found, strict=True)]
+            line = [
+                (row, result) for rows, results in done for row, result in zip(rows.tolist(), results, strict=True)
+            ]
             file.write(json.dumps(line, allow_nan=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
@@ -145,4 +147,4 @@ def _whole_lines(path: Path, plan: dict[str, Any]) -> list[list[tuple[int, Any]]
     whole = text[: text.rindex("\n") + 1]
     if whole != text:
         path.write_text(whole, encoding="utf-8")
-    return [[(row, one) for row, one in json.loads(line)] for line in whole.splitlines()[1:]]
+    return [[(row, result) for row, result in json.loads(line)] for line in whole.splitlines()[1:]]

@@ -115,9 +115,14 @@ def table_of_rows(
     return SourceTable(origin, names, read, where, read_rows=lambda: list(rows))
 
 
-def table_in_memory(source: Any) -> SourceTable:
-    """A pandas or polars DataFrame, a pyarrow Table or a `datasets.Dataset`. Raises `ConfigError` for all else."""
-    origin = f"the {type(source).__name__}"
+def table_in_memory(source: Any, name: str | None = None) -> SourceTable:
+    """A pandas or polars DataFrame, a pyarrow Table, a `datasets.Dataset` or a list of dicts, called `name`.
+
+    Raises `ConfigError` for all else.
+    """
+    origin = name or f"the {type(source).__name__}"
+    if isinstance(source, list) and all(isinstance(row, dict) for row in source):
+        return table_of_rows(origin, source)
     if isinstance(source, pa.Table):
         return table_of_arrow(source, origin)
     if isinstance(source, pa.RecordBatch):
@@ -129,7 +134,8 @@ def table_in_memory(source: Any) -> SourceTable:
     if hasattr(source, "__arrow_c_stream__"):
         return table_of_arrow(pa.table(source), origin)
     raise ConfigError(
-        f"{origin} cannot be read as votes; give a path, a DataFrame, a pyarrow Table, a `Dataset` or a matrix"
+        f"{origin}: {type(source).__name__} is no table; give a path, a DataFrame, an Arrow table, a `Dataset`,"
+        " a list of dicts or an array"
     )
 
 
