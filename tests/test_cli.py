@@ -31,7 +31,10 @@ def own_data(folder: Path, table: bytes, **columns: object) -> Path:
 
 
 QUICKSTART = str(ROOT / "examples" / "quickstart.yaml")
-HEAVY = ["torch", "transformers", "pandas", "matplotlib", "scipy", "openai", "datasets", "sklearn", "sympy"]
+HEAVY = [
+    *("torch", "transformers", "pandas", "matplotlib", "scipy", "openai", "datasets", "sklearn", "sympy"),
+    *("httpx", "httpx2", "huggingface_hub", "pyarrow.compute", "pyarrow.dataset"),
+]
 
 
 @pytest.mark.parametrize(("words", "heavy"), [(["--help"], [*HEAVY, "numpy"]), (["plan", QUICKSTART], HEAVY)])
@@ -47,6 +50,13 @@ except SystemExit:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("[]")
+
+
+@pytest.mark.parametrize("module", ["outgrow", "outgrow.api"])
+def test_the_package_imports_nothing_heavy(module: str) -> None:
+    code = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip() == "[]"
 
 
 def test_help_takes_under_a_third_of_a_second_of_processor_time() -> None:

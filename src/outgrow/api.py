@@ -104,9 +104,9 @@ def _settle_models(experiment: Experiment) -> bool:
     asked = False
     for section in (experiment.student, experiment.second_view, *experiment.supervisors.values()):
         if isinstance(section, ModelSection) and parse_name(section.model).place == "hub":
-            from outgrow.models.hub_models import settle  # the hub's library takes its time to import
+            from outgrow.models.fetch_model import pin_revision  # the hub's library takes its time to import
 
-            settle(section.model, section.revision)
+            pin_revision(section.model, section.revision)
             asked = True
     return asked
 

@@ -21,17 +21,17 @@ from outgrow.config.messages import FileLocation
 from outgrow.config.train import CombineSettings, TrainSettings
 from outgrow.config.user_code import refuse_code
 from outgrow.config.votes import VoteColumns
-from outgrow.data.class_names import alike
 from outgrow.deliver.combined import Combined, changed_options, combine_votes, combined_of
 from outgrow.deliver.combined_texts import CombinedTexts, combine_texts
 from outgrow.deliver.command import command_of
-from outgrow.deliver.in_memory_tables import given_file
+from outgrow.deliver.in_memory_tables import file_of_table
 from outgrow.deliver.train import TrainedStudent, train_from_votes
 from outgrow.deliver.training_data_step import TrainingFiles
 from outgrow.errors import ConfigError
 from outgrow.graph.output import alone
 from outgrow.graph.runner import Event
 from outgrow.graph.writable import refuse_unwritable
+from outgrow.readers.class_names import alike
 from outgrow.readers.read_texts import read_texts
 from outgrow.readers.read_votes import read_votes
 from outgrow.texts import WeakTexts
@@ -237,10 +237,10 @@ def train(
         refuse_code(wanted, "train")
     place, folder = Path(store), Path(output)
     files = TrainingFiles(
-        items=given_file(items, place, "items"),
-        labels=given_file(labels, place, "labels"),
-        gold=None if gold is None else given_file(gold, place, "gold"),
-        test=None if test is None else given_file(test, place, "test"),
+        items=file_of_table(items, place, "items"),
+        labels=file_of_table(labels, place, "labels"),
+        gold=None if gold is None else file_of_table(gold, place, "gold"),
+        test=None if test is None else file_of_table(test, place, "test"),
     )
     command = command_of(files, folder, wanted, place if place != STORE else None)
     return train_from_votes(wanted, files, folder, store=place, command=command, on_event=on_event)

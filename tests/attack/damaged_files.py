@@ -84,8 +84,8 @@ def read_all(first: int, end: int, seed: int) -> None:
 def complaint_about(path: Path, draw: np.random.Generator) -> str:
     """What is wrong with how a file is read, in every way in which it may be; empty where nothing is."""
     from outgrow.config.votes import VoteColumns
-    from outgrow.data.table import read_columns, read_table
     from outgrow.errors import OutgrowError
+    from outgrow.readers.open_table import read_columns, read_table
     from outgrow.readers.read_texts import read_texts
     from outgrow.readers.read_votes import read_votes, sources_of
     from outgrow.text_format import harmless

@@ -35,7 +35,7 @@ from outgrow.endpoints.response import fewest_tokens
 from outgrow.endpoints.response_cache import ResponseCache
 from outgrow.endpoints.server import TRIES
 from outgrow.errors import OutgrowError
-from outgrow.generation.chat import asked
+from outgrow.generation.chat import single_turn
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
 from outgrow.supervise.endpoint_step import ask_supervisor
@@ -122,7 +122,7 @@ class Try:
             store = ResponseCache(self.folder / "answers.sqlite")
             far = Endpoint(self.section(server.url), store)
             fields = {"temperature": 0.0, "max_tokens": 16}
-            questions = [ChatRequest(f"q{n}", asked(f"what is {n} ?"), fields) for n in range(count)]
+            questions = [ChatRequest(f"q{n}", single_turn(f"what is {n} ?"), fields) for n in range(count)]
             for found in self.thrice(server, lambda: far.ask(questions)):
                 for number, answer in enumerate(found.answers):
                     text = "" if isinstance(answer, Refusal) else answer.choices[0].text
@@ -178,7 +178,7 @@ class Try:
 
             server.courses = [Course(elsewhere, None, "") for _ in range(count)]
             far = Endpoint(self.section(server.url), ResponseCache(self.folder / "answers.sqlite"))
-            questions = [ChatRequest(f"q{n}", asked(f"what is {n} ?"), {"max_tokens": 16}) for n in range(count)]
+            questions = [ChatRequest(f"q{n}", single_turn(f"what is {n} ?"), {"max_tokens": 16}) for n in range(count)]
             _, sentence = self.patiently(lambda: far.ask(questions))
             self.check(f"HTTP {status}" in sentence, f"redirected: {sentence!r}")
             self.check(place[:20] in sentence or KEY in place or "\x07" in place, f"not told where: {sentence}")
@@ -198,7 +198,9 @@ class Try:
         with running(FaultyServer(courses, lambda number: f"it is {number}. " * 10)) as server:
             store = ResponseCache(self.folder / "answers.sqlite")
             far = Endpoint(self.section(server.url, budget={"tokens": 1000}), store)
-            questions = [ChatRequest(f"q{n}", asked(f"what is {n} ?"), {"max_tokens": 60}) for n in range(6 * count)]
+            questions = [
+                ChatRequest(f"q{n}", single_turn(f"what is {n} ?"), {"max_tokens": 60}) for n in range(6 * count)
+            ]
             _, sentence = self.patiently(lambda: far.ask(questions))
             self.check("budget.tokens: 1000" in sentence, f"no budget: {sentence}")
             least = sum(fewest_tokens(server.answer(number)) for number in server.sold)
@@ -213,7 +215,7 @@ class Try:
         with running(FaultyServer(self.courses(count), str)) as server, environment(KEY[:spot] + bad + KEY[spot:]):
             store = ResponseCache(self.folder / "answers.sqlite")
             far = Endpoint(self.section(server.url), store)
-            _, sentence = self.patiently(lambda: far.ask([ChatRequest("q0", asked("what is 0 ?"), {})]))
+            _, sentence = self.patiently(lambda: far.ask([ChatRequest("q0", single_turn("what is 0 ?"), {})]))
             self.check(VARIABLE in sentence and "nothing is sent" in sentence, f"a bad key: {sentence!r}")
             self.check(not server.asked, "a bad key was sent")
             store.close()

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from outgrow.config.task import Sizes, TaskSection
-from outgrow.data.binary import balanced_binary
 from outgrow.data.load_task import load_task
 from outgrow.data.pool import cut
 from outgrow.data.split import draw_split
 from outgrow.data.task import Items, Task
+from outgrow.data.task_forms import balanced_binary
 from outgrow.data.tasks import TASKS
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from outgrow.data.hub_datasets import hub_name, read_hub
+from outgrow.data.data_source import hub_name, read_hub
 from outgrow.data.published_task import HubSource
 from outgrow.errors import DataError
 

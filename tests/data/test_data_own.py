@@ -144,7 +144,7 @@ def test_the_most_common_number_of_options_is_kept(path):
         ([{"text": "a", "label": "2", "o": ["x", "y", "z"]}], {"options": "o"}, {}, "neither 0 nor the number"),
         ([{"text": "a", "label": "x", "o": ["y", "z"]}], {"options": "o"}, {}, "the label .x. is not an option"),
         ([{"text": "a", "label": "D", "o": ["y", "z"]}], {"options": "o"}, {}, "`D` is not an option's letter"),
-        ([], {}, {}, "the file is empty"),
+        ([], {}, {}, "is empty"),
     ],
 )
 def test_bad_input_is_named(path, rows, columns, section, message):
@@ -223,7 +223,7 @@ def test_known_tasks_refuse_the_keys_of_own_data(path):
         load_task(TaskSection(name="scik"))
     with pytest.raises(ConfigError, match="no wheel carries `creak`"):
         load_task(TaskSection(name="creak", source="bundled"))
-    with pytest.raises(ConfigError, match=r"task.path does not say"):
+    with pytest.raises(ConfigError, match=r"task.path is missing"):
         load_task(TaskSection(name="creak", source="files"))
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from outgrow.config.task import Columns, Sizes, TaskSection
-from outgrow.data.bundled_data import Wheel, read_bundled, wheel_folder, wheel_version
 from outgrow.data.data_identity import data_identity
+from outgrow.data.data_source import Wheel, read_bundled, wheel_folder, wheel_version
 from outgrow.data.load_task import load_task
 from outgrow.data.pool import make_pool
 from outgrow.data.preview import describe_tasks, show_items

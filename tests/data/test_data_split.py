@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outgrow.config.task import Sizes
-from outgrow.data.draw import SHARES, deal, draw, in_order, needed
 from outgrow.data.pool import counts_in, cut
-from outgrow.data.split import draw_split, make_split
+from outgrow.data.split import SHARES, deal, draw, draw_split, in_order, make_split, needed
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
@@ -191,8 +190,8 @@ def test_all_is_what_the_others_leave():
     assert {part: len(ids) for part, ids in parts.items()} == {"half_a": 20, "half_b": 30, "test": 250}
     some = ids_of(task, Sizes(half_a="all", half_b=30, test=20), 0)[0]
     more = ids_of(task, Sizes(half_a="all", half_b=90, test=20), 0)[0]
-    assert len(some["weak"]) == 250
-    assert some["strong"] < more["strong"]
+    assert len(some["half_a"]) == 250
+    assert some["half_b"] < more["half_b"]
     with pytest.raises(DataError, match=r"asks for `all` three times; give task\.sizes\.test a number"):
         cut(task, Sizes.model_validate("all"), 0)
 
@@ -202,7 +201,7 @@ def test_all_of_a_set_with_published_test_items_is_halves_and_that_part():
     tests = task.items.parts.count("test")
     parts = ids_of(task, Sizes.model_validate("all"), 0)[0]
     assert len(parts["test"]) == tests
-    assert abs(len(parts["weak"]) - len(parts["strong"])) <= 1
+    assert abs(len(parts["half_a"]) - len(parts["half_b"])) <= 1
     assert sum(map(len, parts.values())) == 600
 
 
@@ -211,7 +210,7 @@ def test_make_split_writes_the_same_bytes_for_any_order_of_keys(tmp_path):
     pool.mkdir()
     three_classes(items_in_groups(3)).save(pool)
     written = []
-    for name, keys in {"one": ("half_a", "half_b", "test"), "two": ("test", "weak", "strong")}.items():
+    for name, keys in {"one": ("half_a", "half_b", "test"), "two": ("test", "half_a", "half_b")}.items():
         out = tmp_path / name
         out.mkdir()
         sizes = {"half_a": 30, "half_b": 40, "test": 50}
@@ -228,7 +227,7 @@ def test_make_split_writes_the_same_bytes_for_any_order_of_keys(tmp_path):
         ({"half_a": 700, "half_b": 600, "test": 10}, "lower task.sizes to 600 in all"),
         (
             {"half_a": 700, "half_b": "all", "test": 10},
-            "asks for weak 700 .* all .*lower task.sizes.half_a to at most 589",
+            "asks for half_a 700 .* all .*lower task.sizes.half_a to at most 589",
         ),
     ],
 )
@@ -259,5 +258,5 @@ def test_one_class_and_unlabelled_items():
 
 def test_a_split_that_cannot_be_filled_says_so():
     items = Items([str(i) for i in range(10)], ["x"] * 10, np.arange(10) % 2, groups=["all"] * 10)
-    with pytest.raises(DataError, match="the weak split gets only 0 of 3"):
+    with pytest.raises(DataError, match="the half_a split gets only 0 of 3"):
         draw_split(items, Sizes(half_a=3, half_b=3, test=4), 0)

@@ -199,7 +199,7 @@ def test_every_capability_gets_exactly_its_sizes(tmp_path, seed):
     splits = [run_split(section, tmp_path / "pool", tmp_path / f"s{n}", seed + n) for n in range(2)]
     for split in splits:
         assert not set(split.half_a) & set(split.half_b) | set(split.test) & {*split.half_a, *split.half_b}
-        for rows, part in ((split.half_a, "weak"), (split.half_b, "strong"), (split.test, "test")):
+        for rows, part in ((split.half_a, "half_a"), (split.half_b, "half_b"), (split.test, "test")):
             assert rows.tolist() == sorted(rows.tolist())
             counts = Counter(pool.items.capabilities[row] for row in rows)
             assert counts == {name: getattr(sizes, part) for name, sizes in section.sizes_by_capability.items()}

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from outgrow.config.task import Columns, Sizes, TaskSection
-from outgrow.data.leak import normalise
+from outgrow.data.leak import RUN, TEMPLATE, join_by_passage, normalise, sharing
 from outgrow.data.load_task import load_task
-from outgrow.data.passages import RUN, TEMPLATE, join_by_passage, sharing
 from outgrow.data.pool import cut
 from outgrow.data.split import draw_split
 from outgrow.data.tasks import TASKS

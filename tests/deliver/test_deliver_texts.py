@@ -24,7 +24,7 @@ from outgrow.config.train import TrainSettings
 from outgrow.data.tasks.errands import make_errands
 from outgrow.deliver.combined_texts import combine_texts
 from outgrow.deliver.export import labels_card
-from outgrow.deliver.in_memory_tables import given_file
+from outgrow.deliver.in_memory_tables import file_of_table
 from outgrow.deliver.training_data import text_lesson_of
 from outgrow.deliver.training_data_step import read_test
 from outgrow.errors import ConfigError, DataError, OutgrowError
@@ -284,7 +284,7 @@ def said(folder: Path, *words: str) -> str:
 def test_texts_in_memory_become_a_file_that_is_read_again(tmp_path: Path) -> None:
     one, other = (Candidate(text, certain(text)) for text in ("first\nof two", "7"))
     texts = WeakTexts(["a", "b", "c"], ("x", "y"), [[[one, other], []], [[], [other]], [[], []]])
-    again = outgrow.read_answers(given_file(texts, tmp_path, "labels"))
+    again = outgrow.read_answers(file_of_table(texts, tmp_path, "labels"))
     assert (again.items, again.sources) == (texts.items, texts.sources)
     assert [[[one.text for one in cell] for cell in row] for row in again.candidates] == [
         [[one.text for one in cell] for cell in row] for row in texts.candidates

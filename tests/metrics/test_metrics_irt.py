@@ -357,18 +357,18 @@ def test_rows_of_different_lengths(tmp_path):
 
 def test_files_that_cannot_be_read(tmp_path):
     for name in ("none.json", "none.npz"):
-        assert "cannot be read as item parameters" in refusal(tmp_path / name)
+        assert f"{name}: there is no such file" in refusal(tmp_path / name)
     assert "are a `.npz` or a `.json` file" in refusal(tmp_path / "items.pkl")
     bad = {
-        "text.json": b"{",
-        "bytes.json": b"\xff\xfe\x00",
-        "deep.json": b"[" * 100_000,
-        "text.npz": b"{}",
-        "e.npz": b"",
+        "text.json": (b"{", "cannot be read as item parameters"),
+        "bytes.json": (b"\xff\xfe\x00", "UTF-16"),
+        "deep.json": (b"[" * 100_000, "more than 100 deep"),
+        "text.npz": (b"{}", "cannot be read as item parameters"),
+        "e.npz": (b"", "cannot be read as item parameters"),
     }
-    for name, content in bad.items():
+    for name, (content, reason) in bad.items():
         (tmp_path / name).write_bytes(content)
-        assert "cannot be read as item parameters" in refusal(tmp_path / name)
+        assert reason in refusal(tmp_path / name)
     (tmp_path / "list.json").write_text("[1, 2]")
     assert "expected one object with the keys `a`, `b`, `anchors`" in refusal(tmp_path / "list.json")
 

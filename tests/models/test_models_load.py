@@ -26,8 +26,8 @@ from transformers.utils import logging as hf_logging
 
 from outgrow.errors import DataError
 from outgrow.models.choices import tokenize_choices
+from outgrow.models.fetch_model import pin_revision
 from outgrow.models.hidden import layer_states, reads_forward, resolve_layers
-from outgrow.models.hub_models import settle
 from outgrow.models.load_model import (
     load_backbone,
     load_causal_lm,
@@ -252,8 +252,8 @@ def test_static_embeddings_are_not_a_transformer() -> None:
 def test_an_unreachable_hub_gives_advice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    settle("bundled:minilm-l6")
-    for ask in (settle, model_folder, load_tokenizer, load_backbone):
+    pin_revision("bundled:minilm-l6")
+    for ask in (pin_revision, model_folder, load_tokenizer, load_backbone):
         with pytest.raises(DataError, match="the hub cannot be reached"):
             ask("some-org/some-model")
 

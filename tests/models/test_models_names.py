@@ -12,13 +12,12 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel, Qwen3Conf
 from outgrow.errors import DataError
 from outgrow.models.model_identity import model_identity, model_size
 from outgrow.models.model_names import BUNDLED, parse_name
-from outgrow.models.model_size import size_in_name, size_of_folder
-from outgrow.models.zero_shot_ability import can_answer
+from outgrow.models.model_size import can_answer, size_in_name, size_of_folder
 
 LIGHT = """
 import sys
 from outgrow.models.model_identity import model_identity, model_size
-from outgrow.models.zero_shot_ability import can_answer
+from outgrow.models.model_size import can_answer
 for name in ("bundled:smollm2-135m@8", "org/some-7B"):
     model_identity(name), model_size(name), can_answer(name)
 heavy = {"torch", "transformers", "huggingface_hub"} & set(sys.modules)

@@ -14,7 +14,7 @@ from outgrow.config.endpoint import EndpointSection
 from outgrow.data.task import Items, Split, Task
 from outgrow.endpoints.client import ChatResponse, Refusal
 from outgrow.endpoints.response import ResponseChoice
-from outgrow.endpoints.response_cache import Usage
+from outgrow.endpoints.usage import Usage
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels

@@ -9,7 +9,7 @@ from tiny_texts import LORA, text_section
 
 from fresh import SEEDS
 from outgrow.errors import ConfigError, DataError
-from outgrow.generation.chat import asked
+from outgrow.generation.chat import single_turn
 from outgrow.labels import INSTEAD
 from outgrow.select.comparisons import compare
 from outgrow.select.rewards import Rewards
@@ -88,7 +88,9 @@ def test_the_auroc_is_that_of_the_examples_rewards(world, writing, folds):
     folder, found = writing("llama"), world.found()
     settings = RewardSettings(**{**PROBE, "folds": folds})
     material = RewardData.of(world.task, world.weak, found, settings)
-    prompts = {item: asked(text) for item, text in zip(world.task.items.ids, world.task.items.prompts, strict=True)}
+    prompts = {
+        item: single_turn(text) for item, text in zip(world.task.items.ids, world.task.items.prompts, strict=True)
+    }
     verdict = judge(job_in(world.folder, "judge", {}), settings, text_section(folder), material, prompts, 0)
     _, record, _ = world.rewarded(folder, folds=folds)
     for name, about in {None: record, **record["capabilities"]}.items():

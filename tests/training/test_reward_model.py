@@ -7,7 +7,7 @@ from tiny_study import TRAINING
 from tiny_texts import LORA, text_section
 
 from fresh import SEEDS
-from outgrow.generation.chat import asked
+from outgrow.generation.chat import single_turn
 from outgrow.metrics.auroc import auroc
 from outgrow.models.load_model import load_classifier
 from outgrow.select.comparisons import Sample, make_pairs
@@ -28,7 +28,7 @@ def some_samples(n=14):
 
 
 def tokens_for(folder, samples):
-    prompts = {one.item: asked(f"is it {one.item}") for one in samples}
+    prompts = {one.item: single_turn(f"is it {one.item}") for one in samples}
     read = tokens_of(text_section(folder), samples, prompts)
     assert read.kept.tolist() == list(range(len(samples)))
     return read.rows

@@ -14,7 +14,7 @@ from fresh import SEEDS
 from outgrow.data.task import Items, Task
 from outgrow.data.tasks.tales import make_tales
 from outgrow.errors import DataError
-from outgrow.generation.chat import asked
+from outgrow.generation.chat import single_turn
 from outgrow.generation.prompting import prompter_of
 from outgrow.models.load_model import load_tokenizer
 from outgrow.select.comparisons import Sample, compare, make_pairs
@@ -37,7 +37,7 @@ def test_a_vector_is_the_mean_over_the_answer_and_its_end(tmp_path, writing, fam
     section = {**text_section(writing(family)), "system": "Be brief."}
     samples = [Sample(f"i{number}", text, "") for number, text in enumerate(TEXTS)]
     prompts = {
-        one.item: asked(f"what is {one.item} " * (number + 1), "Be brief.") for number, one in enumerate(samples)
+        one.item: single_turn(f"what is {one.item} " * (number + 1), "Be brief.") for number, one in enumerate(samples)
     }
     job = job_in(tmp_path, "vectors", {}, batch_tokens=64)
     read, vectors, found = answer_vectors(job, section, layer, samples, prompts)
@@ -57,13 +57,13 @@ def test_a_vector_is_the_mean_over_the_answer_and_its_end(tmp_path, writing, fam
 def test_texts_that_cannot_be_read_are_named(tmp_path, writing):
     section = {**text_section(writing("llama")), "max_length": 40}
     samples = [Sample("i0", "fine", ""), Sample("i1", "very long " * 30, ""), Sample("i0", "fine too", "")]
-    prompts = {name: asked("what") for name in ("i0", "i1")}
+    prompts = {name: single_turn("what") for name in ("i0", "i1")}
     read, vectors, _ = answer_vectors(job_in(tmp_path, "some", {}), section, 1, samples, prompts)
     assert (read.kept.tolist(), read.left_out["too_long"], len(vectors)) == ([0, 2], ["i1"], 2)
     with pytest.raises(DataError, match="longer than 40 tokens"):
         answer_vectors(job_in(tmp_path, "strict", {}), {**section, "unfit": "stop"}, 1, samples, prompts)
     with pytest.raises(DataError, match="item `i0` is not among the items to learn from"):
-        answer_vectors(job_in(tmp_path, "others", {}), section, 1, samples, {"i1": asked("what")})
+        answer_vectors(job_in(tmp_path, "others", {}), section, 1, samples, {"i1": single_turn("what")})
 
 
 # ---- rewards --------------------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ def test_a_real_models_rewards_beat_chance(tmp_path):
     """SmolLM2 on tales: weak labels are wrong for two of five items, its own answers for half of them."""
     task, choices = tales(56, SEEDS[0])
     samples = [Sample(item, text, "") for item, texts in choices.items() for text in dict.fromkeys(texts)]
-    prompts = {item: asked(text) for item, text in zip(task.items.ids, task.items.prompts, strict=True)}
+    prompts = {item: single_turn(text) for item, text in zip(task.items.ids, task.items.prompts, strict=True)}
     section = {**text_section("bundled:smollm2-135m"), "max_length": 256}
     read, vectors, layer = answer_vectors(job_in(tmp_path, "vectors", {}, threads=1), section, 10, samples, prompts)
     assert (len(read.kept), layer) == (len(samples), 10)

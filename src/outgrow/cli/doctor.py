@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from outgrow.config.experiment import Experiment
-from outgrow.endpoints.response_cache import NAME as ANSWERS
+from outgrow.endpoints.usage import CACHE_NAME as ANSWERS
 from outgrow.models.model_names import cache_folder
 
 LIBRARIES = ("outgrow", "torch", "transformers", "accelerate", "peft", "datasets", "scikit-learn", "numpy", "pyarrow")

@@ -62,8 +62,8 @@ def labels(
 ) -> None:
     """Say what is in a file of votes, and whether to trust it."""
     from outgrow import api_votes
-    from outgrow.data.raw_file import shown
     from outgrow.data.write_table import SUFFIXES, write_table
+    from outgrow.readers.raw_file import shown
     from outgrow.trust.measure_trust import next_table
     from outgrow.trust.trust_text import trust_text
     from outgrow.trust.write_trust import FORMATS, write_trust

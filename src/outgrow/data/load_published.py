@@ -9,17 +9,15 @@ from typing import NamedTuple
 import numpy as np
 
 from outgrow.config.task import SetSection
-from outgrow.data.bundled_data import read_bundled
-from outgrow.data.choice import choose_task
-from outgrow.data.data_source import Source
-from outgrow.data.hub_datasets import read_hub
-from outgrow.data.leak import fingerprint
-from outgrow.data.passages import join_by_passage
+from outgrow.data.data_source import Source, read_bundled, read_hub
+from outgrow.data.leak import fingerprint, join_by_passage
 from outgrow.data.published_task import PublishedTask, RowShape, TaskExample
-from outgrow.data.raw_file import decode, read_bytes
-from outgrow.data.table import RecordTable, data_files, read_lines, read_table
 from outgrow.data.task import Items, Task
+from outgrow.data.task_forms import choose_task
 from outgrow.errors import DataError
+from outgrow.readers.open_table import data_files, read_table
+from outgrow.readers.raw_file import decode, read_bytes, shown
+from outgrow.readers.source_table import Row, SourceTable, table_of_rows
 
 SPLIT_WORDS = {
     "train": "train",
@@ -62,14 +60,14 @@ def load_published(known: PublishedTask, source: Source, section: SetSection) ->
 
 
 def _entries(
-    known: PublishedTask, tables: Iterable[tuple[str, RecordTable]], counts: "Counter[str]"
+    known: PublishedTask, tables: Iterable[tuple[str, SourceTable]], counts: "Counter[str]"
 ) -> Iterator[PublishedExample]:
     """The rows with gold; `counts` counts all rows of each split."""
     for split, table in tables:
         for row, example in _examples(known, table):
             counts[split] += 1
             if example is not None:
-                yield PublishedExample(split, counts[split], example, _gold(known, example, table.where(row)))
+                yield PublishedExample(split, counts[split], example, _gold(known, example, table.place(row)))
 
 
 def _items(known: PublishedTask, entries: list[PublishedExample], parts: list[str]) -> Items:
@@ -98,17 +96,17 @@ def split_of(path: Path, root: Path) -> str | None:
     return None
 
 
-def _tables(known: PublishedTask, source: Source, section: SetSection) -> Iterator[tuple[str, RecordTable]]:
+def _tables(known: PublishedTask, source: Source, section: SetSection) -> Iterator[tuple[str, SourceTable]]:
     if source == "bundled":
         return read_bundled(known.bundled) if known.made is None else iter(known.made())
     if source == "hub":
-        assert known.hub is not None  # or `source_of` has said so
+        assert known.hub is not None  # `source_of` checks it
         return read_hub(known.hub, known.parts, section.revision)
     assert section.path is not None
     return _published_files(known, section.path)
 
 
-def _published_files(known: PublishedTask, path: Path) -> Iterator[tuple[str, RecordTable]]:
+def _published_files(known: PublishedTask, path: Path) -> Iterator[tuple[str, SourceTable]]:
     if not path.is_dir():
         yield split_of(path, path.parent) or "train", _read_file(known, path)
         return
@@ -120,28 +118,45 @@ def _published_files(known: PublishedTask, path: Path) -> Iterator[tuple[str, Re
     ]
     if not found:
         wanted = " or ".join(known.parts)
-        raise DataError(f"{path}: no file of `{known.name}` here: its name or folder must say {wanted}")
+        raise DataError(f"{path}: no file of `{known.name}` here: its name or folder must hold the word {wanted}")
     yield from ((split, table) for split, table in found if split is not None)
 
 
-def _read_file(known: PublishedTask, file: Path) -> RecordTable:
+def _read_file(known: PublishedTask, file: Path) -> SourceTable:
     if known.line_pattern is not None and file.suffix == ".txt":
-        return read_lines(file, known.line_pattern)
-    return read_table(file, known.header)
+        return _read_lines(file, known.line_pattern)
+    return read_table(file, header=known.header)
 
 
 def _candidates(known: PublishedTask, folder: Path) -> list[Path]:
     return data_files(folder) + ([] if known.line_pattern is None else sorted(folder.rglob("*.txt")))
 
 
-def _with_name(table: RecordTable, file: Path, known: PublishedTask) -> RecordTable:
-    """Files without a header line may say something (MMLU: the subject) by their name alone."""
+def _with_name(table: SourceTable, file: Path, known: PublishedTask) -> SourceTable:
+    """Files without a header line may hold something (MMLU: the subject) in their name alone."""
     if known.header is None:
         return table
-    return table._replace(columns=[*table.columns, "file"], rows=[{**row, "file": file.stem} for row in table.rows])
+    return table_of_rows(table.origin, [{**row, "file": file.stem} for row in table.rows], table.place)
 
 
-def _line_tables(known: PublishedTask, folder: Path) -> Iterator[tuple[str, RecordTable]]:
+def _read_lines(path: Path, pattern: str) -> SourceTable:
+    """A text file with one item per line, by a regular expression whose named groups are the columns.
+
+    Empty lines are left out. Raises `DataError` for any other line that does not match.
+    """
+    expression = re.compile(pattern)
+    rows, numbers = [], []
+    for number, line in enumerate(decode(read_bytes(path), shown(path)).split("\n"), start=1):
+        if line.strip():
+            match = expression.fullmatch(line.strip())
+            if match is None:
+                raise DataError(f"{shown(path)}, line {number}: {line.strip()[:60]!r} is not of the form {pattern}")
+            rows.append(dict(match.groupdict()))
+            numbers.append(number)
+    return table_of_rows(shown(path), rows, lambda row: f"{shown(path)}, line {numbers[row]}")
+
+
+def _line_tables(known: PublishedTask, folder: Path) -> Iterator[tuple[str, SourceTable]]:
     """Parallel files with one value per line."""
     if not known.line_files:
         return
@@ -157,10 +172,14 @@ def _line_tables(known: PublishedTask, folder: Path) -> Iterator[tuple[str, Reco
             counts = ", ".join(f"{known.line_files[name]} {len(lines)}" for name, lines in columns.items())
             raise DataError(f"{folder}: the files *{first.suffix} differ in their number of lines ({counts})")
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-        yield split, RecordTable(str(first), list(columns), rows, list(range(1, len(rows) + 1)), "line")
+        yield split, _table_of_lines(str(first), rows)
 
 
-def _examples(known: PublishedTask, table: RecordTable) -> Iterator[tuple[int, TaskExample | None]]:
+def _table_of_lines(origin: str, rows: list[Row]) -> SourceTable:
+    return table_of_rows(origin, rows, lambda row: f"{origin}, line {row + 1}")
+
+
+def _examples(known: PublishedTask, table: SourceTable) -> Iterator[tuple[int, TaskExample | None]]:
     shape: RowShape | None = None
     for number, row in enumerate(table.rows):
         if shape is None or not row.keys() >= set(shape.keys.split()):
@@ -172,18 +191,18 @@ def _examples(known: PublishedTask, table: RecordTable) -> Iterator[tuple[int, T
             if example is not None and not _is_text(example):
                 raise TypeError("a question, its passage or an option is not a text")
         except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
-            raise DataError(f"{table.where(number)}: not a row of `{known.name}` ({error})") from error
+            raise DataError(f"{table.place(number)}: not a row of `{known.name}` ({error})") from error
         yield number, example
 
 
-def _shape(known: PublishedTask, table: RecordTable, number: int) -> RowShape:
+def _shape(known: PublishedTask, table: SourceTable, number: int) -> RowShape:
     keys = table.rows[number].keys()
     for shape in known.shapes:
         if keys >= set(shape.keys.split()):
             return shape
     forms = "; or ".join(shape.keys.replace(" ", ", ") for shape in known.shapes)
     raise DataError(
-        f"{table.where(number)}: not a row of `{known.name}`: it has {', '.join(map(str, keys)) or 'nothing'},"
+        f"{table.place(number)}: not a row of `{known.name}`: it has {', '.join(map(str, keys)) or 'nothing'},"
         f" and needs {forms}"
     )
 

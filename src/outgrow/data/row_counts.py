@@ -1,8 +1,8 @@
-"""Whether a task has as many items as a study asks for, told before anything runs, for all parts and sets at once.
+"""Whether a task has as many items as a study asks for, checked before the first step, for all parts and sets.
 
 Items are counted by reading them, which takes up to a few seconds; that is spared where a study asks for clearly fewer
 than there are. A file of lines has no more rows than lines, Parquet counts its rows itself, and of the sets that are
-bundled the size is known. Sets on the hub and large files are not read here: their `pool` step says what they lack.
+bundled the size is known. Sets on the hub and large files are not read here: their `pool` step reports a lack.
 """
 
 from collections import Counter
@@ -14,15 +14,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from outgrow.config.task import SetSection, Sizes, TaskSection
-from outgrow.data.capability_errors import speaking_of
 from outgrow.data.data_identity import set_identity
 from outgrow.data.data_source import source_of
-from outgrow.data.load_set import formed, read_set
+from outgrow.data.load_task import formed, read_set
 from outgrow.data.pool import ALL_THREE, with_gold
-from outgrow.data.raw_file import read_bytes
-from outgrow.data.table import data_files
+from outgrow.data.task_kind import capability_errors
 from outgrow.data.tasks import TASKS
 from outgrow.errors import DataError, OutgrowError
+from outgrow.readers.open_table import data_files
+from outgrow.readers.raw_file import read_bytes
 
 HEADERS = {".csv": 1, ".tsv": 1, ".jsonl": 0, ".ndjson": 0}
 """Lines of a file that are no rows."""
@@ -54,11 +54,11 @@ def size_complaints(task: TaskSection) -> Iterator[str]:
     sets: dict[str, SetSection] = dict(task.capabilities) or {"": task}
     for name, sizes in task.sizes_by_capability.items():
         for sentence in _lacking(sets[name], sizes, task.split_seed):
-            yield _said_of(name, sentence)
+            yield _with_capability(name, sentence)
 
 
 def _lacking(section: SetSection, sizes: Sizes, seed: int) -> list[str]:
-    """Of one set; what is wrong with its files is told too, if they have to be read."""
+    """Of one set; what is wrong with its files is reported too, if they have to be read."""
     wanted = {part: size if isinstance(size, int) else 1 for part, size in dict(sizes).items()}
     try:
         most = _items_at_most(section)
@@ -73,7 +73,7 @@ def _lacking(section: SetSection, sizes: Sizes, seed: int) -> list[str]:
         return []
     # The same as when the items are drawn, for a set without published test items.
     open_ended = set(sizes.counts.values()) == {None} and not most.get("test")
-    return [ALL_THREE] if open_ended else [f"{_name(section)} has {told}" for told in _beyond(wanted, most)]
+    return [ALL_THREE] if open_ended else [f"{_name(section)} has {sentence}" for sentence in _beyond(wanted, most)]
 
 
 def _beyond(wanted: Mapping[str, int], have: Mapping[str, int]) -> Iterator[str]:
@@ -86,8 +86,8 @@ def _beyond(wanted: Mapping[str, int], have: Mapping[str, int]) -> Iterator[str]
         if total > there:
             asked = " + ".join(f"{part} {size}" for part, size in sizes.items())
             asked += f" = {total}" if len(sizes) > 1 else ""
-            told = f"usable {kind} items" if published else "usable items"
-            yield f"{there} {told} at most, and {asked} are asked for; lower {_keys(sizes)}"
+            available = f"usable {kind} items" if published else "usable items"
+            yield f"{there} {available} at most, and {asked} are asked for; lower {_keys(sizes)}"
 
 
 def _keys(sizes: Mapping[str, int]) -> str:
@@ -98,9 +98,9 @@ def _name(section: SetSection) -> str:
     return str(section.path) if section.path is not None else f"`{section.name}`"
 
 
-def _said_of(capability: str, sentence: str) -> str:
+def _with_capability(capability: str, sentence: str) -> str:
     try:
-        with speaking_of(capability):
+        with capability_errors(capability):
             raise DataError(sentence)
     except DataError as error:
         return str(error)
@@ -126,7 +126,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _items_at_most(section: SetSection) -> dict[str, int] | None:
-    """By part, as far as that is told without reading; `None` where it is not."""
+    """By part, as far as that is known without reading; else `None`."""
     if source_of(section) == "bundled":
         known = PUBLISHED.get(section.name)
         return None if known is None else dict(zip(("train", "test"), known, strict=True))
@@ -137,13 +137,13 @@ def _items_at_most(section: SetSection) -> dict[str, int] | None:
 
 
 def rows_at_most(path: Path) -> int | None:
-    """No more rows than this are in a file; None where that cannot be told from outside."""
+    """No more rows than this are in a file; None where only reading would show it."""
     gzipped = path.suffix.lower() == ".gz"
     suffix = (Path(path.stem) if gzipped else path).suffix.lower()
     if suffix == ".parquet":
         try:
             return int(pq.read_metadata(path).num_rows)
-        except (OSError, pa.ArrowException):  # whoever reads it says what is wrong with it
+        except (OSError, pa.ArrowException):  # its reader reports what is wrong
             return None
     if suffix not in HEADERS:
         return None

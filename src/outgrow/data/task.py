@@ -1,8 +1,8 @@
-"""`Task`: a named data set of one kind, and `Split`: who may see which of its items.
+"""`Task`: a named data set of one kind, and `Split`: its three disjoint parts.
 
 A task is one table of items. Each item has a stable id, a prompt, for *choose* its options, gold as a class
 index (-1 where there is none), the part of the published data set that it came from, and a group: items of
-one group (the two halves of a balanced binary question, say) always land on the same side of a split.
+one group (such as the two halves of a balanced binary question) always land on the same side of a split.
 
 Three index sets carve a study out of a task: supervisors learn gold on `half_a`, label `half_b` for the
 student, and everybody is measured on `test`.

@@ -1,17 +1,20 @@
-"""Which of the three kinds a task is, told without reading it, and which keys fit that kind."""
+"""The kind of a task and the keys that fit it, from its section alone."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from outgrow.config.task import SetSection, TaskSection
-from outgrow.data.capability_errors import speaking_of
 from outgrow.data.task import Kind
+from outgrow.data.task_forms import TEMPLATES
 from outgrow.data.tasks import TASKS
 from outgrow.data.template import instruction_pieces, require_fields
-from outgrow.data.text_form import TEMPLATES
-from outgrow.errors import ConfigError
+from outgrow.errors import ConfigError, OutgrowError
 from outgrow.metrics.slu_f1 import SLOT_METRICS
 from outgrow.metrics.text_score import MACRO
 
 OWN_METRIC = "exact_match"
-"""What texts are measured by that are the user's own, options or classes, unless the file says otherwise."""
+"""The default metric of texts of the user's own data, options or classes."""
 
 
 def kind_of(section: TaskSection) -> Kind:
@@ -22,9 +25,9 @@ def kind_of(section: TaskSection) -> Kind:
     if not section.capabilities:
         return set_kind(section)
     _refuse_keys_of_one_set(section)
-    for name, one in section.capabilities.items():
-        with speaking_of(name):
-            set_kind(one)
+    for name, capability in section.capabilities.items():
+        with capability_errors(name):
+            set_kind(capability)
     return "generate"
 
 
@@ -37,7 +40,7 @@ def set_kind(section: SetSection) -> Kind:
 
 
 def native_kind(section: SetSection) -> Kind:
-    """A known task's kind; for your own data what the file says, or *choose* where it names options."""
+    """A known task's kind; for the user's own data `task.kind`, or *choose* where it names options."""
     known = TASKS.get(section.name)
     if known is not None:
         return known.kind
@@ -46,8 +49,8 @@ def native_kind(section: SetSection) -> Kind:
 
 def to_be_written(section: SetSection) -> str:
     """What to do to a set of classes or options whose answers are to be written."""
-    silent = section.name not in TASKS and section.kind is None and section.columns.options is None
-    return "set task.kind to `generate`" if silent else "set task.form to `text`"
+    unstated = section.name not in TASKS and section.kind is None and section.columns.options is None
+    return "set task.kind to `generate`" if unstated else "set task.form to `text`"
 
 
 def metric_of(section: TaskSection) -> str:
@@ -120,3 +123,20 @@ def _require_keys_of_texts(section: SetSection) -> None:
         raise ConfigError("task.join_classes is for the classes of a *classify* task; texts have none: remove it")
     if section.columns.options is not None:
         raise ConfigError("task.columns.options is given, but task.kind is `generate`: remove one of them")
+
+
+_KEYS = "|".join([*SetSection.model_fields, "sizes"])
+_KEY = re.compile(rf"(?<![\w./\\-])task\.(?=(?:{_KEYS})\b(?![/\\]))")
+"""`task.` before one of the keys, but not in the name of a file."""
+
+
+@contextmanager
+def capability_errors(capability: str) -> Iterator[None]:
+    """Every `ConfigError` and `DataError` from within names the capability; "" is a task that is no mixture."""
+    try:
+        yield
+    except OutgrowError as error:
+        if not capability:
+            raise
+        sentence = _KEY.sub(f"task.capabilities.{capability}.", str(error))
+        raise type(error)(f"capability `{capability}`: {sentence}") from error

@@ -6,7 +6,7 @@ What a *generate* task asks is written once, as a template such as
     {text}
 
 with `{text}` for the item and, for slots, `{types}` for the slot types that the gold of the training part has; where
-the answer is one of several (`text_form.py`), `{options}` lists them. `{{` and `}}` are braces. Copies and leaks are
+the answer is one of several (`task_forms.py`), `{options}` lists them. `{{` and `}}` are braces. Copies and leaks are
 looked for in the bare texts, so the template comes after that; from then on the whole prompt is the item's prompt.
 """
 
@@ -42,7 +42,7 @@ def require_fields(template: str, key: str, known: Sequence[str], needed: Sequen
         raise ConfigError(f"{key}: `{{{name}}}` cannot be filled; its fields are {listed}, and `{{{{` is a brace")
     for name in needed:
         if name not in found:
-            raise ConfigError(f"{key}: does not say where the `{{{name}}}` goes")
+            raise ConfigError(f"{key}: has no place for `{{{name}}}`")
 
 
 def fill(template: str, **values: str) -> str:
@@ -64,7 +64,7 @@ def instruction_pieces(template: str, fields: Sequence[str]) -> list[Piece]:
             reason = _ELSEWHERE.get(name, "cannot be filled")
             raise ConfigError(f"task.template: `{{{name}}}` {reason}; use {listed}, and `{{{{` for a brace")
     if "text" not in names:
-        raise ConfigError(f"task.template: `{template}` does not say where the item's `{{text}}` goes")
+        raise ConfigError(f"task.template: `{template}` has no place for the item's `{{text}}`")
     return pieces
 
 

@@ -1,12 +1,12 @@
 """The user's own data: rows of a file, by a column mapping, into a task.
 
 `task.columns` says which columns hold the text (one column, or a template of several), the label, the options of a
-choice, an id and the published part. For *generate* the label is the text to write. Files are read by `table.py`;
-every complaint names the file, the line and the fix. How labels are understood is in `parse_labels.py`.
+choice, an id and the published part. For *generate* the label is the text to write. Files are read by
+`readers`, cells by `parse_cells.py`; every error names the file, the line and the fix.
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,23 +14,31 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from outgrow.config.task import Columns, SetSection, TaskSection
-from outgrow.data.capability_errors import speaking_of
-from outgrow.data.choice import choose_task
-from outgrow.data.item_cells import answer_text, cell_text, item_name, options_of, prompt_of, require_column
+from outgrow.data.leak import RUN, sharing
 from outgrow.data.load_published import split_of
-from outgrow.data.parse_labels import class_gold, option_gold
-from outgrow.data.passages import RUN, sharing
+from outgrow.data.parse_cells import (
+    answer_text,
+    cell_text,
+    class_gold,
+    item_name,
+    option_gold,
+    options_of,
+    prompt_of,
+    require_column,
+)
 from outgrow.data.published_task import PUBLISHED_TEST
-from outgrow.data.table import RecordTable, data_files, read_columns, read_table
 from outgrow.data.task import Items, Kind, Task
-from outgrow.data.task_kind import native_kind
+from outgrow.data.task_forms import choose_task
+from outgrow.data.task_kind import capability_errors, native_kind
 from outgrow.data.tasks import TASKS
 from outgrow.errors import ConfigError, DataError
+from outgrow.readers.open_table import data_files, read_columns, read_table
+from outgrow.readers.source_table import SourceTable, table_of_rows
 from outgrow.text_format import short
 
 
 class UserRow(NamedTuple):
-    """A row after the column mapping; the label is still what the file says."""
+    """A row after the column mapping; the label is still the file's."""
 
     where: str
     id: str
@@ -41,21 +49,21 @@ class UserRow(NamedTuple):
     key: Any = None
     """The bare answer, where a column holds it."""
     group: str = ""
-    """What it shares with others, where a column says it."""
+    """The group of the item, where a column has it."""
 
 
-def load_own(section: SetSection) -> Task:
+def load_user_data(section: SetSection) -> Task:
     """Read `task.path` (a file, or a folder of files) as the section says. Raises `DataError` or `ConfigError`."""
     assert section.path is not None
     kind, columns = native_kind(section), _columns_of(section)
     records = [
         record
         for path, part in _files(section.path)
-        for record in read_records(read_table(path), columns, part, prefix=_prefix(path, section.path))
+        for record in read_user_rows(read_table(path), columns, part, prefix=_prefix(path, section.path))
     ]
     if not records:
         raise DataError(f"{section.path}: there is no row in it")
-    refuse_twin_ids((record.id, record.where) for record in records)
+    refuse_duplicate_ids((record.id, record.where) for record in records)
     task = _KINDS[kind](section, records)
     if columns.id is None and not section.path.is_dir():
         task = replace(task, rows=len(records))
@@ -63,7 +71,7 @@ def load_own(section: SetSection) -> Task:
 
 
 def _shared_passages(items: Items) -> list[str]:
-    """A sentence on items that have a passage in common, which no column tells."""
+    """A sentence on items that share a passage without a column of groups."""
     count = sharing(items.prompts, items.groups)
     if not count:
         return []
@@ -81,7 +89,7 @@ def require_columns(task: TaskSection) -> None:
     sets: Mapping[str, SetSection] = task.capabilities or {"": task}
     for name, section in sets.items():
         if section.path is not None and section.name not in TASKS:
-            with speaking_of(name):
+            with capability_errors(name):
                 columns = _columns_of(section)
                 for path, _ in _files(section.path):
                     _require_columns_in(path, columns)
@@ -89,9 +97,9 @@ def require_columns(task: TaskSection) -> None:
 
 def _require_columns_in(path: Path, columns: Columns) -> None:
     try:
-        read_records(read_columns(path), columns)
-    except DataError:  # of JSON a later row may have more, and what is damaged is told by its reader
-        read_records(read_table(path)._replace(rows=[], numbers=[]), columns)
+        read_user_rows(read_columns(path), columns)
+    except DataError:  # of JSON a later row may have more, and the reader reports what is damaged
+        read_user_rows(table_of_rows(str(path), [], columns=read_table(path).columns), columns)
 
 
 def _columns_of(section: SetSection) -> Columns:
@@ -105,8 +113,8 @@ def _columns_of(section: SetSection) -> Columns:
     return columns.model_copy(update={"text": columns.text or text, "label": columns.label or label})
 
 
-def read_records(table: RecordTable, columns: Columns, part: str = "train", prefix: str = "") -> list[UserRow]:
-    """Apply the column mapping to every row. `columns` names text and label; `part` holds if no column says it."""
+def read_user_rows(table: SourceTable, columns: Columns, part: str = "train", prefix: str = "") -> list[UserRow]:
+    """Apply the column mapping to every row. `columns` names text and label; `part` is the default of its column."""
     assert columns.text is not None
     label = columns.label
     assert label is not None
@@ -118,7 +126,7 @@ def read_records(table: RecordTable, columns: Columns, part: str = "train", pref
     options = options_of(columns.options, table)
     return [
         UserRow(
-            where=(where := table.where(number)),
+            where=(where := table.place(number)),
             id=prefix + (str(number) if columns.id is None else item_name(row.get(columns.id), where)),
             prompt=prompt(row, where),
             label=row.get(label),
@@ -181,7 +189,7 @@ def _items(records: list[UserRow], gold: list[int]) -> Items:
 
 
 def _files(path: Path) -> list[tuple[Path, str]]:
-    """The files to read; in a folder, a name such as `test.csv` says which part its rows are."""
+    """The files to read; in a folder, a name such as `test.csv` names the part of its rows."""
     if not os.path.isdir(path):
         return [(path, "train")]
     files = data_files(path)
@@ -195,7 +203,7 @@ def _prefix(file: Path, root: Path) -> str:
     return "" if file == root else f"{file.relative_to(root)}-"
 
 
-def refuse_twin_ids(records: Iterable[tuple[str, str]]) -> None:
+def refuse_duplicate_ids(records: Iterable[tuple[str, str]]) -> None:
     """Of ids and their places: raises `DataError` where one stands twice."""
     seen: dict[str, str] = {}
     for name, where in records:
@@ -209,3 +217,48 @@ def _part(value: Any, where: str) -> str:
     if part not in ("train", "test"):
         raise DataError(f"{where}: the part must be `train` or `test`, found {short(repr(value))}")
     return str(part)
+
+
+NAMES = ("id", "item", "item_id", "task", "task_id", "example", "example_id", "uid", "key")
+"""Usual names of the column of ids."""
+LOOKED_AT = 10_000
+"""Rows that are compared to find the column of ids."""
+
+
+def read_unlabelled(table: SourceTable, text: str = "text", name: str | None = None) -> Items:
+    """The items of a table, all without gold.
+
+    `text` is a column or a template of several, `name` the column of unique ids: by default the row's number, from 0.
+    Raises `DataError`.
+    """
+    prompt = prompt_of(text, table, "items.text")
+    if name is not None:
+        require_column(table, name, "items.id")
+    places = [table.place(number) for number in range(len(table.rows))]
+    ids = [
+        str(number) if name is None else item_name(row.get(name), where)
+        for number, (row, where) in enumerate(zip(table.rows, places, strict=True))
+    ]
+    refuse_duplicate_ids(zip(ids, places, strict=True))
+    prompts = [prompt(row, where) for row, where in zip(table.rows, places, strict=True)]
+    return Items(ids=ids, prompts=prompts, gold=np.full(len(ids), -1))
+
+
+def id_column(table: SourceTable, seen: Sequence[str]) -> str | None:
+    """The column of ids where nobody says which: one of `NAMES`, else the one with most cells among `seen`, if any.
+
+    A column in which a value stands twice holds no ids.
+    """
+    usual = next((column for column in table.columns if column.lower() in NAMES), None)
+    if usual is not None:
+        return usual
+    known, rows = set(seen), table.rows[:LOOKED_AT]
+    found = {column: _held([str(row.get(column)) for row in rows], known) for column in table.columns}
+    best = max(found, key=lambda column: found[column], default=None)
+    return best if best is not None and found[best] else None
+
+
+def _held(cells: Sequence[str], known: set[str]) -> int:
+    """How many of the cells are known; none where they cannot be ids."""
+    distinct = set(cells)
+    return len(distinct & known) if len(distinct) == len(cells) else 0

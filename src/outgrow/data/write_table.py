@@ -1,7 +1,7 @@
 """Writing a table for others to open: CSV, TSV, JSON lines or Parquet, by the suffix.
 
-A spreadsheet runs a cell that begins with = + - @, a tab or a carriage return as a formula, also one that a stranger
-put into a data set. Text cells that begin so get an apostrophe before them, which a spreadsheet hides; numbers keep
+A spreadsheet runs a cell that begins with = + - @, a tab or a carriage return as a formula, also one in a data set
+from elsewhere. Text cells that begin so get an apostrophe before them, which a spreadsheet hides; numbers keep
 their sign. Reading takes no apostrophe away again: `spreadsheet_safe=False` writes what is there. Lists and mappings
 are JSON within CSV.
 """
@@ -57,7 +57,7 @@ def _cells(column: pa.ChunkedArray, *, safe: bool) -> pa.ChunkedArray:
     if pa.types.is_dictionary(kind):
         return _cells(column.cast(kind.value_type), safe=safe)
     if pa.types.is_nested(kind):
-        return pa.chunked_array([[None if one is None else _json(one) for one in column.to_pylist()]], pa.string())
+        return pa.chunked_array([[None if cell is None else _json(cell) for cell in column.to_pylist()]], pa.string())
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _safe(column) if safe else column
     return column.cast(pa.string()) if pa.types.is_null(kind) else column
@@ -90,5 +90,5 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float) and value - value != 0:
         return None
     if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
-    return [_finite(one) for one in value] if isinstance(value, list) else value
+        return {key: _finite(cell) for key, cell in value.items()}
+    return [_finite(cell) for cell in value] if isinstance(value, list) else value

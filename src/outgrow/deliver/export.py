@@ -1,4 +1,4 @@
-"""A finished student, or combined labels, to the Hugging Face hub: the only place where outgrow uploads anything."""
+"""Uploads a finished student or combined labels to the Hugging Face hub; outgrow uploads nothing elsewhere."""
 
 import shutil
 import tempfile
@@ -19,7 +19,7 @@ tags: [outgrow, weak-supervision]
 Labels of {items}, combined from {n} of {sources} by `{method}` with outgrow. `labels.parquet` has
 {columns}.
 
-{told}
+{notes}
 """
 OF_CLASSES = (
     "a row per item: `label`, its `confidence`, its `probabilities` by class, the number of `votes`, their `agreement`"
@@ -30,8 +30,8 @@ OF_TEXTS = "a row per text: `item`, the text in `label`, the `share` of the vote
 def export(path: Path, hub: str, *, private: bool = True) -> str:
     """Push a student's folder as a model, or a file of combined labels as a data set; returns its address.
 
-    Needs `hf auth login` or `HF_TOKEN`. Raises `DataError` for what is neither, or cannot be sent; `ConfigError` for a
-    name that the hub does not take.
+    Needs `hf auth login` or `HF_TOKEN`. Raises `DataError` for any other path, and where the upload fails;
+    `ConfigError` for a name that the hub does not allow.
     """
     if path.is_dir():
         missing = [name for name in STUDENT_FILES if not (path / name).is_file()]
@@ -48,19 +48,19 @@ def export(path: Path, hub: str, *, private: bool = True) -> str:
 
 
 def labels_card(path: Path) -> str:
-    """What the data set's page says. Raises `DataError` for a file that is no Parquet of ours."""
+    """The data set's card. Raises `DataError` for a file that is no Parquet of combined labels."""
     if path.suffix != ".parquet":
         raise DataError(f"{path}: only labels in Parquet can be exported; `outgrow combine … -o labels.parquet`")
     about = about_file(path)
     votes, combine = about["votes"], about["combine"]
-    told = "\n".join(f"* {sentence}" for sentence in combine["told"])
+    notes = "\n".join(f"* {sentence}" for sentence in combine["told"])
     return LABELS_CARD.format(
         items=many(votes["n_items"], "item"),
         n=many(votes["n"], "vote" if votes["classes"] else "answer"),
         sources=many(len(votes["sources"]), "source"),
         method=short(combine["method"]),
         columns=OF_CLASSES if votes["classes"] else OF_TEXTS,
-        told=told,
+        notes=notes,
     )
 
 
@@ -75,7 +75,7 @@ def upload(folder: Path, hub: str, kind: str, private: bool) -> str:
         made = api.create_repo(hub, repo_type=kind, private=private, exist_ok=True)
         api.upload_folder(folder_path=folder, repo_id=made.repo_id, repo_type=kind, ignore_patterns=["predictions*"])
     except HFValidationError as error:
-        raise ConfigError(f"--hub: `{hub}` is no name that the hub takes; write it as name/student") from error
+        raise ConfigError(f"--hub: `{hub}` is no name that the hub allows; write it as name/student") from error
     except HfHubHTTPError as error:
         refused = error.response is not None and error.response.status_code in (401, 403)
         fix = "log in with `hf auth login`, to an account that may write there" if refused else str(error)[:200]

@@ -1,4 +1,4 @@
-"""Tables that are given from Python, as files: what steps read must be there when they are run again."""
+"""Tables given from Python, as files, which steps can read again."""
 
 import hashlib
 import os
@@ -8,15 +8,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from outgrow.errors import ConfigError, DataError
+from outgrow.errors import DataError
 from outgrow.graph.output import whole_file
+from outgrow.readers.source_table import table_in_memory
 from outgrow.texts import WeakTexts
 from outgrow.vote_table import VoteTable
 
-FOLDER = "given"
+FOLDER = "in_memory"
 
 
-def given_file(table: Any, store: Path, key: str) -> Path:
+def file_of_table(table: Any, store: Path, key: str) -> Path:
     """The path itself, or that of a Parquet file in `store` with the table's content.
 
     `table`: a path, a pandas `DataFrame`, a `pyarrow.Table`, a `datasets.Dataset`, a list of dicts, a `VoteTable` or
@@ -40,31 +41,17 @@ def given_file(table: Any, store: Path, key: str) -> Path:
 
 def as_arrow(table: Any, key: str) -> pa.Table:
     """A table of any of the usual libraries as Arrow. Raises `ConfigError` for anything else."""
-    if isinstance(table, pa.Table):
-        return table
     if isinstance(table, VoteTable):
         return table.to_arrow()
     if isinstance(table, WeakTexts):
         return _rows_of(table)
-    kind = type(table).__module__.partition(".")[0]
-    try:
-        if kind == "pandas":
-            return pa.Table.from_pandas(table, preserve_index=False)
-        if kind == "datasets":
-            return table.with_format("arrow")[:]
-        if isinstance(table, list):
-            return pa.Table.from_pylist(table)
-    except (pa.ArrowException, TypeError, AttributeError) as error:
-        raise DataError(f"{key}: cannot be read as a table ({str(error)[:200]})") from error
-    raise ConfigError(
-        f"{key}: {type(table).__name__} is no table; give a path, a pandas DataFrame, an Arrow table, a"
-        " datasets.Dataset or a list of dicts"
-    )
+    source = table_in_memory(table, key)
+    return source.read(source.columns)
 
 
 def _rows_of(table: WeakTexts) -> pa.Table:
     """A row per text, as `read_texts` reads it again; an item without any keeps an empty one."""
-    rows = [(table.items[item], table.sources[source], one.text) for item, source, _, one in table.rows()]
+    rows = [(table.items[item], table.sources[source], text.text) for item, source, _, text in table.rows()]
     rows += [
         (item, table.sources[0], "") for item, row in zip(table.items, table.candidates, strict=True) if not any(row)
     ]

@@ -223,6 +223,6 @@ def put(made: Path, output: Path) -> None:
 def _settle(settings: TrainSettings) -> None:
     """Let the hub name the model's commit, so that every later run finds the same steps."""
     if parse_name(settings.student.model).place == "hub":
-        from outgrow.models.hub_models import settle  # the hub's library takes its time to import
+        from outgrow.models.fetch_model import pin_revision  # the hub's library takes its time to import
 
-        settle(settings.student.model, settings.student.revision)
+        pin_revision(settings.student.model, settings.student.revision)

@@ -17,20 +17,21 @@ import numpy as np
 from jaxtyping import Int
 
 from outgrow.config.train import TrainSettings
-from outgrow.data.class_names import join
-from outgrow.data.item_cells import answer_text
-from outgrow.data.row_numbers import RowNumbers, require_same_rows
-from outgrow.data.table import RecordTable, read_table
+from outgrow.data.parse_cells import answer_text
 from outgrow.data.task import Items, Split, Task
-from outgrow.data.unlabelled import id_column, read_unlabelled
+from outgrow.data.user_data import id_column, read_unlabelled
 from outgrow.deliver.combined import COMBINED, Combined, combine_votes
 from outgrow.deliver.combined_texts import CombinedTexts, combine_texts
 from outgrow.deliver.training_data import TrainingData, lesson_of, text_lesson_of
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
+from outgrow.readers.class_names import join
+from outgrow.readers.open_table import read_table
 from outgrow.readers.read_texts import read_texts
 from outgrow.readers.read_votes import read_votes
+from outgrow.readers.row_numbers import RowNumbers, require_same_rows
+from outgrow.readers.source_table import SourceTable
 from outgrow.text_format import listed
 from outgrow.texts import WeakTexts
 from outgrow.vote_table import VoteTable
@@ -135,14 +136,14 @@ def read_test(path: Path, wanted: TrainSettings, ids: str | None, classes: Seque
     told = [str(cells.get(column)) for cells in table.rows]
     for row, said in enumerate(join(told, classes) if wanted.votes.join_classes else told):
         if said not in number:
-            raise DataError(f"{table.where(row)}: `{said}` is no class of the votes; there are {listed(classes)}")
+            raise DataError(f"{table.place(row)}: `{said}` is no class of the votes; there are {listed(classes)}")
         gold[row] = number[said]
     return replace(items, gold=gold)
 
 
-def _with_texts(items: Items, table: RecordTable, column: str) -> Items:
+def _with_texts(items: Items, table: SourceTable, column: str) -> Items:
     """The same with the right texts; an empty one is unknown."""
-    answers = [answer_text(cells.get(column), column, table.where(row)) for row, cells in enumerate(table.rows)]
+    answers = [answer_text(cells.get(column), column, table.place(row)) for row, cells in enumerate(table.rows)]
     if not any(answers):
         raise DataError(f"{table.origin}: `{column}` holds no text; name the column of right texts by `items.gold=…`")
     gold = np.asarray([0 if answer else -1 for answer in answers], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""The key of an account: what may be one, and how it is kept out of everything that is written or told.
+"""The key of an account: checks that it can be sent, and hides it in everything that is written.
 
 A server, a proxy or a library may repeat a key, whole or in part, as it is or in another writing: quoted, escaped,
 percent-encoded, in hex, in base64 within a header. Every stretch of `SHORTEST` or more of its characters counts as
@@ -43,7 +43,7 @@ def header_trouble(value: str) -> str | None:
 
 
 class ApiKey:
-    """A key that nobody is told. Without one, nothing is hidden."""
+    """A key that is never shown. Without one, nothing is hidden."""
 
     def __init__(self, key: str | None) -> None:
         self._key = (key or "").strip()

@@ -1,13 +1,11 @@
-"""`Endpoint`: a model behind an OpenAI-compatible server, asked many questions at a time.
+"""`Endpoint`: a model behind an OpenAI-compatible server, with many requests at a time.
 
-The `openai` package sends a request again after 408, 409, 429, 5xx, timeouts and cut connections, honouring
-Retry-After. What it takes for an answer is looked at here: a server may send something that is no JSON, nothing at
-all, fewer samples than were asked for, or the name of another model. Every answer is kept before it counts
-(`endpoints/response_cache.py`), so that asking again costs only what is missing.
+The `openai` package repeats a request after 408, 409, 429, 5xx, timeouts and cut connections, honouring Retry-After.
+Its results are checked here. Responses are cached before they are used (`endpoints/response_cache.py`), so that a
+repeated run requests only what is missing.
 
-Three kinds of trouble. One item's (the server refuses it, or answers with nothing): its answer is a `Refusal`. The
-server's (down, too busy, confused): the questions that got no answer are named at the end, and asked when the same
-command runs again. The account's (no key, no such model, no money left): nothing further is asked.
+Failures of one item (refused, or an empty answer) are a `Refusal`. Failures of the server are listed at the end, and
+sent again by the same command. Failures of the account (no key, no such model, no money left) stop all requests.
 """
 
 import logging
@@ -33,9 +31,9 @@ from outgrow.endpoints.response import (
     served_by,
     well_formed,
 )
-from outgrow.endpoints.response_cache import ResponseCache, Usage, key_of
-from outgrow.endpoints.server import PAUSE, TRIES, called, client_of, is_it_running, passes, refused, secret_of, words
-from outgrow.endpoints.token_budget import TokenBudget
+from outgrow.endpoints.response_cache import ResponseCache, key_of
+from outgrow.endpoints.server import PAUSE, TRIES, client_of, is_it_running, passes, refused, secret_of, words
+from outgrow.endpoints.usage import TokenBudget, Usage, endpoint_name
 from outgrow.errors import DataError, StepFailed
 from outgrow.generation.chat import Conversation, messages
 from outgrow.models.skipped_items import named
@@ -48,37 +46,37 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """What one item is asked, and how it is to be answered."""
+    """The request for one item."""
 
     item: str
     conversation: Conversation
     fields: Mapping[str, Any]
-    """Of the request: `temperature`, `stop`, …"""
+    """Fields of the body: `temperature`, `stop`, …"""
     samples: int = 1
     seed: int | None = None
     """Of samples; further requests for missing ones count on from it."""
 
 
 class ChatResponse(NamedTuple):
-    """All samples of a question."""
+    """All samples of a request."""
 
     choices: tuple[ResponseChoice, ...]
     usage: Usage
 
 
 class Refusal(NamedTuple):
-    """Why an item has no answer, and never will have."""
+    """Why an item has no answer, for good."""
 
     reason: str
 
 
 class Unreachable(Exception):
-    """The server's trouble: the same question may be answered later."""
+    """A failure of the server: the same request may succeed later."""
 
 
 @dataclass(frozen=True)
 class ChatResponses:
-    """What came of many questions."""
+    """The responses to many requests."""
 
     answers: list[ChatResponse | Refusal]
     served: tuple[str, ...]
@@ -86,13 +84,13 @@ class ChatResponses:
 
     @property
     def usage(self) -> Usage:
-        """What these answers took, whenever they were bought; one that several questions share counts once."""
-        different = {id(one): one.usage for one in self.answers if isinstance(one, ChatResponse)}
+        """Tokens of these answers, cached ones included; one that several requests share counts once."""
+        different = {id(answer): answer.usage for answer in self.answers if isinstance(answer, ChatResponse)}
         return sum(different.values(), Usage())
 
 
 def place_of(have: int, blank: int) -> str:
-    """Tells requests of one question apart: how many samples were there, how many replies were empty."""
+    """Distinguishes the requests for one item: by the samples received before, and by the empty replies."""
     return f"sample {have}, try {blank}"
 
 
@@ -103,9 +101,8 @@ class Endpoint:
     section: Mapping[str, Any]
     store: ResponseCache
     _served: dict[str, None] = field(default_factory=dict)
-    _purse: TokenBudget = field(init=False)
-    """What is left of the budget."""
-    _pulse: CircuitBreaker = field(init=False)
+    _budget: TokenBudget = field(init=False)
+    _circuit: CircuitBreaker = field(init=False)
     _client: openai.OpenAI = field(init=False)
 
     @property
@@ -121,141 +118,139 @@ class Endpoint:
         return secret_of(self.section)
 
     def ask(
-        self, questions: Sequence[ChatRequest], report: Callable[[str, float], None] = lambda message, share: None
+        self, requests: Sequence[ChatRequest], report: Callable[[str, float], None] = lambda message, share: None
     ) -> ChatResponses:
-        """An answer to every question, in order; equal questions share theirs.
+        """The response to every request, in order; equal requests share one.
 
-        Raises `StepFailed` if some got none because of the server or the account; all others are kept.
+        Raises `StepFailed` if some failed because of the server or the account; all others are cached.
         """
-        keys = [key_of(self.url, self.body(question, 0), f"all {question.samples}") for question in questions]
-        different = dict(zip(keys, questions, strict=True))
+        keys = [key_of(self.url, self.body(request, 0), f"all {request.samples}") for request in requests]
+        different = dict(zip(keys, requests, strict=True))
         with self.store.exclusive(self.url, self.model):
-            found = self._ask_all(different, report)
-        troubles = {number: str(found[key]) for number, key in enumerate(keys) if isinstance(found[key], str)}
-        if troubles:
-            raise StepFailed(self._left_over(questions, troubles))
-        self._tell_served()
-        answers = [answer for answer in (found[key] for key in keys) if not isinstance(answer, str)]
+            results = self._ask_all(different, report)
+        failures = {index: str(results[key]) for index, key in enumerate(keys) if isinstance(results[key], str)}
+        if failures:
+            raise StepFailed(self._failure_message(requests, failures))
+        self._warn_served()
+        answers = [answer for answer in (results[key] for key in keys) if not isinstance(answer, str)]
         return ChatResponses(answers, tuple(self._served))
 
     def _ask_all(
-        self, questions: Mapping[str, ChatRequest], report: Callable[[str, float], None]
+        self, requests: Mapping[str, ChatRequest], report: Callable[[str, float], None]
     ) -> dict[str, ChatResponse | Refusal | str]:
-        """By key, what came of each question."""
+        """By key, the result of each request."""
         report(f"asking {self.url}", 0.0)
-        self._pulse = CircuitBreaker(self.section["concurrency"])
-        # Read anew, as others may have spent from the same budget since.
-        self._purse = TokenBudget(self.section, self.store.spent(self.url, self.model))
-        found: dict[str, ChatResponse | Refusal | str] = {}
+        self._circuit = CircuitBreaker(self.section["concurrency"])
+        # Read again, as other processes may have spent from the same budget.
+        self._budget = TokenBudget(self.section, self.store.spent(self.url, self.model))
+        results: dict[str, ChatResponse | Refusal | str] = {}
         with (
             closing(client_of(self.section)) as self._client,
             ThreadPoolExecutor(self.section["concurrency"]) as pool,
         ):
-            futures = {pool.submit(self._one, question): key for key, question in questions.items()}
+            futures = {pool.submit(self._one, request): key for key, request in requests.items()}
             try:
                 answers = 0
                 for future in as_completed(futures):
-                    found[futures[future]] = future.result()
+                    results[futures[future]] = future.result()
                     answers += not isinstance(future.result(), str)
-                    report(f"answer {answers} of {len(questions)}", answers / len(questions))
+                    report(f"answer {answers} of {len(requests)}", answers / len(requests))
             except BaseException:
-                self._pulse.stop()
+                self._circuit.stop()
                 raise
-        return found
+        return results
 
-    def _one(self, question: ChatRequest) -> ChatResponse | Refusal | str:
-        """The answer, or the server's trouble in words; empty if it was not asked at all."""
-        if not self._pulse.may_begin():
+    def _one(self, request: ChatRequest) -> ChatResponse | Refusal | str:
+        """The answer, or why the server failed; empty if the request was not sent."""
+        if not self._circuit.may_begin():
             return ""
-        trouble = ""
+        failure = ""
         try:
-            return self._answer(question)
+            return self._answer(request)
         except Unreachable as error:
-            trouble = str(error)
-            return trouble
+            failure = str(error)
+            return failure
         except BaseException:
             # At once: the thread that collects the answers may be late.
-            self._pulse.stop()
+            self._circuit.stop()
             raise
         finally:
-            self._pulse.ended(failed=bool(trouble))
+            self._circuit.ended(failed=bool(failure))
 
-    def _answer(self, question: ChatRequest) -> ChatResponse | Refusal:
-        """As many samples as were asked for, by as many requests as that takes."""
+    def _answer(self, request: ChatRequest) -> ChatResponse | Refusal:
+        """As many samples as were requested, by as many requests as that takes."""
         choices: list[ResponseChoice] = []
         usage, blank = Usage(), 0
-        while len(choices) < question.samples:
-            body = self.body(question, len(choices))
+        while len(choices) < request.samples:
+            body = self.body(request, len(choices))
             try:
-                reply = self._bought(body, place_of(len(choices), blank))
+                reply = self._cached_or_send(body, place_of(len(choices), blank))
             except openai.APIStatusError as error:
                 return Refusal(f"HTTP {error.status_code}: {words(self.section, error)}")
-            told = list(read_choices(reply))
-            new = [choice for choice in told if choice.text.strip()]
-            choices += new[: question.samples - len(choices)]
+            choices_now = list(read_choices(reply))
+            new = [choice for choice in choices_now if choice.text.strip()]
+            choices += new[: request.samples - len(choices)]
             usage += read_usage(reply, body)
             blank += not new
             if blank == TRIES:
-                why = next((choice.trouble for choice in told if choice.trouble), "an empty answer")
+                why = next((choice.trouble for choice in choices_now if choice.trouble), "an empty answer")
                 return Refusal(f"{why}, {TRIES} times")
         return ChatResponse(tuple(choices), usage)
 
-    def body(self, question: ChatRequest, have: int) -> dict[str, Any]:
+    def body(self, request: ChatRequest, have: int) -> dict[str, Any]:
         """The request for the samples that are still missing."""
-        missing = question.samples - have
+        missing = request.samples - have
         return {
             "model": self.model,
-            "messages": messages(question.conversation),
-            **question.fields,
+            "messages": messages(request.conversation),
+            **request.fields,
             **({"n": missing} if missing > 1 else {}),
-            **({} if question.seed is None else {"seed": question.seed + have}),
+            **({} if request.seed is None else {"seed": request.seed + have}),
             **self.section["options"],
         }
 
     @contextmanager
-    def asking_anew(self, questions: Sequence[ChatRequest]) -> Iterator[None]:
-        """A `DataError` from within says that these answers are of no use: the next time they are bought again.
+    def retry_on_error(self, requests: Sequence[ChatRequest]) -> Iterator[None]:
+        """After a `DataError` from within these answers are requested again the next time.
 
-        Else a server that was mended could not help; the old answers stay on the bill.
+        Otherwise a repaired server could not help; the cost of the old answers stays in the ledger.
         """
         try:
             yield
         except DataError:
             self.store.retire(
-                key_of(self.url, self.body(question, have), place_of(have, blank))
-                for question in questions
-                for have in range(question.samples)
+                key_of(self.url, self.body(request, have), place_of(have, blank))
+                for request in requests
+                for have in range(request.samples)
                 for blank in range(TRIES)
             )
             raise
 
-    # ---- one request ----------------------------------------------------------------------------------------
-
-    def _bought(self, body: Mapping[str, Any], place: str) -> dict[str, Any]:
-        """The reply from the disk, or from the server and then kept."""
+    def _cached_or_send(self, body: Mapping[str, Any], place: str) -> dict[str, Any]:
+        """The reply from the cache, or from the server, and then cached."""
         key = key_of(self.url, body, place)
-        reply = self.store.get(key) or self._buy(key, body)
+        reply = self.store.get(key) or self._send_and_cache(key, body)
         served = served_by(reply, self.secret) or self.model
         # `gpt-4o` is answered by a dated version, `org/name` perhaps by `name`.
         if not (served.startswith(self.model) or self.model.endswith(served)):
             self._served[served] = None
         return reply
 
-    def _buy(self, key: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The server's reply, on the disk when this returns."""
+    def _send_and_cache(self, key: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The server's reply, cached when this returns."""
         expected = expected_usage(body)
-        self._purse.take(expected)
+        self._budget.reserve(expected)
         try:
-            reply = kept(self._sent(body), body, self.secret)
-            self._pulse.answered()
+            reply = kept(self._send(body), body, self.secret)
+            self._circuit.answered()
             usage = read_usage(reply, body)
             self.store.put(key, self.url, self.model, reply, usage)
-            self._purse.pay(usage)
+            self._budget.pay(usage)
         finally:
-            self._purse.give_back(expected)
+            self._budget.release(expected)
         return reply
 
-    def _sent(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def _send(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The server's reply, well-formed."""
         reason = ""
         for attempt in range(TRIES):
@@ -269,39 +264,39 @@ class Endpoint:
     def _posted(self, body: Mapping[str, Any]) -> bytes:
         try:
             content = self._client.post("/chat/completions", cast_to=httpx2.Response, body=dict(body)).content
-            self._pulse.heard = True
+            self._circuit.has_reply = True
             return content
         except OF_ACCOUNT as error:
-            raise StepFailed(self._account(error)) from None
+            raise StepFailed(self._account_message(error)) from None
         except openai.APIStatusError as error:
             if passes(error):
                 raise Unreachable(f"HTTP {error.status_code} to the end: {words(self.section, error)}") from None
-            self._pulse.answered()
+            self._circuit.answered()
             raise
         except openai.APITimeoutError:
             raise Unreachable(f"no answer within {self.section['timeout']:g} s") from None
         except openai.APIConnectionError as error:
-            doubt = "" if self._pulse.heard else f"; {is_it_running(self.section)}"
+            hint = "" if self._circuit.has_reply else f"; {is_it_running(self.section)}"
             reason = words(self.section, error.__cause__ or error)
-            raise Unreachable(f"the connection failed ({reason}){doubt}") from None
+            raise Unreachable(f"the connection failed ({reason}){hint}") from None
 
-    # ---- sentences ------------------------------------------------------------------------------------------
-
-    def _account(self, error: openai.APIStatusError) -> str:
+    def _account_message(self, error: openai.APIStatusError) -> str:
         if isinstance(error, openai.NotFoundError):
-            said = words(self.section, error)
-            return f"{called(self.section)}: the server knows no such model or address (404: {said})"
+            return (
+                f"{endpoint_name(self.section)}: the server knows no such model or address"
+                f" (404: {words(self.section, error)})"
+            )
         return refused(self.section, error)
 
-    def _left_over(self, questions: Sequence[ChatRequest], troubles: Mapping[int, str]) -> str:
-        items = named([questions[number].item for number in sorted(troubles)])
-        reasons = "; ".join(list(dict.fromkeys(reason for reason in troubles.values() if reason))[:3])
+    def _failure_message(self, requests: Sequence[ChatRequest], failures: Mapping[int, str]) -> str:
+        items = named([requests[index].item for index in sorted(failures)])
+        reasons = "; ".join(list(dict.fromkeys(reason for reason in failures.values() if reason))[:3])
         return (
-            f"{called(self.section)}: {len(troubles)} of {len(questions)} questions got no answer ({items}):"
+            f"{endpoint_name(self.section)}: {len(failures)} of {len(requests)} questions got no answer ({items}):"
             f" {reasons}{'' if reasons.endswith('?') else '.'} All answers are kept: run the same command again to ask"
             " only these"
         )
 
-    def _tell_served(self) -> None:
+    def _warn_served(self) -> None:
         if self._served:
             log.warning("asked for `%s`, answered by %s", self.model, listed(list(self._served)))

@@ -1,9 +1,9 @@
 """`FineTuningClient`: a server that tunes its own models, by the fine-tuning protocol of OpenAI.
 
-A tuning is paid for, and a kill may fall between the server's work and our note of it. So what was made is noted on
-the disk at once, and where there is no note, the server's lists decide whether anything is made. A job is known by
-its `JobSpec`, everything that it depends on, whose hash stands in the job's metadata, in its suffix and in the name
-of its training file: not every server keeps all three.
+A tuning costs money, and a kill may fall between the server's work and the note of it. So what was made is noted on
+the disk at once, and without a note the server's lists decide whether a new job is made. A job is identified by its
+`JobSpec`, everything that it depends on, whose hash stands in the job's metadata, in its suffix and in the name of its
+training file: not every server keeps all three.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ MARK = "purchase"
 
 @dataclass(frozen=True)
 class JobSpec:
-    """All that a job depends on. The same one is paid for once, whichever step wants it."""
+    """All that a job depends on. Equal ones are paid for once, whichever step needs them."""
 
     content: bytes
     """The training file."""
@@ -67,88 +67,86 @@ class ServerObject(NamedTuple):
     """Something that was made at the server."""
 
     id: str
-    """What the server calls it."""
-    purchase: str
-    """The hash of the purchase it was made for."""
+    """Its name at the server."""
+    spec: str
+    """The hash of its `JobSpec`."""
 
 
 @dataclass(frozen=True)
 class FineTuningClient:
-    """A tuning server, and the folder in which is noted what was begun there."""
+    """A tuning server, and the folder of notes on what was started there."""
 
     server: FineTuningServer
     scratch: Path
 
-    # ---- from a purchase to a tuned model -------------------------------------------------------------------
-
-    def start(self, purchase: JobSpec) -> FineTuningJob:
+    def start(self, spec: JobSpec) -> FineTuningJob:
         """The job: the one that was noted, else one that the server has, else a new one."""
-        noted = self.noted(JOB, purchase.digest)
+        noted = self.noted(JOB, spec.digest)
         if noted is not None:
-            return self.look(noted.id)
-        resumed = self.noted(FILE, purchase.digest) is not None
-        file = self.upload(purchase)
+            return self.retrieve(noted.id)
+        resumed = self.noted(FILE, spec.digest) is not None
+        file = self.upload(spec)
         job = self.server.make(
-            lambda: self.find_job(ServerObject(file, purchase.digest)),
+            lambda: self.find_job(ServerObject(file, spec.digest)),
             lambda: whole(
                 self.server.once.fine_tuning.jobs.create(
-                    model=purchase.model,
+                    model=spec.model,
                     training_file=file,
-                    hyperparameters=purchase.hyperparameters,
-                    seed=purchase.seed,
-                    suffix=purchase.digest[:SHORT],
-                    metadata=purchase.metadata,
+                    hyperparameters=spec.hyperparameters,
+                    seed=spec.seed,
+                    suffix=spec.digest[:SHORT],
+                    metadata=spec.metadata,
                 ),
                 FineTuningJob,
             ),
             # The last thing that a killed run did may have been to ask for the job.
             doubtful=resumed,
         )
-        self._note(JOB, ServerObject(job.id, purchase.digest))
+        self._note(JOB, ServerObject(job.id, spec.digest))
         return job
 
-    def upload(self, purchase: JobSpec) -> str:
+    def upload(self, spec: JobSpec) -> str:
         """What the server calls the training file, which is there afterwards."""
-        noted = self.noted(FILE, purchase.digest)
+        noted = self.noted(FILE, spec.digest)
         if noted is not None and self._has_file(noted.id):
             return noted.id
-        name, files = purchase.file_name, self.server.once.files
+        name, files = spec.file_name, self.server.once.files
         file = self.server.make(
             lambda: self._find_file(name),
-            lambda: whole(files.create(file=(name, purchase.content), purpose="fine-tune"), FileObject),
+            lambda: whole(files.create(file=(name, spec.content), purpose="fine-tune"), FileObject),
         )
-        self._note(FILE, ServerObject(file.id, purchase.digest))
+        self._note(FILE, ServerObject(file.id, spec.digest))
         return file.id
 
     def follow(self, job: FineTuningJob, report: Callable[[str, float], None]) -> FineTuningJob:
-        """The job once it has succeeded. Raises `StepFailed` if it comes to nothing; its note is gone then."""
+        """The job once it has succeeded. Raises `StepFailed` if it fails; its note is removed then."""
         while job.status not in ENDED:
             report(*self._progress(job))
             sleep(self.server.pause)
-            job = self.look(job.id)
+            job = self.retrieve(job.id)
         about = f"{self.server.name}: the fine-tuning job {job.id}"
         if job.status in LOST:
             (self.scratch / JOB).unlink(missing_ok=True)
-            said = getattr(job.error, "message", job.error)
-            why = f": {self.server.words(said)}" if said else ""
+            message = getattr(job.error, "message", job.error)
+            why = f": {self.server.words(message)}" if message else ""
             how = "failed" if job.status == "failed" else "was cancelled"
             raise StepFailed(f"{about} {how}{why}; the same command starts a new one, which costs anew")
         if not is_name(job.fine_tuned_model):
-            raise StepFailed(f"{about} succeeded, but the server does not say what the tuned model is called")
+            raise StepFailed(f"{about} succeeded, but the server gives no name of the tuned model")
         return job
 
-    def look(self, job: str) -> FineTuningJob:
-        """How a job stands."""
+    def retrieve(self, job: str) -> FineTuningJob:
+        """A job with its status."""
         try:
             return self.server.ask(lambda: whole(self.server.client.fine_tuning.jobs.retrieve(job), FineTuningJob))
         except NotFound:
             raise StepFailed(
-                f"{self.server.name}: the server knows nothing of the fine-tuning job {job} that was started there;"
+                f"{self.server.name}: the server does not know the fine-tuning job {job} that was started there;"
                 f" if it was removed on purpose, delete {self.scratch / JOB} and run the same command again"
             ) from None
 
     def metrics(self, job: str) -> list[dict[str, int | float]]:
-        """The numbers of every event, in order; none from a server that tells no events."""
+        """The numbers of every event, in order; none from a server without events."""
         jobs = self.server.client.fine_tuning.jobs
         try:
             events = self.server.ask(lambda: list(listed(jobs.list_events(job, limit=100), FineTuningJobEvent)))
@@ -158,8 +156,8 @@ class FineTuningClient:
         return sorted(filter(None, rows), key=lambda row: row.get("step", 0.0))
 
     def cancel(self) -> str | None:
-        """Stop what was begun, noted or not; its status then, or `None` if there is nothing."""
-        job = self._begun()
+        """Cancel the job, noted or not; returns its status, or `None` if there is none."""
+        job = self._started()
         if job is None:
             return None
         if job.status not in ENDED:
@@ -169,10 +167,8 @@ class FineTuningClient:
             (self.scratch / JOB).unlink(missing_ok=True)
         return job.status
 
-    # ---- what the server has --------------------------------------------------------------------------------
-
     def find_job(self, file: ServerObject) -> FineTuningJob | None:
-        """The server's job for the same purchase that has not come to nothing; a finished one before others."""
+        """The server's job for the same spec that has not failed; a finished one before others."""
         jobs = self.server.client.fine_tuning.jobs
         there = self.server.ask(lambda: list(listed(jobs.list(limit=100), FineTuningJob)))
         same = [job for job in there if job.status not in LOST and _is_for(job, file)]
@@ -190,14 +186,14 @@ class FineTuningClient:
         except NotFound:
             return False
 
-    def _begun(self) -> FineTuningJob | None:
+    def _started(self) -> FineTuningJob | None:
         job, file = self.noted(JOB), self.noted(FILE)
         if job is not None:
-            return self.look(job.id)
+            return self.retrieve(job.id)
         return None if file is None else self.find_job(file)
 
     def _progress(self, job: FineTuningJob) -> tuple[str, float]:
-        """The last event and the share of steps done, or the status; trouble with events does not matter."""
+        """The last event and the share of steps done, or the status; failures of events do not matter."""
         jobs = self.server.once.fine_tuning.jobs
         try:
             event = next(listed(jobs.list_events(job.id, limit=1), FineTuningJobEvent), None)
@@ -205,8 +201,8 @@ class FineTuningClient:
             event = None
         if event is None or not event.message:
             return job.status, 0.0
-        told = self._numbers(event)
-        share = told.get("step", 0.0) / told["total_steps"] if told.get("total_steps") else 0.0
+        numbers = self._numbers(event)
+        share = numbers.get("step", 0.0) / numbers["total_steps"] if numbers.get("total_steps") else 0.0
         return f"{job.status}: {self.server.words(event.message)}", min(1.0, max(0.0, share))
 
     def _numbers(self, event: FineTuningJobEvent) -> dict[str, int | float]:
@@ -215,15 +211,13 @@ class FineTuningClient:
         names = {key: self.server.words(key) for key, value in data.items() if number(value) is not None}
         return {name: data[key] for key, name in names.items()}
 
-    # ---- notes ----------------------------------------------------------------------------------------------
-
-    def noted(self, name: str, purchase: str | None = None) -> ServerObject | None:
-        """A note, if there is one (for this purchase)."""
+    def noted(self, name: str, spec: str | None = None) -> ServerObject | None:
+        """A note, if there is one (for this spec)."""
         path = self.scratch / name
         if not path.exists():
             return None
         note = ServerObject(**json.loads(path.read_text()))
-        return note if purchase in (None, note.purchase) else None
+        return note if spec in (None, note.spec) else None
 
     def _note(self, name: str, note: ServerObject) -> None:
         """When this returns, the note is on the disk."""
@@ -236,10 +230,10 @@ class FineTuningClient:
 
 
 def _is_for(job: FineTuningJob, file: ServerObject) -> bool:
-    """Whether a job was made for the purchase of this training file."""
-    told = job.metadata.get(MARK) if isinstance(job.metadata, dict) else None
-    if told is not None:
-        return told == file.purchase
+    """Whether a job was made for the spec of this training file."""
+    digest = job.metadata.get(MARK) if isinstance(job.metadata, dict) else None
+    if digest is not None:
+        return digest == file.spec
     extra = job.model_extra or {}
     names = [extra.get("suffix"), extra.get("user_provided_suffix"), job.fine_tuned_model]
-    return job.training_file == file.id or any(file.purchase[:SHORT] in str(name) for name in names)
+    return job.training_file == file.id or any(file.spec[:SHORT] in str(name) for name in names)

@@ -1,9 +1,9 @@
 """`FineTuningServer`: requests to a server at which things are made that cost money.
 
-Questions may be asked as often as it takes: the `openai` package sends them again after 408, 409, 429, 5xx, timeouts
-and cut connections. A request to make something may not, as a lost answer does not tell whether it was carried out:
-such a request goes out once, and before the next one the server's own list is read. All trouble ends as one sentence,
-which never holds the key.
+Reading requests may be repeated: the `openai` package repeats them after 408, 409, 429, 5xx, timeouts and cut
+connections. A request that creates something may not, as it may have succeeded although the reply was lost: it is sent
+once, and before the next one the server's own list is read. All failures become one sentence, which never holds the
+key.
 """
 
 import time
@@ -18,7 +18,8 @@ from openai.types import FileObject
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 
 from outgrow.endpoints.api_key import ApiKey
-from outgrow.endpoints.server import PAUSE, TRIES, called, client_of, passes, refused, secret_of, words
+from outgrow.endpoints.server import PAUSE, TRIES, client_of, passes, refused, secret_of, words
+from outgrow.endpoints.usage import endpoint_name
 from outgrow.errors import StepFailed
 
 ABSENT = (404, 405, 501)
@@ -55,23 +56,23 @@ class FineTuningServer:
         """End the connections."""
         self.client.close()
 
-    def ask(self, question: Callable[[], T]) -> T:
-        """The answer. Raises `StepFailed` for the server's trouble, `NotFound` for what it does not have."""
-        trouble = ""
+    def ask(self, request: Callable[[], T]) -> T:
+        """The answer. Raises `StepFailed` for a failure of the server, `NotFound` for what it does not have."""
+        failure = ""
         for attempt in range(TRIES):
             time.sleep(PAUSE * 2 ** (attempt - 1) if attempt else 0)
             try:
-                return self._without_key(question())
+                return self._without_key(request())
             except ValueError as error:
-                trouble = self.sentence(error)
+                failure = self.sentence(error)
             except (openai.APIConnectionError, openai.APIStatusError) as error:
                 absent = isinstance(error, openai.APIStatusError) and error.status_code in ABSENT
                 raise (NotFound if absent else StepFailed)(self.sentence(error)) from None
-        raise StepFailed(trouble)
+        raise StepFailed(failure)
 
     def make(self, find: Callable[[], T | None], create: Callable[[], T], doubtful: bool = False) -> T:
         """What `find` finds or else `create` makes; `doubtful` if it may be in the making. Raises `StepFailed`."""
-        trouble = ""
+        failure = ""
         if doubtful and find() is None:
             time.sleep(self.pause)
         for attempt in range(self.section["retries"] + 1):
@@ -82,34 +83,32 @@ class FineTuningServer:
             try:
                 return self._without_key(create())
             except (openai.APIConnectionError, openai.APIStatusError, ValueError) as error:
-                trouble = self.sentence(error)
+                failure = self.sentence(error)
                 if isinstance(error, openai.APIStatusError) and not passes(error):
                     break
-        raise StepFailed(trouble)
+        raise StepFailed(failure)
 
-    def _without_key(self, found: T) -> T:
+    def _without_key(self, reply: T) -> T:
         """What a server made, or several things; a `ValueError` if a name that has to be kept holds the key."""
-        for one in found if isinstance(found, list) else [found]:
-            names = (getattr(one, "id", None), getattr(one, "fine_tuned_model", None))
+        for made in reply if isinstance(reply, list) else [reply]:
+            names = (getattr(made, "id", None), getattr(made, "fine_tuned_model", None))
             if any(isinstance(name, str) and self.secret.is_in(name) for name in names):
                 raise ValueError("a name with the key in it")
-        return found
-
-    # ---- sentences ------------------------------------------------------------------------------------------
+        return reply
 
     @cached_property
     def secret(self) -> ApiKey:
-        """The key, for what is kept of a server's words."""
+        """The key, for what is kept of a server's messages."""
         return secret_of(self.section)
 
     @property
     def name(self) -> str:
         """For messages."""
-        return called(self.section)
+        return endpoint_name(self.section)
 
-    def words(self, said: object) -> str:
-        """What a server or a library said, short, on one line, without the key."""
-        return words(self.section, said)
+    def words(self, message: object) -> str:
+        """The message of a server or a library, short, on one line, without the key."""
+        return words(self.section, message)
 
     def sentence(self, error: Exception) -> str:
         """What went wrong, and whether trying again helps."""
@@ -117,8 +116,8 @@ class FineTuningServer:
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
             return refused(self.section, error)
         if isinstance(error, openai.APIStatusError):
-            told = f"{self.name}: fine-tuning: HTTP {error.status_code}: {self.words(error)}"
-            return f"{told}; {again}" if passes(error) else told
+            sentence = f"{self.name}: fine-tuning: HTTP {error.status_code}: {self.words(error)}"
+            return f"{sentence}; {again}" if passes(error) else sentence
         if isinstance(error, openai.APITimeoutError):
             return f"{self.name}: no answer within {self.section['timeout']:g} s; {again}"
         if isinstance(error, openai.APIConnectionError):
@@ -135,22 +134,21 @@ def whole(reply: object, kind: type[Thing]) -> Thing:
     return reply
 
 
-def is_name(told: object) -> bool:
+def is_name(value: object) -> bool:
     """Whether it can be a server's name of something: text on a line, not too long."""
-    return isinstance(told, str) and 0 < len(told) <= LONGEST_NAME and told.isprintable()
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and value.isprintable()
 
 
 def when(thing: FineTuningJob | FineTuningJobEvent) -> float:
-    """When it was made, in the server's time; 0 if that is not told."""
-    told = number(thing.created_at)
-    return 0.0 if told is None else told
+    """When it was made, in the server's time; 0 if that is unknown."""
+    return number(thing.created_at) or 0.0
 
 
-def number(told: object) -> float | None:
-    """A finite number that is told as one."""
-    if isinstance(told, bool) or not isinstance(told, int | float) or not abs(told) < LARGEST_NUMBER:
+def number(value: object) -> float | None:
+    """A finite number; `None` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST_NUMBER:
         return None
-    return float(told)
+    return float(value)
 
 
 def listed(first: object, kind: type[Thing]) -> Iterator[Thing]:
@@ -166,8 +164,8 @@ def listed(first: object, kind: type[Thing]) -> Iterator[Thing]:
             raise ValueError(f"a list of more than {MOST_PAGES} pages")
         if not isinstance(page.data, list):
             raise ValueError("no list in it")
-        for one in page.data:
-            if whole(one, kind).id in seen:
+        for thing in page.data:
+            if whole(thing, kind).id in seen:
                 return
-            seen.add(one.id)
-            yield one
+            seen.add(thing.id)
+            yield thing

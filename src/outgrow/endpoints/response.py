@@ -1,7 +1,7 @@
-"""What a server of the chat protocol sends: read defensively, as every server has its own idea of it.
+"""Replies of servers of the chat protocol, read defensively: every part is checked before it is used.
 
-Nothing of a reply is believed before it is looked at. What has the wrong shape is left out; an answer that cannot be
-read is empty and says why; a count of tokens that cannot be is replaced by our own.
+What has the wrong shape is left out; an answer that cannot be read is empty, with the reason; an impossible count of
+tokens is replaced by an estimate.
 """
 
 import json
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from outgrow.endpoints.api_key import SHORTEST, ApiKey
-from outgrow.endpoints.response_cache import Usage
+from outgrow.endpoints.usage import Usage
 from outgrow.text_format import HALF_CHARACTER
 
 FRAME_TOKENS = 16
@@ -44,12 +44,9 @@ class ResponseChoice(NamedTuple):
     ended: bool
     """Whether the model came to an end by itself."""
     tokens: tuple[Mapping[str, Any], ...] | None
-    """With `token`, `bytes`, `logprob` and perhaps `top_logprobs` each; `None` if the server does not tell."""
+    """With `token`, `bytes`, `logprob` and perhaps `top_logprobs` each; `None` if the server sends none."""
     trouble: str = ""
     """Why there is no text, if something was sent that is none."""
-
-
-# ---- from bytes to a reply --------------------------------------------------------------------------------------
 
 
 def parsed(content: bytes) -> dict[str, Any]:
@@ -83,9 +80,9 @@ def kept(reply: Mapping[str, Any], body: Mapping[str, Any], secret: ApiKey) -> d
 
 
 def served_by(reply: Mapping[str, Any], secret: ApiKey) -> str | None:
-    """What the server says that its model is called, on one line, without the key; `None` if it does not say."""
-    told = reply.get("model")
-    return readable(secret.hidden(told[:LONGEST_NAME])) if isinstance(told, str) and told else None
+    """The server's name of its model, on one line, without the key; `None` if it sends none."""
+    name = reply.get("model")
+    return readable(secret.hidden(name[:LONGEST_NAME])) if isinstance(name, str) and name else None
 
 
 def readable(text: str) -> str:
@@ -115,13 +112,10 @@ def _as_sent(choice: ResponseChoice) -> dict[str, Any]:
     return sent | ({"trouble": choice.trouble} if choice.trouble else {})
 
 
-# ---- answers ----------------------------------------------------------------------------------------------------
-
-
 def read_choices(reply: Mapping[str, Any]) -> Iterator[ResponseChoice]:
     """The answers of a reply; one that was filtered, never written or cannot be read is empty."""
-    for one in reply["choices"]:
-        yield _choice(one if isinstance(one, dict) else {})
+    for choice in reply["choices"]:
+        yield _choice(choice if isinstance(choice, dict) else {})
 
 
 def _choice(sent: Mapping[str, Any]) -> ResponseChoice:
@@ -143,70 +137,67 @@ def is_unicode(text: str) -> bool:
     return not HALF_CHARACTER.search(text)
 
 
-def _tokens(told: object) -> tuple[Mapping[str, Any], ...] | None:
-    """The tokens with what is told of them, as far as it is of the protocol; `None` if they are not."""
-    if not isinstance(told, list) or not told or not all(_is_token(one) for one in told):
+def _tokens(tokens: object) -> tuple[Mapping[str, Any], ...] | None:
+    """The tokens with the fields of the protocol; `None` if they are not of the protocol."""
+    if not isinstance(tokens, list) or not tokens or not all(_is_token(token) for token in tokens):
         return None
     return tuple(
         {
-            "token": one["token"],
-            "bytes": _bytes(one.get("bytes")),
-            "logprob": _logprob(one.get("logprob")),
-            "top_logprobs": list(_alternatives(one.get("top_logprobs"))),
+            "token": token["token"],
+            "bytes": _bytes(token.get("bytes")),
+            "logprob": _logprob(token.get("logprob")),
+            "top_logprobs": list(_alternatives(token.get("top_logprobs"))),
         }
-        for one in told
+        for token in tokens
     )
 
 
-def _is_token(one: object) -> bool:
-    return isinstance(one, dict) and isinstance(one.get("token"), str) and is_unicode(one["token"])
+def _is_token(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("token"), str) and is_unicode(value["token"])
 
 
-def _alternatives(told: object) -> Iterator[dict[str, Any]]:
-    for one in told if isinstance(told, list) else []:
-        if _is_token(one) and _logprob(one.get("logprob")) is not None:
-            yield {"token": one["token"], "logprob": _logprob(one["logprob"])}
+def _alternatives(tokens: object) -> Iterator[dict[str, Any]]:
+    for token in tokens if isinstance(tokens, list) else []:
+        if _is_token(token) and _logprob(token.get("logprob")) is not None:
+            yield {"token": token["token"], "logprob": _logprob(token["logprob"])}
 
 
-def _bytes(told: object) -> list[int] | None:
-    fits = isinstance(told, list) and all(type(byte) is int and 0 <= byte < 256 for byte in told)
-    return list(told) if fits and isinstance(told, list) else None
+def _bytes(value: object) -> list[int] | None:
+    fits = isinstance(value, list) and all(type(byte) is int and 0 <= byte < 256 for byte in value)
+    return list(value) if fits and isinstance(value, list) else None
 
 
-def _logprob(told: object) -> float | None:
+def _logprob(value: object) -> float | None:
     """A finite number; a sum of rounded chances may be a little above zero."""
-    if isinstance(told, bool) or not isinstance(told, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        return float(told) if math.isfinite(told) else None
+        return float(value) if math.isfinite(value) else None
     except OverflowError:
         return None
 
 
-# ---- counts -----------------------------------------------------------------------------------------------------
-
-
 def read_usage(reply: Mapping[str, Any], body: Mapping[str, Any]) -> Usage:
-    """What the server counted; our own count where it tells none, or less than the texts need, or more than can be."""
-    told = reply.get("usage")
-    told = told if isinstance(told, dict) else {}
+    """The server's counts; an estimate where they are missing, less than the texts need, or impossibly large."""
+    usage = reply.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
     written = "".join(_contents(reply))
     return Usage(
-        _believed(told.get("prompt_tokens"), fewest_tokens(_asked(body)), expected_usage(body).read),
-        _believed(told.get("completion_tokens"), fewest_tokens(written), len(_encoded(written)) // 4),
+        _plausible(usage.get("prompt_tokens"), fewest_tokens(_asked(body)), expected_usage(body).read),
+        _plausible(usage.get("completion_tokens"), fewest_tokens(written), len(_encoded(written)) // 4),
     )
 
 
 def _contents(reply: Mapping[str, Any]) -> Iterator[str]:
     """Everything that was written, also what is no answer."""
-    for one in reply["choices"]:
-        message = one.get("message") if isinstance(one, dict) else None
+    for choice in reply["choices"]:
+        message = choice.get("message") if isinstance(choice, dict) else None
         content = message.get("content") if isinstance(message, dict) else None
         yield content if isinstance(content, str) else ""
 
 
-def _believed(told: object, least: int, own: int) -> int:
-    return told if type(told) is int and least <= told <= MOST_TOKENS else own
+def _plausible(value: object, least: int, own: int) -> int:
+    return value if type(value) is int and least <= value <= MOST_TOKENS else own
 
 
 def fewest_tokens(text: str) -> int:
@@ -231,7 +222,7 @@ def longest_answer(body: Mapping[str, Any]) -> int:
 
 
 def largest_reply(body: Mapping[str, Any], size: int) -> int:
-    """Bytes that an honest reply may have, with room: `size` is the request's, of which a reply may tell again."""
+    """Bytes that an honest reply may have, with room: `size` is the request's, which a reply may repeat."""
     tokens = (longest_answer(body) or UNKNOWN_LENGTH) * (count_of(body, "n") or 1)
     alternatives = 1 + count_of(body, "top_logprobs") if body.get("logprobs") else 0
     return REPLY_FRAME + 64 * size + tokens * (BYTES_PER_TOKEN + alternatives * BYTES_PER_LOGPROB)
@@ -239,13 +230,13 @@ def largest_reply(body: Mapping[str, Any], size: int) -> int:
 
 def count_of(body: Mapping[str, Any], field: str) -> int:
     """A whole number of a request, whose fields a file may set to anything; 0 for what is none."""
-    told = body.get(field)
-    return told if type(told) is int and told > 0 else 0
+    value = body.get(field)
+    return value if type(value) is int and value > 0 else 0
 
 
 def _asked(body: Mapping[str, Any]) -> str:
     """All texts of a request."""
-    return "".join(one["content"] for one in body["messages"])
+    return "".join(message["content"] for message in body["messages"])
 
 
 def _encoded(text: str) -> bytes:

@@ -1,11 +1,9 @@
-"""Answers that servers gave, kept on the disk: what was paid for once is never bought again.
+"""`ResponseCache`: responses of servers on the disk. Each is cached before it is used, and requested once.
 
-One SQLite file in the folder that `answers:` names, apart from what can be computed again; only its owner may read it.
-An answer is in it, and on the disk, before anybody is told of it; a kill at any moment loses at most the answers that
-were still under way. The key is a hash over the server's address and the whole request; no key of an account is part
-of either.
-
-The file is also the ledger: what a model has cost is the sum over its answers.
+One SQLite file in the folder `answers:`, apart from what can be computed again; only its owner may read it. A kill
+loses at most the requests in flight, which may be billed again. The key is a hash over the server's address and the
+whole request; no key of an account is part of either. The file is also the ledger: a model's usage is the sum over its
+answers.
 """
 
 import hashlib
@@ -17,10 +15,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 
 from filelock import FileLock
 
+from outgrow.endpoints.usage import Usage
 from outgrow.errors import DataError, StepFailed
 from outgrow.graph.durable import full_disk
 
@@ -32,26 +31,8 @@ LARGEST = 10_000_000
 SPENT = f"""SELECT COALESCE(SUM(MIN(MAX(CAST(read AS INTEGER), 0), {LARGEST})), 0),
     COALESCE(SUM(MIN(MAX(CAST(written AS INTEGER), 0), {LARGEST})), 0) FROM answers WHERE url = ? AND model = ?"""
 PATIENCE, PAUSE = 60.0, 0.05
-"""Seconds that one process waits for another at the file, in all and at a time."""
+"""Seconds that a process waits for another one at the file, in all and at a time."""
 RETIRE = "UPDATE answers SET key = key || ' retired ' || hex(randomblob(8)) WHERE key = ?"
-NAME = "answers.sqlite"
-
-
-class Usage(NamedTuple):
-    """Tokens that went through a model."""
-
-    read: int = 0
-    written: int = 0
-
-    def __add__(self, other: object) -> "Usage":
-        """Of both together."""
-        if not isinstance(other, Usage):
-            return NotImplemented
-        return Usage(self.read + other.read, self.written + other.written)
-
-    @property
-    def total(self) -> int:
-        return self.read + self.written
 
 
 class ResponseCache:
@@ -62,7 +43,7 @@ class ResponseCache:
         self.path = path
         self._lock = Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
-        with self._told():
+        with self._as_sentence():
             owned(path)
             self._file = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
             self._begin_log()
@@ -74,7 +55,7 @@ class ResponseCache:
 
     def get(self, key: str) -> dict[str, Any] | None:
         """The reply under this key, if it was ever given and can be read."""
-        with self._told():
+        with self._as_sentence():
             found = self._file.execute("SELECT reply FROM answers WHERE key = ?", (key,)).fetchone()
         try:
             reply = None if found is None else json.loads(found[0])
@@ -83,21 +64,21 @@ class ResponseCache:
         return reply if isinstance(reply, dict) and isinstance(reply.get("choices"), list) else None
 
     def put(self, key: str, url: str, model: str, reply: Mapping[str, Any], usage: Usage) -> None:
-        """Keep a reply; when this returns, it is on the disk. Raises `StepFailed` if the disk is full."""
+        """Cache a reply; when this returns, it is on the disk. Raises `StepFailed` if the disk is full."""
         row = (key, url, model, json.dumps(reply, ensure_ascii=True), usage.read, usage.written)
-        with self._told():
-            # Another one under this key could not be read; it was paid for all the same.
+        with self._as_sentence():
+            # An unreadable response under this key stays in the ledger.
             self._file.execute(RETIRE, (key,))
             self._file.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def retire(self, keys: Iterable[str]) -> None:
-        """Give none of these replies again; what they cost stays on the bill."""
-        with self._told():
+        """Return none of these replies again; their cost stays in the ledger."""
+        with self._as_sentence():
             self._file.executemany(RETIRE, [(key,) for key in keys])
 
     def spent(self, url: str, model: str) -> Usage:
-        """Everything that one model's answers took."""
-        with self._told():
+        """The usage of all answers of a model."""
+        with self._as_sentence():
             return Usage(*self._file.execute(SPENT, (url, model)).fetchone())
 
     def _begin_log(self) -> None:
@@ -113,36 +94,36 @@ class ResponseCache:
             time.sleep(PAUSE)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """One thread at the file; its trouble as a sentence."""
+    def _as_sentence(self) -> Iterator[None]:
+        """One thread at a time; failures of the file as a sentence."""
         try:
             with self._lock:
                 yield
         except OSError as error:
             raise DataError(f"{self.path}: cannot be opened ({error.strerror})") from error
         except sqlite3.OperationalError as error:
-            said = "No space left on device" if "full" in str(error) else str(error)
-            sentence = full_disk(OSError(said), self.path.parent)
+            reason = "No space left on device" if "full" in str(error) else str(error)
+            sentence = full_disk(OSError(reason), self.path.parent)
             raise StepFailed(sentence or f"{self.path}: an answer cannot be kept or read ({error})") from error
         except sqlite3.DatabaseError as error:
             raise DataError(f"{self.path}: is not a readable store of answers ({error}); move it away") from error
 
     def exclusive(self, url: str, model: str) -> FileLock:
-        """Held by the one process that talks to a model, so that its limits hold over all steps."""
+        """The lock of the one process that requests a model, so that its limits hold over all steps."""
         digest = hashlib.sha256(f"{url} {model}".encode()).hexdigest()[:16]
         return FileLock(self.path.with_name(f".{self.path.stem}-{digest}.lock"))
 
 
 def owned(path: Path) -> None:
-    """Begin the file, or take it, as one that its owner alone may read."""
+    """Create the file, readable by its owner alone."""
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    for one in (path, *(path.with_name(f"{path.name}-{part}") for part in ("wal", "shm"))):
-        # A file that belongs to somebody else stays as that one wants it.
+    for file in (path, *(path.with_name(f"{path.name}-{part}") for part in ("wal", "shm"))):
+        # The mode of another owner's file stays.
         with suppress(FileNotFoundError, PermissionError):
-            one.chmod(0o600)
+            file.chmod(0o600)
 
 
 def key_of(url: str, request: Mapping[str, Any], place: str) -> str:
-    """64 hex digits over everything that a request says; `place` tells requests of equal text apart."""
+    """64 hex digits over everything that a request says; `place` distinguishes requests of equal text."""
     content = json.dumps({"url": url, "request": request, "place": place}, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(content.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What all that talks to a server has in common: the connection, the key that nobody sees, and the sentences."""
+"""Connections to a server, the account's key, and messages."""
 
 import os
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from outgrow.config.endpoint import OPENAI_HOST
 from outgrow.endpoints.api_key import ApiKey, header_trouble
 from outgrow.endpoints.response import readable
 from outgrow.endpoints.transport import BoundedTransport
+from outgrow.endpoints.usage import endpoint_name
 from outgrow.errors import StepFailed
 
 Section = Mapping[str, Any]
@@ -23,7 +24,7 @@ PAUSE = 0.5
 MOST_READ, QUOTED = 2000, 200
 """Characters of a server's words that are looked at, and that a message repeats."""
 NO_KEY = "none"
-"""Sent where there is no key: the package wants one, local servers do not look."""
+"""Sent where there is no key: the package requires one, local servers ignore it."""
 PASSING = (408, 409, 429)
 """And everything from 500 on: the same request may succeed later."""
 
@@ -37,7 +38,7 @@ def client_of(section: Section) -> openai.OpenAI:
         timeout=section["timeout"],
         max_retries=section["retries"],
         http_client=httpx2.Client(
-            transport=BoundedTransport(section, called(section), secret_of(section)),
+            transport=BoundedTransport(section, endpoint_name(section), secret_of(section)),
             timeout=section["timeout"],
             follow_redirects=False,
             trust_env=False,
@@ -57,7 +58,7 @@ def _sendable(section: Section, variable: str, value: str) -> str:
     trouble = header_trouble(value)
     if trouble is not None:
         raise StepFailed(
-            f"{called(section)}: nothing is sent: the value of the environment variable {variable} {trouble};"
+            f"{endpoint_name(section)}: nothing is sent: the value of the environment variable {variable} {trouble};"
             " set it anew, without blanks or line ends around it"
         )
     return value
@@ -77,17 +78,12 @@ def _from_environment(section: Section, key: str) -> dict[str, Any]:
 
 
 def secret_of(section: Section) -> ApiKey:
-    """The key as something that nobody is told."""
+    """The key, hidden in messages."""
     return ApiKey(None if section["key"] is None else os.environ.get(section["key"]))
 
 
-def called(section: Section) -> str:
-    """For messages."""
-    return f"`{section['model']}` at {section['url']}"
-
-
 def is_it_running(section: Section) -> str:
-    """The question for somebody whose server was never heard; `place` is where the file speaks of it."""
+    """A hint for a server that never replied; `place` is its key in the file."""
     place = section.get("place")
     return f"is a server running at `{place}.url`?" if place else "is a server running there?"
 
@@ -97,15 +93,15 @@ def passes(error: openai.APIStatusError) -> bool:
     return error.status_code in PASSING or error.status_code >= 500
 
 
-def words(section: Section, said: object) -> str:
-    """What a server or a library said, short, on one line, without the key."""
-    text = readable(" ".join(secret_of(section).hidden(str(said)[:MOST_READ]).split())) or type(said).__name__
+def words(section: Section, message: object) -> str:
+    """The message of a server or a library, short, on one line, without the key."""
+    text = readable(" ".join(secret_of(section).hidden(str(message)[:MOST_READ]).split())) or type(message).__name__
     return text if len(text) <= QUOTED else f"{text[:QUOTED]}…"
 
 
 def refused(section: Section, error: openai.APIStatusError) -> str:
     """The sentence for a key that is missing or not right."""
-    who, key = f"{called(section)}: refused ({error.status_code})", section["key"]
+    who, key = f"{endpoint_name(section)}: refused ({error.status_code})", section["key"]
     if key is None:
         return f"{who}; no key was sent: name the environment variable that holds it, such as `key: SERVER_KEY`"
     return f"{who}; the environment variable {key} {'is not right for it' if os.environ.get(key) else 'is not set'}"

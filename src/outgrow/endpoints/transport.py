@@ -1,16 +1,19 @@
-"""`BoundedTransport`: how requests to one server go out, and how its replies come in.
+"""`BoundedTransport`: sends requests to one server and reads its replies within limits of time and size.
 
-The `openai` package decides what is sent and what is sent again; this decides what of a reply reaches it. A reply is
-read whole, within the time and the size that an answer may have, before anybody looks at it. Of its headers only
-those are passed on that somebody acts on, of an error only its message, without the key. A redirection is followed
-nowhere: the questions and the key are for the host that the file names.
+The `openai` package decides what is sent and repeated; this decides what of a reply reaches it. A reply is read whole,
+within `timeout` and the size that an answer may have. The HTTP library limits single reads and writes only; here every
+wait is for what is left of the whole time (`Clock`). Of the headers those for retries are passed on, of an error its
+message without the key. No redirection is followed: the requests and the key are for the host in the file.
 """
 
 import ipaddress
 import json
-from collections.abc import Iterator, Mapping
+import ssl
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
+from threading import local
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -19,7 +22,6 @@ import httpcore2
 import httpx2
 
 from outgrow.endpoints.api_key import ApiKey
-from outgrow.endpoints.deadline import Clock, ClockedNetwork
 from outgrow.endpoints.response import largest_reply, parsed, readable
 from outgrow.errors import DataError, StepFailed
 
@@ -64,7 +66,7 @@ class BoundedTransport(httpx2.BaseTransport):
         seconds = self._section["timeout"] + int(request.headers.get("content-length", 0)) / UPLOAD_SPEED
         with (
             self._clock.running(seconds),
-            told_as_httpx2(),
+            as_httpx2_errors(),
             closing(self._pool.handle_request(_plain(request))) as raw,
         ):
             if 300 <= raw.status < 400:
@@ -96,8 +98,8 @@ class BoundedTransport(httpx2.BaseTransport):
             content = self._body(reply, LARGEST_ERROR)
         except httpx2.DecodingError:
             content = b""
-        said = self._secret.hidden(message_of(content))[:LONGEST_MESSAGE]
-        return json.dumps({"error": {"message": said}} if said else {}).encode()
+        message = self._secret.hidden(message_of(content))[:LONGEST_MESSAGE]
+        return json.dumps({"error": {"message": message}} if message else {}).encode()
 
     def _body(self, reply: httpx2.Response, most: int) -> bytes:
         """The body, decompressed, to its end or until it has more bytes than `most`."""
@@ -141,23 +143,23 @@ def in_utf8(content: bytes, charset: str | None) -> bytes:
 
 
 def message_of(content: bytes) -> str:
-    """What the body of an error says, in any of the shapes that servers give it; nothing for other bodies."""
+    """The message in the body of an error, in any of the shapes that servers use; empty for other bodies."""
     try:
-        told = parsed(content)
+        body = parsed(content)
     except ValueError:
         return ""
-    error = told.get("error", told)
-    for said in (error, told.get("detail"), *([error.get("message")] if isinstance(error, dict) else [])):
-        if isinstance(said, str):
-            return said
+    error = body.get("error", body)
+    for message in (error, body.get("detail"), *([error.get("message")] if isinstance(error, dict) else [])):
+        if isinstance(message, str):
+            return message
     return ""
 
 
 def proxy_of(url: str) -> httpcore2.Proxy | None:
     """The proxy that the environment names for a server. Raises `DataError` for one that cannot be."""
-    parts, told = urlsplit(url), getproxies()
-    host, address = parts.hostname or "", told.get(parts.scheme) or told.get("all")
-    if not address or proxy_bypass(host) or _is_in_network(host, told.get("no", "")):
+    parts, proxies = urlsplit(url), getproxies()
+    host, address = parts.hostname or "", proxies.get(parts.scheme) or proxies.get("all")
+    if not address or proxy_bypass(host) or _is_in_network(host, proxies.get("no", "")):
         return None
     try:
         proxy = httpx2.Proxy(address if "://" in address else f"http://{address}")
@@ -167,7 +169,7 @@ def proxy_of(url: str) -> httpcore2.Proxy | None:
             f"the environment's proxy for {parts.scheme} has no address such as `http://127.0.0.1:3128`"
         ) from None
     if proxy.url.scheme.startswith("socks") and find_spec("socksio") is None:
-        raise DataError(f"the environment's proxy for {parts.scheme} speaks SOCKS: install `socksio`, or set another")
+        raise DataError(f"the environment's proxy for {parts.scheme} uses SOCKS: install `socksio`, or set another")
     return httpcore2.Proxy(str(proxy.url), proxy.raw_auth)
 
 
@@ -199,8 +201,8 @@ def _plain(request: httpx2.Request) -> httpcore2.Request:
 
 
 @contextmanager
-def told_as_httpx2() -> Iterator[None]:
-    """Trouble on the way as the `openai` package knows it."""
+def as_httpx2_errors() -> Iterator[None]:
+    """Failures of the connection as the `openai` package knows them."""
     try:
         yield
     except httpcore2.TimeoutException as error:
@@ -209,3 +211,70 @@ def told_as_httpx2() -> Iterator[None]:
         raise httpx2.TransportError(str(error)) from None
     except httpcore2.UnsupportedProtocol as error:
         raise httpx2.UnsupportedProtocol(str(error)) from None
+
+
+class Clock(local):
+    """When the request of this thread has to be over; every thread has its own."""
+
+    end = float("inf")
+
+    @contextmanager
+    def running(self, seconds: float) -> Iterator[None]:
+        """What this thread waits for within the block ends after so many seconds."""
+        self.end = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self.end = float("inf")
+
+    def left(self, timeout: float | None) -> float | None:
+        """The longest wait for one read or write. Raises `httpcore2.ReadTimeout` if the time is over."""
+        rest = self.end - time.monotonic()
+        if rest <= 0:
+            raise httpcore2.ReadTimeout("the time is over")
+        waits = [wait for wait in (timeout, rest) if wait is not None and wait != float("inf")]
+        return min(waits, default=None)
+
+
+class ClockedStream(httpcore2.NetworkStream):
+    """A connection under a clock."""
+
+    def __init__(self, stream: httpcore2.NetworkStream, clock: Clock) -> None:
+        self._stream, self._clock = stream, clock
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, self._clock.left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, self._clock.left(timeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        secure = self._stream.start_tls(ssl_context, server_hostname, self._clock.left(timeout))
+        return ClockedStream(secure, self._clock)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class ClockedNetwork(httpcore2.NetworkBackend):
+    """Opens connections under a clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._network = httpcore2.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.NetworkStream:
+        left = self._clock.left(timeout)
+        return ClockedStream(self._network.connect_tcp(host, port, left, local_address, socket_options), self._clock)

@@ -1,1 +1,1 @@
-"""Texts by language models, in this process or behind a server: chats, decoding, scoring of given texts."""
+"""Text generation by language models, in this process or behind a server, and scoring of given texts."""

@@ -1,10 +1,14 @@
-"""`CausalLM`: a causal language model as somebody who writes texts and can tell what it thinks of others'.
+"""`CausalLM`: a causal language model with its tokenizer, for generation and for scoring given texts.
 
-A trained one is read from its step's folder; an adapter is merged into the weights, which makes writing faster.
+A trained one is read from its step's folder; an adapter is merged into the weights, which makes generation faster.
+
+Scoring (teacher forcing) gives the log-probability of each piece of a text, given the prompt. An item's candidates
+follow their prompt in one row, where none attends to another (`packing.py`), or stand in rows of their own where the
+model cannot do that. Temperatures and penalties of a search do not apply.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,21 +20,23 @@ from peft import PeftModel
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from outgrow.align.pieces import PieceTable
-from outgrow.align.spans import spell
+from outgrow.align.spans import encode, spell
 from outgrow.align.spelling import Spelling, spelling_of
 from outgrow.errors import DataError
 from outgrow.generation.chat import Prompt
 from outgrow.generation.prompting import Prompter, prompter_of
+from outgrow.models.choices import Choices
 from outgrow.models.load_model import load_causal_lm, load_tokenizer
+from outgrow.models.packing import may_pack, pack_batch, token_logprobs
 from outgrow.models.silence_transformers import silence_transformers
 from outgrow.models.skipped_items import Unfit
-from outgrow.models.token_batches import usable_length
+from outgrow.models.token_batches import Rows, usable_length
 from outgrow.texts import Candidate
 
 
 @dataclass(frozen=True)
 class CausalLM:
-    """A model with everything that belongs to its tokens; make it with `load_writer`."""
+    """A model with its tokenizer; make it with `load_writer`."""
 
     lm: PreTrainedModel
     prompter: Prompter
@@ -38,7 +44,7 @@ class CausalLM:
     longest: int
     """Tokens that a prompt and its answer may have together."""
     unfit: Unfit = "skip"
-    """What becomes of prompts and texts that it cannot take."""
+    """Whether prompts and texts that are too long are skipped or stop the step."""
 
     def prompts(self, texts: Sequence[Prompt]) -> list[list[int]]:
         """Token ids of prompts, of any length."""
@@ -49,7 +55,7 @@ class CausalLM:
         return np.asarray([len(ids) + new_tokens <= self.longest for ids in prompts], dtype=bool)
 
     def candidate(self, ids: Sequence[int], logprobs: Sequence[float], stops: Sequence[str] = ()) -> Candidate:
-        """The text that drawn tokens spell, white space around it removed, and what its pieces are worth.
+        """The text that drawn tokens spell, white space around it removed, and the log-probabilities of its pieces.
 
         `ids` may end with the end of the text, or spell one of `stops`, which ends it as well: then the pieces behind
         the text are the end. `logprobs` has one number for each of `ids`.
@@ -83,7 +89,7 @@ def pieces_with(end: np.ndarray, logprob: Sequence[float]) -> PieceTable:
 
 
 def load_writer(section: Mapping[str, Any], folder: Path | None, device: torch.device | str) -> CausalLM:
-    """The model that `section` names or, with a `folder`, what was trained from it.
+    """The model that `section` names, or with a `folder` the one that was trained from it.
 
     `section` has what `text_experiment.READING` lists. Raises `DataError`.
     """
@@ -103,11 +109,11 @@ def load_writer(section: Mapping[str, Any], folder: Path | None, device: torch.d
 
 
 def spelling_tokenizer(section: Mapping[str, Any]) -> PreTrainedTokenizerBase:
-    """The model's tokenizer. `DataError` for one that cannot tell which bytes its tokens stand for."""
+    """The model's tokenizer. Raises `DataError` for one that has no byte offsets of tokens."""
     name, revision, trusted = section["model"], section["revision"], section["trust_remote_code"]
     tokenizer = load_tokenizer(name, revision, trust_remote_code=trusted)
     if not tokenizer.is_fast:
-        raise DataError(f"model `{name}`: its tokenizer cannot say which bytes its tokens stand for (no fast version)")
+        raise DataError(f"model `{name}`: its tokenizer has no fast version, and so no byte offsets of tokens")
     return tokenizer
 
 
@@ -120,7 +126,43 @@ def load_trained(section: Mapping[str, Any], folder: Path, device: torch.device 
 
 
 def merged(base: PreTrainedModel, adapter: Path) -> PreTrainedModel:
-    """A model with what an adapter's folder makes of it, in evaluation mode."""
+    """A model with an adapter merged in, in evaluation mode."""
     with silence_transformers():
         adapted: PreTrainedModel = PeftModel.from_pretrained(base, adapter).merge_and_unload()
     return adapted.eval()
+
+
+TokenIds = list[int]
+
+
+def forced(
+    writer: CausalLM, prompts: Sequence[TokenIds], answers: Sequence[Sequence[TokenIds]]
+) -> tuple[Choices, Callable[[Rows], list[list[list[float]]]]]:
+    """The items' tokens, and a function from row numbers to [row][answer][token] log-probabilities.
+
+    Every answer has at least one token; every item at least one answer.
+    """
+    choices = Choices(list(prompts), [list(texts) for texts in answers])
+    packed = may_pack(writer.lm, writer.prompter.tokenizer, choices)
+
+    @torch.inference_mode()
+    def run(rows: Rows) -> list[list[list[float]]]:
+        chosen = choices.take(rows)
+        batch = pack_batch(chosen, writer.prompter.tokenizer.pad_token_id, packed=packed, dtype=writer.lm.dtype)
+        flat = iter(token_logprobs(writer.lm, batch.to(writer.lm.device)).double().cpu().tolist())
+        return [[[next(flat) for _ in ids] for ids in texts] for texts in chosen.options]
+
+    return choices, run
+
+
+def canonical(writer: CausalLM, text: str, item: str = "") -> tuple[np.ndarray, TokenIds]:
+    """Where the tokens of a text end, and the tokens themselves with the end of the text behind them.
+
+    Raises `DataError`, with the `item`, for a text that the tokenizer cannot reproduce.
+    """
+    if not text:
+        return np.zeros(0, dtype=np.int64), [writer.prompter.end_id]
+    pieces = encode(writer.spelling, text, item=item)
+    if not len(pieces.ids):
+        raise DataError(f"item `{item}`: the tokenizer makes no token of the text {text!r}")
+    return pieces.end, [*pieces.ids.tolist(), writer.prompter.end_id]

@@ -1,4 +1,4 @@
-"""Conversations: what a model is asked, whoever it is and wherever it lives."""
+"""Conversations: the prompts of chat models."""
 
 from typing import Literal, NamedTuple
 
@@ -6,7 +6,7 @@ Role = Literal["system", "user", "assistant"]
 
 
 class Message(NamedTuple):
-    """Somebody's turn."""
+    """One turn."""
 
     role: Role
     content: str
@@ -17,19 +17,19 @@ Prompt = str | Conversation
 """A string is a single question, without anything before it."""
 
 
-def asked(prompt: str, system: str | None = None) -> Conversation:
-    """One question, after what the model is told before all questions."""
+def single_turn(prompt: str, system: str | None = None) -> Conversation:
+    """One question, after a system prompt."""
     question = Message("user", prompt)
     return (question,) if system is None else (Message("system", system), question)
 
 
 def conversation_of(prompt: Prompt) -> Conversation:
     """The turns of a prompt."""
-    return asked(prompt) if isinstance(prompt, str) else prompt
+    return single_turn(prompt) if isinstance(prompt, str) else prompt
 
 
 def without_system(conversation: Conversation) -> Conversation:
-    """The same with what the system says at the head of the first question."""
+    """The same with the system prompt at the head of the first question."""
     if conversation[0].role != "system":
         return conversation
     first, second, *rest = conversation
@@ -38,11 +38,11 @@ def without_system(conversation: Conversation) -> Conversation:
 
 def messages(conversation: Conversation) -> list[dict[str, str]]:
     """The form that chat templates and servers take."""
-    return [{"role": one.role, "content": one.content} for one in conversation]
+    return [{"role": turn.role, "content": turn.content} for turn in conversation]
 
 
 def flat(conversation: Conversation) -> str:
     """For a model without a chat template: the turns below each other, an empty line between them."""
     if len(conversation) == 1:
         return conversation[0].content
-    return "\n\n".join(one.content.strip("\n") for one in conversation)
+    return "\n\n".join(turn.content.strip("\n") for turn in conversation)

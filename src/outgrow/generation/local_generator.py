@@ -1,49 +1,208 @@
-"""`LocalGenerator`: a causal language model in this process as somebody who answers."""
+"""`LocalGenerator`: text generation in this process, by beam search or samples, with exact log-probabilities.
 
+Prompts of about equal length share a batch, padded on the left. Batches are the same on every machine, so that the
+rounding of a padded row in half precision is the same too. A search ends as soon as it has as many finished texts as
+beams, and ranks them by mean log-probability per token. Samples are drawn item by item, from a generator seeded by the
+study's seed and the item's place in the pool.
+
+Scores of a search are not kept: all generated texts are scored again (`causal_lm.forced`) from the generated tokens,
+so that a score means the same for a search, a sample and a given text.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from outgrow.generation.causal_lm import CausalLM, load_writer
-from outgrow.generation.decoding import write
+import numpy as np
+import torch
+from jaxtyping import Int
+from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
+
+from outgrow.generation.causal_lm import CausalLM, TokenIds, forced, load_writer
+from outgrow.generation.chat import Prompt
 from outgrow.generation.text_generator import GenerationRequest, GenerationResult, Section
 from outgrow.graph.step import Job
 from outgrow.models.load_model import pick_device
+from outgrow.models.resumable_inference import DEFAULT_BATCH_TOKENS, ragged_sweep
 from outgrow.models.skipped_items import named, warn_skipped
+from outgrow.models.token_batches import Rows, length_sorted_batches
+from outgrow.texts import Candidate, ranked
 
 
 @dataclass(frozen=True)
 class LocalGenerator:
-    """A `CausalLM` and its manners."""
+    """Generates texts with a `CausalLM`."""
 
     writer: CausalLM
 
-    def write(self, job: Job, errand: GenerationRequest) -> GenerationResult:
-        """Prompts that are too long get no answer, or end the step where the model's section says so."""
-        self.tell_too_long(errand)
+    def write(self, job: Job, request: GenerationRequest) -> GenerationResult:
+        """Prompts that are too long get no answer, or end the step where the model's section has `unfit: stop`."""
+        self.warn_too_long(request)
         return GenerationResult(
             write(
                 job,
                 self.writer,
-                errand.conversations,
-                errand.decoding,
-                errand.seed,
-                errand.places,
-                distinct=errand.distinct,
+                request.conversations,
+                request.decoding,
+                request.seed,
+                request.places,
+                distinct=request.distinct,
             )
         )
 
-    def tell_too_long(self, errand: GenerationRequest) -> None:
+    def warn_too_long(self, request: GenerationRequest) -> None:
         """Name the items without an answer, or raise `DataError`."""
-        writer, new_tokens = self.writer, errand.decoding["max_new_tokens"]
-        fits = writer.fits(writer.prompts(errand.conversations), new_tokens).tolist()
-        found = [item for item, there in zip(errand.items, fits, strict=True) if not there]
-        if found:
+        writer, new_tokens = self.writer, request.decoding["max_new_tokens"]
+        fits = writer.fits(writer.prompts(request.conversations), new_tokens).tolist()
+        too_long = [item for item, fit in zip(request.items, fits, strict=True) if not fit]
+        if too_long:
             room = f"{new_tokens} new tokens within {writer.longest} (`max_length`, or the model's context)"
             warn_skipped(
-                f"{len(found)} prompts leave no room for {room}, and get no answer ({named(found)})", writer.unfit
+                f"{len(too_long)} prompts leave no room for {room}, and get no answer ({named(too_long)})",
+                writer.unfit,
             )
 
 
 def open_local(job: Job, section: Section, trained: Path | None) -> LocalGenerator:
-    """The pretrained model or, from a training's folder, what became of it."""
+    """The pretrained model, or the trained one from a training's folder."""
     return LocalGenerator(load_writer(section, trained, pick_device(job.hints)))
+
+
+SEARCH_TOKENS = 8192
+"""Padded tokens of all beams of a search, answers included. No hint changes it, lest rounding change a text."""
+
+
+def write(
+    job: Job,
+    writer: CausalLM,
+    prompts: Sequence[Prompt],
+    decoding: Mapping[str, Any],
+    seed: int,
+    places: Int[np.ndarray, "prompt"],
+    *,
+    distinct: bool = True,
+) -> list[list[Candidate]]:
+    """Write `candidates` texts for every prompt. `decoding` is a `config.decoding.Decoding` as a dictionary.
+
+    Per prompt, best first (equal texts once, if they are to be `distinct`); nothing where the prompt leaves no room
+    for an answer. `places` (with `seed`) seed the samples of each prompt. Finished batches are kept in `job.scratch`.
+    """
+    ids = writer.prompts(prompts)
+    fits = writer.fits(ids, decoding["max_new_tokens"])
+    drawn = draw_all(job, writer, ids, np.flatnonzero(fits), decoding, seed, places)
+    scores = read_back(job, writer, ids, drawn)
+    candidates: list[list[Candidate]] = [[] for _ in prompts]
+    for row, texts in drawn.items():
+        pairs = zip(texts, scores[row], strict=True)
+        found = [writer.candidate(*pair, decoding["stop"]) for pair in pairs]
+        candidates[row] = ranked(found, distinct)
+    return candidates
+
+
+def draw_all(
+    job: Job,
+    writer: CausalLM,
+    prompts: Sequence[TokenIds],
+    rows: Int[np.ndarray, "row"],
+    decoding: Mapping[str, Any],
+    seed: int,
+    places: Int[np.ndarray, "prompt"],
+) -> dict[int, list[TokenIds]]:
+    """The tokens of every text, without what follows its end."""
+    if decoding["sample"]:
+        batches = [np.asarray([row]) for row in rows.tolist()]
+    else:
+        lengths = np.asarray([len(prompts[row]) for row in rows.tolist()], dtype=np.int64)
+        cost = decoding["beams"] * (lengths + decoding["max_new_tokens"])
+        batches = [rows[batch] for batch in length_sorted_batches(cost, SEARCH_TOKENS)]
+    config, stops = generation_config(writer, decoding), decoding["stop"]
+
+    def run(batch: Rows) -> list[list[TokenIds]]:
+        asked = [prompts[row] for row in batch.tolist()]
+        texts = draw(writer, asked, config, [seed, *places[batch].tolist()], stops)
+        share = len(texts) // len(batch)
+        whole = [without_rest(writer, ended(tokens, writer.prompter.end_id), stops) for tokens in texts]
+        return [whole[start : start + share] for start in range(0, len(whole), share)]
+
+    return ragged_sweep(job, batches, run, "drawn")
+
+
+@torch.inference_mode()
+def draw(
+    writer: CausalLM,
+    prompts: Sequence[TokenIds],
+    config: GenerationConfig,
+    entropy: Sequence[int],
+    stops: Sequence[str] = (),
+) -> list[TokenIds]:
+    """New tokens of every text, the texts of a prompt next to each other; random numbers from `entropy`."""
+    width = max(map(len, prompts))
+    pad_id = writer.prompter.tokenizer.pad_token_id
+    ids = torch.tensor([[*[pad_id] * (width - len(row)), *row] for row in prompts], device=writer.lm.device)
+    mask = torch.arange(width) >= width - torch.tensor([len(row) for row in prompts])[:, None]
+    devices = [] if ids.device.type == "cpu" else [ids.device]
+    with torch.random.fork_rng(devices=devices):
+        if config.do_sample:
+            torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1))
+        texts = writer.lm.generate(
+            input_ids=ids,
+            attention_mask=mask.long().to(ids.device),
+            generation_config=config,
+            stopping_criteria=StoppingCriteriaList([AtStop(writer, width, stops)] if stops else []),
+        )
+    new: list[TokenIds] = texts[:, width:].tolist()
+    return new
+
+
+def generation_config(writer: CausalLM, decoding: Mapping[str, Any]) -> GenerationConfig:
+    """Everything that decides which tokens are drawn; without the model's own defaults."""
+    common = {
+        "max_new_tokens": decoding["max_new_tokens"],
+        "num_return_sequences": decoding["candidates"],
+        "eos_token_id": writer.prompter.end_id,
+        "pad_token_id": writer.prompter.tokenizer.pad_token_id,
+        "use_cache": True,
+    }
+    if decoding["sample"]:
+        drawn = {"do_sample": True, "temperature": decoding["temperature"], "top_p": decoding["top_p"], "top_k": 0}
+        return GenerationConfig(**common, **drawn)
+    searched = {"early_stopping": True, "length_penalty": 1.0} if decoding["beams"] > 1 else {}
+    return GenerationConfig(**common, do_sample=False, num_beams=decoding["beams"], **searched)
+
+
+class AtStop(StoppingCriteria):  # type: ignore[misc]
+    """Ends a text that has spelled a stop, so that no time is spent on what is cut off."""
+
+    def __init__(self, writer: CausalLM, width: int, stops: Sequence[str]) -> None:
+        self.writer, self.width, self.stops = writer, width, stops
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **more: Any) -> torch.Tensor:
+        rows = input_ids[:, self.width :].tolist()
+        found = [self.writer.has_stopped(ended(row, self.writer.prompter.end_id), self.stops) for row in rows]
+        return torch.tensor(found, device=input_ids.device)
+
+
+def without_rest(writer: CausalLM, tokens: TokenIds, stops: Sequence[str]) -> TokenIds:
+    """The tokens up to the one that completes a stop, which is kept."""
+    if not stops or not writer.has_stopped(tokens, stops):
+        return tokens
+    return next(tokens[:length] for length in range(1, len(tokens) + 1) if writer.has_stopped(tokens[:length], stops))
+
+
+def ended(tokens: TokenIds, end_id: int) -> TokenIds:
+    """The tokens up to the end of the text, which is kept."""
+    return tokens[: tokens.index(end_id) + 1] if end_id in tokens else tokens
+
+
+def read_back(
+    job: Job, writer: CausalLM, prompts: Sequence[TokenIds], drawn: Mapping[int, list[TokenIds]]
+) -> dict[int, list[list[float]]]:
+    """The log-probability of every drawn token."""
+    rows = sorted(drawn)
+    if not rows:
+        return {}
+    choices, run = forced(writer, [prompts[row] for row in rows], [drawn[row] for row in rows])
+    budget = int(job.hints.get("batch_tokens", DEFAULT_BATCH_TOKENS))
+    found = ragged_sweep(job, length_sorted_batches(choices.lengths(True), budget), run, "read back")
+    return {row: found[number] for number, row in enumerate(rows)}

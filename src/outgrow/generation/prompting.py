@@ -21,7 +21,7 @@ Chat = bool | Literal["auto"]
 
 @dataclass(frozen=True)
 class Prompter:
-    """How one tokenizer is asked; make it with `prompter_of`."""
+    """Encodes prompts for one tokenizer; make it with `prompter_of`."""
 
     tokenizer: PreTrainedTokenizerBase
     chat: bool
@@ -38,7 +38,7 @@ class Prompter:
         try:
             return self._tokens(self._rendered(conversation))
         except TemplateError:
-            # Gemma's and Mistral's templates, among others, know no turn of the system.
+            # Gemma's and Mistral's templates, among others, have no system turn.
             return self._tokens(self._rendered(without_system(conversation)))
 
     def _rendered(self, conversation: Conversation) -> str:
@@ -55,6 +55,6 @@ def prompter_of(tokenizer: PreTrainedTokenizerBase, chat: Chat = "auto") -> Prom
     if chat is True and not has_template:
         raise DataError("`chat: true`, but the model's tokenizer has no chat template; use `chat: auto` or `false`")
     if tokenizer.eos_token_id is None:
-        raise DataError("the model's tokenizer has no end-of-sequence token, so no answer of it could ever end")
+        raise DataError("the model's tokenizer has no end-of-sequence token, so that no answer could end")
     use = has_template if chat == "auto" else chat
     return Prompter(tokenizer, use, [] if use else opening_tokens(tokenizer), int(tokenizer.eos_token_id))

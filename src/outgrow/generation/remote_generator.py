@@ -1,4 +1,4 @@
-"""`RemoteGenerator`: a model behind a server as somebody who answers."""
+"""`RemoteGenerator`: text generation by a model behind a server."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from outgrow.align.pieces import PieceTable
 from outgrow.endpoints.client import ChatRequest, Endpoint, Refusal
 from outgrow.endpoints.response import ResponseChoice
 from outgrow.endpoints.response_cache import ResponseCache
-from outgrow.endpoints.server import called
+from outgrow.endpoints.usage import endpoint_name
 from outgrow.errors import DataError
 from outgrow.generation.text_generator import GenerationRequest, GenerationResult, Section
 from outgrow.graph.step import Job
@@ -27,45 +27,47 @@ LARGEST_SEED = 2**31 - 1
 
 @dataclass(frozen=True)
 class RemoteGenerator:
-    """An `Endpoint`, asked for texts."""
+    """Generates texts by requests to an `Endpoint`."""
 
     endpoint: Endpoint
 
-    def write(self, job: Job, errand: GenerationRequest) -> GenerationResult:
-        """Items that the server refuses get no answer, or end the step where the section says so."""
-        questions = list(self.questions(errand))
-        asked = self.endpoint.ask(questions, job.report)
+    def write(self, job: Job, request: GenerationRequest) -> GenerationResult:
+        """Items that the server refuses get no answer, or end the step where the section has `unfit: stop`."""
+        requests = list(self.requests(request))
+        responses = self.endpoint.ask(requests, job.report)
         refused = {
-            item: found.reason
-            for item, found in zip(errand.items, asked.answers, strict=True)
-            if isinstance(found, Refusal)
+            item: answer.reason
+            for item, answer in zip(request.items, responses.answers, strict=True)
+            if isinstance(answer, Refusal)
         }
-        with self.endpoint.asking_anew([one for one in questions if one.item in refused]):
-            self.tell_refused(refused, len(errand.items))
+        with self.endpoint.retry_on_error([sent for sent in requests if sent.item in refused]):
+            self.warn_refused(refused, len(request.items))
         candidates = [
-            [] if isinstance(found, Refusal) else ranked(map(candidate_of, found.choices), errand.distinct)
-            for found in asked.answers
+            [] if isinstance(answer, Refusal) else ranked(map(candidate_of, answer.choices), request.distinct)
+            for answer in responses.answers
         ]
-        return GenerationResult(candidates, asked.usage, refused, asked.served)
+        return GenerationResult(candidates, responses.usage, refused, responses.served)
 
-    def questions(self, errand: GenerationRequest) -> Iterator[ChatRequest]:
-        """A search is the most probable answer, as servers search no further; samples are seeded item by item."""
-        section, decoding = self.endpoint.section, errand.decoding
+    def requests(self, request: GenerationRequest) -> Iterator[ChatRequest]:
+        """A search is greedy decoding, as servers have no beam search; samples are seeded item by item."""
+        section, decoding = self.endpoint.section, request.decoding
         fields: dict[str, Any] = {section["limit"]: decoding["max_new_tokens"], "temperature": 0.0}
         if decoding["sample"]:
             fields |= {"temperature": decoding["temperature"], "top_p": decoding["top_p"]}
         fields |= {"stop": decoding["stop"]} if decoding["stop"] else {}
         fields |= {"logprobs": True} if section["logprobs"] else {}
         samples = decoding["candidates"] if decoding["sample"] else 1
-        for item, conversation, place in zip(errand.items, errand.conversations, errand.places.tolist(), strict=True):
-            seed = seed_of(errand.seed, place) if decoding["sample"] else None
+        for item, conversation, place in zip(
+            request.items, request.conversations, request.places.tolist(), strict=True
+        ):
+            seed = seed_of(request.seed, place) if decoding["sample"] else None
             yield ChatRequest(item, conversation, fields, samples, seed)
 
-    def tell_refused(self, refused: dict[str, str], n_items: int) -> None:
+    def warn_refused(self, refused: dict[str, str], n_items: int) -> None:
         """Name the items without an answer, or raise `DataError`: always if there is no answer at all."""
         if not refused:
             return
-        where = called(self.endpoint.section)
+        where = endpoint_name(self.endpoint.section)
         reasons = "; ".join(list(dict.fromkeys(refused.values()))[:3])
         sentence = f"{where}: {len(refused)} of {n_items} items get no answer ({named(list(refused))}): {reasons}"
         if len(refused) == n_items:
@@ -87,18 +89,18 @@ def seed_of(seed: int, place: int) -> int:
 
 
 def candidate_of(choice: ResponseChoice) -> Candidate:
-    """The answer, white space around it removed; certain where the server does not tell its pieces."""
+    """The answer, white space around it removed; certain where the server sends no log-probabilities."""
     text = choice.text.strip()
     table = None if choice.tokens is None else _piece_table(choice, text)
     if table is None:
         whole = certain(text)
         return Candidate(text, whole if choice.ended else PieceTable(whole.end[:-1], whole.logprob[:-1]))
-    # What a server says of the end is in no protocol.
+    # The protocol has no log-probability for the end.
     return Candidate(text, table.close(0.0, len(text.encode())) if choice.ended else table)
 
 
 def _piece_table(choice: ResponseChoice, text: str) -> PieceTable | None:
-    """The pieces that the server tells of, if they spell the text."""
+    """The pieces that the server sends, if they spell the text."""
     pieces = [_bytes(token) for token in choice.tokens or ()]
     logprobs = [token.get("logprob") for token in choice.tokens or ()]
     if b"".join(pieces) != choice.text.encode() or not all(_is_logprob(value) for value in logprobs):
@@ -110,8 +112,8 @@ def _piece_table(choice: ResponseChoice, text: str) -> PieceTable | None:
 
 
 def _bytes(token: Any) -> bytes:
-    told = token.get("bytes")
-    return bytes(told) if isinstance(told, list) else str(token.get("token", "")).encode(errors="replace")
+    sent_bytes = token.get("bytes")
+    return bytes(sent_bytes) if isinstance(sent_bytes, list) else str(token.get("token", "")).encode(errors="replace")
 
 
 def _is_logprob(value: Any) -> bool:

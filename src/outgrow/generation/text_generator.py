@@ -1,17 +1,17 @@
-"""`TextGenerator`: whoever answers conversations with texts, a model in this process or one behind a server.
+"""`TextGenerator`: generates texts for conversations, by a model in this process or behind a server.
 
-Supervisors, students, those who rewrite labels and judges are all asked through it, so that nothing above it knows
-where a model lives.
+Supervisors, students, refiners and judges all use it, independent of where the model runs.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int
 
-from outgrow.endpoints.response_cache import Usage
+from outgrow.endpoints.usage import Usage
 from outgrow.generation.chat import Conversation
 from outgrow.graph.step import Job
 from outgrow.texts import Candidate
@@ -22,41 +22,43 @@ NOTHING = Usage()
 
 @dataclass(frozen=True)
 class GenerationRequest:
-    """What an author is to answer."""
+    """Conversations to answer."""
 
     items: list[str]
-    """Names of the questions, for messages; one may come several times."""
+    """Names of the conversations, for messages; one may occur several times."""
     conversations: list[Conversation]
     decoding: Mapping[str, Any]
     """A `config.decoding.Decoding` as a dictionary."""
     seed: int
     places: Int[np.ndarray, "item"]
-    """With the seed they decide an item's samples: where it stands in the pool, whoever asks with it."""
+    """Positions in the pool. With the seed they determine an item's samples, independent of the other items."""
     distinct: bool = True
-    """Keep equal answers to a question once."""
+    """Keep equal answers to a conversation once."""
 
 
 @dataclass(frozen=True)
 class GenerationResult:
-    """What came of an errand."""
+    """The answers to a request."""
 
     candidates: list[list[Candidate]]
-    """Per question, best first; empty where there is no answer."""
+    """Per conversation, best first; empty where there is no answer."""
     usage: Usage = NOTHING
-    """Tokens that were bought."""
+    """Tokens of a server's model."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """By item, why a server gave no answer."""
     served: tuple[str, ...] = ()
     """Other names under which a server answered."""
 
-    def record(self, errand: GenerationRequest) -> dict[str, Any]:
-        """What a step notes about it."""
-        texts = [one for found in self.candidates for one in found]
+    def record(self, request: GenerationRequest) -> dict[str, Any]:
+        """A summary for the step's records."""
+        texts = [text for answers in self.candidates for text in answers]
         return {
-            "items": len(errand.items),
-            "without_answer": [item for item, found in zip(errand.items, self.candidates, strict=True) if not found],
-            "cut_off_texts": sum(not one.has_end for one in texts),
-            "empty_texts": sum(one.text == "" for one in texts),
+            "items": len(request.items),
+            "without_answer": [
+                item for item, answers in zip(request.items, self.candidates, strict=True) if not answers
+            ],
+            "cut_off_texts": sum(not text.has_end for text in texts),
+            "empty_texts": sum(text.text == "" for text in texts),
             "tokens_read": self.usage.read,
             "tokens_written": self.usage.written,
             "refused": dict(self.refused),
@@ -66,7 +68,22 @@ class GenerationResult:
 
 @runtime_checkable
 class TextGenerator(Protocol):
-    """Whoever writes."""
+    """Generates texts."""
 
-    def write(self, job: Job, errand: GenerationRequest) -> GenerationResult:
-        """An answer to every question, or why there is none."""
+    def write(self, job: Job, request: GenerationRequest) -> GenerationResult:
+        """An answer to every conversation, or why there is none."""
+
+
+def open_generator(job: Job, section: Section, trained: Path | None = None) -> TextGenerator:
+    """The generator of a model's section, or of the trained model in the folder of a training.
+
+    Raises `DataError`.
+    """
+    # Each kind imports a heavy library.
+    if section["type"] == "endpoint":
+        from outgrow.generation.remote_generator import open_remote
+
+        return open_remote(job, section, trained)
+    from outgrow.generation.local_generator import open_local
+
+    return open_local(job, section, trained)

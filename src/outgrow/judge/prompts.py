@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
-from outgrow.data.raw_file import decode, read_bytes
 from outgrow.data.template import require_fields
 from outgrow.errors import ConfigError
 from outgrow.metrics.ratings import RatingScale
+from outgrow.readers.raw_file import decode, read_bytes
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "rate": ("question", "answer", "key", "scales", "example"),

@@ -19,10 +19,9 @@ from jaxtyping import Float, Int
 
 from outgrow.data.task import Split, Task
 from outgrow.data.template import fill
-from outgrow.endpoints.response_cache import Usage
-from outgrow.generation.chat import asked
-from outgrow.generation.open_generator import open_generator
-from outgrow.generation.text_generator import NOTHING, GenerationRequest, TextGenerator
+from outgrow.endpoints.usage import Usage
+from outgrow.generation.chat import single_turn
+from outgrow.generation.text_generator import NOTHING, GenerationRequest, TextGenerator, open_generator
 from outgrow.graph.step import Job, Json
 from outgrow.judge.prompts import described, example
 from outgrow.metrics.ratings import RatingScale, agreed_rating, swap_mean, why_failed, win_rate
@@ -173,7 +172,7 @@ class JudgeSession:
         """The judge's samples on every question."""
         errand = GenerationRequest(
             items=[case.item for case in cases],
-            conversations=[asked(prompt, self.system) for prompt in prompts],
+            conversations=[single_turn(prompt, self.system) for prompt in prompts],
             decoding=self.decoding,
             seed=self.seed,
             places=self.places,

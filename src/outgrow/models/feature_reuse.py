@@ -29,7 +29,9 @@ Rows = Int[np.ndarray, "row"]
 
 def blocks_of(parts: Sequence[str]) -> list[Rows]:
     """Row numbers of every block, in order."""
-    runs = (np.asarray([row for row, _ in run]) for _, run in groupby(enumerate(parts), key=lambda one: one[1]))
+    runs = (
+        np.asarray([row for row, _ in run]) for _, run in groupby(enumerate(parts), key=lambda numbered: numbered[1])
+    )
     return [run[start : start + BLOCK] for run in runs for start in range(0, len(run), BLOCK)]
 
 
@@ -70,7 +72,7 @@ def _of_result(
         about = json.loads((folder / "features.json").read_text())
         starts = np.cumsum([0, *(size for _, size in about["blocks"])])
         there = [(name, start, size) for (name, size), start in zip(about["blocks"], starts, strict=False)]
-        there = [one for one in there if one[0] in wanted]
+        there = [block for block in there if block[0] in wanted]
         if not there:
             return []
         verify(done, folder, thorough=True)

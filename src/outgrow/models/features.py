@@ -2,9 +2,9 @@
 
     classify   decoder: hidden state at the last token · encoder: mean over the tokens · static: mean vector
     choose     decoder: hidden state at each option's last token, all options in one pass where that is exact
-               encoder and static: [q ∘ o, o, |q - o|] of prompt and option, see `pair_vector.py`
+               encoder and static: [q ∘ o, o, |q - o|] of the unit vectors q of the prompt and o of the option
 
-Values are float32 whatever the model computes in, neither standardised nor normalised: that is the head's business.
+Values are float32 whatever the model computes in, neither standardised nor normalised: the head does that.
 How items are batched changes a result by rounding alone. Nothing here is trained.
 """
 
@@ -27,7 +27,6 @@ from outgrow.models.hidden import option_states, reads_forward, resolve_layers, 
 from outgrow.models.load_model import load_backbone, load_config, load_tokenizer, pick_device
 from outgrow.models.model_names import parse_name
 from outgrow.models.packing import may_pack, pack_batch
-from outgrow.models.pair_vector import compare
 from outgrow.models.resumable_inference import ResumableInference, sweep
 from outgrow.models.static_embeddings import load_static, mean_vectors
 from outgrow.models.token_batches import Rows, pad, tokenize, usable_length
@@ -109,7 +108,7 @@ class FeatureExtractor:
         return hidden if self.dims is None else min(hidden, self.dims)
 
     def plan(self, items: Items) -> tuple[ResumableInference, dict[str, Json]]:
-        """The sweep over `items`, and what to say of it."""
+        """The sweep over `items`, and a description of it."""
         causal = reads_forward(self.model)
         if items.options is None:
             return self._texts(items.prompts, causal)
@@ -188,3 +187,17 @@ def _write_static(
 
 def _write_about(job: Job, about: dict[str, Json]) -> None:
     (job.out / "features.json").write_text(json.dumps(about, indent=1) + "\n")
+
+
+def compare(
+    prompts: Float[np.ndarray, "item *layer dim"], options: Float[np.ndarray, "item option *layer dim"]
+) -> Float[np.ndarray, "item option *layer three_dim"]:
+    """[q ∘ o, o, |q - o|] of unit vectors q (prompt) and o (option), three times as long as they are."""
+    q, o = unit(prompts)[:, None], unit(options)
+    return np.concatenate([q * o, o, abs(q - o)], axis=-1)
+
+
+def unit(vectors: Float[np.ndarray, "*batch dim"]) -> Float[np.ndarray, "*batch dim"]:
+    """Vectors of length 1; a zero vector stays zero."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.where(length == 0, 1, length))

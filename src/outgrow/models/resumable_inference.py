@@ -1,9 +1,9 @@
-"""Run a model over all items of a step so that a kill costs one batch at most.
+"""Run a model over all items of a step; a kill costs one batch at most.
 
 Results go into one memory-mapped file in the step's scratch folder, a batch at a time; after each batch is on the
 disk, a small note says how many are done. The next run of the step takes the same batches in the same order and goes
 on behind the note, so that the finished file is the same, bit for bit. Batches are of items of like length, hence the
-file fills up in no particular order.
+file fills up in no particular order. Results that are no arrays of one shape, such as texts, are lines of JSON.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -110,3 +111,40 @@ def _write(path: Path, content: dict[str, object]) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+def ragged_sweep(job: Job, batches: Sequence[Rows], run: Callable[[Rows], list[Any]], what: str) -> dict[int, Any]:
+    """Each row's result: `run(rows)` gives one JSON value per row. `what` names the file and the work.
+
+    Raises `StepFailed` where a single item does not fit into memory.
+    """
+    path = job.scratch / f"{what}.jsonl"
+    plan = {"plan": [batch.tolist() for batch in batches]}
+    lines = _whole_lines(path, plan)
+    results: dict[int, Any] = dict(pair for line in lines for pair in line)
+    total = sum(map(len, batches))
+    with path.open("a", encoding="utf-8") as file:
+        for batch in batches[len(lines) :]:
+            done = with_smaller_batches(run, [batch])
+            line = [
+                (row, result) for rows, results in done for row, result in zip(rows.tolist(), results, strict=True)
+            ]
+            file.write(json.dumps(line, allow_nan=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+            results.update(line)
+            job.report(f"{what}: {len(results)} of {total} items", len(results) / max(1, total))
+    return results
+
+
+def _whole_lines(path: Path, plan: dict[str, Any]) -> list[list[tuple[int, Any]]]:
+    """What an earlier run of the same plan left; the file then ends behind its last whole line."""
+    head = json.dumps(plan) + "\n"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if not text.startswith(head):
+        path.write_text(head, encoding="utf-8")
+        return []
+    whole = text[: text.rindex("\n") + 1]
+    if whole != text:
+        path.write_text(whole, encoding="utf-8")
+    return [[(row, result) for row, result in json.loads(line)] for line in whole.splitlines()[1:]]

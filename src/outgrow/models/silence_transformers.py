@@ -1,4 +1,4 @@
-"""A context in which transformers and PEFT keep load reports, progress bars and known warnings to themselves."""
+"""A context without the load reports, progress bars and known warnings of transformers and PEFT."""
 
 import warnings
 from collections.abc import Iterator
@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from transformers.utils import logging
 
 PEFT_WARNINGS = (".*gradient_checkpointing.*is deprecated", "fan_in_fan_out is set to False")
-"""PEFT asks transformers by an old name, and sets GPT-2's transposed weights right by itself: neither needs saying."""
+"""PEFT calls transformers by a deprecated name, and corrects GPT-2's transposed weights itself."""
 
 
 @contextmanager
 def silence_transformers() -> Iterator[None]:
-    """Errors only, and no bars; the settings of before come back afterwards."""
+    """Errors only, and no bars; restores the settings afterwards."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -1,4 +1,4 @@
-"""What becomes of items that a model cannot take: named in a warning and left out, or the end of the step."""
+"""Items that a model cannot take: left out with a warning, or an error that ends the step."""
 
 import logging
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ def named(items: Sequence[str]) -> str:
 
 
 def warn_skipped(sentence: str, unfit: Unfit) -> None:
-    """Log the sentence or, where the model's section says `unfit: stop`, raise it as a `DataError`."""
+    """Log the sentence or, where the model's section has `unfit: stop`, raise it as a `DataError`."""
     if unfit == "stop":
         raise DataError(f"{sentence}; `unfit: skip` goes on without them")
     log.warning("%s", sentence)

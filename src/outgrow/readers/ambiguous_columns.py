@@ -1,8 +1,8 @@
-"""What could be read as votes and most likely are none: asked, where nobody named the columns or the classes.
+"""Columns and labels that are probably no votes: an error asks, unless the columns or the classes are named.
 
 Of wide tables: columns of dates, of other columns' names, of values that no other column has, and columns that count
 votes. Of labels: dates, scores on a scale, free answers. The names of classes may well be numbers;
-what speaks for scores are fractions, or so many different numbers that sources hardly ever say the same.
+scores show by fractions, or by so many different numbers that sources hardly ever agree.
 """
 
 from collections import Counter
@@ -12,9 +12,8 @@ import numpy as np
 from jaxtyping import Int
 
 from outgrow.readers.categorical import EMPTY, Categorical
-from outgrow.readers.class_columns import COUNT
 from outgrow.readers.column_hints import ignoring
-from outgrow.readers.dates import are_dates
+from outgrow.readers.column_patterns import COUNT, are_dates
 from outgrow.text_format import listed, many
 
 FEW_ROWS = 4
@@ -23,26 +22,26 @@ ENOUGH_ROWS = 20
 REPELLED = -0.1
 """Mean correlation of columns below which they are no sources."""
 MANY_CLASSES = 20
-"""More different labels than this are looked at with suspicion."""
+"""More different labels than this may be free answers or scores."""
 SEVERAL_CLASSES = 10
 SPARSE = 3
 """Numbers of classes are all there; of scores up to 100 many are not given."""
 VOTES_PER_CLASS = 3
 LEAST_AGREEMENT = 0.25
-"""How often two sources say the same number on an item, at least, where numbers are the names of many classes."""
+"""Least share of pairs of votes on an item that agree, where numbers are the names of many classes."""
 
 
 def doubt_of_columns(
     columns: Mapping[str, Categorical], origin: str, named: Sequence[str], ignored: Sequence[str] = ()
 ) -> str:
-    """Why the columns of a wide table, the sources, may be none; empty where nothing speaks against it.
+    """Why the columns of a wide table, the sources, may be none; empty where there is no doubt.
 
     `named` are the names of all columns of the table, `ignored` those that are left out already.
     """
     counts = _doubt_of_counts(columns, origin)
     if counts:
         return counts
-    reasons = dict(_strangers(columns, set(named)))
+    reasons = dict(_unlike_sources(columns, set(named)))
     sources = [name for name in columns if name not in reasons]
     if not reasons:
         return ""
@@ -54,10 +53,10 @@ def doubt_of_columns(
     return f"{origin}: {why}{rest}, which would be votes; {ways}"
 
 
-def _strangers(columns: Mapping[str, Categorical], named: set[str]) -> Iterator[tuple[str, str]]:
+def _unlike_sources(columns: Mapping[str, Categorical], named: set[str]) -> Iterator[tuple[str, str]]:
     """Columns that are hardly sources, with what they hold."""
-    spoken = Counter(name for cells in columns.values() for name in cells.names)
-    common = [name for name, cells in columns.items() if any(spoken[one] > 1 for one in cells.names)]
+    n_columns = Counter(name for cells in columns.values() for name in cells.names)
+    common = [name for name, cells in columns.items() if any(n_columns[value] > 1 for value in cells.names)]
     dates = {name for name, cells in columns.items() if are_dates(cells.names)}
     alone = [name for name, cells in columns.items() if name not in common and len(columns) > 1 and _fills(cells)]
     if len(alone) == len(columns):  # of columns that have nothing in common, those with many values are no votes
@@ -74,7 +73,7 @@ def _strangers(columns: Mapping[str, Categorical], named: set[str]) -> Iterator[
 
 
 def _fills(cells: Categorical) -> bool:
-    """Whether a column speaks of most items; one that seldom does may be a rule that knows one class."""
+    """Whether a column has a value for most items; a rule that votes for one class seldom has."""
     return len(cells.code) >= FEW_ROWS and bool((cells.code != EMPTY).mean() > 0.5)
 
 
@@ -95,13 +94,13 @@ def _doubt_of_counts(columns: Mapping[str, Categorical], origin: str) -> str:
     if len(count) < FEW_ROWS or (count == count[0]).all():
         return ""
     if total is not None or (whole == whole[0]).all():
-        told = f"sum to {whole[0] if total is None else f'what column `{names[total]}` says'} in every row"
+        pattern = f"sum to {whole[0] if total is None else f'column `{names[total]}`'} in every row"
     elif all(COUNT.fullmatch(name.lower()) for name in names) or _repel(count):
-        told = "hold whole numbers of which one is the smaller the larger another is"
+        pattern = "hold whole numbers of which one is the smaller the larger another is"
     else:
         return ""
     return (
-        f"{origin}: columns {listed(classes)} {told}, as counts of the votes for each class do; if they are,"
+        f"{origin}: columns {listed(classes)} {pattern}, as counts of the votes for each class do; if they are,"
         f" `probability={','.join(classes)}` with `--renormalise` reads their shares as one source's soft"
         f" votes; if each column is a source, `votes={','.join(classes)}`"
     )
@@ -121,7 +120,7 @@ def _are_counts(cells: Categorical) -> bool:
 
 
 def doubt_of_labels(label: Categorical, item: Categorical) -> str:
-    """Why labels may be no classes, as a sentence; empty where nothing speaks against it."""
+    """Why labels may be no classes, as a sentence; empty where there is no doubt."""
     names, n_votes = label.names, int((label.code != EMPTY).sum())
     if len(names) < 2:
         return ""
@@ -157,7 +156,7 @@ def _values(names: Sequence[str]) -> np.ndarray | None:
 
 
 def _agreement(label: Categorical, item: Categorical) -> float:
-    """The share of pairs of votes on one item that say the same; 1 where there is no such pair."""
+    """The share of pairs of votes on one item that agree; 1 where there is no such pair."""
     voted = label.code != EMPTY
     each: Int[np.ndarray, vote] = item.code[voted] * len(label.names) + label.code[voted]
     same, pairs = _pairs(np.unique(each, return_counts=True)[1]), _pairs(np.bincount(item.code[voted]))

@@ -1,4 +1,4 @@
-"""Argilla's exported records: what people answered and what models suggested.
+"""Argilla's exported records: answers of people and suggestions of models.
 
 Read are the records that `records.to_json` writes, those of `to_datasets` (flat columns), and those of the older
 feedback data sets:
@@ -10,7 +10,7 @@ feedback data sets:
     {"id": …, "responses": [{"user_id": …, "status": "submitted", "values": {"label": {"value": "good"}}}],
               "suggestions": [{"question_name": "label", "value": "bad", "score": 0.7, "agent": "model"}]}
 
-A response is a vote of its user if it was submitted (or says nothing of its status), an abstention if it was
+A response is a vote of its user if it was submitted (or has no status), an abstention if it was
 discarded; drafts are left out. A suggestion is a vote of its agent (`suggestion` if it has none), its score the
 confidence. Only questions with one label as the answer are read.
 """
@@ -20,8 +20,7 @@ from typing import Any
 
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, DataError, suggest
-from outgrow.readers.long_rows import LongRow, ballots_of_rows
-from outgrow.readers.vote_rows import VoteRows
+from outgrow.readers.vote_rows import LongRow, VoteRows, vote_rows_of_rows
 from outgrow.text_format import listed
 
 Object = dict[str, Any]
@@ -34,18 +33,18 @@ def is_argilla(columns: Sequence[str]) -> bool:
     return {"fields", "responses"} <= set(columns) or any(name.endswith(".responses") for name in columns)
 
 
-def ballots_of_records(origin: str, records: list[Object], columns: VoteColumns) -> VoteRows:
+def vote_rows_of_records(origin: str, records: list[Object], columns: VoteColumns) -> VoteRows:
     """The votes of exported records; `columns.label` names the question where there are several."""
-    asked = dict.fromkeys(name for record in records for name, _ in (*_responses(record), *_suggestions(record)))
-    if columns.label is not None and columns.label not in asked:
-        raise ConfigError(f"{origin}: no question is called `{columns.label}`; {suggest(columns.label, asked)}")
-    if not asked:
+    questions = dict.fromkeys(name for record in records for name, _ in (*_responses(record), *_suggestions(record)))
+    if columns.label is not None and columns.label not in questions:
+        raise ConfigError(f"{origin}: no question is called `{columns.label}`; {suggest(columns.label, questions)}")
+    if not questions:
         raise DataError(f"{origin}: no record has a response or a suggestion")
-    if columns.label is None and len(asked) > 1:
-        raise ConfigError(f"{origin}: there are several questions, {listed(list(asked))}; name one, `label=…`")
-    question = columns.label or next(iter(asked))
-    said = [vote for number, record in enumerate(records, 1) for vote in _votes(origin, number, record, question)]
-    return ballots_of_rows(origin, said, f"{origin} was read as records of Argilla, question `{question}`.")
+    if columns.label is None and len(questions) > 1:
+        raise ConfigError(f"{origin}: there are several questions, {listed(list(questions))}; name one, `label=…`")
+    question = columns.label or next(iter(questions))
+    votes = [vote for number, record in enumerate(records, 1) for vote in _votes(origin, number, record, question)]
+    return vote_rows_of_rows(origin, votes, f"{origin} was read as records of Argilla, question `{question}`.")
 
 
 def _votes(origin: str, number: int, record: Object, question: str) -> Iterator[LongRow]:
@@ -57,7 +56,7 @@ def _votes(origin: str, number: int, record: Object, question: str) -> Iterator[
         status = status.get("value") if isinstance(status, dict) else status
         if name == question and status in (None, "submitted", "discarded"):
             value = answer.get("value") if status != "discarded" else None
-            yield LongRow(place, item, _who(answer.get("user_id"), place), _label(value, place))
+            yield LongRow(place, item, _user(answer.get("user_id"), place), _label(value, place))
     for name, answer in _suggestions(record):
         if name == question and answer.get("value") is not None:
             label, score = _label(answer["value"], place), answer.get("score")
@@ -70,22 +69,22 @@ def _label(value: Any, place: str) -> Any:
     return value
 
 
-def _who(user: Any, place: str) -> Any:
+def _user(user: Any, place: str) -> Any:
     if user is None or isinstance(user, list | dict):
-        raise DataError(f"{place}: a response does not say whose it is (`user_id`)")
+        raise DataError(f"{place}: a response has no `user_id`")
     return user
 
 
 def _objects(value: Any) -> list[Object]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def _responses(record: Object) -> Iterator[Answer]:
-    found = record.get("responses")
-    if isinstance(found, dict):
-        for name, answers in found.items():
+    stored = record.get("responses")
+    if isinstance(stored, dict):
+        for name, answers in stored.items():
             yield from ((name, answer) for answer in _objects(answers))
-    for response in _objects(found):
+    for response in _objects(stored):
         values = response.get("values")
         for name, value in values.items() if isinstance(values, dict) else ():
             if isinstance(value, dict):
@@ -103,10 +102,10 @@ def _at(values: Any, at: int) -> Any:
 
 
 def _suggestions(record: Object) -> Iterator[Answer]:
-    found = record.get("suggestions")
-    if isinstance(found, dict):
-        yield from ((name, one) for name, one in found.items() if isinstance(one, dict))
-    yield from ((str(one.get("question_name")), one) for one in _objects(found))
+    stored = record.get("suggestions")
+    if isinstance(stored, dict):
+        yield from ((name, suggestion) for name, suggestion in stored.items() if isinstance(suggestion, dict))
+    yield from ((str(suggestion.get("question_name")), suggestion) for suggestion in _objects(stored))
     for key, value in record.items():
         if key.endswith(".suggestion") and value is not None:
             parts = {part: record.get(f"{key}.{part}") for part in ("score", "agent")}

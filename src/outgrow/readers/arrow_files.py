@@ -10,26 +10,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from outgrow.errors import DataError
-from outgrow.readers.source_table import SourceTable, refuse_twins
+from outgrow.readers.source_table import SourceTable, refuse_duplicates, table_of_arrow
 
 UNREADABLE = (OSError, ValueError, OverflowError, MemoryError, EOFError, pa.ArrowException)
 """What damaged files raise."""
 
 
-def parquet_sheet(origin: str, raw: bytes) -> SourceTable:
+def parquet_table(origin: str, raw: bytes) -> SourceTable:
     """A Parquet file; a column is read when it is asked for."""
     try:
         schema = pq.read_schema(pa.BufferReader(raw))
         names = list(schema.names)
     except UNREADABLE as error:
         raise _unreadable(origin, "parquet", error) from error
-    refuse_twins(names, origin)
+    refuse_duplicates(names, origin)
     texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
 
     def read(columns: Sequence[str]) -> pa.Table:
-        coded = [name for name in columns if name in texts]
         try:
-            file = pq.ParquetFile(pa.BufferReader(raw), read_dictionary=coded)
+            file = pq.ParquetFile(pa.BufferReader(raw), read_dictionary=[name for name in columns if name in texts])
             # A dot in a column's name is taken for a path by `columns=`.
             dotted = any("." in name for name in columns)
             table = file.read(columns=None if dotted else list(columns)).select(list(columns))
@@ -41,26 +40,25 @@ def parquet_sheet(origin: str, raw: bytes) -> SourceTable:
     return SourceTable(origin, names, read, lambda row: f"{origin}, row {row + 1}")
 
 
-def arrow_sheet(origin: str, raw: bytes) -> SourceTable:
+def arrow_table(origin: str, raw: bytes) -> SourceTable:
     """An Arrow file or stream."""
     is_file = raw.startswith(b"ARROW1")
     try:
         with (pa.ipc.open_file if is_file else pa.ipc.open_stream)(pa.py_buffer(raw)) as reader:
             table = reader.read_all()
         table.validate(full=True)
-        names = list(table.column_names)
     except UNREADABLE as error:
         raise _unreadable(origin, "arrow", error) from error
-    refuse_twins(names, origin)
-    return SourceTable(origin, names, table.select, lambda row: f"{origin}, row {row + 1}")
+    return table_of_arrow(table, origin)
 
 
-def matrix_file(origin: str, raw: bytes) -> np.ndarray:
-    """The array of a `.npy` file; NumPy reads its first line as Python, and complains like Python."""
+def npy_array(origin: str, raw: bytes) -> np.ndarray:
+    """The array of a `.npy` file."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that a file is old, which a damaged one may seem
             return np.asarray(np.load(io.BytesIO(raw), allow_pickle=False))
+    # NumPy reads the file's first line as Python.
     except (*UNREADABLE, SyntaxError, TypeError, TokenError) as error:
         raise _unreadable(origin, "npy", error) from error
 

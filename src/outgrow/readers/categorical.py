@@ -1,11 +1,12 @@
 """A column of a table as numbers: numbers into its different texts, or the numbers that it holds.
 
-What a cell says does not depend on the type that a format gave it: 7, 7.0 and "7" are the same id, and so is "7.0"
+The text of a cell does not depend on the type that a format gave it: 7, 7.0 and "7" are the same id, and so is "7.0"
 where every cell of a column ends so (a column of numbers with gaps that went through pandas). Blanks around a cell
-are no part of it, and an empty cell says nothing. Work is done on the different values only, each of them once.
+are no part of it, and an empty cell has no text. Work is done on the different values only, each of them once.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 from jaxtyping import Float, Int
 
 from outgrow.errors import DataError
+from outgrow.readers.source_table import Place
 from outgrow.text_format import short
 
 EMPTY = -1
@@ -23,8 +25,6 @@ WHOLE = r"^-?\d+\.0+$"
 
 MISSING = ("nan", "na", "n/a", "none", "null")
 """What other programs write for a missing number; of a label it is a class like any other."""
-
-Place = Callable[[int], str]
 
 
 class Categorical(NamedTuple):
@@ -128,3 +128,35 @@ def _number(text: str) -> float | None:
 def pick(cells: Categorical, rows: Any) -> Categorical:
     """Some of the rows, by an index or a mask."""
     return by_appearance(cells.code[rows], cells.names)
+
+
+NUMBER = r"^[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?$"
+PLAIN = r"^(0|-?[1-9]\d*)$"
+"""How whole numbers are usually written; no two of these are the same."""
+LONGEST = 40
+"""Letters of a number."""
+
+
+class EqualNumbers(NamedTuple):
+    """Two names of one number, and how many names there are whose number has another name."""
+
+    first: str
+    second: str
+    n_names: int
+
+
+def number_twice(names: Sequence[str]) -> EqualNumbers | None:
+    """The first such pair in the order of the names; `names` are all different."""
+    texts = pa.array(names, pa.large_string())
+    numeric = pc.and_(pc.match_substring_regex(texts, NUMBER), pc.less_equal(pc.utf8_length(texts), LONGEST))
+    if not pc.any(pc.and_not(numeric, pc.match_substring_regex(texts, PLAIN))).as_py():
+        return None
+    written = texts.filter(numeric)
+    values = np.asarray(pc.utf8_ltrim(written, "+").cast(pa.float64()))
+    _, group, count = np.unique(values, return_inverse=True, return_counts=True)
+    # Far from zero a float stands for several numbers: only the few that are left are compared digit by digit.
+    of_number: dict[Decimal, list[str]] = {}
+    for name in written.filter(pa.array(count[group] > 1)).to_pylist():
+        of_number.setdefault(Decimal(name), []).append(name)
+    several = [found for found in of_number.values() if len(found) > 1]
+    return EqualNumbers(several[0][0], several[0][1], sum(map(len, several))) if several else None

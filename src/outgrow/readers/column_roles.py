@@ -1,22 +1,27 @@
 """Which column is what, from `VoteColumns` and the usual names.
 
 Names are compared in lower case, by their letters and figures alone. Of the usual names of a part exactly one may
-stand in the header; a weak one (`id`, `value`) counts only where no other does. With a source and something said the
+stand in the header; a weak one (`id`, `value`) counts only where no other does. With a source and a label the
 table is long; its item may be the one column that has no other part. Without a source it is long where a distribution
-over the classes stands beside the item, or somebody says whose votes they are. With an item and nothing else it is
+over the classes stands beside the item, or the source is given. With an item and nothing else it is
 wide: every column without another part is a source, except those whose names promise running text, seconds or a price.
 Anything else is not guessed: the error lists the columns (`column_hints.py`).
 """
 
 import re
 from collections.abc import Sequence, Set
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import numpy as np
+import pyarrow as pa
+
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, suggest
-from outgrow.readers.class_columns import PREFIX
+from outgrow.readers.categorical import EMPTY, Categorical, categorical
 from outgrow.readers.column_hints import ignoring, unnamed
+from outgrow.readers.column_patterns import PREFIX
 from outgrow.readers.soft_votes import holds_distributions
 from outgrow.readers.source_table import SourceTable
 from outgrow.text_format import listed
@@ -59,57 +64,59 @@ class ColumnRoles(NamedTuple):
     left_out: tuple[str, ...] = ()
 
     def note(self, origin: str) -> str:
-        """A sentence that says what was understood."""
+        """How the table was read, as a sentence."""
         parts = {part: getattr(self, part) for part in USUAL if getattr(self, part)}
-        told = ", ".join(f"{part} {listed([name] if isinstance(name, str) else name)}" for part, name in parts.items())
+        roles = ", ".join(
+            f"{part} {listed([name] if isinstance(name, str) else name)}" for part, name in parts.items()
+        )
         of_each = f", a source in each of {listed(self.votes)}" if self.votes else ""
         left = f"; left out: {listed(self.left_out)}" if self.left_out else ""
-        return f"{origin} was read as a {self.layout} table: {told or 'no column for the item'}{of_each}{left}."
+        return f"{origin} was read as a {self.layout} table: {roles or 'no column for the item'}{of_each}{left}."
 
 
-def roles_of(sheet: SourceTable, columns: VoteColumns, alone: str | None = None) -> ColumnRoles:
-    """What the columns of a table of votes are; `alone` says whose they are where no column does.
+def roles_of(table: SourceTable, columns: VoteColumns, alone: str | None = None) -> ColumnRoles:
+    """What the columns of a table of votes are; `alone` is the source of all of them where no column names it.
 
-    Raises `ConfigError` where that cannot be told.
+    Raises `ConfigError` where that is ambiguous.
     """
-    _check_names(sheet, columns)
-    free = [name for name in sheet.columns if name and (not columns.ignore or name not in columns.ignore)]
-    found: dict[str, Any] = {part: find(part, sheet, columns, free) for part in USUAL if part != "probability"}
+    _check_names(table, columns)
+    free = [name for name in table.columns if name and (not columns.ignore or name not in columns.ignore)]
+    found: dict[str, Any] = {part: find(part, table, columns, free) for part in USUAL if part != "probability"}
     if columns.one_source is not None and columns.source is None:
         found["source"], alone = None, columns.one_source
-    probability = _probability(sheet, columns, free)
+    probability = _probability(table, columns, free)
     sure = found["confidence"]
-    if sure and not (found["label"] or probability) and holds_distributions(sheet.column(sure)):
+    if sure and not (found["label"] or probability) and holds_distributions(table.column(sure)):
         probability, found["confidence"] = (sure,), None
-    _refuse_verdicts_on_choices(sheet, columns)
+    _refuse_verdicts_on_choices(table, columns)
     layout = _layout(columns, found, probability, alone)
     if layout == "long":
-        return _long(sheet, found, probability, alone)
+        return _long(table, found, probability, alone)
     if layout == "unknown":
-        raise unnamed(_missing_part(found, probability, alone), sheet, _taken(found, probability))
-    return _wide(layout, sheet, columns, found, free)
+        raise unnamed(_missing_part(found, probability, alone), table, _taken(found, probability))
+    return _wide(layout, table, columns, found, free)
 
 
-def _refuse_verdicts_on_choices(sheet: SourceTable, columns: VoteColumns) -> None:
-    """Raise `ConfigError` where `answer` says whether somebody answered, and `accept` what (exports of Prodigy)."""
-    if columns.label is None and {"accept", "answer", "options"} <= set(sheet.columns):
+def _refuse_verdicts_on_choices(table: SourceTable, columns: VoteColumns) -> None:
+    """Raise `ConfigError` for exports of Prodigy, where `answer` is a state and `accept` the answer."""
+    if columns.label is None and {"accept", "answer", "options"} <= set(table.columns):
         raise ConfigError(
-            f"{sheet.origin}: seems to be an export of Prodigy, where `accept` holds what was chosen and `answer`"
+            f"{table.origin}: seems to be an export of Prodigy, where `accept` holds what was chosen and `answer`"
             " whether anything was; read it with `label=accept where.answer=accept`"
         )
 
 
-def _long(sheet: SourceTable, found: dict[str, Any], probability: tuple[str, ...], alone: str | None) -> ColumnRoles:
+def _long(table: SourceTable, found: dict[str, Any], probability: tuple[str, ...], alone: str | None) -> ColumnRoles:
     taken = _taken(found, probability)
     if found["source"] is None and not probability and alone is None:
-        raise unnamed("source", sheet, taken)
+        raise unnamed("source", table, taken)
     if found["item"] is None:
-        found["item"] = _only_one_left("item", sheet, taken)
+        found["item"] = _only_one_left("item", table, taken)
     if found["label"] is None and not probability:
-        raise unnamed("label", sheet, taken)
+        raise unnamed("label", table, taken)
     roles = ColumnRoles("long", probability=probability, **found)
     used = {*taken, roles.item}
-    return roles._replace(left_out=tuple(name for name in sheet.columns if name not in used))
+    return roles._replace(left_out=tuple(name for name in table.columns if name not in used))
 
 
 def _taken(found: dict[str, Any], probability: Sequence[str]) -> set[str]:
@@ -123,29 +130,29 @@ def _missing_part(found: dict[str, Any], probability: Sequence[str], alone: str 
     return "label" if found["label"] is None and not probability else "item"
 
 
-def _only_one_left(part: str, sheet: SourceTable, taken: Set[str]) -> str:
-    """The one column that is not told, where a single part is; raises `ConfigError` where there are more or none."""
-    left = [name for name in sheet.columns if name and name not in taken and plain(name) not in RUNNING_TEXT]
+def _only_one_left(part: str, table: SourceTable, taken: Set[str]) -> str:
+    """The only column without a role; raises `ConfigError` where there are more or none."""
+    left = [name for name in table.columns if name and name not in taken and plain(name) not in RUNNING_TEXT]
     if len(left) != 1:
-        raise unnamed(part, sheet, taken)
+        raise unnamed(part, table, taken)
     return left[0]
 
 
 def _wide(
-    layout: str, sheet: SourceTable, columns: VoteColumns, found: dict[str, str | None], free: Sequence[str]
+    layout: str, table: SourceTable, columns: VoteColumns, found: dict[str, str | None], free: Sequence[str]
 ) -> ColumnRoles:
     own = {name for part in ("item", "gold") if (name := found[part]) is not None}
     rest = [name for name in free if name not in own and name not in (found["seconds"], found["price"])]
     votes = columns.votes or tuple(name for name in rest if plain(name) not in RUNNING_TEXT)
     if not votes:
-        raise unnamed("source" if columns.one_source is None else "label", sheet, own)
+        raise unnamed("source" if columns.one_source is None else "label", table, own)
     if len(votes) > MOST_SOURCES:
         raise ConfigError(
-            f"{sheet.origin}: {len(votes)} columns would each be a source; a table with so many sources has a row per"
+            f"{table.origin}: {len(votes)} columns would each be a source; a table with so many sources has a row per"
             " vote, with columns `item`, `source` and `label`"
         )
     used = {*own, *votes}
-    left_out = tuple(name for name in sheet.columns if name not in used)
+    left_out = tuple(name for name in table.columns if name not in used)
     return ColumnRoles(layout, item=found["item"], gold=found["gold"], votes=votes, left_out=left_out)
 
 
@@ -154,13 +161,13 @@ def _layout(columns: VoteColumns, found: dict[str, str | None], probability: Seq
         return columns.layout
     if columns.votes is not None:
         return "wide"
-    said = found["label"] or probability
-    if said and (found["source"] or probability or alone):
+    label = found["label"] or probability
+    if label and (found["source"] or probability or alone):
         return "long"
-    return "wide" if found["item"] and not (found["source"] or said) else "unknown"
+    return "wide" if found["item"] and not (found["source"] or label) else "unknown"
 
 
-def find(part: str, sheet: SourceTable, columns: VoteColumns, free: Sequence[str]) -> str | None:
+def find(part: str, table: SourceTable, columns: VoteColumns, free: Sequence[str]) -> str | None:
     """The column of a part: as named, else by its usual names. Raises `ConfigError` where two would do."""
     named = getattr(columns, part)
     if named is not None:
@@ -170,7 +177,7 @@ def find(part: str, sheet: SourceTable, columns: VoteColumns, free: Sequence[str
         fit = [name for name in free if plain(name) in names and name not in others]
         if len(fit) > 1:
             raise ConfigError(
-                f"{sheet.origin}: both {listed(fit)} may be the {part}; name the right one, such as `{part}={fit[0]}`,"
+                f"{table.origin}: both {listed(fit)} may be the {part}; name the right one, such as `{part}={fit[0]}`,"
                 f" or leave the other out with `{ignoring(fit[1:], columns.ignore)}`"
             )
         if fit:
@@ -178,12 +185,12 @@ def find(part: str, sheet: SourceTable, columns: VoteColumns, free: Sequence[str
     return None
 
 
-def _probability(sheet: SourceTable, columns: VoteColumns, free: Sequence[str]) -> tuple[str, ...]:
+def _probability(table: SourceTable, columns: VoteColumns, free: Sequence[str]) -> tuple[str, ...]:
     if columns.probability is not None:
         return (columns.probability,) if isinstance(columns.probability, str) else columns.probability
-    one = find("probability", sheet, columns, free)
-    if one is not None:
-        return (one,)
+    column = find("probability", table, columns, free)
+    if column is not None:
+        return (column,)
     others = _named(columns)
     several = tuple(name for name in free if PREFIX.fullmatch(name.lower()) and name not in others)
     return several if len(several) > 1 else ()
@@ -214,8 +221,35 @@ def _named(columns: VoteColumns) -> set[str]:
     return {*single, *several, *(columns.votes or ())}
 
 
-def _check_names(sheet: SourceTable, columns: VoteColumns) -> None:
-    known = {*sheet.columns, *("" if columns.item is None else columns.item).split(",")}
+def _check_names(table: SourceTable, columns: VoteColumns) -> None:
+    known = {*table.columns, *("" if columns.item is None else columns.item).split(",")}
     for name in (*sorted(_named(columns)), *columns.ignore, *columns.where):
-        if name not in known or (name == columns.item and name not in sheet.columns):
-            raise ConfigError(f"{sheet.origin}: there is no column `{name}`; {suggest(name, sheet.columns)}")
+        if name not in known or (name == columns.item and name not in table.columns):
+            raise ConfigError(f"{table.origin}: there is no column `{name}`; {suggest(name, table.columns)}")
+
+
+def with_joined(table: SourceTable, item: str | None) -> SourceTable:
+    """The table with one column, called `question,turn`, in place of the columns `question` and `turn`.
+
+    The table itself where `item` is one of its columns, or some part of it is none.
+    """
+    parts = [] if item is None or item in table.columns else [part.strip() for part in item.split(",")]
+    if item is None or len(parts) < 2 or not set(parts) <= set(table.columns):
+        return table
+
+    def read(columns: Sequence[str]) -> pa.Table:
+        plain = table.read([name for name in columns if name != item])
+        joined = {item: _joined([categorical(table.column(part), f"column `{part}`") for part in parts])}
+        return pa.table({name: joined[name] if name in joined else plain[name] for name in columns})
+
+    others = [name for name in table.columns if name not in parts]
+    return replace(table, columns=[item, *others], read=read)
+
+
+def _joined(parts: Sequence[Categorical]) -> pa.Array:
+    """The texts of every row with commas between them; empty where a part is."""
+    texts = [
+        pa.array(part.names, pa.string()).take(pa.array(np.maximum(part.code, 0), mask=part.code == EMPTY))
+        for part in parts
+    ]
+    return pa.compute.binary_join_element_wise(*texts, ",")

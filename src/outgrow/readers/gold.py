@@ -1,7 +1,7 @@
-"""What is known to be true: a column beside the votes, another table, or an array with a place for every item.
+"""Gold, the known true classes: a column beside the votes, another table, or an array with an entry for every item.
 
-Items are matched by their text (`categorical` makes 7, 7.0 and "7" the same). Gold of items that nobody was asked
-about is left out and counted; where no item of the two tables matches, the error shows some of both.
+Items are matched by their text (`categorical` makes 7, 7.0 and "7" the same). Gold of items without
+votes is left out and counted; where no item of the two tables matches, the error shows some of both.
 """
 
 from typing import Any, NamedTuple
@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from outgrow.config.votes import VoteColumns
-from outgrow.data.row_numbers import RowNumbers, require_same_rows
 from outgrow.errors import ConfigError, DataError, suggest
-from outgrow.readers.categorical import EMPTY, Categorical, Place, by_appearance, categorical
-from outgrow.readers.column_roles import find
-from outgrow.readers.joined_columns import with_joined
-from outgrow.readers.source_table import SourceTable, column_of
+from outgrow.readers.categorical import EMPTY, Categorical, by_appearance, categorical
+from outgrow.readers.column_roles import find, with_joined
+from outgrow.readers.row_numbers import RowNumbers, require_same_rows
+from outgrow.readers.source_table import Place, SourceTable, column_of
 from outgrow.text_format import listed
 
 EXAMPLES = 3
@@ -47,65 +46,65 @@ def one_gold_each(item: Categorical, gold: Categorical, place: Place) -> Categor
     return Categorical(code, gold.names)
 
 
-def gold_of_sheet(sheet: SourceTable, columns: VoteColumns, items: list[str], item_from: str | None = None) -> Gold:
+def gold_of_table(table: SourceTable, columns: VoteColumns, items: list[str], item_from: str | None = None) -> Gold:
     """The true classes of `items` from a table with a row per item; `item_from` is the votes' column of items.
 
     Raises `ConfigError` where a column is named that is not there, or none is known to be the items or the gold.
     """
-    sheet = with_joined(sheet, item_from)
-    _refuse_unknown(sheet, columns, item_from)
-    names = [name for name in sheet.columns if name and (name not in columns.ignore or name == columns.gold)]
+    table = with_joined(table, item_from)
+    _refuse_unknown(table, columns, item_from)
+    names = [name for name in table.columns if name and (name not in columns.ignore or name == columns.gold)]
     known = {part: getattr(columns, part) for part in ("item", "gold", "label")}
     own = columns.model_copy(update={part: name if name in names else None for part, name in known.items()})
-    found = {part: find(part, sheet, own, names) for part in ("item", "gold")}
-    found["gold"] = found["gold"] or find("label", sheet, own, names)
-    found["item"] = found["item"] or _of_items(sheet, [name for name in names if name != found["gold"]], items)
+    found = {part: find(part, table, own, names) for part in ("item", "gold")}
+    found["gold"] = found["gold"] or find("label", table, own, names)
+    found["item"] = found["item"] or _of_items(table, [name for name in names if name != found["gold"]], items)
     left = [name for name in names if name != found["item"]]
     found["gold"] = found["gold"] or (left[0] if len(left) == 1 else None)
     if found["gold"] is None:
         raise ConfigError(
-            f"{sheet.origin}: which column holds the true classes? There are {sheet.named}; name it, such as"
+            f"{table.origin}: which column holds the true classes? There are {table.column_list}; name it, such as"
             f" `gold={left[-1] if left else 'NAME'}`"
         )
     if found["item"] is None and isinstance(items, RowNumbers):
-        told = categorical(sheet.column(found["gold"]), f"{sheet.origin}, column `{found['gold']}`")
-        return _by_rows(sheet, told, items, found["gold"])
+        gold = categorical(table.column(found["gold"]), f"{table.origin}, column `{found['gold']}`")
+        return _by_rows(table, gold, items, found["gold"])
     if found["item"] is None:
         raise ConfigError(
-            f"{sheet.origin}: no column speaks of the votes' items, such as {listed(items[:EXAMPLES])}; there are"
-            f" {sheet.named}. Name it by `item=…`, for both tables"
+            f"{table.origin}: no column holds the votes' items, such as {listed(items[:EXAMPLES])}; there are"
+            f" {table.column_list}. Name it by `item=…`, for both tables"
         )
     column = {
-        part: categorical(sheet.column(str(name)), f"{sheet.origin}, column `{name}`") for part, name in found.items()
+        part: categorical(table.column(str(name)), f"{table.origin}, column `{name}`") for part, name in found.items()
     }
     if isinstance(items, RowNumbers) and not set(items).issuperset(column["item"].names):
-        return _by_rows(sheet, column["gold"], items, found["gold"])
+        return _by_rows(table, column["gold"], items, found["gold"])
     if (column["item"].code == EMPTY).any():
-        raise DataError(f"{sheet.place(int((column['item'].code == EMPTY).argmax()))}: the item is empty")
-    gold = one_gold_each(column["item"], column["gold"], sheet.place)
-    fitted, notes = _matched(gold, column["item"].names, items, sheet.origin)
-    return Gold(fitted, f"`{found['gold']}` of {sheet.origin}", notes)
+        raise DataError(f"{table.place(int((column['item'].code == EMPTY).argmax()))}: the item is empty")
+    gold = one_gold_each(column["item"], column["gold"], table.place)
+    fitted, notes = _matched(gold, column["item"].names, items, table.origin)
+    return Gold(fitted, f"`{found['gold']}` of {table.origin}", notes)
 
 
-def _by_rows(sheet: SourceTable, gold: Categorical, items: RowNumbers, column: str) -> Gold:
+def _by_rows(table: SourceTable, gold: Categorical, items: RowNumbers, column: str) -> Gold:
     """Votes that name no items: row k of the gold is their row k. Raises `DataError` for other than as many rows."""
-    require_same_rows(items, "the table of votes", len(gold.code), sheet.origin)
-    note = f"The votes name no items: row k of {sheet.origin} is the gold of their row k."
-    return Gold(gold, f"`{column}` of {sheet.origin}", (note,))
+    require_same_rows(items, "the table of votes", len(gold.code), table.origin)
+    note = f"The votes name no items: row k of {table.origin} is the gold of their row k."
+    return Gold(gold, f"`{column}` of {table.origin}", (note,))
 
 
-def _refuse_unknown(sheet: SourceTable, columns: VoteColumns, item_from: str | None) -> None:
+def _refuse_unknown(table: SourceTable, columns: VoteColumns, item_from: str | None) -> None:
     """Raise `ConfigError` for a named column that is not there; the votes' items may be called otherwise here."""
     named = (columns.gold, None if columns.item == item_from else columns.item)
     for name in named:
-        if name is not None and name not in sheet.columns:
-            raise ConfigError(f"{sheet.origin}: there is no column `{name}`; {suggest(name, sheet.columns)}")
+        if name is not None and name not in table.columns:
+            raise ConfigError(f"{table.origin}: there is no column `{name}`; {suggest(name, table.columns)}")
 
 
-def _of_items(sheet: SourceTable, names: list[str], items: list[str]) -> str | None:
+def _of_items(table: SourceTable, names: list[str], items: list[str]) -> str | None:
     """The column that holds most of the votes' items; None where no column holds any."""
     known = set(items)
-    held = {name: len(known.intersection(categorical(sheet.column(name), name).names)) for name in names}
+    held = {name: len(known.intersection(categorical(table.column(name), name).names)) for name in names}
     best = max(held, key=lambda name: held[name], default=None)
     return best if best is not None and held[best] else None
 

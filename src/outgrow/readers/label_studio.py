@@ -3,7 +3,7 @@
     [{"id": 7, "annotations": [{"completed_by": 3 or {"email": …}, "was_cancelled": false, "ground_truth": false,
        "lead_time": 4.2, "result": [{"from_name": "sentiment", "type": "choices", "value": {"choices": ["good"]}}]}]}]
 
-An annotation is a vote of whoever completed it, its `lead_time` the seconds it took; a cancelled one, or one without
+An annotation is a vote of its annotator, its `lead_time` the seconds it took; a cancelled one, or one without
 a choice, is an abstention. A rating is a choice of its number. An annotation marked `ground_truth` is the
 task's gold and no vote, since it would agree with itself. `completions` of old versions are read the same way.
 Predictions are left out and counted. Only single choices are read: regions, texts and several at once are no class.
@@ -15,8 +15,7 @@ from typing import Any
 
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, DataError, suggest
-from outgrow.readers.long_rows import LongRow, ballots_of_rows
-from outgrow.readers.vote_rows import VoteRows
+from outgrow.readers.vote_rows import LongRow, VoteRows, vote_rows_of_rows
 from outgrow.text_format import listed, many
 
 Object = dict[str, Any]
@@ -27,14 +26,14 @@ def is_label_studio(rows: list[Any]) -> bool:
     return bool(rows) and all(isinstance(row, dict) and isinstance(_annotations(row), list) for row in rows)
 
 
-def ballots_of_tasks(origin: str, tasks: list[Object], columns: VoteColumns) -> VoteRows:
+def vote_rows_of_tasks(origin: str, tasks: list[Object], columns: VoteColumns) -> VoteRows:
     """The votes of exported tasks; `columns.label` names the question (`from_name`) where there are several."""
     question = _question(origin, tasks, columns.label)
-    said = [vote for number, task in enumerate(tasks, 1) for vote in _votes(origin, number, task, question, columns)]
+    votes = [vote for number, task in enumerate(tasks, 1) for vote in _votes(origin, number, task, question, columns)]
     predictions = sum(len(_list(task.get("predictions"))) for task in tasks)
     left = f" {many(predictions, 'prediction')} of models left out." if predictions else ""
     note = f"{origin} was read as an export of Label Studio, question `{question}`.{left}"
-    return replace(ballots_of_rows(origin, said, note), item_from=columns.item)
+    return replace(vote_rows_of_rows(origin, votes, note), item_from=columns.item)
 
 
 def _annotations(task: Object) -> Any:
@@ -61,22 +60,22 @@ def _chosen(result: Object) -> list[Any] | None:
 
 
 def _mapping(value: Any) -> Object:
-    return {key: one for key, one in value.items() if one is not None} if isinstance(value, dict) else {}
+    return {key: cell for key, cell in value.items() if cell is not None} if isinstance(value, dict) else {}
 
 
 def _question(origin: str, tasks: list[Object], named: str | None) -> str:
-    asked = dict.fromkeys(
+    questions = dict.fromkeys(
         str(result.get("from_name")) for task in tasks for _, results in _choices(task) for result in results
     )
-    if named is not None and named not in asked:
-        raise ConfigError(f"{origin}: no question is called `{named}`; {suggest(named, asked)}")
-    if not asked:
+    if named is not None and named not in questions:
+        raise ConfigError(f"{origin}: no question is called `{named}`; {suggest(named, questions)}")
+    if not questions:
         raise DataError(
             f"{origin}: no annotation holds a choice; only questions of type `choices` and `rating` can be read"
         )
-    if named is None and len(asked) > 1:
-        raise ConfigError(f"{origin}: there are several questions, {listed(list(asked))}; name one, `label=…`")
-    return named or next(iter(asked))
+    if named is None and len(questions) > 1:
+        raise ConfigError(f"{origin}: there are several questions, {listed(list(questions))}; name one, `label=…`")
+    return named or next(iter(questions))
 
 
 def _votes(origin: str, number: int, task: Object, question: str, columns: VoteColumns) -> Iterator[LongRow]:
@@ -84,17 +83,17 @@ def _votes(origin: str, number: int, task: Object, question: str, columns: VoteC
     item = task.get("id", number) if columns.item is None else _mapping(task.get("data")).get(columns.item)
     if item is None or isinstance(item, dict | list):
         raise DataError(f"{place}: has no `{columns.item or 'id'}` that names it")
-    asked = False
+    answered = False
     for annotation, results in _choices(task):
         chosen = [_chosen(result) or [] for result in results if str(result.get("from_name")) == question]
         label = _single(chosen, place)
-        asked = True
+        answered = True
         if annotation.get("ground_truth") is True:
             yield LongRow(place, item, gold=label)
             continue
         label = None if annotation.get("was_cancelled") is True else label
-        yield LongRow(place, item, _who(annotation, place), label, seconds=annotation.get("lead_time"))
-    if not asked:
+        yield LongRow(place, item, _annotator(annotation, place), label, seconds=annotation.get("lead_time"))
+    if not answered:
         yield LongRow(place, item)
 
 
@@ -107,10 +106,10 @@ def _single(chosen: list[list[Any]], place: str) -> Any:
     return labels[0] if labels else None
 
 
-def _who(annotation: Object, place: str) -> Any:
-    who = annotation.get("completed_by")
-    if isinstance(who, dict):
-        who = who.get("email") or who.get("id")
-    if who is None or isinstance(who, list | dict):
-        raise DataError(f"{place}: an annotation does not say who completed it (`completed_by`)")
-    return who
+def _annotator(annotation: Object, place: str) -> Any:
+    annotator = annotation.get("completed_by")
+    if isinstance(annotator, dict):
+        annotator = annotator.get("email") or annotator.get("id")
+    if annotator is None or isinstance(annotator, list | dict):
+        raise DataError(f"{place}: an annotation has no annotator (`completed_by`)")
+    return annotator

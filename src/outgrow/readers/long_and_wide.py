@@ -5,39 +5,40 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from jaxtyping import Float
 
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import DataError
 from outgrow.readers.ambiguous_columns import doubt_of_columns
-from outgrow.readers.categorical import EMPTY, Categorical, Place, by_appearance, categorical, numbers
-from outgrow.readers.column_roles import ColumnRoles, roles_of
+from outgrow.readers.categorical import EMPTY, Categorical, by_appearance, categorical, numbers
+from outgrow.readers.column_hints import ignoring
+from outgrow.readers.column_roles import ColumnRoles, roles_of, with_joined
 from outgrow.readers.gold import one_gold_each
-from outgrow.readers.joined_columns import with_joined
-from outgrow.readers.matrix import ballots_of_matrix
-from outgrow.readers.nested_cells import one_each, refuse_nested
+from outgrow.readers.matrix import vote_rows_of_matrix
 from outgrow.readers.row_filter import FilteredRows, chosen_rows
 from outgrow.readers.soft_votes import holds_distributions, interleaved, soft_of_column, soft_of_columns
-from outgrow.readers.source_table import SourceTable, stem_of
+from outgrow.readers.source_table import Place, SourceTable, stem_of
 from outgrow.readers.vote_rows import Apart, VoteRows, by_row, dense, nothing
+from outgrow.text_format import listed, short
 
 
-def ballots_of_sheet(sheet: SourceTable, columns: VoteColumns, alone: str | None = None) -> VoteRows:
-    """The votes of a table in any layout; `alone` says whose they are where no column does.
+def vote_rows_of_table(table: SourceTable, columns: VoteColumns, alone: str | None = None) -> VoteRows:
+    """The votes of a table in any layout; `alone` is their source where no column names it.
 
     Raises `ConfigError` for its columns, `DataError` for its cells.
     """
-    sheet = with_joined(sheet, columns.item)
-    roles = roles_of(sheet, columns, alone)
-    rows = chosen_rows(sheet, _wanted(roles), roles.left_out, columns)
-    if not rows.table.num_rows:
-        raise DataError(f"{sheet.origin}: has no row")
+    table = with_joined(table, columns.item)
+    roles = roles_of(table, columns, alone)
+    rows = chosen_rows(table, _wanted(roles), roles.left_out, columns)
+    if not rows.arrow.num_rows:
+        raise DataError(f"{table.origin}: has no row")
     if roles.layout == "long":
-        found = _long(sheet, roles, rows, columns.one_source or alone or stem_of(sheet.origin))
+        found = _long(table, roles, rows, columns.one_source or alone or stem_of(table.origin))
     else:
-        found = _wide(sheet, roles, rows, columns)
-    gold_from = "" if roles.gold is None else f"`{roles.gold}` of {sheet.origin}"
-    notes = (*found.notes, *sheet.notes, *rows.notes)
+        found = _wide(table, roles, rows, columns)
+    gold_from = "" if roles.gold is None else f"`{roles.gold}` of {table.origin}"
+    notes = (*found.notes, *table.notes, *rows.notes)
     return replace(found, gold_from=gold_from, item_from=roles.item, notes=notes)
 
 
@@ -47,36 +48,36 @@ def _wanted(roles: ColumnRoles) -> list[str]:
     return list(dict.fromkeys([*(name for name in single if isinstance(name, str)), *several]))
 
 
-def _long(sheet: SourceTable, roles: ColumnRoles, rows: FilteredRows, alone: str) -> VoteRows:
-    table, place = rows.table, rows.place
+def _long(table: SourceTable, roles: ColumnRoles, rows: FilteredRows, alone: str) -> VoteRows:
+    arrow, place = rows.arrow, rows.place
 
     def text(name: str | None) -> Categorical:
         return (
-            nothing(table.num_rows) if name is None else categorical(table[name], f"{sheet.origin}, column `{name}`")
+            nothing(arrow.num_rows) if name is None else categorical(arrow[name], f"{table.origin}, column `{name}`")
         )
 
     def number(name: str | None) -> Float[np.ndarray, "row"] | None:
-        return None if name is None else numbers(table[name], f"column `{name}`", place)
+        return None if name is None else numbers(arrow[name], f"column `{name}`", place)
 
-    roles = _confidence_or_distribution(roles, table)
+    roles = _confidence_or_distribution(roles, arrow)
     item = text(roles.item)
     _refuse_empty(item, "item", place)
     soft = None
     if len(roles.probability) == 1:
-        soft = soft_of_column(table[roles.probability[0]], f"column `{roles.probability[0]}`", place)
+        soft = soft_of_column(arrow[roles.probability[0]], f"column `{roles.probability[0]}`", place)
     elif roles.probability:
-        soft = soft_of_columns(table.select(list(roles.probability)), place)
-    label = nothing(table.num_rows)
+        soft = soft_of_columns(arrow.select(list(roles.probability)), place)
+    label = nothing(arrow.num_rows)
     if roles.label is not None:
         label = categorical(
-            one_each(table[roles.label], f"column `{roles.label}`", place), f"{sheet.origin}, the labels"
+            one_each(arrow[roles.label], f"column `{roles.label}`", place), f"{table.origin}, the labels"
         )
     nameless = roles.source is None
-    all_his = f" All votes are those of one source, `{alone}`." if nameless else ""
+    of_one = f" All votes are those of one source, `{alone}`." if nameless else ""
     return VoteRows(
-        sheet.origin,
+        table.origin,
         item,
-        Categorical(np.zeros(table.num_rows, np.int64), [alone]) if nameless else text(roles.source),
+        Categorical(np.zeros(arrow.num_rows, np.int64), [alone]) if nameless else text(roles.source),
         label,
         place,
         soft,
@@ -85,61 +86,60 @@ def _long(sheet: SourceTable, roles: ColumnRoles, rows: FilteredRows, alone: str
         number(roles.price),
         None if roles.gold is None else one_gold_each(item, text(roles.gold), place),
         nameless=nameless,
-        apart=_telling_apart(sheet, roles.left_out, rows),
-        notes=(roles.note(sheet.origin) + all_his,),
+        apart=_column_apart(table, roles.left_out, rows),
+        notes=(roles.note(table.origin) + of_one,),
     )
 
 
-def _telling_apart(sheet: SourceTable, left_out: Sequence[str], rows: FilteredRows) -> Apart:
+def _column_apart(table: SourceTable, left_out: Sequence[str], rows: FilteredRows) -> Apart:
     """The first column that was left out, holds something in few values, and differs in every pair of rows."""
 
     def apart(former: np.ndarray, latter: np.ndarray) -> str | None:
         for name in left_out:
-            if not pa.types.is_nested(sheet.column(name).type):
-                code = rows.pick(categorical(sheet.column(name), name).code)
-                one, other = code[former], code[latter]
-                if (one != other).all() and len(np.unique(code)) <= len(code) / 2:
+            if not pa.types.is_nested(table.column(name).type):
+                code = rows.pick(categorical(table.column(name), name).code)
+                if (code[former] != code[latter]).all() and len(np.unique(code)) <= len(code) / 2:
                     return name
         return None
 
     return apart
 
 
-def _confidence_or_distribution(roles: ColumnRoles, table: pa.Table) -> ColumnRoles:
-    """A column `probability` is what its cells are: numbers say how sure a vote is, lists are whole distributions."""
+def _confidence_or_distribution(roles: ColumnRoles, arrow: pa.Table) -> ColumnRoles:
+    """A column `probability` is what its cells are: numbers are confidences, lists are whole distributions."""
     name = roles.confidence
-    if name is None or roles.probability or not holds_distributions(table[name]):
+    if name is None or roles.probability or not holds_distributions(arrow[name]):
         return roles
     return roles._replace(confidence=None, probability=(name,))
 
 
-def _wide(sheet: SourceTable, roles: ColumnRoles, rows: FilteredRows, asked: VoteColumns) -> VoteRows:
-    table, place = rows.table, rows.place
+def _wide(table: SourceTable, roles: ColumnRoles, rows: FilteredRows, asked: VoteColumns) -> VoteRows:
+    arrow, place = rows.arrow, rows.place
 
     def text(name: str) -> Categorical:
-        return categorical(table[name], f"{sheet.origin}, column `{name}`")
+        return categorical(arrow[name], f"{table.origin}, column `{name}`")
 
-    item = by_row(table.num_rows) if roles.item is None else text(roles.item)
+    item = by_row(arrow.num_rows) if roles.item is None else text(roles.item)
     _refuse_empty(item, "item", place)
     gold = None if roles.gold is None else text(roles.gold)
-    note = roles.note(sheet.origin)
+    note = roles.note(table.origin)
     if roles.layout == "matrix":
-        columns = [numbers(table[name], f"column `{name}`", place) for name in roles.votes]
-        return ballots_of_matrix(np.stack(columns, axis=1), sheet.origin, item, roles.votes, gold, place, note)
-    refuse_nested(table.select(list(roles.votes)), sheet.origin, asked.ignore)
-    if all(holds_distributions(table[name]) for name in roles.votes):
-        of_each = [soft_of_column(table[name], f"column `{name}`", place) for name in roles.votes]
-        label, soft = nothing(table.num_rows * len(roles.votes)), interleaved(of_each, sheet.origin)
-        return dense(sheet.origin, item, roles.votes, label, soft, gold, place, note)
-    said = {name: text(name) for name in roles.votes}
-    doubt = "" if asked.votes else doubt_of_columns(said, sheet.origin, sheet.columns, asked.ignore)
-    label = _interleaved_labels(said)
-    told, n_sources = _telling_apart(sheet, roles.left_out, rows), len(roles.votes)
+        columns = [numbers(arrow[name], f"column `{name}`", place) for name in roles.votes]
+        return vote_rows_of_matrix(np.stack(columns, axis=1), table.origin, item, roles.votes, gold, place, note)
+    refuse_nested(arrow.select(list(roles.votes)), table.origin, asked.ignore)
+    if all(holds_distributions(arrow[name]) for name in roles.votes):
+        of_each = [soft_of_column(arrow[name], f"column `{name}`", place) for name in roles.votes]
+        label, soft = nothing(arrow.num_rows * len(roles.votes)), interleaved(of_each, table.origin)
+        return dense(table.origin, item, roles.votes, label, soft, gold, place, note)
+    labels = {name: text(name) for name in roles.votes}
+    doubt = "" if asked.votes else doubt_of_columns(labels, table.origin, table.columns, asked.ignore)
+    label = _interleaved_labels(labels)
+    column_apart, n_sources = _column_apart(table, roles.left_out, rows), len(roles.votes)
 
     def apart(former: np.ndarray, latter: np.ndarray) -> str | None:
-        return told(former // n_sources, latter // n_sources)
+        return column_apart(former // n_sources, latter // n_sources)
 
-    return replace(dense(sheet.origin, item, roles.votes, label, None, gold, place, note), doubt=doubt, apart=apart)
+    return replace(dense(table.origin, item, roles.votes, label, None, gold, place, note), doubt=doubt, apart=apart)
 
 
 def _interleaved_labels(columns: dict[str, Categorical]) -> Categorical:
@@ -155,3 +155,61 @@ def _interleaved_labels(columns: dict[str, Categorical]) -> Categorical:
 def _refuse_empty(cells: Categorical, part: str, place: Place) -> None:
     if (cells.code == EMPTY).any():
         raise DataError(f"{place(int((cells.code == EMPTY).argmax()))}: the {part} is empty")
+
+
+def one_each(column: pa.ChunkedArray, what: str, place: Place) -> pa.ChunkedArray:
+    """A column of labels in which lists of one stand for what is in them, and empty lists for no vote.
+
+    Raises `DataError` for a list of several, with its row.
+    """
+    if not is_list(column.type):
+        return column
+    length = np.asarray(pc.list_value_length(column).fill_null(0))
+    if (length > 1).any():
+        row = int((length > 1).argmax())
+        raise DataError(
+            f"{place(row)}: {what} holds {length[row]} labels, where a text or a number is needed in every cell: a"
+            " vote is for one class; ask about each class by itself, or keep one of them"
+        )
+    at = np.cumsum(length) - 1
+    return pa.chunked_array([pc.list_flatten(column).combine_chunks().take(pa.array(at, mask=length == 0))])
+
+
+def refuse_nested(arrow: pa.Table, origin: str, ignored: Sequence[str]) -> None:
+    """Raise `DataError` where columns of a wide table hold lists or mappings, and are no distributions."""
+    nested = [name for name in arrow.column_names if pa.types.is_nested(arrow[name].type)]
+    if not nested:
+        return
+    soft = [name for name in nested if _holds_numbers(arrow[name].type)]
+    if len(soft) == len(arrow.column_names):
+        return
+    if soft:
+        name = soft[0]
+        raise DataError(
+            f"{origin}: column `{name}` holds numbers for every class, beside columns of single cells;"
+            f" `probability={name}` reads it as the soft votes of one source (counts of votes: with `--renormalise`);"
+            f" if it is none of these, leave it out with `{ignoring([name], ignored)}`"
+        )
+    them, hold = ("them", "hold") if len(nested) > 1 else ("it", "holds")
+    others = len(nested) < len(arrow.column_names)
+    leave = f", or leave {them} out with `{ignoring(nested, ignored)}`" if others else ""
+    kind = short(arrow[nested[0]].type)
+    raise DataError(
+        f"{origin}: {listed(nested)} {hold} lists or mappings that are no probabilities ({kind});"
+        " write a row for each vote, with columns `item`, `source` and `label` (in pandas `explode` and"
+        " `json_normalize` do that)"
+        f"{leave}"
+    )
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether cells are lists, of any of Arrow's kinds."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _holds_numbers(kind: pa.DataType) -> bool:
+    """Whether cells are lists of numbers, or mappings to numbers."""
+    inner = [kind.value_type] if is_list(kind) else [field.type for field in kind] if pa.types.is_struct(kind) else []
+    return bool(inner) and all(
+        pa.types.is_integer(part) or pa.types.is_floating(part) or pa.types.is_null(part) for part in inner
+    )

@@ -2,28 +2,31 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
 
-from outgrow.errors import DataError
+from outgrow.config.votes import VoteColumns
+from outgrow.errors import ConfigError, DataError, suggest
 from outgrow.labels import SUM_TOLERANCE
-from outgrow.readers.categorical import EMPTY, Categorical, Place, by_appearance
+from outgrow.readers.categorical import EMPTY, Categorical, by_appearance, categorical
 from outgrow.readers.soft_votes import SoftVotes
-from outgrow.readers.source_table import stem_of
+from outgrow.readers.source_table import Place, column_of, stem_of
 from outgrow.readers.vote_rows import VoteRows, by_row, dense, nothing
+from outgrow.text_format import short
 
 MOST_CLASSES = 1_000_000
 
 
-def ballots_of_array(array: np.ndarray, origin: str, alone: str | None = None) -> VoteRows:
-    """The votes of an array: `[item class]` with probabilities is one source's, all else as `ballots_of_matrix` says.
+def vote_rows_of_array(array: np.ndarray, origin: str, alone: str | None = None) -> VoteRows:
+    """The votes of an array: `[item class]` with probabilities of one source, or what `vote_rows_of_matrix` reads.
 
     `alone` is the name of that source; by default it is called as the file is.
     """
     if not _are_distributions(array):
-        return ballots_of_matrix(array, origin)
-    silent = ~array.any(axis=1) | np.isnan(array).all(axis=1)
+        return vote_rows_of_matrix(array, origin)
+    abstained = ~array.any(axis=1) | np.isnan(array).all(axis=1)
     name = alone or stem_of(origin)
     return VoteRows(
         origin,
@@ -31,7 +34,7 @@ def ballots_of_array(array: np.ndarray, origin: str, alone: str | None = None) -
         Categorical(np.zeros(len(array), np.int64), [name]),
         nothing(len(array)),
         lambda row: f"{origin}, row {row}",
-        SoftVotes(np.where(silent[:, None], np.nan, array), None),
+        SoftVotes(np.where(abstained[:, None], np.nan, array), None),
         nameless=True,
         notes=(
             f"{origin} was read as probabilities of {array.shape[1]} classes, a row per item (numbered from 0), of"
@@ -41,7 +44,7 @@ def ballots_of_array(array: np.ndarray, origin: str, alone: str | None = None) -
 
 
 def _are_distributions(array: np.ndarray) -> bool:
-    """Whether the rows of a table of numbers are distributions, as fractions and sums tell; zeros = no vote."""
+    """Whether the rows of a table of numbers are distributions, by their fractions and sums; zeros = no vote."""
     if array.ndim != 2 or array.dtype.kind != "f" or array.shape[1] < 2:
         return False
     rows = array[array.any(axis=1) & ~np.isnan(array).all(axis=1)]
@@ -50,7 +53,7 @@ def _are_distributions(array: np.ndarray) -> bool:
     return bool(len(rows) and not whole.all() and sums.all() and (rows >= 0).all())
 
 
-def ballots_of_matrix(
+def vote_rows_of_matrix(
     matrix: np.ndarray,
     origin: str,
     item: Categorical | None = None,
@@ -59,9 +62,9 @@ def ballots_of_matrix(
     place: Place | None = None,
     *notes: str,
 ) -> VoteRows:
-    """Class numbers with a row per item and a column per source, -1 (or nan) where nobody voted.
+    """Class numbers with a row per item and a column per source, -1 (or nan) for no vote.
 
-    Three axes are distributions, zeros where nobody voted. Items and sources without names are numbered from 0.
+    Three axes are distributions, zeros for no vote. Items and sources without names are numbered from 0.
     Raises `DataError` for anything but that.
     """
     if matrix.ndim not in (2, 3) or not matrix.size:
@@ -95,3 +98,43 @@ def _class_numbers(matrix: np.ndarray, sources: Sequence[str], place: Place) -> 
         )
     code = value.astype(np.int64)
     return by_appearance(code, [str(number) for number in range(int(code.max()) + 1)])
+
+
+KEY = "weak_labels"
+
+
+def is_weak_labels(value: Any) -> bool:
+    """Whether this is such a collection."""
+    rows = value.values() if isinstance(value, dict) else value
+    return (
+        bool(rows)
+        and isinstance(rows, list | type({}.values()))
+        and all(isinstance(row, dict) and isinstance(row.get(KEY), list) for row in rows)
+    )
+
+
+def vote_rows_of_weak_labels(origin: str, value: dict[str, Any] | list[Any], columns: VoteColumns) -> VoteRows:
+    """The votes of a collection. Raises `DataError` for rows of different lengths or entries that are no numbers."""
+    entries = value.items() if isinstance(value, dict) else enumerate(value)
+    rows = [(str(row.get("id", name)), row) for name, row in entries]
+    width = len(rows[0][1][KEY])
+    for name, row in rows:
+        if len(row[KEY]) != width or not all(type(vote) is int and abs(vote) < 2**31 for vote in row[KEY]):
+            raise DataError(f"{origin}, item `{name}`: `{KEY}` must be {width} class numbers, found {short(row[KEY])}")
+    key = columns.gold or "label"
+    if columns.gold is not None and not any(key in row for _, row in rows):
+        raise ConfigError(f"{origin}: there is no `{key}`; {suggest(key, rows[0][1])}")
+    known = [None if key in columns.ignore or row.get(key) == -1 else row.get(key) for _, row in rows]
+    gold = categorical(column_of(known), f"{origin}, `{key}`")
+    item = categorical(column_of([name for name, _ in rows]), f"{origin}, the items")
+    vote_rows = vote_rows_of_matrix(
+        np.asarray([row[KEY] for _, row in rows]),
+        origin,
+        item,
+        None,
+        gold if gold.names else None,
+        lambda row: f"{origin}, item `{rows[row][0]}`",
+        f"{origin} was read as votes of {width} labelling functions, numbered from 0"
+        + (f"; its `{key}` was read as gold." if gold.names else "."),
+    )
+    return replace(vote_rows, gold_from=f"`{key}` of {origin}")

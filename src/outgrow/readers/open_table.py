@@ -1,45 +1,51 @@
-"""A plain table, wherever it is: a file of any format, or a table in memory, as a `SourceTable`."""
+"""A table of votes or items, from a file of any format or from memory, as a `SourceTable`."""
 
+import gzip
 import os
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from outgrow.config.votes import AS_NAMED, VoteColumns
-from outgrow.data.raw_file import read_bytes, shown
 from outgrow.errors import ConfigError, DataError
-from outgrow.readers.arrow_files import arrow_sheet, parquet_sheet
-from outgrow.readers.csv_files import separated_sheet
-from outgrow.readers.json_files import json_value, lines_sheet, rows_sheet
-from outgrow.readers.source_table import SourceTable, object_sheet
+from outgrow.readers.arrow_files import arrow_table, parquet_table
+from outgrow.readers.csv_files import LONGEST_HEADER, csv_table
+from outgrow.readers.json_files import json_table, lines_table
+from outgrow.readers.raw_file import read_bytes, require_regular, shown
+from outgrow.readers.source_table import SourceTable, table_in_memory, table_of_rows
 
-COMMAS = {".csv": ",", ".tsv": "\t"}
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON = (".jsonl", ".ndjson", ".json")
-SUFFIXES = (*COMMAS, *JSON, ".parquet", ".arrow", ".npy")
+TABLES = (*DELIMITERS, *JSON, ".parquet", ".arrow")
+"""Suffixes of files of rows; those of text may be followed by `.gz`."""
+SUFFIXES = (*TABLES, ".npy")
 
 
-def sheet_of(source: Any, columns: VoteColumns = AS_NAMED) -> SourceTable:
-    """A path, a data frame, an Arrow table or a data set. Raises `ConfigError` or `DataError` for anything else."""
+def read_table(source: Any, columns: VoteColumns = AS_NAMED, *, header: Sequence[str] | None = None) -> SourceTable:
+    """A path, a data frame, an Arrow table or a data set.
+
+    `header` names the columns of a CSV or TSV file of a published data set, which has no header line; such a TSV file
+    has no quotes either. Raises `ConfigError` or `DataError` for anything else.
+    """
     if not isinstance(source, str | Path):
-        return object_sheet(source)
+        return table_in_memory(source)
     path = Path(source)
-    suffix, raw = content_of(path)
-    if suffix == ".npy":
-        raise ConfigError(
-            f"{shown(path)}: a table with named columns is needed here; load the array yourself and give that"
-        )
-    if suffix != ".json":
-        return file_sheet(path, suffix, raw, columns)
-    value = json_value(shown(path), raw)
-    return rows_sheet(shown(path), value) if isinstance(value, list) else lines_sheet(path, raw)
+    suffix, raw = read_content(path)
+    if header is not None and suffix in DELIMITERS:
+        return csv_table(shown(path), raw, DELIMITERS[suffix], header=header, quotes=suffix == ".csv")
+    return table_of_content(path, suffix, raw, columns)
 
 
-def content_of(path: Path) -> tuple[str, bytes]:
+def read_content(path: Path) -> tuple[str, bytes]:
     """The suffix and the bytes of a file. Raises `DataError` for no file and for no known format."""
     if os.path.isdir(path):
         raise DataError(f"{shown(path)}: is a folder; name the file in it")
-    gzipped = path.suffix.lower() == ".gz"
-    suffix = (Path(path.stem) if gzipped else path).suffix.lower()
-    if suffix not in ((*COMMAS, *JSON) if gzipped else SUFFIXES):
+    suffix, gzipped = format_of(path)
+    if suffix not in ((*DELIMITERS, *JSON) if gzipped else SUFFIXES):
         raise DataError(
             f"{shown(path)}: `{shown(Path(suffix or path.name))}` is no format that can be read; known:"
             f" {', '.join(SUFFIXES)}"
@@ -50,21 +56,66 @@ def content_of(path: Path) -> tuple[str, bytes]:
     return suffix, raw
 
 
-def file_sheet(path: Path, suffix: str, raw: bytes, columns: VoteColumns = AS_NAMED) -> SourceTable:
-    """A file with rows one after the other: CSV, TSV, JSON lines, Parquet or Arrow."""
-    if suffix in COMMAS:
-        return separated_sheet(
-            shown(path),
+def format_of(path: Path) -> tuple[str, bool]:
+    """The suffix, and whether the file is gzipped.
+
+    >>> format_of(Path("votes.CSV.gz"))
+    ('.csv', True)
+    """
+    gzipped = path.suffix.lower() == ".gz"
+    return (Path(path.stem) if gzipped else path).suffix.lower(), gzipped
+
+
+def table_of_content(path: Path, suffix: str, raw: bytes, columns: VoteColumns = AS_NAMED) -> SourceTable:
+    """The rows of a file's bytes."""
+    origin = shown(path)
+    if suffix == ".npy":
+        raise ConfigError(
+            f"{origin}: a table with named columns is needed here; load the array yourself and give that"
+        )
+    if suffix in DELIMITERS:
+        return csv_table(
+            origin,
             raw,
-            COMMAS[suffix],
+            DELIMITERS[suffix],
             delimiter=columns.delimiter,
             header=columns.header,
             matrix=columns.layout == "matrix",
         )
     if columns.header or columns.delimiter:
         raise ConfigError(
-            f"{shown(path)}: `header` and `delimiter` are for .csv and .tsv; {suffix} files name their columns"
+            f"{origin}: `header` and `delimiter` are for .csv and .tsv; {suffix} files name their columns"
         )
-    if suffix == ".parquet":
-        return parquet_sheet(shown(path), raw)
-    return arrow_sheet(shown(path), raw) if suffix == ".arrow" else lines_sheet(path, raw)
+    if suffix in JSON:
+        return json_table(origin, raw) if suffix == ".json" else lines_table(origin, raw)
+    return parquet_table(origin, raw) if suffix == ".parquet" else arrow_table(origin, raw)
+
+
+def read_columns(path: Path) -> SourceTable:
+    """The columns of a file without its rows, from the first line alone; of JSON a later row may have more columns.
+
+    Raises `DataError` where that does not work, which does not mean that the whole cannot be read.
+    """
+    suffix, gzipped = format_of(path)
+    if suffix not in (*DELIMITERS, *JSON, ".parquet"):
+        names = read_table(path).columns
+    else:
+        require_regular(path)
+        try:
+            if suffix == ".parquet":
+                names = pq.read_schema(path).names
+            else:
+                with (gzip.open if gzipped else open)(path, "rb") as file:
+                    line = file.readline(LONGEST_HEADER)
+                if len(line) == LONGEST_HEADER:
+                    raise DataError(f"{shown(path)}: the first line is longer than {LONGEST_HEADER} bytes")
+                names = table_of_content(path, suffix, line).columns
+        except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
+            raise DataError(f"{shown(path)}: cannot be read ({error})") from error
+    return table_of_rows(shown(path), [], columns=names)
+
+
+def data_files(folder: Path) -> list[Path]:
+    """Every file under `folder` that can be read as a table, sorted by path."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return sorted(path for path in files if path.name.lower().removesuffix(".gz").endswith(TABLES))

@@ -1,7 +1,7 @@
-"""Several votes of one source on one item: equal ones count once, and of others somebody must say which counts.
+"""Several votes of one source on one item: equal ones count once, others need the option `repeats`.
 
-Equal votes that a further column tells apart (the turn of a conversation, a question's second half) are no repeats,
-but votes on two items with one name: that is asked, too.
+Equal votes that differ in a further column (the turn of a conversation, a question's second half) are no repeats, but
+votes on two items with one name: an error asks for `item` there, too.
 """
 
 from typing import NamedTuple
@@ -27,46 +27,46 @@ class DistinctVotes(NamedTuple):
 
 
 def distinct_votes(
-    ballots: VoteRows,
+    vote_rows: VoteRows,
     rows: Int[np.ndarray, "vote"],
-    said: Int[np.ndarray, "row"],
+    chosen: Int[np.ndarray, "row"],
     probs: Float[np.ndarray, "row class"] | None,
     n_classes: int,
     repeats: Repeats = None,
 ) -> DistinctVotes:
-    """One vote for every item and source. Raises `DataError` for others that `repeats` does not speak of."""
-    key = ballots.item.code[rows] * len(ballots.source.names) + ballots.source.code[rows]
+    """One vote for every item and source. Raises `DataError` for unequal ones without `repeats`."""
+    key = vote_rows.item.code[rows] * len(vote_rows.source.names) + vote_rows.source.code[rows]
     if not _any_twice(key):
         return DistinctVotes(rows, probs)
     order = np.argsort(key, kind="stable")
     again = key[order][1:] == key[order][:-1]
     former, latter = rows[order[:-1][again]], rows[order[1:][again]]
-    told = f"{many(len(latter), 'vote repeats', 'votes repeat')} another of the same source on the same item: "
+    count = f"{many(len(latter), 'vote repeats', 'votes repeat')} another of the same source on the same item: "
     if repeats is None:
-        _refuse_unlike(ballots, former, latter, said, probs)
-        return DistinctVotes(np.setdiff1d(rows, latter, assume_unique=True), probs, told + "left out.")
+        _refuse_unlike(vote_rows, former, latter, chosen, probs)
+        return DistinctVotes(np.setdiff1d(rows, latter, assume_unique=True), probs, count + "left out.")
     if repeats == "last":
-        return DistinctVotes(np.setdiff1d(rows, former, assume_unique=True), probs, told + "the last one counts.")
-    first = DistinctVotes(np.setdiff1d(rows, latter, assume_unique=True), probs, told + "the first one counts.")
-    return first if repeats == "first" else _mean(first.rows, rows[order], again, said, probs, n_classes, told)
+        return DistinctVotes(np.setdiff1d(rows, former, assume_unique=True), probs, count + "the last one counts.")
+    first = DistinctVotes(np.setdiff1d(rows, latter, assume_unique=True), probs, count + "the first one counts.")
+    return first if repeats == "first" else _mean(first.rows, rows[order], again, chosen, probs, n_classes, count)
 
 
 def _mean(
     kept: Int[np.ndarray, "kept"],
     ordered: Int[np.ndarray, "vote"],
     again: Bool[np.ndarray, "vote-1"],
-    said: Int[np.ndarray, "row"],
+    chosen: Int[np.ndarray, "row"],
     probs: Float[np.ndarray, "row class"] | None,
     n_classes: int,
-    told: str,
+    count: str,
 ) -> DistinctVotes:
     """The mean of every group of `ordered` rows, in the place of its first; `again`: a row is of the group before."""
-    soft = np.zeros((len(said), n_classes))
-    soft[ordered] = np.eye(n_classes)[said[ordered]] if probs is None else probs[ordered]
+    soft = np.zeros((len(chosen), n_classes))
+    soft[ordered] = np.eye(n_classes)[chosen[ordered]] if probs is None else probs[ordered]
     starts = np.flatnonzero(np.append(True, ~again))
     size = np.diff(np.append(starts, len(ordered)))
     soft[ordered[starts]] = np.add.reduceat(soft[ordered], starts, axis=0) / size[:, None]
-    return DistinctVotes(kept, soft, told + "their mean counts, as a soft vote.")
+    return DistinctVotes(kept, soft, count + "their mean counts, as a soft vote.")
 
 
 def _any_twice(key: Int[np.ndarray, "vote"]) -> bool:
@@ -81,15 +81,15 @@ def _any_twice(key: Int[np.ndarray, "vote"]) -> bool:
 
 
 def _refuse_unlike(
-    ballots: VoteRows,
+    vote_rows: VoteRows,
     former: Int[np.ndarray, "pair"],
     latter: Int[np.ndarray, "pair"],
-    said: Int[np.ndarray, "row"],
+    chosen: Int[np.ndarray, "row"],
     probs: Float[np.ndarray, "row class"] | None,
 ) -> None:
-    """Raise `DataError` for two votes that differ, or that a further column tells apart."""
-    apart = ballots.apart(former, latter)
-    differ = said[former] != said[latter]
+    """Raise `DataError` for two votes that differ, or that differ in a further column."""
+    apart = vote_rows.apart(former, latter)
+    differ = chosen[former] != chosen[latter]
     if probs is not None:
         differ |= (probs[former] != probs[latter]).any(axis=1)
     if not differ.any() and apart is None:
@@ -99,13 +99,13 @@ def _refuse_unlike(
     first, second = int(former[at]), int(latter[at])
     what = "votes twice"
     if differ.any():
-        what = "says two things" if said[first] != said[second] else "gives two distributions"
+        what = "says two things" if chosen[first] != chosen[second] else "gives two distributions"
     more = f"; {many(int(wrong.sum()) - 1, 'more is', 'more are')} so" if wrong.sum() > 1 else ""
     split = ""
     if apart is not None:
-        split = f"; they differ in `{apart}`: `item={ballots.item_from},{apart}` takes them for votes on two items"
+        split = f"; they differ in `{apart}`: `item={vote_rows.item_from},{apart}` takes them for votes on two items"
     raise DataError(
-        f"{ballots.place(second)}: source `{ballots.source.text(second)}` {what} on item"
-        f" `{ballots.item.text(second)}`, the other at {ballots.place(first)}{split}; keep one of them, or"
+        f"{vote_rows.place(second)}: source `{vote_rows.source.text(second)}` {what} on item"
+        f" `{vote_rows.item.text(second)}`, the other at {vote_rows.place(first)}{split}; keep one of them, or"
         f" {WAYS}{more}"
     )

@@ -1,9 +1,9 @@
 """Soft votes: whole distributions, or the confidence in the class that was named.
 
 A distribution stands in one column as a list or a mapping (in CSV: as JSON), or in a column per class. A confidence p
-says P(class named) = p; how the rest is spread the vote does not tell, so every other class gets (1 - p)/(K - 1).
-Probabilities that do not sum to one are an error that names the row. Only when asked are they divided by their sum,
-and told. What merely lost its last digits (1e-4) passes.
+means P(class named) = p; every other class gets (1 - p)/(K - 1).
+Probabilities that do not sum to one are an error that names the row. On request they are divided by their sum,
+with a note. A sum that is off by rounding (1e-4) passes.
 """
 
 import io
@@ -17,12 +17,12 @@ import pyarrow.compute as pc
 import pyarrow.json
 from jaxtyping import Bool, Float, Int
 
-from outgrow.data.json_depth import refuse_deep, too_deep
 from outgrow.errors import DataError
 from outgrow.labels import SUM_TOLERANCE
-from outgrow.readers.categorical import EMPTY, Place, categorical, numbers
-from outgrow.readers.class_columns import MARKS, class_named
-from outgrow.readers.source_table import column_of
+from outgrow.readers.categorical import EMPTY, categorical, numbers
+from outgrow.readers.column_patterns import MARKS, class_named
+from outgrow.readers.json_files import refuse_deep, too_deep
+from outgrow.readers.source_table import Place, column_of
 from outgrow.text_format import many, short
 
 
@@ -47,8 +47,8 @@ def holds_distributions(column: pa.ChunkedArray) -> bool:
 def soft_of_columns(table: pa.Table, place: Place) -> SoftVotes:
     """A column per class: probabilities, or marks, of which an empty cell is none."""
     marks = [_marks(table[name], f"column `{name}`") for name in table.column_names]
-    if all(one is not None for one in marks):
-        probs = np.stack([one for one in marks if one is not None], axis=1)
+    if all(column is not None for column in marks):
+        probs = np.stack([column for column in marks if column is not None], axis=1)
         probs[~probs.any(axis=1)] = np.nan
     else:
         probs = np.stack([numbers(table[name], f"column `{name}`", place) for name in table.column_names], axis=1)
@@ -106,13 +106,13 @@ def _of_mappings(column: pa.ChunkedArray, what: str, place: Place) -> SoftVotes:
         raise DataError(f"{place(0)}: {what} has mappings without any class")
     found = [numbers(pc.struct_field(column, [at]), f"{what}, `{name}`", place) for at, name in enumerate(names)]
     probs = np.stack(found, axis=1)
-    said = ~np.isnan(probs).all(axis=1)
-    probs[said] = np.nan_to_num(probs[said], nan=0.0)
+    given = ~np.isnan(probs).all(axis=1)
+    probs[given] = np.nan_to_num(probs[given], nan=0.0)
     return SoftVotes(probs, tuple(names))
 
 
 def _parsed(column: pa.ChunkedArray, what: str, place: Place) -> pa.ChunkedArray:
-    """Cells of JSON as what they say."""
+    """Cells of JSON as the values that they hold."""
     cells = categorical(column, what)
     deep = next((at for at, text in enumerate(cells.names) if too_deep(text)), None)
     if deep is not None:
@@ -147,9 +147,11 @@ def _parsed_at_once(texts: Sequence[str]) -> pa.ChunkedArray | None:
 def interleaved(columns: Sequence[SoftVotes], origin: str) -> SoftVotes:
     """The distributions of several columns, row by row."""
     first = columns[0]
-    if any(one.classes != first.classes or one.probs.shape != first.probs.shape for one in columns):
+    if any(other.classes != first.classes or other.probs.shape != first.probs.shape for other in columns):
         raise DataError(f"{origin}: the columns' distributions are over different classes; give all the same")
-    return SoftVotes(np.stack([one.probs for one in columns], axis=1).reshape(-1, first.probs.shape[1]), first.classes)
+    return SoftVotes(
+        np.stack([column.probs for column in columns], axis=1).reshape(-1, first.probs.shape[1]), first.classes
+    )
 
 
 def _refuse_gaps(probs: Float[np.ndarray, "row class"], what: str, place: Place) -> None:
@@ -185,18 +187,18 @@ def checked(
 
 
 def spread(
-    said: Int[np.ndarray, "vote"], confidence: Float[np.ndarray, "vote"], n_classes: int
+    chosen: Int[np.ndarray, "vote"], confidence: Float[np.ndarray, "vote"], n_classes: int
 ) -> Float[np.ndarray, "vote class"]:
-    """Hard votes as distributions: `confidence` (nan = sure) for the class said, the rest even among the others."""
+    """Hard votes as distributions: `confidence` (nan = sure) for the class chosen, the rest evenly for the others."""
     sure = np.where(np.isnan(confidence), 1.0, confidence)
     probs = np.repeat(((1 - sure) / (n_classes - 1))[:, None], n_classes, axis=1)
-    probs[np.arange(len(said)), said] = sure
+    probs[np.arange(len(chosen)), chosen] = sure
     return probs
 
 
-def refuse_no_probability(confidence: Float[np.ndarray, "row"], spoke: Bool[np.ndarray, "row"], place: Place) -> None:
+def refuse_no_probability(confidence: Float[np.ndarray, "row"], voted: Bool[np.ndarray, "row"], place: Place) -> None:
     """Raise `DataError` for a confidence outside 0 … 1."""
-    bad = spoke & ((confidence < 0) | (confidence > 1))
+    bad = voted & ((confidence < 0) | (confidence > 1))
     if bad.any():
         at = int(bad.argmax())
         percent = "; a percentage? divide it by 100" if 1 < confidence[at] <= 100 else ""

@@ -1,39 +1,58 @@
-"""`SourceTable`: columns by name that are read when they are asked for, and the place of every row.
+"""`SourceTable`: a table of votes or items, with the place of every row for messages.
 
-What is not asked for is not converted, so that a column of long texts costs nothing. The text of a file is checked
-whole all the same: it is UTF-8 without NUL, or an error names the line.
+Columns are converted when they are read, so that a column of long texts that nobody asks for costs nothing. Rows as
+Python values are made when `rows` is first used.
 """
 
+from array import array
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from outgrow.data.raw_file import decode
 from outgrow.errors import ConfigError, DataError
 from outgrow.text_format import HALF_CHARACTER, listed
 
+Row = dict[str, Any]
+Place = Callable[[int], str]
+"""Where a row stands, for messages: `votes.csv, line 7`."""
 
-class SourceTable(NamedTuple):
-    """A table that knows where its rows came from."""
+
+@dataclass(frozen=True)
+class SourceTable:
+    """A table and where it comes from."""
 
     origin: str
     """The file's path, or what the table in memory is called in messages."""
     columns: list[str]
     read: Callable[[Sequence[str]], pa.Table]
     """The columns of these names."""
-    place: Callable[[int], str]
-    """Where a row stands: `votes.csv, line 7`."""
+    place: Place
+    read_rows: Callable[[], list[Row]] | None = None
+    """All rows as the format's own Python values; None = those of Arrow."""
     notes: tuple[str, ...] = ()
     """Sentences about how it was read."""
-    from_cells: bool = False
+    is_csv: bool = False
     """Whether it is a CSV or TSV file, whose header may be missing."""
 
+    @cached_property
+    def rows(self) -> list[Row]:
+        """All rows as dicts. Raises `DataError` for values that Python cannot hold."""
+        if self.read_rows is not None:
+            return self.read_rows()
+        try:
+            return list(self.read(self.columns).to_pylist())
+        except (ValueError, OverflowError, MemoryError, pa.ArrowException) as error:
+            raise DataError(f"{self.origin}: holds a value that cannot be read ({str(error)[:200]})") from error
+
     @property
-    def named(self) -> str:
+    def column_list(self) -> str:
         """The columns, for messages."""
         return listed([name for name in self.columns if name])
 
@@ -41,49 +60,82 @@ class SourceTable(NamedTuple):
         return self.read([name]).column(0)
 
 
+class LineNumbers:
+    """The line on which each record begins. Lines are read as far as they are asked for, each of them once."""
+
+    def __init__(self, lines: Iterator[int]) -> None:
+        self._rest = lines
+        self._known = array("q")
+
+    def __call__(self, record: int) -> int | None:
+        """Counted from 1; `record` counts from 0. None beyond the last one."""
+        self._known.extend(islice(self._rest, max(0, record + 1 - len(self._known))))
+        return self._known[record] if record < len(self._known) else None
+
+
 def stem_of(origin: str) -> str:
-    """What a source is called of which a whole table is: the file's name without its ending, or `source`."""
+    """The name of the source whose votes a whole table holds: the file's name without its ending, or `source`."""
     name = Path(origin).name
     return name.split(".")[0] or name if "." in name else "source"
 
 
-def refuse_twins(columns: Sequence[str], origin: str, hint: str = "") -> None:
+def refuse_duplicates(columns: Sequence[str], origin: str, hint: str = "") -> None:
     """Raise `DataError` where two columns share a name."""
     name, count = Counter(columns).most_common(1)[0] if columns else ("", 1)
     if count > 1:
         raise DataError(f"{origin}: {count} columns are called `{name}`; give each its own name{hint}")
 
 
-def checked_text(raw: bytes, origin: str) -> bytes:
-    """The bytes of a text file without byte order mark. Raises `DataError` unless they are UTF-8 without NUL."""
-    decode(raw, origin)
-    if (at := raw.find(b"\0")) >= 0:
-        line = raw.count(b"\n", 0, at) + 1
-        raise DataError(f"{origin}, line {line}: a NUL byte, which no text has; is the file damaged, or UTF-16?")
-    return raw.removeprefix(b"\xef\xbb\xbf")
+def table_of_arrow(table: pa.Table, origin: str) -> SourceTable:
+    """An Arrow table; rows are counted from 1."""
+    refuse_duplicates(table.column_names, origin)
+    return SourceTable(origin, list(table.column_names), table.select, lambda row: f"{origin}, row {row + 1}")
 
 
-def table_sheet(table: pa.Table, origin: str, unit: str = "row") -> SourceTable:
-    """A table in memory; rows are counted from 1."""
-    refuse_twins(table.column_names, origin)
-    return SourceTable(origin, list(table.column_names), table.select, lambda row: f"{origin}, {unit} {row + 1}")
+def table_of_rows(
+    origin: str, rows: Sequence[Any], place: Place | None = None, columns: Sequence[str] | None = None
+) -> SourceTable:
+    """Dicts as a table; a column is made when it is read. By default rows are counted from 1.
+
+    Raises `DataError` for a row that is no dict and for a key that holds half a character.
+    """
+    where = place or (lambda row: f"{origin}, row {row + 1}")
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise DataError(f'{where(index)}: needs an object such as {{"text": …}}, found {str(row)[:40]!r}')
+    names = list(dict.fromkeys(key for row in rows for key in row) if columns is None else columns)
+    for name in names:
+        if (half := HALF_CHARACTER.search(str(name))) is not None:
+            first = next(index for index, row in enumerate(rows) if name in row)
+            raise DataError(f"{where(first)}: the key {name!a} holds half a character, {half[0]!a}")
+
+    def read(wanted: Sequence[str]) -> pa.Table:
+        return pa.table({name: column_of([row.get(name) for row in rows], f"`{name}`", where) for name in wanted})
+
+    return SourceTable(origin, names, read, where, read_rows=lambda: list(rows))
 
 
-def object_sheet(source: Any) -> SourceTable:
-    """A pandas or polars DataFrame, a pyarrow Table or a `datasets.Dataset`. Raises `ConfigError` for all else."""
-    origin = f"the {type(source).__name__}"
+def table_in_memory(source: Any, name: str | None = None) -> SourceTable:
+    """A pandas or polars DataFrame, a pyarrow Table, a `datasets.Dataset` or a list of dicts, called `name`.
+
+    Raises `ConfigError` for all else.
+    """
+    origin = name or f"the {type(source).__name__}"
+    if isinstance(source, list) and all(isinstance(row, dict) for row in source):
+        return table_of_rows(origin, source)
     if isinstance(source, pa.Table):
-        return table_sheet(source, origin)
+        return table_of_arrow(source, origin)
     if isinstance(source, pa.RecordBatch):
-        return table_sheet(pa.Table.from_batches([source]), origin)
+        return table_of_arrow(pa.Table.from_batches([source]), origin)
     if type(source).__module__.startswith("datasets."):
-        return table_sheet(_of_dataset(source), origin)
+        return table_of_arrow(_of_dataset(source), origin)
     if type(source).__module__.startswith("pandas") and hasattr(source, "columns"):
-        return table_sheet(_of_pandas(source, origin), origin)
+        return table_of_arrow(_of_pandas(source, origin), origin)
     if hasattr(source, "__arrow_c_stream__"):
-        return table_sheet(pa.table(source), origin)
+        return table_of_arrow(pa.table(source), origin)
     raise ConfigError(
-        f"{origin} cannot be read as votes; give a path, a DataFrame, a pyarrow Table, a `Dataset` or a matrix"
+        f"{origin}: {type(source).__name__} is no table; give a path, a DataFrame, an Arrow table, a `Dataset`,"
+        " a list of dicts or an array"
     )
 
 
@@ -92,11 +144,11 @@ def _of_pandas(frame: Any, origin: str) -> pa.Table:
     if any(name is not None for name in frame.index.names):
         frame = frame.reset_index()
     frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
-    refuse_twins(list(frame.columns), origin)
+    refuse_duplicates(list(frame.columns), origin)
     try:
         return pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowException, OverflowError, UnicodeEncodeError):  # a column that mixes types, or half a character
-        return table_of({name: frame[name].tolist() for name in frame.columns})
+        return pa.table({name: column_of(frame[name].tolist(), f"column `{name}`") for name in frame.columns})
 
 
 def _of_dataset(source: Any) -> pa.Table:
@@ -105,23 +157,21 @@ def _of_dataset(source: Any) -> pa.Table:
         splits = listed(list(source)) if isinstance(source, dict) else type(source).__name__
         raise ConfigError(f"these votes are several splits or a stream ({splits}); give one split as a `Dataset`")
     table = source.with_format("arrow")[:]
-    for number, name in enumerate(table.column_names):
-        names = getattr(source.features[name], "names", None)
-        if isinstance(names, list) and pa.types.is_integer(table.schema.field(name).type):
+    for index, name in enumerate(table.column_names):
+        classes = getattr(source.features[name], "names", None)
+        if isinstance(classes, list) and pa.types.is_integer(table.schema.field(name).type):
             code = np.asarray(table[name].fill_null(-1), dtype=np.int64)
-            known = (code >= 0) & (code < len(names))
-            words = pa.array(names, pa.string()).take(pa.array(np.where(known, code, 0), mask=~known))
-            table = table.set_column(number, name, words)
+            known = (code >= 0) & (code < len(classes))
+            labels = pa.array(classes, pa.string()).take(pa.array(np.where(known, code, 0), mask=~known))
+            table = table.set_column(index, name, labels)
     return table
 
 
-def table_of(columns: dict[str, list[Any]]) -> pa.Table:
-    """Columns of Python values; where types are mixed, their texts."""
-    return pa.table({name: column_of(values, f"column `{name}`") for name, values in columns.items()})
+def column_of(values: list[Any], what: str = "a column", place: Place | None = None) -> pa.ChunkedArray:
+    """A list of Python values as a column; where types are mixed, their texts.
 
-
-def column_of(values: list[Any], what: str = "a column", place: Callable[[int], str] | None = None) -> pa.ChunkedArray:
-    """A list of Python values as a column. Raises `DataError` for half a character: `what` and `place` say where."""
+    Raises `DataError` for half a character: `what` and `place` say where.
+    """
     try:
         column = pa.array(values, from_pandas=True)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):

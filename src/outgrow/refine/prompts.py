@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
-from outgrow.data.raw_file import decode, read_bytes
 from outgrow.data.template import require_fields
 from outgrow.errors import ConfigError, suggest
+from outgrow.readers.raw_file import decode, read_bytes
 
 DEMONSTRATION = {"demonstration": ("question", "answer")}
 FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from outgrow.data.task import Split, Task
-from outgrow.data.text_form import unanswered
-from outgrow.endpoints.response_cache import Usage
+from outgrow.data.task_forms import unanswered
+from outgrow.endpoints.usage import Usage
 from outgrow.errors import DataError
-from outgrow.generation.open_generator import open_generator
-from outgrow.generation.text_generator import GenerationRequest, GenerationResult, TextGenerator
+from outgrow.generation.text_generator import GenerationRequest, GenerationResult, TextGenerator, open_generator
 from outgrow.graph.step import Job, Json
 from outgrow.refine import refiners
 from outgrow.refine.question_batches import WeakExample

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from outgrow.data.template import fill
-from outgrow.generation.chat import Conversation, Message, asked
+from outgrow.generation.chat import Conversation, Message, single_turn
 from outgrow.refine.question_batches import ShownQuestion, WeakExample, in_batches, leave_one_out, with_fixed
 
 Prompts = Mapping[str, str]
@@ -62,7 +62,9 @@ def ask_to_improve(examples: Sequence[WeakExample], prompts: Prompts) -> list[Re
     system = fill(prompts["ask_to_improve.system"])
     return [
         RefinerRequest(
-            one.item, asked(fill(prompts["ask_to_improve.user"], question=one.question, answer=one.answer), system), 0
+            one.item,
+            single_turn(fill(prompts["ask_to_improve.user"], question=one.question, answer=one.answer), system),
+            0,
         )
         for one in examples
     ]
@@ -71,7 +73,7 @@ def ask_to_improve(examples: Sequence[WeakExample], prompts: Prompts) -> list[Re
 def self_bootstrap(questions: Mapping[str, str], prompts: Prompts, system: str | None) -> list[RefinerRequest]:
     """Each question alone, after what the model is always told."""
     return [
-        RefinerRequest(item, asked(fill(prompts["self_bootstrap.user"], question=question), system), 0)
+        RefinerRequest(item, single_turn(fill(prompts["self_bootstrap.user"], question=question), system), 0)
         for item, question in questions.items()
     ]
 
@@ -85,9 +87,9 @@ def demonstrations(examples: Sequence[WeakExample], prompts: Prompts) -> str:
 
 def _after_demonstrations(shown: ShownQuestion, prompts: Prompts) -> Conversation:
     system = fill(prompts["icl.system"], demonstrations=demonstrations(shown.others, prompts))
-    return asked(fill(prompts["icl.user"], question=shown.example.question), system)
+    return single_turn(fill(prompts["icl.user"], question=shown.example.question), system)
 
 
 def _under(concept: str, example: WeakExample, prompts: Prompts) -> Conversation:
     system = fill(prompts["infer_and_respond.system"], concept=concept)
-    return asked(fill(prompts["infer_and_respond.user"], question=example.question), system)
+    return single_turn(fill(prompts["infer_and_respond.user"], question=example.question), system)

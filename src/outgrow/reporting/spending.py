@@ -4,8 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from outgrow.endpoints.response_cache import Usage
-from outgrow.endpoints.token_budget import MILLION, money
+from outgrow.endpoints.usage import MILLION, Usage, price_of
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 from outgrow.reporting.evidence.missing import record
@@ -48,5 +47,5 @@ def _bill(store: Store, step: Step) -> StepSpending:
 def _sum(who: tuple[str, str], bills: list[StepSpending], prices: dict[str, float]) -> ServerSpending:
     usage = sum((bill.usage for bill in bills), Usage())
     trained = sum(bill.trained for bill in bills)
-    cost = money(usage, prices) + trained * prices["training"] / MILLION
+    cost = price_of(usage, prices) + trained * prices["training"] / MILLION
     return ServerSpending(*who, usage.read, usage.written, trained, cost)

@@ -1,7 +1,7 @@
 """Votes as texts, for a model that reads: what was voted for is what was said.
 
 A reward model judges a text in answer to a prompt. So an item of classes or options becomes the question that
-`form: text` would ask (`data/text_form.py`), and a vote the class's name or the option's text, of one piece with the
+`form: text` would ask (`data/task_forms.py`), and a vote the class's name or the option's text, of one piece with the
 vote's own probability.
 """
 
@@ -13,8 +13,8 @@ import numpy as np
 
 from outgrow.align.pieces import PieceTable
 from outgrow.data.task import Task
+from outgrow.data.task_forms import TEMPLATES, as_text, list_options
 from outgrow.data.template import instruct
-from outgrow.data.text_form import TEMPLATES, as_text, list_options
 from outgrow.labels import Targets, WeakLabels
 from outgrow.texts import Candidate, TextTargets, WeakTexts
 

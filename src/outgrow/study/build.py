@@ -11,7 +11,7 @@ from outgrow.data.task_kind import kind_of
 from outgrow.data.user_data import require_columns
 from outgrow.graph.code_identity import read_again
 from outgrow.graph.step import Step, walk
-from outgrow.models.zero_shot_ability import can_answer
+from outgrow.models.model_size import can_answer
 from outgrow.study import text_experiment as texts
 from outgrow.study import text_students
 from outgrow.study.check_methods import require_fit

@@ -4,8 +4,8 @@ import ast
 from collections.abc import Iterator
 
 from outgrow.config.rules import FunctionRule
-from outgrow.data.raw_file import read_bytes
 from outgrow.errors import OutgrowError, suggest
+from outgrow.readers.raw_file import read_bytes
 from outgrow.supervise.rule_file import function_of
 
 

@@ -22,8 +22,7 @@ from outgrow.models.model_names import (
     parse_name,
     require_wheels,
 )
-from outgrow.models.model_size import read_config, size_in_config
-from outgrow.models.zero_shot_ability import can_answer
+from outgrow.models.model_size import can_answer, read_config, size_in_config
 
 READERS = {"*.tiktoken": "tiktoken", "tekken.json": "mistral_common", "*.model": "sentencepiece"}
 """Packages by the vocabulary that they read, where there is no `tokenizer.json`."""

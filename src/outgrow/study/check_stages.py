@@ -14,7 +14,7 @@ from outgrow.config.select import (
     Select,
 )
 from outgrow.errors import suggest
-from outgrow.models.zero_shot_ability import can_answer
+from outgrow.models.model_size import can_answer
 from outgrow.select import VOTES_LACK
 from outgrow.study.method_rows import NEARLY, expanded, parts_of, selection_of
 

@@ -23,7 +23,6 @@ from outgrow.study.check_machine import machine_complaints
 from outgrow.study.check_methods import fit_complaints
 from outgrow.study.check_models import model_complaints
 from outgrow.study.steps import pool_step
-from outgrow.supervise.votes_step import require_readable
 
 
 def require_ready(experiments: Sequence[Experiment], *, here: bool = True) -> list[str]:
@@ -76,6 +75,8 @@ def _votes(experiment: Experiment, kind: Kind) -> Iterator[str]:
     """Every file of votes by itself, so that one that is damaged hides no other."""
     for name, section in experiment.supervisors.items():
         if isinstance(section, VotesSection):
+            from outgrow.supervise.votes_step import require_readable  # the readers take their time to import
+
             for sentence in said(partial(require_readable, {name: section}, kind)):
                 yield f"supervisors.{name}.votes: {sentence}"
 

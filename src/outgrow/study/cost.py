@@ -19,8 +19,7 @@ from outgrow.config.task import PARTS
 from outgrow.data.load_task import load_task
 from outgrow.data.pool import counts_in, with_gold
 from outgrow.data.task import Task
-from outgrow.endpoints.response_cache import Usage
-from outgrow.endpoints.token_budget import MILLION, money
+from outgrow.endpoints.usage import MILLION, Usage, price_of
 from outgrow.graph.step import Step
 from outgrow.models.model_identity import ModelSize, model_size
 from outgrow.study.text_cost import ANSWER_TOKENS, TextSizes, TokenTraffic, traffic
@@ -192,7 +191,7 @@ def writing(step: Step, through: TokenTraffic, scale: TextSizes) -> Cost:
     section = step.settings["model"]
     if section["type"] == "endpoint":
         usage = Usage(round(through.read), round(through.written))
-        return Cost(None, through.total, None, None, money(usage, step.hints["endpoint"]["prices"]))
+        return Cost(None, through.total, None, None, price_of(usage, step.hints["endpoint"]["prices"]))
     size = model_size(section["model"])
     if size is None:
         return Cost(None, through.total, None, None)

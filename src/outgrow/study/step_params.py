@@ -16,7 +16,7 @@ from outgrow.config.votes import VotesSection
 from outgrow.data.data_identity import content_hash
 from outgrow.data.task import Kind
 from outgrow.data.task_kind import metric_of
-from outgrow.endpoints.response_cache import NAME as ANSWERS
+from outgrow.endpoints.usage import CACHE_NAME as ANSWERS
 from outgrow.graph.step import Json
 from outgrow.models.model_identity import model_identity
 from outgrow.models.model_names import parse_name

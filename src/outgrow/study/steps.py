@@ -18,8 +18,7 @@ from outgrow.config.model import ModelSection, NgramSection, Supervisor
 from outgrow.config.rules import FunctionRule, RegexRule
 from outgrow.config.select import Select
 from outgrow.config.votes import VotesSection
-from outgrow.data.data_identity import data_identity
-from outgrow.data.file_paths import paths_of, without_paths
+from outgrow.data.data_identity import data_identity, paths_of, without_paths
 from outgrow.graph.step import Json, Step
 from outgrow.models import feature_reuse
 from outgrow.models.model_identity import model_identity

@@ -20,7 +20,7 @@ from outgrow.config.model import ModelSection, Speaker
 from outgrow.config.refine import Refine
 from outgrow.config.votes import VotesSection
 from outgrow.graph.step import Json, Step
-from outgrow.models.zero_shot_ability import can_answer
+from outgrow.models.model_size import can_answer
 from outgrow.study.step_params import dump, hints, reading_params
 from outgrow.study.steps import STUDENT, SeedPlan, noised
 from outgrow.study.text_steps import gathered, refined_step, scores_step, taken_step, texts_step

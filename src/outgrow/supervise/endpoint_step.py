@@ -22,9 +22,9 @@ from outgrow.data.task import Split, Task
 from outgrow.endpoints.client import ChatRequest, ChatResponse, Endpoint, Refusal
 from outgrow.endpoints.response import ResponseChoice
 from outgrow.endpoints.response_cache import ResponseCache
-from outgrow.endpoints.server import called
+from outgrow.endpoints.usage import endpoint_name
 from outgrow.errors import DataError
-from outgrow.generation.chat import asked
+from outgrow.generation.chat import single_turn
 from outgrow.graph.step import Job, Json
 from outgrow.labels import ANSWER_FILES, WeakLabels
 from outgrow.metrics.stated_choice import StatedChoice, stated_choice
@@ -69,7 +69,7 @@ def question_of(task: Task, row: int, section: Mapping[str, Any]) -> ChatRequest
         fields |= {"logprobs": True, "top_logprobs": ALTERNATIVES}
     if section["structured"]:
         fields["response_format"] = one_of(names)
-    return ChatRequest(task.items.ids[row], asked(text, section["system"]), fields)
+    return ChatRequest(task.items.ids[row], single_turn(text, section["system"]), fields)
 
 
 def options_of(task: Task, row: int) -> list[str]:
@@ -174,8 +174,8 @@ def tell_silent(
     section, first = endpoint.section, answers[silent[0]]
     why = first.reason if isinstance(first, Refusal) else _no_choice(first, section)
     who = named([questions[number].item for number in silent])
-    sentence = f"{called(section)}: {len(silent)} of {len(questions)} items get no vote ({who}): {why}"
-    with endpoint.asking_anew([questions[number] for number in silent]):
+    sentence = f"{endpoint_name(section)}: {len(silent)} of {len(questions)} items get no vote ({who}): {why}"
+    with endpoint.retry_on_error([questions[number] for number in silent]):
         if len(silent) == len(questions):
             raise DataError(sentence)
         warn_skipped(sentence, section["unfit"])

@@ -12,13 +12,14 @@ from outgrow.config.home_paths import at_home
 from outgrow.config.load import load_tree
 from outgrow.config.messages import FileLocation, error_messages
 from outgrow.config.rules import RegexRule, Rule, RuleFile
-from outgrow.data.parse_labels import UNUSABLE
-from outgrow.data.raw_file import read_bytes
-from outgrow.data.row_numbers import row_numbers
-from outgrow.data.table import RecordTable, read_table
+from outgrow.data.parse_cells import UNUSABLE
 from outgrow.errors import ConfigError, DataError, suggest
+from outgrow.readers.open_table import read_table
+from outgrow.readers.raw_file import read_bytes
+from outgrow.readers.row_numbers import row_numbers
+from outgrow.readers.source_table import SourceTable, table_of_arrow, table_of_rows
 
-RowSource: TypeAlias = str | Path | RecordTable | pa.Table | Sequence[Mapping[str, Any]]
+RowSource: TypeAlias = str | Path | SourceTable | pa.Table | Sequence[Mapping[str, Any]]
 ITEM_COLUMNS = ("item", "id")
 
 
@@ -69,22 +70,18 @@ def class_number(name: str, classes: Sequence[str], where: str) -> int:
     return list(classes).index(name)
 
 
-def as_table(items: RowSource) -> RecordTable:
-    """Whatever holds items, as rows."""
+def as_table(items: RowSource) -> SourceTable:
+    """Items of a file or in memory as a table."""
     if isinstance(items, str | Path):
         return read_table(Path(items))
-    if isinstance(items, RecordTable):
+    if isinstance(items, SourceTable):
         return items
-    rows = items.to_pylist() if isinstance(items, pa.Table) else list(items)
-    odd = next((number for number, row in enumerate(rows) if not isinstance(row, Mapping)), None)
-    if odd is not None:
-        raise DataError(f"items, row {odd + 1}: needs a mapping of columns to values, found {str(rows[odd])[:40]!r}")
-    rows = [dict(row) for row in rows]
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    return RecordTable("items", columns, rows, list(range(1, len(rows) + 1)), "row")
+    if isinstance(items, pa.Table):
+        return table_of_arrow(items, "items")
+    return table_of_rows("items", [dict(row) if isinstance(row, Mapping) else row for row in items])
 
 
-def item_names(table: RecordTable, column: str | None) -> tuple[list[str], str]:
+def item_names(table: SourceTable, column: str | None) -> tuple[list[str], str]:
     """Every row's name, and a sentence on where it comes from. Raises `DataError` for a name that stands twice."""
     if column is None:
         column = next((name for name in ITEM_COLUMNS if name in table.columns), None)
@@ -92,11 +89,11 @@ def item_names(table: RecordTable, column: str | None) -> tuple[list[str], str]:
         told = "Items are named by their row number, from 0: there is no column `item` or `id`."
         return row_numbers(len(table.rows)), told
     _require_column(table, column, "item")
-    names = [_name(row.get(column), column, table.where(number)) for number, row in enumerate(table.rows)]
+    names = [_name(row.get(column), column, table.place(number)) for number, row in enumerate(table.rows)]
     seen: dict[str, int] = {}
     for number, name in enumerate(names):
         if seen.setdefault(name, number) != number:
-            raise DataError(f"{table.where(number)}: the item `{name}` stands already in {table.where(seen[name])}")
+            raise DataError(f"{table.place(number)}: the item `{name}` stands already in {table.place(seen[name])}")
     return names, f"Items are named by the column `{column}`."
 
 
@@ -110,15 +107,15 @@ def _name(value: Any, column: str, where: str) -> str:
     return str(value).strip()
 
 
-def require_texts(table: RecordTable, column: str) -> None:
+def require_texts(table: SourceTable, column: str) -> None:
     """Raises `DataError` at the first row that has no text for patterns to search."""
     _require_column(table, column, "text")
     for number, row in enumerate(table.rows):
         if not isinstance(row.get(column), str):
-            raise DataError(f"{table.where(number)}: `{column}` must be a text, found {str(row.get(column))[:60]}")
+            raise DataError(f"{table.place(number)}: `{column}` must be a text, found {str(row.get(column))[:60]}")
 
 
-def _require_column(table: RecordTable, column: str, key: str) -> None:
+def _require_column(table: SourceTable, column: str, key: str) -> None:
     if column not in table.columns:
         known = suggest(column, map(str, table.columns))
         raise DataError(f"{table.origin}: there is no column `{column}` (`{key}` of the rules); {known}")

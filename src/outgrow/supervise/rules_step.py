@@ -55,7 +55,7 @@ def apply_rules(
 
     Args:
         rules: a YAML file, or the mapping it would hold; files of functions are seen from its folder.
-        items: a file that `data.table` reads, a table, or a list of mappings.
+        items: a file that `readers.open_table` reads, a table, or a list of mappings.
         jobs: processes at a time; the result does not depend on it.
         code: whether rules may be functions; without it they are refused, and no file of them is read.
 

@@ -13,13 +13,11 @@ from jaxtyping import Int
 
 from outgrow.data.task import Task
 from outgrow.errors import DataError
-from outgrow.generation.causal_lm import CausalLM, load_writer, pieces_with
-from outgrow.generation.chat import Prompt, asked
-from outgrow.generation.teacher_forcing import TokenIds, canonical, forced
+from outgrow.generation.causal_lm import CausalLM, TokenIds, canonical, forced, load_writer, pieces_with
+from outgrow.generation.chat import Prompt, single_turn
 from outgrow.graph.step import Job, Json
 from outgrow.models.load_model import pick_device
-from outgrow.models.resumable_generation import ragged_sweep
-from outgrow.models.resumable_inference import DEFAULT_BATCH_TOKENS
+from outgrow.models.resumable_inference import DEFAULT_BATCH_TOKENS, ragged_sweep
 from outgrow.models.skipped_items import warn_skipped
 from outgrow.models.token_batches import length_sorted_batches
 from outgrow.texts import Candidate, WeakTexts
@@ -36,7 +34,7 @@ def score_texts(job: Job, *, model: dict[str, Json], name: str) -> None:
     writer = load_writer(model, folder, pick_device(job.hints))
     task = Task.load(job.inputs["pool"])
     prompt = dict(zip(task.items.ids, task.items.prompts, strict=True))
-    prompts = [asked(prompt[item], model["system"]) for item in items]
+    prompts = [single_turn(prompt[item], model["system"]) for item in items]
     scored = score(job, writer, items, prompts, texts)
     WeakTexts(items, (name,), [[found] for found in scored]).save(job.out / "half_b.parquet")
 

@@ -21,13 +21,13 @@ from jaxtyping import Float, Int
 
 from outgrow.config.votes import VotesSection
 from outgrow.data.data_identity import content_hash
-from outgrow.data.row_numbers import RowNumbers, require_same_rows
 from outgrow.data.task import Items, Kind, Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job, Json
 from outgrow.labels import ANSWER_FILES, WeakLabels
 from outgrow.readers.read_texts import read_texts
 from outgrow.readers.read_votes import read_votes, sources_of
+from outgrow.readers.row_numbers import RowNumbers, require_same_rows
 from outgrow.text_format import listed
 from outgrow.texts import WeakTexts
 from outgrow.vote_table import VoteTable

@@ -10,9 +10,8 @@ import json
 import numpy as np
 
 from outgrow.data.task import Split, Task
-from outgrow.generation.chat import asked
-from outgrow.generation.open_generator import open_generator
-from outgrow.generation.text_generator import GenerationRequest
+from outgrow.generation.chat import single_turn
+from outgrow.generation.text_generator import GenerationRequest, open_generator
 from outgrow.graph.step import Job, Json
 from outgrow.texts import WeakTexts
 
@@ -33,7 +32,7 @@ def write_texts(
     rows = np.asarray(getattr(split, part))
     errand = GenerationRequest(
         items=[task.items.ids[row] for row in rows.tolist()],
-        conversations=[asked(task.items.prompts[row], model["system"]) for row in rows.tolist()],
+        conversations=[single_turn(task.items.prompts[row], model["system"]) for row in rows.tolist()],
         decoding=decoding,
         seed=seed,
         places=rows,

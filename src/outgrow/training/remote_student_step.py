@@ -23,7 +23,7 @@ from outgrow.data.task import Split, Task
 from outgrow.endpoints.fine_tuning import SHORT, FineTuningClient, JobSpec
 from outgrow.endpoints.fine_tuning_server import FineTuningServer, number
 from outgrow.errors import DataError
-from outgrow.generation.chat import asked, messages
+from outgrow.generation.chat import messages, single_turn
 from outgrow.generation.remote_generator import TUNED
 from outgrow.graph.step import Job, Json
 from outgrow.models.skipped_items import NAMED, named, warn_skipped
@@ -109,7 +109,7 @@ def lesson_of(task: Task, half: Int[np.ndarray, "item"], targets: TextTargets, s
             lesson.cut_off.append(item)
             continue
         answer = {"role": "assistant", "content": text}
-        lesson.examples.append({"messages": [*messages(asked(prompts[item], system)), answer]})
+        lesson.examples.append({"messages": [*messages(single_turn(prompts[item], system)), answer]})
     if not lesson.examples:
         cut = f"{len(lesson.cut_off)} texts were cut off" if lesson.cut_off else "no target has a weight above 0"
         raise DataError(f"nothing to learn: {cut}")

@@ -23,7 +23,7 @@ from scipy.special import expit
 
 from outgrow.combiners.text_targets_step import load_texts
 from outgrow.data.task import Split, Task
-from outgrow.generation.chat import Prompt, asked
+from outgrow.generation.chat import Prompt, single_turn
 from outgrow.graph.step import Job, Json
 from outgrow.labels import INSTEAD, Targets, WeakLabels
 from outgrow.metrics.auroc import auroc
@@ -68,7 +68,9 @@ def train_reward(job: Job, *, model: dict[str, Json], reward: dict[str, Json], s
     task, targets, strong = heard(job)
     found = compare(task, targets, strong, settings.consistent)
     material = RewardData.of(task, targets, found, settings)
-    prompts = {task.items.ids[row]: asked(task.items.prompts[row], model["system"]) for row in split.half_b.tolist()}
+    prompts = {
+        task.items.ids[row]: single_turn(task.items.prompts[row], model["system"]) for row in split.half_b.tolist()
+    }
     verdict = judge(job, settings, model, material, prompts, seed)
     rows = samples_of(task, targets)
     _rewards(targets, rows, material, verdict).save(job.out)

@@ -22,7 +22,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from outgrow.data.task import Task
 from outgrow.errors import ConfigError, DataError
 from outgrow.generation.causal_lm import load_trained, spelling_tokenizer
-from outgrow.generation.chat import Prompt, asked
+from outgrow.generation.chat import Prompt, single_turn
 from outgrow.graph.step import Job
 from outgrow.models.load_model import load_causal_lm, pick_device
 from outgrow.models.silence_transformers import silence_transformers
@@ -140,7 +140,7 @@ def learn_texts(
 
 def prompts_of(task: Task, half: Int[np.ndarray, "item"], system: str | None) -> dict[str, Prompt]:
     """By name, what the items at these pool rows ask, after what a model is told before every question."""
-    return {task.items.ids[row]: asked(task.items.prompts[row], system) for row in half.tolist()}
+    return {task.items.ids[row]: single_turn(task.items.prompts[row], system) for row in half.tolist()}
 
 
 def holdout_of(

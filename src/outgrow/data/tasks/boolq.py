@@ -5,7 +5,7 @@ together.
 """
 
 from outgrow.data.published_task import HIDDEN_TEST, HubSource, PublishedTask, RowShape, TaskExample, ask, requests
-from outgrow.data.table import Row
+from outgrow.readers.source_table import Row
 
 
 def _read(row: Row) -> TaskExample:

@@ -13,7 +13,7 @@ from outgrow.data.published_task import (
     ask,
     letters,
 )
-from outgrow.data.table import Row
+from outgrow.readers.source_table import Row
 
 
 def _read(row: Row) -> TaskExample | None:

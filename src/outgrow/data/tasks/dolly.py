@@ -4,7 +4,7 @@ Only the instructions without a passage are used: a question and its answer, as 
 """
 
 from outgrow.data.published_task import HubSource, PublishedTask, RowShape, TaskExample
-from outgrow.data.table import Row
+from outgrow.readers.source_table import Row
 
 
 def _read(row: Row) -> TaskExample | None:

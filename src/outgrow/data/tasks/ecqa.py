@@ -7,7 +7,7 @@ without an explanation, or whose answer is no option, are left out.
 """
 
 from outgrow.data.published_task import HubSource, PublishedTask, RowShape, TaskExample
-from outgrow.data.table import Row
+from outgrow.readers.source_table import Row
 
 _OPTIONS = [f"q_op{number}" for number in range(1, 6)]
 

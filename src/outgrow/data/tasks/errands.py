@@ -16,15 +16,15 @@ from functools import cache
 from typing import Any
 
 from outgrow.data.published_task import PublishedTask, RowShape, TaskExample
-from outgrow.data.table import RecordTable, Row
 from outgrow.data.tasks import grammar as grammars
 from outgrow.data.tasks.grammar import SIZES, HashChoices, choose, draw_different, make_parts
 from outgrow.metrics.slu_f1 import Slot, write_slots
+from outgrow.readers.source_table import Row, SourceTable
 
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
-def make_errands() -> Iterator[tuple[str, RecordTable]]:
+def make_errands() -> Iterator[tuple[str, SourceTable]]:
     """The two parts, with the columns `text` and `slots`."""
     return make_parts("errands", _requests())
 

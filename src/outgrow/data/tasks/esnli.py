@@ -4,7 +4,7 @@ Hypotheses about one premise stay on one side of a split.
 """
 
 from outgrow.data.published_task import PARQUET_BRANCH, HubSource, PublishedTask, RowShape, TaskExample
-from outgrow.data.table import Row
+from outgrow.readers.source_table import Row
 
 _CLASSES = ("entailment", "neutral", "contradiction")
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, TypeVar
 import yaml
 
 from outgrow.data.leak import fingerprint
-from outgrow.data.table import RecordTable, Row
 from outgrow.data.task import Part
+from outgrow.readers.source_table import Row, SourceTable, table_of_rows
 
 T = TypeVar("T")
 
@@ -117,10 +117,9 @@ def draw_different(draw: Callable[[int], Row], key: str) -> tuple[Row, ...]:
     return tuple(found.values())
 
 
-def make_parts(name: str, rows: Sequence[Row]) -> Iterator[tuple[str, RecordTable]]:
+def make_parts(name: str, rows: Sequence[Row]) -> Iterator[tuple[str, SourceTable]]:
     """The tables of the parts of a set; their columns are the keys of the rows."""
     start = 0
     for part, size in SIZES.items():
-        numbers = list(range(1, size + 1))
-        yield part, RecordTable(f"{name} ({part})", list(rows[0]), list(rows[start : start + size]), numbers, "row")
+        yield part, table_of_rows(f"{name} ({part})", rows[start : start + size], columns=list(rows[0]))
         start += size

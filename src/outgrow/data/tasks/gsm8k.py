@@ -4,8 +4,8 @@ The solution is learned as it was published, with the calculator's marks (`<<16-
 """
 
 from outgrow.data.published_task import HubSource, PublishedTask, RowShape, TaskExample
-from outgrow.data.table import Row
 from outgrow.data.task import Part
+from outgrow.readers.source_table import Row
 
 _PARTS: dict[str, Part] = {"train": "train", "test": "test"}
 

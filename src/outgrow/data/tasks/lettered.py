@@ -1,7 +1,7 @@
 """The raw shapes that ARC, OpenBookQA and CommonsenseQA share: options with letters, and an `answerKey`."""
 
 from outgrow.data.published_task import RowShape, TaskExample, ask
-from outgrow.data.table import Row
+from outgrow.readers.source_table import Row
 
 
 def lettered(question: str) -> tuple[RowShape, ...]:

@@ -5,7 +5,7 @@ about a sentence stays on one side of a split.
 """
 
 from outgrow.data.published_task import PARQUET_BRANCH, HubSource, PublishedTask, RowShape, TaskExample
-from outgrow.data.table import Row
+from outgrow.readers.source_table import Row
 
 _NUMBERED = {"0": "no", "1": "yes"}
 

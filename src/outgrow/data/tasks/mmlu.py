@@ -9,8 +9,8 @@ published questions (test, validation, dev) make one pool.
 import re
 
 from outgrow.data.published_task import HubSource, PublishedTask, RowShape, TaskExample, ask, letters
-from outgrow.data.table import Row
 from outgrow.data.task import Part
+from outgrow.readers.source_table import Row
 
 DISCIPLINES = {
     "biology": "college_biology high_school_biology",

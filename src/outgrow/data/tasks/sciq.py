@@ -8,7 +8,7 @@ instructions is in circulation as well and is read too.
 import re
 
 from outgrow.data.published_task import HubSource, PublishedTask, RowShape, TaskExample, ask, letters
-from outgrow.data.table import Row
+from outgrow.readers.source_table import Row
 
 _RENDERED = re.compile(r"question: (.*?)\n\n(Answer1: .*?)\n\nAnswer format:", re.DOTALL)
 

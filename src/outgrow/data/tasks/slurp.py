@@ -13,9 +13,9 @@ tokens split off are split off by their letters, which gives the same fillers bu
 import re
 
 from outgrow.data.published_task import HubSource, PublishedTask, RowShape, TaskExample
-from outgrow.data.table import Row
 from outgrow.data.task import Part
 from outgrow.metrics.slu_f1 import Slot, write_slots
+from outgrow.readers.source_table import Row
 
 ACTIONS = {
     "alarm": "query remove set",

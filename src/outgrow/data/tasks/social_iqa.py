@@ -11,7 +11,7 @@ from outgrow.data.published_task import (
     letters,
     requests,
 )
-from outgrow.data.table import Row
+from outgrow.readers.source_table import Row
 
 
 def _read(row: Row) -> TaskExample | None:

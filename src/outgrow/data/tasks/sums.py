@@ -18,7 +18,6 @@ from functools import cache
 from typing import Any, Literal
 
 from outgrow.data.published_task import PublishedTask, RowShape, TaskExample
-from outgrow.data.table import RecordTable, Row
 from outgrow.data.tasks.grammar import (
     SIZES,
     HashChoices,
@@ -29,6 +28,7 @@ from outgrow.data.tasks.grammar import (
     read_grammar,
     write_sentences,
 )
+from outgrow.readers.source_table import Row, SourceTable
 
 RESULTS = range(1, 100)
 Length = Literal["one", "two"]
@@ -36,7 +36,7 @@ LENGTHS: tuple[Length, ...] = ("one", "two", "one", "two", "one")
 """How many steps the problems have, in turns."""
 
 
-def make_sums() -> Iterator[tuple[str, RecordTable]]:
+def make_sums() -> Iterator[tuple[str, SourceTable]]:
     """The two parts, with the columns `question` and `answer`."""
     return make_parts("sums", _sums())
 

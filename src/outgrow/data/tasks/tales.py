@@ -15,7 +15,6 @@ from functools import cache
 from typing import Any
 
 from outgrow.data.published_task import PublishedTask, RowShape, TaskExample
-from outgrow.data.table import RecordTable, Row
 from outgrow.data.tasks.grammar import (
     SIZES,
     HashChoices,
@@ -26,13 +25,14 @@ from outgrow.data.tasks.grammar import (
     read_grammar,
     write_sentences,
 )
+from outgrow.readers.source_table import Row, SourceTable
 
 LONGEST = 3
 """Sentences of a story."""
 _NUMBERED = re.compile(r"(?<=[a-z])[12](?=[}.])")
 
 
-def make_tales() -> Iterator[tuple[str, RecordTable]]:
+def make_tales() -> Iterator[tuple[str, SourceTable]]:
     """The two parts, with the columns `story`, `question`, `answer` and `kind`."""
     return make_parts("tales", _tales())
 

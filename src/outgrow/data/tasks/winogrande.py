@@ -5,7 +5,7 @@ are kept on one side of a split by that.
 """
 
 from outgrow.data.published_task import HIDDEN_TEST, HubSource, PublishedTask, RowShape, TaskExample, letters, requests
-from outgrow.data.table import Row
+from outgrow.readers.source_table import Row
 
 
 def _read(row: Row) -> TaskExample | None:
