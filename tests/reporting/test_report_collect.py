@@ -139,9 +139,9 @@ def test_error_copying(simulated: Any, results: Results, part: str) -> None:
 
 
 def test_supervisors_are_measured_on_what_they_label(simulated: Any, results: Results) -> None:
-    expected = np.mean([seed_accuracy(simulated, "layer-4", seed, "strong") for seed in range(3)])
+    expected = np.mean([seed_accuracy(simulated, "layer-4", seed, "half_b") for seed in range(3)])
     found = next(one for one in results.supervisors if one.name == "layer-4")
-    assert found.strong.value == pytest.approx(expected, abs=1e-6)
+    assert found.half_b.value == pytest.approx(expected, abs=1e-6)
 
 
 def test_calibration_of_every_row(results: Results) -> None:

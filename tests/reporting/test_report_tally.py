@@ -17,7 +17,7 @@ NAMES = ("a", "b", "empty")
 def part_of(names: list[str], n_seeds: int) -> EvaluatedItems:
     n = len(names)
     return EvaluatedItems(
-        name="strong",
+        name="half_b",
         ids=[f"i{item}" for item in range(n)],
         gold=np.zeros(n, dtype=np.int64),
         prompts=[""] * n,

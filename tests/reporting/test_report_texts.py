@@ -111,7 +111,7 @@ def test_supervisors_are_measured_on_their_labels(simulated_texts: SimulatedText
     labels = [simulated_texts.store.path(step) / "half_b.parquet" for step in simulated_texts.study.labels]
     for one in text_results.supervisors:
         expected = np.mean([f1(told(simulated_texts, path, one.name)) for path in labels])
-        assert one.strong.value == pytest.approx(expected, abs=1e-6)
+        assert one.half_b.value == pytest.approx(expected, abs=1e-6)
     assert [one.name for one in text_results.supervisors] == list(ABILITY)
 
 
