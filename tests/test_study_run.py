@@ -17,7 +17,7 @@ from outgrow import api
 from outgrow.config.load import read_experiment
 from outgrow.graph.runner import run_steps
 from outgrow.graph.store import Store
-from outgrow.reporting.headline import find
+from outgrow.reporting.headline import make_headline
 from outgrow.study.build import build_study
 from small_study import (
     FILE,

@@ -17,7 +17,7 @@ from outgrow.graph.store import Store
 from outgrow.labels import Targets, WeakLabels
 from outgrow.reporting.collect import collect
 from outgrow.reporting.results import Results
-from outgrow.reporting.write_report import write_report
+from outgrow.reporting.collect import write_report
 from outgrow.study.build import Row, Study, build_study
 
 CLASSES = 6

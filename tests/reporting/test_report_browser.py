@@ -12,7 +12,7 @@ import pytest
 from simulated_selections import METHODS, TASK, simulate_selections
 
 from outgrow.reporting.results import Results
-from outgrow.reporting.write_report import report_files, write_report
+from outgrow.reporting.collect import report_files, write_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")

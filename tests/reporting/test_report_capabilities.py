@@ -12,14 +12,14 @@ from outgrow.metrics.final_answer import final_answer
 from outgrow.metrics.slu_f1 import parse_slots, score, slu_counts
 from outgrow.metrics.text_answers import answer_match, exact_match
 from outgrow.metrics.text_score import score_of
-from outgrow.reporting.collect_texts import by_capability
+from outgrow.reporting.topics.capabilities import by_capability
 from outgrow.reporting.evidence.texts import read_answers_of_row, score_counts
 from outgrow.reporting.examples import find_examples
-from outgrow.reporting.measure.frame import make_frame
-from outgrow.reporting.measure.rows import seed_sums
+from outgrow.reporting.frame import make_frame
+from outgrow.reporting.rows import seed_sums
 from outgrow.reporting.results import Results
-from outgrow.reporting.tables.all_tables import make_tables
-from outgrow.reporting.write_report import write_report
+from outgrow.reporting.topics import make_tables
+from outgrow.reporting.collect import write_report
 from outgrow.texts import WeakTexts
 
 Answered = dict[str, list[tuple[str, str]]]

@@ -15,12 +15,12 @@ from outgrow.errors import DataError
 from outgrow.graph.event import StepOutcome
 from outgrow.labels import WeakLabels
 from outgrow.reporting.collect import collect
-from outgrow.reporting.evidence.missing import reason
-from outgrow.reporting.headline import find
-from outgrow.reporting.measure.rows import baseline_name
+from outgrow.reporting.evidence.steps import reason
+from outgrow.reporting.headline import make_headline
+from outgrow.reporting.rows import baseline_name
 from outgrow.reporting.results import MEAN_VOTE, Results
-from outgrow.reporting.tables.all_tables import make_tables
-from outgrow.reporting.write_report import write_report
+from outgrow.reporting.topics import make_tables
+from outgrow.reporting.collect import write_report
 
 Small = Callable[..., Any]
 EQUAL = {"words": 1.0, "characters": 1.0, "static": 1.0, "layer-4": 1.0}

@@ -6,10 +6,10 @@ import pytest
 from simulated_selections import simulate_selections
 
 from outgrow.reporting.collect import collect
-from outgrow.reporting.edges import find_edges
-from outgrow.reporting.headline import find
+from outgrow.reporting.topics.chosen import find_edges
+from outgrow.reporting.headline import make_headline
 from outgrow.reporting.results import Results
-from outgrow.reporting.tables.all_tables import make_tables
+from outgrow.reporting.topics import make_tables
 
 
 def sentences(simulated: Any, chosen: dict[str, Any], grid: list[dict[str, Any]], name: str = "naive") -> list[str]:

@@ -19,9 +19,9 @@ from outgrow.reporting.examples import (
     ItemExamples,
     find_examples,
 )
-from outgrow.reporting.examples_page import make_examples_page
+from outgrow.reporting.examples import make_examples_page
 from outgrow.reporting.results import Results
-from outgrow.reporting.write_report import write_report
+from outgrow.reporting.collect import write_report
 from outgrow.texts import TextTargets, WeakTexts, certain
 
 

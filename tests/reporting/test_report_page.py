@@ -16,12 +16,12 @@ from outgrow.labels import INSTEAD
 from outgrow.metrics.estimate import Estimate, undefined
 from outgrow.render.canvas import NARROW, WIDE
 from outgrow.reporting.collect import collect
-from outgrow.reporting.headline import find
+from outgrow.reporting.headline import make_headline
 from outgrow.reporting.plot.all_plots import PLOTS
-from outgrow.reporting.plot.picture import methods_box, supervisors_box
+from outgrow.reporting.topics.picture import methods_box, supervisors_box
 from outgrow.reporting.results import Results, RowResult
-from outgrow.reporting.tables.all_tables import make_tables
-from outgrow.reporting.write_report import report_files, write_report
+from outgrow.reporting.topics import make_tables
+from outgrow.reporting.collect import report_files, write_report
 
 HOSTILE = '<script>alert("x")</script> & $\\frac{1}{0}$ {{ 7 * 7 }}'
 

@@ -9,8 +9,8 @@ import pytest
 from fresh import SEEDS
 from outgrow.metrics.estimate import Estimate, undefined
 from outgrow.render.canvas import NARROW, WIDE
-from outgrow.render.point_labels import LabelBox
-from outgrow.reporting.plot.plane import plane
+from outgrow.render.canvas import LabelBox
+from outgrow.reporting.topics.measures import plane_plot
 from outgrow.reporting.results import Results
 
 

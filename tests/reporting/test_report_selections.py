@@ -22,14 +22,14 @@ from outgrow.metrics.text_answers import answer_match, exact_match
 from outgrow.metrics.words import words
 from outgrow.render.canvas import NARROW, WIDE
 from outgrow.reporting.evidence.row_provenance import comparison, last_selection, learned_last, reward_model, sources
-from outgrow.reporting.headline import find
-from outgrow.reporting.measure.selection import shift
+from outgrow.reporting.headline import make_headline
+from outgrow.reporting.topics.selections import shift
 from outgrow.reporting.plot.all_plots import PLOTS
-from outgrow.reporting.plot.curves import lines_of
+from outgrow.reporting.topics.curves import lines_of
 from outgrow.reporting.results import Results
 from outgrow.reporting.results_analyses import GOLD, WHOLE
-from outgrow.reporting.tables.all_tables import make_tables
-from outgrow.reporting.write_report import write_report
+from outgrow.reporting.topics import make_tables
+from outgrow.reporting.collect import write_report
 from outgrow.select.rewards import Rewards
 from outgrow.texts import TextTargets, WeakTexts
 

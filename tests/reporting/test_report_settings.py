@@ -10,8 +10,8 @@ from outgrow.config.load import read_experiment
 from outgrow.metrics.estimate import Estimate
 from outgrow.render.table import Table
 from outgrow.reporting.results import MethodSettings, Results, RowResult
-from outgrow.reporting.settings import find_settings
-from outgrow.reporting.tables.all_tables import make_tables
+from outgrow.reporting.topics.ablation import find_settings
+from outgrow.reporting.topics import make_tables
 from outgrow.reporting.tables.settings import YES, ablation
 
 MODEL = {"model": "bundled:smollm2-135m@2", "adapt": "lora"}

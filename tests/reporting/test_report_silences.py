@@ -18,10 +18,10 @@ from outgrow.graph.event import StepOutcome
 from outgrow.labels import WeakLabels
 from outgrow.render.table import Table
 from outgrow.reporting.collect import collect
-from outgrow.reporting.headline import find
+from outgrow.reporting.headline import make_headline
 from outgrow.reporting.results import AnswerCount, Results
-from outgrow.reporting.tables.all_tables import make_tables
-from outgrow.reporting.write_report import write_report
+from outgrow.reporting.topics import make_tables
+from outgrow.reporting.collect import write_report
 from outgrow.texts import WeakTexts
 
 Small = Callable[..., Any]

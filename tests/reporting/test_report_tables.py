@@ -17,7 +17,7 @@ from outgrow.render.table import Column, Line, Table
 from outgrow.render.table_html import table_html
 from outgrow.reporting.collect import collect
 from outgrow.reporting.results import Results
-from outgrow.reporting.tables.all_tables import make_tables
+from outgrow.reporting.topics import make_tables
 
 HOSTILE = [
     "<script>alert(1)</script>",

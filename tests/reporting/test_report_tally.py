@@ -8,8 +8,8 @@ import pytest
 from fresh import SEEDS
 from outgrow.metrics.bootstrap import Resamples, draw_resamples
 from outgrow.reporting.evidence.votes import EvaluatedItems
-from outgrow.reporting.measure.tally import LabelContext, SeedCounts, macro
-from outgrow.reporting.results_analyses import WHOLE
+from outgrow.reporting.tally import LabelContext, SeedCounts, macro
+from outgrow.reporting.results import WHOLE
 
 NAMES = ("a", "b", "empty")
 

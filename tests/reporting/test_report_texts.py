@@ -17,12 +17,12 @@ from outgrow.metrics.slu_f1 import parse_slots, score, slu_counts, span_counts
 from outgrow.metrics.text_score import TEXT_SCORES, mean_value, score_of
 from outgrow.reporting.collect import collect
 from outgrow.reporting.evidence.texts import read_answers_of_row, score_counts
-from outgrow.reporting.headline import find
-from outgrow.reporting.measure.frame import make_frame
-from outgrow.reporting.measure.rows import baseline_name, measure, seed_values
+from outgrow.reporting.headline import make_headline
+from outgrow.reporting.frame import make_frame
+from outgrow.reporting.rows import baseline_name, measure, seed_values
 from outgrow.reporting.results import Results
-from outgrow.reporting.tables.all_tables import make_tables
-from outgrow.reporting.write_report import write_report
+from outgrow.reporting.topics import make_tables
+from outgrow.reporting.collect import write_report
 from outgrow.texts import Candidate, WeakTexts
 
 Told = list[tuple[str, Candidate | None, str]]

@@ -22,7 +22,7 @@ from outgrow.trust.label_quality import accuracy_by_gold, expected_accuracy
 from outgrow.trust.next_items import next_items
 from outgrow.trust.source_pairs import pair_trust
 from outgrow.trust.source_quality import source_trust
-from outgrow.trust.summary import verdict
+from outgrow.trust.summary import summarise
 from outgrow.trust.trust_report import (
     Basis,
     ClassShare,
@@ -65,7 +65,7 @@ def trust(table: VoteTable, *, combiners: Sequence[str] | None = None, n_next: i
     known = (table.gold != UNKNOWN) & (table.n_per_item > 0)
     enough = int(known.sum()) >= LEAST_GOLD
     answers = ask(blind, combiners, by_gold(np.where(known, table.gold, UNKNOWN)) if enough else None)
-    glance = glance_at(table, answers)
+    counts = count_votes(table, answers)
     sources = source_trust(table, answers, _balance(table, answers))
     pairs, pair_note = pair_trust(answers.votes, _truth(table, answers))
     accuracy, basis = label_accuracy(table, answers)
@@ -75,8 +75,8 @@ def trust(table: VoteTable, *, combiners: Sequence[str] | None = None, n_next: i
     why = why_base(answers.base) if combiners is None else ""
     notes = [why, *answers.notes, pair_note, SOFT_NOTE if table.probs is not None else ""]
     return Trust(
-        verdict=verdict(glance, accuracy, basis, answers.base, sources, pairs, each, shared, ask_next),
-        glance=glance,
+        summary=summarise(counts, accuracy, basis, answers.base, sources, pairs, each, shared, ask_next),
+        counts=counts,
         label_accuracy=accuracy,
         label_basis=basis,
         base=answers.base,
@@ -97,7 +97,7 @@ def why_base(name: str) -> str:
     return f"Judged are the labels of `{name}`, {why}. {COMBINE_COMPARES}"
 
 
-def glance_at(table: VoteTable, answers: CombinerAnswers) -> VoteCounts:
+def count_votes(table: VoteTable, answers: CombinerAnswers) -> VoteCounts:
     """The table in numbers; the estimated balance is the base combiner's."""
     per_item, known = table.n_per_item, table.gold[table.gold != UNKNOWN]
     votes = np.bincount(table.said, minlength=table.n_classes) / max(table.n_votes, 1)

@@ -22,8 +22,8 @@ NARROW, LARGE = 0.05, 200
 """Gold that leaves a shorter interval than this, or is on so many items, is enough to measure."""
 
 
-def verdict(
-    glance: VoteCounts,
+def summarise(
+    counts: VoteCounts,
     accuracy: Estimate,
     basis: Basis,
     base: str,
@@ -34,13 +34,13 @@ def verdict(
     ask_next: Sequence[NextItem],
 ) -> TrustSummary:
     """Headline and three sentences."""
-    voting = glance.sources - glance.silent_sources
+    voting = counts.sources - counts.silent_sources
     return TrustSummary(
         headline(accuracy, basis, voting),
         (
-            how_good(glance, accuracy, basis, base, combiners),
+            how_good(counts, accuracy, basis, base, combiners),
             whom_to_drop(sources, pairs, voting),
-            what_helps(glance, accuracy, basis, voting, shared_errors, ask_next),
+            what_helps(counts, accuracy, basis, voting, shared_errors, ask_next),
         ),
     )
 
@@ -63,10 +63,10 @@ def headline(accuracy: Estimate, basis: Basis, voting: int) -> str:
 
 
 def how_good(
-    glance: VoteCounts, accuracy: Estimate, basis: Basis, base: str, combiners: Sequence[CombinerTrust]
+    counts: VoteCounts, accuracy: Estimate, basis: Basis, base: str, combiners: Sequence[CombinerTrust]
 ) -> str:
     """What to expect of the combined label."""
-    lost = glance.items_without_votes
+    lost = counts.items_without_votes
     nobody = f"; {many(lost, 'item has', 'items have')} no vote and so no label" if lost else ""
     if basis == "none" or accuracy.value is None:
         return f"Without gold and without a second source there is nothing to compare the votes with{nobody}."
@@ -106,7 +106,7 @@ def whom_to_drop(sources: Sequence[SourceTrust], pairs: Sequence[PairTrust], vot
 
 
 def what_helps(
-    glance: VoteCounts,
+    counts: VoteCounts,
     accuracy: Estimate,
     basis: Basis,
     voting: int,
@@ -114,22 +114,22 @@ def what_helps(
     ask_next: Sequence[NextItem],
 ) -> str:
     """The one thing to do next."""
-    lonely = glance.items_without_votes + glance.items_with_one_vote
+    lonely = counts.items_without_votes + counts.items_with_one_vote
     if not voting:
         return "Look whether the right columns were read."
-    if voting < ENOUGH and not glance.gold_items:
+    if voting < ENOUGH and not counts.gold_items:
         return (
             "What would help most: a third source that works in another way, and gold on a few dozen items drawn at"
             " random."
         )
-    if lonely > LONELY * glance.items:
+    if lonely > LONELY * counts.items:
         return f"What would help most: more votes on items that have one or none, which are {lonely}."
-    if not glance.gold_items and shared_errors is not None and shared_errors > SHARED:
+    if not counts.gold_items and shared_errors is not None and shared_errors > SHARED:
         return (
             f"What would help most: gold. The sources' errors go together (correlation {shared_errors:.2f}), so that"
             " agreement tells less than it seems."
         )
-    if not glance.gold_items:
+    if not counts.gold_items:
         return (
             f"What would help most: gold on the {many(len(ask_next), 'item')} to label next, and on some drawn at"
             " random to measure by."

@@ -159,8 +159,8 @@ def combiners(found: Trust) -> Table:
 
 def classes(found: Trust) -> Table:
     """Their balance."""
-    order = sorted(found.glance.classes, key=lambda one: -one.votes)
-    shown = [one for one in found.glance.classes if one in order[:MOST_CLASSES]]
+    order = sorted(found.counts.classes, key=lambda one: -one.votes)
+    shown = [one for one in found.counts.classes if one in order[:MOST_CLASSES]]
     columns = (
         Column("class", ""),
         Column("votes", "of the votes"),
@@ -204,7 +204,7 @@ def disputed(found: Trust) -> Table:
         for row in shown
     ]
     caption = "Most in dispute first; –: no label, as votes tie."
-    title = f"Items in dispute: {len(all_items.items)} of {found.glance.items}"
+    title = f"Items in dispute: {len(all_items.items)} of {found.counts.items}"
     return _table("disputed", title, caption + _cut(shown, all_items.items, "items"), columns, lines)
 
 
