@@ -288,5 +288,5 @@ def test_the_report_of_a_study_that_has_no_answers_yet_says_so(steps: str, tmp_p
     done = [study.pool, *(study.splits if "splits" in steps else [])]
     run_steps(done, Store(experiment.store), jobs=1, threads=1, on_event=lambda event: None)
     result = api.report(experiment.model_dump(mode="json"))
-    assert find(result.results).headline == "No method has a result yet."
+    assert make_headline(result.results).headline == "No method has a result yet."
     assert {one.reason for one in result.results.missing} == {"not run yet"}

@@ -8,8 +8,8 @@ import pytest
 from fresh import SEEDS
 from outgrow.metrics.bootstrap import Resamples, draw_resamples
 from outgrow.reporting.evidence.votes import EvaluatedItems
-from outgrow.reporting.tally import LabelContext, SeedCounts, macro
 from outgrow.reporting.results import WHOLE
+from outgrow.reporting.tally import LabelContext, SeedCounts, macro
 
 NAMES = ("a", "b", "empty")
 

@@ -144,7 +144,8 @@ def test_the_page_fits_a_desk_and_a_telephone(found, tmp_path, width):
             over, wide, outside, shown = driver.execute_script(
                 """const root = document.documentElement;
                    const wide = [...document.querySelectorAll('body *')].filter(one =>
-                     !one.closest('svg, .scroll, pre') && one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0)
+                     !one.closest('svg, .scroll, .plot, pre') && one.clientWidth > 0
+                     && one.scrollWidth > one.clientWidth + 1)
                      .map(one => one.outerHTML.slice(0, 80));
                    const outside = [];
                    const shown = [...document.querySelectorAll('figure svg')].filter(one => one.checkVisibility());

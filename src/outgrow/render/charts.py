@@ -106,6 +106,7 @@ def _small_panels(fig: Figure, chart: DotChart, names: Sequence[str], top: Pixel
     for column, name in enumerate(names):
         ax = axes(fig, NAMES + column * (width + GAP), top, width, chart.line_height * len(chart.lines))
         _panel(ax, chart, name, shortened(name, width))
+        ax.set_xticks([0, 0.5, 1], ["0", ".5", "1"])
         if column == 0:
             _names(ax, chart)
 
@@ -165,7 +166,7 @@ def _description(chart: DotChart) -> str:
 
 DARK = 0.55
 """Numbers in cells above this value are white."""
-SMALLEST = 10
+SMALLEST = 12
 """Pixels of a number in a small cell."""
 
 

@@ -151,7 +151,7 @@ def clouds_plot(results: Results, found: tuple[Cloud, ...]) -> Iterator[Drawing 
             _panel(ax, panel, side)
             if place == 0 or panels[place - 1].cloud is not panel.cloud:
                 name_points(ax, _capability_names(panel.cloud), 0.6 * side)
-                ax.set_xlabel(_sample(panel.cloud), size=SMALL - 1, loc="left")
+                ax.set_xlabel(_sample(panel.cloud), size=SMALL, loc="left")
         legend.draw(fig)
         yield drawing(fig, "cloud", f"Answers of the labels as vectors. {_description(panels)}", CAPTION)
 

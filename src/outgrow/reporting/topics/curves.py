@@ -245,10 +245,10 @@ def _plot(results: Results, setting: str, lines: Sequence[Curve]) -> Drawing | N
     if not panels:
         return None
     legend = Legend([LegendMark(line.title, *look, "-") for line, look in zip(lines, cycle(LOOKS))])
-    width, count = (WIDTH - LEFT - RIGHT - BETWEEN) / 2, len(panels)
+    width = (WIDTH - LEFT - RIGHT - BETWEEN * (len(panels) - 1)) / len(panels)
     size = sample_size(results.named(point.row).score for line in lines for point in line.points)
     with style():
-        fig = figure(LEFT + RIGHT + width * count + BETWEEN * (count - 1), legend.height + HEAD + TALL + FOOT)
+        fig = figure(WIDTH, legend.height + HEAD + TALL + FOOT)
         for place, (title, key) in enumerate(panels.items()):
             ax = axes(fig, LEFT + place * (width + BETWEEN), legend.height + HEAD, width, TALL)
             _panel(ax, results, lines, key)

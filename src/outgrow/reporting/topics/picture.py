@@ -32,7 +32,7 @@ from outgrow.reporting.topics.agreement import AGREEMENT
 from outgrow.reporting.topics.supervisors import MEAN_VOTE, SUPERVISORS
 
 SHOWN = 6
-LINE, BOX, GAP, DOWN = 18, 272, 52, 30
+LINE, BOX, GAP, DOWN = 18, 270, 52, 30
 """Pixels: from one line of text to the next, of a box, between boxes side by side and one above the other."""
 
 

@@ -16,7 +16,6 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from outgrow.graph.step import Step
-from outgrow.metrics.auroc import resampled_auroc
 from outgrow.metrics.bootstrap import Resamples
 from outgrow.metrics.estimate import Estimate
 from outgrow.render.canvas import BLUE, ORANGE, Drawing
@@ -151,6 +150,8 @@ def _counted(seed: RankedLabels) -> SeedCounts:
 
 def _auroc(context: LabelContext, ranked: Sequence[RankedLabels | None], name: str, confidence: bool) -> PerSeed:
     """Of one capability's labels, under every draw and seed."""
+    from outgrow.metrics.auroc import resampled_auroc  # scipy.stats is slow to import
+
     items = context.resamples.items
     auroc = np.full((len(items), len(ranked)), np.nan)
     for place, seed in enumerate(ranked):
