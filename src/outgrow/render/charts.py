@@ -8,28 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from outgrow.metrics.estimate import Estimate, show, show_number
-from outgrow.render.canvas import (
-    BLUE,
-    FAINT,
-    INK,
-    PAPER,
-    SMALL,
-    SOFT,
-    TEXT,
-    WIDTH,
-    Axes,
-    Drawing,
-    Figure,
-    Legend,
-    LegendMark,
-    Pixels,
-    axes,
-    drawing,
-    figure,
-    interval,
-    shortened,
-    style,
-)
+from outgrow.render import canvas
+from outgrow.render.canvas import Axes, Drawing, Figure, Legend, LegendMark, Pixels
 
 PANELS = 2
 """Panels side by side."""
@@ -88,9 +68,9 @@ def dot_chart(chart: DotChart) -> Drawing | None:
     legend = Legend([LegendMark(series.title, series.colour, series.shape) for series in chart.series])
     height = chart.line_height * len(chart.lines)
     large, small = legend.height + HEAD + height + FOOT, HEAD + height + AXIS
-    with style():
-        fig = figure(WIDTH, large + small * len(below))
-        ax = axes(fig, NAMES, legend.height + HEAD, WIDTH - NAMES - RIGHT, height)
+    with canvas.style():
+        fig = canvas.figure(canvas.WIDTH, large + small * len(below))
+        ax = canvas.axes(fig, NAMES, legend.height + HEAD, canvas.WIDTH - NAMES - RIGHT, height)
         _panel(ax, chart, first, chart.panel_title)
         _names(ax, chart)
         ax.set_xlabel(f"{chart.axis} ({chart.sample})" if chart.sample else chart.axis)
@@ -98,14 +78,14 @@ def dot_chart(chart: DotChart) -> Drawing | None:
             _small_panels(fig, chart, names, large + HEAD + row * small)
         legend.draw(fig)
         size = f" ({chart.sample})" if chart.sample else ""
-        return drawing(fig, chart.name, f"{chart.title}{size}. {_description(chart)}", chart.caption)
+        return canvas.drawing(fig, chart.name, f"{chart.title}{size}. {_description(chart)}", chart.caption)
 
 
 def _small_panels(fig: Figure, chart: DotChart, names: Sequence[str], top: Pixels) -> None:
-    width = (WIDTH - NAMES - RIGHT - GAP * (PANELS - 1)) / PANELS
+    width = (canvas.WIDTH - NAMES - RIGHT - GAP * (PANELS - 1)) / PANELS
     for column, name in enumerate(names):
-        ax = axes(fig, NAMES + column * (width + GAP), top, width, chart.line_height * len(chart.lines))
-        _panel(ax, chart, name, shortened(name, width))
+        ax = canvas.axes(fig, NAMES + column * (width + GAP), top, width, chart.line_height * len(chart.lines))
+        _panel(ax, chart, name, canvas.shortened(name, width))
         ax.set_xticks([0, 0.5, 1], ["0", ".5", "1"])
         if column == 0:
             _names(ax, chart)
@@ -119,10 +99,10 @@ def _panel(ax: Axes, chart: DotChart, panel: str, title: str) -> None:
     ax.spines[["left"]].set_visible(False)
     ax.set_title(title, loc="left", weight="bold")
     if chart.guide is not None:
-        ax.axvline(chart.guide, color=SOFT, lw=1.2, ls=(0, (4, 3)))
+        ax.axvline(chart.guide, color=canvas.SOFT, lw=1.2, ls=(0, (4, 3)))
     for row, line in enumerate(chart.lines):
         if row:
-            ax.axhline(row * chart.line_height, color=FAINT, lw=0.8)
+            ax.axhline(row * chart.line_height, color=canvas.FAINT, lw=0.8)
         for place, (estimate, series) in enumerate(zip(line.dots[panel], chart.series, strict=True)):
             dot(ax, estimate, row * chart.line_height + 5 + STEP * (place + 0.5), series.colour, series.shape)
 
@@ -130,7 +110,7 @@ def _panel(ax: Axes, chart: DotChart, panel: str, title: str) -> None:
 def dot(ax: Axes, estimate: Estimate, y: float, colour: str, shape: str) -> None:
     """An estimate with its interval; nothing if it is undefined."""
     if estimate.value is not None:
-        interval(ax, estimate.low, estimate.high, y, colour)
+        canvas.interval(ax, estimate.low, estimate.high, y, colour)
         ax.plot([estimate.value], [y], shape, ms=6.5, color=colour, mew=0)
 
 
@@ -142,15 +122,15 @@ def _names(ax: Axes, chart: DotChart) -> None:
 def name_line(ax: Axes, name: str, y: float, room: Pixels) -> None:
     """A name at the left of the axes, where there are `room` pixels."""
     ax.annotate(
-        shortened(name, room - 14),
+        canvas.shortened(name, room - 14),
         (0, y),
         (-9, 0),
         xycoords=ax.get_yaxis_transform(),
         textcoords="offset points",
         ha="right",
         va="center",
-        size=TEXT,
-        color=INK,
+        size=canvas.TEXT,
+        color=canvas.INK,
     )
 
 
@@ -183,18 +163,20 @@ def heat_map(
     """
     from matplotlib.colors import LinearSegmentedColormap
 
-    blues = LinearSegmentedColormap.from_list("blues", ["#f2f7fb", "#9cc6e3", BLUE, "#0b3a5e"])
+    blues = LinearSegmentedColormap.from_list("blues", ["#f2f7fb", "#9cc6e3", canvas.BLUE, "#0b3a5e"])
     # Cells as shapes; an image would be embedded pixels.
     down, across = (np.arange(size + 1) - 0.5 for size in matrix.shape)
-    ax.pcolormesh(across, down, np.ma.masked_invalid(matrix), cmap=blues, vmin=0, vmax=1, ec=PAPER, lw=2)
+    ax.pcolormesh(across, down, np.ma.masked_invalid(matrix), cmap=blues, vmin=0, vmax=1, ec=canvas.PAPER, lw=2)
     ax.invert_yaxis()
     cell = ax.get_window_extent().width / len(columns)
     for row, column in np.ndindex(*matrix.shape):
         value = matrix[row, column]
-        colour = PAPER if value > DARK else INK
+        colour = canvas.PAPER if value > DARK else canvas.INK
         text = "–" if np.isnan(value) else show_number(float(value), 2)
-        ax.text(column, row, text, ha="center", va="center", color=colour, size=min(TEXT, max(SMALLEST, cell / 3.2)))
-    ax.set_yticks(range(len(rows)), [shortened(name, room[0], SMALL) for name in rows], color=INK)
-    short = [shortened(name, room[1], SMALL) for name in columns]
-    ax.set_xticks(range(len(columns)), short, rotation=30, ha="right", rotation_mode="anchor", color=INK)
+        ax.text(
+            column, row, text, ha="center", va="center", color=colour, size=min(canvas.TEXT, max(SMALLEST, cell / 3.2))
+        )
+    ax.set_yticks(range(len(rows)), [canvas.shortened(name, room[0], canvas.SMALL) for name in rows], color=canvas.INK)
+    short = [canvas.shortened(name, room[1], canvas.SMALL) for name in columns]
+    ax.set_xticks(range(len(columns)), short, rotation=30, ha="right", rotation_mode="anchor", color=canvas.INK)
     ax.spines[:].set_visible(False)

@@ -3,38 +3,20 @@
 from typing import Any
 
 from outgrow.metrics.estimate import show
-from outgrow.render.canvas import (
-    BLUE,
-    GREEN,
-    INK,
-    PURPLE,
-    RED,
-    SKY,
-    SMALL,
-    SOFT,
-    WIDTH,
-    Axes,
-    Drawing,
-    Legend,
-    LegendMark,
-    axes,
-    drawing,
-    figure,
-    interval,
-    style,
-)
+from outgrow.render import canvas
+from outgrow.render.canvas import Axes, Drawing, Legend, LegendMark
 from outgrow.simulate.measure import RiskPoint, SimulationResult
 
-COLOURS = {"naive": PURPLE, "refinement": BLUE, "oracle": GREEN}
+COLOURS = {"naive": canvas.PURPLE, "refinement": canvas.BLUE, "oracle": canvas.GREEN}
 DOTTED, DASHED, DASH_DOT = (0, (1, 2)), (0, (4, 3)), (0, (6, 2, 1, 2))
 LEGEND = (
-    LegendMark("refinement", BLUE, "o", "-"),
-    LegendMark("naive fine-tuning", PURPLE, "o", "-"),
-    LegendMark("oracle (the target's labels)", GREEN, "o", "-"),
-    LegendMark("bootstrapping", SOFT, line=DOTTED),
-    LegendMark("floor of naive", RED, line=DASHED),
-    LegendMark("bound on refinement", INK, line=DASH_DOT),
-    LegendMark("refinement in a typical context", SKY, line="-"),
+    LegendMark("refinement", canvas.BLUE, "o", "-"),
+    LegendMark("naive fine-tuning", canvas.PURPLE, "o", "-"),
+    LegendMark("oracle (the target's labels)", canvas.GREEN, "o", "-"),
+    LegendMark("bootstrapping", canvas.SOFT, line=DOTTED),
+    LegendMark("floor of naive", canvas.RED, line=DASHED),
+    LegendMark("bound on refinement", canvas.INK, line=DASH_DOT),
+    LegendMark("refinement in a typical context", canvas.SKY, line="-"),
 )
 TALL, LEFT, HEAD, FOOT = 190.0, 56, 28, 76
 """Pixels: of a panel, for numbers at the left, for a title, for the axis below."""
@@ -48,15 +30,15 @@ CAPTION = (
 
 def risk_plot(outcome: SimulationResult) -> Drawing:
     """Two panels side by side, and a third one below."""
-    legend, room = Legend(LEGEND), WIDTH / 2
-    with style():
-        fig = figure(WIDTH, legend.height + 2 * (TALL + FOOT) + HEAD)
+    legend, room = Legend(LEGEND), canvas.WIDTH / 2
+    with canvas.style():
+        fig = canvas.figure(canvas.WIDTH, legend.height + 2 * (TALL + FOOT) + HEAD)
         top = legend.height + HEAD
-        _labels(axes(fig, LEFT, top, room - LEFT - 16, TALL), outcome)
-        _decay(axes(fig, room + LEFT, top, room - LEFT - 16, TALL), outcome)
-        _penalties(axes(fig, LEFT, top + TALL + FOOT, WIDTH - LEFT - 16, TALL), outcome)
+        _labels(canvas.axes(fig, LEFT, top, room - LEFT - 16, TALL), outcome)
+        _decay(canvas.axes(fig, room + LEFT, top, room - LEFT - 16, TALL), outcome)
+        _penalties(canvas.axes(fig, LEFT, top + TALL + FOOT, canvas.WIDTH - LEFT - 16, TALL), outcome)
         legend.draw(fig)
-        return drawing(fig, "risk", _description(outcome), CAPTION)
+        return canvas.drawing(fig, "risk", _description(outcome), CAPTION)
 
 
 def _labels(ax: Axes, outcome: SimulationResult) -> None:
@@ -72,9 +54,9 @@ def _decay(ax: Axes, outcome: SimulationResult) -> None:
     counts = [_x(point) for point in points]
     lowest = min(point.risk.low or point.risk.value or 1.0 for point in points)
     if outcome.bound:
-        ax.plot(counts, outcome.bound, color=INK, lw=1.4, ls=DASH_DOT)
-    ax.plot(counts, [10 ** (point.typical.value or 0) for point in points], color=SKY, lw=1.6)
-    _curve(ax, points, BLUE)
+        ax.plot(counts, outcome.bound, color=canvas.INK, lw=1.4, ls=DASH_DOT)
+    ax.plot(counts, [10 ** (point.typical.value or 0) for point in points], color=canvas.SKY, lw=1.6)
+    _curve(ax, points, canvas.BLUE)
     _levels(ax, outcome)
     ax.set_ylim(max(lowest / 3, 1e-12), 2 * max((outcome.source, *outcome.bound[:1])))
     _finish(ax, "Refinement", "demonstrations in the context")
@@ -84,11 +66,19 @@ def _penalties(ax: Axes, outcome: SimulationResult) -> None:
     sizes, top = list(outcome.naive), 2 * outcome.source
     for place, size in enumerate(dict.fromkeys((sizes[0], sizes[len(sizes) // 3], sizes[-1]))):
         risks, last = outcome.naive[size], size == sizes[-1]
-        ax.plot(outcome.penalties, risks, "o-", color=PURPLE, alpha=0.55 + 0.2 * place, ms=3, lw=0.8 + 0.5 * place)
+        ax.plot(
+            outcome.penalties, risks, "o-", color=canvas.PURPLE, alpha=0.55 + 0.2 * place, ms=3, lw=0.8 + 0.5 * place
+        )
         # Named at the first visible point; the lowest curve from below.
         first = next((index for index, risk in enumerate(risks) if index > 1 and risk < 0.93 * top), len(risks) - 1)
         height = min(risks[first], outcome.floor) - top / 40 if last else risks[first] + top / 40
-        ax.text(outcome.penalties[first] * 1.2, height, f"{size:,} labels", size=SMALL, va="top" if last else "bottom")
+        ax.text(
+            outcome.penalties[first] * 1.2,
+            height,
+            f"{size:,} labels",
+            size=canvas.SMALL,
+            va="top" if last else "bottom",
+        )
     _levels(ax, outcome)
     ax.set_xscale("log")
     ax.set_xlim(outcome.penalties[1] / 3, outcome.penalties[-1])
@@ -100,7 +90,7 @@ def _penalties(ax: Axes, outcome: SimulationResult) -> None:
 def _curve(ax: Axes, points: list[RiskPoint], colour: str) -> None:
     ax.plot([_x(p) for p in points], [p.risk.value or 0.0 for p in points], "o-", color=colour, ms=4, lw=1.6)
     for point in points:
-        interval(ax, point.risk.low, point.risk.high, _x(point), colour, upright=True, lw=1.3)
+        canvas.interval(ax, point.risk.low, point.risk.high, _x(point), colour, upright=True, lw=1.3)
 
 
 def _x(point: RiskPoint) -> int:
@@ -108,8 +98,8 @@ def _x(point: RiskPoint) -> int:
 
 
 def _levels(ax: Axes, outcome: SimulationResult) -> None:
-    ax.axhline(outcome.source, color=SOFT, lw=1.4, ls=DOTTED)
-    ax.axhline(outcome.floor, color=RED, lw=1.4, ls=DASHED)
+    ax.axhline(outcome.source, color=canvas.SOFT, lw=1.4, ls=DOTTED)
+    ax.axhline(outcome.floor, color=canvas.RED, lw=1.4, ls=DASHED)
 
 
 def _finish(ax: Axes, title: str, below: str, *logarithmic: Any) -> None:

@@ -5,23 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from outgrow.metrics.estimate import show, show_number
-from outgrow.render.canvas import (
-    BLUE,
-    FAINT,
-    ORANGE,
-    SOFT,
-    WIDTH,
-    Axes,
-    Drawing,
-    Legend,
-    LegendMark,
-    Pixels,
-    axes,
-    drawing,
-    figure,
-    shortened,
-    style,
-)
+from outgrow.render import canvas
+from outgrow.render.canvas import Axes, Drawing, Legend, LegendMark, Pixels
 from outgrow.render.charts import dot, heat_map, name_line
 from outgrow.text_format import short
 from outgrow.trust.trust_report import SourceTrust, Trust
@@ -53,16 +38,16 @@ def accuracies(trust: Trust) -> Drawing | None:
     if not shown:
         return None
     marks = [
-        LegendMark("by gold", BLUE, "o"),
-        LegendMark("without gold", ORANGE, "D"),
-        LegendMark("chance", SOFT, "|"),
+        LegendMark("by gold", canvas.BLUE, "o"),
+        LegendMark("without gold", canvas.ORANGE, "D"),
+        LegendMark("chance", canvas.SOFT, "|"),
     ]
-    with style():
-        fig = figure(WIDTH, HEAD + LINE * len(shown) + FOOT)
-        _accuracy_axes(axes(fig, NAMES, HEAD, WIDTH - NAMES - 16, LINE * len(shown)), shown)
+    with canvas.style():
+        fig = canvas.figure(canvas.WIDTH, HEAD + LINE * len(shown) + FOOT)
+        _accuracy_axes(canvas.axes(fig, NAMES, HEAD, canvas.WIDTH - NAMES - 16, LINE * len(shown)), shown)
         Legend(marks).draw(fig)
         words = "; ".join(f"{_clean(source.name)}: {_both(source)}" for source in shown)
-        return drawing(
+        return canvas.drawing(
             fig,
             "accuracies",
             f"Accuracy given a vote. {words}",
@@ -81,10 +66,10 @@ def _accuracy_axes(ax: Axes, shown: Sequence[SourceTrust]) -> None:
     for row, source in enumerate(shown):
         name_line(ax, _clean(source.name), row + 0.5, NAMES)
         if row:
-            ax.axhline(row, color=FAINT, lw=0.8)
-        ax.plot([source.chance], [row + 0.5], "|", color=SOFT, ms=LINE - 8, mew=2)
-        dot(ax, source.by_gold, row + 0.32, BLUE, "o")
-        dot(ax, source.by_agreement, row + 0.68, ORANGE, "D")
+            ax.axhline(row, color=canvas.FAINT, lw=0.8)
+        ax.plot([source.chance], [row + 0.5], "|", color=canvas.SOFT, ms=LINE - 8, mew=2)
+        dot(ax, source.by_gold, row + 0.32, canvas.BLUE, "o")
+        dot(ax, source.by_agreement, row + 0.68, canvas.ORANGE, "D")
 
 
 def _both(source: SourceTrust) -> str:
@@ -112,12 +97,12 @@ def pair_cells(trust: Trust) -> Drawing | None:
             first, second = place[pair.first], place[pair.second]
             matrix[first, second] = matrix[second, first] = pair.agreement
             words.append(f"{_clean(pair.first)} and {_clean(pair.second)}: {show_number(pair.agreement, 2)}")
-    cell = min(CELL, (WIDTH - NAMES - 8) / len(names))
+    cell = min(CELL, (canvas.WIDTH - NAMES - 8) / len(names))
     side, clean = cell * len(names), [_clean(name) for name in names]
-    with style():
-        fig = figure(NAMES + side + 8, side + 94)
-        heat_map(axes(fig, NAMES, 6, side, side), matrix, clean, clean, (NAMES - 12, BELOW))
-        return drawing(
+    with canvas.style():
+        fig = canvas.figure(NAMES + side + 8, side + 94)
+        heat_map(canvas.axes(fig, NAMES, 6, side, side), matrix, clean, clean, (NAMES - 12, BELOW))
+        return canvas.drawing(
             fig,
             "pairs",
             f"Share of equal answers. {'; '.join(words)}",
@@ -135,15 +120,17 @@ def confusions(trust: Trust) -> Drawing | None:
     shown = [source for source in important(trust.sources) if source.confusion is not None][:MOST_MATRICES]
     if not shown or (not trust.sources[0].by_agreement.defined and not trust.sources[0].by_gold.defined):
         return None
-    room = WIDTH / COLUMNS
+    room = canvas.WIDTH / COLUMNS
     longest = max(len(name) for source in shown if source.confusion for name in source.confusion.classes)
     below, side = 32 + min(68, 4 * longest), room - LEFT - 14
-    with style():
-        fig = figure(WIDTH, -(-len(shown) // COLUMNS) * (side + below + HEAD))
+    with canvas.style():
+        fig = canvas.figure(canvas.WIDTH, -(-len(shown) // COLUMNS) * (side + below + HEAD))
         for place, source in enumerate(shown):
             row, column = divmod(place, COLUMNS)
-            _matrix(axes(fig, column * room + LEFT, row * (side + below + HEAD) + HEAD, side, side), source, side)
-        return drawing(
+            _matrix(
+                canvas.axes(fig, column * room + LEFT, row * (side + below + HEAD) + HEAD, side, side), source, side
+            )
+        return canvas.drawing(
             fig,
             "confusions",
             f"Share of answers for each true class. {_matrix_words(shown)}",
@@ -157,7 +144,7 @@ def _matrix(ax: Axes, source: SourceTrust, side: Pixels) -> None:
     matrix = np.asarray([[np.nan if cell is None else cell for cell in row] for row in source.confusion.rows])
     names = [_clean(name) for name in source.confusion.classes]
     heat_map(ax, matrix, names, names, (LEFT - 14, 78))
-    ax.set_title(shortened(_clean(source.name), side), loc="left", weight="bold")
+    ax.set_title(canvas.shortened(_clean(source.name), side), loc="left", weight="bold")
 
 
 def _matrix_words(shown: Sequence[SourceTrust]) -> str:

@@ -20,20 +20,8 @@ from outgrow.metrics.calibration import (
 )
 from outgrow.metrics.estimate import Estimate, from_draws, show
 from outgrow.metrics.proportion import share_from_draws
-from outgrow.render.canvas import (
-    BLUE,
-    FAINT,
-    SMALL,
-    WIDTH,
-    Axes,
-    Drawing,
-    axes,
-    drawing,
-    figure,
-    interval,
-    shortened,
-    style,
-)
+from outgrow.render import canvas
+from outgrow.render.canvas import Axes, Drawing
 from outgrow.render.table import Cell, Column, Line, Table
 from outgrow.reporting.evidence.votes import EvaluatedItems, RowAnswers
 from outgrow.reporting.frame import Frame
@@ -174,18 +162,18 @@ def reliability_plot(results: Results, found: dict[str, CalibrationResult]) -> I
     rows = [row for row in _important_rows(results) if row.name in found]
     if not rows:
         return
-    room = (WIDTH - EDGE) / COLUMNS
+    room = (canvas.WIDTH - EDGE) / COLUMNS
     side = room - 24
-    with style():
-        fig = figure(WIDTH, -(-len(rows) // COLUMNS) * (side + ROW_GAP) + 8)
+    with canvas.style():
+        fig = canvas.figure(canvas.WIDTH, -(-len(rows) // COLUMNS) * (side + ROW_GAP) + 8)
         for place, row in enumerate(rows):
             down, right = divmod(place, COLUMNS)
-            ax = axes(fig, EDGE - 2 + right * room, 26 + down * (side + ROW_GAP), side, side)
-            ax.set_title(shortened(row.name, room - 8), loc="left", pad=6)
+            ax = canvas.axes(fig, EDGE - 2 + right * room, 26 + down * (side + ROW_GAP), side, side)
+            ax.set_title(canvas.shortened(row.name, room - 8), loc="left", pad=6)
             _panel(ax, found[row.name].curve, first=right == 0, last=place >= len(rows) - COLUMNS)
         words = "; ".join(f"{row.name}: calibration error {show(found[row.name].ece)}" for row in rows)
         description = f"Reliability curves, accuracy against confidence. {words}"
-        yield drawing(fig, "reliability", description, CAPTION)
+        yield canvas.drawing(fig, "reliability", description, CAPTION)
 
 
 def _important_rows(results: Results) -> list[RowResult]:
@@ -201,19 +189,21 @@ def _important_rows(results: Results) -> list[RowResult]:
 
 
 def _panel(ax: Axes, curve: Sequence[CurvePoint], first: bool, last: bool) -> None:
-    ax.plot([0, 1], [0, 1], color=FAINT, lw=1.5)
+    ax.plot([0, 1], [0, 1], color=canvas.FAINT, lw=1.5)
     for point in curve:
-        interval(ax, point.accuracy.low, point.accuracy.high, point.confidence, BLUE, upright=True, lw=1.3)
+        canvas.interval(
+            ax, point.accuracy.low, point.accuracy.high, point.confidence, canvas.BLUE, upright=True, lw=1.3
+        )
     known = [(point.confidence, point.accuracy.value) for point in curve if point.accuracy.value is not None]
-    ax.plot(*zip(*known, strict=True), "o-", color=BLUE, ms=4.5, lw=1.5, clip_on=False)
+    ax.plot(*zip(*known, strict=True), "o-", color=canvas.BLUE, ms=4.5, lw=1.5, clip_on=False)
     ax.set(xlim=(0, 1), ylim=(0, 1), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
     ax.set_xticklabels(["0", ".5", "1"])
     ax.set_yticklabels(["0", ".5", "1"] if first else [])
     ax.grid()
     if last:
-        ax.set_xlabel("confidence", size=SMALL)
+        ax.set_xlabel("confidence", size=canvas.SMALL)
     if first:
-        ax.set_ylabel("accuracy", labelpad=2, size=SMALL)
+        ax.set_ylabel("accuracy", labelpad=2, size=canvas.SMALL)
 
 
 CALIBRATION = TopicRecord(

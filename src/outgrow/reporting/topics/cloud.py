@@ -13,24 +13,8 @@ import numpy as np
 
 from outgrow.graph.step import Step
 from outgrow.metrics.estimate import show_percent
-from outgrow.render.canvas import (
-    BLUE,
-    GREY,
-    SMALL,
-    WIDTH,
-    Axes,
-    Drawing,
-    Legend,
-    LegendMark,
-    NamedPoint,
-    Pixels,
-    axes,
-    drawing,
-    figure,
-    name_points,
-    shortened,
-    style,
-)
+from outgrow.render import canvas
+from outgrow.render.canvas import Axes, Drawing, Legend, LegendMark, NamedPoint, Pixels
 from outgrow.reporting.evidence.labels import LabelReader, LabelRows
 from outgrow.reporting.evidence.row_provenance import SharedStep, identity, last_selection, reward_model, shared
 from outgrow.reporting.frame import Frame
@@ -140,20 +124,23 @@ def clouds_plot(results: Results, found: tuple[Cloud, ...]) -> Iterator[Drawing 
     panels = [Panel(cloud, name, kept) for cloud in found for name, kept in cloud.kept.items()]
     if not panels:
         return
-    side = (WIDTH - 4 - GAP * (COLUMNS - 1)) / COLUMNS
-    tall, legend = 0.85 * side, Legend([LegendMark("kept", BLUE, "o"), LegendMark("left out", GREY, "o")])
-    with style():
-        fig = figure(WIDTH, legend.height + -(-len(panels) // COLUMNS) * (HEAD + tall + FOOT))
+    side = (canvas.WIDTH - 4 - GAP * (COLUMNS - 1)) / COLUMNS
+    tall, legend = (
+        0.85 * side,
+        Legend([LegendMark("kept", canvas.BLUE, "o"), LegendMark("left out", canvas.GREY, "o")]),
+    )
+    with canvas.style():
+        fig = canvas.figure(canvas.WIDTH, legend.height + -(-len(panels) // COLUMNS) * (HEAD + tall + FOOT))
         for place, panel in enumerate(panels):
             down, right = divmod(place, COLUMNS)
             top = legend.height + HEAD + down * (HEAD + tall + FOOT)
-            ax = axes(fig, 2 + right * (side + GAP), top, side, tall)
+            ax = canvas.axes(fig, 2 + right * (side + GAP), top, side, tall)
             _panel(ax, panel, side)
             if place == 0 or panels[place - 1].cloud is not panel.cloud:
-                name_points(ax, _capability_names(panel.cloud), 0.6 * side)
-                ax.set_xlabel(_sample(panel.cloud), size=SMALL, loc="left")
+                canvas.name_points(ax, _capability_names(panel.cloud), 0.6 * side)
+                ax.set_xlabel(_sample(panel.cloud), size=canvas.SMALL, loc="left")
         legend.draw(fig)
-        yield drawing(fig, "cloud", f"Answers of the labels as vectors. {_description(panels)}", CAPTION)
+        yield canvas.drawing(fig, "cloud", f"Answers of the labels as vectors. {_description(panels)}", CAPTION)
 
 
 def _panel(ax: Axes, panel: Panel, side: Pixels) -> None:
@@ -162,9 +149,9 @@ def _panel(ax: Axes, panel: Panel, side: Pixels) -> None:
     room = 0.06 * np.maximum(high - low, 1e-6)
     ax.set_xlim(low[0] - room[0], high[0] + room[0])
     ax.set_ylim(low[1] - room[1], high[1] + room[1])
-    for marks, colour in ((~kept, GREY), (kept, BLUE)):
+    for marks, colour in ((~kept, canvas.GREY), (kept, canvas.BLUE)):
         ax.plot(*points[marks].T, "o", ms=4, color=colour, alpha=0.65, mew=0)
-    ax.set_title(shortened(panel.name, side), loc="left", weight="bold")
+    ax.set_title(canvas.shortened(panel.name, side), loc="left", weight="bold")
     ax.set_xticks([])
     ax.set_yticks([])
 

@@ -20,27 +20,8 @@ import numpy as np
 from outgrow.config.method import Method
 from outgrow.config.select import RandomSelection
 from outgrow.metrics.estimate import Estimate, show, show_number, show_percent, undefined
-from outgrow.render.canvas import (
-    BLUE,
-    GREEN,
-    INK,
-    ORANGE,
-    PURPLE,
-    RED,
-    SKY,
-    SMALL,
-    SOFT,
-    WIDTH,
-    Axes,
-    Drawing,
-    Legend,
-    LegendMark,
-    axes,
-    drawing,
-    figure,
-    interval,
-    style,
-)
+from outgrow.render import canvas
+from outgrow.render.canvas import Axes, Drawing, Legend, LegendMark
 from outgrow.render.table import Column, Line, Table
 from outgrow.reporting.evidence.labels import LabelReader, LabelRows
 from outgrow.reporting.evidence.row_provenance import learned_last
@@ -201,7 +182,14 @@ def _table_line(results: Results, point: LabelCurvePoint) -> Line:
 
 # ---- plots ----------------------------------------------------------------------------------------------
 
-LOOKS = ((BLUE, "D"), (ORANGE, "o"), (GREEN, "^"), (PURPLE, "s"), (SKY, "v"), (RED, "P"))
+LOOKS = (
+    (canvas.BLUE, "D"),
+    (canvas.ORANGE, "o"),
+    (canvas.GREEN, "^"),
+    (canvas.PURPLE, "s"),
+    (canvas.SKY, "v"),
+    (canvas.RED, "P"),
+)
 TALL, LEFT, RIGHT, BETWEEN, HEAD, FOOT = 210, 48, 10, 52, 26, 46
 OFFSET = 0.008
 """Distance of neighbouring lines, as a part of the axis: lines of one share would hide each other's intervals."""
@@ -245,18 +233,18 @@ def _plot(results: Results, setting: str, lines: Sequence[Curve]) -> Drawing | N
     if not panels:
         return None
     legend = Legend([LegendMark(line.title, *look, "-") for line, look in zip(lines, cycle(LOOKS))])
-    width = (WIDTH - LEFT - RIGHT - BETWEEN * (len(panels) - 1)) / len(panels)
+    width = (canvas.WIDTH - LEFT - RIGHT - BETWEEN * (len(panels) - 1)) / len(panels)
     size = sample_size(results.named(point.row).score for line in lines for point in line.points)
-    with style():
-        fig = figure(WIDTH, legend.height + HEAD + TALL + FOOT)
+    with canvas.style():
+        fig = canvas.figure(canvas.WIDTH, legend.height + HEAD + TALL + FOOT)
         for place, (title, key) in enumerate(panels.items()):
-            ax = axes(fig, LEFT + place * (width + BETWEEN), legend.height + HEAD, width, TALL)
+            ax = canvas.axes(fig, LEFT + place * (width + BETWEEN), legend.height + HEAD, width, TALL)
             _panel(ax, results, lines, key)
-            ax.set_title(f"{title} ({size})", loc="left", weight="bold", size=SMALL)
-            ax.set_xlabel(AXES[setting], size=SMALL)
+            ax.set_title(f"{title} ({size})", loc="left", weight="bold", size=canvas.SMALL)
+            ax.set_xlabel(AXES[setting], size=canvas.SMALL)
         legend.draw(fig)
         description = f"Rows against the {AXES[setting]}. {_description(results, lines)}"
-        return drawing(fig, f"curve_{setting}", description, CAPTIONS[setting])
+        return canvas.drawing(fig, f"curve_{setting}", description, CAPTIONS[setting])
 
 
 def lines_of(points: Sequence[LabelCurvePoint]) -> list[Curve]:
@@ -286,7 +274,7 @@ def _spots(results: Results, line: Curve, key: str) -> list[PlottedRow]:
 def _panel(ax: Axes, results: Results, lines: Sequence[Curve], key: str) -> None:
     ax.grid()
     if key == "pgr":
-        ax.axhline(0, color=INK, lw=1)
+        ax.axhline(0, color=canvas.INK, lw=1)
     for place, (line, (colour, shape)) in enumerate(zip(lines, cycle(LOOKS))):
         offset = 0.0 if line.points[0].setting == "noise" else OFFSET * (place - (len(lines) - 1) / 2)
         _line(ax, [spot._replace(across=spot.across + offset) for spot in _spots(results, line, key)], colour, shape)
@@ -301,10 +289,17 @@ def _line(ax: Axes, spots: Sequence[PlottedRow], colour: str, shape: str) -> Non
     known = [(spot, spot.up.value) for spot in spots if spot.up.value is not None]
     ax.plot([spot.across for spot, _ in known], [value for _, value in known], color=colour, lw=1.6, alpha=0.8)
     for spot, value in known:
-        interval(ax, spot.up.low, spot.up.high, spot.across, colour, upright=True, alpha=0.5)
+        canvas.interval(ax, spot.up.low, spot.up.high, spot.across, colour, upright=True, alpha=0.5)
         ax.plot([spot.across], [value], shape, ms=7, color=colour, mew=0)
         if spot.remark:
-            ax.annotate(spot.remark, (spot.across, value), (6, 6), textcoords="offset points", size=SMALL, color=SOFT)
+            ax.annotate(
+                spot.remark,
+                (spot.across, value),
+                (6, 6),
+                textcoords="offset points",
+                size=canvas.SMALL,
+                color=canvas.SOFT,
+            )
 
 
 def _description(results: Results, lines: Sequence[Curve]) -> str:

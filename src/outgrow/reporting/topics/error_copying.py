@@ -11,23 +11,8 @@ from outgrow.metrics.bootstrap import Resamples, over_seeds, seed_means, seeds_w
 from outgrow.metrics.error_copying import weak_is_wrong
 from outgrow.metrics.estimate import Estimate, show_number, undefined
 from outgrow.metrics.proportion import share_from_draws
-from outgrow.render.canvas import (
-    GREEN,
-    GREY,
-    INK,
-    PAPER,
-    RED,
-    SMALL,
-    WIDTH,
-    Axes,
-    Drawing,
-    Legend,
-    LegendMark,
-    axes,
-    drawing,
-    figure,
-    style,
-)
+from outgrow.render import canvas
+from outgrow.render.canvas import Axes, Drawing, Legend, LegendMark
 from outgrow.render.charts import name_line
 from outgrow.render.table import Column, Line, Table
 from outgrow.reporting.evidence.votes import EvaluatedItems, RowAnswers
@@ -139,7 +124,7 @@ def copying_table(results: Results, found: tuple[CopyResult, ...]) -> Iterator[T
 
 # ---- plot -----------------------------------------------------------------------------------------------
 
-COLOURS = {"gold": GREEN, "the weak label": RED, "neither": GREY}
+COLOURS = {"gold": canvas.GREEN, "the weak label": canvas.RED, "neither": canvas.GREY}
 LINE, HEAD, NAMES, BAR = 22, 34, 200, 16
 CAPTION = (
     "Only items whose weak label is wrong. Green: the student is right; red: it repeats the error; grey: it makes"
@@ -155,17 +140,17 @@ def copying_plot(results: Results, found: tuple[CopyResult, ...]) -> Iterator[Dr
         return
     legend = Legend([LegendMark(name, colour) for name, colour in COLOURS.items()])
     heights = [HEAD + LINE * len(copies) + 14 for copies in parts.values()]
-    with style():
-        fig = figure(WIDTH, legend.height + sum(heights))
+    with canvas.style():
+        fig = canvas.figure(canvas.WIDTH, legend.height + sum(heights))
         top = float(legend.height)
         for (part, copies), height in zip(parts.items(), heights, strict=True):
-            width = WIDTH - NAMES - 6
-            ax = axes(fig, NAMES, top + HEAD, width, LINE * len(copies))
+            width = canvas.WIDTH - NAMES - 6
+            ax = canvas.axes(fig, NAMES, top + HEAD, width, LINE * len(copies))
             ax.set_title(f"On {PART_TITLES[part]}", loc="left", weight="bold", x=-NAMES / width)
             _bars(ax, copies)
             top += height
         legend.draw(fig)
-        yield drawing(fig, "error_copying", _description(parts), CAPTION)
+        yield canvas.drawing(fig, "error_copying", _description(parts), CAPTION)
 
 
 def _plotted(results: Results, found: Sequence[CopyResult], part: str) -> list[CopyResult]:
@@ -190,8 +175,8 @@ def _bars(ax: Axes, copies: Sequence[CopyResult]) -> None:
             size = share.value or 0.0
             ax.barh(y, size, left=start, height=BAR, color=colour, lw=0)
             if size > 0.09:
-                ink, number = INK if name == "neither" else PAPER, show_number(size, 2)
-                ax.text(start + size / 2, y, number, ha="center", va="center", size=SMALL, color=ink)
+                ink, number = canvas.INK if name == "neither" else canvas.PAPER, show_number(size, 2)
+                ax.text(start + size / 2, y, number, ha="center", va="center", size=canvas.SMALL, color=ink)
             start += size
 
 

@@ -20,24 +20,8 @@ from outgrow.errors import DataError
 from outgrow.graph.step import Step
 from outgrow.metrics.estimate import Estimate, show, show_number
 from outgrow.metrics.text_score import TEXT_SCORES, TextScore, alone, mean_value
-from outgrow.render.canvas import (
-    BLUE,
-    GREEN,
-    INK,
-    ORANGE,
-    WIDTH,
-    Axes,
-    Drawing,
-    Legend,
-    LegendMark,
-    NamedPoint,
-    axes,
-    drawing,
-    figure,
-    interval,
-    name_points,
-    style,
-)
+from outgrow.render import canvas
+from outgrow.render.canvas import Axes, Drawing, Legend, LegendMark, NamedPoint
 from outgrow.render.table import Column, Line, Table
 from outgrow.reporting.about import judged_names
 from outgrow.reporting.evidence.steps import reason, record
@@ -266,10 +250,10 @@ def _on_plane(results: Results, found: dict[str, RowMeasures]) -> Iterator[str]:
 # ---- plot -----------------------------------------------------------------------------------------------
 
 MARKS: dict[Role, LegendMark] = {
-    "floor": LegendMark("supervisors", ORANGE, "o"),
-    "untouched": LegendMark("untouched student", INK, "o", hollow=True),
-    "ceiling": LegendMark("ceiling", GREEN, "^"),
-    "method": LegendMark("students", BLUE, "D"),
+    "floor": LegendMark("supervisors", canvas.ORANGE, "o"),
+    "untouched": LegendMark("untouched student", canvas.INK, "o", hollow=True),
+    "ceiling": LegendMark("ceiling", canvas.GREEN, "^"),
+    "method": LegendMark("students", canvas.BLUE, "D"),
 }
 ROOM, LEFT, RIGHT, TALL = 0.06, 54, 30, 440
 """The part of an axis beyond the ends of its scale; pixels at the left, at the right, and of the height."""
@@ -299,10 +283,10 @@ def plane_plot(results: Results, found: dict[str, RowMeasures]) -> Iterator[Draw
         return
     across, up = results.about.plane
     legend = Legend([mark for role, mark in MARKS.items() if any(point.row.role == role for point in points)])
-    side = WIDTH - LEFT - RIGHT
-    with style():
-        fig = figure(WIDTH, legend.height + TALL + 50)
-        ax = axes(fig, LEFT, legend.height, side, TALL)
+    side = canvas.WIDTH - LEFT - RIGHT
+    with canvas.style():
+        fig = canvas.figure(canvas.WIDTH, legend.height + TALL + 50)
+        ax = canvas.axes(fig, LEFT, legend.height, side, TALL)
         for bounds, name, label in ((ax.set_xlim, across, ax.set_xlabel), (ax.set_ylim, up, ax.set_ylabel)):
             low, high = results.about.scales.get(name, (0.0, 1.0))
             bounds(low - ROOM * (high - low), high + ROOM * (high - low))
@@ -310,13 +294,13 @@ def plane_plot(results: Results, found: dict[str, RowMeasures]) -> Iterator[Draw
         ax.grid()
         for point in points:
             _mark(ax, point)
-        name_points(ax, [NamedPoint(point.row.name, *point.place) for point in points], 0.45 * side)
+        canvas.name_points(ax, [NamedPoint(point.row.name, *point.place) for point in points], 0.45 * side)
         legend.draw(fig)
         words = "; ".join(
             f"{point.row.name}: {show_number(point.across.value, 2)}, {show_number(point.up.value, 2)}"
             for point in points
         )
-        yield drawing(fig, "plane", f"{up} against {across}. {words}", CAPTION)
+        yield canvas.drawing(fig, "plane", f"{up} against {across}. {words}", CAPTION)
 
 
 def _points(results: Results, found: dict[str, RowMeasures]) -> list[PlanePoint]:
@@ -332,8 +316,8 @@ def _points(results: Results, found: dict[str, RowMeasures]) -> list[PlanePoint]
 
 def _mark(ax: Axes, point: PlanePoint) -> None:
     mark, (x, y) = MARKS[point.row.role], point.place
-    interval(ax, point.across.low, point.across.high, y, mark.colour, lw=1.2, alpha=0.5)
-    interval(ax, point.up.low, point.up.high, x, mark.colour, upright=True, lw=1.2, alpha=0.5)
+    canvas.interval(ax, point.across.low, point.across.high, y, mark.colour, lw=1.2, alpha=0.5)
+    canvas.interval(ax, point.up.low, point.up.high, x, mark.colour, upright=True, lw=1.2, alpha=0.5)
     face = "none" if mark.hollow else mark.colour
     ax.plot([x], [y], mark.marker, ms=8, color=mark.colour, mfc=face, mew=1.6)
 

@@ -4,28 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from outgrow.metrics.estimate import show_number
-from outgrow.render.canvas import (
-    BLUE,
-    FAINT,
-    GREEN,
-    INK,
-    ORANGE,
-    PAPER,
-    PURPLE,
-    RED,
-    SMALL,
-    SOFT,
-    TEXT,
-    WIDTH,
-    Axes,
-    Drawing,
-    Pixels,
-    axes,
-    drawing,
-    figure,
-    shortened,
-    style,
-)
+from outgrow.render import canvas
+from outgrow.render.canvas import Axes, Drawing, Pixels
 from outgrow.reporting.results import Results, highest
 from outgrow.reporting.topic import TopicRecord
 from outgrow.reporting.topics.agreement import AGREEMENT
@@ -59,7 +39,7 @@ def supervisors_box(results: Results) -> ListBox:
     rows = results.of("floor")
     lines = [(row.name, show_number(row.score.value)) for row in rows[:SHOWN]]
     lines += [(f"and {len(rows) - SHOWN} more", "")] if len(rows) > SHOWN else []
-    return ListBox("Supervisors", _what_they_learn(results), tuple(lines), ORANGE)
+    return ListBox("Supervisors", _what_they_learn(results), tuple(lines), canvas.ORANGE)
 
 
 def _what_they_learn(results: Results) -> str:
@@ -77,7 +57,7 @@ def labels_box(results: Results) -> ListBox:
     if agreed:
         text = "similarity of two texts" if results.about.of_texts else "two supervisors agree"
         lines.append((text, show_number(sum(agreed) / len(agreed))))
-    return ListBox("Weak labels", f"on {_size(results, 'half_b')} other items", tuple(lines), ORANGE)
+    return ListBox("Weak labels", f"on {_size(results, 'half_b')} other items", tuple(lines), canvas.ORANGE)
 
 
 def _best_labels(results: Results) -> tuple[str, str]:
@@ -100,7 +80,7 @@ def methods_box(results: Results) -> ListBox:
     ordered = sorted(scores, key=lambda name: max(scores[name], default=-1.0), reverse=True)
     lines = [(name, show_number(max(scores[name], default=None))) for name in ordered[:SHOWN]]
     lines += [(f"and {len(ordered) - SHOWN} more", "")] if len(ordered) > SHOWN else []
-    return ListBox("Methods", "combine, loss; best variant", tuple(lines), BLUE)
+    return ListBox("Methods", "combine, loss; best variant", tuple(lines), canvas.BLUE)
 
 
 def student_box(results: Results) -> ListBox:
@@ -109,7 +89,7 @@ def student_box(results: Results) -> ListBox:
     lines = [("on weak labels", show_number(best.score.value))] if best else []
     lines += [("on gold (ceiling)", show_number(ceiling.score.value))] if ceiling else []
     lines += [("untouched", show_number(untouched.score.value))] if untouched else []
-    return ListBox("Student", results.about.student, tuple(lines), GREEN)
+    return ListBox("Student", results.about.student, tuple(lines), canvas.GREEN)
 
 
 def _size(results: Results, part: str) -> str:
@@ -127,10 +107,10 @@ def picture(results: Results, found: None) -> Iterator[Drawing | None]:
     right, second = 4 + BOX + GAP, 3 + upper + DOWN
     middle, below = 3 + upper / 2, second + lower / 2
     height = second + lower + 160
-    with style():
-        fig = figure(WIDTH, height)
-        ax = axes(fig, 0, 0, WIDTH, height)
-        ax.set_xlim(0, WIDTH)
+    with canvas.style():
+        fig = canvas.figure(canvas.WIDTH, height)
+        ax = canvas.axes(fig, 0, 0, canvas.WIDTH, height)
+        ax.set_xlim(0, canvas.WIDTH)
         ax.set_ylim(height, 0)
         ax.axis("off")
         for box, left, top in zip(boxes, (4, right, right, 4), (3, 3, second, second), strict=True):
@@ -138,8 +118,8 @@ def picture(results: Results, found: None) -> Iterator[Drawing | None]:
         _arrow(ax, (right - GAP + 6, middle), (right - 6, middle))
         _arrow(ax, (right + BOX / 2, second - DOWN + 4), (right + BOX / 2, second - 4))
         _arrow(ax, (right - 6, below), (right - GAP + 6, below))
-        _scale(ax, results, 24, WIDTH - 24, second + lower + 90)
-        yield drawing(fig, "study", _description(boxes), _caption(results))
+        _scale(ax, results, 24, canvas.WIDTH - 24, second + lower + 90)
+        yield canvas.drawing(fig, "study", _description(boxes), _caption(results))
 
 
 def _caption(results: Results) -> str:
@@ -169,20 +149,31 @@ def _draw_box(ax: Axes, box: ListBox, left: Pixels, top: Pixels, height: Pixels)
     from matplotlib.patches import FancyBboxPatch
 
     shape = "round,pad=0,rounding_size=9"
-    ax.add_patch(FancyBboxPatch((left, top), BOX, height, boxstyle=shape, facecolor=PAPER, edgecolor=FAINT, lw=1.3))
+    ax.add_patch(
+        FancyBboxPatch(
+            (left, top), BOX, height, boxstyle=shape, facecolor=canvas.PAPER, edgecolor=canvas.FAINT, lw=1.3
+        )
+    )
     ax.plot([left + 14, left + 42], [top + 1, top + 1], color=box.colour, lw=4, solid_capstyle="butt")
     ax.text(left + 14, top + 24, box.title, size=15, weight="bold", va="baseline")
-    ax.text(left + 14, top + 42, shortened(box.subtitle, BOX - 28, SMALL), size=SMALL, color=SOFT, va="baseline")
+    ax.text(
+        left + 14,
+        top + 42,
+        canvas.shortened(box.subtitle, BOX - 28, canvas.SMALL),
+        size=canvas.SMALL,
+        color=canvas.SOFT,
+        va="baseline",
+    )
     for place, (text, value) in enumerate(box.lines):
         y = top + 68 + LINE * place
-        ax.text(left + 14, y, shortened(text, BOX - 28 - 50), size=TEXT, va="baseline")
-        ax.text(left + BOX - 14, y, value, size=TEXT, ha="right", va="baseline", weight="bold")
+        ax.text(left + 14, y, canvas.shortened(text, BOX - 28 - 50), size=canvas.TEXT, va="baseline")
+        ax.text(left + BOX - 14, y, value, size=canvas.TEXT, ha="right", va="baseline", weight="bold")
 
 
 def _arrow(ax: Axes, start: tuple[Pixels, Pixels], end: tuple[Pixels, Pixels]) -> None:
     from matplotlib.patches import FancyArrowPatch
 
-    ax.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=14, color=SOFT, lw=1.6))
+    ax.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=14, color=canvas.SOFT, lw=1.6))
 
 
 # ---- scale of scores ------------------------------------------------------------------------------------
@@ -201,10 +192,10 @@ class ScaleMark:
 def _marks(results: Results) -> Iterator[ScaleMark]:
     naive, best = results.plain_naive, results.best_method
     for row, text, colour, above in (
-        (highest(results.of("floor")), "best supervisor", RED, True),
-        (naive if naive is not best else None, "naive", PURPLE, False),
-        (best, "best student", BLUE, True),
-        (results.ceiling(), "ceiling", GREEN, False),
+        (highest(results.of("floor")), "best supervisor", canvas.RED, True),
+        (naive if naive is not best else None, "naive", canvas.PURPLE, False),
+        (best, "best student", canvas.BLUE, True),
+        (results.ceiling(), "ceiling", canvas.GREEN, False),
     ):
         if row is not None and row.score.value is not None:
             yield ScaleMark(text, row.score.value, colour, above)
@@ -222,8 +213,8 @@ def _scale(ax: Axes, results: Results, left: Pixels, right: Pixels, y: Pixels) -
     def at(value: float) -> Pixels:
         return left + (right - left) * (value - low) / (high - low)
 
-    ax.plot([left, right], [y, y], color=FAINT, lw=6, solid_capstyle="round")
-    colours = {"floor": ORANGE, "method": BLUE, "ceiling": GREEN, "untouched": SOFT}
+    ax.plot([left, right], [y, y], color=canvas.FAINT, lw=6, solid_capstyle="round")
+    colours = {"floor": canvas.ORANGE, "method": canvas.BLUE, "ceiling": canvas.GREEN, "untouched": canvas.SOFT}
     for row in results.rows:
         if row.score.value is not None:
             ax.plot([at(row.score.value)], [y], "o", ms=7, color=colours[row.role], alpha=0.45, mew=0)
@@ -232,9 +223,16 @@ def _scale(ax: Axes, results: Results, left: Pixels, right: Pixels, y: Pixels) -
         marks = [mark for mark in _marks(results) if mark.above == above]
         for mark in sorted(marks, key=lambda mark: mark.value):
             _draw_mark(ax, mark, at(mark.value), y, (left, right), taken)
-    ax.text(left, y + 58, show_number(low, 2), size=SMALL, color=SOFT)
-    ax.text((left + right) / 2, y + 58, f"test {results.about.metric_title}", size=SMALL, color=SOFT, ha="center")
-    ax.text(right, y + 58, show_number(high, 2), size=SMALL, color=SOFT, ha="right")
+    ax.text(left, y + 58, show_number(low, 2), size=canvas.SMALL, color=canvas.SOFT)
+    ax.text(
+        (left + right) / 2,
+        y + 58,
+        f"test {results.about.metric_title}",
+        size=canvas.SMALL,
+        color=canvas.SOFT,
+        ha="center",
+    )
+    ax.text(right, y + 58, show_number(high, 2), size=canvas.SMALL, color=canvas.SOFT, ha="right")
 
 
 def _draw_mark(
@@ -247,7 +245,7 @@ def _draw_mark(
 ) -> None:
     """A dot with its label, one level further out for every label on this side that it would touch."""
     text = f"{mark.text} {show_number(mark.value)}"
-    half = 0.33 * TEXT * len(text)
+    half = 0.33 * canvas.TEXT * len(text)
     middle = min(max(x, ends[0] + half), ends[1] - half)
     levels = [level for left, right, level in taken if left < middle + half and middle - half < right]
     level = next(free for free in range(len(taken) + 1) if free not in levels)
@@ -255,9 +253,9 @@ def _draw_mark(
     sign = -1 if mark.above else 1
     reach = 14 + 16 * level
     ax.plot([x, x], [y, y + sign * reach], color=mark.colour, lw=1.6)
-    ax.plot([x], [y], "o", ms=10, color=mark.colour, mec=PAPER, mew=1.5)
+    ax.plot([x], [y], "o", ms=10, color=mark.colour, mec=canvas.PAPER, mew=1.5)
     place = y - reach - 5 if mark.above else y + reach + 14
-    ax.text(middle, place, text, size=TEXT, ha="center", color=INK, weight="bold")
+    ax.text(middle, place, text, size=canvas.TEXT, ha="center", color=canvas.INK, weight="bold")
 
 
 def notes(results: Results, found: None) -> Sequence[str]:

@@ -6,26 +6,8 @@ The rows themselves are `Results.rows`, since most topics need them.
 from collections.abc import Iterator, Mapping, Sequence
 
 from outgrow.metrics.estimate import UNDEFINED, Estimate, show, show_number
-from outgrow.render.canvas import (
-    BLUE,
-    GREEN,
-    INK,
-    ORANGE,
-    PURPLE,
-    SKY,
-    SMALL,
-    SOFT,
-    WIDTH,
-    Axes,
-    Drawing,
-    Legend,
-    LegendMark,
-    axes,
-    drawing,
-    figure,
-    interval,
-    style,
-)
+from outgrow.render import canvas
+from outgrow.render.canvas import Axes, Drawing, Legend, LegendMark
 from outgrow.render.charts import name_line
 from outgrow.render.table import Cell, Column, Line, Table
 from outgrow.reporting.frame import Frame
@@ -171,11 +153,11 @@ def pgr_by_supervisor(results: Results) -> Table:
 # ---- plot -----------------------------------------------------------------------------------------------
 
 VARIANT_COLOURS = {
-    "plain": BLUE,
-    "self_training": ORANGE,
-    "matching": GREEN,
-    "self_training+matching": PURPLE,
-    "two_views": SKY,
+    "plain": canvas.BLUE,
+    "self_training": canvas.ORANGE,
+    "matching": canvas.GREEN,
+    "self_training+matching": canvas.PURPLE,
+    "two_views": canvas.SKY,
 }
 BAR, GROUP_GAP, NAMES, NUMBERS = 14, 14, 170, 52
 """Pixels: of a bar, between methods, for names at the left, for numbers at the right."""
@@ -197,9 +179,9 @@ def pgr_plot(results: Results) -> Drawing | None:
     variants = [name for name in results.about.variants if any(row.variant == name for row in results.of("method"))]
     group = BAR * len(variants) + GROUP_GAP
     legend = Legend([LegendMark(VARIANT_TITLES[name], VARIANT_COLOURS[name]) for name in variants])
-    with style():
-        fig = figure(WIDTH, legend.height + group * len(methods) + 50)
-        ax = axes(fig, NAMES, legend.height + 4, WIDTH - NAMES - NUMBERS, group * len(methods))
+    with canvas.style():
+        fig = canvas.figure(canvas.WIDTH, legend.height + group * len(methods) + 50)
+        ax = canvas.axes(fig, NAMES, legend.height + 4, canvas.WIDTH - NAMES - NUMBERS, group * len(methods))
         ax.set_ylim(group * len(methods), 0)
         ax.set_xlim(*_limits(shown))
         for place, (method, rows) in enumerate(methods.items()):
@@ -210,7 +192,7 @@ def pgr_plot(results: Results) -> Drawing | None:
         _guides(ax)
         legend.draw(fig)
         words = "; ".join(f"{row.name}: {show(row.pgr, 2)}" for rows in methods.values() for row in rows if row.pgr)
-        return drawing(fig, "pgr", f"Performance gap recovered by method. {words}", PGR_CAPTION)
+        return canvas.drawing(fig, "pgr", f"Performance gap recovered by method. {words}", PGR_CAPTION)
 
 
 PGR_CAPTION = (
@@ -232,19 +214,19 @@ def _limits(estimates: Sequence[Estimate]) -> tuple[float, float]:
 def _bar(ax: Axes, row: RowResult, y: float) -> None:
     estimate, colour = row.pgr, VARIANT_COLOURS[row.variant]
     if estimate is None or estimate.value is None:
-        ax.text(0.01, y, UNDEFINED, size=SMALL, color=SOFT, va="center", style="italic")
+        ax.text(0.01, y, UNDEFINED, size=canvas.SMALL, color=canvas.SOFT, va="center", style="italic")
         return
     ax.barh(y, estimate.value, height=BAR - 3, color=colour, alpha=0.9, lw=0)
-    interval(ax, estimate.low, estimate.high, y, INK, lw=1.3, alpha=1)
+    canvas.interval(ax, estimate.low, estimate.high, y, canvas.INK, lw=1.3, alpha=1)
     number = show_number(estimate.value, 2)
-    ax.text(1.008, y, number, transform=ax.get_yaxis_transform(), size=SMALL, va="center", color=INK)
+    ax.text(1.008, y, number, transform=ax.get_yaxis_transform(), size=canvas.SMALL, va="center", color=canvas.INK)
 
 
 def _guides(ax: Axes) -> None:
     ax.set_yticks([])
     ax.grid(axis="x")
-    ax.axvline(0, color=INK, lw=1)
-    ax.axvline(1, color=GREEN, lw=1.4, ls=(0, (4, 3)))
+    ax.axvline(0, color=canvas.INK, lw=1)
+    ax.axvline(1, color=canvas.GREEN, lw=1.4, ls=(0, (4, 3)))
     ax.spines[["left"]].set_visible(False)
     ax.set_xlabel("performance gap recovered")
 

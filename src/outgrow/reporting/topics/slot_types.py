@@ -10,24 +10,8 @@ from outgrow.metrics.bootstrap import Resamples
 from outgrow.metrics.estimate import Estimate, show_number, undefined
 from outgrow.metrics.slu_f1 import SLOT_METRICS, read_answers, slu_counts
 from outgrow.metrics.text_score import slot_value
-from outgrow.render.canvas import (
-    BLUE,
-    FAINT,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    SOFT,
-    WIDTH,
-    Axes,
-    Drawing,
-    Legend,
-    LegendMark,
-    axes,
-    drawing,
-    figure,
-    interval,
-    style,
-)
+from outgrow.render import canvas
+from outgrow.render.canvas import Axes, Drawing, Legend, LegendMark
 from outgrow.render.charts import name_line
 from outgrow.render.table import Column, Line, Table
 from outgrow.reporting.evidence.texts import TextAnswers
@@ -155,7 +139,12 @@ def slot_types_table(results: Results, found: tuple[SlotTypeResult, ...]) -> Ite
 
 SHOWN = 15
 """Types in the plot; the table has all."""
-MARKS = {"supervisors": (ORANGE, "o"), "naive": (PURPLE, "s"), "best student": (BLUE, "D"), "ceiling": (GREEN, "|")}
+MARKS = {
+    "supervisors": (canvas.ORANGE, "o"),
+    "naive": (canvas.PURPLE, "s"),
+    "best student": (canvas.BLUE, "D"),
+    "ceiling": (canvas.GREEN, "|"),
+}
 """Colour and shape of a dot."""
 LINE, NAMES = 26, 180
 CAPTION = (
@@ -171,22 +160,22 @@ def slot_types_plot(results: Results, found: tuple[SlotTypeResult, ...]) -> Iter
         return
     kinds = {name: _kind(results, name) for name in shown[0].f1}
     legend = Legend([LegendMark(kind, *MARKS[kind]) for kind in MARKS if kind in kinds.values()])
-    with style():
-        fig = figure(WIDTH, legend.height + LINE * len(shown) + 50)
-        ax = axes(fig, NAMES, legend.height, WIDTH - NAMES - 16, LINE * len(shown))
+    with canvas.style():
+        fig = canvas.figure(canvas.WIDTH, legend.height + LINE * len(shown) + 50)
+        ax = canvas.axes(fig, NAMES, legend.height, canvas.WIDTH - NAMES - 16, LINE * len(shown))
         ax.set_xlim(-0.02, 1.02)
         ax.set_ylim(LINE * len(shown), 0)
         for place, slot in enumerate(shown):
             y = LINE * (place + 0.5)
             name_line(ax, f"{slot.type} ({slot.items})", y, NAMES)
-            ax.plot([0, 1], [y, y], color=FAINT, lw=1, zorder=0)
+            ax.plot([0, 1], [y, y], color=canvas.FAINT, lw=1, zorder=0)
             _dots(ax, slot, kinds, y)
         ax.set_yticks([])
         ax.grid(axis="x")
         ax.spines[["left"]].set_visible(False)
         ax.set_xlabel("SLU-F1")
         legend.draw(fig)
-        yield drawing(fig, "slot_types", f"SLU-F1 by slot type. {_description(shown)}", CAPTION)
+        yield canvas.drawing(fig, "slot_types", f"SLU-F1 by slot type. {_description(shown)}", CAPTION)
 
 
 def _kind(results: Results, name: str) -> str:
@@ -204,9 +193,9 @@ def _dots(ax: Axes, slot: SlotTypeResult, kinds: Mapping[str, str], y: float) ->
             continue
         colour, marker = MARKS[kinds[name]]
         if kinds[name] == "best student":
-            interval(ax, f1.low, f1.high, y, colour)
+            canvas.interval(ax, f1.low, f1.high, y, colour)
         if kinds[name] == "supervisors":
-            ax.plot([f1.value], [y], marker, ms=6, color=colour, alpha=0.75, mec=SOFT, mew=0.4)
+            ax.plot([f1.value], [y], marker, ms=6, color=colour, alpha=0.75, mec=canvas.SOFT, mew=0.4)
         else:
             size, edge = (15, 2.6) if marker == "|" else (7, 0.0)
             ax.plot([f1.value], [y], marker, ms=size, color=colour, mew=edge)
