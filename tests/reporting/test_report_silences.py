@@ -145,7 +145,7 @@ def test_a_judge_that_refuses_some_answers_is_told_of(tmp_path: Path) -> None:
         known = [n for n in Split.load(world.store.path(split)).test.tolist() if world.task.items.gold[n] == 0]
         rated = [rated[0] + sum(n % 3 > 0 for n in known), rated[1] + len(known)]
         means.append(np.mean([1.0 + n % 7 for n in known if n % 3]))
-    naive = results.named("naive")
+    naive = results.topics["measures"]["naive"]
     assert naive.rated["jury"].answers == AnswerCount(*rated)
     assert naive.measures["warmth"].value == pytest.approx(np.mean(means), abs=1e-6)
     note = f"the judge jury gave no rating to {rated[1] - rated[0]} of {rated[1]} answers ({WHY})"
@@ -157,7 +157,7 @@ def test_a_judge_that_refuses_some_answers_is_told_of(tmp_path: Path) -> None:
     sentence = (
         f"The judge jury gave no rating to {count * (rated[1] - rated[0])} of {count * rated[1]} answers ({WHY})"
     )
-    assert sentence in make_headline(results).sentences[-1]
+    assert any(sentence in other for other in make_headline(results).sentences)
     assert sentence in result_text(results)
     page = (tmp_path / "out" / "report.html").read_text()
     assert "I would &lt;b&gt;rather&lt;/b&gt; not." in page

@@ -277,7 +277,7 @@ def test_order_of_items_and_sources_changes_nothing(seed):
 def test_one_source_tells_nothing_and_two_tell_little(seed):
     codes, truth, _ = drawn(seed)
     alone = trust(table_of(codes[:, :1], 3), combiners=("one_coin", "vote"))
-    assert alone.summary.headline == "One source: nothing can be told about trust."
+    assert alone.summary.headline == "One source: its votes cannot be checked."
     assert alone.label_basis == alone.sources[0].basis == "none"
     assert not alone.label_accuracy.defined
     assert alone.pairs == ()

@@ -1,4 +1,4 @@
-"""`trust`: everything that can be told about a table of votes, measured once, as plain data.
+"""`trust`: every measurement of a table of votes, as plain data.
 
 Combiners do not see gold here: where there is some, it checks them. Only the items to label next are chosen by fits
 that know it, since that is what one would go on with.
@@ -50,7 +50,7 @@ SOFT_NOTE = (
 
 
 def trust(table: VoteTable, *, combiners: Sequence[str] | None = None, n_next: int = 50) -> Trust:
-    """What to think of the votes.
+    """Measure how far the votes can be trusted.
 
     Args:
         combiners: names of `combiners.fits.FITS`, the first one being the label that is judged; by default those that
@@ -93,7 +93,7 @@ def trust(table: VoteTable, *, combiners: Sequence[str] | None = None, n_next: i
 
 def why_base(name: str) -> str:
     """Why the labels that are judged are this combiner's."""
-    why = WHY.get(name, "which is the first of those asked that can be had from these votes")
+    why = WHY.get(name, "which is the first one that could be fitted to these votes")
     return f"Judged are the labels of `{name}`, {why}. {COMBINE_COMPARES}"
 
 

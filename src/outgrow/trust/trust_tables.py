@@ -29,7 +29,7 @@ def trust_tables(found: Trust) -> list[Table]:
 
 
 def sources(found: Trust) -> Table:
-    """Whom to trust."""
+    """Accuracy and weight of every source."""
     shown = important(found.sources)
     columns = (
         Column("source", ""),
@@ -58,8 +58,8 @@ def sources(found: Trust) -> Table:
     ]
     caption = (
         "Right votes among those given, with 95 % intervals. By gold: counted on items with gold. Without gold:"
-        f" estimated by {found.base} from how the sources agree. By chance: whoever says the same as often, without"
-        " looking. Weight: how much a vote counts beside one of an independent source."
+        f" estimated by {found.base} from how the sources agree. By chance: the same votes on random"
+        " items. Weight: how much a vote counts beside one of an independent source."
     )
     return _table("sources", "The sources", caption + _cut(shown, found.sources, "sources"), columns, lines)
 
@@ -88,7 +88,7 @@ def costs(found: Trust) -> Table:
 
 
 def pairs(found: Trust) -> Table:
-    """Who is like whom."""
+    """Agreement of every two sources, and copies."""
     shown = found.pairs[:MOST_PAIRS]
     columns = (
         Column("first", ""),

@@ -31,7 +31,7 @@ from outgrow.reporting.topics.labels import LABELS
 from outgrow.reporting.topics.measures import MEASURES
 from outgrow.reporting.topics.picture import PICTURE
 from outgrow.reporting.topics.reward_models import REWARD_MODELS
-from outgrow.reporting.topics.scores import SCORES
+from outgrow.reporting.topics.scores import COMPARISONS, SCORES
 from outgrow.reporting.topics.seeds import MISSING_ROWS, PREFERENCES, SEEDS
 from outgrow.reporting.topics.selections import SELECTIONS
 from outgrow.reporting.topics.slot_types import SLOT_TYPES
@@ -48,6 +48,7 @@ TOPICS = Topics(
         MEASURES,
         ABLATION,
         PREFERENCES,
+        COMPARISONS,
         SEEDS,
         SLOT_TYPES,
         TEXT_QUALITY,

@@ -103,8 +103,12 @@ def _method_line(results: Results, name: str, rows: Mapping[str, RowResult]) -> 
 
 
 def tables(results: Results, found: None) -> Iterator[Table]:
-    """The main table, differences to naive, PGR by supervisor."""
+    """The main table."""
     yield main_table(results)
+
+
+def comparisons(results: Results, found: None) -> Iterator[Table]:
+    """Differences to naive, PGR by supervisor."""
     yield differences(results)
     yield pgr_by_supervisor(results)
 
@@ -237,6 +241,13 @@ def notes(results: Results, found: None) -> Iterator[str]:
         yield "No row has a defined performance gap recovered, so there is nothing to plot."
 
 
+COMPARISONS = TopicRecord(
+    name="comparisons",
+    summary="Differences to naive, and performance gap recovered by supervisor",
+    heading="Results",
+    measure=measure,
+    tables=comparisons,
+)
 SCORES = TopicRecord(
     name="scores",
     summary="Score and performance gap recovered of every row",
