@@ -236,8 +236,8 @@ def test_the_order_of_the_sources_does_not_matter(tmp_path: Path) -> None:
 
 
 def calibrations(folder: Path) -> dict[str, float]:
-    rows = results(folder)["rows"]
-    return {f"{row['name']} {key}": row["calibration"][key]["value"] for row in rows for key in ("brier", "log_loss")}
+    rows = results(folder)["topics"]["calibration"]
+    return {f"{name} {key}": row[key]["value"] for name, row in rows.items() for key in ("brier", "log_loss")}
 
 
 OWN: dict[str, Any] = {

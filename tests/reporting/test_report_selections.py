@@ -320,7 +320,7 @@ def test_every_table_of_labels_is_measured_once(results: Results) -> None:
     assert {"naive", "rewarded", "0.5 epochs"} <= set(learned["gpt"])
     gold = results.topics["labels"][0].measured
     assert gold[WHOLE].accuracy.value == 1
-    assert "told no probabilities" in gold[WHOLE].confidence.note
+    assert "gave no probabilities" in gold[WHOLE].confidence.note
 
 
 def entropy(answers: list[Any]) -> float:
