@@ -239,7 +239,7 @@ def test_text_is_readable_on_a_telephone(results: Results, text_results: Results
     least = int(re.findall(r"max-width: max\(100%, (\d+)px\)", resource("render/page.css"))[0])
     for name, drawn in plots_of(results if kind == "votes" else text_results).items():
         width = float(ElementTree.fromstring(drawn).get("width") or 0)
-        sizes = [float(size) for size in re.findall(r"font: (?:[a-z0-9]+ )*?([\d.]+)px", drawn)]
+        sizes = [float(size) for size in re.findall(r"font-size: ([\d.]+)px", drawn)]
         assert sizes, name
         assert min(sizes) * min(1.0, least / width) >= 9, name
 
