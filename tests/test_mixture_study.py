@@ -87,11 +87,13 @@ def test_from_nothing_to_the_report(tmp_path: Path) -> None:
         "science": "exact match",
     }
     assert [row["name"] for row in found["rows"]] == ["a", "ceiling", "naive"]
+    topics = found["topics"]
     for row in found["rows"]:
-        assert [row["capabilities"][name]["score"]["n"] for name in SETS] == [8, 9, 8]
-        values = [one["score"]["value"] for one in row["capabilities"].values()]
+        tested = topics["capabilities"]["rows"][row["name"]]
+        assert [tested[name]["score"]["n"] for name in SETS] == [8, 9, 8]
+        values = [one["score"]["value"] for one in tested.values()]
         assert abs(row["score"]["value"] - sum(values) / 3) < 1e-5
-        assert set(row["texts"]["unreadable_by"]) == {"maths", "science"}
+        assert set(topics["texts"][row["name"]]["unreadable_by"]) == {"maths", "science"}
     folder = tmp_path / "runs" / "small" / "tables"
     rows = json.loads((folder / "capabilities.json").read_text())["rows"]
     assert [row["row"] for row in rows] == ["a", "ceiling", "naive"]

@@ -81,14 +81,15 @@ def test_a_study_of_rewritten_labels_ends_in_a_whole_report(tmp_path: Path, serv
         "self_bootstrap", "joint_decoding",
     }  # fmt: skip
     assert found["missing"] == []
-    assert rows["far"]["measures"]["empty_braces"]["value"] == 1.0
-    assert all(row["measures"]["style"]["value"] == 7.0 for row in rows.values())
+    measured = found["topics"]["measures"]
+    assert measured["far"]["measures"]["empty_braces"]["value"] == 1.0
+    assert all(row["measures"]["style"]["value"] == 7.0 for row in measured.values())
     assert found["about"]["plane"] == ["empty_braces", "contained"]
     report = tmp_path / "runs" / "small"
     assert (report / "tables" / "measures.md").is_file()
     assert (report / "figures" / "plane.svg").is_file()
-    assert "voice-rewritten" in (report / "examples.html").read_text()
-    spent = {one["model"]: one for one in found["spent"]}
+    assert "column-rewritten" in (report / "examples.html").read_text()
+    spent = {one["model"]: one for one in found["topics"]["spending"]}
     assert set(spent) == {"far", "judge"}
     asked_of_far = [body for body in map(json.loads, server.given) if body["model"] == "far"]
     assert len(asked_of_far) == 6 + 6

@@ -70,7 +70,7 @@ def test_a_study_of_texts_has_every_analysis(tmp_path: Path) -> None:
     assert "reward_models" not in figures
     assert "its labels are all right or all wrong" in (report / "tables" / "reward_models.md").read_text()
 
-    found = results(tmp_path)["analyses"]
+    found = results(tmp_path)["topics"]
     by_name = {one["methods"][0]: one for one in found["selections"]}
     alone = by_name["alone: maths"]["sizes"]
     assert alone["maths"][0] == alone["maths"][1] == alone[""][1] > 0
@@ -79,7 +79,7 @@ def test_a_study_of_texts_has_every_analysis(tmp_path: Path) -> None:
     assert (labels, kept) == (19, 10), "one of twenty is too long to be read; of ten and of nine five are kept"
     # What was exchanged agrees no more; the strong model says what `told` said at first.
     assert 0 < found["consistency"][0]["measured"][""]["agreeing"]["value"] < 1
-    assert found["rewards"][0]["examples"][""]["positives"] > 0
+    assert found["reward_models"][0]["examples"][""]["positives"] > 0
     [cloud] = found["clouds"]
     assert set(cloud["kept"]) == {"agreement", "rewarded", "oracle"}
     assert 0 < len(cloud["points"]) <= cloud["labels"] == labels, "one is too long to be read"
@@ -110,10 +110,10 @@ def test_a_study_of_votes_has_what_votes_can_have(tmp_path: Path) -> None:
     figures = {path.stem for path in (report / "figures").glob("*.svg")}
     assert {"selections", "cloud", "reward_models", "consistency", "curve_noise", "curve_share"} <= figures
     found = results(tmp_path)
-    by_name = {one["methods"][0]: one["measured"][""] for one in found["analyses"]["selections"]}
+    by_name = {one["methods"][0]: one["measured"][""] for one in found["topics"]["selections"]}
     assert by_name["oracle"]["kept"]["value"] == 1
     assert by_name["oracle"]["words"] is None
-    votes = next(one for one in found["supervisors"] if one["name"] == "words")["strong"]["value"]
+    votes = next(one for one in found["topics"]["supervisors"] if one["name"] == "words")["half_b"]["value"]
     assert by_name["confident"]["everything"]["value"] == votes
     folder = step_folder(tmp_path, "selected", "confidence, confident, seed 0")
     kept = Targets.load(folder / "targets.parquet")

@@ -17,7 +17,7 @@ from outgrow import api
 from outgrow.config.load import read_experiment
 from outgrow.graph.runner import run_steps
 from outgrow.graph.store import Store
-from outgrow.reporting.headline import find
+from outgrow.reporting.headline import make_headline
 from outgrow.study.build import build_study
 from small_study import (
     FILE,
@@ -236,8 +236,8 @@ def test_the_order_of_the_sources_does_not_matter(tmp_path: Path) -> None:
 
 
 def calibrations(folder: Path) -> dict[str, float]:
-    rows = results(folder)["rows"]
-    return {f"{row['name']} {key}": row["calibration"][key]["value"] for row in rows for key in ("brier", "log_loss")}
+    rows = results(folder)["topics"]["calibration"]
+    return {f"{name} {key}": row[key]["value"] for name, row in rows.items() for key in ("brier", "log_loss")}
 
 
 OWN: dict[str, Any] = {
@@ -288,5 +288,5 @@ def test_the_report_of_a_study_that_has_no_answers_yet_says_so(steps: str, tmp_p
     done = [study.pool, *(study.splits if "splits" in steps else [])]
     run_steps(done, Store(experiment.store), jobs=1, threads=1, on_event=lambda event: None)
     result = api.report(experiment.model_dump(mode="json"))
-    assert find(result.results).headline == "No method has a result yet."
+    assert make_headline(result.results).headline == "No method has a result yet."
     assert {one.reason for one in result.results.missing} == {"not run yet"}

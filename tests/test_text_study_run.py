@@ -27,7 +27,7 @@ def test_a_run_ends_in_a_whole_report() -> None:
     ]  # fmt: skip
     assert found["missing"] == []
     assert all(row["score"]["value"] is not None and row["score"]["n"] == 16 for row in found["rows"])
-    assert next(row["before"] for row in found["rows"] if row["name"] == "bayesian_cdpo") == "bayesian"
+    assert found["topics"]["preferences"]["bayesian_cdpo"] == "bayesian"
     report = folder / "runs" / "small"
     for name in ("main", "preferences", "models", "texts", "slot_types", "agreement", "per_seed"):
         assert (report / "tables" / f"{name}.tex").is_file(), name

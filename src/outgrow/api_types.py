@@ -115,13 +115,13 @@ class Result:
     @property
     def tables(self) -> list[str]:
         """The names that `to_pandas` takes."""
-        from outgrow.reporting.tables.all_tables import make_tables
+        from outgrow.reporting.topics import make_tables
 
         return [table.name for table in make_tables(self.results)]
 
     def to_pandas(self, table: str = "main") -> "pd.DataFrame":
         """One of the report's tables as a data frame; every measured number with its interval, n and seeds."""
-        from outgrow.reporting.tables.all_tables import make_tables
+        from outgrow.reporting.topics import make_tables
 
         made = {made.name: made for made in make_tables(self.results)}
         if table not in made:
@@ -131,10 +131,12 @@ class Result:
     def to_json(self) -> dict[str, Any]:
         """Everything the study found, as plain data."""
         ended = {"failed": self.complaints, "interrupted": self.interrupted}
-        return {"report": str(self.report), **ended, "results": asdict(self.results)}
+        from outgrow.reporting.collect import results_as_data
+
+        return {"report": str(self.report), **ended, "results": results_as_data(self.results)}
 
     def _repr_html_(self) -> str:
         from outgrow.render.table_html import table_html
-        from outgrow.reporting.tables.all_tables import make_tables
+        from outgrow.reporting.topics import make_tables
 
         return table_html(make_tables(self.results)[0])

@@ -22,7 +22,7 @@ FORKS.set_forkserver_preload(
             "outgrow.api",
             "outgrow.api_votes",
             "outgrow.study.build",
-            "outgrow.reporting.write_report",
+            "outgrow.reporting.collect",
         ),
         *("outgrow.supervise.rules_step", "outgrow.cli.progress", "outgrow.cli.votes_text", "pandas"),
     ]

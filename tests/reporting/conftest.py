@@ -15,9 +15,8 @@ from outgrow.graph.event import StepOutcome
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 from outgrow.labels import Targets, WeakLabels
-from outgrow.reporting.collect import collect
+from outgrow.reporting.collect import collect, write_report
 from outgrow.reporting.results import Results
-from outgrow.reporting.write_report import write_report
 from outgrow.study.build import Row, Study, build_study
 
 CLASSES = 6

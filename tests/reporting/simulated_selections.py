@@ -71,7 +71,7 @@ class SelectionWriter(MixtureWriter):
             inputs = {name: self.store.path(source) for name, source in step.inputs.items()}
             getattr(module, function)(Job(out, inputs, out), **step.params)
         elif step.name in ("texts", "refined"):
-            part = step.params.get("part", "strong")
+            part = step.params.get("part", "half_b")
             texts = self.texts(getattr(split, part), step.params["name"], self.rng.uniform(0.5, 0.8))
             texts.save(out / f"{part}.parquet")
             (out / "written.json").write_text('{"concepts": {}}')

@@ -12,14 +12,14 @@ from outgrow.metrics.final_answer import final_answer
 from outgrow.metrics.slu_f1 import parse_slots, score, slu_counts
 from outgrow.metrics.text_answers import answer_match, exact_match
 from outgrow.metrics.text_score import score_of
-from outgrow.reporting.collect_texts import by_capability
+from outgrow.reporting.collect import write_report
 from outgrow.reporting.evidence.texts import read_answers_of_row, score_counts
 from outgrow.reporting.examples import find_examples
-from outgrow.reporting.measure.frame import make_frame
-from outgrow.reporting.measure.rows import seed_sums
+from outgrow.reporting.frame import make_frame
 from outgrow.reporting.results import Results
-from outgrow.reporting.tables.all_tables import make_tables
-from outgrow.reporting.write_report import write_report
+from outgrow.reporting.rows import seed_sums
+from outgrow.reporting.topics import make_tables
+from outgrow.reporting.topics.capabilities import by_capability
 from outgrow.texts import WeakTexts
 
 Answered = dict[str, list[tuple[str, str]]]
@@ -69,23 +69,23 @@ def mean_score(world: SimulatedTexts, row: str, name: str) -> float:
 def test_every_capability_has_its_own_score_and_the_row_their_mean(
     world: SimulatedTexts, results: Results, row: str
 ) -> None:
-    found = results.named(row)
+    found, row_result = results.topics["capabilities"].rows[row], results.named(row)
     assert {name: len(pairs) for name, pairs in answered(world, row, 0).items()} == SIZES
     scores = {name: mean_score(world, row, name) for name in SIZES}
     for name, expected in scores.items():
-        one = found.capabilities[name].score
+        one = found[name].score
         assert one.value == pytest.approx(expected, abs=1e-6)
         assert one.low is not None
         assert one.high is not None
         assert one.low <= expected <= one.high
         assert one.seeds == 2
-    assert found.capabilities["sums"].score.n == SIZES["sums"]
-    assert SIZES["science"] <= found.capabilities["science"].score.n <= 2 * SIZES["science"]
-    assert found.score.value == pytest.approx(np.mean(list(scores.values())), abs=1e-6)
+    assert found["sums"].score.n == SIZES["sums"]
+    assert SIZES["science"] <= found["science"].score.n <= 2 * SIZES["science"]
+    assert row_result.score.value == pytest.approx(np.mean(list(scores.values())), abs=1e-6)
 
 
 def test_pgr_of_a_capability_is_made_of_its_own_scores(world: SimulatedTexts, results: Results) -> None:
-    found = results.named("naive").capabilities
+    found = results.topics["capabilities"].rows["naive"]
     for name in SIZES:
         top, student = (mean_score(world, row, name) for row in ("ceiling", "naive"))
         pgr = found[name].pgr
@@ -97,7 +97,7 @@ def test_pgr_of_a_capability_is_made_of_its_own_scores(world: SimulatedTexts, re
             ]
             assert pgr.value == pytest.approx(np.mean(shares), abs=1e-4)
     assert any(found[name].pgr.value is not None for name in SIZES)  # type: ignore[union-attr]
-    assert results.named("opt").capabilities["sums"].pgr is None
+    assert results.topics["capabilities"].rows["opt"]["sums"].pgr is None
 
 
 def test_a_resample_is_the_score_of_the_items_drawn(world: SimulatedTexts) -> None:
@@ -133,7 +133,7 @@ def test_texts_that_are_no_answer_are_counted_by_capability(world: SimulatedText
         "sums": lambda text, _: final_answer(text) is None,
         "science": lambda text, gold: text not in options[gold],
     }
-    found = results.named("pythia").texts
+    found = results.topics["texts"]["pythia"]
     assert found is not None
     expected = {
         name: np.mean([is_lost(*pair) for seed in range(2) for pair in answered(world, "pythia", seed)[name]])
@@ -174,7 +174,7 @@ def test_examples_mark_an_item_by_its_own_metric(world: SimulatedTexts, results:
     for group in (*found.test, *found.labels):
         for example in group.examples:
             name = example.item.split("/")[0]
-            for said in example.said:
+            for said in example.texts:
                 text = "" if said.shades is None else "".join(shade.text for shade in said.shades.stretches)
                 if name != "slots" or parse_slots(example.gold):
                     assert said.score == pytest.approx(own_score(name, [(text, example.gold)]), abs=1e-9)
@@ -192,4 +192,4 @@ def test_a_task_of_one_set_has_no_such_tables(tmp_path: Path) -> None:
     names = [table.name for table in make_tables(found)]
     assert not {"capabilities", "pgr_by_capability"} & set(names)
     assert found.about.capabilities == {}
-    assert all(row.capabilities == {} for row in found.rows)
+    assert found.topics["capabilities"].rows == {}

@@ -8,8 +8,8 @@ from simulated_mixture import TASK
 from simulated_texts import EXPERIMENT, simulate_small_texts
 
 from outgrow.config.load import read_experiment
-from outgrow.reporting.citation import citation
-from outgrow.reporting.write_report import write_report
+from outgrow.reporting.collect import write_report
+from outgrow.reporting.provenance import citation
 
 JUDGE = {"by": {"type": "endpoint", "model": "j", "url": "http://127.0.0.1:9/v1"}, "scales": {"style": [1, 10]}}
 ALWAYS = ["arXiv:2406.03199", "arXiv:2312.09390"]

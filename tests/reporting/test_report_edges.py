@@ -6,10 +6,10 @@ import pytest
 from simulated_selections import simulate_selections
 
 from outgrow.reporting.collect import collect
-from outgrow.reporting.edges import find_edges
-from outgrow.reporting.headline import find
+from outgrow.reporting.headline import make_headline
 from outgrow.reporting.results import Results
-from outgrow.reporting.tables.all_tables import make_tables
+from outgrow.reporting.topics import make_tables
+from outgrow.reporting.topics.chosen import find_edges
 
 
 def sentences(simulated: Any, chosen: dict[str, Any], grid: list[dict[str, Any]], name: str = "naive") -> list[str]:
@@ -56,16 +56,16 @@ def test_an_ngram_models_grid_is_fixed(simulated: Any) -> None:
 
 
 def test_rows_of_one_edge_share_a_sentence_that_the_report_has(results: Results) -> None:
-    (sentence,) = results.edges
+    (sentence,) = results.topics["chosen"].edges
     assert sentence.startswith("`tune.l2`: 0.01, the lowest value of its grid, was chosen for `words`, `characters`")
     caption = next(table.caption for table in make_tables(results) if table.name == "chosen")
     assert sentence in caption
-    assert any("edge of the grid" in one for one in find(results).sentences)
+    assert any("edge of the grid" in one for one in make_headline(results).sentences)
 
 
 def test_a_reward_models_penalty_is_looked_at(tmp_path: Any) -> None:
     world = simulate_selections(tmp_path, 0)
-    edges = collect(world.study, world.store, world.outcomes).edges
+    edges = collect(world.study, world.store, world.outcomes).topics["chosen"].edges
     (sentence,) = [one for one in edges if "reward model" in one]
     assert "`select.l2` of the reward model: 0.001, the lowest value of its grid" in sentence
 
@@ -73,4 +73,9 @@ def test_a_reward_models_penalty_is_looked_at(tmp_path: Any) -> None:
 def test_a_sections_own_grid_is_the_one_to_widen(simulate_small: Any, tmp_path: Any) -> None:
     student = {"model": "bundled:minilm-l6", "tune": {"l2": [0.01, 0.1]}}
     world = simulate_small(tmp_path, student=student)
-    assert collect(world.study, world.store, world.outcomes).edges[-1].startswith("`student.tune.l2`: 0.01")
+    assert (
+        collect(world.study, world.store, world.outcomes)
+        .topics["chosen"]
+        .edges[-1]
+        .startswith("`student.tune.l2`: 0.01")
+    )

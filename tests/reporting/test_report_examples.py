@@ -10,6 +10,7 @@ import pytest
 from simulated_texts import SimulatedTexts, commit, simulate_small_texts
 
 from outgrow.metrics.slu_f1 import parse_slots
+from outgrow.reporting.collect import write_report
 from outgrow.reporting.examples import (
     RANDOM,
     SHOWN,
@@ -18,10 +19,9 @@ from outgrow.reporting.examples import (
     ItemExample,
     ItemExamples,
     find_examples,
+    make_examples_page,
 )
-from outgrow.reporting.examples_page import make_examples_page
 from outgrow.reporting.results import Results
-from outgrow.reporting.write_report import write_report
 from outgrow.texts import TextTargets, WeakTexts, certain
 
 
@@ -43,7 +43,7 @@ def right(said: ExampleText, gold: str) -> bool:
 
 
 def of_kind(example: ItemExample, kind: str) -> list[ExampleText]:
-    return [one for one in example.said if one.kind == kind]
+    return [one for one in example.texts if one.kind == kind]
 
 
 def named(groups: tuple[ExampleGroup, ...], word: str) -> ExampleGroup:
@@ -58,10 +58,10 @@ def test_every_text_is_the_stored_one(
     task = simulated_texts.task.items
     assert examples.seed == 0
     for example in named(examples.test, RANDOM).examples:
-        assert [one.who for one in example.said] == ["gpt", "opt", "pythia", examples.student, "ceiling"]
+        assert [one.source for one in example.texts] == ["gpt", "opt", "pythia", examples.student, "ceiling"]
         assert example.prompt == task.prompts[task.ids.index(example.item)]
-        for said in example.said:
-            table = WeakTexts.load(store.path(rows[said.who].steps[0]) / "test.parquet")
+        for said in example.texts:
+            table = WeakTexts.load(store.path(rows[said.source].steps[0]) / "test.parquet")
             assert text_of(said) == table.texts[table.items.index(example.item)][0]
             assert said.right == right(said, example.gold)
     for example in named(examples.labels, RANDOM).examples:
@@ -79,7 +79,7 @@ def test_only_a_method_that_makes_one_text_has_a_target(
     for group in examples.labels:
         for example in group.examples:
             (target,) = of_kind(example, "target")
-            assert target.who == "target of joint_decoding"
+            assert target.source == "target of joint_decoding"
             texts = dict(zip(made.items, made.texts, strict=True))
             assert text_of(target) == texts.get(example.item)
 
@@ -115,7 +115,14 @@ def test_a_row_that_learned_rewritten_labels_is_shown_beside_one_that_did_not(tm
     assert found is not None
     assert (found.student, found.beside) == (best, max(others, key=lambda name: scores[name]))
     for example in named(found.test, RANDOM).examples:
-        assert [one.who for one in example.said] == ["gpt", "opt", "pythia", found.student, found.beside, "ceiling"]
+        assert [one.source for one in example.texts] == [
+            "gpt",
+            "opt",
+            "pythia",
+            found.student,
+            found.beside,
+            "ceiling",
+        ]
     for example in named(found.test, "student is right").examples:
         assert all(right(one, example.gold) for one in of_kind(example, "student"))
     assert f"and beside it {found.beside}" in (tmp_path / "out" / "examples.html").read_text()
@@ -136,11 +143,11 @@ def test_probabilities_that_no_server_told_are_not_shown(tmp_path: Path) -> None
         WeakTexts(texts.items, texts.sources, untold).save(folder / "test.parquet")
     found = find_examples(world.study, world.store, results)
     assert found is not None
-    said = [one for group in found.test for example in group.examples for one in example.said if one.shades]
-    assert {one.who for one in said if one.per_piece is None} == {"opt"}
-    assert all(0 < (one.per_piece or 0) < 1 for one in said if one.who in ("gpt", "pythia"))
+    said = [one for group in found.test for example in group.examples for one in example.texts if one.shades]
+    assert {one.source for one in said if one.per_piece is None} == {"opt"}
+    assert all(0 < (one.per_piece or 0) < 1 for one in said if one.source in ("gpt", "pythia"))
     page = make_examples_page(results.about, found)
-    assert "probabilities not told" in page
+    assert "no probabilities" in page
     voice = re.search(r"<dt>opt<.*?</dd>", page, re.DOTALL)
     assert voice is not None
     assert "per piece" not in voice[0]
@@ -178,7 +185,7 @@ def test_page_escapes_every_text(text_report_folder: Path, examples: ItemExample
     assert not re.findall(r"(?:src|action)\s*=|@import|url\(", page)
     assert 'href="examples.html"' in (text_report_folder / "report.html").read_text()
     for example in examples.test[0].examples:
-        for said in example.said:
+        for said in example.texts:
             spoken = text_of(said)
             printed = unescape(re.sub("<[^>]*>", "", page))
             assert spoken is None or spoken.replace("\x00", "␀") in printed
@@ -191,7 +198,7 @@ def test_hostile_prompts_and_ids(tmp_path: Path) -> None:
     assert found is not None
     hostile = '"><script>alert(1)</script>{{ 7 * 7 }}'
     example = replace(found.test[0].examples[0], item=hostile, prompt=hostile, gold=hostile)
-    example = replace(example, said=tuple(replace(one, who=hostile) for one in example.said))
+    example = replace(example, texts=tuple(replace(one, source=hostile) for one in example.texts))
     changed = replace(found, test=(replace(found.test[0], examples=(example,)),), student=hostile)
     page = make_examples_page(replace(results.about, name=hostile, task=hostile), changed)
     assert "<script" not in page

@@ -14,8 +14,8 @@ from simulated_selections import simulate_selections
 from fresh import SEEDS
 from outgrow.errors import ConfigError, DataError
 from outgrow.graph.event import StepOutcome
-from outgrow.reporting.made_of import made_of
-from outgrow.reporting.publish import publish, read_results
+from outgrow.reporting.collect import read_results, write_report
+from outgrow.reporting.publish import made_of, publish
 from outgrow.reporting.report_folder import (
     MANIFEST,
     beside,
@@ -28,7 +28,6 @@ from outgrow.reporting.report_folder import (
     write_folder,
 )
 from outgrow.reporting.results import Results
-from outgrow.reporting.write_report import write_report
 
 Small = Callable[..., Any]
 

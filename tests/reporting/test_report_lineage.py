@@ -23,9 +23,9 @@ from outgrow.reporting.evidence.row_provenance import (
     trainings,
     whole_targets,
 )
-from outgrow.reporting.measure.curves import TOGETHER, by_noise, by_share
-from outgrow.reporting.measure.labels import title
-from outgrow.reporting.measure.transfer import learned_alone
+from outgrow.reporting.topics.capabilities import learned_alone
+from outgrow.reporting.topics.curves import TOGETHER, by_noise, by_share
+from outgrow.reporting.topics.labels import title
 from outgrow.study.build import Study, build_study
 from outgrow.study.method_rows import expanded
 

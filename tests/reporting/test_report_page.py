@@ -10,18 +10,19 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from plots_of import plots_of
 from simulated_texts import SimulatedTexts, simulate_small_texts
 
 from outgrow.labels import INSTEAD
 from outgrow.metrics.estimate import Estimate, undefined
-from outgrow.render.canvas import NARROW, WIDE
-from outgrow.reporting.collect import collect
-from outgrow.reporting.headline import find
-from outgrow.reporting.plot.all_plots import PLOTS
-from outgrow.reporting.plot.picture import methods_box, supervisors_box
+from outgrow.render.canvas import WIDTH
+from outgrow.render.html_page import resource
+from outgrow.reporting.collect import collect, report_files, write_report
+from outgrow.reporting.headline import make_headline
 from outgrow.reporting.results import Results, RowResult
-from outgrow.reporting.tables.all_tables import make_tables
-from outgrow.reporting.write_report import report_files, write_report
+from outgrow.reporting.topics import make_tables
+from outgrow.reporting.topics.measures import RowMeasures
+from outgrow.reporting.topics.picture import methods_box, supervisors_box
 
 HOSTILE = '<script>alert("x")</script> & $\\frac{1}{0}$ {{ 7 * 7 }}'
 
@@ -34,7 +35,7 @@ def with_best(results: Results, **changes: Any) -> Results:
 
 def test_headline_claims_what_the_interval_carries(results: Results) -> None:
     def headline(**changes: Any) -> str:
-        return find(with_best(results, **changes)).headline
+        return make_headline(with_best(results, **changes)).headline
 
     ahead, level, behind = (Estimate(value, value - 0.02, value + 0.02, 100, 3) for value in (0.1, 0.01, -0.1))
     share = Estimate(0.814, 0.7, 0.9, 100, 3)
@@ -45,35 +46,40 @@ def test_headline_claims_what_the_interval_carries(results: Results) -> None:
 
 
 def test_headline_says_why_pgr_is_undefined(results: Results) -> None:
-    found = find(with_best(results, pgr=undefined("the gap is within noise")))
+    found = make_headline(with_best(results, pgr=undefined("the gap is within noise")))
     assert "undefined: the gap is within noise" in " ".join(found.sentences)
 
 
 def test_headline_names_the_teachers_of_the_best_row(results: Results) -> None:
-    story = " ".join(find(with_best(results)).sentences)
+    story = " ".join(make_headline(with_best(results)).sentences)
     assert f"the labels of {len(results.about.supervisors)} weak supervisors (the best one" in story
     assert "The mean of all supervisors' votes reaches" in story
-    alone = " ".join(find(with_best(results, teachers=results.about.supervisors[:1])).sentences)
+    alone = " ".join(make_headline(with_best(results, teachers=results.about.supervisors[:1])).sentences)
     assert f"the labels of one weak supervisor ({results.about.supervisors[0]}, which reaches 0." in alone
 
 
 def test_headline_tells_what_a_reader_would_miss(results: Results) -> None:
-    origins = {**results.origins, "pair": ("Something ordinary.", f"two sources are too few; a vote{INSTEAD}")}
-    story = find(replace(results, origins=origins)).sentences
+    origins = {
+        **results.topics["origins"],
+        "pair": ("Something ordinary.", f"two sources are too few; a vote{INSTEAD}"),
+    }
+    story = make_headline(replace(results, topics={**results.topics, "origins": origins})).sentences
     assert f"pair: two sources are too few; a vote{INSTEAD}" in story
     assert "Something ordinary." not in " ".join(story)
     highest = Estimate(0.999, 0.99, 1.0, 10, 1)
     untouched = replace(results.of("ceiling")[0], role="untouched", name="untouched", score=highest)
-    assert "more than any row" in " ".join(find(replace(results, rows=(*results.rows, untouched))).sentences)
-    assert "more than any row" not in " ".join(find(results).sentences)
+    assert "more than any row" in " ".join(make_headline(replace(results, rows=(*results.rows, untouched))).sentences)
+    assert "more than any row" not in " ".join(make_headline(results).sentences)
 
 
 def test_headline_warns(results: Results) -> None:
-    sentences = " ".join(find(results).sentences)
+    sentences = " ".join(make_headline(results).sentences)
     assert "highest of 28 rows" in sentences
     assert "1 of 34 rows lacks a result" in sentences
-    oracle = replace(results, chosen=(replace(results.chosen[0], oracle=True),))
-    assert "oracle selection" in " ".join(find(oracle).sentences)
+    choices = results.topics["chosen"]
+    gold = replace(choices, settings=(replace(choices.settings[0], oracle=True),))
+    oracle = replace(results, topics={**results.topics, "chosen": gold})
+    assert "oracle selection" in " ".join(make_headline(oracle).sentences)
 
 
 def level(row: RowResult, value: float = 0.0) -> RowResult:
@@ -86,7 +92,7 @@ def test_rows_that_tie_are_called_a_tie(simulate_small: Callable[..., Any], tmp_
     world = simulate_small(tmp_path, methods=["naive", "vote", "bayesian", "log_pool"])
     found = collect(world.study, world.store, world.outcomes)
     tied = replace(found, rows=tuple(map(level, found.rows)))
-    story = find(tied)
+    story = make_headline(tied)
     assert "All 4 rows tie on these test items." in story.sentences
     assert not any("flatters" in sentence for sentence in story.sentences)
     assert [(tile.title, tile.what) for tile in story.tiles if tile.kind == "best"] == [("best students", "every row")]
@@ -95,26 +101,27 @@ def test_rows_that_tie_are_called_a_tie(simulate_small: Callable[..., Any], tmp_
     assert methods_box(tied).lines == tuple((name, "0.000") for name in ("naive", "vote", "bayesian", "log_pool"))
     two = replace(tied, rows=tuple(level(row, 0.5) if row.name in ("vote", "bayesian") else row for row in tied.rows))
     assert "vote and bayesian are the highest of 4 rows on these test items; being picked flatters them." in (
-        find(two).sentences
+        make_headline(two).sentences
     )
     assert make_tables(two)[0].to_markdown().count("**0.500") == 4
 
 
 def test_the_plane_has_its_sentence(text_results: Results) -> None:
-    def under(row: RowResult, style: float, content: float) -> RowResult:
+    def under(style: float, content: float) -> RowMeasures:
         both = {"style": style, "content": content}
-        return replace(row, measures={name: Estimate(value, value, value, 10, 1) for name, value in both.items()})
+        return RowMeasures({name: Estimate(value, value, value, 10, 1) for name, value in both.items()})
 
     told = {"untouched": (0.1, 0.8), "ceiling": (0.9, 0.7), "floor": (1.0, 1.0)}
     methods = {"naive": (0.6, 0.3), "joint_decoding": (0.5, 0.75)}
-    rows = [under(row, *methods.get(row.name, told.get(row.role, (0.2, 0.2)))) for row in text_results.rows]
+    rows = {row.name: under(*methods.get(row.name, told.get(row.role, (0.2, 0.2)))) for row in text_results.rows}
     about = replace(text_results.about, measures=("style", "content"), plane=("style", "content"))
-    sentences = find(replace(text_results, about=about, rows=tuple(rows))).sentences
+    topics = {**text_results.topics, "measures": rows}
+    sentences = make_headline(replace(text_results, about=about, topics=topics)).sentences
     assert (
         "Of the students, style is at most 0.600 [0.600, 0.600] with naive (untouched student 0.100, ceiling 0.900);"
         " content is at most 0.750 [0.750, 0.750] with joint_decoding (untouched student 0.800, ceiling 0.700)."
     ) in sentences
-    assert not any("Of the students" in sentence for sentence in find(text_results).sentences)
+    assert not any("Of the students" in sentence for sentence in make_headline(text_results).sentences)
 
 
 @pytest.mark.parametrize(
@@ -124,12 +131,12 @@ def test_the_plane_has_its_sentence(text_results: Results) -> None:
         (
             ("static",),
             "3 of 4 learn 200 gold labels",
-            "Supervisors learn gold on one half of the training items (static: asked as it is), and label the other",
+            "Supervisors learn gold on one half of the training items (static: used as it is), and label the other",
         ),
         (
             ("words", "characters", "static", "layer-4"),
-            "asked as they are",
-            "Supervisors are asked as they are, and label one half of the training items for the student, which",
+            "used without training",
+            "Supervisors are used without training, and label one half of the training items for the student, which",
         ),
     ],
 )
@@ -183,24 +190,22 @@ OF_VOTES = ["study", "pgr", "agreement", "error_copying", "reliability"]
 
 def test_votes_and_texts_have_their_own_drawings(results: Results, text_results: Results) -> None:
     for found, names in ((results, OF_VOTES), (text_results, OF_TEXTS)):
-        assert [name for name, plot in PLOTS.items() if plot(found, WIDE) is not None] == names
+        assert list(plots_of(found)) == names
 
 
-@pytest.mark.parametrize("width", [WIDE, NARROW])
 @pytest.mark.parametrize(
     ("kind", "name"), [("votes", name) for name in OF_VOTES] + [("texts", name) for name in OF_TEXTS]
 )
 def test_drawings_are_valid_described_and_the_same_every_time(
-    results: Results, text_results: Results, kind: str, name: str, width: int
+    results: Results, text_results: Results, kind: str, name: str
 ) -> None:
     found = results if kind == "votes" else text_results
-    drawn = PLOTS[name](found, width)
-    assert drawn is not None
-    assert drawn == PLOTS[name](found, width)
+    drawn = plots_of(found)[name]
+    assert drawn == plots_of(found)[name]
     root = ElementTree.fromstring(drawn)
     assert root.get("role") == "img"
     assert len(root.get("aria-label") or "") > 40
-    assert float(root.get("width") or 0) <= width
+    assert float(root.get("width") or 0) <= WIDTH
     assert "<dc:date>" not in drawn
     assert "http" not in drawn.replace('xmlns="http://www.w3.org/2000/svg"', "").replace(
         'xmlns:xlink="http://www.w3.org/1999/xlink"', ""
@@ -210,26 +215,33 @@ def test_drawings_are_valid_described_and_the_same_every_time(
 @pytest.mark.parametrize("kind", ["votes", "texts"])
 def test_ids_are_different_in_every_drawing(results: Results, text_results: Results, kind: str) -> None:
     found = results if kind == "votes" else text_results
-    drawn = [plot(found, width) or "" for plot in PLOTS.values() for width in (WIDE, NARROW)]
-    ids = [set(re.findall(r'\bid="([^"]+)"', one)) for one in drawn]
+    ids = [set(re.findall(r'\bid="([^"]+)"', drawn)) for drawn in plots_of(found).values()]
     assert sum(len(one) for one in ids) == len(set.union(*ids))
 
 
 def test_drawings_hold_hostile_names(results: Results) -> None:
     rows = tuple(replace(row, name=HOSTILE, method=HOSTILE) for row in results.rows)
     changed = replace(results, rows=rows, about=replace(results.about, student=HOSTILE))
-    for plot in (PLOTS["study"], PLOTS["pgr"]):
-        drawn = plot(changed, WIDE) or ""
+    plots = plots_of(changed)
+    for drawn in (plots["study"], plots["pgr"]):
         ElementTree.fromstring(drawn)
         assert "<script>" not in drawn
 
 
 def test_nothing_to_draw_is_no_drawing(results: Results) -> None:
-    blank = replace(results, pairs=(), copying=(), rows=())
-    assert [name for name, plot in PLOTS.items() if plot(blank, WIDE) is None] == [
-        "pgr", "plane", "slot_types", "transfer", "curve_noise", "curve_share", "agreement", "labels", "selections",
-        "cloud", "reward_models", "consistency", "error_copying", "reliability",
-    ]  # fmt: skip
+    topics = {**results.topics, "agreement": (), "error_copying": (), "calibration": {}}
+    assert list(plots_of(replace(results, rows=(), topics=topics))) == ["study"]
+
+
+@pytest.mark.parametrize("kind", ["votes", "texts"])
+def test_text_is_readable_on_a_telephone(results: Results, text_results: Results, kind: str) -> None:
+    """A plot is shown at no less than `least` pixels, so that no letter is smaller than 9."""
+    least = int(re.findall(r"max-width: max\(100%, (\d+)px\)", resource("render/page.css"))[0])
+    for name, drawn in plots_of(results if kind == "votes" else text_results).items():
+        width = float(ElementTree.fromstring(drawn).get("width") or 0)
+        sizes = [float(size) for size in re.findall(r"font-size: ([\d.]+)px", drawn)]
+        assert sizes, name
+        assert min(sizes) * min(1.0, least / width) >= 9, name
 
 
 def test_page_escapes_names_and_messages(simulated: Any, results: Results) -> None:

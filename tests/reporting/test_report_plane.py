@@ -8,28 +8,27 @@ import pytest
 
 from fresh import SEEDS
 from outgrow.metrics.estimate import Estimate, undefined
-from outgrow.render.canvas import NARROW, WIDE
-from outgrow.render.point_labels import LabelBox
-from outgrow.reporting.plot.plane import plane
+from outgrow.render.canvas import LabelBox
 from outgrow.reporting.results import Results
+from outgrow.reporting.topics.measures import RowMeasures, plane_plot
 
 
-@pytest.mark.parametrize("width", [WIDE, NARROW])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_every_row_with_both_measures_is_named(results: Results, seed: int, width: int) -> None:
+def test_every_row_with_both_measures_is_named(results: Results, seed: int) -> None:
     rng = np.random.default_rng(seed)
 
     def some(value: float) -> Estimate:
         return Estimate(value, max(0.0, value - 0.1), min(1.0, value + 0.1), 10, 1)
 
-    rows = tuple(
-        replace(row, name=f"row {number}", measures={"c<&>": some(rng.random()), "s": some(float(rng.integers(2)))})
-        for number, row in enumerate(results.rows[:8])
-    )
-    lacking = replace(rows[0], name="lacking", measures={"c<&>": undefined("nothing"), "s": some(0.5)})
+    rows = tuple(replace(row, name=f"row {place}") for place, row in enumerate(results.rows[:8]))
+    measures = {row.name: RowMeasures({"c<&>": some(rng.random()), "s": some(float(rng.integers(2)))}) for row in rows}
+    lacking = replace(rows[0], name="lacking")
+    measures["lacking"] = RowMeasures({"c<&>": undefined("nothing"), "s": some(0.5)})
     about = replace(results.about, measures=("c<&>", "s"), plane=("c<&>", "s"))
-    drawn = plane(replace(results, about=about, rows=(*rows, lacking)), width)
-    assert drawn is not None
+    changed = replace(results, about=about, rows=(*rows, lacking))
+    (plot,) = plane_plot(changed, measures)
+    assert plot is not None
+    drawn = plot.svg
     for row in rows:
         assert re.search(rf">{row.name}<", drawn), row.name
     assert "lacking" not in drawn
@@ -44,4 +43,4 @@ def test_boxes_that_share_an_edge_do_not_meet() -> None:
 
 
 def test_without_two_measures_there_is_no_plane(results: Results) -> None:
-    assert plane(results, WIDE) is None
+    assert list(plane_plot(results, {})) == []

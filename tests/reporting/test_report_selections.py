@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from plots_of import plots_of
 from simulated_selections import SIZES, simulate_selections
 from simulated_texts import SimulatedTexts, simulate_small_texts
 from sklearn.metrics import roc_auc_score
@@ -20,16 +21,15 @@ from outgrow.metrics.estimate import Estimate
 from outgrow.metrics.slu_f1 import parse_slots, score, slu_counts
 from outgrow.metrics.text_answers import answer_match, exact_match
 from outgrow.metrics.words import words
-from outgrow.render.canvas import NARROW, WIDE
+from outgrow.render.canvas import WIDTH
+from outgrow.reporting.collect import write_report
 from outgrow.reporting.evidence.row_provenance import comparison, last_selection, learned_last, reward_model, sources
-from outgrow.reporting.headline import find
-from outgrow.reporting.measure.selection import shift
-from outgrow.reporting.plot.all_plots import PLOTS
-from outgrow.reporting.plot.curves import lines_of
-from outgrow.reporting.results import Results
-from outgrow.reporting.results_analyses import GOLD, WHOLE
-from outgrow.reporting.tables.all_tables import make_tables
-from outgrow.reporting.write_report import write_report
+from outgrow.reporting.headline import make_headline
+from outgrow.reporting.results import WHOLE, Results
+from outgrow.reporting.topics import make_tables
+from outgrow.reporting.topics.curves import lines_of
+from outgrow.reporting.topics.labels import GOLD
+from outgrow.reporting.topics.selections import shift
 from outgrow.select.rewards import Rewards
 from outgrow.texts import TextTargets, WeakTexts
 
@@ -128,7 +128,7 @@ def check(measured: Mapping[str, Any], field: str, per_seed: list[Mapping[str, f
 
 
 def test_selections_are_those_of_the_rows(results: Results) -> None:
-    found = {one.methods: one.type for one in results.analyses.selections}
+    found = {one.methods: one.type for one in results.topics["selections"]}
     assert found == {
         **{(f"alone: {name}",): "capability" for name in NAMES},
         ("agreement",): "agreement",
@@ -139,11 +139,11 @@ def test_selections_are_those_of_the_rows(results: Results) -> None:
         ("0.25 examples", "0.25 epochs"): "random",
         ("0.5 examples", "0.5 epochs"): "random",
     }
-    assert [one.methods for one in results.analyses.selections if one.oracle] == [("oracle",)]
+    assert [one.methods for one in results.topics["selections"] if one.oracle] == [("oracle",)]
 
 
 def test_kept_labels_beside_all(world: SimulatedTexts, results: Results) -> None:
-    for one in results.analyses.selections:
+    for one in results.topics["selections"]:
         selected = steps_of(world, one.methods[0], last_selection)
         tables = [labels_of(world, step.inputs["targets"]) for step in selected]
         flags = [flags_of(world, step) for step in selected]
@@ -184,7 +184,7 @@ def test_kept_labels_beside_all(world: SimulatedTexts, results: Results) -> None
 
 def test_what_good_selections_gain(results: Results) -> None:
     """The simulation's rewards know who is right; lots do not."""
-    found = {one.methods[0]: one.measured[WHOLE].difference for one in results.analyses.selections}
+    found = {one.methods[0]: one.measured[WHOLE].difference for one in results.topics["selections"]}
     assert (found["rewarded"].low or -1) > 0
     assert (found["oracle"].low or -1) > 0
     assert abs(found["random_half"].value or 0.0) < 0.2
@@ -192,7 +192,7 @@ def test_what_good_selections_gain(results: Results) -> None:
 
 
 def test_the_shift_is_measured_in_spreads(world: SimulatedTexts, results: Results) -> None:
-    one = next(one for one in results.analyses.selections if one.type == "reward_model")
+    one = next(one for one in results.topics["selections"] if one.type == "reward_model")
     found: list[Mapping[str, float]] = []
     for selected in steps_of(world, "rewarded", last_selection):
         plane = np.load(world.store.path(selected.inputs["reward"]) / "vectors.npy").astype(np.float64)
@@ -207,7 +207,7 @@ def test_the_shift_is_measured_in_spreads(world: SimulatedTexts, results: Result
             seed[name] = float(np.linalg.norm(kept.mean(axis=0) - middle) / spread)
         found.append(seed)
     check(one.measured, "shift", found, interval=False)
-    shifts = {other.methods[0]: other.measured[WHOLE].shift for other in results.analyses.selections}
+    shifts = {other.methods[0]: other.measured[WHOLE].shift for other in results.topics["selections"]}
     assert all(shifts.values()), "every selection from the labels that the probe has read"
 
 
@@ -233,7 +233,7 @@ def test_chance_shifts_as_far_as_it_says(seed: int) -> None:
 
 
 def test_the_cloud_is_of_the_labels_that_the_probe_has_read(world: SimulatedTexts, results: Results) -> None:
-    [cloud] = results.analyses.clouds
+    [cloud] = results.topics["clouds"]
     selected = steps_of(world, "rewarded", last_selection)[0]
     plane = np.load(world.store.path(selected.inputs["reward"]) / "vectors.npy").astype(np.float64)
     labels, flags = labels_of(world, selected.inputs["targets"]), flags_of(world, selected)
@@ -250,7 +250,7 @@ def test_the_cloud_is_of_the_labels_that_the_probe_has_read(world: SimulatedText
 
 
 def test_rewards_order_labels(world: SimulatedTexts, results: Results) -> None:
-    [one] = results.analyses.rewards
+    [one] = results.topics["reward_models"]
     assert one.methods == ("rewarded", "two_stage")
     columns: dict[str, list[Mapping[str, float]]] = {"reward": [], "confidence": [], "right": []}
     for step in steps_of(world, "rewarded", reward_model):
@@ -280,7 +280,7 @@ def test_rewards_order_labels(world: SimulatedTexts, results: Results) -> None:
 
 
 def test_what_agreement_tells(world: SimulatedTexts, results: Results) -> None:
-    [one] = results.analyses.consistency
+    [one] = results.topics["consistency"]
     assert one.methods == ("agreement", "rewarded", "two_stage")
     gold = dict(zip(world.task.items.ids, world.task.items.answers or [], strict=True))
     fields = ("agreeing", "weak_if_agree", "weak_if_not", "strong_if_not")
@@ -310,17 +310,17 @@ def test_what_agreement_tells(world: SimulatedTexts, results: Results) -> None:
 
 
 def test_every_table_of_labels_is_measured_once(results: Results) -> None:
-    names = [one.name for one in results.analyses.labels]
+    names = [one.name for one in results.topics["labels"]]
     assert names == [
         GOLD, "gpt", "opt", "gpt, rewritten (icl)", "opt, rewritten (icl)", "student's own answers",
         "gpt, 30 % exchanged", "opt, 30 % exchanged", "gpt, 60 % exchanged", "opt, 60 % exchanged",
     ]  # fmt: skip
-    learned = {one.name: one.methods for one in results.analyses.labels}
+    learned = {one.name: one.methods for one in results.topics["labels"]}
     assert learned["student's own answers"] == ("self_bootstrap",)
     assert {"naive", "rewarded", "0.5 epochs"} <= set(learned["gpt"])
-    gold = results.analyses.labels[0].measured
+    gold = results.topics["labels"][0].measured
     assert gold[WHOLE].accuracy.value == 1
-    assert "told no probabilities" in gold[WHOLE].confidence.note
+    assert "gave no probabilities" in gold[WHOLE].confidence.note
 
 
 def entropy(answers: list[Any]) -> float:
@@ -341,7 +341,7 @@ def answer_of(world: SimulatedTexts, label: Label) -> Any:
 @pytest.mark.parametrize("method", ["naive", "self_bootstrap", "noise 60 %"])
 def test_labels_by_themselves(world: SimulatedTexts, results: Results, method: str) -> None:
     number = {"naive": "opt", "self_bootstrap": "student's own answers", "noise 60 %": "opt, 60 % exchanged"}[method]
-    one = next(one for one in results.analyses.labels if one.name == number)
+    one = next(one for one in results.topics["labels"] if one.name == number)
     fields = ("accuracy", "confidence", "overconfidence", "words", "distinct", "unigrams", "bigrams")
     columns: dict[str, list[Mapping[str, float]]] = {field: [] for field in fields}
     found_entropy: list[dict[str, float]] = []
@@ -385,7 +385,7 @@ def test_labels_by_themselves(world: SimulatedTexts, results: Results, method: s
 
 
 def test_transfer_is_made_of_the_rows_scores(results: Results) -> None:
-    assert results.analyses.alone == {f"alone: {name}": name for name in NAMES}
+    assert results.topics["capabilities"].alone == {f"alone: {name}": name for name in NAMES}
     tables = {table.name: table for table in make_tables(results)}
     learned = [line.cells[:2] for line in tables["transfer"].lines]
     assert learned == [
@@ -395,17 +395,17 @@ def test_transfer_is_made_of_the_rows_scores(results: Results) -> None:
         ("all, gold", "ceiling"),
     ]
     line = tables["transfer"].lines[2]
-    row = results.named("alone: sums")
-    assert line.cells[2:] == tuple(row.capabilities[name].score for name in NAMES)
+    tested = results.topics["capabilities"].rows["alone: sums"]
+    assert line.cells[2:] == tuple(tested[name].score for name in NAMES)
     gain = next(line for line in tables["transfer_gain"].lines if line.cells[1] == "alone: sums").cells[2]
-    bare = results.named("untouched student").capabilities["slots"].score
+    bare = results.topics["capabilities"].rows["untouched student"]["slots"].score
     assert isinstance(gain, Estimate)
-    assert gain.value == pytest.approx((row.capabilities["slots"].score.value or 0) - (bare.value or 0), abs=2e-6)
+    assert gain.value == pytest.approx((tested["slots"].score.value or 0) - (bare.value or 0), abs=2e-6)
     assert all(line.cells[1] != "untouched student" for line in tables["transfer_gain"].lines)
 
 
 def test_curves_join_rows_that_differ_in_one_number(world: SimulatedTexts, results: Results) -> None:
-    found = {(one.setting, one.line, one.row): one for one in results.analyses.curves}
+    found = {(one.setting, one.line, one.row): one for one in results.topics["curves"]}
     assert {key: one.value for key, one in found.items()} == {
         ("noise", "", "naive"): 0.0,
         ("noise", "noise", "noise 30 %"): 0.3,
@@ -433,7 +433,7 @@ def test_curves_join_rows_that_differ_in_one_number(world: SimulatedTexts, resul
 
 def test_every_line_of_a_curve_begins_with_all_labels(results: Results) -> None:
     lines = {
-        setting: lines_of([one for one in results.analyses.curves if one.setting == setting])
+        setting: lines_of([one for one in results.topics["curves"] if one.setting == setting])
         for setting in ("noise", "share")
     }
     assert [(line.title, [point.row for point in line.points]) for line in lines["noise"]] == [
@@ -460,15 +460,12 @@ def test_every_table_in_every_format_and_every_figure(results: Results, folder: 
         assert f'id="table-{name}"' in page
 
 
-@pytest.mark.parametrize("width", [WIDE, NARROW])
 @pytest.mark.parametrize("name", sorted(FIGURES))
-def test_figures_are_valid_described_and_as_wide_as_they_may_be(results: Results, name: str, width: int) -> None:
-    drawn = PLOTS[name](results, width)
-    assert drawn is not None
-    assert drawn == PLOTS[name](results, width)
+def test_figures_are_valid_described_and_as_wide_as_they_may_be(results: Results, name: str) -> None:
+    drawn = plots_of(results)[name]
     root = ElementTree.fromstring(drawn)
     assert len(root.get("aria-label") or "") > 60
-    assert float(root.get("width") or 0) <= width
+    assert float(root.get("width") or 0) <= WIDTH
 
 
 def test_capabilities_without_anything_kept_have_no_line(results: Results) -> None:
@@ -483,7 +480,7 @@ def test_a_selection_by_gold_is_an_upper_bound_and_no_winner(results: Results) -
     line = next(line for line in main.lines if line.cells[0] == "oracle")
     assert "upper bound" in line.section
     assert not line.ranked
-    story = find(results)
+    story = make_headline(results)
     assert any("labels of oracle: an upper bound" in sentence for sentence in story.sentences)
     assert "oracle" not in " ".join(tile.what for tile in story.tiles)
 
@@ -496,13 +493,13 @@ def test_a_seed_that_is_not_there_is_left_out(tmp_path: Path) -> None:
         return step.name == "reward" and step.params["seed"] == 1
 
     small = simulate_selections(tmp_path / "store", SEEDS[1] % 1000, failed, methods=methods)
-    found = write_report(small.study, small.store, small.outcomes, tmp_path / "out").analyses
-    seeds = {one.methods: one.measured[WHOLE].kept.seeds for one in found.selections}
+    found = write_report(small.study, small.store, small.outcomes, tmp_path / "out").topics
+    seeds = {one.methods: one.measured[WHOLE].kept.seeds for one in found["selections"]}
     assert seeds == {("rewarded",): 1, ("agreement",): 2, ("oracle",): 2}
-    assert [one.measured[WHOLE].reward.seeds for one in found.rewards] == [1]
-    assert [one.measured[WHOLE].agreeing.seeds for one in found.consistency] == [2]
-    assert found.curves == ()
-    assert found.alone == {}
+    assert [one.measured[WHOLE].reward.seeds for one in found["reward_models"]] == [1]
+    assert [one.measured[WHOLE].agreeing.seeds for one in found["consistency"]] == [2]
+    assert found["curves"] == ()
+    assert found["capabilities"].alone == {}
 
 
 def test_a_study_without_any_of_it_has_none_of_it(tmp_path: Path) -> None:
@@ -510,4 +507,4 @@ def test_a_study_without_any_of_it_has_none_of_it(tmp_path: Path) -> None:
     found = write_report(small.study, small.store, small.outcomes, tmp_path / "out")
     names = {table.name for table in make_tables(found)}
     assert not names & TABLES
-    assert not [name for name in FIGURES if PLOTS[name](found, WIDE) is not None]
+    assert not FIGURES & set(plots_of(found))

@@ -9,10 +9,9 @@ import pytest
 from outgrow.config.load import read_experiment
 from outgrow.metrics.estimate import Estimate
 from outgrow.render.table import Table
-from outgrow.reporting.results import MethodSettings, Results, RowResult
-from outgrow.reporting.settings import find_settings
-from outgrow.reporting.tables.all_tables import make_tables
-from outgrow.reporting.tables.settings import YES, ablation
+from outgrow.reporting.results import Results, RowResult
+from outgrow.reporting.topics import make_tables
+from outgrow.reporting.topics.ablation import YES, MethodSettings, ablation_table, find_settings
 
 MODEL = {"model": "bundled:smollm2-135m@2", "adapt": "lora"}
 NAMES = ["a", "b", "c", "d", "e"]
@@ -35,7 +34,7 @@ def filled(results: Results, *methods: Any, variants: tuple[str, ...] = ("plain"
     found = settings_of(*methods)
     rows = [row_with(results, name, variant, number) for number, name in enumerate(found) for variant in variants]
     about = replace(results.about, variants=variants)
-    return ablation(replace(results, about=about, rows=tuple(rows), settings=tuple(found.values())))
+    return ablation_table(replace(results, about=about, rows=tuple(rows)), tuple(found.values()))
 
 
 def row_with(results: Results, name: str, variant: str, number: int) -> RowResult:
@@ -190,7 +189,7 @@ def test_before_and_after_preferences_is_table_5(text_results: Results) -> None:
         "bayesian", "bayesian_cdpo", "bayesian + self-training", "bayesian_cdpo + self-training",
     ]  # fmt: skip
     row = text_results.named("bayesian_cdpo")
-    assert row.before == "bayesian"
+    assert text_results.topics["preferences"]["bayesian_cdpo"] == "bayesian"
     assert table.lines[1].cells[1::2] == (*row.per_seed, row.score)
     assert table.lines[1].cells[2::2] == (*row.pgr_per_seed, row.pgr)
 

@@ -5,8 +5,8 @@ import pytest
 
 from fresh import SEEDS
 from outgrow.align.pieces import PieceTable
-from outgrow.reporting.examples_page import printable, show_probability, tenth
-from outgrow.reporting.shades import shades
+from outgrow.reporting.evidence.text_columns import shades
+from outgrow.reporting.examples import printable, show_probability, tenth
 from outgrow.texts import certain
 
 LETTERS = [*'ab {}":', "é", "李", "😀", "e\u0301", "\u202e", "\n"]

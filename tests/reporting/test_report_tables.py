@@ -17,7 +17,7 @@ from outgrow.render.table import Column, Line, Table
 from outgrow.render.table_html import table_html
 from outgrow.reporting.collect import collect
 from outgrow.reporting.results import Results
-from outgrow.reporting.tables.all_tables import make_tables
+from outgrow.reporting.topics import make_tables
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -136,8 +136,12 @@ def test_gold_is_the_yardstick_of_those_that_learn_it(results: Results) -> None:
     by = {line.cells[0]: line.cells[-1] for line in table.lines}
     assert by["words"] == by["ceiling"] == by["ceiling, two views"] == "accuracy by gold"
     assert by["naive"] == by["single: words"] == "accuracy by weak labels"
-    oracle = tuple(replace(one, select_by="gold_accuracy", oracle=one.row == "vote") for one in results.chosen)
-    table = next(table for table in make_tables(replace(results, chosen=oracle)) if table.name == "chosen")
+    oracle = tuple(
+        replace(one, select_by="gold_accuracy", oracle=one.row == "vote") for one in results.topics["chosen"].settings
+    )
+    choices = replace(results.topics["chosen"], settings=oracle)
+    changed = replace(results, topics={**results.topics, "chosen": choices})
+    table = next(table for table in make_tables(changed) if table.name == "chosen")
     assert {line.cells[0]: line.cells[-1] for line in table.lines}["vote"] == "accuracy by gold (oracle selection)"
 
 

@@ -8,8 +8,8 @@ import pytest
 from fresh import SEEDS
 from outgrow.metrics.bootstrap import Resamples, draw_resamples
 from outgrow.reporting.evidence.votes import EvaluatedItems
-from outgrow.reporting.measure.tally import LabelContext, SeedCounts, macro
-from outgrow.reporting.results_analyses import WHOLE
+from outgrow.reporting.results import WHOLE
+from outgrow.reporting.tally import LabelContext, SeedCounts, macro
 
 NAMES = ("a", "b", "empty")
 
@@ -17,7 +17,7 @@ NAMES = ("a", "b", "empty")
 def part_of(names: list[str], n_seeds: int) -> EvaluatedItems:
     n = len(names)
     return EvaluatedItems(
-        name="strong",
+        name="half_b",
         ids=[f"i{item}" for item in range(n)],
         gold=np.zeros(n, dtype=np.int64),
         prompts=[""] * n,

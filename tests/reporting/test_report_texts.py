@@ -15,14 +15,13 @@ from outgrow.graph.event import StepOutcome
 from outgrow.metrics.bootstrap import draw_resamples, seed_means
 from outgrow.metrics.slu_f1 import parse_slots, score, slu_counts, span_counts
 from outgrow.metrics.text_score import TEXT_SCORES, mean_value, score_of
-from outgrow.reporting.collect import collect
+from outgrow.reporting.collect import collect, write_report
 from outgrow.reporting.evidence.texts import read_answers_of_row, score_counts
-from outgrow.reporting.headline import find
-from outgrow.reporting.measure.frame import make_frame
-from outgrow.reporting.measure.rows import baseline_name, measure, seed_values
+from outgrow.reporting.frame import make_frame
+from outgrow.reporting.headline import make_headline
 from outgrow.reporting.results import Results
-from outgrow.reporting.tables.all_tables import make_tables
-from outgrow.reporting.write_report import write_report
+from outgrow.reporting.rows import baseline_name, measure, seed_values
+from outgrow.reporting.topics import make_tables
 from outgrow.texts import Candidate, WeakTexts
 
 Told = list[tuple[str, Candidate | None, str]]
@@ -109,10 +108,10 @@ def test_a_failed_seed_leaves_the_row_with_the_others(simulated_texts: Simulated
 
 def test_supervisors_are_measured_on_their_labels(simulated_texts: SimulatedTexts, text_results: Results) -> None:
     labels = [simulated_texts.store.path(step) / "half_b.parquet" for step in simulated_texts.study.labels]
-    for one in text_results.supervisors:
+    for one in text_results.topics["supervisors"]:
         expected = np.mean([f1(told(simulated_texts, path, one.name)) for path in labels])
-        assert one.strong.value == pytest.approx(expected, abs=1e-6)
-    assert [one.name for one in text_results.supervisors] == list(ABILITY)
+        assert one.half_b.value == pytest.approx(expected, abs=1e-6)
+    assert [one.name for one in text_results.topics["supervisors"]] == list(ABILITY)
 
 
 def levenshtein(one: str, other: str) -> int:
@@ -134,10 +133,10 @@ def similarities(world: SimulatedTexts, first: str, second: str, seed: int) -> I
 
 
 def test_agreement_is_the_mean_similarity(simulated_texts: SimulatedTexts, text_results: Results) -> None:
-    assert [(one.first, one.second) for one in text_results.pairs] == [
+    assert [(one.first, one.second) for one in text_results.topics["agreement"]] == [
         ("gpt", "opt"), ("gpt", "pythia"), ("opt", "pythia")
     ]  # fmt: skip
-    pair = text_results.pairs[1]
+    pair = text_results.topics["agreement"][1]
     expected = [np.mean(list(similarities(simulated_texts, "gpt", "pythia", seed))) for seed in range(3)]
     assert pair.agreement.value == pytest.approx(np.mean(expected), abs=1e-6)
     assert pair.error_correlation is None
@@ -154,7 +153,7 @@ def test_what_the_answers_look_like(simulated_texts: SimulatedTexts, text_result
         shares.append([np.mean([not text for text in texts]), np.mean(cut), np.mean(invalid)])
         gold = [parse_slots(gold) or [] for *_, gold in found]
         spans.append(score(span_counts(gold, [parse_slots(text) or [] for text in texts])).f1)
-    look = text_results.named(name).texts
+    look = text_results.topics["texts"][name]
     assert look is not None
     assert look.span_f1 is not None
     assert look.unreadable is not None
@@ -165,11 +164,11 @@ def test_what_the_answers_look_like(simulated_texts: SimulatedTexts, text_result
 
 
 def test_slot_types(simulated_texts: SimulatedTexts, text_results: Results) -> None:
-    best = find(text_results).tiles[-2].what
-    assert set(text_results.slot_types[0].f1) == {*ABILITY, "ceiling", "naive", best}
-    counts = [one.items for one in text_results.slot_types]
+    best = make_headline(text_results).tiles[-2].what
+    assert set(text_results.topics["slot_types"][0].f1) == {*ABILITY, "ceiling", "naive", best}
+    counts = [one.items for one in text_results.topics["slot_types"]]
     assert counts == sorted(counts, reverse=True)
-    for one in text_results.slot_types[:2]:
+    for one in text_results.topics["slot_types"][:2]:
         expected, having = [], set()
         for seed in range(3):
             found = answered(simulated_texts, "opt", seed)
@@ -191,8 +190,8 @@ def test_other_metrics_are_means_over_items(tmp_path: Path, metric: str) -> None
     found = answered(world, "naive", 0)
     counts = TEXT_SCORES[metric].counts([text_of(said) for _, said, _ in found], [gold for *_, gold in found])
     assert results.named("naive").score.value == pytest.approx(counts[:, 0].mean(), abs=1e-6)
-    assert results.slot_types == ()
-    look = results.named("naive").texts
+    assert results.topics["slot_types"] == ()
+    look = results.topics["texts"]["naive"]
     assert look is not None
     assert look.span_f1 is look.unreadable is None
     names = {table.name for table in make_tables(results)}
@@ -227,11 +226,11 @@ def test_tables_of_a_study_of_texts(text_results: Results) -> None:
     assert line.cells[-1] == pytest.approx(np.std([one for one in seeds if one is not None], ddof=1))
     assert [column.title for column in tables["agreement"].columns] == ["", "", "similarity"]
     assert "by" not in [column.key for column in tables["chosen"].columns]
-    assert {one.row for one in text_results.chosen} == {
+    assert {one.row for one in text_results.topics["chosen"].settings} == {
         row.name for row in text_results.rows if row.role != "untouched"
     }
-    assert text_results.chosen[0].settings == {"epoch": 2, "held_out_loss": 0.25, "left_out": 0}
-    assert text_results.origins["joint_decoding"] == ("made for joint_decoding",)
+    assert text_results.topics["chosen"].settings[0].settings == {"epoch": 2, "held_out_loss": 0.25, "left_out": 0}
+    assert text_results.topics["origins"]["joint_decoding"] == ("made for joint_decoding",)
 
 
 def test_the_same_folders_give_the_same_bytes(
@@ -251,7 +250,7 @@ def test_nothing_but_items(tmp_path: Path) -> None:
     world = simulate_small_texts(tmp_path / "store", skip_all=True)
     results = write_report(world.study, world.store, {}, tmp_path / "out")
     assert all(not row.score.defined for row in results.rows)
-    assert all(row.texts is None for row in results.rows)
+    assert results.topics["texts"] == {}
     assert "No method has a result yet." in (tmp_path / "out" / "report.html").read_text()
 
 
@@ -275,7 +274,7 @@ def test_an_answer_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 def test_one_supervisor(tmp_path: Path) -> None:
     world = simulate_small_texts(tmp_path / "store", supervisors={"opt": MODEL}, methods=["single"])
     results = write_report(world.study, world.store, world.outcomes, tmp_path / "out")
-    assert results.pairs == ()
+    assert results.topics["agreement"] == ()
     assert results.about.baseline is None
     assert 'id="plot-agreement"' not in (tmp_path / "out" / "report.html").read_text()
 

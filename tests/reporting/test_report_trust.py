@@ -59,12 +59,12 @@ def test_counts_are_those_of_the_table(seed):
     seconds[0] = np.nan
     table = table_of(codes, 3, gold, seconds=seconds, price=np.full(len(seconds), 0.5))
     found = trust(table, combiners=QUICK)
-    glance, per_item = found.glance, (codes >= 0).sum(axis=1)
-    assert (glance.items, glance.sources, glance.votes) == (300, 4, per_item.sum())
-    assert glance.items_without_votes == (per_item == 0).sum() >= 3
-    assert glance.items_with_one_vote == (per_item == 1).sum() >= 1
-    assert glance.gold_items == (gold >= 0).sum()
-    assert glance.median_per_item == np.median(per_item)
+    counts, per_item = found.counts, (codes >= 0).sum(axis=1)
+    assert (counts.items, counts.sources, counts.votes) == (300, 4, per_item.sum())
+    assert counts.items_without_votes == (per_item == 0).sum() >= 3
+    assert counts.items_with_one_vote == (per_item == 1).sum() >= 1
+    assert counts.gold_items == (gold >= 0).sum()
+    assert counts.median_per_item == np.median(per_item)
     for number, name in enumerate(table.sources):
         one, voted = by_name(found)[name], codes[:, number] >= 0
         judged = voted & (gold >= 0)
@@ -234,7 +234,7 @@ def test_bad_sources_are_flagged_and_good_ones_are_not(seed):
     assert flags["s7"] == (FEW,)
     assert flags["s8"] == (SILENT,)
     assert [(one.first, one.second) for one in found.pairs if one.flag == "copies"] == [("s0", "s9")]
-    drop = found.verdict.sentences[1]
+    drop = found.summary.sentences[1]
     assert "s4 (worse than chance)" in drop
     assert "s6 (always the same)" in drop
     assert "s0 and s9" in drop
@@ -277,13 +277,13 @@ def test_order_of_items_and_sources_changes_nothing(seed):
 def test_one_source_tells_nothing_and_two_tell_little(seed):
     codes, truth, _ = drawn(seed)
     alone = trust(table_of(codes[:, :1], 3), combiners=("one_coin", "vote"))
-    assert alone.verdict.headline == "One source: nothing can be told about trust."
+    assert alone.summary.headline == "One source: its votes cannot be checked."
     assert alone.label_basis == alone.sources[0].basis == "none"
     assert not alone.label_accuracy.defined
     assert alone.pairs == ()
     two = trust(table_of(codes[:, :2], 3))
     assert two.base == "bayesian_dawid_skene"
-    assert "not who is right" in two.verdict.headline
+    assert "not who is right" in two.summary.headline
     assert len(two.pairs) == 1
     known = trust(table_of(codes[:, :1], 3, truth), combiners=("vote",))
     assert known.label_basis == "gold"
@@ -298,7 +298,7 @@ def test_soft_votes_are_told_and_counted_as_their_most_probable_class():
     probs = 0.7 * np.eye(3)[hard.said] + 0.3 * noise
     soft = replace(hard, probs=probs, said=probs.argmax(axis=1))
     one, other = trust(hard, combiners=("dawid_skene", "vote")), trust(soft, combiners=("dawid_skene", "vote"))
-    assert other.glance.soft_share == 1
+    assert other.counts.soft_share == 1
     assert any("soft" in note for note in other.notes)
     assert by_name(other)["s0"].by_gold == by_name(one)["s0"].by_gold
     agree = {(p.first, p.second): p.agreement for p in one.pairs}
@@ -344,7 +344,7 @@ def test_everything_is_json_and_wrong_requests_are_sentences():
     with pytest.raises(DataError, match="learns from gold"):
         trust(table, combiners=["weighted_vote"])
     nobody = trust(table_of(np.full((5, 2), -1), 2), combiners=["vote"])
-    assert nobody.verdict.headline == "There are no votes."
+    assert nobody.summary.headline == "There are no votes."
 
 
 def test_a_share_has_jeffreys_interval():

@@ -79,13 +79,13 @@ def test_markdown_keeps_its_columns(found):
         widths = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
         assert len(widths) == 1
     assert text.startswith(r"# a\|b \`c\` \*d\* \[e\](f) \$g\$: can")
-    assert found.verdict.headline[:20] in text
+    assert found.summary.headline[:20] in text
 
 
 def test_text_for_a_terminal_cannot_steer_it(found):
     text = trust_text(found)
     assert all(letter == "\n" or letter.isprintable() for letter in text)
-    assert text.splitlines()[0] == found.verdict.headline
+    assert text.splitlines()[0] == found.summary.headline
     assert max(map(len, text.split("The sources")[1].splitlines())) < 200
 
 
@@ -117,7 +117,7 @@ def test_few_sources_have_a_page(n_sources):
     found = trust(blind, combiners=("vote",))
     for text in (trust_html(found), trust_markdown(found), trust_text(found)):
         assert "nothing" in text or "not who is right" in text
-    assert facts(found.glance)[1] == f"{n_sources} source{'s' if n_sources > 1 else ''}"
+    assert facts(found.counts)[1] == f"{n_sources} source{'s' if n_sources > 1 else ''}"
 
 
 @pytest.mark.browser
@@ -144,7 +144,8 @@ def test_the_page_fits_a_desk_and_a_telephone(found, tmp_path, width):
             over, wide, outside, shown = driver.execute_script(
                 """const root = document.documentElement;
                    const wide = [...document.querySelectorAll('body *')].filter(one =>
-                     !one.closest('svg, .scroll, pre') && one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0)
+                     !one.closest('svg, .scroll, .plot, pre') && one.clientWidth > 0
+                     && one.scrollWidth > one.clientWidth + 1)
                      .map(one => one.outerHTML.slice(0, 80));
                    const outside = [];
                    const shown = [...document.querySelectorAll('figure svg')].filter(one => one.checkVisibility());

@@ -176,8 +176,9 @@ def test_a_study_with_a_supervisor_behind_a_server(tmp_path: Path) -> None:
         assert len(server.given) == 74
     found = results(tmp_path)
     assert found["missing"] == []
-    assert found["spent"][0]["model"] == "far"
-    assert json.dumps(found["spent"][0]["money"]) == json.dumps(sum(map(tokens_read, server.requests)) / 1e6)
+    assert found["topics"]["spending"][0]["model"] == "far"
+    money = found["topics"]["spending"][0]["money"]
+    assert json.dumps(money) == json.dumps(sum(map(tokens_read, server.requests)) / 1e6)
 
 
 KEY = "sk-Very/secret+7Qx2Jm9Lr4Tz8Wk"

@@ -97,7 +97,7 @@ def assert_measured_where_they_voted(
         assert row["score"]["value"] == pytest.approx(np.mean(said), abs=1e-6)
         assert row["score"]["n"] == row["per_seed"][0]["n"] == len(said)
         assert row["score"]["note"] == "on the items that it answered"
-    together = next(one for one in found["supervisors"] if one["name"] == "mean vote")
+    together = next(one for one in found["topics"]["supervisors"] if one["name"] == "mean vote")
     assert together["test"]["n"] == sum(any((item, worker) in votes for worker in PEOPLE) for item in items)
     assert "and is measured on the others." in text
     assert "count as wrong" not in text
@@ -154,7 +154,7 @@ def test_texts_of_a_file_teach_a_writer(tmp_path: Path, monkeypatch: pytest.Monk
     found = results(tmp_path)
     assert found["missing"] == []
     assert found["about"]["untaught"] == ["ada", "ben"]
-    strong = {row["name"]: row["strong"]["value"] for row in found["supervisors"]}
+    strong = {row["name"]: row["half_b"]["value"] for row in found["topics"]["supervisors"]}
     assert strong == {"ada": 1.0, "ben": 0.0}
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"supervisor `ada` is a file and cannot score texts"):

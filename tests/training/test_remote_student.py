@@ -411,7 +411,7 @@ def test_a_whole_study_at_a_provider(tmp_path: Path) -> None:
         ]  # fmt: skip
         assert scores["untouched student"] < scores["a"] < scores["ceiling"] == scores["naive"] == 1.0
         assert found["missing"] == []
-        assert {row["settings"]["n_epochs"] for row in found["chosen"]} == {2}
+        assert {row["settings"]["n_epochs"] for row in found["topics"]["chosen"]["settings"]} == {2}
         assert len(server.jobs) == 2, "the ceiling's, and one for all who learn the same texts"
         told, asked, chats = len(events(tmp_path)), len(server.asked), len(server.requests)
         again = outgrow(tmp_path, "run", FILE, "-q")

@@ -1,22 +1,26 @@
-"""A finished study as text: the finding, and the main table without its intervals.
+"""A finished study as text: the headline, and the tables of topics that are for the terminal, without intervals.
 
-A number with a caveat has a star; what the stars mean stands below the table.
+A number with a caveat has a star, which is explained below the table.
 """
 
 from outgrow.metrics.estimate import Estimate, show_number
 from outgrow.render.table import Cell, Table
-from outgrow.reporting.headline import find
+from outgrow.reporting.headline import make_headline
 from outgrow.reporting.results import Results
-from outgrow.reporting.tables.all_tables import main_table
+from outgrow.reporting.topics import topic_contents
 
 NAME_WIDTH = 34
 STAR = "*"
 
 
 def result_text(results: Results) -> str:
-    """Headline and a table that fits a terminal."""
-    finding = find(results)
-    return "\n".join([finding.headline, *finding.sentences, "", compact(main_table(results))])
+    """Headline, sentences, and tables that fit a terminal."""
+    headline = make_headline(results)
+    parts = [headline.headline, *headline.sentences]
+    for topic in topic_contents(results):
+        if topic.record.in_terminal and topic.tables:
+            parts += ["", compact(topic.tables[0])]
+    return "\n".join(parts)
 
 
 def compact(table: Table) -> str:
@@ -28,13 +32,13 @@ def compact(table: Table) -> str:
     lines = []
     if groups:
         heads = enumerate(groups)
-        lines.append("".join(_fit(group, width * span, number == 0) for number, (group, span) in heads))
-    lines.append("".join(_fit(title, width, number == 0) for number, title in enumerate(titles)))
+        lines.append("".join(_fit(group, width * span, place == 0) for place, (group, span) in heads))
+    lines.append("".join(_fit(title, width, place == 0) for place, title in enumerate(titles)))
     for section, block in table.sections():
         lines += [section] if section else []
         for line in block:
             texts = [_text(cell) + STAR * bool(table.note_of(cell)) for cell in line.cells]
-            lines.append("".join(_fit(text, width, number == 0) for number, text in enumerate(texts)))
+            lines.append("".join(_fit(text, width, place == 0) for place, text in enumerate(texts)))
     lines += [f"{STAR} {note}" for note in table.notes]
     return "\n".join(line.rstrip() for line in lines)
 

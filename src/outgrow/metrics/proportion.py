@@ -20,7 +20,6 @@ import math
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import betaincinv
 
 from outgrow.metrics.estimate import TAILS, Estimate, from_draws, widened
 
@@ -58,6 +57,8 @@ def near_edge(draws: Draws, groups: int) -> bool:
 
 def clopper_pearson(share: float, n: float) -> tuple[float, float]:
     """The 95 % interval of a share of n; both ends within 0 … 1. n need not be whole."""
+    from scipy.special import betaincinv  # slow to import, and not needed to read a report
+
     right = share * n
     low = float(betaincinv(right, n - right + 1, TAILS[0])) if right > 0 else 0.0
     high = float(betaincinv(right + 1, n - right, TAILS[1])) if right < n else 1.0

@@ -1,59 +1,61 @@
-"""From a matplotlib figure to inline SVG: same bytes every time, readable text, described for those who cannot see it.
+"""Matplotlib figures as inline SVG, and what plots share: axes in pixels, legends, names beside points.
 
-Figures are measured in pixels of the page (72 dpi, so one point is one unit of the drawing), and every plot is drawn
-twice, for a wide page and for a telephone: a wide plot shrunk to a third has letters nobody can read. Text stays text
-in the reader's own sans-serif font; matplotlib lays it out with DejaVu Sans, which is wider than most, so it fits.
+Figures are measured in pixels (72 dpi, so one point is one unit of the drawing). Every plot has one layout, `WIDTH`
+pixels wide at most, which the page scales. Text stays text in the reader's sans-serif font; matplotlib lays it out
+with DejaVu Sans, which is wider than most fonts, so it fits. The same figure gives the same bytes.
+
+Matplotlib is imported when the first figure is drawn.
 """
 
 import io
 import re
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from html import escape
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes as Axes
+    from matplotlib.figure import Figure as Figure
+else:
+    Axes = Figure = Any
 
-WIDE, NARROW = 960, 332
-"""Widths in pixels: what the page has room for at 1280 and at 390 pixels."""
+WIDTH = 600
+"""Pixels. A telephone shows a plot at no less than 460 pixels (`page.css`), so 12 pixels become 9."""
+TEXT, SMALL = 13, 12
+"""Font sizes in pixels."""
 Pixels = float | int
-INK, SOFT, FAINT, PAPER = "#1c2430", "#5b6675", "#d9dee5", "#ffffff"
+INK, SOFT, FAINT, PAPER, GREY = "#1c2430", "#5b6675", "#d9dee5", "#ffffff", "#c3cad3"
 BLUE, ORANGE, GREEN, PURPLE, SKY, RED = "#0072b2", "#e69f00", "#009e73", "#b5609a", "#56b4e9", "#d55e00"
-"""Okabe and Ito's palette, told apart with any kind of colour vision; its purple a little darker, for white text."""
-VARIANT_COLOURS = {
-    "plain": BLUE,
-    "self_training": ORANGE,
-    "matching": GREEN,
-    "self_training+matching": PURPLE,
-    "two_views": SKY,
-}
+"""The palette of Okabe and Ito, safe for colour-blind readers; purple is darker, for white text."""
 FONT = "DejaVu Sans"
 FONT_STACK = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "outgrow",
     "font.family": FONT,
-    "font.size": 12,
+    "font.size": TEXT,
     # Names of models and methods may hold dollar signs; they are no formulas.
     "text.parse_math": False,
     "text.color": INK,
     "axes.edgecolor": FAINT,
     "axes.labelcolor": SOFT,
     "axes.titlecolor": INK,
-    "axes.titlesize": 12,
+    "axes.titlesize": TEXT,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
     "xtick.color": SOFT,
     "ytick.color": SOFT,
-    "xtick.labelsize": 11,
-    "ytick.labelsize": 11,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
     "xtick.major.size": 0,
     "ytick.major.size": 0,
     "grid.color": "#e9edf2",
     "legend.frameon": False,
-    "legend.fontsize": 11,
+    "legend.fontsize": SMALL,
     "figure.dpi": 72,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
@@ -61,16 +63,31 @@ STYLE = {
 }
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A plot as an `<svg>` element."""
+
+    name: str
+    """Also the name of its file."""
+    svg: str
+    caption: str = ""
+
+
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw within this; matplotlib's settings are as before afterwards."""
-    with matplotlib.rc_context(STYLE):
+    """Draw within this context; it restores matplotlib's settings. Letters that its font lacks are no warning."""
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
         yield
 
 
-def figure(width: int, height: Pixels) -> Figure:
-    """An empty figure of so many pixels."""
-    return Figure(figsize=(width / 72, height / 72), dpi=72)
+def figure(width: Pixels, height: Pixels) -> Figure:
+    """An empty figure of this size in pixels."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(round(width) / 72, height / 72), dpi=72)
 
 
 def axes(fig: Figure, left: Pixels, top: Pixels, width: Pixels, height: Pixels) -> Axes:
@@ -80,11 +97,11 @@ def axes(fig: Figure, left: Pixels, top: Pixels, width: Pixels, height: Pixels) 
     return fig.add_axes(place)
 
 
-def svg(fig: Figure, name: str, description: str) -> str:
-    """The figure as an `<svg>` element; `name` keeps its ids apart from those of other figures on the page."""
+def drawing(fig: Figure, name: str, description: str, caption: str = "") -> Drawing:
+    """The figure as SVG. `description` is for screen readers; `name` makes the ids of its elements unique."""
     file = io.StringIO()
-    nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
-    fig.savefig(file, format="svg", metadata=nothing)
+    no_metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    fig.savefig(file, format="svg", metadata=no_metadata)
     text = file.getvalue()
     text = text[text.index("<svg") :]
     width, height = (round(size * 72) for size in fig.get_size_inches())
@@ -96,15 +113,126 @@ def svg(fig: Figure, name: str, description: str) -> str:
     body = text[text.index(">") + 1 :]
     body = re.sub(r'\bid="', f'id="{name}-', body)
     body = body.replace("url(#", f"url(#{name}-").replace('xlink:href="#', f'xlink:href="#{name}-')
-    return head + body.replace(f"'{FONT}'", FONT_STACK).strip()
+    return Drawing(name, head + body.replace(f"'{FONT}'", FONT_STACK).strip(), caption)
 
 
-def shortened(text: str, width: Pixels, size: Pixels = 12) -> str:
-    """As much of `text` as fits into so many pixels, with an ellipsis where something is left out."""
+def shortened(text: str, width: Pixels, size: Pixels = TEXT) -> str:
+    """As much of `text` as fits into `width` pixels, with an ellipsis where it is cut."""
     fits = max(3, int(width / (0.6 * size)))
     return text if len(text) <= fits else text[: fits - 1].rstrip() + "…"
 
 
-def page_size(width: int) -> str:
-    """The word for a width, in names of drawings."""
-    return "wide" if width == WIDE else "narrow"
+def interval(
+    ax: Axes, low: float | None, high: float | None, at: float, colour: str, *, upright: bool = False, **look: Any
+) -> None:
+    """A line from `low` to `high`; nothing without an interval."""
+    if low is not None and high is not None:
+        ends, place = [low, high], [at, at]
+        x, y = (place, ends) if upright else (ends, place)
+        ax.plot(x, y, color=colour, **{"lw": 1.6, "alpha": 0.55, "solid_capstyle": "butt", **look})
+
+
+# ---- legends --------------------------------------------------------------------------------------------
+
+
+class LegendMark(NamedTuple):
+    """An entry of a legend."""
+
+    label: str
+    colour: str
+    marker: str = ""
+    """A shape of matplotlib; empty: a filled bar."""
+    line: str | tuple[int, tuple[int, ...]] = ""
+    """A line style of matplotlib."""
+    hollow: bool = False
+
+
+class Legend:
+    """Marks above a plot, in as many columns as fit."""
+
+    def __init__(self, marks: Sequence[LegendMark], width: Pixels = WIDTH) -> None:
+        self.marks = [mark._replace(label=shortened(mark.label, width - 40, SMALL)) for mark in marks]
+        longest = max((len(mark.label) for mark in self.marks), default=0)
+        self.columns = max(1, min(len(self.marks), int(width // (48 + 0.6 * SMALL * longest))))
+        self.height = 20 * -(-len(self.marks) // self.columns) + 8
+
+    def draw(self, fig: Figure) -> None:
+        """Put it at the upper left corner."""
+        from matplotlib.lines import Line2D
+        from matplotlib.patches import Patch
+
+        handles: list[Any] = []
+        for mark in self.marks:
+            if not mark.marker and not mark.line:
+                handles.append(Patch(color=mark.colour, label=mark.label))
+                continue
+            face, size = "none" if mark.hollow else mark.colour, 11 if mark.marker == "|" else 7
+            handles.append(
+                Line2D(
+                    *([], []),
+                    color=mark.colour,
+                    marker=mark.marker or None,
+                    ls=mark.line,
+                    lw=1.6,
+                    ms=size,
+                    mfc=face,
+                    mew=1.6 if mark.hollow or mark.marker == "|" else 0,
+                    label=mark.label,
+                )
+            )
+        fig.legend(
+            handles=handles,
+            loc="upper left",
+            ncols=self.columns,
+            bbox_to_anchor=(0, 1),
+            borderpad=0,
+            columnspacing=1.2,
+        )
+
+
+# ---- names beside points --------------------------------------------------------------------------------
+
+LIFTS = (6, -17, 21, -32, 36, -47, 51, 66, 81)
+"""Distances in pixels at which a name may stand above or below its point, the best first."""
+
+
+class NamedPoint(NamedTuple):
+    """A point in the units of the axes."""
+
+    name: str
+    x: float
+    y: float
+
+
+class LabelBox(NamedTuple):
+    """The place of a name in pixels."""
+
+    left: Pixels
+    bottom: Pixels
+    right: Pixels
+    top: Pixels
+
+    def meets(self, other: "LabelBox") -> bool:
+        """Whether the boxes overlap."""
+        beside = self.right <= other.left or other.right <= self.left
+        return not (beside or self.top <= other.bottom or other.top <= self.bottom)
+
+
+def name_points(ax: Axes, points: Sequence[NamedPoint], widest: Pixels) -> None:
+    """Write each name at the nearest free place beside its point, in the order given."""
+    taken: list[LabelBox] = []
+    bounds = ax.get_window_extent()
+    for point in points:
+        name = shortened(point.name, widest, SMALL)
+        x, y = ax.transData.transform((point.x, point.y))
+        width = 0.6 * SMALL * len(name)
+        boxes = [
+            LabelBox(x + dx - (width if dx < 0 else 0), y + dy, x + dx + (0 if dx < 0 else width), y + dy + SMALL)
+            for dy in LIFTS
+            for dx in (8, -8)
+        ]
+        inside = [box for box in boxes if bounds.x0 <= box.left and box.right <= bounds.x1 and box.bottom >= bounds.y0]
+        free = [box for box in inside if not any(box.meets(other) for other in taken)]
+        place = (free or inside or boxes)[0]
+        taken.append(place)
+        ax.annotate(name, (place.left, place.bottom + 2), xycoords="figure pixels", size=SMALL, color=INK)

@@ -166,22 +166,22 @@ class Table:
         """Title, pipe table, notes."""
         titles = [f"{column.group}: {column.title}" if column.group else column.title for column in self.columns]
         align = [":--", *["--:" if self._is_number(number) else ":--" for number in range(1, len(titles))]]
-        rows = [_pipes(_markdown(title) for title in titles), _pipes(align)]
+        rows = [_pipes(markdown_text(title) for title in titles), _pipes(align)]
         best = self.best_values()
         for section, lines in self.sections():
             if section:
-                rows.append(_pipes([f"*{_markdown(section)}*", *[""] * (len(titles) - 1)]))
+                rows.append(_pipes([f"*{markdown_text(section)}*", *[""] * (len(titles) - 1)]))
             rows += [
                 _pipes(self._markdown_cell(number, line, best) for number in range(len(titles))) for line in lines
             ]
-        notes = [f"{number}. {_markdown(note)}" for number, note in enumerate(self.notes, start=1)]
-        parts = [f"### {_markdown(self.title)}", "\n".join(rows), _markdown(self.caption), "\n".join(notes)]
+        notes = [f"{number}. {markdown_text(note)}" for number, note in enumerate(self.notes, start=1)]
+        parts = [f"### {markdown_text(self.title)}", "\n".join(rows), markdown_text(self.caption), "\n".join(notes)]
         return "\n\n".join(part for part in parts if part) + "\n"
 
     def _markdown_cell(self, number: int, line: Line, best: tuple[float | None, ...]) -> str:
         cell, column = line.cells[number], self.columns[number]
         plain = _plain(cell, column)
-        text = plain if isinstance(cell, Estimate) else _markdown(plain)
+        text = plain if isinstance(cell, Estimate) else markdown_text(plain)
         if _is_best(line, cell, best[number]):
             text = f"**{text}**"
         mark = self.mark_of(cell)
@@ -263,7 +263,8 @@ _SPECIAL = re.compile(r"[\\`*\[\]|~#$]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown would take for a command; an underscore inside of a word is none."""
 
 
-def _markdown(text: str) -> str:
+def markdown_text(text: str) -> str:
+    """Text for Markdown, on one line, without commands and tags."""
     return _SPECIAL.sub(r"\\\g<0>", escape(" ".join(text.split()), quote=False))
 
 

@@ -1,6 +1,20 @@
-"""`About`: what was studied, as plain data; and what is to be known of the models in it."""
+"""`About`: what was studied, as plain data."""
 
 from dataclasses import dataclass, field
+
+from outgrow.config.endpoint import EndpointSection
+from outgrow.config.experiment import Experiment
+from outgrow.config.measure import JudgeMeasure
+from outgrow.config.model import ModelSection, Speaker, Supervisor
+from outgrow.config.rules import FunctionRule, RegexRule
+from outgrow.config.votes import VotesSection
+from outgrow.data.task import Split, Task
+from outgrow.errors import DataError
+from outgrow.metrics.text_score import TEXT_SCORES, score_of
+from outgrow.models.model_size import model_size
+
+REMOTE = "behind a server"
+"""How a model is trained that is not on this machine."""
 
 
 @dataclass(frozen=True)
@@ -10,7 +24,7 @@ class ModelFacts:
     name: str
     adapt: str
     weights: int | None
-    """None where nothing tells."""
+    """None if unknown."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +36,7 @@ class About:
     kind: str
     classes: tuple[str, ...]
     metric: str
-    """What answers are measured by: `accuracy`, one of `metrics.text_score.TEXT_SCORES`, or `macro` of a mixture."""
+    """The metric of the answers: `accuracy`, one of `metrics.text_score.TEXT_SCORES`, or `macro` of a mixture."""
     metric_title: str
     """The same for headings: `accuracy`, `SLU-F1`."""
     sizes: dict[str, int]
@@ -30,7 +44,7 @@ class About:
     seeds: tuple[int, ...]
     supervisors: tuple[str, ...]
     untaught: tuple[str, ...]
-    """Those of them that learn no gold: they are asked as they are."""
+    """Supervisors that learn no gold."""
     student: str
     models: dict[str, ModelFacts]
     """By row: supervisors that are language models, and the student under `ceiling`."""
@@ -43,13 +57,96 @@ class About:
     measures: tuple[str, ...] = ()
     """*generate*: names of further measures."""
     plane: tuple[str, str] | None = None
-    """Which two of them are drawn against each other."""
+    """The two measures that are drawn against each other."""
     scales: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Lowest and highest value of a judge's measures; others lie within 0 … 1."""
     capabilities: dict[str, str] = field(default_factory=dict)
-    """Of a mixture: by capability, what its answers are measured by, for headings."""
+    """Of a mixture: the title of the metric, by capability."""
 
     @property
     def of_texts(self) -> bool:
         """Whether answers are texts."""
         return self.kind == "generate"
+
+
+def make_about(experiment: Experiment, task: Task, splits: list[Split | None], baseline: str | None) -> About:
+    """From the settings and the items."""
+    finished = [split for split in splits if split is not None]
+    first = finished[0] if finished else None
+    sizes = {} if first is None else {part: len(getattr(first, part)) for part in ("half_a", "half_b", "test")}
+    return About(
+        name=experiment.name,
+        task=task.name,
+        kind=task.kind,
+        classes=task.classes,
+        metric=task.metric,
+        metric_title=score_of(task).title if task.kind == "generate" else "accuracy",
+        sizes=sizes,
+        seeds=tuple(experiment.seeds),
+        supervisors=tuple(experiment.supervisors),
+        untaught=tuple(name for name, section in experiment.supervisors.items() if _is_untaught(section)),
+        student=_model_and_training(experiment.student),
+        models=_models(experiment),
+        variants=tuple(experiment.variants),
+        baseline=baseline,
+        resamples=experiment.bootstrap,
+        notes=task.notes,
+        measures=tuple(measure_names(experiment)),
+        plane=measure_plane(experiment),
+        scales=measure_scales(experiment),
+        capabilities={name: TEXT_SCORES[metric].title for name, metric in task.metrics.items()},
+    )
+
+
+def _is_untaught(section: Supervisor) -> bool:
+    untrained = isinstance(section, ModelSection) and section.adapt == "none"
+    return untrained or isinstance(section, EndpointSection | RegexRule | FunctionRule | VotesSection)
+
+
+def _model_and_training(section: Speaker) -> str:
+    """`model (adapt)`."""
+    return f"{section.model} ({section.adapt if isinstance(section, ModelSection) else REMOTE})"
+
+
+def _models(experiment: Experiment) -> dict[str, ModelFacts]:
+    sections = {"ceiling": experiment.student, **experiment.supervisors}
+    return {
+        row: _facts(section)
+        for row, section in sections.items()
+        if isinstance(section, ModelSection | EndpointSection)
+    }
+
+
+def _facts(section: Speaker) -> ModelFacts:
+    if isinstance(section, EndpointSection):
+        return ModelFacts(section.model, REMOTE, None)
+    try:
+        size = model_size(section.model, section.revision)
+    except DataError:  # the step of a broken model has the reason
+        size = None
+    return ModelFacts(section.model, section.adapt, None if size is None else size.n_params)
+
+
+# ---- further measures -----------------------------------------------------------------------------------
+
+
+def measure_names(experiment: Experiment) -> list[str]:
+    """Names of all further measures, in the order of the file."""
+    return [*experiment.measures, *(name for judge in experiment.judges.items() for name in judged_names(*judge))]
+
+
+def judged_names(name: str, judge: JudgeMeasure) -> list[str]:
+    """The measures of a judge: its scales or, if it compares, its own name."""
+    return list(judge.scales) if judge.against is None else [name]
+
+
+def measure_scales(experiment: Experiment) -> dict[str, tuple[float, float]]:
+    """The ends of the scales of judges that rate single answers."""
+    rating = [judge for judge in experiment.judges.values() if judge.against is None]
+    return {name: ends for judge in rating for name, ends in judge.scales.items()}
+
+
+def measure_plane(experiment: Experiment) -> tuple[str, str] | None:
+    """The two measures that are drawn against each other."""
+    names = measure_names(experiment)
+    return experiment.plane or ((names[0], names[1]) if len(names) > 1 else None)

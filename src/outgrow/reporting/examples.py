@@ -1,24 +1,37 @@
-"""Examples of a *generate* study: single items with everybody's text, to see what the numbers are made of.
+"""Examples of a *generate* study: single items with every source's text, as a page beside the report.
 
-Which items are shown is drawn with a fixed seed among all items of a kind (the student is right and no supervisor is,
-it repeats a mistake, …), and every group says how many such items there are: examples are no evidence. All are of one
-seed of the study. *Right* is a text with full marks in the study's metric.
+Items are drawn with a fixed seed among all items of a kind (the student is right and no supervisor is, it repeats an
+error, …), and every group has the number of such items. All are of one seed of the study. *Right* is a text with the
+highest score in the study's metric.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
+import jinja2
 import numpy as np
 from jaxtyping import Bool, Float
 
 from outgrow.data.task import Task
 from outgrow.graph.store import Store
+from outgrow.metrics.estimate import show_number
 from outgrow.metrics.text_score import TaskScore, score_of
-from outgrow.reporting.evidence.text_columns import Students, TextColumn, VoiceKind, answering, fullest_seed, labelling
+from outgrow.render.html_page import style_sheet, template
+from outgrow.reporting.about import About
+from outgrow.reporting.evidence.text_columns import (
+    ColumnKind,
+    ShadedText,
+    Students,
+    TextColumn,
+    answering,
+    fullest_seed,
+    labelling,
+    shades,
+)
 from outgrow.reporting.evidence.votes import EvaluatedItems, read_part, read_split
-from outgrow.reporting.headline import best_method, highest
-from outgrow.reporting.results import Results
-from outgrow.reporting.shades import ShadedText, shades
+from outgrow.reporting.results import Results, highest
 from outgrow.study.build import Study
 from outgrow.study.method_rows import expanded
 from outgrow.texts import Candidate
@@ -31,25 +44,24 @@ FULL_MARKS = 1 - 1e-9
 RANDOM = "Drawn at random"
 
 Marks = Bool[np.ndarray, "item"]
-Right = Mapping[VoiceKind, Bool[np.ndarray, "voice item"]]
-"""By kind of voice, whose text is right for which item."""
+Right = Mapping[ColumnKind, Bool[np.ndarray, "column item"]]
+"""By kind of column, which texts are right."""
 
 
 @dataclass(frozen=True)
 class ExampleText:
     """One text for an item."""
 
-    who: str
-    kind: VoiceKind
+    source: str
+    kind: ColumnKind
     shades: ShadedText | None
     """None: no answer."""
     per_piece: float | None
-    """The geometric mean of the pieces' probabilities, the end included; None where nobody told them, 0 without an
-    answer."""
+    """The geometric mean of the pieces' probabilities, with the end; None if unknown, 0 without an answer."""
     score: float
     """For this item, 0 … 1."""
     remark: str = ""
-    """What else is to be known of the text."""
+    """A further note on the text."""
 
     @property
     def right(self) -> bool:
@@ -58,12 +70,12 @@ class ExampleText:
 
 @dataclass(frozen=True)
 class ItemExample:
-    """An item, what everybody says, and what is right."""
+    """An item with all its texts, and gold."""
 
     item: str
     prompt: str
     gold: str
-    said: tuple[ExampleText, ...]
+    texts: tuple[ExampleText, ...]
 
 
 @dataclass(frozen=True)
@@ -94,7 +106,7 @@ class ItemExamples:
 
 
 def find_examples(study: Study, store: Store, results: Results) -> ItemExamples | None:
-    """Examples of the seed with the most to show; None where nobody has written anything yet."""
+    """Examples of the seed with the most results; None if there are no texts yet."""
     student, beside = students_to_show(study, results)
     students: Students = {beside: "beside", student: "student"}
     seed = fullest_seed(study, store, students)
@@ -105,19 +117,19 @@ def find_examples(study: Study, store: Store, results: Results) -> ItemExamples 
     test, half_b = read_part(task, [split], "test"), read_part(task, [split], "half_b")
     answers, labels = answering(study, store, students, seed, test), labelling(study, store, seed, half_b)
     score = score_of(task)
-    found = ItemExamples(
+    examples = ItemExamples(
         results.about.seeds[seed],
         student,
         beside,
         _groups(score, test, answers, answer_kinds),
         _groups(score, half_b, labels, label_kinds),
     )
-    return found if found.test or found.labels else None
+    return examples if examples.test or examples.labels else None
 
 
 def students_to_show(study: Study, results: Results) -> tuple[str, str]:
-    """The highest row, and the highest of those that differ from it in whether labels were rewritten; or nothing."""
-    best = best_method(results)
+    """The highest row, and the highest one that differs from it in whether labels were rewritten; or nothing."""
+    best = results.best_method
     if best is None:
         return "", ""
     rewriting = {method.name for method in expanded(study.experiment) if method.refine is not None}
@@ -129,61 +141,63 @@ def students_to_show(study: Study, results: Results) -> tuple[str, str]:
 # ---- which items ----------------------------------------------------------------------------------------
 
 
-def answer_kinds(voices: Sequence[TextColumn], right: Right) -> dict[str, Marks]:
+def answer_kinds(columns: Sequence[TextColumn], right: Right) -> dict[str, Marks]:
     """By heading, the test items of a kind."""
     if "student" not in right:
         return {}
     good, weak = right["student"][0], _any(right["supervisor"])
     return {
         "The student is right, every supervisor is wrong": good & ~weak,
-        "The student repeats a supervisor's mistake, letter by letter": ~good & _repeated(voices),
+        "The student repeats a supervisor's error, letter by letter": ~good & _repeated(columns),
         "The student is wrong, some supervisor is right": ~good & weak,
     }
 
 
-def label_kinds(voices: Sequence[TextColumn], right: Right) -> dict[str, Marks]:
+def label_kinds(columns: Sequence[TextColumn], right: Right) -> dict[str, Marks]:
     """By heading, the items of half B of a kind."""
-    one, one_not = _any(right["supervisor"]), _any(~right["supervisor"])
+    some_right, some_wrong = _any(right["supervisor"]), _any(~right["supervisor"])
     return {
-        "Some supervisors are right, some are wrong": one & one_not,
-        "Every supervisor is wrong": ~one,
+        "Some supervisors are right, some are wrong": some_right & some_wrong,
+        "Every supervisor is wrong": ~some_right,
     }
 
 
-def _any(marks: Bool[np.ndarray, "voice item"]) -> Marks:
+def _any(marks: Bool[np.ndarray, "column item"]) -> Marks:
     return np.asarray(marks.any(axis=0))
 
 
-def _repeated(voices: Sequence[TextColumn]) -> Marks:
-    """Where the student says exactly what a supervisor says."""
-    student = next(voice for voice in voices if voice.kind == "student")
-    weak = [voice.texts for voice in voices if voice.kind == "supervisor"]
+def _repeated(columns: Sequence[TextColumn]) -> Marks:
+    """Where the student's text is equal to a supervisor's."""
+    student = next(column for column in columns if column.kind == "student")
+    weak = [column.texts for column in columns if column.kind == "supervisor"]
     rows = zip(student.texts, zip(*weak, strict=True), strict=True)
-    return np.asarray([said is not None and said.text in {one.text for one in rest if one} for said, rest in rows])
+    return np.asarray(
+        [text is not None and text.text in {other.text for other in others if other} for text, others in rows]
+    )
 
 
 def _groups(
     score: TaskScore,
     part: EvaluatedItems,
-    voices: Sequence[TextColumn],
+    columns: Sequence[TextColumn],
     kinds: Callable[[Sequence[TextColumn], Right], dict[str, Marks]],
 ) -> tuple[ExampleGroup, ...]:
     """The examples of a part; nothing without items or supervisors."""
-    if not part.n or not any(voice.kind == "supervisor" for voice in voices):
+    if not part.n or not any(column.kind == "supervisor" for column in columns):
         return ()
-    scores = np.stack([item_scores(score, voice.texts, part) for voice in voices])
+    scores = np.stack([item_scores(score, column.texts, part) for column in columns])
     of_kind = {
-        voice.kind: [number for number, other in enumerate(voices) if other.kind == voice.kind] for voice in voices
+        column.kind: [place for place, other in enumerate(columns) if other.kind == column.kind] for column in columns
     }
-    right: Right = {kind: scores[numbers] >= FULL_MARKS for kind, numbers in of_kind.items()}
-    marked = {**kinds(voices, right), RANDOM: np.ones(part.n, dtype=np.bool_)}
+    right: Right = {kind: scores[places] >= FULL_MARKS for kind, places in of_kind.items()}
+    marked = {**kinds(columns, right), RANDOM: np.ones(part.n, dtype=np.bool_)}
     drawn = _draw(marked)
     return tuple(
         ExampleGroup(
             title,
             int(marks.sum()),
             part.n,
-            tuple(_example(part, item, voices, scores[:, item]) for item in drawn[title]),
+            tuple(_example(part, item, columns, scores[:, item]) for item in drawn[title]),
         )
         for title, marks in marked.items()
     )
@@ -203,23 +217,55 @@ def _draw(marked: Mapping[str, Marks]) -> dict[str, list[int]]:
 def item_scores(
     score: TaskScore, texts: Sequence[Candidate | None], part: EvaluatedItems
 ) -> Float[np.ndarray, "item"]:
-    """The score of every item by itself; 1 where there is nothing to find and nothing was invented."""
-    said = [one.text if one else "" for one in texts]
-    values = score.value(score.counts(said, part.answers, part.capabilities))
+    """The score of every item; 1 where there is nothing to find and nothing was found."""
+    plain = [text.text if text else "" for text in texts]
+    values = score.value(score.counts(plain, part.answers, part.capabilities))
     return np.where(np.isnan(values), 1.0, values)
 
 
 def _example(
-    part: EvaluatedItems, item: int, voices: Sequence[TextColumn], scores: Float[np.ndarray, "voice"]
+    part: EvaluatedItems, item: int, columns: Sequence[TextColumn], scores: Float[np.ndarray, "column"]
 ) -> ItemExample:
-    said = tuple(_said(voice, item, score) for voice, score in zip(voices, scores.tolist(), strict=True))
-    return ItemExample(part.ids[item], part.prompts[item], part.answers[item], said)
+    texts = tuple(_text(column, item, score) for column, score in zip(columns, scores.tolist(), strict=True))
+    return ItemExample(part.ids[item], part.prompts[item], part.answers[item], texts)
 
 
-def _said(voice: TextColumn, item: int, score: float) -> ExampleText:
-    candidate = voice.texts[item]
-    remark = voice.remarks[item] if voice.remarks else ""
+def _text(column: TextColumn, item: int, score: float) -> ExampleText:
+    candidate = column.texts[item]
+    remark = column.remarks[item] if column.remarks else ""
     if candidate is None:
-        return ExampleText(voice.who, voice.kind, None, 0.0, score, remark)
-    per_piece = float(np.exp(candidate.mean_logprob)) if voice.told else None
-    return ExampleText(voice.who, voice.kind, shades(*candidate), per_piece, score, remark)
+        return ExampleText(column.source, column.kind, None, 0.0, score, remark)
+    per_piece = float(np.exp(candidate.mean_logprob)) if column.has_probabilities else None
+    return ExampleText(column.source, column.kind, shades(*candidate), per_piece, score, remark)
+
+
+# ---- page -----------------------------------------------------------------------------------------------
+
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+"""Characters that a browser does not show, without line ends and tabs."""
+
+
+def make_examples_page(about: About, examples: ItemExamples) -> str:
+    """The whole file."""
+    css = style_sheet("reporting/examples.css")
+    return _template().render(about=about, metric=about.metric_title, examples=examples, css=css)
+
+
+@cache
+def _template() -> jinja2.Template:
+    return template("reporting/examples.html", tenth=tenth, probability=show_probability, printable=printable)
+
+
+def tenth(probability: float) -> int:
+    """The colour of a probability: 0 (below 0.1) … 9 (0.9 and above)."""
+    return min(9, max(0, int(probability * 10)))
+
+
+def show_probability(probability: float) -> str:
+    """`0.42`; a small one as `3e-05`."""
+    return show_number(probability, 2) if probability >= 0.005 else f"{probability:.0e}"
+
+
+def printable(text: str) -> str:
+    """The text with a picture (␀ … ␡) in place of each control character."""
+    return CONTROL.sub(lambda match: chr(0x2421 if match[0] == "\x7f" else 0x2400 + ord(match[0])), text)

@@ -1,56 +1,44 @@
-"""The simulation's figure: risk against labels, the refinement's decay, and what the penalty can do for naive."""
+"""The plot of a simulation: risk against labels, the decay of refinement, and naive fine-tuning at every penalty."""
 
-from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from typing import Any
 
 from outgrow.metrics.estimate import show
-from outgrow.render.canvas import (
-    BLUE,
-    GREEN,
-    INK,
-    NARROW,
-    PURPLE,
-    RED,
-    SKY,
-    SOFT,
-    axes,
-    figure,
-    page_size,
-    style,
-    svg,
-)
+from outgrow.render import canvas
+from outgrow.render.canvas import Axes, Drawing, Legend, LegendMark
 from outgrow.simulate.measure import RiskPoint, SimulationResult
 
-COLOURS = {"naive": PURPLE, "refinement": BLUE, "oracle": GREEN}
-LEGEND = [
-    Line2D([], [], color=BLUE, marker="o", ms=4, lw=1.6, label="refinement"),
-    Line2D([], [], color=PURPLE, marker="o", ms=4, lw=1.6, label="naive fine-tuning"),
-    Line2D([], [], color=GREEN, marker="o", ms=4, lw=1.6, label="oracle (the target's labels)"),
-    Line2D([], [], color=SOFT, lw=1.4, ls=(0, (1, 2)), label="bootstrapping"),
-    Line2D([], [], color=RED, lw=1.4, ls=(0, (4, 3)), label="floor of naive"),
-    Line2D([], [], color=INK, lw=1.4, ls=(0, (6, 2, 1, 2)), label="bound on refinement"),
-    Line2D([], [], color=SKY, lw=1.6, label="refinement in a typical context"),
-]
+COLOURS = {"naive": canvas.PURPLE, "refinement": canvas.BLUE, "oracle": canvas.GREEN}
+DOTTED, DASHED, DASH_DOT = (0, (1, 2)), (0, (4, 3)), (0, (6, 2, 1, 2))
+LEGEND = (
+    LegendMark("refinement", canvas.BLUE, "o", "-"),
+    LegendMark("naive fine-tuning", canvas.PURPLE, "o", "-"),
+    LegendMark("oracle (the target's labels)", canvas.GREEN, "o", "-"),
+    LegendMark("bootstrapping", canvas.SOFT, line=DOTTED),
+    LegendMark("floor of naive", canvas.RED, line=DASHED),
+    LegendMark("bound on refinement", canvas.INK, line=DASH_DOT),
+    LegendMark("refinement in a typical context", canvas.SKY, line="-"),
+)
+TALL, LEFT, HEAD, FOOT = 190.0, 56, 28, 76
+"""Pixels: of a panel, for numbers at the left, for a title, for the axis below."""
+CAPTION = (
+    "First: mean excess risk against the number of labels. Second: the same for refinement alone, with the bound that"
+    " theory gives for its mean, and the risk in a typical context (geometric mean). Third: naive fine-tuning at every"
+    " penalty; the mean risk stays above the floor, that of the best point between the source and the weak supervisor."
+    " Bars are 95 % intervals."
+)
 
 
-def risk_plot(outcome: SimulationResult, width: int) -> str:
-    """Three panels side by side, or below each other on a telephone."""
-    narrow = width == NARROW
-    panels = (_labels, _decay, _penalties)
-    legend = 20 * len(LEGEND) if narrow else 56
-    room = width if narrow else width / len(panels)
-    height = 210.0
-    with style():
-        fig = figure(width, legend + (height + 76) * (len(panels) if narrow else 1))
-        for number, panel in enumerate(panels):
-            left = 54 + (0 if narrow else number * room)
-            top = legend + 26 + (number * (height + 76) if narrow else 0)
-            panel(axes(fig, left, top, room - 64, height), outcome)
-        columns = 1 if narrow else 4
-        fig.legend(handles=LEGEND, loc="upper left", ncols=columns, bbox_to_anchor=(0, 1), borderpad=0)
-        return svg(fig, f"risk-{page_size(width)}", _words(outcome))
+def risk_plot(outcome: SimulationResult) -> Drawing:
+    """Two panels side by side, and a third one below."""
+    legend, room = Legend(LEGEND), canvas.WIDTH / 2
+    with canvas.style():
+        fig = canvas.figure(canvas.WIDTH, legend.height + 2 * (TALL + FOOT) + HEAD)
+        top = legend.height + HEAD
+        _labels(canvas.axes(fig, LEFT, top, room - LEFT - 16, TALL), outcome)
+        _decay(canvas.axes(fig, room + LEFT, top, room - LEFT - 16, TALL), outcome)
+        _penalties(canvas.axes(fig, LEFT, top + TALL + FOOT, canvas.WIDTH - LEFT - 16, TALL), outcome)
+        legend.draw(fig)
+        return canvas.drawing(fig, "risk", _description(outcome), CAPTION)
 
 
 def _labels(ax: Axes, outcome: SimulationResult) -> None:
@@ -66,9 +54,9 @@ def _decay(ax: Axes, outcome: SimulationResult) -> None:
     counts = [_x(point) for point in points]
     lowest = min(point.risk.low or point.risk.value or 1.0 for point in points)
     if outcome.bound:
-        ax.plot(counts, outcome.bound, color=INK, lw=1.4, ls=(0, (6, 2, 1, 2)))
-    ax.plot(counts, [10 ** (point.typical.value or 0) for point in points], color=SKY, lw=1.6)
-    _curve(ax, points, BLUE)
+        ax.plot(counts, outcome.bound, color=canvas.INK, lw=1.4, ls=DASH_DOT)
+    ax.plot(counts, [10 ** (point.typical.value or 0) for point in points], color=canvas.SKY, lw=1.6)
+    _curve(ax, points, canvas.BLUE)
     _levels(ax, outcome)
     ax.set_ylim(max(lowest / 3, 1e-12), 2 * max((outcome.source, *outcome.bound[:1])))
     _finish(ax, "Refinement", "demonstrations in the context")
@@ -76,13 +64,21 @@ def _decay(ax: Axes, outcome: SimulationResult) -> None:
 
 def _penalties(ax: Axes, outcome: SimulationResult) -> None:
     sizes, top = list(outcome.naive), 2 * outcome.source
-    for number, size in enumerate(dict.fromkeys((sizes[0], sizes[len(sizes) // 3], sizes[-1]))):
+    for place, size in enumerate(dict.fromkeys((sizes[0], sizes[len(sizes) // 3], sizes[-1]))):
         risks, last = outcome.naive[size], size == sizes[-1]
-        ax.plot(outcome.penalties, risks, "o-", color=PURPLE, alpha=0.55 + 0.2 * number, ms=3, lw=0.8 + 0.5 * number)
-        # Named where the curve begins, or where it comes into sight; the lowest one from below.
-        place = next((place for place, risk in enumerate(risks) if place > 1 and risk < 0.93 * top), len(risks) - 1)
-        height = min(risks[place], outcome.floor) - top / 40 if last else risks[place] + top / 40
-        ax.text(outcome.penalties[place] * 1.2, height, f"{size:,} labels", size=10, va="top" if last else "bottom")
+        ax.plot(
+            outcome.penalties, risks, "o-", color=canvas.PURPLE, alpha=0.55 + 0.2 * place, ms=3, lw=0.8 + 0.5 * place
+        )
+        # Named at the first visible point; the lowest curve from below.
+        first = next((index for index, risk in enumerate(risks) if index > 1 and risk < 0.93 * top), len(risks) - 1)
+        height = min(risks[first], outcome.floor) - top / 40 if last else risks[first] + top / 40
+        ax.text(
+            outcome.penalties[first] * 1.2,
+            height,
+            f"{size:,} labels",
+            size=canvas.SMALL,
+            va="top" if last else "bottom",
+        )
     _levels(ax, outcome)
     ax.set_xscale("log")
     ax.set_xlim(outcome.penalties[1] / 3, outcome.penalties[-1])
@@ -94,8 +90,7 @@ def _penalties(ax: Axes, outcome: SimulationResult) -> None:
 def _curve(ax: Axes, points: list[RiskPoint], colour: str) -> None:
     ax.plot([_x(p) for p in points], [p.risk.value or 0.0 for p in points], "o-", color=colour, ms=4, lw=1.6)
     for point in points:
-        if point.risk.low is not None and point.risk.high is not None:
-            ax.plot([_x(point)] * 2, [point.risk.low, point.risk.high], color=colour, lw=1.3, alpha=0.6)
+        canvas.interval(ax, point.risk.low, point.risk.high, _x(point), colour, upright=True, lw=1.3)
 
 
 def _x(point: RiskPoint) -> int:
@@ -103,17 +98,19 @@ def _x(point: RiskPoint) -> int:
 
 
 def _levels(ax: Axes, outcome: SimulationResult) -> None:
-    ax.axhline(outcome.source, color=SOFT, lw=1.4, ls=(0, (1, 2)))
-    ax.axhline(outcome.floor, color=RED, lw=1.4, ls=(0, (4, 3)))
+    ax.axhline(outcome.source, color=canvas.SOFT, lw=1.4, ls=DOTTED)
+    ax.axhline(outcome.floor, color=canvas.RED, lw=1.4, ls=DASHED)
 
 
-def _finish(ax: Axes, title: str, below: str, *logarithmic: Axis) -> None:
+def _finish(ax: Axes, title: str, below: str, *logarithmic: Any) -> None:
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
     ax.set_yscale("log")
     ax.set_title(title, loc="left", pad=8, weight="bold")
     ax.set_xlabel(below)
     ax.grid()
     for axis in (ax.yaxis, *logarithmic):
-        # The usual labels of such axes are formulas, which this drawing does not have.
+        # The default labels of logarithmic axes are formulas.
         axis.set_major_formatter(FuncFormatter(_tick))
         axis.set_minor_formatter(NullFormatter())
 
@@ -122,7 +119,7 @@ def _tick(value: float, _: int | None) -> str:
     return f"{value:g}"
 
 
-def _words(outcome: SimulationResult) -> str:
+def _description(outcome: SimulationResult) -> str:
     last = {student: outcome.of(student)[-1] for student in COLOURS}
     parts = [f"{name} with {point.labels} labels {show(point.risk, 4)}" for name, point in last.items()]
     return f"Excess risk against labels: {'; '.join(parts)}; floor of naive fine-tuning {outcome.floor:.4f}."

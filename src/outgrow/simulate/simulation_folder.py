@@ -17,16 +17,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from outgrow import __version__
 from outgrow.config.simulation import Simulation, dump_simulation, simulation_settings
-from outgrow.metrics.estimate import Estimate, show, show_interval, show_number
-from outgrow.render.canvas import NARROW, WIDE
+from outgrow.metrics.estimate import Estimate, show, show_number
+from outgrow.render.canvas import Drawing
+from outgrow.render.html_page import style_sheet, template
 from outgrow.render.table import Cell, Column, Line, Table
-from outgrow.render.table_html import table_html
 from outgrow.reporting.report_folder import refuse_place, refuse_to_replace, write_folder
-from outgrow.reporting.report_page import resource, template
 from outgrow.simulate.measure import SimulationResult
 from outgrow.simulate.risk_plot import risk_plot
 
@@ -41,7 +38,7 @@ def write_simulation(settings: Simulation, outcome: SimulationResult) -> Path:
 
 
 def require_place(settings: Simulation, replace: bool) -> None:
-    """Look at the folder before anything is computed for it.
+    """Check the folder before anything is computed.
 
     Raises `DataError` where it cannot be written, `ConfigError` where another report would be lost, unless `replace`.
     """
@@ -52,11 +49,12 @@ def require_place(settings: Simulation, replace: bool) -> None:
 
 def simulation_files(settings: Simulation, outcome: SimulationResult) -> dict[str, str]:
     """The text of every file, by its path."""
+    plot = risk_plot(outcome)
     contents = {
-        "report.html": make_page(settings, outcome),
+        "report.html": make_page(settings, outcome, plot),
         "results.json": json.dumps(plain_data(outcome), ensure_ascii=False, allow_nan=False, indent=1) + "\n",
         "resolved.yaml": dump_simulation(settings),
-        "figures/risk.svg": risk_plot(outcome, WIDE) + "\n",
+        "figures/risk.svg": plot.svg + "\n",
     }
     for table in (risk_table(outcome), rates_table(outcome)):
         contents |= {f"tables/{name}": text for name, text in table.files().items()}
@@ -79,21 +77,21 @@ def headline(outcome: SimulationResult) -> str:
 
 
 def sentences(outcome: SimulationResult) -> list[str]:
-    """The numbers behind it."""
+    """The numbers behind the headline."""
     naive, refined, rate = outcome.of("naive")[-1], outcome.of("refinement")[-1], outcome.rates[0]
-    found = [
+    parts = [
         f"The best mixture of source and weak supervisor has an excess risk of {outcome.floor:.4f}: the floor of naive"
         f" fine-tuning, which has {show(naive.risk, 4)} with {naive.labels} weak labels and the best penalty.",
         f"Refinement has {show(refined.risk, 4)} with {refined.labels} demonstrations of the same supervisor.",
     ]
     if rate.expected == 0:
-        found.append("The weak supervisor leans so far that its labels do not single out the target.")
+        parts.append("The bias of the weak supervisor is so large that its labels do not identify the target.")
     elif rate.measured.defined:
-        found.append(
+        parts.append(
             f"The logarithm of its mean risk falls by {show(rate.measured)} per demonstration; the limit that theory"
             f" gives is {rate.expected:.3f}."
         )
-    return found
+    return parts
 
 
 # ---- tables --------------------------------------------------------------------------------------------------
@@ -125,7 +123,7 @@ def risk_table(outcome: SimulationResult) -> Table:
 
 
 def rates_table(outcome: SimulationResult) -> Table:
-    """What is measured per demonstration beside what theory expects."""
+    """Rates per demonstration, measured and expected."""
     columns = (
         Column("what", ""),
         Column("measured", "measured, per demonstration", digits=4),
@@ -143,23 +141,20 @@ def rates_table(outcome: SimulationResult) -> Table:
 # ---- pages ---------------------------------------------------------------------------------------------------
 
 
-def make_page(settings: Simulation, outcome: SimulationResult) -> str:
+def make_page(settings: Simulation, outcome: SimulationResult, plot: Drawing) -> str:
     """The whole HTML file."""
-    tables = (risk_table(outcome), rates_table(outcome))
     kinds = (("floor", "bootstrapping"), ("naive", "naive"), ("best", "refinement"), ("ceiling", "oracle"))
-    return template("simulation.html", interval=show_interval).render(
+    return template("simulate/simulation.html").render(
         settings=settings,
         shares=settings.shares,
         outcome=outcome,
         headline=headline(outcome),
         sentences=sentences(outcome),
         tiles=[(kind, student, outcome.of(student)[-1]) for kind, student in kinds],
-        wide=Markup(risk_plot(outcome, WIDE)),
-        narrow=Markup(risk_plot(outcome, NARROW)),
-        tables=tables,
-        html={table.name: Markup(table_html(table)) for table in tables},
+        plot=plot,
+        tables=(risk_table(outcome), rates_table(outcome)),
         yaml=dump_simulation(settings),
-        css=Markup(resource("page.css")),
+        css=style_sheet(),
         version=__version__,
     )
 
@@ -175,8 +170,8 @@ def terminal_text(outcome: SimulationResult, width: int = 100) -> str:
         console.print(sentence, markup=False, highlight=False)
     for table in (risk_table(outcome), rates_table(outcome)):
         drawing = Drawing(title=table.title, title_justify="left")
-        for number, column in enumerate(table.columns):
-            drawing.add_column(column.title, justify="left" if number == 0 else "right", no_wrap=True)
+        for place, column in enumerate(table.columns):
+            drawing.add_column(column.title, justify="left" if place == 0 else "right", no_wrap=True)
         for line in table.lines:
             drawing.add_row(*map(_cell, line.cells, table.columns))
         console.print(drawing)

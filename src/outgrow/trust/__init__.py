@@ -5,10 +5,10 @@
     label_quality.py     accuracy of the combined label, with an interval
     source_quality.py    each source;  source_pairs.py: each pair of sources
     next_items.py        which items to label next
-    summary.py           the answer in three sentences
+    summary.py           a headline and three sentences
     trust_tables.py, figures.py, trust_page.py, trust_text.py   tables, drawings, one HTML file, plain text
 
-Gold is used to check and never to fit, so that what is said holds for the items without gold.
+Gold is used to check and never to fit, so that the estimates hold for the items without gold.
 """
 
 from outgrow.trust.measure_trust import trust

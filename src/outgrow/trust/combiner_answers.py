@@ -1,4 +1,4 @@
-"""What several combiners make of the same votes: labels, expected accuracy, and how far they differ item by item.
+"""Several combiners on the same votes: labels, expected accuracy, and how far they differ item by item.
 
 With p_m the posterior of combiner m on an item and p̄ their mean over M combiners,
 
@@ -95,10 +95,10 @@ Tempering = Callable[[str, Fit], float]
 
 
 def ask(table: VoteTable, names: Sequence[str] | None, temperature_of: Tempering | None = None) -> CombinerAnswers:
-    """Every combiner's answer; `names` = None asks those that suit the table. The first that can be had is the base.
+    """Every combiner's answer; `names` = None asks those that suit the table. The first one fitted is the base.
 
     `temperature_of` is by default found by hidden votes. Raises `ConfigError` for an unknown name, `DataError` where
-    no combiner can be had.
+    no combiner can be fitted.
     """
     votes = Votes.of_table(table)
     voted = table.n_per_item > 0
@@ -111,7 +111,7 @@ def ask(table: VoteTable, names: Sequence[str] | None, temperature_of: Tempering
         try:
             fit, told = _fit(name, votes)
         except (ConfigError, DataError) as error:
-            notes.append(f"`{name}` cannot be had: {error}.")
+            notes.append(f"`{name}` could not be fitted: {error}.")
             continue
         temperature = temperature_of(name, fit)
         posterior = fit.posterior if temperature == 1 else with_temperature(fit.posterior, temperature)
@@ -124,7 +124,7 @@ def ask(table: VoteTable, names: Sequence[str] | None, temperature_of: Tempering
         mean += posterior
         doubt += entr(posterior).sum(axis=1)
     if base is None:
-        raise DataError(f"no combiner can be had from these votes: {' '.join(notes)}")
+        raise DataError(f"no combiner could be fitted to these votes: {' '.join(notes)}")
     mean, doubt = mean / len(each), doubt / len(each)
     dispute = np.maximum(entr(mean).sum(axis=1) - doubt, 0)
     return CombinerAnswers(votes, *base, tuple(each), mean, doubt, dispute, tuple(notes))
@@ -148,7 +148,7 @@ def by_hidden_votes(votes: Votes) -> Tempering:
         try:
             guess = guesses(held, fit_by(name, intervals=False), reads_silence=name in READS_SILENCE)
         except OutgrowError:
-            # What can be had from all votes may not be had from four fifths of them.
+            # A model that can be fitted to all votes may fail on four fifths of them.
             return 1.0
         return temperature_by_votes(held, guess)
 
@@ -177,7 +177,7 @@ def of_rules(votes: Votes) -> bool:
 
 
 def _chosen(votes: Votes, names: Sequence[str] | None) -> tuple[list[str], list[str]]:
-    """Whom to ask, and why others are not asked."""
+    """The combiners to fit, and why others are left out."""
     if names is not None:
         for name in names:
             if name not in FITS:

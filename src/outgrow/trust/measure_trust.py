@@ -1,4 +1,4 @@
-"""`trust`: everything that can be told about a table of votes, measured once, as plain data.
+"""`trust`: every measurement of a table of votes, as plain data.
 
 Combiners do not see gold here: where there is some, it checks them. Only the items to label next are chosen by fits
 that know it, since that is what one would go on with.
@@ -22,7 +22,7 @@ from outgrow.trust.label_quality import accuracy_by_gold, expected_accuracy
 from outgrow.trust.next_items import next_items
 from outgrow.trust.source_pairs import pair_trust
 from outgrow.trust.source_quality import source_trust
-from outgrow.trust.summary import verdict
+from outgrow.trust.summary import summarise
 from outgrow.trust.trust_report import (
     Basis,
     ClassShare,
@@ -50,7 +50,7 @@ SOFT_NOTE = (
 
 
 def trust(table: VoteTable, *, combiners: Sequence[str] | None = None, n_next: int = 50) -> Trust:
-    """What to think of the votes.
+    """Measure how far the votes can be trusted.
 
     Args:
         combiners: names of `combiners.fits.FITS`, the first one being the label that is judged; by default those that
@@ -65,7 +65,7 @@ def trust(table: VoteTable, *, combiners: Sequence[str] | None = None, n_next: i
     known = (table.gold != UNKNOWN) & (table.n_per_item > 0)
     enough = int(known.sum()) >= LEAST_GOLD
     answers = ask(blind, combiners, by_gold(np.where(known, table.gold, UNKNOWN)) if enough else None)
-    glance = glance_at(table, answers)
+    counts = count_votes(table, answers)
     sources = source_trust(table, answers, _balance(table, answers))
     pairs, pair_note = pair_trust(answers.votes, _truth(table, answers))
     accuracy, basis = label_accuracy(table, answers)
@@ -75,8 +75,8 @@ def trust(table: VoteTable, *, combiners: Sequence[str] | None = None, n_next: i
     why = why_base(answers.base) if combiners is None else ""
     notes = [why, *answers.notes, pair_note, SOFT_NOTE if table.probs is not None else ""]
     return Trust(
-        verdict=verdict(glance, accuracy, basis, answers.base, sources, pairs, each, shared, ask_next),
-        glance=glance,
+        summary=summarise(counts, accuracy, basis, answers.base, sources, pairs, each, shared, ask_next),
+        counts=counts,
         label_accuracy=accuracy,
         label_basis=basis,
         base=answers.base,
@@ -93,11 +93,11 @@ def trust(table: VoteTable, *, combiners: Sequence[str] | None = None, n_next: i
 
 def why_base(name: str) -> str:
     """Why the labels that are judged are this combiner's."""
-    why = WHY.get(name, "which is the first of those asked that can be had from these votes")
+    why = WHY.get(name, "which is the first one that could be fitted to these votes")
     return f"Judged are the labels of `{name}`, {why}. {COMBINE_COMPARES}"
 
 
-def glance_at(table: VoteTable, answers: CombinerAnswers) -> VoteCounts:
+def count_votes(table: VoteTable, answers: CombinerAnswers) -> VoteCounts:
     """The table in numbers; the estimated balance is the base combiner's."""
     per_item, known = table.n_per_item, table.gold[table.gold != UNKNOWN]
     votes = np.bincount(table.said, minlength=table.n_classes) / max(table.n_votes, 1)

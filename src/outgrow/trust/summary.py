@@ -1,4 +1,4 @@
-"""The answer first: how good the combined label is, which sources to drop or hear less, what would help most."""
+"""The summary: accuracy of the combined label, sources to drop or to treat as one, and the best next step."""
 
 from collections.abc import Sequence
 
@@ -13,17 +13,17 @@ BAD = {ADVERSARIAL: "worse than chance", ONE_CLASS: "always the same", CHANCE: "
 GOOD, POOR = 0.9, 0.75
 """Expected accuracy from which a label is called good, and below which it is called poor."""
 ENOUGH = 3
-"""Sources from which agreement tells something about each."""
+"""Sources from which agreement is evidence about each."""
 LONELY = 0.3
 """Share of items with one vote or none from which more votes help most."""
 SHARED = 0.15
-"""Correlation of errors from which agreement deceives."""
+"""Correlation of errors from which agreement is weak evidence."""
 NARROW, LARGE = 0.05, 200
 """Gold that leaves a shorter interval than this, or is on so many items, is enough to measure."""
 
 
-def verdict(
-    glance: VoteCounts,
+def summarise(
+    counts: VoteCounts,
     accuracy: Estimate,
     basis: Basis,
     base: str,
@@ -34,13 +34,13 @@ def verdict(
     ask_next: Sequence[NextItem],
 ) -> TrustSummary:
     """Headline and three sentences."""
-    voting = glance.sources - glance.silent_sources
+    voting = counts.sources - counts.silent_sources
     return TrustSummary(
         headline(accuracy, basis, voting),
         (
-            how_good(glance, accuracy, basis, base, combiners),
-            whom_to_drop(sources, pairs, voting),
-            what_helps(glance, accuracy, basis, voting, shared_errors, ask_next),
+            how_good(counts, accuracy, basis, base, combiners),
+            sources_to_drop(sources, pairs, voting),
+            what_helps(counts, accuracy, basis, voting, shared_errors, ask_next),
         ),
     )
 
@@ -50,7 +50,7 @@ def headline(accuracy: Estimate, basis: Basis, voting: int) -> str:
     if not voting:
         return "There are no votes."
     if basis == "none" or accuracy.value is None:
-        return "One source: nothing can be told about trust." if voting == 1 else "Too little can be told."
+        return "One source: its votes cannot be checked." if voting == 1 else "The votes are too few to judge."
     if basis == "agreement" and voting < ENOUGH:
         return "Two sources: they show how often they differ, not who is right."
     how = "measured by gold" if basis == "gold" else "estimated from agreement"
@@ -63,10 +63,10 @@ def headline(accuracy: Estimate, basis: Basis, voting: int) -> str:
 
 
 def how_good(
-    glance: VoteCounts, accuracy: Estimate, basis: Basis, base: str, combiners: Sequence[CombinerTrust]
+    counts: VoteCounts, accuracy: Estimate, basis: Basis, base: str, combiners: Sequence[CombinerTrust]
 ) -> str:
     """What to expect of the combined label."""
-    lost = glance.items_without_votes
+    lost = counts.items_without_votes
     nobody = f"; {many(lost, 'item has', 'items have')} no vote and so no label" if lost else ""
     if basis == "none" or accuracy.value is None:
         return f"Without gold and without a second source there is nothing to compare the votes with{nobody}."
@@ -83,17 +83,17 @@ def how_good(
     )
 
 
-def whom_to_drop(sources: Sequence[SourceTrust], pairs: Sequence[PairTrust], voting: int) -> str:
-    """Who hurts, and who counts for less than it seems."""
+def sources_to_drop(sources: Sequence[SourceTrust], pairs: Sequence[PairTrust], voting: int) -> str:
+    """Sources to drop, and sources to treat as one."""
     if voting < 2 and not any(one.basis == "gold" for one in sources):
-        return "Nothing can be said about which source to drop."
-    parts, told_of = [], set()
+        return "The votes do not show which source to drop."
+    parts, listed = [], set()
     for flag, what in BAD.items():
-        names = [one.name for one in sources if flag in one.flags and one.name not in told_of]
-        told_of |= set(names)
+        names = [one.name for one in sources if flag in one.flags and one.name not in listed]
+        listed |= set(names)
         if names:
             parts.append(f"{_named([short(name) for name in names])} ({what})")
-    told = [f"Drop {'; '.join(parts)}."] if parts else ["No source looks like one to drop."]
+    sentences = [f"Drop {'; '.join(parts)}."] if parts else ["No source looks like one to drop."]
     alike = [
         f"{short(one.first)} and {short(one.second)} ({one.flag}, {many(one.n, 'common item')})"
         for one in pairs
@@ -101,12 +101,12 @@ def whom_to_drop(sources: Sequence[SourceTrust], pairs: Sequence[PairTrust], vot
     ]
     copies = any(one.flag in (SAME, COPY) for one in pairs)
     if alike:
-        told.append(f"{'Count as one, or nearly' if copies else 'Hear with care together'}: {_named(alike)}.")
-    return " ".join(told)
+        sentences.append(f"{'Treat as one, or nearly' if copies else 'Errors are correlated'}: {_named(alike)}.")
+    return " ".join(sentences)
 
 
 def what_helps(
-    glance: VoteCounts,
+    counts: VoteCounts,
     accuracy: Estimate,
     basis: Basis,
     voting: int,
@@ -114,22 +114,22 @@ def what_helps(
     ask_next: Sequence[NextItem],
 ) -> str:
     """The one thing to do next."""
-    lonely = glance.items_without_votes + glance.items_with_one_vote
+    lonely = counts.items_without_votes + counts.items_with_one_vote
     if not voting:
         return "Look whether the right columns were read."
-    if voting < ENOUGH and not glance.gold_items:
+    if voting < ENOUGH and not counts.gold_items:
         return (
             "What would help most: a third source that works in another way, and gold on a few dozen items drawn at"
             " random."
         )
-    if lonely > LONELY * glance.items:
+    if lonely > LONELY * counts.items:
         return f"What would help most: more votes on items that have one or none, which are {lonely}."
-    if not glance.gold_items and shared_errors is not None and shared_errors > SHARED:
+    if not counts.gold_items and shared_errors is not None and shared_errors > SHARED:
         return (
             f"What would help most: gold. The sources' errors go together (correlation {shared_errors:.2f}), so that"
-            " agreement tells less than it seems."
+            " agreement is weaker evidence than it seems."
         )
-    if not glance.gold_items:
+    if not counts.gold_items:
         return (
             f"What would help most: gold on the {many(len(ask_next), 'item')} to label next, and on some drawn at"
             " random to measure by."
@@ -141,7 +141,7 @@ def what_helps(
         return "What would help most: gold on some more items drawn at random, until the interval is short enough."
     if ask_next:
         return f"What would help most: gold on the {many(len(ask_next), 'item')} to label next."
-    return "Every item with votes has gold, or the combiners are in no doubt: nothing is left to label."
+    return "Every item with votes has gold, or the combiners are certain: nothing is left to label."
 
 
 def percent(one: Estimate) -> str:

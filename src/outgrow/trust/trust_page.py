@@ -1,25 +1,31 @@
-"""The trust report as one HTML file: no script, nothing to fetch; every name in it is escaped."""
+"""The trust report as a file: a page, Markdown or JSON. Every name in it is escaped."""
 
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import NamedTuple
 
 import jinja2
-from markupsafe import Markup
 
-from outgrow.metrics.estimate import Estimate, show_interval
-from outgrow.render.canvas import NARROW, WIDE
-from outgrow.render.table_html import table_html
-from outgrow.reporting.report_page import Drawing, resource, template
+from outgrow.errors import ConfigError, DataError
+from outgrow.metrics.estimate import Estimate
+from outgrow.render.html_page import style_sheet, template
+from outgrow.reporting.report_folder import write_file
 from outgrow.text_format import short
-from outgrow.trust.figures import DRAWINGS
+from outgrow.trust.figures import trust_plots
 from outgrow.trust.trust_report import Trust
 from outgrow.trust.trust_tables import trust_tables
-from outgrow.trust.trust_text import facts, glance_lines
+from outgrow.trust.trust_text import facts, table_facts, trust_markdown
+
+LEAST_VOTES = 20
+"""Of a source that may be the best or the worst."""
 
 
 class KeyNumber(NamedTuple):
-    """A number to see first."""
+    """A number in large type."""
 
     kind: str
     title: str
@@ -29,47 +35,57 @@ class KeyNumber(NamedTuple):
 
 def trust_html(trust: Trust, title: str = "Votes") -> str:
     """The whole file; `title` is what the votes are called."""
-    tables = trust_tables(trust)
     return _template().render(
         title=title,
         trust=trust,
-        facts=facts(trust.glance),
-        glance=glance_lines(trust),
+        facts=facts(trust.counts),
+        table_facts=table_facts(trust),
         tiles=tiles(trust),
-        tables={table.name: table for table in tables},
-        table_html={table.name: Markup(table_html(table)) for table in tables},
-        drawings=draw(trust),
-        css=Markup(resource("page.css")),
+        tables={table.name: table for table in trust_tables(trust)},
+        plots=trust_plots(trust),
+        css=style_sheet(),
         version=version("outgrow"),
     )
 
 
-def draw(trust: Trust) -> dict[str, Drawing]:
-    """Every drawing that has something to show, for a wide page and a narrow one."""
-    drawn = {}
-    for name, make in DRAWINGS.items():
-        wide, narrow = make(trust, WIDE), make(trust, NARROW)
-        if wide is not None and narrow is not None:
-            drawn[name] = Drawing(name, Markup(wide), Markup(narrow))
-    return drawn
-
-
 def tiles(trust: Trust) -> list[KeyNumber]:
-    """The combined label, the best and the worst source by what is known, and α."""
-    judged = [one for one in trust.sources if one.accuracy.value is not None and one.votes >= 20]
-    judged.sort(key=lambda one: one.accuracy.value or 0.0)
-    found = []
+    """The combined label, the best and the worst source, and α."""
+    judged = [source for source in trust.sources if source.accuracy.value is not None and source.votes >= LEAST_VOTES]
+    judged.sort(key=lambda source: source.accuracy.value or 0.0)
+    numbers = []
     if trust.label_accuracy.defined:
-        found.append(KeyNumber("best", "combined label", trust.label_accuracy, trust.base))
+        numbers.append(KeyNumber("best", "combined label", trust.label_accuracy, trust.base))
     if len(judged) > 1:
-        found.append(KeyNumber("ceiling", "best source", judged[-1].accuracy, short(judged[-1].name)))
-        found.append(KeyNumber("floor", "worst source", judged[0].accuracy, short(judged[0].name)))
+        numbers.append(KeyNumber("ceiling", "best source", judged[-1].accuracy, short(judged[-1].name)))
+        numbers.append(KeyNumber("floor", "worst source", judged[0].accuracy, short(judged[0].name)))
     alpha = trust.agreement[0]
     if alpha.value.defined:
-        found.append(KeyNumber("naive", alpha.name, alpha.value, "agreement beyond chance"))
-    return found
+        numbers.append(KeyNumber("naive", alpha.name, alpha.value, "agreement beyond chance"))
+    return numbers
 
 
 @cache
 def _template() -> jinja2.Template:
-    return template("trust/trust.html", interval=show_interval)
+    return template("trust/trust.html")
+
+
+# ---- files ----------------------------------------------------------------------------------------------
+
+FORMATS: Mapping[str, Callable[[Trust, str], str]] = {
+    ".html": trust_html,
+    ".md": trust_markdown,
+    ".json": lambda trust, title: json.dumps(asdict(trust), ensure_ascii=False, indent=1),
+}
+
+
+def write_trust(trust: Trust, path: Path, *, title: str = "Votes") -> None:
+    """Write the file whole or not at all. Raises `ConfigError` for another suffix, `DataError` for another failure."""
+    if path.suffix.lower() not in FORMATS:
+        raise ConfigError(
+            f"{path}: a trust report is one of {', '.join(FORMATS)}; give the file one of these suffixes"
+        )
+    text = FORMATS[path.suffix.lower()](trust, title)
+    try:
+        write_file(path, text)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror or error})") from error

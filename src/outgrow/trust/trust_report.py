@@ -164,8 +164,8 @@ class NextItem:
 class Trust:
     """Everything."""
 
-    verdict: TrustSummary
-    glance: VoteCounts
+    summary: TrustSummary
+    counts: VoteCounts
     label_accuracy: Estimate
     """Of the combined label, over items with a vote."""
     label_basis: Basis

@@ -29,7 +29,7 @@ def trust_tables(found: Trust) -> list[Table]:
 
 
 def sources(found: Trust) -> Table:
-    """Whom to trust."""
+    """Accuracy and weight of every source."""
     shown = important(found.sources)
     columns = (
         Column("source", ""),
@@ -58,8 +58,8 @@ def sources(found: Trust) -> Table:
     ]
     caption = (
         "Right votes among those given, with 95 % intervals. By gold: counted on items with gold. Without gold:"
-        f" estimated by {found.base} from how the sources agree. By chance: whoever says the same as often, without"
-        " looking. Weight: how much a vote counts beside one of an independent source."
+        f" estimated by {found.base} from how the sources agree. By chance: the same votes on random"
+        " items. Weight: how much a vote counts beside one of an independent source."
     )
     return _table("sources", "The sources", caption + _cut(shown, found.sources, "sources"), columns, lines)
 
@@ -88,7 +88,7 @@ def costs(found: Trust) -> Table:
 
 
 def pairs(found: Trust) -> Table:
-    """Who is like whom."""
+    """Agreement of every two sources, and copies."""
     shown = found.pairs[:MOST_PAIRS]
     columns = (
         Column("first", ""),
@@ -159,8 +159,8 @@ def combiners(found: Trust) -> Table:
 
 def classes(found: Trust) -> Table:
     """Their balance."""
-    order = sorted(found.glance.classes, key=lambda one: -one.votes)
-    shown = [one for one in found.glance.classes if one in order[:MOST_CLASSES]]
+    order = sorted(found.counts.classes, key=lambda one: -one.votes)
+    shown = [one for one in found.counts.classes if one in order[:MOST_CLASSES]]
     columns = (
         Column("class", ""),
         Column("votes", "of the votes"),
@@ -204,7 +204,7 @@ def disputed(found: Trust) -> Table:
         for row in shown
     ]
     caption = "Most in dispute first; –: no label, as votes tie."
-    title = f"Items in dispute: {len(all_items.items)} of {found.glance.items}"
+    title = f"Items in dispute: {len(all_items.items)} of {found.counts.items}"
     return _table("disputed", title, caption + _cut(shown, all_items.items, "items"), columns, lines)
 
 

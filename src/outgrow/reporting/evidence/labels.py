@@ -1,12 +1,12 @@
-"""Reading what students learned: targets row by row, held against gold; what was kept of them; rewards.
+"""Labels that students learned, compared with gold; what selections kept of them; rewards.
 
-The value of a label is the task's metric between it and gold (a vote's: 1 or 0), as a selection by gold sees it.
-Labels of items without gold cannot be measured and are left out; tables that are not finished are None.
+The value of a label is the task's metric between it and gold (1 or 0 of a vote), as in a selection by gold. Labels of
+items without gold are left out. Tables that are not finished are None.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -16,11 +16,11 @@ from jaxtyping import Bool, Float, Int
 from outgrow.graph.step import Step
 from outgrow.labels import Targets, WeakLabels
 from outgrow.metrics.words import words
-from outgrow.reporting.evidence.missing import record
 from outgrow.reporting.evidence.row_provenance import Comparison, LabelSource, whole_targets
+from outgrow.reporting.evidence.steps import record
 from outgrow.reporting.evidence.texts import table_of
-from outgrow.reporting.measure.frame import Frame
-from outgrow.reporting.results_analyses import WHOLE
+from outgrow.reporting.frame import Frame
+from outgrow.reporting.results import WHOLE
 from outgrow.select.rewards import Rewards
 from outgrow.select.row_scores import (
     one_source,
@@ -33,7 +33,7 @@ from outgrow.select.row_scores import (
 )
 from outgrow.texts import TextTargets, WeakTexts, certain
 
-TARGETS, STRONG = "targets.parquet", "half_b.parquet"
+TARGETS, ANSWERS = "targets.parquet", "half_b.parquet"
 
 
 @dataclass(frozen=True)
@@ -43,33 +43,33 @@ class LabelRows:
     targets: TextTargets | Targets
     """All of them, with gold or without."""
     row: Int[np.ndarray, "label"]
-    """The numbers of the others."""
+    """The rows of `targets` that have gold."""
     item: Int[np.ndarray, "label"]
-    """Their places among the items of half B."""
+    """The index of their items in half B."""
     value: Float[np.ndarray, "label"]
     confidence: Float[np.ndarray, "label"]
 
     @cached_property
     def texts(self) -> list[str]:
-        """What they say; empty where they are votes."""
+        """The texts; empty for votes."""
         return [self.targets.texts[row] for row in self.row.tolist()] if isinstance(self.targets, TextTargets) else []
 
     @cached_property
     def words(self) -> list[list[str]]:
-        """Of every text."""
+        """The words of every text."""
         return [words(text) for text in self.texts]
 
 
 @dataclass(frozen=True)
 class SelectionRecord:
-    """What one selection kept."""
+    """A selection of labels."""
 
     labels: LabelRows
-    """All that it chose from."""
+    """All labels that it chose from."""
     marked: Bool[np.ndarray, "row"]
-    """Of all rows of the targets."""
+    """Which rows of the targets it kept."""
     sizes: Mapping[str, tuple[int, int]]
-    """In all and by capability, the number of labels and of those kept; with gold or without."""
+    """In total and by capability: the numbers of labels and of kept labels, with gold or without."""
 
     @property
     def kept(self) -> Bool[np.ndarray, "label"]:
@@ -88,34 +88,34 @@ class LabelComparison:
 
 @dataclass(frozen=True)
 class LabelReader:
-    """Reads the tables of a study, each once."""
+    """Reads the label tables of a study, each once (`Frame.label_tables`)."""
 
     frame: Frame
-    known: dict[str, LabelRows | None] = field(default_factory=dict)
 
     @property
     def of_texts(self) -> bool:
         return self.frame.task.kind == "generate"
 
     def rows(self, step: Step) -> LabelRows | None:
-        """The targets that a step of this name or a selection has written."""
-        if step.identity not in self.known:
-            self.known[step.identity] = self._read(step) if self._there(step, TARGETS) else None
-        return self.known[step.identity]
+        """The targets that a step has written."""
+        known: dict[str, LabelRows | None] = self.frame.label_tables
+        if step.identity not in known:
+            known[step.identity] = self._read(step) if self._there(step, TARGETS) else None
+        return known[step.identity]
 
     def kept(self, selected: Step) -> SelectionRecord | None:
         """What a selection kept of its targets."""
         labels = self.rows(selected.inputs["targets"])
         if labels is None or not self._there(selected, "kept.json"):
             return None
-        found = self._json(selected, "kept.json")
-        sizes = {name: (one["n"], one["kept"]) for name, one in {WHOLE: found, **found["capabilities"]}.items()}
-        return SelectionRecord(labels, np.asarray([row["kept"] for row in found["rows"]], dtype=np.bool_), sizes)
+        kept = self._json(selected, "kept.json")
+        sizes = {name: (counts["n"], counts["kept"]) for name, counts in {WHOLE: kept, **kept["capabilities"]}.items()}
+        return SelectionRecord(labels, np.asarray([row["kept"] for row in kept["rows"]], dtype=np.bool_), sizes)
 
     def compared(self, comparison: Comparison) -> LabelComparison | None:
         """Labels and the strong model's own answers."""
         labels = self.rows(comparison.targets)
-        if labels is None or not self._there(comparison.strong, STRONG):
+        if labels is None or not self._there(comparison.strong, ANSWERS):
             return None
         agreement, own = self._strong(labels, comparison.strong)
         ids = self.frame.half_b.ids
@@ -126,32 +126,32 @@ class LabelReader:
         )
 
     def rewards(self, step: Step) -> tuple[LabelRows, Float[np.ndarray, "label"]] | None:
-        """The labels that a reward model has scored, and the scores; NaN where it could read none."""
+        """The labels that a reward model scored, and their rewards; NaN where it gave none."""
         labels = self.rows(whole_targets(step))
         if labels is None or not self._there(step, "rewards.parquet"):
             return None
         return labels, Rewards.load(self.frame.store.path(step)).reward[labels.row]
 
-    def about_rewards(self, step: Step) -> Mapping[str, Any]:
-        """What a finished reward model says of itself."""
+    def reward_record(self, step: Step) -> Mapping[str, Any]:
+        """The record that a finished reward model wrote."""
         return self._json(step, "reward.json")
 
     def vectors(self, step: Step) -> Float[np.ndarray, "row 2"] | None:
-        """Where all rows of a probe's targets lie on the plane of two principal components; None of other models."""
+        """All rows of a probe's targets on the plane of two principal components; None of other models."""
         path = self.frame.store.path(step) / "vectors.npy"
         return np.load(path).astype(np.float64) if self._there(step, path.name) else None
 
     def written(self, source: LabelSource) -> LabelRows | None:
-        """The best texts of one teacher, as methods learn them."""
-        found = table_of(self.frame.store, source.step, "half_b")
-        return None if found is None else self._held(TextTargets(*best_of(found.texts.only([source.name]))))
+        """The best texts of one source, as methods learn them."""
+        table = table_of(self.frame.store, source.step, "half_b")
+        return None if table is None else self._with_values(TextTargets(*best_of(table.texts.only([source.name]))))
 
     def gold(self, seed: int) -> LabelRows:
-        """What half B's gold would be as labels."""
+        """The gold of half B as labels."""
         part = self.frame.half_b
         rows = np.flatnonzero(part.of_seed[seed]).tolist()
         texts = [part.answers[row] for row in rows]
-        return self._held(
+        return self._with_values(
             TextTargets([part.ids[row] for row in rows], texts, [certain(text) for text in texts], np.ones(len(rows)))
         )
 
@@ -163,37 +163,38 @@ class LabelReader:
 
     def _read(self, step: Step) -> LabelRows:
         path = self.frame.store.path(step) / TARGETS
-        return self._held(TextTargets.load(path) if self.of_texts else Targets.load(path))
+        return self._with_values(TextTargets.load(path) if self.of_texts else Targets.load(path))
 
-    def _held(self, targets: TextTargets | Targets) -> LabelRows:
-        """Against gold."""
+    def _with_values(self, targets: TextTargets | Targets) -> LabelRows:
+        """Compared with gold."""
         task = self.frame.task
         if isinstance(targets, TextTargets):
             value, confidence = text_oracle(task, targets), text_confidence(targets)
         else:
             value, confidence = vote_oracle(task, targets), vote_confidence(targets)
-        place = {name: number for number, name in enumerate(self.frame.half_b.ids)}
+        place = {name: index for index, name in enumerate(self.frame.half_b.ids)}
         item = np.asarray([place.get(name, -1) for name in targets.items], dtype=np.int64)
         row = np.flatnonzero(item >= 0)
         return LabelRows(targets, row, item[row], value[row], confidence[row])
 
     def _strong(self, labels: LabelRows, step: Step) -> tuple[Float[np.ndarray, "label"], dict[str, float]]:
-        """How far each label agrees with the strong model, and by item what its own answer is worth."""
-        path, task = self.frame.store.path(step) / STRONG, self.frame.task
+        """How far each label agrees with the strong model, and the value of the strong model's answers by item."""
+        path, task = self.frame.store.path(step) / ANSWERS, self.frame.task
         if isinstance(labels.targets, TextTargets):
             texts = one_source(WeakTexts.load(path))
             own = TextTargets(*best_of(texts))
             return text_agreement(task, labels.targets, texts)[labels.row], _by_item(own.items, text_oracle(task, own))
         votes = WeakLabels.load(path)
-        said = Targets(votes.items, votes.probs[:, 0], np.ones(len(votes.items)))
-        return vote_agreement(labels.targets, votes)[labels.row], _by_item(said.items, vote_oracle(task, said))
+        answers = Targets(votes.items, votes.probs[:, 0], np.ones(len(votes.items)))
+        return vote_agreement(labels.targets, votes)[labels.row], _by_item(answers.items, vote_oracle(task, answers))
 
 
 def best_of(texts: WeakTexts) -> tuple[list[str], list[str], list[Any], Float[np.ndarray, "row"]]:
     """The best texts of the one source in `texts`, as columns of `TextTargets`."""
-    rows = [(item, found[0]) for item, (found,) in zip(texts.items, texts.candidates, strict=True) if found]
-    items, best = [item for item, _ in rows], [one for _, one in rows]
-    return items, [one.text for one in best], [one.pieces for one in best], np.ones(len(best))
+    rows = [(item, cell[0]) for item, (cell,) in zip(texts.items, texts.candidates, strict=True) if cell]
+    best = [candidate for _, candidate in rows]
+    columns = [candidate.text for candidate in best], [candidate.pieces for candidate in best]
+    return [item for item, _ in rows], *columns, np.ones(len(best))
 
 
 def _by_item(items: list[str], value: Float[np.ndarray, "row"]) -> dict[str, float]:

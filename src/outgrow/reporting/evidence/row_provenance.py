@@ -1,11 +1,11 @@
-"""What a row learned from, read off its steps: its trainings, the labels they saw, and who chose these.
+"""What a row learned from: its trainings, their labels, and what selected these.
 
     answers ─► training (the last) ─► training ─► …        along `start`
                   │
                   └─► selected ─► targets ─► labels ─► source.NAME
 
-Nothing is read from the disk here. Rows that learned from the same steps under every seed are told together
-(`SharedStep`): variants of a method share its labels, and two methods may share a selection or a reward model.
+Only steps are looked at, no files. Rows that learned from the same steps under every seed are grouped (`SharedStep`):
+variants of a method share its labels, and two methods may share a selection or a reward model.
 """
 
 from collections.abc import Callable, Hashable, Iterator
@@ -22,14 +22,14 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class SharedStep(Generic[Found]):
-    """Something that methods learned from, under every seed of the study."""
+    """What some methods learned from, under every seed of the study."""
 
     found: tuple[Found, ...]
     methods: tuple[str, ...]
 
 
 class Comparison(NamedTuple):
-    """Labels, and the strong model's own answers that a selection holds them against."""
+    """Labels, and the strong model's own answers with which a selection compares them."""
 
     targets: Step
     strong: Step
@@ -38,11 +38,11 @@ class Comparison(NamedTuple):
 
 
 class LabelSource(NamedTuple):
-    """One teacher's labels as they are learned."""
+    """The labels of one source as they are learned."""
 
     name: str
     step: Step
-    """Who wrote them last."""
+    """The step that wrote them last."""
 
 
 # ---- from a row's answers backwards ---------------------------------------------------------------------
@@ -91,7 +91,7 @@ def reward_model(answers: Step) -> Step | None:
 
 
 def comparison(answers: Step) -> Comparison | None:
-    """What the last selection compares, if it looks at the strong model's own answers."""
+    """What the last selection compares, if it uses the strong model's own answers."""
     chosen = last_selection(answers)
     if chosen is None:
         return None
@@ -105,7 +105,7 @@ def comparison(answers: Step) -> Comparison | None:
 
 
 def sources(answers: Step) -> list[LabelSource]:
-    """The labels of each teacher behind the targets of a row."""
+    """The labels of each source behind the targets of a row."""
     last = learned_last(answers)
     labels = None if last is None else whole_targets(last).inputs.get("labels")
     if labels is None:
@@ -115,7 +115,7 @@ def sources(answers: Step) -> list[LabelSource]:
 
 
 def chosen_by_gold(answers: Step) -> bool:
-    """Whether some training saw what gold had chosen."""
+    """Whether gold selected the labels of some training."""
     return any(step.params["select"]["type"] == "oracle" for step in selections(answers))
 
 
@@ -134,7 +134,7 @@ def first_rows(study: Study) -> Iterator[Row]:
 def shared(
     study: Study, find: Callable[[Step], Found | None], key: Callable[[Found], Hashable]
 ) -> list[SharedStep[Found]]:
-    """What `find` finds behind every method, once for all methods that have the same; `key` says what is the same."""
+    """What `find` returns for every method, grouped by `key`."""
     found: dict[Hashable, SharedStep[Found]] = {}
     for row in first_rows(study):
         there = [one for one in map(find, row.steps) if one is not None]
@@ -156,7 +156,7 @@ def same_comparison(one: Comparison) -> Hashable:
 
 
 def shared_sources(study: Study) -> list[SharedStep[LabelSource]]:
-    """Every teacher's labels, once for all methods that learn them."""
+    """The labels of every source, grouped by the methods that learn them."""
     found: dict[Hashable, SharedStep[LabelSource]] = {}
     for row in first_rows(study):
         for columns in zip(*map(sources, row.steps), strict=True):

@@ -1,8 +1,7 @@
-"""Reading what the steps of a *generate* study wrote: every row's texts, and every supervisor's labels.
+"""The texts of a *generate* study: every row's answers, and every supervisor's labels.
 
-Answers to the test items lie in the steps of the rows. What a supervisor wrote for the student lies, side by side with
-all others, in the study's label tables. An item that a source abstained from has an empty text, which is a wrong
-answer like any other.
+Answers to the test items are in the steps of the rows, supervisors' labels in the study's label tables. An abstention
+is read as an empty text, which is a wrong answer.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from outgrow.errors import DataError
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 from outgrow.metrics.text_score import TaskScore
-from outgrow.reporting.evidence.missing import record
+from outgrow.reporting.evidence.steps import record
 from outgrow.reporting.evidence.votes import EvaluatedItems
 from outgrow.texts import Candidate, WeakTexts
 
@@ -29,8 +28,8 @@ class TextAnswers:
     """Where the seed has the item and the source a result."""
     text: Shaped[np.ndarray, "seed item"]
     """Of `str`; empty where the source abstained, or where nothing is there."""
-    said: Bool[np.ndarray, "seed item"]
-    """Where there is an answer, be it an empty one; not an abstention."""
+    answered: Bool[np.ndarray, "seed item"]
+    """Where there is an answer, maybe an empty one, and no abstention."""
     ended: Bool[np.ndarray, "seed item"]
     """Where the text has an end; one that became too long was cut off."""
 
@@ -52,7 +51,7 @@ def read_answers_of_row(store: Store, steps: Sequence[Step], part: EvaluatedItem
 def read_labels(
     store: Store, steps: Sequence[Step], sources: Sequence[str], part: EvaluatedItems
 ) -> list[TextAnswers]:
-    """What each of `sources` wrote for the student, from the study's label tables."""
+    """The labels of each of `sources`, from the study's label tables."""
     tables = [table_of(store, step, part.name) for step in steps]
     return [_read([_only(found, name) for found in tables], part) for name in sources]
 
@@ -65,7 +64,7 @@ class TextTable:
     texts: WeakTexts
 
     def candidates(self, items: Sequence[str], source: int = 0) -> Iterator[list[Candidate]]:
-        """What one source wrote for these items; raises `DataError` for an item that is not in the table."""
+        """The texts of one source for these items. Raises `DataError` for an item that is not in the table."""
         place = {name: number for number, name in enumerate(self.texts.items)}
         for item in items:
             if item not in place:
@@ -88,7 +87,7 @@ def _only(found: TextTable | None, source: str) -> TextTable | None:
 def _read(tables: Sequence[TextTable | None], part: EvaluatedItems) -> TextAnswers:
     shape = part.of_seed.shape
     text = np.full(shape, "", dtype=object)
-    there, said, ended = (np.zeros(shape, dtype=np.bool_) for _ in range(3))
+    there, answered, ended = (np.zeros(shape, dtype=np.bool_) for _ in range(3))
     for seed, table in enumerate(tables):
         if table is None:
             continue
@@ -97,9 +96,9 @@ def _read(tables: Sequence[TextTable | None], part: EvaluatedItems) -> TextAnswe
         for item, found in zip(mine, table.candidates([part.ids[number] for number in mine]), strict=True):
             if found:
                 text[seed, item] = found[0].text
-                said[seed, item] = True
+                answered[seed, item] = True
                 ended[seed, item] = found[0].has_end
-    return TextAnswers(there, text, said, ended)
+    return TextAnswers(there, text, answered, ended)
 
 
 def score_counts(

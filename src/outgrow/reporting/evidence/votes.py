@@ -1,7 +1,7 @@
-"""Reading what the steps wrote: gold, and every row's answers, as arrays over all items of a part.
+"""Gold, and every row's answers that are classes or options, as arrays over all items of a part.
 
-Seeds have different items on their test side. Arrays run over the union of them (`EvaluatedItems.ids`);
-`EvaluatedItems.of_seed` marks whose they are. Items without gold cannot be measured on and are left out.
+Seeds have different test items. Arrays run over their union (`EvaluatedItems.ids`); `EvaluatedItems.of_seed` marks the
+items of each seed. Items without gold are left out.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from outgrow.errors import DataError
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 from outgrow.labels import WeakLabels
-from outgrow.metrics.accuracy import answers
+from outgrow.metrics.accuracy import answers, is_correct
 from outgrow.metrics.calibration import brier, confidence, log_loss
-from outgrow.reporting.evidence.missing import record
+from outgrow.reporting.evidence.steps import record
 
 PartName = Literal["test", "half_b"]
 
@@ -35,11 +35,11 @@ class EvaluatedItems:
     answers: list[str]
     """Gold texts; empty unless the task is of kind *generate*."""
     keys: list[str]
-    """Bare answers that content is judged by; the gold texts where the task has no others."""
+    """Bare answers for measures of content; the gold texts where the task has no keys."""
     allowed: list[list[str]]
-    """Texts among which the answer is; an empty list where any text may be right."""
+    """The options of each item; an empty list if any text may be right."""
     capabilities: list[str]
-    """Which capability of a mixture the item belongs to; empty names where the task is none."""
+    """The capability of each item of a mixture; empty names for any other task."""
     group: Int[np.ndarray, "item"]
     """Items of one question, passage or premise share a number: 0, 1, …"""
     of_seed: Bool[np.ndarray, "seed item"]
@@ -57,8 +57,8 @@ class EvaluatedItems:
         return len(np.unique(self.group[items]))
 
     def of_capability(self, name: str) -> Bool[np.ndarray, "item"]:
-        """Whose capability it is."""
-        return np.asarray([one == name for one in self.capabilities], dtype=np.bool_)
+        """The items of a capability."""
+        return np.asarray([capability == name for capability in self.capabilities], dtype=np.bool_)
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ class RowAnswers:
     log_loss: Float[np.ndarray, "seed item"]
 
     @property
-    def said(self) -> Bool[np.ndarray, "seed item"]:
-        """Where there is an answer; not an abstention."""
+    def answered(self) -> Bool[np.ndarray, "seed item"]:
+        """Where there is an answer and no abstention."""
         return np.asarray(self.hard >= 0)
 
     @property
@@ -151,6 +151,13 @@ def read_mean_vote(store: Store, rows: Sequence[Sequence[Step]], part: Evaluated
         probs = np.stack([_in_order(WeakLabels.load(path), position, mine, path) for path in paths])
         hard[seed, mine] = answers(np.asarray(probs.sum(axis=0)))
     return hard
+
+
+def accuracy_counts(
+    hard: Int[np.ndarray, "seed item"], there: Bool[np.ndarray, "seed item"], part: EvaluatedItems
+) -> Bool[np.ndarray, "seed item 2"]:
+    """(right, 1) for every item that is there: the accuracy is the ratio of their sums."""
+    return np.stack([is_correct(hard, part.gold) & there, there], axis=-1)
 
 
 def _rows(split: Split | None, name: PartName) -> Int[np.ndarray, "row"]:

@@ -1,1 +1,0 @@
-"""From evidence to numbers with intervals: rows, and what the analyses ask."""
