@@ -51,7 +51,7 @@ def run(
     Raises `ConfigError` and `DataError` for bad input, `KeyboardInterrupt` after Ctrl-C if there is nothing to report
     yet; later than that, see `Result.interrupted`.
     """
-    experiment = read_experiment(source, words)
+    experiment = read_experiment(source, words, code=code)
     if not code:
         refuse_code(experiment, experiment.name)
     return run_experiment(experiment, jobs=jobs, replace=replace, on_event=on_event)
@@ -119,7 +119,7 @@ def plan(source: Source, *words: Word, code: bool = True) -> Plan:
     """
     lines: dict[str, PlannedStep] = {}
     notes: dict[str, None] = {}
-    experiments = read_studies(source, words)
+    experiments = read_studies(source, words, code)
     for experiment in experiments if not code else ():
         refuse_code(experiment, experiment.name)
     lacking = require_ready(experiments, here=False)

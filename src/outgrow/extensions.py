@@ -7,7 +7,7 @@ settings, `outgrow methods`, the generated docs and the tests that every extensi
 plug-in adds to them. Nothing asks for an extension by name.
 
 A record's functions may be given as text, `module:function`, which is imported at the first use: planning and `--help`
-then import no heavy library.
+then import no heavy library. `KINDS` lists where each kind's registry is.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -82,6 +82,11 @@ class Registry(Mapping[str, R], Generic[R]):
         return self._records[name]
 
     @property
+    def record_class(self) -> type[Record]:
+        """The class of the records; `Record` while there are none."""
+        return next((type(record) for record in self._records.values()), Record)
+
+    @property
     def union(self) -> Any:
         """The type of a section of any of them."""
         return reduce(or_, (record.section for record in self._records.values()))
@@ -94,6 +99,45 @@ class Registry(Mapping[str, R], Generic[R]):
 
     def __len__(self) -> int:
         return len(self._records)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Where the extensions of one kind are listed, and where a step names them."""
+
+    registry: str
+    """`module:NAME`, imported when it is needed."""
+    keys: tuple[str, ...] = ()
+    """The keys of a step's parameters whose value is an extension's name, or a section whose `type` is its name."""
+
+
+KINDS: dict[str, Kind] = {
+    "combiner": Kind("outgrow.combiners:COMBINERS", ("combine",)),
+    "text combiner": Kind("outgrow.combiners:TEXT_COMBINERS", ("combine",)),
+    "loss": Kind("outgrow.losses:LOSSES", ("loss",)),
+    "selection": Kind("outgrow.select:SELECTIONS", ("select",)),
+    "refiner": Kind("outgrow.refine:REFINERS", ("refine",)),
+    "metric": Kind("outgrow.metrics:METRICS", ("metric",)),
+    "source": Kind("outgrow.supervise:SOURCES"),
+    "report topic": Kind("outgrow.reporting.topics:TOPICS"),
+}
+"""One row per kind. A source's steps name its function, and topics are measured in no step."""
+
+
+def registries() -> dict[str, "Registry[Any]"]:
+    """Every kind's registry. A kind that does not yet list records is left out."""
+    listed = {name: _listed(kind.registry) for name, kind in KINDS.items()}
+    return {name: registry for name, registry in listed.items() if isinstance(registry, Registry)}
+
+
+def _listed(place: str) -> object:
+    module, name = place.split(":")
+    try:
+        return getattr(import_module(module), name, None)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        return None
 
 
 @dataclass(frozen=True)

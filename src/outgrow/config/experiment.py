@@ -74,6 +74,8 @@ class Experiment(Section):
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     """CPU threads per step; default: cores divided by `--jobs`, or `OMP_NUM_THREADS` where that is less. Fixed threads
     give results equal bit for bit."""
+    plugins: list[Path] = []
+    """Python files with extensions of your own, loaded before the rest of the file is read (docs/extend.md)."""
     report_to: list[Literal["wandb", "trackio", "mlflow", "tensorboard"]] = []
     """Trackers for full and LoRA training; by default nothing leaves the machine."""
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
+from outgrow import plugins
 from outgrow.config.consistency import check
 from outgrow.config.experiment import Experiment
 from outgrow.config.messages import FileLocation, error_messages
@@ -21,6 +22,7 @@ from outgrow.config.override import Word, changes_of, override
 from outgrow.config.paths import ANSWERS, REPORTS, STORE, seen_from, told_from
 from outgrow.config.recipes import where_to_start
 from outgrow.config.section import Section
+from outgrow.config.user_code import refusal
 from outgrow.config.yaml_text import MOST_LETTERS, Tree, YamlProblem, parse_yaml, unshared
 from outgrow.errors import ConfigError, suggest
 
@@ -32,13 +34,15 @@ def read_experiment(
     words: Sequence[Word] = (),
     called: str = "experiment",
     folder: Path = Path(),
+    code: bool = True,
 ) -> Experiment:
     """Parse and check an experiment.
 
     `source` is a YAML file or the mapping it would hold; each of `words` is `key.sub=value` with a YAML value
     (`seeds=0,1`, `task.sizes.test=200`, `methods.0.loss.type=evidential`), or a mapping that is merged in. Paths in a
     file are seen from its folder, those in words and mappings from the working directory; a mapping may be given
-    another `folder`, and a name for messages. Raises `ConfigError`.
+    another `folder`, and a name for messages. Plug-ins that it names are loaded; without `code` they are refused.
+    Raises `ConfigError`.
     """
     if isinstance(source, Mapping):
         tree, place = unshared(source), FileLocation(called)
@@ -56,12 +60,26 @@ def read_experiment(
         _fill_in_methods(tree, place)
         override(tree, word)
     _fill_in_methods(tree, place)
+    tree = seen_from(Path(), _with_places(tree, folder))
+    load_plugins(tree.get("plugins"), place, code)
     try:
-        experiment = Experiment.model_validate(seen_from(Path(), _with_places(tree, folder)))
+        experiment = Experiment.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(error_messages(error, place)) from None
     check(experiment, place)
     return experiment.model_copy(update={"output": experiment.output or folder / REPORTS / experiment.name})
+
+
+def load_plugins(files: Any, place: FileLocation, code: bool = True) -> None:
+    """Load installed plug-ins, and the files of a key `plugins`. Raises `ConfigError`; without `code` for any file."""
+    plugins.load_installed()
+    paths = [Path(file) for file in files or () if isinstance(file, str | Path)]  # anything else is reported later
+    if paths and not code:
+        raise ConfigError(refusal(place.name, map(str, paths)))
+    try:
+        plugins.load(paths)
+    except ConfigError as error:
+        raise ConfigError(f"{place.at('plugins')}: {error}") from error
 
 
 def read_section(section: type[S], tree: Tree, words: Sequence[Word], place: FileLocation) -> S:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from outgrow.graph.code_identity import code_of_step
+from outgrow.plugins import PluginReference, used_by
 
 Json = Any
 """Anything that `json.dumps` takes."""
@@ -50,9 +51,14 @@ class Step:
         return identify(self.name, self.version, self.params, inputs, self.code)
 
     @cached_property
+    def plugins(self) -> tuple[PluginReference, ...]:
+        """The plug-ins of which the step uses an extension."""
+        return used_by(self.function, self.params)
+
+    @cached_property
     def code(self) -> str:
-        """The hash of the mathematics that the step runs; empty where it runs none."""
-        return code_of_step(self.function, self.params)
+        """The hash of the mathematics and the plug-ins that the step runs; empty where it runs none."""
+        return code_of_step(self.function, self.params, [plugin.content for plugin in self.plugins])
 
     @cached_property
     def identity_without_code(self) -> str:

@@ -30,6 +30,7 @@ from outgrow.graph.lifeline import guard
 from outgrow.graph.message import Assignment, Damage, Failed, Finished, Message, Progress, Waiting
 from outgrow.graph.step import Job, Step
 from outgrow.graph.store import Store
+from outgrow.plugins import require_loaded
 
 REPORT_EVERY = 0.1
 """Seconds; more frequent progress of a step is not passed on."""
@@ -99,7 +100,8 @@ def _compute(step: Step, store: Store, tell: Callable[[Message], None]) -> Finis
 def _check_code(step: Step) -> None:
     """Raises `StepFailed` where the sources are no longer those that the step's identity names."""
     read_again()
-    if code_of_step(step.function, step.params) != step.code:
+    require_loaded(step.plugins)
+    if code_of_step(step.function, step.params, [plugin.content for plugin in step.plugins]) != step.code:
         raise StepFailed("the code of this step has changed since the study was planned; run the study again")
 
 
