@@ -59,6 +59,12 @@ _places: dict[str, str] = {}
 _searched = False
 
 
+def load_plugins(*files: str | Path) -> None:
+    """Load installed plug-ins and some files, for `outgrow.combine` and `outgrow.train`. Raises `ConfigError`."""
+    load_installed()
+    load([Path(file) for file in files])
+
+
 def load(paths: Iterable[Path]) -> tuple[Plugin, ...]:
     """Load plug-in files; one that is loaded already, with the same content, costs a look at the file.
 

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +21,10 @@ ESCAPED = re.compile(r"\\([\\`*\[\]|~#$_])")
 """What `reporting.tables.table` escapes in Markdown."""
 
 Words = Annotated[list[str] | None, typer.Argument(help="Overrides: key.sub=value …", show_default=False)]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", metavar="FILE", help="A Python file with extensions of your own.", show_default=False),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 

@@ -19,6 +19,9 @@ app = typer.Typer(
     help="Train a strong language model from several weaker supervisors, and measure how far it outgrows them.",
 )
 data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at the tasks and their items.")
+methods_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Look at methods and what they are made of."
+)
 examples_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Experiments to start from.")
 
 VERBS: tuple[Callable[..., None], ...] = (
@@ -28,9 +31,12 @@ VERBS: tuple[Callable[..., None], ...] = (
 for verb in VERBS:
     app.command(cls=votes.WithMethods if verb in (votes.combine, votes.train) else None)(verb)
 app.add_typer(data_app, name="data")
+app.add_typer(methods_app, name="methods")
 app.add_typer(examples_app, name="examples")
 data_app.command("ls")(inspection.data_ls)
 data_app.command("show")(inspection.data_show)
+methods_app.command("ls")(inspection.methods_ls)
+methods_app.command("show")(inspection.methods_show)
 examples_app.command("ls")(inspection.examples_ls)
 examples_app.command("cp")(inspection.examples_cp)
 

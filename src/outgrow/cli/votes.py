@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from outgrow.cli.output import AsJson, complain, say, say_json
+from outgrow.cli.output import AsJson, Plugins, complain, say, say_json
 from outgrow.errors import ConfigError
 from outgrow.text_format import many
 
@@ -127,13 +127,16 @@ def combine(
     near: Annotated[
         bool, typer.Option("--near", help="With --update: look only at items with new votes; nearly the same.")
     ] = False,
+    plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
     """Make one label per item of several sources' votes, and say how sure it is."""
     from outgrow import api_votes
     from outgrow.config.combine import OF_TEXTS, names_of
     from outgrow.data.write_table import SUFFIXES
+    from outgrow.plugins import load_plugins
 
+    load_plugins(*(plugin or []))
     _look_at_places([file, gold, update], {"--output": (output, SUFFIXES), "--state": (state, ())})
     _look_at_places([file, gold], {"--update": (update, ())})
     if update is None and (near or overwrite):
@@ -176,7 +179,10 @@ def train(
     ] = None,
     classes: Classes = None,
     store: Annotated[Path, typer.Option(help="Where finished steps are kept, to go on from.")] = Path("runs/steps"),
-    no_code: Annotated[bool, typer.Option("--no-code", help="Refuse a model that brings code of its own.")] = False,
+    plugin: Plugins = None,
+    no_code: Annotated[
+        bool, typer.Option("--no-code", help="Refuse plug-in files, and code in models' folders.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -198,6 +204,7 @@ def train(
             gold=gold,
             test=test,
             store=store,
+            plugins=plugin or [],
             code=not no_code,
             on_event=lambda event: None if event.kind == "failed" else shown(event),  # the error itself is told
             **named,

@@ -61,7 +61,7 @@ def read_experiment(
         override(tree, word)
     _fill_in_methods(tree, place)
     tree = seen_from(Path(), _with_places(tree, folder))
-    load_plugins(tree.get("plugins"), place, code)
+    _load_plugins(tree.get("plugins"), place, code)
     try:
         experiment = Experiment.model_validate(tree)
     except ValidationError as error:
@@ -70,20 +70,20 @@ def read_experiment(
     return experiment.model_copy(update={"output": experiment.output or folder / REPORTS / experiment.name})
 
 
-def load_plugins(files: Any, place: FileLocation, code: bool = True) -> None:
+def _load_plugins(files: Any, place: FileLocation, code: bool = True) -> None:
     """Load installed plug-ins, and the files of a key `plugins`. Raises `ConfigError`; without `code` for any file."""
-    plugins.load_installed()
     paths = [Path(file) for file in files or () if isinstance(file, str | Path)]  # anything else is reported later
     if paths and not code:
         raise ConfigError(refusal(place.name, map(str, paths)))
     try:
-        plugins.load(paths)
+        plugins.load_plugins(*paths)
     except ConfigError as error:
         raise ConfigError(f"{place.at('plugins')}: {error}") from error
 
 
 def read_section(section: type[S], tree: Tree, words: Sequence[Word], place: FileLocation) -> S:
     """A section from a tree, which `key.sub=value` words change first. Raises `ConfigError` that names key and fix."""
+    plugins.load_installed()
     for word in words:
         override(tree, word)
     try:
