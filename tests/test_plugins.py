@@ -104,7 +104,7 @@ def test_a_file_of_another_study_gives_up_its_names(tmp_path: Path) -> None:
         ("import sys\nsys.exit(3)", r"wrong\.py, line 2: .*SystemExit"),
         (
             "from outgrow.extensions import Record\nfrom weightings import Plain\nEXTENSIONS = [Record(Plain)]",
-            r"wrong\.py: .*`Record`.*`WeightingRecord`",
+            r"wrong\.py: .*Record\(.*`WeightingRecord`",
         ),
         (TIMES.replace('"times"', '"plain"'), r"wrong\.py: .*`plain`"),
         (TIMES.replace('type: Literal["times"]', "kind: int = 3"), r"wrong\.py: .*`Times`.*`type"),

@@ -100,17 +100,18 @@ def _brief(row: dict[str, Any]) -> str:
     )
 
 
-def _of_record(kind: str, record: Record) -> Entry:
-    plugin = plugin_of(record)
+def _of_record(kind: str, record: Any) -> Entry:
+    """An extension; a report topic has no section and no paper."""
+    plugin, section = plugin_of(record), getattr(record, "section", None)
     needs = [field.name.replace("_", " ") for field in fields(record) if getattr(record, field.name) is True]
     return Entry(
         record.name,
         kind,
         record.summary,
-        options_of(record.section),
+        () if section is None else options_of(section),
         needs=tuple(needs),
-        paper=record.paper,
-        deviations=record.deviations,
+        paper=getattr(record, "paper", ""),
+        deviations=getattr(record, "deviations", ""),
         plugin=plugin.reference.place if plugin is not None else "",
     )
 

@@ -82,11 +82,6 @@ class Registry(Mapping[str, R], Generic[R]):
         return self._records[name]
 
     @property
-    def record_class(self) -> type[Record]:
-        """The class of the records; `Record` while there are none."""
-        return next((type(record) for record in self._records.values()), Record)
-
-    @property
     def union(self) -> Any:
         """The type of a section of any of them."""
         return reduce(or_, (record.section for record in self._records.values()))
@@ -113,7 +108,6 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "combiner": Kind("outgrow.combiners:COMBINERS", ("combine",)),
-    "text combiner": Kind("outgrow.combiners:TEXT_COMBINERS", ("combine",)),
     "loss": Kind("outgrow.losses:LOSSES", ("loss",)),
     "selection": Kind("outgrow.select:SELECTIONS", ("select",)),
     "refiner": Kind("outgrow.refine:REFINERS", ("refine",)),
@@ -124,20 +118,22 @@ KINDS: dict[str, Kind] = {
 """One row per kind. A source's steps name its function, and topics are measured in no step."""
 
 
-def registries() -> dict[str, "Registry[Any]"]:
-    """Every kind's registry. A kind that does not yet list records is left out."""
-    listed = {name: _listed(kind.registry) for name, kind in KINDS.items()}
-    return {name: registry for name, registry in listed.items() if isinstance(registry, Registry)}
-
-
-def _listed(place: str) -> object:
-    module, name = place.split(":")
+def registry_of(kind: str) -> "Registry[Any] | None":
+    """The registry of a kind, imported now; none while the kind lists no records."""
+    module, name = KINDS[kind].registry.split(":")
     try:
-        return getattr(import_module(module), name, None)
+        listed: Any = getattr(import_module(module), name, None)
     except ModuleNotFoundError as error:
         if error.name != module:
             raise
         return None
+    return listed if hasattr(listed, "add") else None
+
+
+def registries() -> dict[str, "Registry[Any]"]:
+    """Every kind's registry. A kind that does not yet list records is left out."""
+    found = {kind: registry_of(kind) for kind in KINDS}
+    return {kind: registry for kind, registry in found.items() if registry is not None}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from outgrow.config.section import Section
 from outgrow.errors import ConfigError, OutgrowError, StepFailed
-from outgrow.extensions import KINDS, OneOf, Record, Registry, registries
+from outgrow.extensions import KINDS, OneOf, Record, Registry, registry_of
 from outgrow.text_format import listed
 
 GROUP = "outgrow.plugins"
@@ -47,7 +47,7 @@ class Plugin:
 
     reference: PluginReference
     module: str
-    records: tuple[Record, ...]
+    records: tuple[Any, ...]
     named: frozenset[tuple[str, str]]
     """Under which key of a step's parameters each extension is named."""
 
@@ -131,7 +131,7 @@ def loaded() -> tuple[Plugin, ...]:
     return tuple(_loaded.values())
 
 
-def plugin_of(record: Record) -> Plugin | None:
+def plugin_of(record: Any) -> Plugin | None:
     """The plug-in that added a record; none for one of outgrow's own."""
     return next((plugin for plugin in _loaded.values() if any(one is record for one in plugin.records)), None)
 
@@ -205,7 +205,7 @@ def _add(reference: PluginReference, module: ModuleType, name: str, keep: set[st
     """
     records = _records(module, name)
     kinds = [(record, *_kind(record, name)) for record in records]
-    added: list[tuple[Record, Registry[Any]]] = []
+    added: list[tuple[Any, Registry[Any]]] = []
     try:
         for record, _, registry in kinds:
             _give_way(registry.get(record.name), keep)
@@ -219,32 +219,41 @@ def _add(reference: PluginReference, module: ModuleType, name: str, keep: set[st
     _loaded[reference.content] = Plugin(reference, module.__name__, records, named)
 
 
-def _records(module: ModuleType, name: str) -> tuple[Record, ...]:
+def _records(module: ModuleType, name: str) -> tuple[Any, ...]:
     records = getattr(module, LIST, None)
     if not isinstance(records, list | tuple) or not records:
         raise ConfigError(f"{name}: the plug-in has no list `{LIST}` of records, such as `{LIST} = [LossRecord(…)]`")
     for record in records:
         if not isinstance(record, Record):
-            raise ConfigError(f"{name}: `{LIST}` holds {record!r:.80}, which is not a record")
+            continue  # a report topic has no section
         tag = record.section.model_fields.get("type")
         if tag is None or get_origin(tag.annotation) is not Literal or len(get_args(tag.annotation)) != 1:
             raise ConfigError(f'{name}: the section `{record.section.__name__}` needs a field `type: Literal["NAME"]`')
     return tuple(records)
 
 
-def _kind(record: Record, name: str) -> tuple[str, Registry[Any]]:
-    """A record's kind and registry, which has records of the same class."""
-    known = registries()
-    for kind, registry in known.items():
-        if registry.record_class is type(record):
-            return kind, registry
-    classes = listed(sorted({registry.record_class.__name__ for registry in known.values()}))
+def _kind(record: Any, name: str) -> tuple[str, Registry[Any]]:
+    """A record's kind and registry, which has records of the same class; those of the class's own folder first."""
+    folder = _folder(type(record).__module__)
+    classes = []
+    for kind in sorted(KINDS, key=lambda kind: _folder(KINDS[kind].registry) != folder):
+        registry = registry_of(kind)
+        if registry is not None and registry:
+            known = type(next(iter(registry.values())))
+            if known is type(record):
+                return kind, registry
+            classes.append(known.__name__)
     raise ConfigError(
-        f"{name}: `{LIST}` holds a `{type(record).__name__}`, which belongs to no kind of extension; known: {classes}"
+        f"{name}: `{LIST}` holds {record!r:.80}, which is no record of any kind; known: {listed(sorted(set(classes)))}"
     )
 
 
-def _give_way(record: Record | None, keep: set[str]) -> None:
+def _folder(module: str) -> str:
+    """`outgrow.losses` of `outgrow.losses.record` and of `outgrow.losses:LOSSES`."""
+    return ".".join(module.partition(":")[0].split(".")[:2])
+
+
+def _give_way(record: Any, keep: set[str]) -> None:
     owner = None if record is None else plugin_of(record)
     if owner is not None and not owner.reference.installed and owner.reference.content not in keep:
         _forget(owner.reference.content)
