@@ -279,7 +279,9 @@ def _rebuild(section: type[Section], takes: dict[type[Section], bool]) -> bool:
     """Whether an extension may stand in the section; `takes`: what is known already."""
     if section not in takes:
         takes[section] = False  # a section may hold itself
-        parts = [part for field in section.model_fields.values() for part in _parts(field.annotation, *field.metadata)]
+        parts = [
+            part for field in section.model_fields.values() for part in parts_of(field.annotation, *field.metadata)
+        ]
         inner = [_rebuild(part, takes) for part in parts if isinstance(part, type) and issubclass(part, Section)]
         takes[section] = any(inner) or any(isinstance(part, OneOf) for part in parts)
         if takes[section]:
@@ -287,14 +289,14 @@ def _rebuild(section: type[Section], takes: dict[type[Section], bool]) -> bool:
     return takes[section]
 
 
-def _parts(*annotations: Any) -> Iterator[Any]:
+def parts_of(*annotations: Any) -> Iterator[Any]:
     """All that an annotation is made of, and the sections of the extensions that it takes."""
     for annotation in annotations:
         yield annotation
         if isinstance(annotation, OneOf):
             yield from (record.section for record in annotation.registry.values())
         else:
-            yield from _parts(*get_args(annotation))
+            yield from parts_of(*get_args(annotation))
 
 
 def _subclasses(section: type[Section]) -> Iterator[type[Section]]:
