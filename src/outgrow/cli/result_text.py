@@ -1,6 +1,6 @@
-"""A finished study as text: the finding, and the main table without its intervals.
+"""A finished study as text: the headline, and the main table without its intervals.
 
-A number with a caveat has a star; what the stars mean stands below the table.
+A number with a caveat has a star; the caveats are below the table.
 """
 
 from outgrow.metrics.estimate import Estimate, show_number

@@ -1,7 +1,7 @@
-"""From a file, or a mapping, and `key.sub=value` words to an `Experiment`.
+"""From a file or a mapping, with `key.sub=value` overrides, to an `Experiment`.
 
-Precedence: defaults < file < words. Method rows that are named are filled in from `methods.yaml`. Whatever is wrong is
-said in one message that names file, line and key; an unknown key comes with the nearest known one.
+Precedence: defaults < file < overrides. Named methods are filled in from `methods.yaml`. All mistakes are in one
+message with file, line and key; an unknown key comes with the nearest known one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ def read_experiment(
     if "simulation" in tree:
         raise ConfigError(f"{place.name}: is a simulation, which `outgrow simulate` runs and shows")
     tree = seen_from(folder, tree)
-    # Filled in before every word, so that it can reach into a named row, and after the last, which may name one.
+    # Before every override, which may change a key of a named row, and after the last, which may name a row.
     place = with_words(place, words)
     for word in words:
         _fill_in_methods(tree, place)
@@ -93,12 +93,12 @@ def read_section(section: type[S], tree: Tree, words: Sequence[Word], place: Fil
 
 
 def with_words(place: FileLocation, words: Sequence[Word]) -> FileLocation:
-    """The place that also knows which keys the words change."""
+    """The location with the keys that the overrides change."""
     return replace(place, words=changes_of(words))
 
 
 def file_settings(experiment: Experiment) -> Tree:
-    """The resolved experiment as a file would say it that lies in its report's folder."""
+    """The resolved experiment as a file in its report's folder would have it."""
     tree = experiment.model_dump(mode="json")
     return tree if experiment.output is None else told_from(experiment.output, tree)
 
@@ -120,7 +120,7 @@ def presets() -> dict[str, Tree]:
 
 
 def load_tree(path: Path) -> tuple[Tree, FileLocation]:
-    """A YAML file that holds a mapping, and where its keys stand. Raises `ConfigError` for anything else."""
+    """The mapping in a YAML file, and the lines of its keys. Raises `ConfigError` for anything else."""
     try:
         tree, node = parse_yaml(_text_of(path))
     except YamlProblem as error:
@@ -148,7 +148,7 @@ def _text_of(path: Path) -> str:
 
 
 def _with_places(tree: Tree, folder: Path) -> Tree:
-    """The tree that also says where steps and answers are kept, if it does not."""
+    """The tree with the default folders of steps and answers filled in."""
     places = {"store": str(folder / STORE), "answers": str(folder / ANSWERS)}
     return {**tree, **{key: place for key, place in places.items() if tree.get(key) is None}}
 
@@ -173,7 +173,7 @@ def _method_row(row: Any, where: str) -> Any:
 
 
 def _changed(row: Tree, changes: Tree) -> Tree:
-    """The named row with some of its keys replaced; a section that names no `type` changes the row's own."""
+    """The named row with some keys replaced; a section without a `type` is merged into the row's section."""
     own = {key: row[key] for key in changes if isinstance(row.get(key), dict)}
     inherited = {
         key: {**own[key], **value}

@@ -26,9 +26,9 @@ class SuiteFile(Section):
     """The keys of a suite file."""
 
     suite: Name
-    """What the suite is called; its reports go to `runs/SUITE/STUDY` beside the file."""
+    """The suite's name; its reports go to `runs/SUITE/STUDY` beside the file."""
     base: dict[str, Any]
-    """An experiment without a name: what all studies share."""
+    """An experiment without a name: the keys that all studies share."""
     studies: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
     """By name, the keys in which a study differs from the base."""
 

@@ -1,9 +1,9 @@
 """`Step`: what to run, as pure data. `Job`: what a running step is given.
 
 A step's identity is a hash over its name, its version, every parameter that changes the result, the mathematics that
-it runs (`code_identity.py`: the loss, combiner, metric, selection or refiner that it uses), and the identities of its
-inputs. Nothing else enters: not the machine, not the batch size of an inference. When other code of a step changes so
-that its results change, its version is raised.
+it runs (`code_identity.py`: the loss, combiner, metric, selection or refiner that it uses), the content of its
+plug-ins, and the identities of its inputs. Nothing else counts: not the machine, not the batch size of an inference.
+Raise the version when other code of a step changes its results.
 """
 
 import hashlib
@@ -105,8 +105,7 @@ def identify(name: str, version: int, params: Mapping[str, Json], inputs: Mappin
     """The hash behind `Step.identity`; `inputs` maps each input's name to its identity."""
     # Read back first: what JSON cannot tell apart (a tuple and a list, 1 and "1" as a key) gets one identity.
     plain = json.loads(json.dumps(dict(params), allow_nan=False))
-    content = {"name": name, "version": version, "params": plain, "inputs": dict(inputs)}
-    content |= {"code": code} if code else {}
+    content = {"name": name, "version": version, "params": plain, "inputs": dict(inputs), "code": code}
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
