@@ -1,4 +1,4 @@
-"""The Python door: the same things as the command, with the same words.
+"""Studies from Python: the same functions as the command, with the same overrides.
 
 result = outgrow.run("x.yaml", "seeds=0,1", "task.sizes.test=500")
 result.to_pandas("main")

@@ -63,8 +63,8 @@ def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
     >>> listed(["ada", "ben", "cleo"], most=2)
     '`ada`, `ben` and 1 more'
     """
-    told = ", ".join(f"`{short(name)}`" for name in names[:most])
-    return told + (f" and {len(names) - most} more" if len(names) > most else "")
+    shown = ", ".join(f"`{short(name)}`" for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def many(count: int, one: str, several: str = "") -> str:

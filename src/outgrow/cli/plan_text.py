@@ -71,8 +71,8 @@ def _servers(plan: Plan) -> list[str]:
 
 def _code(plan: Plan) -> list[str]:
     """Code of the file that runs with the user's rights."""
-    told = ", ".join(map(short, plan.code))
-    return [f"This file runs code of its own: {told} (`--no-code` refuses it)."] if told else []
+    code = ", ".join(map(short, plan.code))
+    return [f"This file runs code of its own: {code} (`--no-code` refuses it)."] if code else []
 
 
 def _lacking(plan: Plan) -> list[str]:

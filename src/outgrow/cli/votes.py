@@ -37,10 +37,10 @@ class WithMethods(TyperCommand):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         from outgrow.config.combine import OF_TEXTS, for_votes, names_of
 
-        told = f"{', '.join(sorted(for_votes()))}, single:SOURCE; of texts {', '.join(names_of(OF_TEXTS))}"
+        names = f"{', '.join(sorted(for_votes()))}, single:SOURCE; of texts {', '.join(names_of(OF_TEXTS))}"
         for option in self.params:
             if option.name == "method":
-                option.help = f"The combiner: {told}."  # type: ignore[attr-defined]
+                option.help = f"The combiner: {names}."  # type: ignore[attr-defined]
         super().format_help(ctx, formatter)
 
 
@@ -206,7 +206,7 @@ def train(
             store=store,
             plugins=plugin or [],
             code=not no_code,
-            on_event=lambda event: None if event.kind == "failed" else shown(event),  # the error itself is told
+            on_event=lambda event: None if event.kind == "failed" else shown(event),  # the error itself is printed
             **named,
         )
     if as_json:
@@ -248,8 +248,8 @@ def _refuse_beside_update(given: dict[str, Any]) -> None:
 
 def _written(output: Path | None, state: Path | None) -> list[str]:
     """The written files."""
-    told = [f"written: {path}" for path in (output, state) if path is not None]
-    return told if output is not None else [*told, "The labels were not written: -o FILE does that."]
+    lines = [f"written: {path}" for path in (output, state) if path is not None]
+    return lines if output is not None else [*lines, "The labels were not written; -o FILE writes them."]
 
 
 def _check_outputs(read: list[Path | None], written: dict[str, tuple[Path | None, tuple[str, ...]]]) -> None:
