@@ -13,22 +13,26 @@ from pydantic import ValidationError
 
 import outgrow
 from outgrow import plugins
-from outgrow.config.load import read_experiment
+from outgrow.config.load import file_settings, read_experiment
 from outgrow.config.suite import read_studies
 from outgrow.errors import ConfigError, StepFailed
+from outgrow.extensions import KINDS
 from outgrow.graph.runner import run_steps
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 from small_study import FILE, STUDY
 from small_study import outgrow as command
-from weightings import WEIGHTINGS, Table
+from weightings import KIND, WEIGHTINGS, Table
 
 TIMES = """
     from typing import Literal
 
-    from weightings import WeightingRecord
+    from weightings import KIND, WeightingRecord
 
     from outgrow.config.section import Section
+    from outgrow.extensions import KINDS
+
+    KINDS["weighting"] = KIND
 
 
     class Times(Section):
@@ -50,10 +54,13 @@ def write(path: Path, text: str = TIMES) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _forget_plugins() -> Iterator[None]:
+def _only_here() -> Iterator[None]:
+    """The kind of the tests' extensions is known during a test, and its plug-ins are."""
+    KINDS["weighting"] = KIND
     yield
     for plugin in plugins.loaded():
         plugins.forget(plugin)
+    del KINDS["weighting"]
 
 
 def weighted(number: int, name: str) -> Step:
@@ -134,7 +141,9 @@ def test_files_of_settings_name_plugins_from_their_folder(tmp_path: Path) -> Non
         yaml.safe_dump({"suite": "two", "base": {**STUDY, "plugins": ["times.py"]}, "studies": {"a": {}}})
     )
     files = [tmp_path / "times.py", tmp_path / "thrice.py"]
-    assert read_experiment(study).plugins == files
+    experiment = read_experiment(study)
+    assert experiment.plugins == files
+    assert file_settings(experiment)["plugins"] == ["../../times.py", "../../thrice.py"], "from the report's folder"
     assert {"times", "thrice"} <= set(WEIGHTINGS)
     assert read_experiment(study, [f"plugins={files[1]}"]).plugins == files[1:]
     assert read_studies(suite)[0].plugins == files[:1]
@@ -203,6 +212,8 @@ def test_installed_packages_are_found(tmp_path: Path) -> None:
         from outgrow.graph.step import Step
         from outgrow.graph.store import Store
         import weightings
+        from outgrow.extensions import KINDS
+        KINDS["weighting"] = weightings.KIND
         plugins.load_installed()
         step = Step("weigh", "weightings:weigh", {"weighting": {"type": "times"}, "number": 3})
         outcomes = run_steps([step], Store(Path("store")))

@@ -7,13 +7,14 @@ from textwrap import dedent
 import pytest
 from typer.testing import CliRunner
 
-import weightings  # noqa: F401 - the kind of the plug-in below
 from outgrow import plugins
 from outgrow.catalogue import entries, entries_named
 from outgrow.cli.verbs import app
 from outgrow.config.load import presets
 from outgrow.errors import ConfigError
+from outgrow.extensions import KINDS
 from small_study import outgrow
+from weightings import KIND
 
 LOGARITHM = """
     from typing import Literal
@@ -80,12 +81,14 @@ def test_plugins_are_shown_with_paper_and_file(tmp_path: Path) -> None:
     file = tmp_path / "logarithm.py"
     file.write_text(dedent(LOGARITHM))
     words = ["methods", "show", "logarithm", "--plugin", str(file)]
+    KINDS["weighting"] = KIND
     try:
         (entry,) = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
         text = CliRunner().invoke(app, words).stdout
     finally:
         for plugin in plugins.loaded():
             plugins.forget(plugin)
+        del KINDS["weighting"]
     assert entry["kind"] == "weighting"
     assert entry["summary"] == "The logarithm."
     assert (entry["paper"], entry["deviations"]) == ("Napier 1614", "two digits")
