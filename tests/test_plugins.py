@@ -187,6 +187,14 @@ def test_workers_load_the_plugins_of_their_steps(tmp_path: Path) -> None:
     assert [(store.path(step) / "weighted.txt").read_text() for step in steps] == ["6", "4"]
 
 
+def test_an_exception_in_a_step_names_file_and_line(tmp_path: Path) -> None:
+    text = TIMES.replace("lambda number: FACTOR * number", "lambda number: number / 0")
+    plugins.load([write(tmp_path / "times.py", text)])
+    (outcome,) = run_steps([weighted(3, "times")], Store(tmp_path / "store")).values()
+    line = dedent(text).partition("/ 0")[0].count("\n") + 1
+    assert f"times.py, line {line}: ZeroDivisionError" in outcome.error
+
+
 def test_a_plugin_that_changes_between_plan_and_work_is_noticed(tmp_path: Path) -> None:
     plugins.load([write(tmp_path / "times.py")])
     step = weighted(3, "times")

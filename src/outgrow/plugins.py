@@ -167,12 +167,12 @@ def _import_file(path: Path, content: bytes, name: str) -> ModuleType:
         exec(compile(content, str(path), "exec", dont_inherit=True), module.__dict__)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise ConfigError(f"{path}{_line(error, path)}: the plug-in cannot be imported: {_brief(error)}") from error
+        raise ConfigError(f"{path}{line_in(path, error)}: the plug-in cannot be imported: {_brief(error)}") from error
     return module
 
 
-def _line(error: BaseException, path: Path) -> str:
-    """`, line 12`: the last line of the file that was reached."""
+def line_in(path: Path, error: BaseException) -> str:
+    """`, line 12`: the last line of the file that an error passed; empty if it passed none."""
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f", line {error.lineno}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]

@@ -30,7 +30,7 @@ from outgrow.graph.lifeline import guard
 from outgrow.graph.message import Assignment, Damage, Failed, Finished, Message, Progress, Waiting
 from outgrow.graph.step import Job, Step
 from outgrow.graph.store import Store
-from outgrow.plugins import require_loaded
+from outgrow.plugins import line_in, require_loaded
 
 REPORT_EVERY = 0.1
 """Seconds; more frequent progress of a step is not passed on."""
@@ -133,7 +133,9 @@ def _failure(error: BaseException, step: Step, store: Store) -> Failed:
         return Failed(str(error))
     what = " ".join(str(error).split("\n", 1)[0].split())
     kind = type(error).__name__
-    return Failed(f"{kind}{': ' if what else ''}{what} (traceback in {store.log(step)})")
+    places = ((plugin.place, line_in(Path(plugin.place), error)) for plugin in step.plugins)
+    where = next((f"{place}{line}: " for place, line in places if line), "")
+    return Failed(f"{where}{kind}{': ' if what else ''}{what} (traceback in {store.log(step)})")
 
 
 @contextmanager
