@@ -1,13 +1,12 @@
-"""Extension points: what can be added is one file with a `Record`, and one row in the `Registry` of its kind.
+"""Extension points: an extension is one file with a `Record`, and one row in the `Registry` of its kind.
 
-A record holds all that is known of one extension: its options as a `Section` (whose `type` is its name and whose
-docstring is its summary), the paper, and what the program must know to run it. Each kind has its own subclass of
-`Record`, beside its registry: `combiners.COMBINERS`, `losses.LOSSES`, `select.SELECTIONS`, and so on. Files of
-settings, `outgrow methods`, the generated docs and the tests that every extension must pass read the registries; a
-plug-in adds to them. Nothing asks for an extension by name.
+A record describes one extension: its options as a `Section` (its `type` is the name, its docstring the summary), the
+paper, and its functions. Each kind has a subclass of `Record` beside its registry: `combiners.COMBINERS`,
+`losses.LOSSES`, and so on; `KINDS` lists them. Files of settings, `outgrow methods`, the generated docs and the tests
+that every extension must pass read the registries. A plug-in adds to them. No code tests for an extension by name.
 
 A record's functions may be given as text, `module:function`, which is imported at the first use: planning and `--help`
-then import no heavy library. `KINDS` lists where each kind's registry is.
+then import no heavy library.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,11 +35,11 @@ class Record:
     paper: str = ""
     """Citation, with section and equation: `Cui et al., ICLR 2025, eqs 3 and 4`."""
     deviations: str = ""
-    """In what it differs from the paper; empty where in nothing."""
+    """The differences from the paper; empty if there are none."""
 
     @property
     def name(self) -> str:
-        """What a file of settings calls it."""
+        """Its name in a file of settings."""
         return str(get_args(self.section.model_fields["type"].annotation)[0])
 
     @property
@@ -62,13 +61,13 @@ class Registry(Mapping[str, R], Generic[R]):
             self.add(record)
 
     def add(self, record: R) -> None:
-        """One more; raises `ConfigError` if the name is taken."""
+        """Add a record; raises `ConfigError` if the name exists."""
         if record.name in self._records:
             raise ConfigError(f"there is a {self.noun} called `{record.name}` already; choose another name")
         self._records[record.name] = record
 
     def remove(self, name: str) -> None:
-        """Forget one, as after a plug-in's test."""
+        """Remove a record."""
         del self._records[name]
 
     def of(self, section: Section) -> R:
@@ -76,7 +75,7 @@ class Registry(Mapping[str, R], Generic[R]):
         return self._records[dict(section)["type"]]
 
     def named(self, name: str) -> R:
-        """Raises `ConfigError` for an unknown name, with the one that was probably meant."""
+        """Raises `ConfigError` for an unknown name, with a suggestion."""
         if name not in self._records:
             raise ConfigError(f"no {self.noun} is called `{name}`; {suggest(name, self._records)}")
         return self._records[name]

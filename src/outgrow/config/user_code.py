@@ -13,7 +13,7 @@ from outgrow.errors import ConfigError
 
 
 class FoundSection(NamedTuple):
-    """A section, and the key under which it stands."""
+    """A section and its key."""
 
     where: str
     section: Section
@@ -34,7 +34,7 @@ def _within(where: str, part: Any) -> Iterator[FoundSection]:
 
 
 def code_of(settings: Section) -> list[str]:
-    """Everything that would run, each once: `my_loss.py`, `my_rules.py:is_short`, `trust_remote_code of org/model`."""
+    """All code that would run, each once: `my_loss.py`, `my_rules.py:is_short`, `trust_remote_code of org/model`."""
     found = [str(path) for path in dict(settings).get("plugins", ())]
     for _, section in sections_in(settings):
         if isinstance(section, FunctionRule):
@@ -45,7 +45,7 @@ def code_of(settings: Section) -> list[str]:
 
 
 def refuse_code(settings: Section, name: str) -> None:
-    """Raise `ConfigError` for settings that bring code of their own; `name` stands for them in the message."""
+    """Raise `ConfigError` for settings with code of their own; `name` is their name in the message."""
     if found := code_of(settings):
         raise ConfigError(refusal(name, found))
 
