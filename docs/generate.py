@@ -19,8 +19,7 @@ from outgrow.cli.verbs import app
 from outgrow.config.experiment import Experiment
 from outgrow.config.load import presets
 from outgrow.config.section import Section
-from outgrow.extensions import registries
-from outgrow.plugins import parts_of
+from outgrow.extensions import parts_of, registries
 
 FOLDER = Path(__file__).parent
 WIDTH = 96

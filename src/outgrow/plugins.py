@@ -21,9 +21,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
-from outgrow.config.section import Section
 from outgrow.errors import ConfigError, OutgrowError, StepFailed
-from outgrow.extensions import KINDS, OneOf, Record, Registry, registry_of
+from outgrow.extensions import KINDS, Record, Registry, rebuild_sections, registry_of
 from outgrow.text_format import listed
 
 GROUP = "outgrow.plugins"
@@ -263,43 +262,3 @@ def _forget(content: str | None) -> None:
     plugin = _loaded.pop(content or "", None)
     for record in plugin.records if plugin is not None else ():
         _kind(record, "")[1].remove(record.name)
-
-
-# ---- sections ---------------------------------------------------------------------------------------------
-
-
-def rebuild_sections() -> None:
-    """Build every section anew that takes an extension, inner sections before those that hold them."""
-    takes: dict[type[Section], bool] = {}
-    for section in _subclasses(Section):
-        _rebuild(section, takes)
-
-
-def _rebuild(section: type[Section], takes: dict[type[Section], bool]) -> bool:
-    """Whether an extension may stand in the section; `takes`: what is known already."""
-    if section not in takes:
-        takes[section] = False  # a section may hold itself
-        parts = [
-            part for field in section.model_fields.values() for part in parts_of(field.annotation, *field.metadata)
-        ]
-        inner = [_rebuild(part, takes) for part in parts if isinstance(part, type) and issubclass(part, Section)]
-        takes[section] = any(inner) or any(isinstance(part, OneOf) for part in parts)
-        if takes[section]:
-            section.model_rebuild(force=True)
-    return takes[section]
-
-
-def parts_of(*annotations: Any) -> Iterator[Any]:
-    """All that an annotation is made of, and the sections of the extensions that it takes."""
-    for annotation in annotations:
-        yield annotation
-        if isinstance(annotation, OneOf):
-            yield from (record.section for record in annotation.registry.values())
-        else:
-            yield from parts_of(*get_args(annotation))
-
-
-def _subclasses(section: type[Section]) -> Iterator[type[Section]]:
-    for child in section.__subclasses__():
-        yield child
-        yield from _subclasses(child)
