@@ -271,8 +271,8 @@ def test_a_change_without_a_type_is_of_the_named_rows_own_section() -> None:
 
 def test_a_mistake_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
-    path.write_text(yaml.safe_dump(GOOD, sort_keys=False).replace("half_b: 10", "halfb: 10"))
-    line = path.read_text().splitlines().index("    halfb: 10") + 1
+    path.write_text(yaml.safe_dump(GOOD, sort_keys=False).replace("half_b: 20", "halfb: 20"))
+    line = path.read_text().splitlines().index("    halfb: 20") + 1
     with pytest.raises(ConfigError, match=f"x.yaml:{line}: task.sizes.halfb: unknown key; did you mean `half_b`"):
         read_experiment(path)
 
