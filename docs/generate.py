@@ -1,6 +1,9 @@
-"""Write the pages that are made from the code: cli.md and configuration.md. Run by `make docs`; a test compares."""
+"""Write cli.md, configuration.md and a block of methods.md from the code. Run by `make docs`; a test compares."""
 
+import re
 from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_args, get_origin
@@ -11,28 +14,21 @@ import yaml
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from outgrow.catalogue import METHOD, entries
 from outgrow.cli.verbs import app
-from outgrow.config import (
-    combine,
-    decoding,
-    endpoint,
-    measure,
-    method,
-    model,
-    refine,
-    rules,
-    select,
-    task,
-    train,
-    tune,
-    votes,
-)
 from outgrow.config.experiment import Experiment
 from outgrow.config.load import presets
 from outgrow.config.section import Section
+from outgrow.extensions import parts_of, registries
 
 FOLDER = Path(__file__).parent
 WIDTH = 96
+MODULES = (
+    *("task", "model", "rules", "votes", "endpoint", "decoding", "tune", "method", "combine", "select", "refine"),
+    "measure",
+)
+"""Of `config/`, in the order of the page; the sections of extensions follow by kind."""
+BLOCK = re.compile(r"(<!-- extensions -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def cli_page() -> str:
@@ -71,29 +67,57 @@ def configuration_page() -> str:
     rows = yaml.safe_dump(presets(), sort_keys=False)
     parts.append(f"## Named methods\n\n`methods: [naive, …]` picks from these rows.\n\n```yaml\n{rows}```\n")
     parts.append("# Settings of `outgrow train`\n\nWords `key.sub=value`; what is not listed here is as above.\n")
-    parts += [section_text(section, title) for section, title in sections_of(train)]
+    parts += [section_text(section, title) for section, title in sections_of(import_module("outgrow.config.train"))]
     return "\n".join(parts)
 
 
 def sections() -> Iterator[tuple[type[Section], str]]:
-    """Every section of an experiment with the heading it gets, the root first."""
-    yield Experiment, "The whole file"
-    for module in (task, model, rules, votes, endpoint, decoding, tune, method, combine, select, refine, measure):
-        yield from sections_of(module)
+    """Every section of an experiment with its heading: the root, `config/` by module, then the extensions by kind."""
+    known: dict[type[Section], str] = {Experiment: "The whole file"}
+    for name in MODULES:
+        if find_spec(f"outgrow.config.{name}") is not None:
+            known.update(sections_of(import_module(f"outgrow.config.{name}")))
+    for registry in registries().values():
+        for record in registry.values():
+            for section in related(getattr(record, "section", None)):
+                known.setdefault(section, heading(section))
+    yield from known.items()
+
+
+def related(section: type[Section] | None) -> Iterator[type[Section]]:
+    """A section with the one that it extends and those within it; without those that have no keys but `type`."""
+    if section is None:
+        return
+    parent = section.__bases__[0]
+    if parent is not Section and set(parent.model_fields) - {"type"}:
+        yield from related(parent)
+    yield section
+    for field in section.model_fields.values():
+        for part in parts_of(field.annotation):
+            if isinstance(part, type) and issubclass(part, Section):
+                yield part
 
 
 def sections_of(module: ModuleType) -> Iterator[tuple[type[Section], str]]:
     """The sections that a module defines."""
-    for name, value in vars(module).items():
+    for value in vars(module).values():
         if isinstance(value, type) and issubclass(value, Section) and value.__module__ == module.__name__:
-            tag = value.model_fields.get("type")
-            yield value, name if tag is None else f"{name} (`type: {get_args(tag.annotation)[0]}`)"
+            yield value, heading(value)
+
+
+def heading(section: type[Section]) -> str:
+    """The class's name, and its `type` if it has one."""
+    field = section.model_fields.get("type")
+    tags = () if field is None else get_args(field.annotation)
+    return f"{section.__name__} (`type: {tags[0]}`)" if tags else section.__name__
 
 
 def section_text(section: type[Section], title: str) -> str:
     """A heading, the class's docstring, and a table of its own fields; the section that it extends has the others."""
     parent = section.__bases__[0]
-    inherited = parent.model_fields if parent is not Section else {}
+    inherited = (
+        {} if parent is Section else {name: field for name, field in parent.model_fields.items() if name != "type"}
+    )
     own = {
         name: field
         for name, field in section.model_fields.items()
@@ -151,7 +175,20 @@ NAMES = {
     "Path": "path",
     "NoneType": "nothing",
 }
-PAGES = {"cli.md": cli_page, "configuration.md": configuration_page}
+
+
+def methods_page() -> str:
+    """`methods.md` with its table of extensions made anew: those with a paper or a deviation."""
+    lines = ["| name | kind | what | paper | deviations |", "|---|---|---|---|---|"]
+    for entry in entries():
+        if entry.kind != METHOD and (entry.paper or entry.deviations):
+            cells = (f"`{entry.name}`", entry.kind, entry.summary, entry.paper, entry.deviations)
+            lines.append(f"| {' | '.join(cell.replace('|', '¦') for cell in cells)} |")
+    table = "\n".join(lines)
+    return BLOCK.sub(lambda block: f"{block[1]}{table}\n{block[2]}", (FOLDER / "methods.md").read_text())
+
+
+PAGES = {"cli.md": cli_page, "configuration.md": configuration_page, "methods.md": methods_page}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

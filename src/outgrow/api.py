@@ -1,4 +1,4 @@
-"""The Python door: the same things as the command, with the same words.
+"""Studies from Python: the same functions as the command, with the same overrides.
 
 result = outgrow.run("x.yaml", "seeds=0,1", "task.sizes.test=500")
 result.to_pandas("main")
@@ -42,16 +42,15 @@ def run(
     replace: bool = False,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Result:
-    """Run a study to its report; what is finished already is reused.
+    """Run a study and write its report. Finished steps are reused.
 
-    `source` is an experiment file or the mapping it would hold, `words` are overrides: `key.sub=value`, or mappings
-    that are merged in. `jobs` is the number of steps to run at the same time; without `code` a study is refused that
-    runs code of its own (`config/user_code.py`); `replace` lets the report take the place of a finished one of other
-    settings, which is refused otherwise. A step that fails does not stop the others: see `Result.failed`.
-    Raises `ConfigError` and `DataError` for bad input, `KeyboardInterrupt` after Ctrl-C if there is nothing to report
-    yet; later than that, see `Result.interrupted`.
+    `source` is an experiment file or its content as a mapping; `words` are overrides: `key.sub=value`, or mappings
+    that are merged in. `jobs` steps run at the same time. Without `code` a study that runs code of its own is refused
+    (`config/user_code.py`). Only with `replace` the report replaces a finished one of other settings. A step that
+    fails does not stop the others: see `Result.failed`. Raises `ConfigError` and `DataError` for bad input, and
+    `KeyboardInterrupt` after Ctrl-C while there is nothing to report; later, see `Result.interrupted`.
     """
-    experiment = read_experiment(source, words)
+    experiment = read_experiment(source, words, code=code)
     if not code:
         refuse_code(experiment, experiment.name)
     return run_experiment(experiment, jobs=jobs, replace=replace, on_event=on_event)
@@ -64,11 +63,11 @@ def run_experiment(
     replace: bool = False,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Result:
-    """`run` for an experiment that is read already."""
+    """`run` for an experiment that was read before."""
     require_ready([experiment])
     require_place([experiment], replace)
     if _settle_models(experiment):
-        require_ready([experiment])  # what the hub says of its models is known now
+        require_ready([experiment])  # the hub's models are known now
     study = build_study(experiment)
     store = Store(experiment.store)
     outcomes = run_steps(study.steps, store, jobs=jobs, threads=experiment.threads, on_event=on_event)
@@ -82,10 +81,10 @@ def run_experiment(
 
 
 def require_place(experiments: Sequence[Experiment], replace: bool) -> None:
-    """Look at the folders of reports before anything is computed for them.
+    """Check the folders of reports before any step runs.
 
-    Raises `DataError` where one cannot be written, `ConfigError` where a report would be lost, unless `replace`, or
-    where two studies want the same folder.
+    Raises `DataError` where one cannot be written, and `ConfigError` where two studies have the same folder or,
+    without `replace`, a report would be lost.
     """
     folders = [experiment.folder for experiment in experiments]
     for number, (folder, experiment) in enumerate(zip(folders, experiments, strict=True)):
@@ -97,9 +96,9 @@ def require_place(experiments: Sequence[Experiment], replace: bool) -> None:
 
 
 def _settle_models(experiment: Experiment) -> bool:
-    """Let the hub name the commit of every model, so that the steps' identities are the same in every later run.
+    """Ask the hub for the commit of every model, so that the steps' identities are the same in later runs.
 
-    Returns whether there is any.
+    Returns whether there is such a model.
     """
     asked = False
     for section in (experiment.student, experiment.second_view, *experiment.supervisors.values()):
@@ -112,14 +111,14 @@ def _settle_models(experiment: Experiment) -> bool:
 
 
 def plan(source: Source, *words: Word, code: bool = True) -> Plan:
-    """Lay out a study or a suite: every step, cached or new, with its expected cost. Nothing is executed.
+    """List the steps of a study or a suite, cached or new, with their expected costs. No step runs.
 
-    Without `code` a study is refused that runs code of its own. Raises `ConfigError` with all that
-    would end a run anywhere; what this machine lacks is in the plan.
+    Without `code` a study that runs code of its own is refused. Raises `ConfigError` with all mistakes of the file;
+    what this machine lacks is in the plan.
     """
     lines: dict[str, PlannedStep] = {}
     notes: dict[str, None] = {}
-    experiments = read_studies(source, words)
+    experiments = read_studies(source, words, code)
     for experiment in experiments if not code else ():
         refuse_code(experiment, experiment.name)
     lacking = require_ready(experiments, here=False)
@@ -137,7 +136,7 @@ def plan(source: Source, *words: Word, code: bool = True) -> Plan:
 
 def _notes(experiment: Experiment, study: Study) -> Iterator[str]:
     if any("endpoint" in step.hints for step in study.steps):
-        yield f"What servers answer is kept in {answers_file(experiment)}; keep that file, it was paid for."
+        yield f"Responses of servers are in {answers_file(experiment)}; keep that file, they were paid for."
     try:
         refuse_to_replace(experiment.folder, file_settings(experiment))
     except OutgrowError as error:
@@ -160,7 +159,7 @@ def _is_there(store: Store, step: Step, thorough: bool = False) -> bool:
 
 
 def report(source: Source, *words: Word, replace: bool = False) -> Result:
-    """Write the report of what is finished by now, executing nothing; `replace` as for `run`."""
+    """Write the report of the finished steps, and run none; `replace` as for `run`."""
     experiment = read_experiment(source, words)
     require_place([experiment], replace)
     study = build_study(experiment)
@@ -190,7 +189,7 @@ def write(study: Study, store: Store, outcomes: Mapping[str, StepOutcome], repla
 def read_table(source: Source, *words: Word, table: str = "main", kind: str = "md") -> str:
     """The text of one table of a study's written report: `kind` is md, csv, json or tex.
 
-    Warns (`UserWarning`) if the report is of other settings than `words` say.
+    Warns (`UserWarning`) if the report has other settings than these.
     """
     experiment = read_experiment(source, words)
     folder = experiment.folder / "tables"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """One line of a plan: what would be done, and what it would take."""
+    """One line of a plan: a step and its cost."""
 
     name: str
     label: str
@@ -42,11 +42,11 @@ class Plan:
 
     steps: tuple[PlannedStep, ...]
     code: tuple[str, ...] = ()
-    """Code of its own that the study runs: functions of rules, models' code."""
+    """Code of its own that the study runs: plug-ins, functions of rules, models' code."""
     lacking: tuple[str, ...] = ()
-    """Why it cannot be run on this machine, if it cannot: a GPU or a package that is not there, a folder."""
+    """Why it cannot run on this machine: a missing GPU or package, a folder."""
     notes: tuple[str, ...] = ()
-    """Where answers that are paid for are kept; what a run would be refused for. One sentence each."""
+    """Where paid responses are; why a run would be refused. One sentence each."""
 
     def __repr__(self) -> str:
         return f"Plan({len(self.steps)} steps, {len(self.new)} new)"
@@ -73,9 +73,9 @@ class Result:
     folder: Path
     outcomes: Mapping[str, StepOutcome]
     load: "Callable[[], Results]" = field(repr=False)
-    """How `results` are come by when they are first asked for."""
+    """Loads `results` at the first use."""
     notes: tuple[str, ...] = ()
-    """What its owner may not expect, one sentence each."""
+    """Remarks on the report's place, one sentence each."""
 
     def __repr__(self) -> str:
         states = Counter(outcome.state for outcome in self.outcomes.values())
@@ -94,7 +94,7 @@ class Result:
 
     @property
     def complaints(self) -> list[str]:
-        """What went wrong, one sentence each; what goes wrong alike under every seed is told once."""
+        """The errors, one sentence each; equal errors of several seeds once."""
         return list(dict.fromkeys(outcome.error for outcome in self.failed))
 
     @property
@@ -104,7 +104,7 @@ class Result:
 
     @property
     def interrupted(self) -> bool:
-        """Whether somebody stopped the run before its end."""
+        """Whether the run was stopped before its end."""
         return any(outcome.state == "interrupted" for outcome in self.outcomes.values())
 
     @property

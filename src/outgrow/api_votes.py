@@ -19,7 +19,7 @@ from outgrow.config.load import read_section
 from outgrow.config.measure import TextMetric
 from outgrow.config.messages import FileLocation
 from outgrow.config.train import CombineSettings, TrainSettings
-from outgrow.config.user_code import refuse_code
+from outgrow.config.user_code import refusal, refuse_code
 from outgrow.config.votes import VoteColumns
 from outgrow.deliver.combined import Combined, changed_options, combine_votes, combined_of
 from outgrow.deliver.combined_texts import CombinedTexts, combine_texts
@@ -31,6 +31,7 @@ from outgrow.errors import ConfigError
 from outgrow.graph.output import alone
 from outgrow.graph.runner import Event
 from outgrow.graph.writable import refuse_unwritable
+from outgrow.plugins import load_plugins
 from outgrow.readers.class_names import alike
 from outgrow.readers.read_texts import read_texts
 from outgrow.readers.read_votes import read_votes
@@ -204,6 +205,7 @@ def train(
     gold: Any = None,
     test: Any = None,
     store: str | Path = STORE,
+    plugins: Sequence[str | Path] = (),
     code: bool = True,
     on_event: Callable[[Event], None] = lambda event: None,
     **settings: Any,
@@ -221,10 +223,14 @@ def train(
         gold: the true classes of some items: they count as anchors.
         test: items with a column of true classes, to measure the student on.
         store: where finished steps are kept; the same call again goes on from there.
-        code: whether the model may bring code of its own (`trust_remote_code`).
+        plugins: Python files with extensions (docs/extend.md), such as the combiner or the loss that is named.
+        code: whether plug-in files may run, and the model's own code (`trust_remote_code`).
 
     Raises `ConfigError`, `DataError`, `StepFailed` with one sentence.
     """
+    if plugins and not code:
+        raise ConfigError(refusal("train", map(str, plugins)))
+    load_plugins(*plugins)
     tree: dict[str, Any] = {**settings}
     if model is not None:
         tree["student"] = {**tree.get("student", {}), "model": model}
@@ -242,5 +248,5 @@ def train(
         gold=None if gold is None else file_of_table(gold, place, "gold"),
         test=None if test is None else file_of_table(test, place, "test"),
     )
-    command = command_of(files, folder, wanted, place if place != STORE else None)
+    command = command_of(files, folder, wanted, place if place != STORE else None, plugins)
     return train_from_votes(wanted, files, folder, store=place, command=command, on_event=on_event)

@@ -1,7 +1,7 @@
-"""The three ways in which outgrow says no.
+"""The errors that a user can cause.
 
-Every error that a user can cause is one of these, carries one sentence that names the file, row or key
-and the fix, and is printed without a traceback. Anything else that escapes is a defect of outgrow.
+Each has one sentence that names the file, row or key and the fix, and is printed without a traceback. Any other
+exception that escapes is a defect of outgrow.
 """
 
 from collections.abc import Iterable
@@ -10,18 +10,17 @@ from difflib import get_close_matches
 from outgrow.text_format import harmless, listed, shortened
 
 LONGEST_WORD = 200
-"""A longer one is nobody's slip of the pen."""
+"""A longer one is not compared with known words."""
 MOST_COMPARED = 5000
 """Words that one is compared with; more would take seconds."""
 MOST_KNOWN = 60
 
 
 class OutgrowError(Exception):
-    """A problem the user can mend; `exit_code` is what the command returns for it.
+    """A problem that the user can fix; `exit_code` is the command's exit code.
 
-    What stands in backticks is shortened, and nothing in the sentence steers a terminal: a user's names may be of any
-    length, and hold anything.
-    """
+    Text in backticks is shortened, and control characters are replaced: a user's names may have any length and
+    content."""
 
     exit_code = 2
 
@@ -30,11 +29,11 @@ class OutgrowError(Exception):
 
 
 class ConfigError(OutgrowError):
-    """The experiment file or a `key=value` word asks for something that does not exist or cannot be."""
+    """The experiment file or an override names something that does not exist or is not possible."""
 
 
 class DataError(OutgrowError):
-    """A data file, label table or model folder is missing, damaged or not what it should be."""
+    """A data file, label table or model folder is missing, damaged or of another form."""
 
 
 class StepFailed(OutgrowError):
@@ -55,7 +54,7 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that was probably meant, whatever its case, hyphens and spaces; empty if none is near.
+    """The nearest known word, ignoring case, hyphens and spaces; empty if none is near.
 
     >>> nearest("Self-Training", ["plain", "self_training"])
     'self_training'

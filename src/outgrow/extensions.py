@@ -1,10 +1,9 @@
-"""Extension points: what can be added is one file with a `Record`, and one row in the `Registry` of its kind.
+"""Extension points: an extension is one file with a `Record`, and one row in the `Registry` of its kind.
 
-A record holds all that is known of one extension: its options as a `Section` (whose `type` is its name and whose
-docstring is its summary), the paper, and what the program must know to run it. Each kind has its own subclass of
-`Record`, beside its registry: `combiners.COMBINERS`, `losses.LOSSES`, `select.SELECTIONS`, and so on. Files of
-settings, `outgrow methods`, the generated docs and the tests that every extension must pass read the registries; a
-plug-in adds to them. Nothing asks for an extension by name.
+A record describes one extension: its options as a `Section` (its `type` is the name, its docstring the summary), the
+paper, and its functions. Each kind has a subclass of `Record` beside its registry: `combiners.COMBINERS`,
+`losses.LOSSES`, and so on; `KINDS` lists them. Files of settings, `outgrow methods`, the generated docs and the tests
+that every extension must pass read the registries. A plug-in adds to them. No code tests for an extension by name.
 
 A record's functions may be given as text, `module:function`, which is imported at the first use: planning and `--help`
 then import no heavy library.
@@ -36,11 +35,11 @@ class Record:
     paper: str = ""
     """Citation, with section and equation: `Cui et al., ICLR 2025, eqs 3 and 4`."""
     deviations: str = ""
-    """In what it differs from the paper; empty where in nothing."""
+    """The differences from the paper; empty if there are none."""
 
     @property
     def name(self) -> str:
-        """What a file of settings calls it."""
+        """Its name in a file of settings."""
         return str(get_args(self.section.model_fields["type"].annotation)[0])
 
     @property
@@ -62,13 +61,13 @@ class Registry(Mapping[str, R], Generic[R]):
             self.add(record)
 
     def add(self, record: R) -> None:
-        """One more; raises `ConfigError` if the name is taken."""
+        """Add a record; raises `ConfigError` if the name exists."""
         if record.name in self._records:
             raise ConfigError(f"there is a {self.noun} called `{record.name}` already; choose another name")
         self._records[record.name] = record
 
     def remove(self, name: str) -> None:
-        """Forget one, as after a plug-in's test."""
+        """Remove a record."""
         del self._records[name]
 
     def of(self, section: Section) -> R:
@@ -76,7 +75,7 @@ class Registry(Mapping[str, R], Generic[R]):
         return self._records[dict(section)["type"]]
 
     def named(self, name: str) -> R:
-        """Raises `ConfigError` for an unknown name, with the one that was probably meant."""
+        """Raises `ConfigError` for an unknown name, with a suggestion."""
         if name not in self._records:
             raise ConfigError(f"no {self.noun} is called `{name}`; {suggest(name, self._records)}")
         return self._records[name]
@@ -94,6 +93,46 @@ class Registry(Mapping[str, R], Generic[R]):
 
     def __len__(self) -> int:
         return len(self._records)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Where the extensions of one kind are listed, and where a step names them."""
+
+    registry: str
+    """`module:NAME`, imported when it is needed."""
+    keys: tuple[str, ...] = ()
+    """The keys of a step's parameters whose value is an extension's name, or a section whose `type` is its name."""
+
+
+KINDS: dict[str, Kind] = {
+    "combiner": Kind("outgrow.combiners:COMBINERS", ("combine",)),
+    "loss": Kind("outgrow.losses:LOSSES", ("loss",)),
+    "selection": Kind("outgrow.select:SELECTIONS", ("select",)),
+    "refiner": Kind("outgrow.refine:REFINERS", ("refine",)),
+    "metric": Kind("outgrow.metrics:METRICS", ("metric",)),
+    "source": Kind("outgrow.supervise:SOURCES"),
+    "report topic": Kind("outgrow.reporting.topics:TOPICS"),
+}
+"""One row per kind. A source's steps name its function, and topics are measured in no step."""
+
+
+def registry_of(kind: str) -> "Registry[Any] | None":
+    """The registry of a kind, imported now; none while the kind lists no records."""
+    module, name = KINDS[kind].registry.split(":")
+    try:
+        listed: Any = getattr(import_module(module), name, None)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        return None
+    return listed if hasattr(listed, "add") else None
+
+
+def registries() -> dict[str, "Registry[Any]"]:
+    """Every kind's registry. A kind that does not yet list records is left out."""
+    found = {kind: registry_of(kind) for kind in KINDS}
+    return {kind: registry for kind, registry in found.items() if registry is not None}
 
 
 @dataclass(frozen=True)
@@ -125,3 +164,40 @@ def function_of(function: Function) -> Callable[..., Any]:
     module, name = function.split(":")
     found: Callable[..., Any] = getattr(import_module(module), name)
     return found
+
+
+def rebuild_sections() -> None:
+    """Build every section anew that takes an extension, inner sections before those that hold them."""
+    takes: dict[type[Section], bool] = {}
+    for section in _subclasses(Section):
+        _rebuild(section, takes)
+
+
+def _rebuild(section: type[Section], takes: dict[type[Section], bool]) -> bool:
+    """Whether an extension may stand in the section; `takes`: what is known already."""
+    if section not in takes:
+        takes[section] = False  # a section may hold itself
+        parts = [
+            part for field in section.model_fields.values() for part in parts_of(field.annotation, *field.metadata)
+        ]
+        inner = [_rebuild(part, takes) for part in parts if isinstance(part, type) and issubclass(part, Section)]
+        takes[section] = any(inner) or any(isinstance(part, OneOf) for part in parts)
+        if takes[section]:
+            section.model_rebuild(force=True)
+    return takes[section]
+
+
+def parts_of(*annotations: Any) -> Iterator[Any]:
+    """All that an annotation is made of, and the sections of the extensions that it takes."""
+    for annotation in annotations:
+        yield annotation
+        if isinstance(annotation, OneOf):
+            yield from (record.section for record in annotation.registry.values())
+        else:
+            yield from parts_of(*get_args(annotation))
+
+
+def _subclasses(section: type[Section]) -> Iterator[type[Section]]:
+    for child in section.__subclasses__():
+        yield child
+        yield from _subclasses(child)

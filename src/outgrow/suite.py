@@ -55,7 +55,7 @@ def run_suite(
     study's name before it starts. An interrupted study is the last one. Raises `ConfigError` and `DataError` for bad
     input, before anything runs if the file shows it.
     """
-    suite = read_suite(path, words)
+    suite = read_suite(path, words, code)
     settings = {"suite": suite.name, "studies": list(suite.studies)}
     for experiment in suite.studies.values() if not code else ():
         refuse_code(experiment, experiment.name)

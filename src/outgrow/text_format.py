@@ -1,15 +1,15 @@
-"""How names and numbers of a user stand in a sentence: names cut to what one can read, counts with the right plural.
+"""Names and numbers in sentences: long names are shortened, counts have the right plural.
 
-Messages, notes, tables, pages and cards all go through here; data never do.
+Used for messages, notes, tables, pages and cards, and not for data.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 
 MOST_LETTERS = 80
-"""Of a name that is shown."""
+"""Of a displayed name."""
 MOST_QUOTED = 300
-"""Of whatever stands in backticks: also a path, which is of use only as a whole."""
+"""Of text in backticks; long enough for a whole path."""
 MOST_LISTED = 12
 """Names in one list."""
 QUOTED = re.compile(r"`([^`]*)`")
@@ -21,14 +21,14 @@ CONTROLS, DIRECTIONS, HALVES = (
     "\ud800-\udfff",
 )
 HALF_CHARACTER = re.compile(f"[{HALVES}]")
-"""A lone surrogate: a JSON escape can leave it behind, and no file and no UTF-8 can hold it."""
+"""A lone surrogate: a JSON escape can produce it, and UTF-8 cannot encode it."""
 STEERING = re.compile(f"[{CONTROLS}{DIRECTIONS}{HALVES}]")
-"""Characters that steer a terminal (colours, titles, the direction of writing), or halves of one; tab and line end are
-none of them."""
+"""Characters that control a terminal (colours, titles, the direction of writing), and lone surrogates; without tab and
+line end."""
 
 
 def harmless(text: str) -> str:
-    """A text without what would steer a terminal: each such character is seen as one that cannot be shown.
+    """A text in which each character that controls a terminal is replaced by the replacement character.
 
     >>> harmless("ada\\x1b[31m")
     'ada�[31m'
@@ -37,7 +37,7 @@ def harmless(text: str) -> str:
 
 
 def short(value: object, most: int = MOST_LETTERS) -> str:
-    """A name as it is shown: whole, or of a long one the beginning and the end.
+    """A name for display: whole, or the beginning and the end of a long one.
 
     >>> short("a" * 50 + "b" * 50, most=9)
     'aaaaa…bbb'
@@ -48,7 +48,7 @@ def short(value: object, most: int = MOST_LETTERS) -> str:
 
 
 def shortened(sentence: str, names: Iterable[str] = ()) -> str:
-    """A sentence in which every one of `names` is short, and nothing in backticks endless."""
+    """A sentence with `names` and texts in backticks shortened."""
     for name in names:
         if len(name) > MOST_LETTERS:
             sentence = sentence.replace(name, short(name))
@@ -63,8 +63,8 @@ def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
     >>> listed(["ada", "ben", "cleo"], most=2)
     '`ada`, `ben` and 1 more'
     """
-    told = ", ".join(f"`{short(name)}`" for name in names[:most])
-    return told + (f" and {len(names) - most} more" if len(names) > most else "")
+    shown = ", ".join(f"`{short(name)}`" for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def many(count: int, one: str, several: str = "") -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from outgrow.api import plan
-from outgrow.cli.list_recipes import copy_recipe
+from outgrow.cli.inspection import copy_recipe
 from outgrow.config.load import read_experiment
 from outgrow.config.task import TaskSection
 from outgrow.data.load_task import load_task

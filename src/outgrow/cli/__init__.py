@@ -1,13 +1,13 @@
-"""The command's entry: from here on Ctrl-C ends in one line, also while the rest is being imported."""
+"""The command's entry. Ctrl-C ends in one line, also during imports."""
 
 import sys
 
 INTERRUPTED = 130
-STOPPED = "outgrow: interrupted; finished steps are kept, the same command goes on from there\n"
+STOPPED = "outgrow: interrupted; finished steps are kept, the same command continues\n"
 
 
 def main() -> None:
-    """Parse the command line and do what it says; the exit code is the command's."""
+    """Parse the command line and run the command."""
     try:
         from outgrow.cli.verbs import run
 

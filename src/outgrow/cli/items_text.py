@@ -1,6 +1,6 @@
-"""Items as text: what is asked, what may be answered, what is right, and the tokens a model will see.
+"""Items as text: prompt, options, gold, and the tokens that a model reads.
 
-For texts also the loss mask: a model reads the prompt's tokens and learns the answer's, the end included.
+For texts also the loss mask: a model reads the prompt's tokens, and learns the answer's with the end token.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ def look_at_items(name: str, words: Sequence[str], n: int, model: str | None) ->
     else:
         section = TaskSection(name=name)
     task = load_task(section)
-    # A study leaves out what has no gold, and says so; here such items are worth a look too.
+    # A study leaves out items without gold; here they are shown too.
     notes = with_gold(task).notes if of_study else task.notes
     items = show_items(task, n, seed=section.split_seed)
     if reader is not None:

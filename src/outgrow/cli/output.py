@@ -1,10 +1,11 @@
-"""How a verb speaks: text or JSON on stdout, complaints on stderr, an exit code at the end."""
+"""Output of a command: text or JSON on stdout, messages on stderr, an exit code."""
 
 import html
 import json
 import os
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +21,10 @@ ESCAPED = re.compile(r"\\([\\`*\[\]|~#$_])")
 """What `reporting.tables.table` escapes in Markdown."""
 
 Words = Annotated[list[str] | None, typer.Argument(help="Overrides: key.sub=value …", show_default=False)]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", metavar="FILE", help="A Python file with extensions of your own.", show_default=False),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
@@ -47,18 +52,18 @@ def end(results: "list[Result]") -> None:
 def say(text: str) -> None:
     text, encoding = harmless(text), sys.stdout.encoding
     if encoding.lower() != "utf-8":
-        # A terminal that lacks a character is no reason to fail; of all characters, the minus must not get lost.
+        # A terminal may lack a character; the minus sign has to stay visible.
         text = text.replace("\N{MINUS SIGN}", "-").encode(encoding, "replace").decode(encoding)
     try:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        # `| head` has seen enough; Python must not try again when it ends.
+        # `| head` has closed the pipe; Python must not flush again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say_markdown(text: str) -> None:
-    """A table as it is read by people: without what keeps a Markdown reader from taking a name for a command."""
+    """A Markdown table for a terminal: without the escapes."""
     say(html.unescape(ESCAPED.sub(r"\1", text)))
 
 

@@ -1,4 +1,4 @@
-"""A plan as text: a line per step, what all of them take, which server is sent which key, whose code is run."""
+"""A plan as text: a line per step, the total cost, the servers with their keys, the code that the file runs."""
 
 import os
 from collections import Counter
@@ -8,7 +8,7 @@ from outgrow.text_format import short
 
 UNKNOWN = "?"
 SHORTEST = 0.05
-"""Seconds; less than this would be shown as none at all."""
+"""Seconds; less is shown as `< 0.1 s`."""
 
 
 def plan_text(plan: Plan) -> str:
@@ -20,7 +20,7 @@ def plan_text(plan: Plan) -> str:
 
 
 def remarks(plan: Plan) -> list[str]:
-    """What no step says: notes, code that the file brings, what this machine lacks."""
+    """Notes, code that the file runs, and what this machine lacks."""
     return [*plan.notes, *_code(plan), *_lacking(plan)]
 
 
@@ -57,22 +57,22 @@ def _total(plan: Plan) -> str:
 
 
 def _unknown(plan: Plan) -> list[str]:
-    """What the question marks stand for."""
+    """The meaning of the question marks."""
     unknown = [step for step in plan.new if step.cost.seconds is None]
     where = Counter("is behind a server" if step.server else "is not on this machine" for step in unknown)
     return [f"unknown ({UNKNOWN}): {n} new step{'s' * (n > 1)} whose model {place}" for place, n in where.items()]
 
 
 def _servers(plan: Plan) -> list[str]:
-    """Which environment variable's value goes where; a variable that is not set is named."""
+    """Which environment variable's value each server gets, and which variables are not set."""
     asked = dict.fromkeys((step.server, step.key) for step in plan.steps if step.server)
     return [f"{server} is sent {_sent(key)}." for server, key in asked]
 
 
 def _code(plan: Plan) -> list[str]:
-    """What the file brings along that is run with the rights of whoever runs it."""
-    told = ", ".join(map(short, plan.code))
-    return [f"This file runs code of its own: {told} (`--no-code` refuses it)."] if told else []
+    """Code of the file that runs with the user's rights."""
+    code = ", ".join(map(short, plan.code))
+    return [f"This file runs code of its own: {code} (`--no-code` refuses it)."] if code else []
 
 
 def _lacking(plan: Plan) -> list[str]:

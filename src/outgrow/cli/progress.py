@@ -1,4 +1,4 @@
-"""What a person sees while a study runs: bars on a terminal, plain lines elsewhere."""
+"""Progress of a run: bars on a terminal, plain lines elsewhere."""
 
 import time
 from types import TracebackType
@@ -10,11 +10,11 @@ from outgrow.graph.runner import Event
 from outgrow.text_format import harmless
 
 EVERY_SECONDS = 10.0
-"""How often a plain log repeats that a long step is alive."""
+"""How often a plain log reports a long step."""
 
 
 class Lines:
-    """One line per finished step, and one now and then for a step that takes long."""
+    """One line per finished step, and repeated lines for a long step."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -34,7 +34,7 @@ class Lines:
 
     def __call__(self, event: Event) -> None:
         if event.kind in ("cached", "skipped"):
-            return  # what had to be left out for another step's failure is counted at the end
+            return  # skipped steps are counted at the end
         now = time.monotonic()
         if event.kind in ("progress", "started"):
             if now - self.last < EVERY_SECONDS:
@@ -85,7 +85,7 @@ class Bars:
 
 
 class Quiet(Lines):
-    """Nothing but warnings."""
+    """Warnings only."""
 
     def section(self, name: str) -> None:
         return None
@@ -96,7 +96,7 @@ class Quiet(Lines):
 
 
 def display(console: Console, quiet: bool) -> Lines | Bars:
-    """The display that fits where the output goes."""
+    """The display for a terminal, a file, or `--quiet`."""
     if quiet:
         return Quiet(console)
     return Bars(console) if console.is_terminal else Lines(console)
@@ -109,10 +109,10 @@ def title(event: Event) -> str:
 
 def sentence(event: Event) -> str:
     """One event as one line."""
-    return harmless(_told(event))
+    return harmless(_line(event))
 
 
-def _told(event: Event) -> str:
+def _line(event: Event) -> str:
     if event.kind == "changed":
         return event.message
     head = f"[{event.done}/{event.total}] {title(event)}"

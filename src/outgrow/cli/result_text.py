@@ -1,6 +1,6 @@
 """A finished study as text: the headline, and the tables of topics that are for the terminal, without intervals.
 
-A number with a caveat has a star, which is explained below the table.
+A number with a caveat has a star; the caveats are below the table.
 """
 
 from outgrow.metrics.estimate import Estimate, show_number

@@ -9,12 +9,13 @@ import typer
 from outgrow.cli.output import AsJson, Words, complain, end, say, say_json, say_markdown, say_result
 
 NoCode = Annotated[
-    bool, typer.Option("--no-code", help="Refuse a study that runs code of its own: functions of rules, models' code.")
+    bool,
+    typer.Option(
+        "--no-code", help="Refuse a study that runs code of its own: plug-ins, functions of rules, models' code."
+    ),
 ]
 File = Annotated[Path, typer.Argument(help="The experiment, a YAML file.")]
-Replace = Annotated[
-    bool, typer.Option("--replace", help="Put the report in the place of a finished one of other settings.")
-]
+Replace = Annotated[bool, typer.Option("--replace", help="Replace a finished report of other settings.")]
 
 
 def run(
@@ -26,10 +27,10 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a study to its report; what is finished already is reused.
+    """Run a study and write its report. Finished steps are reused.
 
-    A finished report is not replaced by one of other settings without --replace, and never by one that lacks results,
-    which goes to NAME.incomplete beside it.
+    A finished report is replaced by one of other settings only with --replace. A report that lacks results does not
+    replace it, and goes to NAME.incomplete beside it.
     """
     from rich.console import Console
 
@@ -50,7 +51,7 @@ def suite(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run several studies and put them side by side; reports are replaced as by `run`."""
+    """Run several studies and compare them. Reports are replaced as by `run`."""
     from rich.console import Console
 
     from outgrow.cli.progress import display
@@ -81,7 +82,7 @@ def simulate(
     replace: Replace = False,
     as_json: AsJson = False,
 ) -> None:
-    """Watch the theory at work: simulate a world whose truth is known, where refinement beats naive fine-tuning."""
+    """Simulate the theory: data with a known truth, on which refinement is better than naive fine-tuning."""
     from outgrow.config.simulation import read_simulation
     from outgrow.simulate.simulation_folder import plain_data, require_place, terminal_text, write_simulation
     from outgrow.simulate.study import simulate
@@ -97,7 +98,7 @@ def simulate(
 
 
 def plan(file: File, words: Words = None, no_code: NoCode = False, as_json: AsJson = False) -> None:
-    """List every step with its expected cost, cached or new; execute nothing."""
+    """List every step with its expected cost, cached or new. Runs no step."""
     from outgrow import api
     from outgrow.cli.plan_text import plan_text, remarks
 
@@ -111,7 +112,7 @@ def plan(file: File, words: Words = None, no_code: NoCode = False, as_json: AsJs
 
 
 def report(file: File, words: Words = None, replace: Replace = False, as_json: AsJson = False) -> None:
-    """Write the report of what is finished by now; execute nothing. Reports are replaced as by `run`."""
+    """Write the report of the finished steps. Runs no step. Reports are replaced as by `run`."""
     from outgrow import api
 
     say_result(api.report(file, *(words or []), replace=replace), as_json)
@@ -120,7 +121,7 @@ def report(file: File, words: Words = None, replace: Replace = False, as_json: A
 def show(
     file: File,
     words: Words = None,
-    table: Annotated[str, typer.Option(help="Which of the report's tables.")] = "main",
+    table: Annotated[str, typer.Option(help="The name of the table.")] = "main",
     as_json: AsJson = False,
 ) -> None:
     """Print one table of a study's finished report."""

@@ -1,4 +1,4 @@
-"""The command: every verb parses, calls the Python door, prints. Nothing heavy is imported before a verb needs it."""
+"""The command: each verb parses, calls the Python function, and prints. Heavy imports happen within verbs."""
 
 import sys
 from collections.abc import Callable
@@ -16,9 +16,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Train a strong language model from several weaker supervisors, and measure how far it outgrows them.",
+    help="Train a strong language model from several weaker supervisors, and measure how far it exceeds them.",
 )
-data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at the tasks and their items.")
+data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Show the tasks and their items.")
+methods_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Show the methods and their parts.")
 examples_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Experiments to start from.")
 
 VERBS: tuple[Callable[..., None], ...] = (
@@ -28,9 +29,12 @@ VERBS: tuple[Callable[..., None], ...] = (
 for verb in VERBS:
     app.command(cls=votes.WithMethods if verb in (votes.combine, votes.train) else None)(verb)
 app.add_typer(data_app, name="data")
+app.add_typer(methods_app, name="methods")
 app.add_typer(examples_app, name="examples")
 data_app.command("ls")(inspection.data_ls)
 data_app.command("show")(inspection.data_show)
+methods_app.command("ls")(inspection.methods_ls)
+methods_app.command("show")(inspection.methods_show)
 examples_app.command("ls")(inspection.examples_ls)
 examples_app.command("cp")(inspection.examples_cp)
 
@@ -52,7 +56,7 @@ def run() -> None:
         complain(str(error))
         sys.exit(error.exit_code)
     except SystemExit as end:
-        # This is what typer makes of Ctrl-C, without a word.
+        # typer turns Ctrl-C into this exit code, without a message.
         if end.code == INTERRUPTED:
             raise KeyboardInterrupt from None
         raise

@@ -1,4 +1,4 @@
-"""The verbs for votes that somebody has: labels, rules, combine, train, export."""
+"""The commands for existing votes: labels, rules, combine, train, export."""
 
 import os
 from dataclasses import asdict
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from outgrow.cli.output import AsJson, complain, say, say_json
+from outgrow.cli.output import AsJson, Plugins, complain, say, say_json
 from outgrow.errors import ConfigError
 from outgrow.text_format import many
 
@@ -32,15 +32,15 @@ Method = Annotated[str, typer.Option(help="The combiner.")]
 
 
 class WithMethods(TyperCommand):
-    """A verb whose help names every combiner; that takes an import which nothing but the help needs."""
+    """A command whose help lists every combiner; only the help imports them."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         from outgrow.config.combine import OF_TEXTS, for_votes, names_of
 
-        told = f"{', '.join(sorted(for_votes()))}, single:SOURCE; of texts {', '.join(names_of(OF_TEXTS))}"
+        names = f"{', '.join(sorted(for_votes()))}, single:SOURCE; of texts {', '.join(names_of(OF_TEXTS))}"
         for option in self.params:
             if option.name == "method":
-                option.help = f"The combiner: {told}."  # type: ignore[attr-defined]
+                option.help = f"The combiner: {names}."  # type: ignore[attr-defined]
         super().format_help(ctx, formatter)
 
 
@@ -51,16 +51,16 @@ def labels(
     classes: Classes = None,
     renormalise: Renormalise = False,
     report: Annotated[
-        Path | None, typer.Option(help="Write the whole as a page (.html), as .md or .json.", show_default=False)
+        Path | None, typer.Option(help="Write the full report as .html, .md or .json.", show_default=False)
     ] = None,
     ask: Annotated[
         Path | None,
-        typer.Option("--next", help="Write the items to label next, as a file to send out.", show_default=False),
+        typer.Option("--next", help="Write the items to label next to a file.", show_default=False),
     ] = None,
     n: Annotated[int, typer.Option("--n", min=1, help="How many items to label next.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is in a file of votes, and whether to trust it."""
+    """Describe a file of votes, and estimate how accurate its sources and labels are."""
     from outgrow import api_votes
     from outgrow.data.write_table import SUFFIXES, write_table
     from outgrow.readers.raw_file import shown
@@ -68,7 +68,7 @@ def labels(
     from outgrow.trust.trust_page import FORMATS, write_trust
     from outgrow.trust.trust_text import trust_text
 
-    _look_at_places([file, gold], {"--report": (report, tuple(FORMATS)), "--next": (ask, SUFFIXES)})
+    _check_outputs([file, gold], {"--report": (report, tuple(FORMATS)), "--next": (ask, SUFFIXES)})
     votes = api_votes.read_labels(file, *(words or []), classes=_split(classes), gold=gold, renormalise=renormalise)
     found = api_votes.trust(votes, n_next=n)
     if report is not None:
@@ -89,11 +89,11 @@ def rules(
     no_code: Annotated[bool, typer.Option("--no-code", help="Refuse rules that are functions.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let rules vote on items: regular expressions, and functions of your own."""
+    """Apply rules to items: regular expressions, and functions of your own."""
     from outgrow.data.write_table import SUFFIXES, write_table
     from outgrow.supervise.rules_step import apply_rules
 
-    _look_at_places([items, file], {"--output": (output, SUFFIXES)})
+    _check_outputs([items, file], {"--output": (output, SUFFIXES)})
     votes, errors = apply_rules(file, items, jobs=jobs, code=not no_code)
     write_table(votes.to_arrow(), output)
     if as_json:
@@ -116,26 +116,29 @@ def combine(
     gold: Gold = None,
     classes: Classes = None,
     renormalise: Renormalise = False,
-    calibrate: Annotated[bool, typer.Option(help="Temper the labels, so that they are as sure as right.")] = True,
+    calibrate: Annotated[bool, typer.Option(help="Calibrate probabilities (temperature scaling).")] = True,
     state: Annotated[
-        Path | None, typer.Option(help="Keep what is needed to go on from here.", show_default=False)
+        Path | None, typer.Option(help="Write a state that --update can extend.", show_default=False)
     ] = None,
     update: Annotated[
-        Path | None, typer.Option(help="A kept state to which the file's votes are added.", show_default=False)
+        Path | None, typer.Option(help="Add the file's votes to this state.", show_default=False)
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="With --update: new votes replace old ones.")] = False,
     near: Annotated[
-        bool, typer.Option("--near", help="With --update: look only at items with new votes; nearly the same.")
+        bool, typer.Option("--near", help="With --update: fit only items with new votes; approximate.")
     ] = False,
+    plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make one label per item of several sources' votes, and say how sure it is."""
+    """Combine the votes of several sources to one label per item, with its probability."""
     from outgrow import api_votes
     from outgrow.config.combine import OF_TEXTS, names_of
     from outgrow.data.write_table import SUFFIXES
+    from outgrow.plugins import load_plugins
 
-    _look_at_places([file, gold, update], {"--output": (output, SUFFIXES), "--state": (state, ())})
-    _look_at_places([file, gold], {"--update": (update, ())})
+    load_plugins(*(plugin or []))
+    _check_outputs([file, gold, update], {"--output": (output, SUFFIXES), "--state": (state, ())})
+    _check_outputs([file, gold], {"--update": (update, ())})
     if update is None and (near or overwrite):
         raise ConfigError(f"{'--near' if near else '--overwrite'}: goes with `--update STATE`")
     if update is not None:
@@ -175,12 +178,15 @@ def train(
         Path | None, typer.Option(help="Items with true classes, to measure the student on.", show_default=False)
     ] = None,
     classes: Classes = None,
-    store: Annotated[Path, typer.Option(help="Where finished steps are kept, to go on from.")] = Path("runs/steps"),
-    no_code: Annotated[bool, typer.Option("--no-code", help="Refuse a model that brings code of its own.")] = False,
+    store: Annotated[Path, typer.Option(help="Folder of the finished steps, which are reused.")] = Path("runs/steps"),
+    plugin: Plugins = None,
+    no_code: Annotated[
+        bool, typer.Option("--no-code", help="Refuse plug-in files, and code in models' folders.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Combine votes, train a model on the combined labels, and write it with its card."""
+    """Combine votes, train a model on the combined labels, and write it with its model card."""
     from rich.console import Console
 
     from outgrow import api_votes
@@ -198,8 +204,9 @@ def train(
             gold=gold,
             test=test,
             store=store,
+            plugins=plugin or [],
             code=not no_code,
-            on_event=lambda event: None if event.kind == "failed" else shown(event),  # the error itself is told
+            on_event=lambda event: None if event.kind == "failed" else shown(event),  # the error itself is printed
             **named,
         )
     if as_json:
@@ -212,11 +219,11 @@ def train(
 
 def export(
     path: Annotated[Path, typer.Argument(help="A student's folder, or combined labels in Parquet.")],
-    hub: Annotated[str, typer.Option(help="Where to: name/repository.")],
-    public: Annotated[bool, typer.Option("--public", help="Let everybody see it; by default it is private.")] = False,
+    hub: Annotated[str, typer.Option(help="The repository: name/repository.")],
+    public: Annotated[bool, typer.Option("--public", help="Make it public; by default it is private.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send a student or labels to the Hugging Face hub; nothing else of outgrow sends anything anywhere."""
+    """Upload a student or labels to the Hugging Face hub. No other command uploads anything."""
     from outgrow.deliver.export import export as send
 
     address = send(path, hub, private=not public)
@@ -227,7 +234,7 @@ def export(
 
 
 def _refuse_options(method: str, **given: Any) -> None:
-    """Options that a combiner of texts does not look at. Raises `ConfigError`."""
+    """Options that a combiner of texts does not use. Raises `ConfigError`."""
     for name, value in given.items():
         if value:
             raise ConfigError(f"--{name}: is for votes on classes, and `{method}` combines texts; leave it out")
@@ -240,13 +247,13 @@ def _refuse_beside_update(given: dict[str, Any]) -> None:
 
 
 def _written(output: Path | None, state: Path | None) -> list[str]:
-    """What there is now on the disk."""
-    told = [f"written: {path}" for path in (output, state) if path is not None]
-    return told if output is not None else [*told, "The labels were not written: -o FILE does that."]
+    """The written files."""
+    lines = [f"written: {path}" for path in (output, state) if path is not None]
+    return lines if output is not None else [*lines, "The labels were not written; -o FILE writes them."]
 
 
-def _look_at_places(read: list[Path | None], written: dict[str, tuple[Path | None, tuple[str, ...]]]) -> None:
-    """Before any work: what is written (by option, with its formats) can be, and is nothing that is read.
+def _check_outputs(read: list[Path | None], written: dict[str, tuple[Path | None, tuple[str, ...]]]) -> None:
+    """Check before any work that outputs (by option, with their formats) can be written, and are no inputs.
 
     Raises `ConfigError` and `DataError`.
     """

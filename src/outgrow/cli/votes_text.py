@@ -39,7 +39,7 @@ def _of_texts(found: CombinedTexts) -> str:
 
 
 def _heard(votes: Mapping[str, Any], what: str) -> str:
-    """How much was said, and by how many."""
+    """The number of votes and of sources."""
     return f"{many(votes['n'], what)} of {many(len(votes['sources']), 'source')}"
 
 
@@ -55,7 +55,7 @@ def student_text(student: TrainedStudent) -> str:
     agreement = card["answers"]["agreement"]
     if test is None:
         agrees = "" if agreement is None else f"agrees with {agreement:.1%} of the labels that it learned; "
-        known = f"{agrees}how right it is nobody knows without test items (--test)"
+        known = f"{agrees}its accuracy is unknown without test items (--test)"
     else:
         title, value = ("accuracy", test["accuracy"]) if "accuracy" in test else (test["metric"], test["score"])
         n_left = lesson["test_left_out"]

@@ -29,11 +29,11 @@ def _alternatives(annotation: Any, many: bool) -> Iterator[str]:
     bare, bounds = _taken_apart(annotation)
     origin, arguments = get_origin(bare), get_args(bare)
     if origin in (Union, UnionType):
-        if sections := [one for one in arguments if _is_section(one)]:
+        if sections := [part for part in arguments if _is_section(part)]:
             yield _noun(sections[0], many)
-        for one in arguments:
-            if one is not type(None) and not _is_section(one):
-                yield from _alternatives(one, many)
+        for part in arguments:
+            if part is not type(None) and not _is_section(part):
+                yield from _alternatives(part, many)
     elif origin is Literal:
         yield from map(repr, arguments)
     elif origin is list:
@@ -54,8 +54,8 @@ def _noun(bare: Any, many: bool) -> str:
     return NOUNS.get(bare, ANYTHING)[many]
 
 
-def _is_section(one: Any) -> bool:
-    bare, _ = _taken_apart(one)
+def _is_section(annotation: Any) -> bool:
+    bare, _ = _taken_apart(annotation)
     return isinstance(bare, type) and issubclass(bare, Section)
 
 
@@ -64,19 +64,19 @@ def _taken_apart(annotation: Any) -> tuple[Any, str]:
     bounds: list[Any] = []
     while get_origin(annotation) is Annotated:
         annotation, *metadata = get_args(annotation)
-        for one in metadata:
-            bounds += one.metadata if isinstance(one, FieldInfo) else [one]
-    return annotation, _bounds({type(one): one for one in bounds}, get_origin(annotation) or annotation)
+        for part in metadata:
+            bounds += part.metadata if isinstance(part, FieldInfo) else [part]
+    return annotation, _bounds({type(bound): bound for bound in bounds}, get_origin(annotation) or annotation)
 
 
-def _bounds(told: dict[type, Any], of: Any) -> str:
+def _bounds(bounds: dict[type, Any], of: Any) -> str:
     if of is str:
-        return " that is not empty" if at.MinLen in told else ""
+        return " that is not empty" if at.MinLen in bounds else ""
     words = [
-        f"greater than {told[at.Gt].gt}" if at.Gt in told else "",
-        f"at least {told[at.Ge].ge}" if at.Ge in told else "",
-        f"less than {told[at.Lt].lt}" if at.Lt in told else "",
-        f"at most {told[at.Le].le}" if at.Le in told else "",
+        f"greater than {bounds[at.Gt].gt}" if at.Gt in bounds else "",
+        f"at least {bounds[at.Ge].ge}" if at.Ge in bounds else "",
+        f"less than {bounds[at.Lt].lt}" if at.Lt in bounds else "",
+        f"at most {bounds[at.Le].le}" if at.Le in bounds else "",
     ]
-    said = " and ".join(filter(None, words))
-    return f" {said}" if said else ""
+    text = " and ".join(filter(None, words))
+    return f" {text}" if text else ""

@@ -1,8 +1,7 @@
-"""A whole experiment file: the root of everything it may say.
+"""The root section of an experiment file.
 
-The classes of this folder are frozen and know no behaviour: they are parsed once, at the border, and their values
-are passed on as plain arguments. An unknown key is an error. The docstring under a field is its help text, its line
-in the JSON schema and its row in the documentation.
+The classes of this folder are frozen data: parsed once, and passed on as plain arguments. An unknown key is an error.
+The docstring under a field is its help text, its line in the JSON schema and its row in the documentation.
 """
 
 from pathlib import Path
@@ -24,9 +23,9 @@ class Experiment(Section):
     """A whole study."""
 
     name: Name
-    """What the study is called; also its folder below `runs/`."""
+    """The study's name; also its folder below `runs/`."""
     task: TaskSection
-    """Which question is asked of which items."""
+    """The items, and what is asked about them."""
     supervisors: Annotated[dict[SourceName, Supervisor], Field(min_length=1)]
     """The weak sources, each under a name of your choice."""
     student: Speaker
@@ -36,24 +35,24 @@ class Experiment(Section):
     methods: Annotated[list[Method], Field(min_length=1)]
     """Rows: a name from `methods.yaml`, a name with changes (`{preset: bayesian, …}`), or a row of your own."""
     variants: Annotated[list[Variant], Field(min_length=1)] = ["plain", "self_training"]
-    """Every method is run in each of these forms, unless it names its own."""
+    """The forms in which every method runs, unless it names its own."""
     self_training: SelfTraining = SelfTraining()
-    """How the `self_training` variants trust the student's own predictions."""
+    """How the `self_training` variants weight the student's own predictions."""
     soft_labels: SoftLabels = SoftLabels()
     """*generate*: how a supervisor's text becomes targets for the student's tokens."""
     labelling: Decoding = Decoding()
     """*generate*: how supervisors write their labels of half B."""
     answering: Decoding = Decoding(beams=3, candidates=1)
-    """*generate*: how everybody answers the test items."""
+    """*generate*: how all models answer the test items."""
     measures: dict[Name, Measure] = {}
     """*generate*: further measures of every row's answers, by a name of your choice."""
     judges: dict[Name, JudgeMeasure] = {}
     """*generate*: language models that rate every row's answers; each of their scales is a measure."""
     plane: tuple[str, str] | None = None
-    """*generate*: the two measures that the report draws against each other (content, style); default: the first
-    two of `measures` and `judges`."""
+    """*generate*: the two measures that the report plots against each other (content, style); default: the first two
+    of `measures` and `judges`."""
     matching: Literal["answers", "probabilities"] = "answers"
-    """What the `matching` variants bring back to the weak labels' class shares."""
+    """What the `matching` variants match to the weak labels' class shares."""
     tune: Tune = Tune()
     """The grid that every method searches."""
     untouched: bool = True
@@ -65,15 +64,17 @@ class Experiment(Section):
     output: Path | None = None
     """Folder of the report; default `runs/NAME` beside the file."""
     store: Path = Path("runs/steps")
-    """Folder of the finished steps, by default beside the file; studies that share it share results."""
+    """Folder of the finished steps, by default beside the file. Studies with one folder share results."""
     answers: Path = Path("answers")
-    """Folder of `answers.sqlite`, by default beside the file: what servers answered. It was paid for and nothing
-    computes it again, so keep it; it is no part of `runs/`."""
+    """Folder of `answers.sqlite`, by default beside the file: the responses of servers. They were paid for and cannot
+    be computed again, so keep it; it is no part of `runs/`."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where models run; `auto` takes a GPU where there is one."""
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
-    """CPU threads per step; default: cores divided by `--jobs`, or `OMP_NUM_THREADS` where that is less. Fixed threads
-    give results equal bit for bit."""
+    """CPU threads per step; default: cores divided by `--jobs`, or `OMP_NUM_THREADS` where that is less. With fixed
+    threads results are equal bit for bit."""
+    plugins: list[Path] = []
+    """Python files with extensions of your own, loaded before the rest of the file is read (docs/extend.md)."""
     report_to: list[Literal["wandb", "trackio", "mlflow", "tensorboard"]] = []
     """Trackers for full and LoRA training; by default nothing leaves the machine."""
 

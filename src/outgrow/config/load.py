@@ -1,7 +1,7 @@
-"""From a file, or a mapping, and `key.sub=value` words to an `Experiment`.
+"""From a file or a mapping, with `key.sub=value` overrides, to an `Experiment`.
 
-Precedence: defaults < file < words. Method rows that are named are filled in from `methods.yaml`. Whatever is wrong is
-said in one message that names file, line and key; an unknown key comes with the nearest known one.
+Precedence: defaults < file < overrides. Named methods are filled in from `methods.yaml`. All mistakes are in one
+message with file, line and key; an unknown key comes with the nearest known one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
+from outgrow import plugins
 from outgrow.config.consistency import check
 from outgrow.config.experiment import Experiment
 from outgrow.config.messages import FileLocation, error_messages
@@ -21,6 +22,7 @@ from outgrow.config.override import Word, changes_of, override
 from outgrow.config.paths import ANSWERS, REPORTS, STORE, seen_from, told_from
 from outgrow.config.recipes import where_to_start
 from outgrow.config.section import Section
+from outgrow.config.user_code import refusal
 from outgrow.config.yaml_text import MOST_LETTERS, Tree, YamlProblem, parse_yaml, unshared
 from outgrow.errors import ConfigError, suggest
 
@@ -32,13 +34,15 @@ def read_experiment(
     words: Sequence[Word] = (),
     called: str = "experiment",
     folder: Path = Path(),
+    code: bool = True,
 ) -> Experiment:
     """Parse and check an experiment.
 
     `source` is a YAML file or the mapping it would hold; each of `words` is `key.sub=value` with a YAML value
     (`seeds=0,1`, `task.sizes.test=200`, `methods.0.loss.type=evidential`), or a mapping that is merged in. Paths in a
     file are seen from its folder, those in words and mappings from the working directory; a mapping may be given
-    another `folder`, and a name for messages. Raises `ConfigError`.
+    another `folder`, and a name for messages. Plug-ins that it names are loaded; without `code` they are refused.
+    Raises `ConfigError`.
     """
     if isinstance(source, Mapping):
         tree, place = unshared(source), FileLocation(called)
@@ -50,22 +54,36 @@ def read_experiment(
     if "simulation" in tree:
         raise ConfigError(f"{place.name}: is a simulation, which `outgrow simulate` runs and shows")
     tree = seen_from(folder, tree)
-    # Filled in before every word, so that it can reach into a named row, and after the last, which may name one.
+    # Before every override, which may change a key of a named row, and after the last, which may name a row.
     place = with_words(place, words)
     for word in words:
         _fill_in_methods(tree, place)
         override(tree, word)
     _fill_in_methods(tree, place)
+    tree = seen_from(Path(), _with_places(tree, folder))
+    _load_plugins(tree.get("plugins"), place, code)
     try:
-        experiment = Experiment.model_validate(seen_from(Path(), _with_places(tree, folder)))
+        experiment = Experiment.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(error_messages(error, place)) from None
     check(experiment, place)
     return experiment.model_copy(update={"output": experiment.output or folder / REPORTS / experiment.name})
 
 
+def _load_plugins(files: Any, place: FileLocation, code: bool = True) -> None:
+    """Load installed plug-ins, and the files of a key `plugins`. Raises `ConfigError`; without `code` for any file."""
+    paths = [Path(file) for file in files or () if isinstance(file, str | Path)]  # anything else is reported later
+    if paths and not code:
+        raise ConfigError(refusal(place.name, map(str, paths)))
+    try:
+        plugins.load_plugins(*paths)
+    except ConfigError as error:
+        raise ConfigError(f"{place.at('plugins')}: {error}") from error
+
+
 def read_section(section: type[S], tree: Tree, words: Sequence[Word], place: FileLocation) -> S:
     """A section from a tree, which `key.sub=value` words change first. Raises `ConfigError` that names key and fix."""
+    plugins.load_installed()
     for word in words:
         override(tree, word)
     try:
@@ -75,12 +93,12 @@ def read_section(section: type[S], tree: Tree, words: Sequence[Word], place: Fil
 
 
 def with_words(place: FileLocation, words: Sequence[Word]) -> FileLocation:
-    """The place that also knows which keys the words change."""
+    """The location with the keys that the overrides change."""
     return replace(place, words=changes_of(words))
 
 
 def file_settings(experiment: Experiment) -> Tree:
-    """The resolved experiment as a file would say it that lies in its report's folder."""
+    """The resolved experiment as a file in its report's folder would have it."""
     tree = experiment.model_dump(mode="json")
     return tree if experiment.output is None else told_from(experiment.output, tree)
 
@@ -102,7 +120,7 @@ def presets() -> dict[str, Tree]:
 
 
 def load_tree(path: Path) -> tuple[Tree, FileLocation]:
-    """A YAML file that holds a mapping, and where its keys stand. Raises `ConfigError` for anything else."""
+    """The mapping in a YAML file, and the lines of its keys. Raises `ConfigError` for anything else."""
     try:
         tree, node = parse_yaml(_text_of(path))
     except YamlProblem as error:
@@ -130,7 +148,7 @@ def _text_of(path: Path) -> str:
 
 
 def _with_places(tree: Tree, folder: Path) -> Tree:
-    """The tree that also says where steps and answers are kept, if it does not."""
+    """The tree with the default folders of steps and answers filled in."""
     places = {"store": str(folder / STORE), "answers": str(folder / ANSWERS)}
     return {**tree, **{key: place for key, place in places.items() if tree.get(key) is None}}
 
@@ -155,7 +173,7 @@ def _method_row(row: Any, where: str) -> Any:
 
 
 def _changed(row: Tree, changes: Tree) -> Tree:
-    """The named row with some of its keys replaced; a section that names no `type` changes the row's own."""
+    """The named row with some keys replaced; a section without a `type` is merged into the row's section."""
     own = {key: row[key] for key in changes if isinstance(row.get(key), dict)}
     inherited = {
         key: {**own[key], **value}

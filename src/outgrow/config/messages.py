@@ -1,4 +1,4 @@
-"""From pydantic's errors to sentences a person can act on: file, line, key, what is wrong, what would be right."""
+"""From pydantic's errors to sentences with file, line, key, the mistake and the fix."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,31 +18,31 @@ from outgrow.text_format import HALF_CHARACTER, many
 
 Key = str | int
 SHOWN = 60
-MOST_MEANT = 3
-"""A key of more sections than this says nothing about the one that was meant."""
-MOST_TOLD = 20
-"""Mistakes of one file."""
+MOST_SUGGESTED = 3
+"""A key that more sections have is not suggested."""
+MOST_LISTED = 20
+"""Mistakes that are listed of one file."""
 NO_SECTION = ("model_type", "model_attributes_type")
 """A bare value stands where a section is expected."""
 
 
 class ErrorLocation(NamedTuple):
-    """What pydantic complains about."""
+    """Where an error is."""
 
     path: list[Key]
     section: type[Section] | None
     """The last section on the way to it."""
     wanted: Any
-    """The type that should be there."""
+    """The expected type."""
     bounded: Any
     """The same with its bounds."""
     is_name: bool
-    """Not the value is wrong, but the name in front of it."""
+    """The name is wrong, and not its value."""
 
 
 @dataclass(frozen=True)
 class FileLocation:
-    """Where an experiment came from; with the YAML tree it can tell a key's line."""
+    """The file of an experiment; with the YAML tree also the line of a key."""
 
     name: str
     tree: yaml.Node | None = None
@@ -61,39 +61,41 @@ class FileLocation:
 
 def error_messages(error: ValidationError, place: FileLocation, root: type[Section] = Experiment) -> str:
     """The file's mistakes, one line each; `root` is the section that the file is."""
-    found: dict[tuple[Key, ...], list[tuple[ErrorDetails, ErrorLocation]]] = {}
+    by_path: dict[tuple[Key, ...], list[tuple[ErrorDetails, ErrorLocation]]] = {}
     for detail in error.errors(include_url=False):
-        spot = _follow(detail["loc"], root)
-        found.setdefault(tuple(spot.path), []).append((detail, spot))
-    # Of a value that may be a number or a list, both are complained of; the list's entries say more.
-    told = {path: group for path, group in found.items() if not _told_within(path, group, found)}
-    lines = [_sentence(group, place) for group in list(told.values())[:MOST_TOLD]]
-    more = len(told) - len(lines)
+        location = _follow(detail["loc"], root)
+        by_path.setdefault(tuple(location.path), []).append((detail, location))
+    # For a value that may be a number or a list there are errors of both; those of the list's entries are specific.
+    listed = {path: group for path, group in by_path.items() if not _is_within(path, group, by_path)}
+    lines = [_sentence(group, place) for group in list(listed.values())[:MOST_LISTED]]
+    more = len(listed) - len(lines)
     return "\n".join([*lines, f"{place.name}: and {many(more, 'more mistake')}"] if more else lines)
 
 
-def _told_within(
-    path: tuple[Key, ...], group: Sequence[tuple[ErrorDetails, ErrorLocation]], found: Mapping[tuple[Key, ...], object]
+def _is_within(
+    path: tuple[Key, ...],
+    group: Sequence[tuple[ErrorDetails, ErrorLocation]],
+    by_path: Mapping[tuple[Key, ...], object],
 ) -> bool:
     in_union = all(len(detail["loc"]) > len(path) for detail, _ in group)
-    return in_union and any(len(other) > len(path) and other[: len(path)] == path for other in found)
+    return in_union and any(len(other) > len(path) and other[: len(path)] == path for other in by_path)
 
 
 def _sentence(group: Sequence[tuple[ErrorDetails, ErrorLocation]], place: FileLocation) -> str:
-    detail, spot = group[0]
-    where, kind, value = place.at(*spot.path), detail["type"], detail.get("input")
+    detail, location = group[0]
+    where, kind, value = place.at(*location.path), detail["type"], detail.get("input")
     if len(group) > 1 and not any(detail["type"] == WHOLE for detail, _ in group):
-        return f"{where}: {_not(spot, value)}"
+        return f"{where}: {_not(location, value)}"
     if kind == "extra_forbidden":
-        return f"{where}: unknown key; {_known_key(spot.path, spot.section)}"
+        return f"{where}: unknown key; {_known_key(location.path, location.section)}"
     if kind == "union_tag_invalid":
         tag = str(detail["ctx"]["tag"])
-        return f"{where}.type: `{tag}` is unknown; {suggest(tag, _tags(spot.wanted))}"
-    return f"{where}: {_plain_words(detail, spot)}"
+        return f"{where}.type: `{tag}` is unknown; {suggest(tag, _tags(location.wanted))}"
+    return f"{where}: {_plain_words(detail, location)}"
 
 
 def _known_key(path: Sequence[Key], section: type[Section] | None) -> str:
-    """The key that was meant: the same one of a section within this one, or else the nearest one of this."""
+    """A suggestion: the same key of an inner section, else the nearest key of this section."""
     fields = {} if section is None else section.model_fields
     word = str(path[-1])
     within = [
@@ -101,48 +103,48 @@ def _known_key(path: Sequence[Key], section: type[Section] | None) -> str:
         for name, field in fields.items()
         if any(word in option.model_fields for option in _options(_unwrapped(_below(section, name))))
     ]
-    if 0 < len(within) <= MOST_MEANT:
+    if 0 < len(within) <= MOST_SUGGESTED:
         return f"did you mean {' or '.join(f'`{key}`' for key in within)}?"
     return suggest(word, fields)
 
 
-def _plain_words(detail: ErrorDetails, spot: ErrorLocation) -> str:
-    """What is wrong with a value, and what would be right."""
+def _plain_words(detail: ErrorDetails, location: ErrorLocation) -> str:
+    """The mistake and the fix."""
     kind, value, context = detail["type"], detail.get("input"), detail.get("ctx", {})
-    key = spot.path[-1] if spot.path else ""
+    key = location.path[-1] if location.path else ""
     if kind == WHOLE:
         return detail["msg"]
     if kind == "missing":
         return "is required"
     if kind == "literal_error":
-        near = nearest(value, map(str, get_args(spot.wanted))) if isinstance(value, str) else ""
+        near = nearest(value, map(str, get_args(location.wanted))) if isinstance(value, str) else ""
         return f"{_shown(value)} is not one of {context['expected']}{f'; did you mean `{near}`?' if near else ''}"
     if kind == "union_tag_not_found":
-        return f"needs a `type`; {suggest('', _tags(spot.wanted))}"
+        return f"needs a `type`; {suggest('', _tags(location.wanted))}"
     if kind in ("too_short", "too_long"):
         bound = f"at least {context['min_length']}" if kind == "too_short" else f"at most {context['max_length']}"
         return f"has {many(context['actual_length'], 'entry', 'entries')}; give {bound}"
     if kind in NO_SECTION:
-        return f"{_as_section(key, value, spot.wanted)}, not {_shown(value)}"
+        return f"{_as_section(key, value, location.wanted)}, not {_shown(value)}"
     if kind == "dict_type":
         return f"write names with their values, such as `{key}: {{NAME: …}}`, not {_shown(value)}"
     if kind == "value_error":
         return f"{context['error']}, not {_shown(value)}"
-    return _not(spot, value)
+    return _not(location, value)
 
 
-def _not(spot: ErrorLocation, value: Any) -> str:
-    """What belongs there, and what stands there."""
-    if spot.is_name:
+def _not(location: ErrorLocation, value: Any) -> str:
+    """The accepted values, and the given one."""
+    if location.is_name:
         return f"{_shown(value)} is no name; write a text"
     if isinstance(value, str) and HALF_CHARACTER.search(value):
         return "holds half a character (a lone surrogate, \\uD800 … \\uDFFF)"
     quotes = "; a word that is meant as a text stands in quotes" if value is None or isinstance(value, bool) else ""
-    return f"write {accepted(spot.bounded)}, not {_shown(value)}{quotes if spot.wanted is str else ''}"
+    return f"write {accepted(location.bounded)}, not {_shown(value)}{quotes if location.wanted is str else ''}"
 
 
 def _as_section(key: Key, value: Any, wanted: Any) -> str:
-    """How a bare value is written as the section that it probably means: `budget: {tokens: 1000}`."""
+    """How to write a bare value as a section: `budget: {tokens: 1000}`."""
     before = "" if isinstance(key, int) else f"{key}: "
     options, tags = _options(wanted), _tags(wanted)
     if value in tags:
@@ -157,7 +159,7 @@ def _as_section(key: Key, value: Any, wanted: Any) -> str:
 
 
 def _takes(option: type[Section], name: str, value: object) -> bool:
-    """Whether a section can be nothing but this key with this value."""
+    """Whether a section may consist of this key with this value."""
     if not isinstance(value, str | int | float) or isinstance(value, bool):
         return False
     try:
@@ -170,11 +172,11 @@ def _takes(option: type[Section], name: str, value: object) -> bool:
 def _options(wanted: Any) -> list[type[Section]]:
     """The sections that a type allows."""
     allowed = get_args(wanted) if get_origin(wanted) in (Union, UnionType) else (wanted,)
-    return [one for one in map(_unwrapped, allowed) if isinstance(one, type) and issubclass(one, Section)]
+    return [part for part in map(_unwrapped, allowed) if isinstance(part, type) and issubclass(part, Section)]
 
 
 def _tags(wanted: Any) -> list[str]:
-    """The values of `type` that tell its sections apart."""
+    """The values of `type` of its sections."""
     fields = [option.model_fields["type"] for option in _options(wanted) if "type" in option.model_fields]
     return [str(tag) for field in fields for tag in get_args(field.annotation)]
 
@@ -187,13 +189,13 @@ def _shown(value: Any) -> str:
 
 
 def _follow(location: Sequence[Key], root: type[Section]) -> ErrorLocation:
-    """Walk pydantic's location through the sections, without its tags and names of a union's branches."""
+    """Follow pydantic's location through the sections, without its tags and the names of a union's branches."""
     path: list[Key] = []
     here: Any = root
     bounded: Any = root
     section: type[Section] | None = root
     for key in location:
-        if key == "[key]":  # what is wrong is the name itself, which stands in the path already
+        if key == "[key]":  # the name is wrong, which is in the path already
             return ErrorLocation(path, section, str, str, is_name=True)
         if get_origin(here) in (Union, UnionType):
             bounded = _tagged(here, key) or _branch(here, str(key)) or bounded
@@ -213,12 +215,12 @@ def _below(here: Any, key: Key) -> Any:
         if field is None:
             return None
         return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-    arguments = [one for one in get_args(here) if one is not Ellipsis]
+    arguments = [argument for argument in get_args(here) if argument is not Ellipsis]
     return arguments[-1] if arguments else None
 
 
 def _branch(union: Any, label: str) -> Any:
-    """The alternative that pydantic calls so: `int`, `constrained-int`, `list[int]`."""
+    """The alternative by pydantic's label: `int`, `constrained-int`, `list[int]`."""
     places = {}
     for option in get_args(union):
         bare = _unwrapped(option)
@@ -253,10 +255,10 @@ def _line(node: yaml.Node | None, path: Sequence[Key]) -> int | None:
     line = node.start_mark.line + 1
     for key in path:
         if isinstance(node, yaml.MappingNode):
-            found = [(name, value) for name, value in node.value if name.value == str(key)]
-            if not found:
+            entries = [(name, value) for name, value in node.value if name.value == str(key)]
+            if not entries:
                 break
-            name, node = found[0]
+            name, node = entries[0]
             line = name.start_mark.line + 1
         elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
             node = node.value[key]

@@ -23,6 +23,8 @@ PATHS: Mapping[str, Sequence[str]] = {
 """By section, the keys that name files, however deep they stand; a model may be a folder."""
 PLACES = ("store", "output", "answers")
 """Keys of the file itself that name folders."""
+LISTS = ("plugins",)
+"""Keys of the file itself that name several files."""
 STORE = Path("runs/steps")
 ANSWERS = Path("answers")
 REPORTS = Path("runs")
@@ -58,8 +60,20 @@ def _changed(tree: Mapping[str, Any], path: Callable[[str], str], model: Callabl
             return path(value)
         return value if "url" in part or part.get("type") == "endpoint" else model(value)
 
-    places = {key: path(tree[key]) for key in PLACES if isinstance(tree.get(key), str)}
+    places: dict[str, Any] = {key: path(tree[key]) for key in PLACES if isinstance(tree.get(key), str)}
+    places |= {
+        key: [path(file) if isinstance(file, str) else file for file in files_of(tree[key])]
+        for key in LISTS
+        if key in tree
+    }
     return {key: change(part, PATHS[key]) if key in PATHS else part for key, part in tree.items()} | places
+
+
+def files_of(value: Any) -> list[Any]:
+    """A list of files as it may be written: a list, or one text with commas."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",")]
+    return value if isinstance(value, list) else []
 
 
 def _model(name: str, folder: Path) -> str:

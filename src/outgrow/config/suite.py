@@ -26,9 +26,9 @@ class SuiteFile(Section):
     """The keys of a suite file."""
 
     suite: Name
-    """What the suite is called; its reports go to `runs/SUITE/STUDY` beside the file."""
+    """The suite's name; its reports go to `runs/SUITE/STUDY` beside the file."""
     base: dict[str, Any]
-    """An experiment without a name: what all studies share."""
+    """An experiment without a name: the keys that all studies share."""
     studies: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
     """By name, the keys in which a study differs from the base."""
 
@@ -42,8 +42,11 @@ class Suite(Section):
     """Where the tables over all studies go."""
 
 
-def read_suite(path: str | Path, words: Sequence[Word] = ()) -> Suite:
-    """Read a suite file; `words` are overrides for every study. Raises `ConfigError`."""
+def read_suite(path: str | Path, words: Sequence[Word] = (), code: bool = True) -> Suite:
+    """Read a suite file; `words` are overrides for every study; `code` as for `read_experiment`.
+
+    Raises `ConfigError`.
+    """
     path = Path(path)
     tree, place = load_tree(path)
     try:
@@ -60,14 +63,17 @@ def read_suite(path: str | Path, words: Sequence[Word] = ()) -> Suite:
             words,
             called=place.at("studies", name),
             folder=path.parent,
+            code=code,
         )
         for name, changes in file.studies.items()
     }
     return Suite(name=file.suite, studies=studies, folder=path.parent / REPORTS / file.suite)
 
 
-def read_studies(source: str | Path | Mapping[str, Any], words: Sequence[Word] = ()) -> list[Experiment]:
+def read_studies(
+    source: str | Path | Mapping[str, Any], words: Sequence[Word] = (), code: bool = True
+) -> list[Experiment]:
     """The one experiment of a file or mapping, or all experiments of a suite file."""
     if not isinstance(source, Mapping) and "suite" in load_tree(Path(source))[0]:
-        return list(read_suite(source, words).studies.values())
-    return [read_experiment(source, words)]
+        return list(read_suite(source, words, code).studies.values())
+    return [read_experiment(source, words, code=code)]

@@ -1,9 +1,9 @@
-"""Code that a file of settings brings with it: functions of rules, and code in models' folders.
+"""Code that a file of settings brings with it: plug-ins, functions of rules, and code in models' folders.
 
-Such a file is like a program: with such keys it runs what others wrote, with the rights of whoever runs it.
+Such a file is like a program: it runs what others wrote, with the rights of the user who runs it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from outgrow.config.model import ModelSection
@@ -13,7 +13,7 @@ from outgrow.errors import ConfigError
 
 
 class FoundSection(NamedTuple):
-    """A section, and the key under which it stands."""
+    """A section and its key."""
 
     where: str
     section: Section
@@ -34,8 +34,8 @@ def _within(where: str, part: Any) -> Iterator[FoundSection]:
 
 
 def code_of(settings: Section) -> list[str]:
-    """Everything that would run, each once: `my_rules.py:is_short`, `trust_remote_code of org/model`."""
-    found = []
+    """All code that would run, each once: `my_loss.py`, `my_rules.py:is_short`, `trust_remote_code of org/model`."""
+    found = [str(path) for path in dict(settings).get("plugins", ())]
     for _, section in sections_in(settings):
         if isinstance(section, FunctionRule):
             found.append(section.function)
@@ -45,6 +45,11 @@ def code_of(settings: Section) -> list[str]:
 
 
 def refuse_code(settings: Section, name: str) -> None:
-    """Raise `ConfigError` for settings that bring code of their own; `name` stands for them in the message."""
-    if told := ", ".join(code_of(settings)):
-        raise ConfigError(f"{name}: runs code of its own ({told}), which `--no-code` (in Python `code=False`) refuses")
+    """Raise `ConfigError` for settings with code of their own; `name` is their name in the message."""
+    if found := code_of(settings):
+        raise ConfigError(refusal(name, found))
+
+
+def refusal(name: str, code: Iterable[str]) -> str:
+    """Why settings are refused where no code may run."""
+    return f"{name}: runs code of its own ({', '.join(code)}), which `--no-code` (in Python `code=False`) refuses"

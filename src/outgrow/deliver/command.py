@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,13 @@ OPTIONS = ("student.model", "combine.type", "combine.source")
 """Settings that are options of the command."""
 
 
-def command_of(files: TrainingFiles, output: Path, settings: TrainSettings, store: Path | None = None) -> str:
+def command_of(
+    files: TrainingFiles,
+    output: Path,
+    settings: TrainSettings,
+    store: Path | None = None,
+    plugins: Iterable[str | Path] = (),
+) -> str:
     """As it is typed; `store` only where it is not the usual one."""
     told = dict(_flat(settings.model_dump(mode="json", exclude_unset=True)))
     method = settings.combine.type
@@ -28,6 +34,7 @@ def command_of(files: TrainingFiles, output: Path, settings: TrainSettings, stor
         "--store": store,
     }
     given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
+    given += [part for file in plugins for part in ("--plugin", str(file))]
     words = [f"{key}={_plain(value)}" for key, value in told.items() if key not in OPTIONS]
     return shlex.join(["outgrow", "train", *given, *words])
 

@@ -10,7 +10,7 @@ A registry such as `LOSSES` stands for all of its entries, unless the step's par
 """
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,14 +56,16 @@ class Definition(NamedTuple):
     key: str | None = None
 
 
-def code_of_step(function: str, params: Mapping[str, Any]) -> str:
+def code_of_step(function: str, params: Mapping[str, Any], plugins: Sequence[str] = ()) -> str:
     """The hash of the mathematics behind a step; empty where there is none, as for functions of other packages.
 
-    The sources are those that stood on the disk at the last `read_again`.
+    The sources are those that were on the disk at the last `read_again`. `plugins`: the contents of the plug-ins of
+    which the step uses an extension.
     """
     sections = {section: params.get(section) for section in SECTIONS}
     told = {name: str(one["type"]) for name, one in sections.items() if isinstance(one, Mapping) and "type" in one}
-    return _code(function, frozenset({**UNSAID, **told}.items()))
+    code = _code(function, frozenset({**UNSAID, **told}.items()))
+    return hashlib.sha256("\n".join([code, *plugins]).encode()).hexdigest() if plugins else code
 
 
 @cache

@@ -59,10 +59,10 @@ class Done:
     """UTC, ISO 8601."""
     python: str
     outgrow: str
-    code: str = ""
+    code: str
     """`Step.code`."""
-    identity_without_code: str = ""
-    """`Step.identity_without_code`; of records made before there was one, the identity."""
+    identity_without_code: str
+    """`Step.identity_without_code`."""
 
 
 def describe(step: Step, folder: Path, seconds: float) -> Done:
@@ -123,7 +123,7 @@ def _briefly(error: Exception) -> str:
 def _parse(raw: Any) -> Done:
     inputs = {key: StepInput(**source) for key, source in raw["inputs"].items()}
     files = {key: StepFile(**content) for key, content in raw["files"].items()}
-    done = Done(**{"identity_without_code": raw["identity"], **raw, "inputs": inputs, "files": files})
+    done = Done(**{**raw, "inputs": inputs, "files": files})
     # The identity answers for what decided the result; times and versions are looked at here.
     words = "".join([done.finished_at, done.python, done.outgrow, *done.files]).encode()
     if b"\0" in words or not math.isfinite(done.seconds):

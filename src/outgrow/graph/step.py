@@ -1,9 +1,9 @@
 """`Step`: what to run, as pure data. `Job`: what a running step is given.
 
 A step's identity is a hash over its name, its version, every parameter that changes the result, the mathematics that
-it runs (`code_identity.py`: the loss, combiner, metric, selection or refiner that it uses), and the identities of its
-inputs. Nothing else enters: not the machine, not the batch size of an inference. When other code of a step changes so
-that its results change, its version is raised.
+it runs (`code_identity.py`: the loss, combiner, metric, selection or refiner that it uses), the content of its
+plug-ins, and the identities of its inputs. Nothing else counts: not the machine, not the batch size of an inference.
+Raise the version when other code of a step changes its results.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from outgrow.graph.code_identity import code_of_step
+from outgrow.plugins import PluginReference, used_by
 
 Json = Any
 """Anything that `json.dumps` takes."""
@@ -50,9 +51,14 @@ class Step:
         return identify(self.name, self.version, self.params, inputs, self.code)
 
     @cached_property
+    def plugins(self) -> tuple[PluginReference, ...]:
+        """The plug-ins of which the step uses an extension."""
+        return used_by(self.function, self.params)
+
+    @cached_property
     def code(self) -> str:
-        """The hash of the mathematics that the step runs; empty where it runs none."""
-        return code_of_step(self.function, self.params)
+        """The hash of the mathematics and the plug-ins that the step runs; empty where it runs none."""
+        return code_of_step(self.function, self.params, [plugin.content for plugin in self.plugins])
 
     @cached_property
     def identity_without_code(self) -> str:
@@ -99,8 +105,7 @@ def identify(name: str, version: int, params: Mapping[str, Json], inputs: Mappin
     """The hash behind `Step.identity`; `inputs` maps each input's name to its identity."""
     # Read back first: what JSON cannot tell apart (a tuple and a list, 1 and "1" as a key) gets one identity.
     plain = json.loads(json.dumps(dict(params), allow_nan=False))
-    content = {"name": name, "version": version, "params": plain, "inputs": dict(inputs)}
-    content |= {"code": code} if code else {}
+    content = {"name": name, "version": version, "params": plain, "inputs": dict(inputs), "code": code}
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

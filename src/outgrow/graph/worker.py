@@ -1,11 +1,11 @@
-"""A worker process: makes one step after another until its parent is gone.
+"""A worker process: runs one step after another until its parent ends.
 
-Started as `python -m outgrow.graph.worker HANDLE LIFELINE`: its end of a socket, and of a pipe. It is a process of
-its own kind rather than a `multiprocessing` child because those import the caller's main module anew, which fails for
-a notebook, for `python -` and for any script without a `__main__` guard.
+Started as `python -m outgrow.graph.worker HANDLE LIFELINE`: its end of a socket, and of a pipe. It is no
+`multiprocessing` child, because those import the caller's main module again, which fails for a notebook, for `python
+-` and for any script without a `__main__` guard.
 
-It stays alive between steps so that heavy libraries are imported once. When the parent dies, however it dies, the
-worker and every process that a step has started are killed (`lifeline.py`), whatever the step is at.
+It stays alive between steps, so heavy libraries are imported once. When the parent ends in any way, the worker and
+every process that a step has started are killed (`lifeline.py`).
 """
 
 import faulthandler
@@ -30,13 +30,14 @@ from outgrow.graph.lifeline import guard
 from outgrow.graph.message import Assignment, Damage, Failed, Finished, Message, Progress, Waiting
 from outgrow.graph.step import Job, Step
 from outgrow.graph.store import Store
+from outgrow.plugins import line_in, require_loaded
 
 REPORT_EVERY = 0.1
 """Seconds; more frequent progress of a step is not passed on."""
 
 
 def serve(parent: "Connection[Message, Assignment]") -> None:
-    """Do what `parent` asks for, forever."""
+    """Run the steps that `parent` assigns, without end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     faulthandler.enable()
     assigned: SimpleQueue[Assignment] = SimpleQueue()
@@ -53,7 +54,7 @@ def serve(parent: "Connection[Message, Assignment]") -> None:
 
 
 def _listen(parent: "Connection[Message, Assignment]", assigned: "SimpleQueue[Assignment]") -> None:
-    # The guard may have been killed with the parent, so its death is noticed here, too.
+    # The guard may have been killed with the parent, so the parent's end is detected here, too.
     while True:
         try:
             assigned.put(parent.recv())
@@ -62,7 +63,7 @@ def _listen(parent: "Connection[Message, Assignment]", assigned: "SimpleQueue[As
 
 
 def work(step: Step, store: Store, tell: Callable[[Message], None]) -> Finished | Failed:
-    """Make `step`, or wait for another run that is making it; never raises."""
+    """Run `step`, or wait for another run that is making it; never raises."""
     try:
         with (
             _output_to(store.log(step)),
@@ -76,7 +77,7 @@ def work(step: Step, store: Store, tell: Callable[[Message], None]) -> Finished 
 
 def _compute(step: Step, store: Store, tell: Callable[[Message], None]) -> Finished | Failed:
     started = time.monotonic()
-    _check_code(step)
+    _require_same_code(step)
     out = store.fresh_folder(step)
     job = Job(
         out=out,
@@ -89,17 +90,18 @@ def _compute(step: Step, store: Store, tell: Callable[[Message], None]) -> Finis
         _resolve(step.function)(job, **step.settings)
         done = store.commit(step, time.monotonic() - started)
     except BaseException as error:
-        # Judged before the attempt is removed: removing it may free the disk that was full.
+        # Before the attempt is removed, which may free a full disk.
         failure = _failure(error, step, store)
         shutil.rmtree(out, ignore_errors=True)
         return failure
     return Finished(done.seconds, reused=False)
 
 
-def _check_code(step: Step) -> None:
-    """Raises `StepFailed` where the sources are no longer those that the step's identity names."""
+def _require_same_code(step: Step) -> None:
+    """Load the step's plug-ins. Raises `StepFailed` where code has changed since the step was planned."""
     read_again()
-    if code_of_step(step.function, step.params) != step.code:
+    require_loaded(step.plugins)
+    if code_of_step(step.function, step.params, [plugin.content for plugin in step.plugins]) != step.code:
         raise StepFailed("the code of this step has changed since the study was planned; run the study again")
 
 
@@ -131,12 +133,14 @@ def _failure(error: BaseException, step: Step, store: Store) -> Failed:
         return Failed(str(error))
     what = " ".join(str(error).split("\n", 1)[0].split())
     kind = type(error).__name__
-    return Failed(f"{kind}{': ' if what else ''}{what} (traceback in {store.log(step)})")
+    places = ((plugin.place, line_in(Path(plugin.place), error)) for plugin in step.plugins)
+    where = next((f"{place}{line}: " for place, line in places if line), "")
+    return Failed(f"{where}{kind}{': ' if what else ''}{what} (traceback in {store.log(step)})")
 
 
 @contextmanager
 def _output_to(path: Path) -> Iterator[None]:
-    """Append all that this process prints to `path`, also what compiled code and child processes print."""
+    """Append the output of this process to `path`, also that of compiled code and child processes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = os.dup(1), os.dup(2)
     with path.open("ab", buffering=0) as file:
