@@ -1,4 +1,4 @@
-"""The Python door for votes that somebody has: read, trust, combine, train.
+"""Python functions for votes of your own: read, trust, combine, train.
 
 votes = outgrow.read_labels("votes.csv")
 outgrow.combine(votes).to_pandas()
@@ -12,9 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from outgrow.combiners.incremental import update as go_on
+from outgrow.combiners import COMBINERS
+from outgrow.combiners.incremental import update as add_votes
 from outgrow.combiners.state_file import load_state, require_state, save_state
-from outgrow.config.combine import AnswerVote, Combine, SlotVote
+from outgrow.config.combine import Combine
 from outgrow.config.load import read_section
 from outgrow.config.measure import TextMetric
 from outgrow.config.messages import FileLocation
@@ -120,7 +121,7 @@ def combine(
     from which `update` goes on; `on_wait` is told if another process has held it for a while.
     """
     section = combiner(method)
-    if isinstance(section, AnswerVote | SlotVote):
+    if not COMBINERS.of(section).of_votes:
         raise ConfigError(f"`{section.type}` is for texts, and these are votes on classes; use `combine_answers`")
     if state is not None:
         refuse_unwritable("state", Path(state))
@@ -152,8 +153,8 @@ def update(
     `source` and `reading` as in `combine`; the classes are the state's. Votes that are there already are ignored,
     those that contradict old ones are a `DataError` unless they are to `overwrite` them. Without `calibrate` the
     posterior is that of a combination of all votes from the start. With `near` (`one_coin` and `dawid_skene`) only
-    items with new votes are looked at again, which costs what they cost, and nothing is tempered; how far the others
-    are then from a whole combination is told.
+    items with new votes are estimated again, and nothing is calibrated; a note estimates how far the others are then
+    from a combination of all votes.
 
     Nobody else changes the state between its reading and its writing: of several updates at once, each waits for its
     turn, and `on_wait` is told after a while. `output` is a file for the labels, written within that turn, so that it
@@ -173,7 +174,7 @@ def _updated(
 ) -> Combined:
     state = load_state(path)
     votes = read_labels(source, *words, classes=state.table.classes, **reading)
-    found = go_on(state, votes, overwrite=overwrite, near=near)
+    found = add_votes(state, votes, overwrite=overwrite, near=near)
     save_state(found.state, path)
     told = f"Votes that were new: {found.n_new}; that were there already: {found.n_again}."
     if near:

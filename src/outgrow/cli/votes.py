@@ -35,9 +35,9 @@ class WithMethods(TyperCommand):
     """A verb whose help names every combiner; that takes an import which nothing but the help needs."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        from outgrow.config.combine import OF_TEXTS, for_votes, names_of
+        from outgrow.combiners import text_combiners, vote_combiners
 
-        told = f"{', '.join(sorted(for_votes()))}, single:SOURCE; of texts {', '.join(names_of(OF_TEXTS))}"
+        told = f"{', '.join(sorted(vote_combiners()))}, single:SOURCE; of texts {', '.join(text_combiners())}"
         for option in self.params:
             if option.name == "method":
                 option.help = f"The combiner: {told}."  # type: ignore[attr-defined]
@@ -116,7 +116,7 @@ def combine(
     gold: Gold = None,
     classes: Classes = None,
     renormalise: Renormalise = False,
-    calibrate: Annotated[bool, typer.Option(help="Temper the labels, so that they are as sure as right.")] = True,
+    calibrate: Annotated[bool, typer.Option(help="Calibrate the probabilities (temperature scaling).")] = True,
     state: Annotated[
         Path | None, typer.Option(help="Keep what is needed to go on from here.", show_default=False)
     ] = None,
@@ -131,7 +131,7 @@ def combine(
 ) -> None:
     """Make one label per item of several sources' votes, and say how sure it is."""
     from outgrow import api_votes
-    from outgrow.config.combine import OF_TEXTS, names_of
+    from outgrow.combiners import text_combiners
     from outgrow.data.write_table import SUFFIXES
 
     _look_at_places([file, gold, update], {"--output": (output, SUFFIXES), "--state": (state, ())})
@@ -144,7 +144,7 @@ def combine(
         )
     reading: dict[str, Any] = {"gold": gold, "renormalise": renormalise}
     found: Any
-    if method.partition(":")[0] in names_of(OF_TEXTS):
+    if method.partition(":")[0] in text_combiners():
         _refuse_options(method, classes=classes, state=state, update=update, **reading)
         found = api_votes.combine_answers(api_votes.read_answers(file, *(words or [])), method)
     elif update is not None:

@@ -11,7 +11,6 @@ the batch of a refiner is no difference to a row without any. A model in such a 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from outgrow.config.combine import JointDecoding, SingleSource
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method
 from outgrow.config.refine import Refine
@@ -51,7 +50,7 @@ def find_settings(experiment: Experiment, of_texts: bool) -> tuple[MethodSetting
     """The settings of every row that has siblings of its kind and differs from one of them."""
     kinds: dict[str, list[Described]] = {}
     for method in expanded(experiment):
-        if not isinstance(method.combine, SingleSource):
+        if method.combine.only_source is None:
             found = _settings(method, experiment, of_texts)
             kinds.setdefault(found.row.kind, []).append(found)
     return tuple(one for siblings in kinds.values() for one in _differing(siblings))
@@ -67,8 +66,9 @@ def _settings(method: Method, experiment: Experiment, of_texts: bool) -> Describ
         soft = (method.soft_labels or experiment.soft_labels).model_dump()
         lists["probability of"] = TOLD[soft.pop("rest")]
         found |= _flat(soft, "soft_labels.")
-    if isinstance(method.combine, JointDecoding):
-        found[Setting("combine.beams", "/joint_decoding")] = str(method.combine.beams or experiment.labelling.beams)
+    if (pool := method.combine.pool) is not None:
+        beams = str(pool.beams or experiment.labelling.beams)
+        found[Setting("combine.beams", f"/{method.combine.type}")] = beams
     trust = method.self_training or experiment.self_training
     found |= _flat(trust.model_dump(mode="json"), "self_training.")
     found |= _rewriting(method, experiment) | _trainings(method)
@@ -78,12 +78,9 @@ def _settings(method: Method, experiment: Experiment, of_texts: bool) -> Describ
 def _who(method: Method, experiment: Experiment) -> dict[str, tuple[str, ...]]:
     """Supervisors by what they do for the method."""
     teachers = method.teachers(experiment.supervisors)
-    if not isinstance(method.combine, JointDecoding):
+    if (pool := method.combine.pool) is None:
         return {"teaching": teachers}
-    return {
-        "generating": tuple(method.combine.writers or teachers),
-        "scoring": tuple(method.combine.scorers or teachers),
-    }
+    return {"generating": tuple(pool.writers or teachers), "scoring": tuple(pool.scorers or teachers)}
 
 
 # ---- parts that a row may have --------------------------------------------------------------------------
