@@ -126,14 +126,15 @@ def combine(
     if state is not None:
         refuse_unwritable("state", Path(state))
     votes = source if isinstance(source, VoteTable) else read_labels(source, **reading)
-    found = combine_votes(votes, section, calibrate=calibrate)
+    combined = combine_votes(votes, section, calibrate=calibrate)
     if state is not None:
-        if found.state is None:
+        kept = combined.state
+        if kept is None:
             named = next(iter(changed_options(section)), section.type)
             raise ConfigError(f"`{named}`: a state keeps combiners with their defaults; leave it or the state out")
         with alone(Path(state), _telling(Path(state), on_wait)):
-            save_state(found.state, Path(state))
-    return found
+            save_state(kept, Path(state))
+    return combined
 
 
 def update(

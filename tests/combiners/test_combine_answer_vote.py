@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from by_name import text_targets_by
 from hand_made_texts import rows_of, said, some_labels, table
 
 from fresh import SEEDS
-from outgrow.combiners import TEXT_COMBINERS
 from outgrow.combiners.answer_vote import answer_vote, answers_in
 from outgrow.data.tasks.sums import make_sums
 from outgrow.errors import ConfigError
@@ -177,7 +177,7 @@ def test_the_order_of_sources_and_items_does_not_matter(seed: int) -> None:
 def test_three_sources_that_solve_sums_are_better_together(seed: int) -> None:
     labels, gold = solved(np.random.default_rng(seed), 1500, RIGHT)
     together = score(answer_vote(labels, metric="answer_match"), labels, gold)
-    apart = [score(TEXT_COMBINERS["single"](labels, source=name), labels, gold) for name in RIGHT]
+    apart = [score(text_targets_by("single", labels, source=name), labels, gold) for name in RIGHT]
     assert together > max(apart) + 0.02
     targets = answer_vote(labels, metric="answer_match")
     sure = targets.keep(targets.weight > 0.99)

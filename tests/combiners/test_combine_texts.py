@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from by_name import text_targets_by
 from hand_made_texts import N_ITEMS, WORDS, mean_of, rows_of, said, some_labels, some_scores, table, without
 
 from fresh import SEEDS
 from outgrow.align.pieces import PieceTable
-from outgrow.combiners import TEXT_COMBINERS
 from outgrow.combiners.joint_decoding import joint_decoding
 from outgrow.combiners.keep_texts import confidence_weights, keep_all_texts, logprob_per_word, single_text
 from outgrow.errors import ConfigError, DataError
@@ -122,9 +122,9 @@ def test_a_source_twice_at_half_the_weight_is_that_source() -> None:
 def test_the_order_of_sources_and_items_does_not_matter(name: str, seed: int) -> None:
     labels, scores = some_labels(seed), some_scores(seed)
     weights = {"a": 0.2, "b": 0.5, "c": 0.3}
-    first = TEXT_COMBINERS[name](labels, scores, weights=weights)
+    first = text_targets_by(name, labels, scores, weights=weights)
     turned = labels.only(["c", "a", "b"]).take(labels.items[::-1])
-    again = TEXT_COMBINERS[name](turned, dict(reversed(scores.items())), weights=weights)
+    again = text_targets_by(name, turned, dict(reversed(scores.items())), weights=weights)
     assert sorted(rows_of(first)) == sorted(rows_of(again))
 
 

@@ -17,7 +17,7 @@ the answer, so that no source is favoured.
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class AnswerVote(CombinerSection):
     def text_metric(self) -> str | None:
         return self.metric
 
-    def with_text_metric(self, metric: str) -> Self:
+    def with_text_metric(self, metric: str) -> CombinerSection:
         return self if self.metric is not None else self.model_copy(update={"metric": metric})
 
     def text_complaints(self, metric: str, teachers: Sequence[str]) -> Iterator[str]:

@@ -4,13 +4,14 @@ A `State` holds all votes, compact; the posterior of every item; and, for the mo
 alone (`UPDATED_LOCALLY`), the expected counts behind their parameters. There are two ways:
 
     by default    The combiner is fitted to all votes, old and new: their order does not matter, and the posterior is
-                  that of `start` on all of them. `one_coin` and `dawid_skene` run until they converge
-                  (`em_accelerated.py`), from the mean vote. A start from the old counts would save little, since few
-                  passes over the different rows of votes are needed, and may reach another maximum where votes are
-                  few.
-    `near=True`   Only items with new votes, or new gold, are estimated again; all others keep their posterior. The
-                  time is proportional to the new votes, apart from copying the table. The others' posteriors are
-                  stale: `Updated.stale` estimates by how much, on a sample.
+                  that of the combiner on all of them. A start from the old counts would save little, since few passes
+                  over the different rows of votes are needed, and may reach another maximum where votes are few.
+    `near=True`   Only items with new votes, or new gold, are estimated again; all others keep the posterior of the
+                  state. The time is proportional to the new votes, apart from copying the table. The others'
+                  posteriors are stale: `Updated.stale` estimates by how much, on a sample.
+
+The state of `one_coin` and `dawid_skene` is that of the converged model (`em_accelerated.py`), as `near` needs. Their
+fit stops earlier, where a step gains little likelihood; its posterior may differ a little.
 
 With `near` the fit's `log_likelihood` is that of the items that were read. Gold of a vote table is kept. The posterior
 is that of the combiner, before calibration (`temperature_scaling.py`).
@@ -55,6 +56,7 @@ class State:
     """The source, where the method is `single`."""
     table: VoteTable
     posterior: Float[np.ndarray, "item class"]
+    """Of the combiner; with `counted` of the converged model."""
     counted: ExpectedCounts | None
     """Expected counts of all items; `None` for combiners that are always fitted to all votes."""
 
@@ -75,15 +77,20 @@ class Updated(NamedTuple):
 
 
 def start(table: VoteTable, method: str = "dawid_skene", *, source: str | None = None) -> tuple[State, Fit]:
-    """A state from votes, and the combiner's fit. `source` is for `single`."""
-    votes = Votes.of_table(table)
+    """A state from votes, and the combiner's fit to them. `source` is for `single`."""
+    section = section_named(method if source is None else f"{method}: {source}")
+    fit: Fit = fit_by(section)(Votes.of_table(table))
+    return state_of(table, method, source, fit), fit
+
+
+def state_of(table: VoteTable, method: str, source: str | None, fit: Fit) -> State:
+    """The state after the combiner's fit to these votes."""
     if method not in UPDATED_LOCALLY:
-        fit: Fit = fit_by(section_named(method if source is None else f"{method}: {source}"))(votes)
-        return State(method, source, table, fit.posterior, None), fit
+        return State(method, source, table, fit.posterior, None)
+    votes = Votes.of_table(table)
     nothing = nothing_counted(len(table.sources), table.n_classes)
     end = run_em_accelerated(votes, _model(method, table), SMOOTHING, by_mean_vote(votes), nothing)
-    fit = _fit(method, votes, table, end)
-    return State(method, source, table, fit.posterior, end.counted), fit
+    return State(method, source, table, _fit(method, votes, table, end).posterior, end.counted)
 
 
 def update(state: State, new: VoteTable, *, overwrite: bool = False, near: bool = False) -> Updated:

@@ -7,7 +7,7 @@ it. A combiner of votes without a posterior has `targets`, a combiner of texts h
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
@@ -81,7 +81,7 @@ class CombinerSection(Section):
         """The metric by which texts are compared, where the combiner sets it."""
         return None
 
-    def with_text_metric(self, metric: str) -> Self:
+    def with_text_metric(self, metric: str) -> "CombinerSection":
         """The section with the task's metric filled in, where the combiner compares texts and names no metric."""
         return self
 

@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Int
 from outgrow.combiners import COMBINERS, fit_by, section_named, short_name, short_names
 from outgrow.combiners.combiner_choice import CombinerChoice
 from outgrow.combiners.fit import Fit
-from outgrow.combiners.incremental import State, start
+from outgrow.combiners.incremental import State, state_of
 from outgrow.combiners.temperature_scaling import CalibratedFit, temperature_scaled
 from outgrow.combiners.votes import Votes
 from outgrow.config.combine import Combine
@@ -50,10 +50,17 @@ class Combined:
     calibrated: CalibratedFit
     choice: CombinerChoice | None = None
     """The comparison of `auto`."""
-    state: State | None = None
-    """For `update`; `None` for a combiner with options other than its defaults."""
+    uncalibrated: Fit | None = None
+    """The fit before calibration, for `update`; `None` for a combiner with options other than its defaults."""
     keeps_votes: bool = False
     """Every vote is a target of its own; the labels are the majority's."""
+
+    @property
+    def state(self) -> State | None:
+        """From which `update` continues; `None` for a combiner with options other than its defaults."""
+        if self.uncalibrated is None:
+            return None
+        return state_of(self.votes, self.method, self.source, self.uncalibrated)
 
     @property
     def fit(self) -> Fit:
@@ -182,14 +189,9 @@ def combine_votes(votes: VoteTable, section: Combine | None = None, *, calibrate
     method, source = short_name(chosen), chosen.only_source
     if record.needs_source and source is None and len(votes.sources) == 1:
         source = votes.sources[0]
-    state = None
-    if changed_options(section):
-        fit: Fit = fit_by(chosen)(compact)
-    else:
-        # Fitted in the same way as a state is, so that votes added later give the same labels.
-        state, fit = start(votes, method, source=source)
+    fit: Fit = fit_by(chosen)(compact)
     calibrated = temperature_scaled(compact, chosen, fit) if calibrate else uncalibrated(fit)
-    return Combined(votes, method, source, calibrated, choice, state)
+    return Combined(votes, method, source, calibrated, choice, None if changed_options(section) else fit)
 
 
 def combined_of(votes: VoteTable, method: str, source: str | None, fit: Fit, *, calibrate: bool) -> Combined:
