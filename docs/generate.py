@@ -12,8 +12,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from outgrow.cli.verbs import app
+from outgrow.combiners import COMBINERS
+from outgrow.combiners.record import HardVotesSection, LabelModelSection, PosteriorSection
 from outgrow.config import (
-    combine,
     decoding,
     endpoint,
     measure,
@@ -78,8 +79,15 @@ def configuration_page() -> str:
 def sections() -> Iterator[tuple[type[Section], str]]:
     """Every section of an experiment with the heading it gets, the root first."""
     yield Experiment, "The whole file"
-    for module in (task, model, rules, votes, endpoint, decoding, tune, method, combine, select, refine, measure):
+    for module in (task, model, rules, votes, endpoint, decoding, tune, method, select, refine, measure):
         yield from sections_of(module)
+        if module is method:
+            yield from (
+                (parent, parent.__name__) for parent in (PosteriorSection, HardVotesSection, LabelModelSection)
+            )
+            yield from (
+                (record.section, f"{record.section.__name__} (`type: {name}`)") for name, record in COMBINERS.items()
+            )
 
 
 def sections_of(module: ModuleType) -> Iterator[tuple[type[Section], str]]:
@@ -93,7 +101,7 @@ def sections_of(module: ModuleType) -> Iterator[tuple[type[Section], str]]:
 def section_text(section: type[Section], title: str) -> str:
     """A heading, the class's docstring, and a table of its own fields; the section that it extends has the others."""
     parent = section.__bases__[0]
-    inherited = parent.model_fields if parent is not Section else {}
+    inherited = {} if parent is Section else {name: one for name, one in parent.model_fields.items() if name != "type"}
     own = {
         name: field
         for name, field in section.model_fields.items()

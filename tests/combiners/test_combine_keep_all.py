@@ -57,7 +57,7 @@ def test_accuracy_weights_are_the_excess_over_chance():
     votes[:300, 0] = votes[:200, 1] = 0
     votes[:360, 2] = 0
     labels = textbook.hard_labels([[0, 0, 0]], 2)
-    found = keep_all(labels, Anchors(textbook.hard_labels(votes, 2), gold), "accuracy").weight
+    found = keep_all(labels, Anchors(textbook.elsewhere(textbook.hard_labels(votes, 2)), gold), "accuracy").weight
     excess = np.maximum((np.asarray([300, 200, 360]) + 1) / 402 - 0.5, 1e-3)
     np.testing.assert_allclose(found, excess / excess.sum())
 
@@ -67,7 +67,7 @@ def test_accuracy_is_that_of_the_votes_given_not_of_the_silence():
     always = np.where(np.arange(100) < 80, gold, 1 - gold)
     rarely = np.where(np.arange(100) >= 60, always, -1)  # 20 right of 40
     labels = textbook.hard_labels([[0, 0]], 2)
-    known = Anchors(textbook.hard_labels(np.stack([always, rarely], 1), 2), gold)
+    known = Anchors(textbook.elsewhere(textbook.hard_labels(np.stack([always, rarely], 1), 2)), gold)
     weight = keep_all(labels, known, "accuracy").weight
     assert weight[0] > 0.99  # the other is at chance
 

@@ -58,11 +58,11 @@ def test_calibration_undoes_a_temperature():
     rng = np.random.default_rng(0)
     told, gold = tempered(rng, 4.0)
     labels = textbook.labels_of(told[:, None])
-    pooled = log_pool(labels, Anchors(labels, gold))
+    pooled = log_pool(labels, Anchors(textbook.elsewhere(labels), gold))
     honest = told ** (1 / 4.0)
     honest /= honest.sum(axis=1, keepdims=True)
     assert np.abs(pooled.probs - honest).mean() < 0.02
-    assert "s0 " in pooled.origin[0]
+    assert any("s0 " in sentence for sentence in pooled.origin)
 
 
 def test_a_hard_vote_vetoes_nothing():
@@ -87,6 +87,13 @@ def test_given_weights_are_exponents():
     np.testing.assert_allclose(found, product / product.sum())
 
 
-def test_calibration_needs_anchors():
-    with pytest.raises(ConfigError, match="calibrate: true"):
-        log_pool(textbook.hard_labels([[0, 1]], 2))
+def test_without_gold_all_temperatures_are_1_and_a_note_says_so():
+    labels = textbook.soft_labels(np.random.default_rng(SEEDS[0]))
+    found = log_pool(labels)
+    textbook.assert_same_targets(found, log_pool(labels, calibrate_sources=False))
+    assert any("temperatures are all 1" in sentence for sentence in found.origin)
+
+
+def test_weights_by_accuracy_need_anchors():
+    with pytest.raises(ConfigError, match="holdout"):
+        log_pool(textbook.hard_labels([[0, 1]], 2), weights="accuracy")

@@ -69,7 +69,7 @@ def test_weighted_vote_is_the_posterior_of_the_one_coin_model(classes, seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_accuracies_come_from_the_anchors_by_name(seed):
     gold, votes = drawn(seed, 3, items=3000)
-    anchors = Anchors(textbook.hard_labels(votes, 3), gold)
+    anchors = Anchors(textbook.elsewhere(textbook.hard_labels(votes, 3)), gold)
     np.testing.assert_allclose(accuracy_on(anchors), [0.8, 0.6, 0.5, 0.7], atol=0.06)
     turned = Anchors(textbook.permuted(anchors.labels, sources=[3, 1, 0, 2]), gold)
     labels = textbook.hard_labels(votes[:50], 3)
@@ -78,7 +78,7 @@ def test_accuracies_come_from_the_anchors_by_name(seed):
 
 def test_the_weighted_vote_beats_the_majority_where_sources_differ():
     gold, votes = drawn(0, 3, items=4000, accuracy=(0.95, 0.4, 0.4, 0.4))
-    anchors = Anchors(textbook.hard_labels(votes[:2000], 3), gold[:2000])
+    anchors = Anchors(textbook.elsewhere(textbook.hard_labels(votes[:2000], 3)), gold[:2000])
     labels = textbook.hard_labels(votes[2000:], 3)
     right = {}
     for name, targets in (("majority", vote(labels)), ("weighted", weighted_vote(labels, anchors))):

@@ -29,7 +29,7 @@ VOTES: dict[str, Any] = {
         "flying_squid",
         "bayesian",
         "product",
-        {"name": "tempered", "combine": {"type": "one_coin", "temper": True}},
+        {"name": "tempered", "combine": {"type": "one_coin", "calibrate": True}},
         {"name": "sure", "stages": [{"select": {"type": "confidence", "keep": {"fraction": 0.5}}}]},
     ],
     "variants": ["plain", "matching"],

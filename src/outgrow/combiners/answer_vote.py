@@ -50,14 +50,22 @@ class AnswerVote(CombinerSection):
         return self.metric
 
     def with_text_metric(self, metric: str) -> CombinerSection:
-        return self if self.metric is not None else self.model_copy(update={"metric": metric})
+        if self.metric is not None:
+            return self
+        if metric not in METRICS:
+            raise ConfigError(_not_counted(metric))
+        return self.model_copy(update={"metric": metric})
 
     def text_complaints(self, metric: str, teachers: Sequence[str]) -> Iterator[str]:
         if metric in SLOT_METRICS:
             yield "combine `answer_vote` counts whole answers, and these are sets of slots; use `slot_vote`"
         elif self.metric is None and metric not in METRICS:
-            known = ", ".join(f"`{name}`" for name in METRICS)
-            yield f"combine.metric: `{metric}` does not decide when answers are the same; name one of {known}"
+            yield _not_counted(metric)
+
+
+def _not_counted(metric: str) -> str:
+    known = ", ".join(f"`{name}`" for name in METRICS)
+    return f"combine.metric: `{metric}` does not decide when answers are the same; name one of {known}"
 
 
 class CountedAnswer(NamedTuple):
