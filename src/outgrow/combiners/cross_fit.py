@@ -74,8 +74,8 @@ def cross_fitted(folds: GoldFolds, fit_by: Callable[[Votes], Fit]) -> CrossFitte
         here = folds.fold == fold
         gold = votes.gold.copy()
         gold[known[here]] = -1
-        hidden = np.isin(np.arange(len(gold)), known[here])
-        outside = (votes.anchors > 0) & ~hidden
+        held_out = np.isin(np.arange(len(gold)), known[here])
+        outside = (votes.anchors > 0) & ~held_out
         order = np.concatenate([np.flatnonzero(~outside), np.flatnonzero(outside)])
         n_outside = int(outside.sum())
         refitted = fit_by(

@@ -47,8 +47,8 @@ MOST_NUMBERS = 4_000_000
 """Votes times classes, cells times classes of soft votes, and sources times classes squared."""
 LEAST = 1e-12
 
-Prediction = Float[np.ndarray, "hidden class"]
-Hidden = Int[np.ndarray, "hidden"]
+Prediction = Float[np.ndarray, "vote class"]
+VoteIndex = Int[np.ndarray, "vote"]
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,10 @@ class HeldOut:
 
     votes: Votes
     fold: Int[np.ndarray, "item source"]
-    item: Int[np.ndarray, "hidden"]
-    source: Int[np.ndarray, "hidden"]
-    outcome: Int[np.ndarray, "hidden"]
-    share: Float[np.ndarray, "hidden"]
+    item: Int[np.ndarray, "vote"]
+    source: Int[np.ndarray, "vote"]
+    outcome: Int[np.ndarray, "vote"]
+    share: Float[np.ndarray, "vote"]
     """How much a held-out vote counts; a group of copies counts as one source."""
     matrix: Int[np.ndarray, "source"]
     """Which matrix is each source's; 0 = that of the sources that vote for one class only."""
@@ -102,7 +102,7 @@ def predict(held: HeldOut, fit_by: Callable[[Votes], Fit], *, reads_silence: boo
     return predicted
 
 
-def log_probabilities(held: HeldOut, prediction: Prediction) -> Float[np.ndarray, "hidden"]:
+def log_probabilities(held: HeldOut, prediction: Prediction) -> Float[np.ndarray, "vote"]:
     """ln P of every held-out vote, by matrices learned from the other half of the items."""
     half = np.random.default_rng(SEED).integers(2, size=len(held.votes.values))[held.item]
     logs = np.empty(len(half))
@@ -128,9 +128,9 @@ def learn_matrices(held: HeldOut, prediction: Prediction, used: np.ndarray) -> F
 def _em(
     matrices: Float[np.ndarray, "matrix class class"],
     prediction: Prediction,
-    matrix: Int[np.ndarray, "hidden"],
-    outcome: Int[np.ndarray, "hidden"],
-    share: Float[np.ndarray, "hidden"],
+    matrix: Int[np.ndarray, "vote"],
+    outcome: Int[np.ndarray, "vote"],
+    share: Float[np.ndarray, "vote"],
     pseudo: Float[np.ndarray, "_ class class"],
 ) -> Float[np.ndarray, "matrix class class"]:
     n_matrices, n_classes = matrices.shape[:2]
@@ -196,7 +196,7 @@ def _most_rows(votes: Votes) -> int:
     return max(int(most), 1)
 
 
-def _vote_list(votes: Votes) -> tuple[Hidden, Hidden, Hidden, Float[np.ndarray, "hidden"]]:
+def _vote_list(votes: Votes) -> tuple[VoteIndex, VoteIndex, VoteIndex, Float[np.ndarray, "vote"]]:
     """Item, source, class and share of all votes on items without gold."""
     values, unknown = votes.values, votes.gold < 0
     if not votes.soft:

@@ -144,7 +144,7 @@ def temperature_by_votes(held: HeldOut, prediction: Prediction) -> float:
     """
     share = held.share * (held.matrix[held.source] > 0)
 
-    def gain(temperature: float) -> Float[np.ndarray, "hidden"]:
+    def gain(temperature: float) -> Float[np.ndarray, "vote"]:
         return np.asarray(share * log_probabilities(held, with_temperature(prediction, temperature)))
 
     best = _best(lambda temperature: -float(gain(temperature).sum()), least=0.0)
