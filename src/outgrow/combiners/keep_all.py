@@ -96,18 +96,17 @@ def without_votes(count: int) -> tuple[str, ...]:
     return (f"Items without a vote that counts, left out: {count}.",) if count else ()
 
 
-TEXTS = "outgrow.combiners.keep_texts"
 KEEP_ALL = CombinerRecord(
     KeepAll,
     paper="Cui et al., ICLR 2025, eq. 2; texts eq. 11",
     targets=keep_all,
-    text_targets=f"{TEXTS}:keep_all_texts",
+    text_targets="outgrow.combiners.keep_texts:keep_all_texts",
 )
 SINGLE = CombinerRecord(
     SingleSource,
     paper="Burns et al. 2023, section 3",
     fit=fit_single,
     targets=single,
-    text_targets=f"{TEXTS}:single_text",
+    text_targets="outgrow.combiners.keep_texts:single_text",
     needs_source=True,
 )
