@@ -213,7 +213,7 @@ def test_many_votes_are_thinned_item_by_item():
     assert np.count_nonzero(votes.voted) > 104_000
     kept, few = thinned(votes, rng)
     assert abs(few.n_votes.sum() - 100_000) < 4000
-    np.testing.assert_array_equal(few.heard, votes.values[kept])
+    np.testing.assert_array_equal(few.values, votes.values[kept])
     found = fit_bayesian_dawid_skene(votes, draws=3, correlated=False)
     assert (found.interval[:, 0] < found.accuracy).all()
     assert (found.accuracy < found.interval[:, 1]).all()

@@ -149,9 +149,9 @@ def test_silence_counts_and_is_left_again(soft):
     labels = textbook.soft_labels(rng) if soft else textbook.hard_labels(drawn(SEEDS[0])[0], 3)
     votes = Votes.of(labels)
     counted = votes.with_silence()
-    np.testing.assert_allclose(counted.said(counted.weight).sum(axis=1), len(labels.items))
-    np.testing.assert_array_equal(counted.without_silence().heard, votes.values)
-    np.testing.assert_array_equal(counted.hardened().heard, labels.hard if soft else votes.values)
+    np.testing.assert_allclose(counted.counts(counted.weight).sum(axis=1), len(labels.items))
+    np.testing.assert_array_equal(counted.without_silence().values, votes.values)
+    np.testing.assert_array_equal(counted.hardened().values, labels.hard if soft else votes.values)
     assert votes.without_silence() is votes
     assert counted.with_silence() is counted
 

@@ -57,7 +57,7 @@ def test_soft_votes_stay_as_they_are(seed):
     np.testing.assert_array_equal(dense(votes), labels.probs.reshape(len(labels.items), -1))
     np.testing.assert_array_equal(votes.voted, labels.voted)
     hard = Votes.of(labels, hard=True)
-    np.testing.assert_array_equal(hard.heard[hard.row_of], labels.hard)
+    np.testing.assert_array_equal(hard.values[hard.row_of], labels.hard)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -76,7 +76,7 @@ def test_silence_can_be_something_said(soft, seed):
 def test_a_block_names_row_source_and_class_of_every_entry(seed):
     votes = Votes.of(textbook.soft_labels(np.random.default_rng(seed)))
     for block in votes.blocks():
-        np.testing.assert_array_equal(votes.values[block.rows][block.row, block.source, block.said], block.share)
+        np.testing.assert_array_equal(votes.values[block.rows][block.row, block.source, block.outcome], block.share)
         doubled = block.reweighed(np.full(len(block.row), 2.0))
         np.testing.assert_allclose(doubled.toarray(), 2 * block.matrix.toarray())
 
@@ -90,7 +90,7 @@ def test_many_votes_come_in_many_blocks():
     assert all(one.rows.stop == two.rows.start for one, two in pairwise(blocks))
     assert blocks[-1].rows.stop == len(votes.values)
     expected = [[(codes[:, source] == number).sum() for number in range(9)] for source in range(12)]
-    np.testing.assert_array_equal(votes.said(votes.weight), expected)
+    np.testing.assert_array_equal(votes.counts(votes.weight), expected)
 
 
 def test_anchors_of_the_table_set_truth_and_others_are_rows_of_their_own():
@@ -109,7 +109,7 @@ def test_anchors_with_soft_votes_make_all_votes_soft():
     known = textbook.elsewhere(textbook.labels_of([[[0.3, 0.7], [1, 0]]]))
     votes = Votes.of(labels, Anchors(known, np.asarray([1])))
     np.testing.assert_allclose(votes.values[votes.anchors > 0], known.probs)
-    assert Votes.of(labels, Anchors(known, np.asarray([1])), hard=True).heard.ndim == 2
+    assert Votes.of(labels, Anchors(known, np.asarray([1])), hard=True).values.ndim == 2
 
 
 def test_anchors_with_other_classes_are_refused():
@@ -123,8 +123,8 @@ def test_some_sources_and_some_rows():
     votes = Votes.of(textbook.hard_labels(codes, 3))
     chosen = votes.only(np.asarray([2, 0]))
     assert chosen.sources == ("s2", "s0")
-    np.testing.assert_array_equal(chosen.heard[chosen.row_of], codes[:, [2, 0]])
+    np.testing.assert_array_equal(chosen.values[chosen.row_of], codes[:, [2, 0]])
     few = votes.take(np.asarray([3, 1]))
     assert few.items.tolist() == votes.items[[3, 1]].tolist()
-    np.testing.assert_array_equal(few.heard, votes.values[[3, 1]])
+    np.testing.assert_array_equal(few.values, votes.values[[3, 1]])
     assert len(few.row_of) == few.items.sum()
