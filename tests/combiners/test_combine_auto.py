@@ -11,12 +11,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import textbook_sources as textbook
-from by_name import fit_named, targets_by
+from by_name import fit_named, targets_by, without_gold
 
 from fresh import SEEDS
+from outgrow.combiners import fit_by
 from outgrow.combiners.combiner_choice import choose
 from outgrow.combiners.cross_fit import cross_fitted, enough_gold, gold_folds
-from outgrow.combiners.held_out_votes import copy_groups, hold_out, itemised, learn_matrices, log_probabilities
+from outgrow.combiners.held_out_votes import (
+    copy_groups,
+    hold_out,
+    itemised,
+    learn_matrices,
+    log_probabilities,
+    predict,
+)
 from outgrow.combiners.votes import Votes
 from outgrow.errors import DataError, OutgrowError
 from outgrow.labels import Anchors
@@ -274,7 +282,7 @@ def test_one_source_two_sources_and_nobody():
     two = choose(gathered(codes, 2))
     assert (two.method, two.by) == ("vote", "nothing")
     assert "who is right" in two.why
-    with pytest.raises(DataError, match="nobody voted"):
+    with pytest.raises(DataError, match="no vote"):
         choose(gathered(np.full((5, 3), -1), 2))
 
 

@@ -1,8 +1,6 @@
 """Temperatures: against their definition, in simulations in which the right one is known, and what must stay."""
 
 import itertools
-from functools import partial
-
 import drawn_crowds
 import numpy as np
 import pytest
@@ -11,6 +9,7 @@ from by_name import calibrated, fit_named, scaled, targets_by
 from scipy.special import softmax
 
 from fresh import SEEDS
+from outgrow.combiners import fit_by, section_named
 from outgrow.combiners.dawid_skene import DawidSkene
 from outgrow.combiners.held_out_votes import hold_out
 from outgrow.combiners.temperature_scaling import (
@@ -100,7 +99,7 @@ def test_gold_changes_nothing_that_it_does_not_make_better():
             kept += 1
             np.testing.assert_array_equal(found.fit.posterior, plain.posterior)
             assert found.after == found.before
-            assert "as the combiner has them: by held-out gold" in found.sentence
+            assert "as the combiner has them: on held-out gold" in found.sentence
             assert "→" not in found.sentence
         else:
             assert found.after.log_loss < found.before.log_loss
@@ -155,9 +154,10 @@ def test_intervals_are_drawn_once_only():
     """A combiner with drawn intervals keeps them, and is refitted without."""
     codes, gold = drawn_crowds.shared_hardship(np.random.default_rng(SEEDS[0]), items=200)
     votes = gathered(codes, 3, np.where(np.arange(200) < 100, gold, -1))
-    method = partial(fit_by("bayesian_dawid_skene"), draws=20)
-    found = temperature_scaled(votes, method)
-    np.testing.assert_array_equal(found.fit.interval, method(votes).interval)
+    section = section_named("bayesian_dawid_skene")
+    fit = fit_by(section)(votes)
+    found = temperature_scaled(votes, section, fit)
+    np.testing.assert_array_equal(found.fit.interval, fit.interval)
 
 
 @pytest.mark.parametrize("name", ["vote", "one_coin", "rule_vote", "auto"])
@@ -168,7 +168,7 @@ def test_studies_temper_when_asked(name):
     rest = labels.take(np.arange(100, 500))
     targets, plain = calibrated(name, rest, known), targets_by(name, rest, known)
     assert targets.items == plain.items
-    assert "by held-out gold" in targets.origin[-1]
+    assert "held-out gold" in targets.origin[-1]
     better = log_loss(plain.probs, gold[100:]) - log_loss(targets.probs, gold[100:])
     assert better > (0.1 if name == "vote" else -0.03)
 
