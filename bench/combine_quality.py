@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from outgrow.combiners.auto import choose
+from outgrow.combiners import fit_by, fit_names, section_named
+from outgrow.combiners.combiner_choice import choose
 from outgrow.combiners.fit import Fit
-from outgrow.combiners.fits import FITS, NEEDS_GOLD, READS_SILENCE, fit_by
 from outgrow.combiners.temperature_scaling import calibration, temperature_scaled
 from outgrow.combiners.votes import Votes
 from outgrow.errors import OutgrowError
@@ -51,8 +51,8 @@ class Line(NamedTuple):
     accuracy: float
     loss: float
     ece: float
-    tempered_loss: float = np.nan
-    tempered_ece: float = np.nan
+    calibrated_loss: float = np.nan
+    calibrated_ece: float = np.nan
     held: float = np.nan
     """Share of the intervals that hold."""
     shift: float = np.nan
@@ -137,7 +137,9 @@ def report(name: str, cases: list[Case]) -> None:
             lines.setdefault(method, []).append(line)
         chosen.append(choose(votes_of(case)).method)
     whole = {method: mean for method, mean in lines.items() if len(mean) == len(cases)}
-    own = {method: np.mean([line.accuracy for line in mean]) for method, mean in whole.items() if method in FITS}
+    own = {
+        method: np.mean([line.accuracy for line in mean]) for method, mean in whole.items() if method in fit_names()
+    }
     head = f"{'combiner':<22}{'accuracy':>9}{'behind':>8}{'loss':>7}{'ECE':>7}{'T loss':>8}{'T ECE':>7}"
     print(f"{head}{'held':>7}{'shift':>8}")
     for method, mean in whole.items():
@@ -145,7 +147,7 @@ def report(name: str, cases: list[Case]) -> None:
         worst = max(one.shift for one in mean)
         print(
             f"{method:<22}{line.accuracy:9.4f}{max(own.values()) - line.accuracy:8.4f}{line.loss:7.3f}{line.ece:7.3f}"
-            f"{line.tempered_loss:8.3f}{line.tempered_ece:7.3f}{line.held:7.2f}{worst:8.4f}"
+            f"{line.calibrated_loss:8.3f}{line.calibrated_ece:7.3f}{line.held:7.2f}{worst:8.4f}"
         )
     print(
         "auto chose " + ", ".join(f"{method} ({chosen.count(method)})" for method in dict.fromkeys(chosen)), flush=True
@@ -154,7 +156,7 @@ def report(name: str, cases: list[Case]) -> None:
 
 def of_case(case: Case) -> Iterator[tuple[str, Line]]:
     votes, twice = votes_of(case), votes_of(doubled(case))
-    for method in FITS:
+    for method in fit_names():
         if method not in NEEDS_GOLD:
             try:
                 yield method, measured(case, votes, twice, method, method)
@@ -179,15 +181,16 @@ def doubled(case: Case) -> Case:
 
 
 def measured(case: Case, votes: Votes, twice: Votes, method: str, method_twice: str) -> Line:
-    fit: Fit = fit_by(method)(votes)
-    found = temperature_scaled(votes, fit_by(method), fit=fit, reads_silence=method in READS_SILENCE)
-    again = fit_by(method_twice, intervals=False)(twice)
+    section = section_named(method)
+    fit: Fit = fit_by(section)(votes)
+    found = temperature_scaled(votes, section, fit)
+    again = fit_by(section_named(method_twice), intervals=False)(twice)
     known = ~np.isnan(case.right)
     low, high = fit.interval[known].T
     right = case.right[known]
     return score(case, fit.posterior)._replace(
-        tempered_loss=score(case, found.fit.posterior).loss,
-        tempered_ece=score(case, found.fit.posterior).ece,
+        calibrated_loss=score(case, found.fit.posterior).loss,
+        calibrated_ece=score(case, found.fit.posterior).ece,
         held=float(((low <= right) & (right <= high)).mean()),
         shift=float(np.abs(again.posterior - fit.posterior).max()),
     )

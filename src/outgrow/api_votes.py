@@ -1,4 +1,4 @@
-"""The Python door for votes that somebody has: read, trust, combine, train.
+"""Python functions for votes of your own: read, trust, combine, train.
 
 votes = outgrow.read_labels("votes.csv")
 outgrow.combine(votes).to_pandas()
@@ -12,9 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from outgrow.combiners.incremental import update as go_on
+from outgrow.combiners import COMBINERS
+from outgrow.combiners.incremental import update as add_votes
 from outgrow.combiners.state_file import load_state, require_state, save_state
-from outgrow.config.combine import AnswerVote, Combine, SlotVote
+from outgrow.config.combine import Combine
 from outgrow.config.load import read_section
 from outgrow.config.measure import TextMetric
 from outgrow.config.messages import FileLocation
@@ -121,19 +122,20 @@ def combine(
     from which `update` goes on; `on_wait` is told if another process has held it for a while.
     """
     section = combiner(method)
-    if isinstance(section, AnswerVote | SlotVote):
+    if not COMBINERS.of(section).of_votes:
         raise ConfigError(f"`{section.type}` is for texts, and these are votes on classes; use `combine_answers`")
     if state is not None:
         refuse_unwritable("state", Path(state))
     votes = source if isinstance(source, VoteTable) else read_labels(source, **reading)
-    found = combine_votes(votes, section, calibrate=calibrate)
+    combined = combine_votes(votes, section, calibrate=calibrate)
     if state is not None:
-        if found.state is None:
+        kept = combined.state
+        if kept is None:
             named = next(iter(changed_options(section)), section.type)
             raise ConfigError(f"`{named}`: a state keeps combiners with their defaults; leave it or the state out")
         with alone(Path(state), _telling(Path(state), on_wait)):
-            save_state(found.state, Path(state))
-    return found
+            save_state(kept, Path(state))
+    return combined
 
 
 def update(
@@ -153,8 +155,8 @@ def update(
     `source` and `reading` as in `combine`; the classes are the state's. Votes that are there already are ignored,
     those that contradict old ones are a `DataError` unless they are to `overwrite` them. Without `calibrate` the
     posterior is that of a combination of all votes from the start. With `near` (`one_coin` and `dawid_skene`) only
-    items with new votes are looked at again, which costs what they cost, and nothing is tempered; how far the others
-    are then from a whole combination is told.
+    items with new votes are estimated again, and nothing is calibrated; a note estimates how far the others are then
+    from a combination of all votes.
 
     Nobody else changes the state between its reading and its writing: of several updates at once, each waits for its
     turn, and `on_wait` is told after a while. `output` is a file for the labels, written within that turn, so that it
@@ -174,7 +176,7 @@ def _updated(
 ) -> Combined:
     state = load_state(path)
     votes = read_labels(source, *words, classes=state.table.classes, **reading)
-    found = go_on(state, votes, overwrite=overwrite, near=near)
+    found = add_votes(state, votes, overwrite=overwrite, near=near)
     save_state(found.state, path)
     told = f"Votes that were new: {found.n_new}; that were there already: {found.n_again}."
     if near:

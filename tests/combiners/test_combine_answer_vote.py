@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from by_name import text_targets_by
 from hand_made_texts import rows_of, said, some_labels, table
 
 from fresh import SEEDS
-from outgrow.combiners import TEXT_COMBINERS
 from outgrow.combiners.answer_vote import answer_vote, answers_in
 from outgrow.data.tasks.sums import make_sums
 from outgrow.errors import ConfigError
@@ -110,7 +110,7 @@ def test_a_tie_is_settled_by_the_item_and_not_by_the_order_of_sources(metric: st
     first, again = answer_vote(labels, metric=metric), answer_vote(turned, metric=metric)
     assert dict(zip(first.items, first.texts, strict=True)) == dict(zip(again.items, again.texts, strict=True))
     assert min(Counter(first.texts).values()) > 300 / 3 - 3.5 * np.sqrt(300 * 2 / 9), "every answer as often"
-    assert "Items with a tie between answers, of which one was drawn: 300." in first.origin
+    assert "Items with a tie between answers, broken by a hash: 300." in first.origin
 
 
 def test_all_candidates_share_their_sources_vote() -> None:
@@ -134,7 +134,7 @@ def test_three_thirds_of_a_vote_are_one() -> None:
     labels = table(a=[texts(4)], **{f"s{n}": [one] for n, one in enumerate(thirds)})
     targets = answer_vote(labels, metric="answer_match", candidates="all")
     assert targets.texts[0] in ("is 4", "is 5", "is 6")
-    assert "Items with a tie between answers, of which one was drawn: 1." in targets.origin
+    assert "Items with a tie between answers, broken by a hash: 1." in targets.origin
 
 
 @pytest.mark.parametrize("option", [{"metric": "rouge_l"}, {"weight": "half"}, {"candidates": "two"}])
@@ -177,7 +177,7 @@ def test_the_order_of_sources_and_items_does_not_matter(seed: int) -> None:
 def test_three_sources_that_solve_sums_are_better_together(seed: int) -> None:
     labels, gold = solved(np.random.default_rng(seed), 1500, RIGHT)
     together = score(answer_vote(labels, metric="answer_match"), labels, gold)
-    apart = [score(TEXT_COMBINERS["single"](labels, source=name), labels, gold) for name in RIGHT]
+    apart = [score(text_targets_by("single", labels, source=name), labels, gold) for name in RIGHT]
     assert together > max(apart) + 0.02
     targets = answer_vote(labels, metric="answer_match")
     sure = targets.keep(targets.weight > 0.99)

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import drawn_crowds
@@ -10,13 +11,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import textbook_sources as textbook
+from by_name import fit_named, targets_by, without_gold
 
 from fresh import SEEDS
-from outgrow.combiners import COMBINERS
-from outgrow.combiners.auto import choose
+from outgrow.combiners import fit_by
+from outgrow.combiners.combiner_choice import choose
 from outgrow.combiners.cross_fit import cross_fitted, enough_gold, gold_folds
-from outgrow.combiners.fits import FITS, NEEDS_GOLD, fit_by
-from outgrow.combiners.held_out_votes import copy_groups, guesses, hold_out, itemised, learn_matrices, log_chances
+from outgrow.combiners.held_out_votes import (
+    copy_groups,
+    hold_out,
+    itemised,
+    learn_matrices,
+    log_probabilities,
+    predict,
+)
 from outgrow.combiners.votes import Votes
 from outgrow.errors import DataError, OutgrowError
 from outgrow.labels import Anchors
@@ -40,9 +48,9 @@ def accuracy(posterior, gold, counted):
 def accuracies(votes, gold):
     """Of all single combiners and of `auto`'s choice, on items with a vote."""
     counted, found = votes.voted.any(axis=1)[votes.row_of], {}
-    for name in FITS.keys() - NEEDS_GOLD:
+    for name in without_gold():
         try:
-            found[name] = accuracy(fit_by(name, intervals=False)(votes).posterior, gold, counted)
+            found[name] = accuracy(fit_named(name, votes).posterior, gold, counted)
         except OutgrowError:
             continue
     choice = choose(votes)
@@ -50,7 +58,7 @@ def accuracies(votes, gold):
 
 
 def right(votes, gold, name):
-    return fit_by(name, intervals=False)(votes).posterior.argmax(axis=1) == gold
+    return fit_named(name, votes).posterior.argmax(axis=1) == gold
 
 
 @pytest.mark.parametrize("kind", drawn_crowds.KINDS)
@@ -142,7 +150,7 @@ def test_copies_do_not_vote_for_those_who_follow_them(seed):
     assert (held.fold[:, -1] == held.fold[:, -2]).all()
     np.testing.assert_allclose(held.total, len(codes) * (codes.shape[1] - 2))
     scores = {
-        name: held.share @ log_chances(held, guesses(held, fit_by(name, intervals=False)))
+        name: held.share @ log_probabilities(held, predict(held, partial(fit_named, name)))
         for name in ("one_coin", "bayesian_dawid_skene")
     }
     assert scores["bayesian_dawid_skene"] > scores["one_coin"]
@@ -154,11 +162,11 @@ def test_hidden_votes_are_hidden(seed):
     rng = np.random.default_rng(seed)
     codes, _, _, classes = drawn_crowds.crowd("independent", rng, items=200)
     held = hold_out(gathered(codes, classes))
-    before = guesses(held, FITS["one_coin"])
+    before = predict(held, partial(fit_named, "one_coin"))
     first = held.fold == 0
-    heard = held.votes.heard.copy()
+    heard = held.votes.values.copy()
     heard[first] = (heard[first] + 1) % classes
-    after = guesses(replace(held, votes=itemised(gathered(heard, classes))), FITS["one_coin"])
+    after = predict(replace(held, votes=itemised(gathered(heard, classes))), partial(fit_named, "one_coin"))
     of_vote = first[held.item, held.source]
     np.testing.assert_allclose(after[of_vote], before[of_vote], atol=1e-12)
     assert np.abs(after[~of_vote] - before[~of_vote]).max() > 0.01
@@ -175,11 +183,11 @@ def test_matrices_are_found_and_better_guesses_foretell_better(seed):
     noisy = 0.6 * truth + 0.4 / classes
     nothing = np.full_like(truth, 1 / classes)
     mixed = np.where(rng.random((len(gold), 1)) < 0.3, np.eye(classes)[rng.permutation(gold)], np.eye(classes)[gold])
-    scores = [held.share @ log_chances(held, guess) for guess in (truth, mixed[held.item], nothing)]
+    scores = [held.share @ log_probabilities(held, guess) for guess in (truth, mixed[held.item], nothing)]
     assert scores[0] > scores[1] > scores[2]
     # A class by another name costs nothing.
-    turned = held.share @ log_chances(held, np.roll(noisy, 1, axis=1))
-    np.testing.assert_allclose(turned, held.share @ log_chances(held, noisy), rtol=0.02)
+    turned = held.share @ log_probabilities(held, np.roll(noisy, 1, axis=1))
+    np.testing.assert_allclose(turned, held.share @ log_probabilities(held, noisy), rtol=0.02)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -196,7 +204,7 @@ def test_order_of_sources_and_names_of_classes_change_no_fold(seed):
     folds = gold_folds(gathered(codes, classes, gold)), gold_folds(gathered(turn[codes], classes, turn[gold]))
     for part in ("known", "fold"):
         np.testing.assert_array_equal(getattr(folds[1], part), getattr(folds[0], part))
-    np.testing.assert_array_equal(turn[folds[0].votes.heard], folds[1].votes.heard)
+    np.testing.assert_array_equal(turn[folds[0].votes.values], folds[1].votes.values)
 
 
 def test_rules_share_one_matrix_and_others_have_their_own():
@@ -220,7 +228,7 @@ def test_gold_shows_what_votes_cannot(seed):
     known = np.where(np.arange(1000) < 150, gold, -1)
     by_votes, by_gold = choose(gathered(codes, 3)), choose(gathered(codes, 3, known))
     assert (by_votes.by, by_gold.by) == ("votes", "gold")
-    fitted = [choice.fit_by(gathered(codes, 3, known)).posterior for choice in (by_votes, by_gold)]
+    fitted = [fit_by(choice.section)(gathered(codes, 3, known)).posterior for choice in (by_votes, by_gold)]
     rest = known < 0
     assert accuracy(fitted[1], gold, rest) > accuracy(fitted[0], gold, rest) + 0.05
     assert "single: s3" in by_gold.table()
@@ -242,13 +250,13 @@ def test_no_item_is_judged_by_its_own_gold(outside):
         return gold_folds(Votes.of(labels.take(np.arange(100, 300)), anchors))
 
     honest = folds(gold)
-    first = cross_fitted(honest, FITS["one_coin"])
+    first = cross_fitted(honest, partial(fit_named, "one_coin"))
     assert np.bincount(honest.fold).min() == 20
     spoilt = honest.votes.gold.copy()
     mine = honest.known[honest.fold == 2]
     spoilt[mine] = (spoilt[mine] + 1) % classes
     votes = replace(honest.votes, gold=spoilt)
-    second = cross_fitted(honest._replace(votes=votes), FITS["one_coin"])
+    second = cross_fitted(honest._replace(votes=votes), partial(fit_named, "one_coin"))
     np.testing.assert_array_equal(first.posterior[honest.fold == 2], second.posterior[honest.fold == 2])
     assert np.abs(first.posterior - second.posterior).max() > 1e-3
 
@@ -274,7 +282,7 @@ def test_one_source_two_sources_and_nobody():
     two = choose(gathered(codes, 2))
     assert (two.method, two.by) == ("vote", "nothing")
     assert "who is right" in two.why
-    with pytest.raises(DataError, match="nobody voted"):
+    with pytest.raises(DataError, match="no vote"):
         choose(gathered(np.full((5, 3), -1), 2))
 
 
@@ -290,10 +298,10 @@ def test_a_source_that_says_it_all_is_named():
 def test_targets_tell_what_was_chosen_and_the_same_call_gives_the_same():
     codes, _, _, classes = drawn_crowds.crowd("adversarial", np.random.default_rng(SEEDS[0]), items=150)
     labels = textbook.hard_labels(codes, classes)
-    targets, choice = COMBINERS["auto"](labels), choose(Votes.of(labels))
+    targets, choice = targets_by("auto", labels), choose(Votes.of(labels))
     assert targets.origin[0] == choice.why
     assert f"`{choice.method}` of" in choice.why
-    textbook.assert_same_targets(targets, COMBINERS[choice.method](labels))
+    textbook.assert_same_targets(targets, targets_by(choice.method, labels))
     assert choice.table().count("\n") == len(choice.candidates) + 1
 
 
@@ -306,5 +314,8 @@ def test_soft_votes_are_foretold_too():
     held = hold_out(Votes.of(textbook.labels_of(probs)))
     np.testing.assert_allclose(held.total, 400 * 5)
     truth, nothing = np.eye(3)[gold][held.item], np.full((len(held.item), 3), 1 / 3)
-    scores = [held.share @ log_chances(held, one) for one in (truth, guesses(held, FITS["one_coin"]), nothing)]
+    scores = [
+        held.share @ log_probabilities(held, one)
+        for one in (truth, predict(held, partial(fit_named, "one_coin")), nothing)
+    ]
     assert scores[0] > scores[1] > scores[2] + 10

@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 import textbook_sources as textbook
+from by_name import bayesian_dawid_skene
 from scipy.special import expit, gammaln
 from scipy.stats import betabinom
 
 from fresh import SEEDS
 from outgrow.combiners.accuracy_intervals import draw_truth, thinned
-from outgrow.combiners.bayesian_dawid_skene import bayesian_dawid_skene, fit_bayesian_dawid_skene, twins
+from outgrow.combiners.bayesian_dawid_skene import fit_bayesian_dawid_skene
 from outgrow.combiners.dawid_skene import fit_dawid_skene
-from outgrow.combiners.source_prior import SourcePrior, crowd_grid, right_and_wrong
+from outgrow.combiners.dependence import duplicate_sources
+from outgrow.combiners.source_prior import SourcePrior, mean_grid, right_and_wrong
 from outgrow.combiners.votes import Votes
 from outgrow.labels import Anchors
 
@@ -147,7 +149,7 @@ def test_twins_need_enough_votes():
     codes = np.full((100, 4), -1)
     codes[:50, 0] = codes[:50, 1] = np.arange(50) % 2
     codes[:5, 2] = codes[:5, 3] = np.arange(5) % 2
-    first, twin_of = twins(Votes.of(textbook.hard_labels(codes, 2)))
+    first, twin_of = duplicate_sources(Votes.of(textbook.hard_labels(codes, 2)))
     assert first.tolist() == [0, 2, 3]
     assert twin_of.tolist() == [0, 0, 1, 2]
 
@@ -175,7 +177,7 @@ def test_the_prior_learns_what_the_sources_share():
 def test_prior_densities_by_definition(seed):
     rng = np.random.default_rng(seed)
     right, wrong = rng.integers(0, 30, (2, 4)).astype(float)
-    grid = crowd_grid(right, wrong, np.ones(4), 3)
+    grid = mean_grid(right, wrong, np.ones(4), 3)
     above, below = grid.mean * grid.concentration, (1 - grid.mean) * grid.concentration
     total = sum(betabinom.logpmf(r, r + w, above, below) for r, w in zip(right, wrong, strict=True))
     total = total - np.log(grid.concentration / 8) ** 2 / 2
@@ -211,7 +213,7 @@ def test_many_votes_are_thinned_item_by_item():
     assert np.count_nonzero(votes.voted) > 104_000
     kept, few = thinned(votes, rng)
     assert abs(few.n_votes.sum() - 100_000) < 4000
-    np.testing.assert_array_equal(few.heard, votes.heard[kept])
+    np.testing.assert_array_equal(few.values, votes.values[kept])
     found = fit_bayesian_dawid_skene(votes, draws=3, correlated=False)
     assert (found.interval[:, 0] < found.accuracy).all()
     assert (found.accuracy < found.interval[:, 1]).all()

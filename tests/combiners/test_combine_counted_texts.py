@@ -65,7 +65,7 @@ def test_one_text_per_item_is_cheaper_to_learn_than_all() -> None:
     [
         ({"name": "errands"}, "answer_vote", "these are sets of slots; use `slot_vote`"),
         ({"name": "sums"}, "slot_vote", "the task's metric is `answer_match`; use `answer_vote`"),
-        ({"name": "sums", "metric": "rouge_l"}, "answer_vote", r"combine\.metric: `rouge_l` does not say when"),
+        ({"name": "sums", "metric": "rouge_l"}, "answer_vote", r"combine\.metric: `rouge_l`"),
         ({"name": "sums"}, {"preset": "answer_vote", "combine": {"metric": "rouge_l"}}, r"combine\.metric: 'rouge_l'"),
         ({"name": "errands"}, {"preset": "slot_vote", "combine": {"threshold": 1}}, r"combine\.threshold: write"),
         ({"name": "errands"}, "vote", "`vote` counts votes for classes; texts have .*`answer_vote` and `slot_vote`"),

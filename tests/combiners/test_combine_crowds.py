@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import textbook_sources as textbook
+from by_name import targets_by
 
-from outgrow.combiners import COMBINERS
 from outgrow.combiners.bayesian_dawid_skene import fit_bayesian_dawid_skene
 from outgrow.combiners.votes import Votes
 
@@ -28,7 +28,7 @@ def crowd(name):
 
 def told(labels, gold, name):
     """Accuracy, ties shared, and log-loss of a combiner's targets."""
-    probs = COMBINERS[name](labels).probs
+    probs = targets_by(name, labels).probs
     first = probs == probs.max(axis=1, keepdims=True)
     rows = np.arange(len(gold))
     accuracy = (first / first.sum(axis=1, keepdims=True))[rows, gold].mean()

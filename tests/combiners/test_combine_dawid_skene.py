@@ -4,11 +4,11 @@ import brute_force_votes as brute
 import numpy as np
 import pytest
 import textbook_sources as textbook
+from by_name import dawid_skene, one_coin, vote
 
 from fresh import SEEDS
-from outgrow.combiners.dawid_skene import dawid_skene, fit_dawid_skene, fit_one_coin, one_coin
+from outgrow.combiners.dawid_skene import fit_dawid_skene, fit_one_coin
 from outgrow.combiners.fit import counted_interval
-from outgrow.combiners.vote import vote
 from outgrow.combiners.votes import Votes
 from outgrow.labels import Anchors, WeakLabels
 
@@ -85,7 +85,7 @@ def test_gold_takes_the_place_of_posteriors(model, seed):
 def test_counted_silence_by_explicit_loops(seed):
     codes, _, _ = drawn_votes(seed, 3, items=30, sources=3, coverage=0.5)
     labels = textbook.hard_labels(codes, 3)
-    found = fit_dawid_skene(Votes.of(labels, silence_counts=True), tolerance=-np.inf, rounds=4)
+    found = fit_dawid_skene(Votes.of(labels).with_silence(), tolerance=-np.inf, rounds=4)
     table = brute.with_silence(labels.probs)
     posterior, _, confusion, evidence = brute.expectation_maximisation(table, brute.full_matrices, 1.0, 5, n_classes=3)
     np.testing.assert_allclose(found.posterior, posterior, atol=1e-9)

@@ -3,15 +3,14 @@
 import numpy as np
 import pytest
 import textbook_sources as textbook
+from by_name import fit_named, targets_by, vote, without_gold
 
 from fresh import SEEDS
-from outgrow.combiners import COMBINERS
-from outgrow.combiners.fits import FITS, NEEDS_GOLD, READS_SILENCE, fit_by
-from outgrow.combiners.flying_squid import flying_squid
-from outgrow.combiners.log_pool import log_pool
-from outgrow.combiners.rule_vote import counting_silence, fit_rule_vote, leaving_silence
-from outgrow.combiners.vote import vote, weighted_vote
-from outgrow.combiners.vote_fits import common_skill, counts_by, fit_single, fit_vote, hardened
+from outgrow.combiners import COMBINERS, fit_names, section_named
+from outgrow.combiners.fit import counts_by
+from outgrow.combiners.keep_all import fit_single
+from outgrow.combiners.rule_vote import fit_rule_vote
+from outgrow.combiners.vote import common_skill, fit_vote
 from outgrow.combiners.votes import Votes
 from outgrow.errors import ConfigError, DataError
 from outgrow.labels import Anchors
@@ -29,14 +28,14 @@ def posteriors(labels, fit):
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("soft", [False, True])
-@pytest.mark.parametrize("name", FITS)
+@pytest.mark.parametrize("name", fit_names())
 def test_any_votes_give_a_whole_fit(name, soft, seed):
     codes, gold = drawn(seed, items=120)
     labels = textbook.soft_labels(np.random.default_rng(seed), items=120) if soft else textbook.hard_labels(codes, 3)
-    known = Anchors(labels.take(np.arange(40)), gold[:40]) if name in NEEDS_GOLD else None
+    known = Anchors(labels.take(np.arange(40)), gold[:40]) if COMBINERS.of(section_named(name)).needs_gold else None
     votes = Votes.of(labels, known)
     try:
-        fit = fit_by(name, intervals=False)(votes)
+        fit = fit_named(name, votes)
     except DataError:
         assert name == "flying_squid", "only triplets may find that these agreements determine nothing"
         return
@@ -47,7 +46,7 @@ def test_any_votes_give_a_whole_fit(name, soft, seed):
     assert fit.sources == labels.sources
     assert ((fit.interval[:, 0] < fit.accuracy) & (fit.accuracy < fit.interval[:, 1])).all()
     assert np.isfinite(fit.log_likelihood)
-    if known is None and name not in READS_SILENCE:
+    if known is None and not section_named(name).reads_silence:
         silent = ~votes.voted.any(axis=1)[votes.row_of]
         # The Bayesian model's prior is exp E ln p, not E p: off by some 1 / (2 items of a class).
         far = 1e-2 if name == "bayesian_dawid_skene" else 5e-3
@@ -93,34 +92,14 @@ def test_the_common_skill_is_the_share_of_pairs_of_votes_that_agree(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_weighted_vote_squid_and_pool_as_published(seed):
-    codes, gold = drawn(seed, sources=4)
-    labels = textbook.hard_labels(codes, 3)
-    known = Anchors(textbook.elsewhere(labels.take(np.arange(100))), gold[:100])
-    rest = labels.take(np.arange(100, 400))
-    for name, targets in (("weighted_vote", weighted_vote(rest, known)), ("flying_squid", flying_squid(rest))):
-        votes = Votes.of(rest, known if name in NEEDS_GOLD else None)
-        found = posteriors(rest, FITS[name](votes))
-        for item, probs in textbook.by_item(targets).items():
-            np.testing.assert_allclose(found[item], probs, atol=1e-9, err_msg=name)
-    soft = textbook.soft_labels(np.random.default_rng(seed), items=90)
-    truth = np.random.default_rng(seed).integers(3, size=90)
-    anchors = Anchors(textbook.elsewhere(soft.take(np.arange(40))), truth[:40])
-    some = soft.take(np.arange(40, 90))
-    found = posteriors(some, FITS["log_pool"](Votes.of(some, anchors)))
-    for item, probs in textbook.by_item(log_pool(some, anchors)).items():
-        np.testing.assert_allclose(found[item], probs, atol=1e-6)
-
-
-@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("soft", [False, True])
 def test_counts_by_explicit_loops(soft, seed):
     rng = np.random.default_rng(seed)
     labels = textbook.soft_labels(rng, items=20) if soft else textbook.hard_labels(drawn(seed, items=20)[0], 3)
     votes = Votes.of(labels)
-    weighed = rng.random((len(votes.heard), 3))
+    weighed = rng.random((len(votes.values), 3))
     wanted = np.zeros((len(labels.sources), 3, 3))
-    for row in range(len(votes.heard)):
+    for row in range(len(votes.values)):
         item = int(np.flatnonzero(votes.row_of == row)[0])
         for source in range(len(labels.sources)):
             wanted[source] += np.outer(weighed[row], labels.probs[item, source])
@@ -141,12 +120,12 @@ def test_gold_takes_the_posteriors_place():
 def test_a_source_alone_is_taken_at_its_word():
     codes, _ = drawn(SEEDS[1])
     labels = textbook.hard_labels(codes, 3)
-    fit = fit_single(Votes.of(labels), "s2")
+    fit = fit_single(Votes.of(labels), source="s2")
     spoke = codes[:, 2] >= 0
     np.testing.assert_array_equal(fit.posterior[spoke].argmax(axis=1), codes[spoke, 2])
     np.testing.assert_allclose(fit.posterior[~spoke], np.broadcast_to(fit.balance, ((~spoke).sum(), 3)))
     with pytest.raises(ConfigError, match="no source named `x`"):
-        fit_single(Votes.of(labels), "x")
+        fit_single(Votes.of(labels), source="x")
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -156,9 +135,8 @@ def test_orders_and_names_do_not_matter(seed):
     items, sources, names = rng.permutation(400), rng.permutation(5), rng.permutation(3)
     other_codes = np.where(codes < 0, -1, names[codes])[items][:, sources]
     one, other = Votes.of(textbook.hard_labels(codes, 3)), Votes.of(textbook.hard_labels(other_codes, 3))
-    for name in sorted(FITS.keys() - NEEDS_GOLD):
-        method = fit_by(name, intervals=False)
-        before, after = method(one), method(other)
+    for name in without_gold():
+        before, after = fit_named(name, one), fit_named(name, other)
         np.testing.assert_allclose(
             after.posterior, before.posterior[items][:, np.argsort(names)], atol=1e-6, err_msg=name
         )
@@ -170,12 +148,12 @@ def test_silence_counts_and_is_left_again(soft):
     rng = np.random.default_rng(SEEDS[0])
     labels = textbook.soft_labels(rng) if soft else textbook.hard_labels(drawn(SEEDS[0])[0], 3)
     votes = Votes.of(labels)
-    counted = counting_silence(votes)
-    np.testing.assert_allclose(counted.said(counted.weight).sum(axis=1), len(labels.items))
-    np.testing.assert_array_equal(leaving_silence(counted).heard, votes.heard)
-    np.testing.assert_array_equal(hardened(counted).heard, labels.hard if soft else votes.heard)
-    assert leaving_silence(votes) is votes
-    assert counting_silence(counted) is counted
+    counted = votes.with_silence()
+    np.testing.assert_allclose(counted.counts(counted.weight).sum(axis=1), len(labels.items))
+    np.testing.assert_array_equal(counted.without_silence().values, votes.values)
+    np.testing.assert_array_equal(counted.hardened().values, labels.hard if soft else votes.values)
+    assert votes.without_silence() is votes
+    assert counted.with_silence() is counted
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -187,10 +165,10 @@ def test_rules_that_fire_on_one_class_are_read_by_their_silence(seed):
     somebody = labels.voted.any(axis=1)
     votes = Votes.of(labels)
     found = (fit_rule_vote(votes).posterior.argmax(axis=1) == gold)[somebody].mean()
-    blind = FITS["dawid_skene"](votes).posterior
+    blind = fit_named("dawid_skene", votes).posterior
     assert found > (blind.argmax(axis=1) == gold)[somebody].mean() + 0.1
     assert found > (fit_vote(votes).posterior.argmax(axis=1) == gold)[somebody].mean() - 0.01
-    textbook.assert_same_targets(COMBINERS["rule_vote"](labels), COMBINERS["rule_vote"](labels, None, hard=True))
+    textbook.assert_same_targets(targets_by("rule_vote", labels), targets_by("rule_vote", labels, None, hard=True))
     right = [(gold[fires[:, rule]] == rule % 2).mean() for rule in range(10)]
     np.testing.assert_allclose(fit_rule_vote(votes).accuracy, right, atol=0.08)
     twice = textbook.permuted(labels, sources=[*range(10), 3, 3])
@@ -203,8 +181,6 @@ def test_what_cannot_be_fitted_says_why():
     two = Votes.of(textbook.hard_labels([[0, 1], [1, 1], [0, 0]], 2))
     for name in ("triplets", "flying_squid"):
         with pytest.raises(DataError, match="3 sources"):
-            FITS[name](two)
+            fit_named(name, two)
     with pytest.raises(ConfigError, match="needs the gold"):
-        FITS["weighted_vote"](two)
-    with pytest.raises(ConfigError, match="did you mean `glad`"):
-        fit_by("glade")
+        fit_named("weighted_vote", two)

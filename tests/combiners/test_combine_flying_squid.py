@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import textbook_sources as textbook
+from by_name import fit_named, flying_squid, vote, weighted_vote
 from scipy.special import expit
 
 from fresh import SEEDS
-from outgrow.combiners.fits import FITS
-from outgrow.combiners.flying_squid import conditional_strength, flying_squid, game_log_odds, unconditional_strength
-from outgrow.combiners.vote import vote, weighted_vote
+from outgrow.combiners.flying_squid import conditional_strength, game_log_odds, unconditional_strength
 from outgrow.combiners.votes import Votes
 from outgrow.errors import ConfigError
 from outgrow.labels import Anchors
@@ -107,7 +106,7 @@ def test_a_study_and_votes_of_files_get_the_same_labels(seed, options):
     rng = np.random.default_rng(seed)
     gold = rng.integers(3, size=300)
     labels = textbook.hard_labels(textbook.one_coin_votes(rng, gold, np.full(4, 0.7), 3, 0.6), 3)
-    fit = FITS["flying_squid"](Votes.of(labels), **options)
+    fit = fit_named("flying_squid", Votes.of(labels), **options)
     row = {name: number for number, name in enumerate(labels.items)}
     for item, probs in textbook.by_item(flying_squid(labels, **options)).items():
         np.testing.assert_allclose(fit.posterior[row[item]], probs, rtol=0, atol=1e-12)

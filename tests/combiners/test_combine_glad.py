@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 import textbook_sources as textbook
+from by_name import glad
 
 from fresh import SEEDS
-from outgrow.combiners.glad import fit_glad, glad
+from outgrow.combiners.glad import fit_glad
 from outgrow.combiners.votes import Votes
 from outgrow.labels import Anchors
 

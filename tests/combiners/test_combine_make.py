@@ -45,7 +45,7 @@ def test_targets_come_from_half_b_and_anchors_from_half_a(job):
 def test_the_same_inputs_give_the_same_bytes(job):
     written = []
     for _ in range(2):
-        make_targets(job, combine={"type": "log_pool", "weights": "average", "calibrate": True})
+        make_targets(job, combine={"type": "log_pool", "weights": "average", "calibrate_sources": True})
         written.append((job.out / "targets.parquet").read_bytes())
     assert written[0] == written[1]
 

@@ -8,11 +8,11 @@ import pytest
 from hand_made_texts import N_ITEMS, rows_of, said, some_labels, some_scores, table
 
 from fresh import SEEDS
-from outgrow.combiners.joint_decoding import joint_decoding
+from outgrow.combiners.joint_decoding import JointDecoding, joint_decoding
+from outgrow.combiners.keep_all import KeepAll, SingleSource
 from outgrow.combiners.keep_texts import keep_all_texts, single_text
 from outgrow.combiners.preference_pairs import preference_pairs
 from outgrow.combiners.text_targets_step import make_pairs, make_text_gold, make_text_targets
-from outgrow.config.combine import JointDecoding, KeepAll, SingleSource
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import ConfigError, DataError
 from outgrow.graph.step import Job

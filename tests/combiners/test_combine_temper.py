@@ -1,20 +1,17 @@
 """Temperatures: against their definition, in simulations in which the right one is known, and what must stay."""
 
 import itertools
-from functools import partial
-
 import drawn_crowds
 import numpy as np
 import pytest
 import textbook_sources as textbook
+from by_name import calibrated, fit_named, scaled, targets_by
 from scipy.special import softmax
 
 from fresh import SEEDS
-from outgrow.combiners import COMBINERS
-from outgrow.combiners.calibrated_targets import calibrated_targets
-from outgrow.combiners.fits import FITS, fit_by
+from outgrow.combiners import fit_by, section_named
+from outgrow.combiners.dawid_skene import DawidSkene
 from outgrow.combiners.held_out_votes import hold_out
-from outgrow.combiners.targets_step import make_targets
 from outgrow.combiners.temperature_scaling import (
     calibration,
     temperature_by_gold,
@@ -22,8 +19,8 @@ from outgrow.combiners.temperature_scaling import (
     temperature_scaled,
     with_temperature,
 )
+from outgrow.combiners.vote import Vote
 from outgrow.combiners.votes import Votes
-from outgrow.config.combine import DawidSkene, Vote
 from outgrow.labels import Anchors
 
 
@@ -76,7 +73,7 @@ def test_gold_tempers_those_who_are_too_sure(seed):
     codes, gold = drawn_crowds.shared_hardship(np.random.default_rng(seed))
     known = np.where(np.arange(len(gold)) < 300, gold, -1)
     votes = gathered(codes, 3, known)
-    found, plain = temperature_scaled(votes, FITS["one_coin"]), FITS["one_coin"](votes)
+    found, plain = scaled("one_coin", votes), fit_named("one_coin", votes)
     rest = known < 0
     assert found.by == "gold"
     assert found.temperature > 1.3
@@ -95,14 +92,14 @@ def test_gold_changes_nothing_that_it_does_not_make_better():
     for seed, n_known in itertools.product(SEEDS, (40, 80, 120, 160)):
         codes, gold, _, classes = drawn_crowds.crowd("independent", np.random.default_rng([seed, n_known]), items=300)
         votes = gathered(codes, classes, np.where(np.arange(300) < n_known, gold, -1))
-        found, plain = temperature_scaled(votes, FITS["one_coin"]), FITS["one_coin"](votes)
+        found, plain = scaled("one_coin", votes), fit_named("one_coin", votes)
         if found.by != "gold":
             continue
         if found.temperature == 1:
             kept += 1
             np.testing.assert_array_equal(found.fit.posterior, plain.posterior)
             assert found.after == found.before
-            assert "as the combiner has them: by held-out gold" in found.sentence
+            assert "as the combiner has them: on held-out gold" in found.sentence
             assert "→" not in found.sentence
         else:
             assert found.after.log_loss < found.before.log_loss
@@ -113,7 +110,7 @@ def test_gold_changes_nothing_that_it_does_not_make_better():
 @pytest.mark.parametrize("seed", SEEDS)
 def test_votes_alone_temper_those_who_are_too_sure(seed):
     codes, gold = drawn_crowds.shared_hardship(np.random.default_rng(seed))
-    found, plain = temperature_scaled(votes_of(codes, 3), FITS["one_coin"]), FITS["one_coin"](votes_of(codes, 3))
+    found, plain = scaled("one_coin", votes_of(codes, 3)), fit_named("one_coin", votes_of(codes, 3))
     assert found.by == "votes"
     assert found.temperature > 1.3
     assert found.before is None
@@ -124,7 +121,7 @@ def test_votes_alone_temper_those_who_are_too_sure(seed):
 @pytest.mark.parametrize("kind", ["independent", "adversarial", "three", "silent"])
 def test_votes_leave_alone_who_is_honest(kind, seed):
     codes, _, _, classes = drawn_crowds.crowd(kind, np.random.default_rng(seed), items=800)
-    found = temperature_scaled(votes_of(codes, classes), FITS["one_coin"])
+    found = scaled("one_coin", votes_of(codes, classes))
     assert 1 <= found.temperature < 1.25
     assert ("as the combiner has them" in found.sentence) == (found.temperature == 1)
 
@@ -139,8 +136,8 @@ def test_rules_of_one_class_are_no_guide_to_a_temperature():
 
 def test_nothing_is_done_where_nothing_can_be_told():
     codes, _, _, classes = drawn_crowds.crowd("three", np.random.default_rng(SEEDS[0]), items=50)
-    plain = FITS["one_coin"](votes_of(codes[:, :2], classes))
-    found = temperature_scaled(votes_of(codes[:, :2], classes), FITS["one_coin"])
+    plain = fit_named("one_coin", votes_of(codes[:, :2], classes))
+    found = scaled("one_coin", votes_of(codes[:, :2], classes))
     assert (found.by, found.temperature) == ("nothing", 1.0)
     np.testing.assert_array_equal(found.fit.posterior, plain.posterior)
 
@@ -149,7 +146,7 @@ def test_balance_stays_where_nobody_voted():
     codes, gold = drawn_crowds.shared_hardship(np.random.default_rng(SEEDS[0]), items=600)
     codes[:5] = -1
     known = np.where(np.arange(600) > 300, gold, -1)
-    found = temperature_scaled(gathered(codes, 3, known), FITS["one_coin"])
+    found = scaled("one_coin", gathered(codes, 3, known))
     np.testing.assert_allclose(found.fit.posterior[:5], np.tile(found.fit.balance, (5, 1)))
 
 
@@ -157,9 +154,10 @@ def test_intervals_are_drawn_once_only():
     """A combiner with drawn intervals keeps them, and is refitted without."""
     codes, gold = drawn_crowds.shared_hardship(np.random.default_rng(SEEDS[0]), items=200)
     votes = gathered(codes, 3, np.where(np.arange(200) < 100, gold, -1))
-    method = partial(fit_by("bayesian_dawid_skene"), draws=20)
-    found = temperature_scaled(votes, method)
-    np.testing.assert_array_equal(found.fit.interval, method(votes).interval)
+    section = section_named("bayesian_dawid_skene")
+    fit = fit_by(section)(votes)
+    found = temperature_scaled(votes, section, fit)
+    np.testing.assert_array_equal(found.fit.interval, fit.interval)
 
 
 @pytest.mark.parametrize("name", ["vote", "one_coin", "rule_vote", "auto"])
@@ -168,15 +166,15 @@ def test_studies_temper_when_asked(name):
     labels = textbook.hard_labels(codes, 3)
     known = Anchors(textbook.elsewhere(labels.take(np.arange(100))), gold[:100])
     rest = labels.take(np.arange(100, 500))
-    targets, plain = calibrated_targets(name, rest, known), COMBINERS[name](rest, known)
+    targets, plain = calibrated(name, rest, known), targets_by(name, rest, known)
     assert targets.items == plain.items
-    assert "by held-out gold" in targets.origin[-1]
+    assert "held-out gold" in targets.origin[-1]
     better = log_loss(plain.probs, gold[100:]) - log_loss(targets.probs, gold[100:])
     assert better > (0.1 if name == "vote" else -0.03)
 
 
-def test_the_option_is_off_and_changes_no_step_when_off():
-    assert Vote(type="vote").model_dump() == {"type": "vote"}
-    assert Vote(type="vote", temper=True).model_dump() == {"type": "vote", "temper": True}
-    assert "temper" not in DawidSkene(type="dawid_skene").model_dump(mode="json")
-    assert make_targets.__name__ == "make_targets"
+def test_the_option_is_off_by_default():
+    assert Vote(type="vote").model_dump() == {"type": "vote", "calibrate": False, "majority": True}
+    assert not DawidSkene(type="dawid_skene").calibrated
+    assert Vote(type="vote", calibrate=True).calibrated
+    assert not Vote(type="vote", calibrate=True).hard_targets

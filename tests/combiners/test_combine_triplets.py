@@ -5,10 +5,11 @@ import itertools
 import numpy as np
 import pytest
 import textbook_sources as textbook
+from by_name import triplets, vote, weighted_vote
 
 from fresh import SEEDS
-from outgrow.combiners.triplets import fit_triplets, triplet_squares, triplets
-from outgrow.combiners.vote import one_coin_posterior, vote, weighted_vote
+from outgrow.combiners.triplets import fit_triplets, triplet_squares
+from outgrow.combiners.vote import log_odds_sum
 from outgrow.combiners.votes import Votes
 from outgrow.labels import Anchors
 
@@ -59,10 +60,11 @@ def test_drawn_sources_are_recovered_through_abstentions_and_imbalance(classes, 
     gold = rng.choice(classes, size=60_000, p=balance)
     accuracy = np.asarray([0.9, 0.75, 0.8, 0.65, 0.7])
     labels = textbook.hard_labels(textbook.one_coin_votes(rng, gold, accuracy, classes, coverage), classes)
-    found = fit_triplets(Votes.of(labels))
+    votes = Votes.of(labels)
+    found = fit_triplets(votes)
     np.testing.assert_allclose(found.accuracy, accuracy, atol=0.03)
     np.testing.assert_allclose(found.balance, balance, atol=0.03)
-    known = one_coin_posterior(labels, found.accuracy) * found.balance
+    known = np.exp(log_odds_sum(votes, found.accuracy)[votes.row_of]) * found.balance
     voted = labels.voted.any(axis=1)
     np.testing.assert_allclose(found.posterior[voted], (known / known.sum(axis=1, keepdims=True))[voted], atol=1e-9)
     np.testing.assert_allclose(found.posterior[~voted], np.broadcast_to(found.balance, found.posterior[~voted].shape))

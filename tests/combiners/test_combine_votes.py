@@ -36,7 +36,7 @@ def test_equal_rows_are_kept_once():
     labels = textbook.hard_labels([[0, 1], [1, -1], [0, 1], [-1, -1], [0, 1]], 2)
     votes = Votes.of(labels)
     assert sorted(votes.items.tolist()) == [1, 1, 3]
-    assert votes.heard.dtype == np.int8
+    assert votes.values.dtype == np.int8
 
 
 @pytest.mark.parametrize("sources", [2, 9, 14, 40])
@@ -45,19 +45,19 @@ def test_every_way_of_grouping_spells_out_the_same(sources):
     rng = np.random.default_rng(sources)
     codes = rng.integers(-1, 2, (7, sources))[rng.integers(7, size=500)]
     votes = Votes.of(textbook.hard_labels(codes, 2))
-    assert len(votes.heard) == (500 if sources == 40 else len(np.unique(codes, axis=0)))
-    np.testing.assert_array_equal(votes.heard[votes.row_of], codes)
+    assert len(votes.values) == (500 if sources == 40 else len(np.unique(codes, axis=0)))
+    np.testing.assert_array_equal(votes.values[votes.row_of], codes)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_soft_votes_stay_as_they_are(seed):
     labels = textbook.soft_labels(np.random.default_rng(seed))
     votes = Votes.of(labels)
-    assert votes.heard is labels.probs
+    assert votes.values is labels.probs
     np.testing.assert_array_equal(dense(votes), labels.probs.reshape(len(labels.items), -1))
     np.testing.assert_array_equal(votes.voted, labels.voted)
     hard = Votes.of(labels, hard=True)
-    np.testing.assert_array_equal(hard.heard[hard.row_of], labels.hard)
+    np.testing.assert_array_equal(hard.values[hard.row_of], labels.hard)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -65,7 +65,7 @@ def test_soft_votes_stay_as_they_are(seed):
 def test_silence_can_be_something_said(soft, seed):
     rng = np.random.default_rng(seed)
     labels = textbook.soft_labels(rng) if soft else textbook.hard_labels(drawn_codes(seed), 3)
-    votes = Votes.of(labels, silence_counts=True)
+    votes = Votes.of(labels).with_silence()
     said = dense(votes).reshape(len(labels.items), len(labels.sources), 4)
     np.testing.assert_array_equal(said[:, :, :3], labels.probs)
     np.testing.assert_array_equal(said[:, :, 3] == 1, ~labels.voted)
@@ -76,7 +76,7 @@ def test_silence_can_be_something_said(soft, seed):
 def test_a_block_names_row_source_and_class_of_every_entry(seed):
     votes = Votes.of(textbook.soft_labels(np.random.default_rng(seed)))
     for block in votes.blocks():
-        np.testing.assert_array_equal(votes.heard[block.rows][block.row, block.source, block.said], block.share)
+        np.testing.assert_array_equal(votes.values[block.rows][block.row, block.source, block.outcome], block.share)
         doubled = block.reweighed(np.full(len(block.row), 2.0))
         np.testing.assert_allclose(doubled.toarray(), 2 * block.matrix.toarray())
 
@@ -88,9 +88,9 @@ def test_many_votes_come_in_many_blocks():
     assert len(blocks) > 5
     assert blocks[0].rows.start == 0
     assert all(one.rows.stop == two.rows.start for one, two in pairwise(blocks))
-    assert blocks[-1].rows.stop == len(votes.heard)
+    assert blocks[-1].rows.stop == len(votes.values)
     expected = [[(codes[:, source] == number).sum() for number in range(9)] for source in range(12)]
-    np.testing.assert_array_equal(votes.said(votes.weight), expected)
+    np.testing.assert_array_equal(votes.counts(votes.weight), expected)
 
 
 def test_anchors_of_the_table_set_truth_and_others_are_rows_of_their_own():
@@ -101,15 +101,15 @@ def test_anchors_of_the_table_set_truth_and_others_are_rows_of_their_own():
     assert votes.items.sum() == 3
     assert votes.anchors.sum() == 1
     assert votes.gold[votes.anchors > 0].tolist() == [1]
-    np.testing.assert_array_equal(votes.heard[votes.anchors > 0], [[0, 1]])
+    np.testing.assert_array_equal(votes.values[votes.anchors > 0], [[0, 1]])
 
 
 def test_anchors_with_soft_votes_make_all_votes_soft():
     labels = textbook.hard_labels([[0, 1], [1, 1]], 2)
     known = textbook.elsewhere(textbook.labels_of([[[0.3, 0.7], [1, 0]]]))
     votes = Votes.of(labels, Anchors(known, np.asarray([1])))
-    np.testing.assert_allclose(votes.heard[votes.anchors > 0], known.probs)
-    assert Votes.of(labels, Anchors(known, np.asarray([1])), hard=True).heard.ndim == 2
+    np.testing.assert_allclose(votes.values[votes.anchors > 0], known.probs)
+    assert Votes.of(labels, Anchors(known, np.asarray([1])), hard=True).values.ndim == 2
 
 
 def test_anchors_with_other_classes_are_refused():
@@ -123,8 +123,8 @@ def test_some_sources_and_some_rows():
     votes = Votes.of(textbook.hard_labels(codes, 3))
     chosen = votes.only(np.asarray([2, 0]))
     assert chosen.sources == ("s2", "s0")
-    np.testing.assert_array_equal(chosen.heard[chosen.row_of], codes[:, [2, 0]])
+    np.testing.assert_array_equal(chosen.values[chosen.row_of], codes[:, [2, 0]])
     few = votes.take(np.asarray([3, 1]))
     assert few.items.tolist() == votes.items[[3, 1]].tolist()
-    np.testing.assert_array_equal(few.heard, votes.heard[[3, 1]])
+    np.testing.assert_array_equal(few.values, votes.values[[3, 1]])
     assert len(few.row_of) == few.items.sum()

@@ -17,7 +17,7 @@ from typer.main import get_command
 import outgrow
 from fresh import SEEDS
 from outgrow.cli.verbs import app
-from outgrow.combiners.fits import FITS, fit_by
+from outgrow.combiners import fit_by, fit_names, section_named
 from outgrow.combiners.incremental import start
 from outgrow.combiners.votes import Votes
 from outgrow.config.train import KeepItems, TrainSettings
@@ -242,7 +242,7 @@ def test_every_combiner_that_the_help_names_combines(tmp_path: Path) -> None:
     named = re.search(r"The combiner: ([^;]*);", " ".join(told.split()))
     assert named is not None
     names = named[1].split(", ")
-    assert {"auto", "keep_all", "single:SOURCE", *FITS} == set(names)
+    assert {"auto", "keep_all", "single:SOURCE", *fit_names()} == set(names)
     votes, gold = drawn(1), {"item": ["i0", "i1", "i2", "i3"], "gold": ["c0", "c1", "c2", "c0"]}
     read = outgrow.read_labels(votes, gold=pd.DataFrame(gold))
     for name in names:
@@ -251,11 +251,11 @@ def test_every_combiner_that_the_help_names_combines(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_auto_names_can_be_asked_for(seed: int, tmp_path: Path) -> None:
-    """Every combiner of `FITS` by its name, with the labels that `auto` means by it; and an option beside it."""
+    """Every combiner of the registry by its name, with the labels that `auto` means by it; and an option beside it."""
     votes = outgrow.read_labels(
         drawn(seed), gold=pd.DataFrame({"item": ["i0", "i1", "i2"], "gold": ["c0", "c1", "c2"]})
     )
-    for name in FITS:
+    for name in fit_names():
         asked = outgrow.combine(votes, name, calibrate=False, state=tmp_path / name)
         assert asked.method == name
         np.testing.assert_array_equal(asked.posterior, start(votes, name)[1].posterior)
@@ -264,8 +264,7 @@ def test_what_auto_names_can_be_asked_for(seed: int, tmp_path: Path) -> None:
     assert (asked.method, asked.told) == (in_full.method, in_full.told)
     np.testing.assert_array_equal(asked.posterior, in_full.posterior)
     smooth = outgrow.combine(votes, {"type": "dawid_skene_counted", "smoothing": 3.0}, calibrate=False)
-    with_option = fit_by("dawid_skene_counted")
-    wanted = with_option(Votes.of_table(votes), smoothing=3.0)  # type: ignore[call-arg]
+    wanted = fit_by(section_named("dawid_skene_counted", smoothing=3.0))(Votes.of_table(votes))
     np.testing.assert_array_equal(smooth.posterior, wanted.posterior)
     with pytest.raises(ConfigError, match="leave `abstentions` out"):
         outgrow.combine(votes, {"type": "dawid_skene_counted", "abstentions": "ignored"})

@@ -211,7 +211,7 @@ def test_only_what_is_agreed_on_is_learned(made: Any) -> None:
         (["kind=classify"], "combine: `answer_vote` is for texts, and `kind` is classify"),
         (["combine={type: vote}", "metric=rouge_l"], "metric: is for texts"),
         (["tune.lr=[0.1, 0.2]"], "tune: is not for texts"),
-        (["combine.metric=", "metric=rouge_l"], "`rouge_l` does not say when answers are the same"),
+        (["combine.metric=", "metric=rouge_l"], "combine.metric: `rouge_l`"),
     ],
 )
 def test_what_does_not_go_together_is_told(made: Any, words: list[str], message: str) -> None:

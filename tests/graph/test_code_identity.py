@@ -29,7 +29,7 @@ VOTES: dict[str, Any] = {
         "flying_squid",
         "bayesian",
         "product",
-        {"name": "tempered", "combine": {"type": "one_coin", "temper": True}},
+        {"name": "tempered", "combine": {"type": "one_coin", "calibrate": True}},
         {"name": "sure", "stages": [{"select": {"type": "confidence", "keep": {"fraction": 0.5}}}]},
     ],
     "variants": ["plain", "matching"],
@@ -107,10 +107,11 @@ CHANGES = {
         "combiners/flying_squid.py",
         "LEAST_MOMENT = 1e-6",
         "LEAST_MOMENT = 1e-5",
-        "votes: targets (flying_squid|one_coin)",  # a temperature may look at every fit
+        "votes: targets flying_squid",
     ),
-    "what combiners share": Edit(
-        "combiners/vote.py", "first = count == ", "first = count >= ", "votes: targets (vote|flying_squid)"
+    "what combiners share": Edit("combiners/targets.py", "TIE = 1e-9", "TIE = 1e-8", "votes: targets"),
+    "what two combiners share": Edit(
+        "combiners/vote.py", "UNKNOWN_SKILL = 0.5", "UNKNOWN_SKILL = 0.4", "votes: targets (vote|flying_squid)"
     ),
     "a combiner of texts": Edit(
         "combiners/answer_vote.py",

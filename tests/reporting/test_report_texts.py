@@ -9,7 +9,7 @@ import pytest
 from simulated_texts import ABILITY, MODEL, SimulatedTexts, simulate_small_texts
 
 from fresh import SEEDS
-from outgrow.config.combine import KeepAll
+from outgrow.combiners.keep_all import KeepAll
 from outgrow.errors import DataError
 from outgrow.graph.event import StepOutcome
 from outgrow.metrics.bootstrap import draw_resamples, seed_means

@@ -9,7 +9,7 @@ from scipy.special import entr
 from scipy.stats import beta
 
 from fresh import SEEDS
-from outgrow.combiners.fits import FITS
+from outgrow.combiners import fit_by, section_named
 from outgrow.combiners.votes import Votes
 from outgrow.errors import ConfigError, DataError
 from outgrow.trust import trust
@@ -113,9 +113,9 @@ def test_errors_by_a_posterior_are_expected_errors(seed):
     """The mean over truths drawn from a posterior, of moments around the expected skill."""
     codes, _, rng = drawn(seed, items=30, accuracy=(0.8, 0.6))
     votes = Votes.of_table(table_of(codes, 3))
-    posterior = rng.dirichlet(np.ones(3), len(votes.heard))
+    posterior = rng.dirichlet(np.ones(3), len(votes.values))
     found = pair_errors(votes, posterior)
-    weight, heard = votes.weight, votes.heard
+    weight, heard = votes.weight, votes.values
     wanted = np.zeros((2, 2))
     likely = posterior * weight[:, None]
     skill = np.asarray(
@@ -133,7 +133,7 @@ def test_information_is_the_entropy_of_the_mean_posterior(seed):
     codes, _, _ = drawn(seed)
     table = table_of(codes, 3)
     answers = ask(table, QUICK, lambda name, fit: 1.0)
-    posteriors = np.stack([FITS[name](Votes.of_table(table)).posterior for name in QUICK])
+    posteriors = np.stack([fit_by(section_named(name))(Votes.of_table(table)).posterior for name in QUICK])
     doubt = entr(posteriors).sum(axis=2).mean(axis=0)
     total = entr(posteriors.mean(axis=0)).sum(axis=1)
     np.testing.assert_allclose(answers.doubt, doubt, atol=1e-12)
@@ -150,7 +150,7 @@ def test_disputed_items_are_those_with_different_labels(seed):
     found = trust(table, combiners=QUICK)
     labels = {}
     for name in QUICK:
-        posterior = FITS[name](Votes.of_table(table)).posterior
+        posterior = fit_by(section_named(name))(Votes.of_table(table)).posterior
         top = posterior.max(axis=1, keepdims=True)
         tie = (posterior > top - 1e-9).sum(axis=1) > 1
         labels[name] = np.where(tie, -1, posterior.argmax(axis=1))
@@ -386,7 +386,7 @@ def test_gold_on_these_items_teaches_more_than_on_random_ones():
         for picked in (chosen, random):
             gold = np.full(600, -1)
             gold[picked] = truth[picked]
-            posterior = FITS["one_coin"](Votes.of_table(replace(table, gold=gold))).posterior
+            posterior = fit_by(section_named("one_coin"))(Votes.of_table(replace(table, gold=gold))).posterior
             right.append(posterior.argmax(axis=1) == truth)
         others = np.setdiff1d(np.arange(600), np.concatenate([chosen, random]))
         gain.append(right[0].mean() - right[1].mean())

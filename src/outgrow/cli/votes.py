@@ -35,9 +35,9 @@ class WithMethods(TyperCommand):
     """A command whose help lists every combiner; only the help imports them."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        from outgrow.config.combine import OF_TEXTS, for_votes, names_of
+        from outgrow.combiners import text_combiners, vote_combiners
 
-        names = f"{', '.join(sorted(for_votes()))}, single:SOURCE; of texts {', '.join(names_of(OF_TEXTS))}"
+        names = f"{', '.join(sorted(vote_combiners()))}, single:SOURCE; of texts {', '.join(text_combiners())}"
         for option in self.params:
             if option.name == "method":
                 option.help = f"The combiner: {names}."  # type: ignore[attr-defined]
@@ -132,7 +132,7 @@ def combine(
 ) -> None:
     """Combine the votes of several sources to one label per item, with its probability."""
     from outgrow import api_votes
-    from outgrow.config.combine import OF_TEXTS, names_of
+    from outgrow.combiners import text_combiners
     from outgrow.data.write_table import SUFFIXES
     from outgrow.plugins import load_plugins
 
@@ -147,7 +147,7 @@ def combine(
         )
     reading: dict[str, Any] = {"gold": gold, "renormalise": renormalise}
     found: Any
-    if method.partition(":")[0] in names_of(OF_TEXTS):
+    if method.partition(":")[0] in text_combiners():
         _refuse_options(method, classes=classes, state=state, update=update, **reading)
         found = api_votes.combine_answers(api_votes.read_answers(file, *(words or [])), method)
     elif update is not None:

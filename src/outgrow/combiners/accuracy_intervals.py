@@ -1,11 +1,11 @@
-"""Intervals of the sources' accuracies that allow for the truth being in doubt: a Gibbs sampler.
+"""Intervals of the sources' accuracies that allow for uncertainty of the truth: a Gibbs sampler.
 
-With few sources the votes leave open which of them was right, so that accuracies are known worse than so many votes
-would allow if the truth were known. The sampler draws in turn, each given the others,
+With few sources the votes leave open which of them was right, so that accuracies are less certain than so many votes
+would make them if the truth were known. The sampler draws in turn, each given the others,
 
-    every item's class        from its posterior, tempered as in the fit
+    every item's class        from its posterior, with the votes' weights of the fit
     matrices and balance      from Dirichlet(prior row + counts), Dirichlet(1 + items per class)
-    the crowd's μ and S       from their grid, and m_s from a beta distribution         (`source_prior.py`)
+    μ and S of all sources    from their grid, and m_s from a beta distribution         (`source_prior.py`)
 
 starting where the fit ended; the spread τ stays. The interval is that of the accuracies Σ_c p_c π_s[c, c] drawn. One
 seed, always the same: two calls give the same numbers. Above `MOST_VOTES` a sample of the items is drawn from, and
@@ -18,12 +18,12 @@ from itertools import islice
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.special import softmax
 
 from outgrow.combiners.em import LEAST, Confusion, ExpectationStep, Weights, posterior_of, scores_by
 from outgrow.combiners.fit import LEVEL, accuracy_of
-from outgrow.combiners.source_prior import LEAST_ACCURACY, SourcePrior, crowd_grid, right_and_wrong
+from outgrow.combiners.source_prior import LEAST_ACCURACY, SourcePrior, mean_grid, right_and_wrong
 from outgrow.combiners.votes import Votes
+from outgrow.lazy import special
 
 MOST_VOTES = 100_000
 WARM_UP = 60
@@ -55,7 +55,7 @@ def thinned(votes: Votes, rng: np.random.Generator) -> tuple[Int[np.ndarray, "ke
     """At most about `MOST_VOTES` of the votes, item by item at random: the rows left, and the votes on them."""
     entries = float(np.count_nonzero(votes.voted))
     if entries <= MOST_VOTES:
-        return np.arange(len(votes.heard)), votes
+        return np.arange(len(votes.values)), votes
     share = MOST_VOTES / votes.n_votes.sum()
     items, anchors = (rng.binomial(count.astype(int), share) for count in (votes.items, votes.anchors))
     kept = np.flatnonzero(items + anchors)
@@ -89,11 +89,11 @@ def draw_truth(
     rng: np.random.Generator,
 ) -> tuple[Confusion, Float[np.ndarray, "class"]]:
     """A class for every item and anchor, as the counts that follow from it."""
-    counts = np.zeros((len(votes.sources) * votes.n_said, votes.n_classes))
+    counts = np.zeros((len(votes.sources) * votes.n_outcomes, votes.n_classes))
     shares = np.zeros(votes.n_classes)
-    judge = scores_by(log_matrices, weights)
+    log_likelihood = scores_by(log_matrices, weights)
     for block in votes.blocks():
-        posterior, _ = posterior_of(judge(block), log_balance, votes.gold[block.rows])
+        posterior, _ = posterior_of(log_likelihood(block), log_balance, votes.gold[block.rows])
         # The last class takes what is left, so the others must not sum to more than 1, not even by rounding.
         chance = posterior * (1 - LEAST_CHANCE)
         items, anchors = (
@@ -102,15 +102,15 @@ def draw_truth(
         )
         counts += block.matrix.T @ (items + anchors)
         shares += items.sum(axis=0)
-    by_source = counts.reshape(len(votes.sources), votes.n_said, votes.n_classes)
+    by_source = counts.reshape(len(votes.sources), votes.n_outcomes, votes.n_classes)
     return by_source.transpose(0, 2, 1), shares
 
 
 def draw_prior(prior: SourcePrior, counts: Confusion, rng: np.random.Generator) -> SourcePrior:
-    """A crowd, and every source's m_s within it, given the classes."""
+    """μ, S and every source's m_s, given the classes."""
     right, wrong = right_and_wrong(counts, prior.spread)
-    grid = crowd_grid(right, wrong, np.ones(len(counts)), counts.shape[1])
-    point = rng.choice(len(grid.height), p=softmax(grid.height))
+    grid = mean_grid(right, wrong, np.ones(len(counts)), counts.shape[1])
+    point = rng.choice(len(grid.height), p=special.softmax(grid.height))
     above, below = grid.mean[point] * grid.concentration[point], (1 - grid.mean[point]) * grid.concentration[point]
     accuracy = rng.beta(above + right, below + wrong)
     return replace(prior, accuracy=np.clip(accuracy, LEAST_ACCURACY, 1 - LEAST_ACCURACY))

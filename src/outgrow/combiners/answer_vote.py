@@ -1,29 +1,31 @@
-"""Votes on answers: what texts come to is read and counted, and the winner's best text is kept whole.
+"""Votes on answers: final answers are extracted and counted, and the winner's best text is kept whole.
 
-    votes(a) = Σ over sources of the share of the source's texts that answer a       (of those that can be read)
+    votes(a) = Σ over sources of the share of the source's texts with the answer a   (of those that can be read)
     winner   = argmax votes(a);   weight of its row = votes(winner) / Σ votes
 
-This is plurality over final answers, known as self-consistency where all texts are one model's (Wang et al. 2023).
-Ways to an answer are not compared: of the texts that give the winning answer the one with the highest mean
-log-probability per piece is the target, pieces and all. Where one of them came without log-probabilities (all of them
-0, as from a server that tells none) the first one counts, by source and rank.
+This is plurality over final answers, known as self-consistency where all texts are of one model (Wang et al. 2023).
+Derivations are not compared: of the texts with the winning answer the one with the highest mean log-probability per
+piece is the target, with its pieces. Where one of them has no log-probabilities (all of them 0, as from a server that
+returns none) the first one counts, by source and rank.
 
-When two answers are the same is for a metric to say: equal texts up to case and spaces (`exact_match`), or final
-answers of one value or meaning (`answer_match`, `math_match`); answers that are the same by others in between are one
-answer too. A text without an answer is an abstention. Every source counts the same here, and no share is a calibrated
-probability. A tie is settled by a hash of the item's name and the answer, so that no source is favoured.
+A metric decides when two answers are the same: equal texts up to case and spaces (`exact_match`), or final answers of
+one value or meaning (`answer_match`, `math_match`), transitively. A text without an answer is an abstention. Every
+source counts the same here, and no share is a calibrated probability. Ties are broken by a hash of the item's name and
+the answer, so that no source is favoured.
 """
 
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from outgrow.combiners.keep_texts import remarks
+from outgrow.combiners.record import CombinerRecord, CombinerSection
 from outgrow.errors import ConfigError
 from outgrow.metrics.final_answer import final_answer, merge_answers
+from outgrow.metrics.slu_f1 import SLOT_METRICS
 from outgrow.metrics.words import normalise
 from outgrow.texts import Candidate, TextTargets, WeakTexts
 
@@ -32,8 +34,42 @@ NEARLY = 9
 """Decimals to which votes are compared: three thirds of a vote are one."""
 
 
+class AnswerVote(CombinerSection):
+    """*generate*: final answers are extracted and counted; a text with the winning answer is kept whole."""
+
+    type: Literal["answer_vote"]
+    metric: Literal["exact_match", "answer_match", "math_match"] | None = None
+    """When two answers are the same; default: the task's metric."""
+    weight: Literal["share", "one"] = "share"
+    """Of a row: the share of the votes for its answer, or 1."""
+    candidates: Literal["best", "all"] = "best"
+    """A source votes for the answer of its best text, or its vote is shared among the answers of all of its texts."""
+
+    @property
+    def text_metric(self) -> str | None:
+        return self.metric
+
+    def with_text_metric(self, metric: str) -> CombinerSection:
+        if self.metric is not None:
+            return self
+        if metric not in METRICS:
+            raise ConfigError(_not_counted(metric))
+        return self.model_copy(update={"metric": metric})
+
+    def text_complaints(self, metric: str, teachers: Sequence[str]) -> Iterator[str]:
+        if metric in SLOT_METRICS:
+            yield "combine `answer_vote` counts whole answers, and these are sets of slots; use `slot_vote`"
+        elif self.metric is None and metric not in METRICS:
+            yield _not_counted(metric)
+
+
+def _not_counted(metric: str) -> str:
+    known = ", ".join(f"`{name}`" for name in METRICS)
+    return f"combine.metric: `{metric}` does not decide when answers are the same; name one of {known}"
+
+
 class CountedAnswer(NamedTuple):
-    """A text that gives an answer, and its part of its source's vote."""
+    """A text with an answer, and its part of its source's vote."""
 
     source: str
     answer: str
@@ -42,7 +78,7 @@ class CountedAnswer(NamedTuple):
 
 
 class VoteOutcome(NamedTuple):
-    """What became of an item on which somebody voted."""
+    """The outcome of an item with a vote."""
 
     winner: CountedAnswer
     share: float
@@ -60,81 +96,87 @@ def answer_vote(
 
     Args:
         metric: `exact_match`, `answer_match` or `math_match`.
-        weight: `share` of the votes that the answer won, within (0, 1], or `one`.
+        weight: `share` of the votes that the answer got, within (0, 1], or `one`.
         candidates: a source votes by its `best` text, or its vote is shared evenly by `all` of its texts that can be
             read.
 
-    A tie is settled by a draw that depends on the item's name and on the answers alone. Raises `ConfigError` for
-    other values of the options.
+    Ties are broken by the item's name and the answers alone. Raises `ConfigError` for other values of the options.
     """
     _check(metric=(metric, METRICS), weight=(weight, ("share", "one")), candidates=(candidates, ("best", "all")))
     outcomes: dict[str, VoteOutcome] = {}
     unread = 0
     for item, row in zip(labels.items, labels.candidates, strict=True):
-        heard = row if candidates == "all" else [found[:1] for found in row]
-        ballots = list(_ballots(labels.sources, heard, metric))
-        unread += sum(map(len, heard)) - len(ballots)
-        if ballots:
-            outcomes[item] = outcome_of(item, ballots)
+        texts = row if candidates == "all" else [own[:1] for own in row]
+        votes = list(_votes(labels.sources, texts, metric))
+        unread += sum(map(len, texts)) - len(votes)
+        if votes:
+            outcomes[item] = outcome_of(item, votes)
     kept = [outcome.winner.candidate for outcome in outcomes.values()]
     return TextTargets(
         items=list(outcomes),
-        texts=[one.text for one in kept],
-        pieces=[one.pieces for one in kept],
+        texts=[text.text for text in kept],
+        pieces=[text.pieces for text in kept],
         weight=np.asarray([outcome.share if weight == "share" else 1.0 for outcome in outcomes.values()], dtype=float),
         origin=(*_sentences(labels, list(outcomes.values()), unread), *remarks(kept)),
     )
 
 
 def answers_in(metric: str, texts: Sequence[str]) -> list[str | None]:
-    """What each of an item's texts answers, so that equal answers are equal texts; `None` = nothing to be read."""
+    """The answer of each of an item's texts, so that equal answers are equal texts; `None` = no answer."""
     if metric == "exact_match":
         return [normalise(text) or None for text in texts]
-    found = [final_answer(text) for text in texts]
-    same = merge_answers([answer for answer in found if answer is not None])
-    return [None if answer is None else same[answer] for answer in found]
+    answers = [final_answer(text) for text in texts]
+    same = merge_answers([answer for answer in answers if answer is not None])
+    return [None if answer is None else same[answer] for answer in answers]
 
 
-def outcome_of(item: str, ballots: Sequence[CountedAnswer]) -> VoteOutcome:
-    """The answer with the most votes, the text that speaks for it, and its share of all votes."""
-    votes: dict[str, float] = {}
-    for ballot in ballots:
-        votes[ballot.answer] = votes.get(ballot.answer, 0.0) + ballot.votes
-    most = max(votes.values())
-    leading = [answer for answer, count in votes.items() if round(count - most, NEARLY) == 0]
+def outcome_of(item: str, votes: Sequence[CountedAnswer]) -> VoteOutcome:
+    """The answer with the most votes, its best text, and its share of all votes."""
+    total: dict[str, float] = {}
+    for vote in votes:
+        total[vote.answer] = total.get(vote.answer, 0.0) + vote.votes
+    most = max(total.values())
+    leading = [answer for answer, count in total.items() if round(count - most, NEARLY) == 0]
     won = min(leading, key=lambda answer: hashlib.sha256(f"{item}\n{answer}".encode()).digest())
-    behind = [ballot for ballot in ballots if ballot.answer == won]
-    told = all(ballot.candidate.logprob < 0 for ballot in behind)
-    winner = max(behind, key=lambda ballot: ballot.candidate.mean_logprob) if told else behind[0]
-    return VoteOutcome(winner, votes[won] / sum(votes.values()), len(leading) > 1)
+    texts = [vote for vote in votes if vote.answer == won]
+    scored = all(vote.candidate.logprob < 0 for vote in texts)
+    winner = max(texts, key=lambda vote: vote.candidate.mean_logprob) if scored else texts[0]
+    return VoteOutcome(winner, total[won] / sum(total.values()), len(leading) > 1)
 
 
-def _ballots(sources: Sequence[str], heard: Sequence[Sequence[Candidate]], metric: str) -> Iterator[CountedAnswer]:
+def _votes(sources: Sequence[str], texts: Sequence[Sequence[Candidate]], metric: str) -> Iterator[CountedAnswer]:
     """The texts of an item that can be read, by source and rank."""
-    answers = iter(answers_in(metric, [one.text for found in heard for one in found]))
-    for source, found in zip(sources, heard, strict=True):
-        read = [(answer, one) for one in found if (answer := next(answers)) is not None]
-        yield from (CountedAnswer(source, answer, 1 / len(read), one) for answer, one in read)
+    answers = iter(answers_in(metric, [text.text for own in texts for text in own]))
+    for source, own in zip(sources, texts, strict=True):
+        read = [(answer, text) for text in own if (answer := next(answers)) is not None]
+        yield from (CountedAnswer(source, answer, 1 / len(read), text) for answer, text in read)
 
 
 def _check(**options: tuple[str, tuple[str, ...]]) -> None:
     for name, (value, allowed) in options.items():
         if value not in allowed:
-            listed = ", ".join(f"`{one}`" for one in allowed)
-            raise ConfigError(f"`combine: answer_vote`: {name} is one of {listed}, not `{value}`")
+            known = ", ".join(f"`{choice}`" for choice in allowed)
+            raise ConfigError(f"`combine: answer_vote`: {name} is one of {known}, not `{value}`")
 
 
 def _sentences(labels: WeakTexts, outcomes: Sequence[VoteOutcome], unread: int) -> Iterator[str]:
     if outcomes:
         writers = Counter(outcome.winner.source for outcome in outcomes)
-        told = ", ".join(f"{name} {writers[name]}" for name in labels.sources)
+        counts = ", ".join(f"{name} {writers[name]}" for name in labels.sources)
         share = np.mean([outcome.share for outcome in outcomes])
-        yield f"Kept texts by writer: {told}; their answers won {share:.0%} of the votes on average."
+        yield f"Kept texts by writer: {counts}; their answers got {share:.0%} of the votes on average."
     tied = sum(outcome.tied for outcome in outcomes)
     if tied:
-        yield f"Items with a tie between answers, of which one was drawn: {tied}."
+        yield f"Items with a tie between answers, broken by a hash: {tied}."
     if unread:
         yield f"Texts without an answer that can be read, which count as no vote: {unread}."
     silent = len(labels.items) - len(outcomes)
     if silent:
         yield f"Items without an answer that can be read, left out: {silent}."
+
+
+ANSWER_VOTE = CombinerRecord(
+    AnswerVote,
+    paper="plurality over final answers; Wang et al., ICLR 2023 (self-consistency)",
+    text_targets=answer_vote,
+)

@@ -1,33 +1,31 @@
-"""Dawid and Skene's model with a prior over the sources, intervals, and witnesses that are not independent.
+"""Dawid and Skene's model with a prior over the sources, intervals, and sources that are not independent.
 
 What differs from `dawid_skene`:
 
-* Matrices are uncertain. They have a hierarchical prior (`source_prior.py`) that is learnt from all sources, and the
+* Matrices are uncertain. They have a hierarchical prior (`source_prior.py`) that is learned from all sources, and the
   E-step uses their expected logarithms: variational Bayes, q(truth) q(matrices) q(balance). Given the prior,
       q(π_s[c, ·]) = Dirichlet(prior row + counts_s[c, ·]),        E ln π = ψ(α) − ψ(Σ α)
-* What several sources say counts as much as they tell (`dependence.py`). Sources with the same votes everywhere are
-  one source; pairs that look copied, and errors that all sources share, temper every vote's log-likelihood by a
-  weight between 0 and 1. A source's own matrix is learnt from all of its votes.
+* Dependent votes count for less (`dependence.py`). Sources with the same votes everywhere are one source; for pairs
+  that look copied, and errors that all sources share, every vote's log-likelihood is multiplied by a weight between
+  0 and 1. A source's own matrix is learned from all of its votes.
 * Every accuracy has an interval that covers it at the nominal rate if the model holds, few sources or many
-  (`accuracy_intervals.py`): it allows for the truth being in doubt.
+  (`accuracy_intervals.py`): it allows for uncertainty of the truth.
 
-The weights for shared errors are found after a climb without them and renewed `RENEWALS` times, not to the end: to
-take the last doubt for correlation, and the correlation for doubt, is self-fulfilling with three sources.
+The weights for shared errors are estimated after a fit without them and renewed `RENEWALS` times, not to convergence:
+with three sources the estimates of uncertainty and of correlation would reinforce one another.
 
-Ours; near relatives are Kim and Ghahramani (2012) and Paun et al. (2018). Two classes whose errors all sources share
-look like truth to every method without anchors: accuracies come out too high then.
+Ours; near relatives are Kim and Ghahramani (2012) and Paun et al. (2018). With two classes, errors that all sources
+share look like truth to every method without anchors, and accuracies are too high.
 """
 
 from dataclasses import dataclass, replace
-from hashlib import blake2b
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
-from scipy.special import psi
+from jaxtyping import Float
 
 from outgrow.combiners.accuracy_intervals import accuracy_intervals
-from outgrow.combiners.dependence import Dependence, copying, mean_weight
+from outgrow.combiners.dependence import Dependence, copying, duplicate_sources, mean_weight
 from outgrow.combiners.em import (
     Confusion,
     ExpectationStep,
@@ -35,54 +33,43 @@ from outgrow.combiners.em import (
     by_item,
     expectation_step,
     mean_vote_scores,
-    read,
+    posteriors,
     scores_by,
 )
-from outgrow.combiners.fit import MOST_NAMED, Fit, accuracy_of, counted_interval, targets_of
+from outgrow.combiners.fit import Fit, accuracy_of, counted_interval
 from outgrow.combiners.pairwise_agreement import Pairs, agreement
+from outgrow.combiners.record import CombinerRecord, LabelModelSection
 from outgrow.combiners.source_prior import SourcePrior
 from outgrow.combiners.votes import Votes
-from outgrow.labels import Anchors, Targets, WeakLabels
+from outgrow.lazy import special
 
 RENEWALS = 3
 DRAWS = 500
 CERTAINLY_BALANCED = 1e12
-"""A balance that was counted on so many items does not move."""
+"""A balance that was counted on so many items is fixed."""
 TOLERANCE = 1e-5
-"""A climb ends where the expected counts of one step differ from the last ones' by less than this share."""
+"""Steps end where the expected counts differ from those before by less than this share."""
 ROUNDS = 200
-LEAST_WITNESSES = 3
-"""Two sources agree by truth or by shared errors: nothing shows which."""
-LEAST_TWINS = 20
-"""Sources that agree on all of so many votes, and are silent together, are one source."""
-WORTH_TELLING = 0.1
+LEAST_CORRELATED = 3
+"""Two sources agree because both are right or because they share errors: their votes do not show which."""
+WORTH_A_NOTE = 0.1
+MOST_NAMED = 12
+"""Pairs that a note names."""
 TYPICAL_ACCURACY = 0.7
-"""Where every source starts."""
+"""The start of every source."""
 
 
-def bayesian_dawid_skene(
-    labels: WeakLabels,
-    anchors: Anchors | None = None,
-    balanced: bool = False,
-    hard: bool = False,
-    correlated: bool = True,
-) -> Targets:
-    """One posterior row per item with a vote.
+class BayesianDawidSkene(LabelModelSection):
+    """Dawid-Skene with a prior that the sources share; sources that copy count once."""
 
-    Args:
-        balanced: the classes are equally frequent; otherwise their balance is estimated.
-        hard: take every source's most probable class for its vote.
-        correlated: look for sources that copy and for errors that all share, and count their votes for less.
-    """
-    votes = Votes.of(labels, anchors, hard=hard)
-    fit = fit_bayesian_dawid_skene(votes, balanced=balanced, correlated=correlated, draws=0)
-    targets = targets_of(labels, votes, fit, "Bayesian Dawid–Skene")
-    return replace(targets, origin=(*targets.origin, *dependence_told(fit)))
+    type: Literal["bayesian_dawid_skene"]
+    correlated: bool = True
+    """Look for copies and for errors that all sources share, and reduce the weight of such votes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BayesianFit(Fit):
-    """What `Fit` says, and how much every source's votes count; `objective` is ln P(votes) round by round."""
+    """`Fit` with the weight of every source's votes; `objective` is ln P(votes) round by round."""
 
     weight: Float[np.ndarray, "source"]
     """Mean weight of the source's votes, 0 … 1."""
@@ -100,11 +87,11 @@ class DirichletPosterior(NamedTuple):
 
     @property
     def log_rows(self) -> Confusion:
-        return np.asarray(psi(self.rows) - psi(self.rows.sum(axis=2, keepdims=True)))
+        return np.asarray(special.psi(self.rows) - special.psi(self.rows.sum(axis=2, keepdims=True)))
 
     @property
     def log_balance(self) -> Float[np.ndarray, "class"]:
-        return np.asarray(psi(self.classes) - psi(self.classes.sum()))
+        return np.asarray(special.psi(self.classes) - special.psi(self.classes.sum()))
 
     @property
     def confusion(self) -> Confusion:
@@ -116,22 +103,22 @@ class DirichletPosterior(NamedTuple):
 
 
 class FitState(NamedTuple):
-    """Where the learning stands: the prior, and what the votes are expected to show."""
+    """The prior and the expected counts."""
 
     prior: SourcePrior
     expected: ExpectationStep
     balanced: bool
 
     @property
-    def belief(self) -> DirichletPosterior:
+    def posterior(self) -> DirichletPosterior:
         shares = np.full_like(self.expected.shares, CERTAINLY_BALANCED) if self.balanced else self.expected.shares
         return DirichletPosterior(self.prior.rows(len(shares)) + self.expected.counts, shares + 1)
 
 
 class WeightResult(NamedTuple):
-    """Where the renewals of the weights ended."""
+    """The result after all renewals of the weights."""
 
-    stand: FitState
+    state: FitState
     dependence: Dependence
     weights: Weights | None
     trace: tuple[float, ...]
@@ -141,94 +128,106 @@ class WeightResult(NamedTuple):
 def fit_bayesian_dawid_skene(
     votes: Votes, *, balanced: bool = False, correlated: bool = True, draws: int = DRAWS
 ) -> BayesianFit:
-    """The posterior of truth, matrices and balance; `draws` of the accuracies make the intervals, 0 counts votes."""
-    first, twin_of = twins(votes) if correlated else (np.arange(len(votes.sources)),) * 2
-    alone = votes.only(first)
-    end = _learn(alone, balanced, correlated)
-    belief = end.stand.belief
-    posterior, log_likelihood = read(alone, scores_by(belief.log_rows, end.weights), belief.log_balance)
-    accuracy = accuracy_of(belief.confusion, belief.balance)
-    interval = (
-        accuracy_intervals(alone, end.stand.prior, end.stand.expected, end.weights, draws=draws, balanced=balanced)
-        if draws
-        else counted_interval(accuracy, alone.n_votes)
+    """The posterior of truth, matrices and balance.
+
+    Args:
+        balanced: the classes are equally frequent; otherwise their balance is estimated.
+        correlated: look for sources that copy and for errors that all share, and reduce the weight of their votes.
+        draws: of the accuracies, for the intervals; 0 counts votes instead.
+    """
+    first, copy_of = duplicate_sources(votes) if correlated else (np.arange(len(votes.sources)),) * 2
+    distinct = votes.only(first)
+    result = _fit_weights(distinct, balanced, correlated)
+    estimate = result.state.posterior
+    posterior, log_likelihood = posteriors(
+        distinct, scores_by(estimate.log_rows, result.weights), estimate.log_balance
     )
-    twin = twin_of[:, None] == twin_of
-    return BayesianFit(
+    accuracy = accuracy_of(estimate.confusion, estimate.balance)
+    if draws:
+        interval = accuracy_intervals(
+            distinct, result.state.prior, result.state.expected, result.weights, draws=draws, balanced=balanced
+        )
+    else:
+        interval = counted_interval(accuracy, distinct.n_votes)
+    same = copy_of[:, None] == copy_of
+    copied = np.where(same, 1.0, result.dependence.copied[np.ix_(copy_of, copy_of)]) * ~np.eye(len(same), dtype=bool)
+    fit = BayesianFit(
         sources=votes.sources,
-        posterior=by_item(alone, posterior),
-        balance=belief.balance,
-        confusion=belief.confusion[twin_of],
-        accuracy=accuracy[twin_of],
-        interval=interval[twin_of],
+        posterior=by_item(distinct, posterior),
+        balance=estimate.balance,
+        confusion=estimate.confusion[copy_of],
+        accuracy=accuracy[copy_of],
+        interval=interval[copy_of],
         log_likelihood=log_likelihood,
-        objective=end.trace,
-        converged=end.converged,
-        weight=mean_weight(alone, end.weights)[twin_of] / twin.sum(axis=1),
-        copied=np.where(twin, 1.0, end.dependence.copied[np.ix_(twin_of, twin_of)]) * ~np.eye(len(twin), dtype=bool),
-        shared_difficulty=end.dependence.difficulty,
+        objective=result.trace,
+        converged=result.converged,
+        weight=mean_weight(distinct, result.weights)[copy_of] / same.sum(axis=1),
+        copied=copied,
+        shared_difficulty=result.dependence.difficulty,
     )
+    return replace(fit, notes=dependence_notes(fit))
 
 
-def twins(votes: Votes) -> tuple[Int[np.ndarray, "kept"], Int[np.ndarray, "source"]]:
-    """One of all sources that say the same everywhere, and for every source which of those kept speaks for it."""
-    seen: dict[object, int] = {}
-    twin_of = []
-    for number, n_votes in enumerate(votes.n_votes.tolist()):
-        same = blake2b(np.ascontiguousarray(votes.heard[:, number]).data).digest()
-        twin_of.append(seen.setdefault(same if n_votes >= LEAST_TWINS else number, len(seen)))
-    return np.unique(twin_of, return_index=True)[1], np.asarray(twin_of)
-
-
-def _learn(votes: Votes, balanced: bool, correlated: bool) -> WeightResult:
-    """Climb, look how the sources depend on one another, and climb again with other weights."""
+def _fit_weights(votes: Votes, balanced: bool, correlated: bool) -> WeightResult:
+    """Estimate the sources, then their dependence, and again with other weights."""
     n_sources = len(votes.sources)
-    nobody = np.zeros((n_sources, n_sources))
-    copied = copying(agreement(votes)) if correlated and n_sources > 1 else nobody
+    none = np.zeros((n_sources, n_sources))
+    copied = copying(agreement(votes)) if correlated and n_sources > 1 else none
     dependence = Dependence(copied, 0.0, np.ones(n_sources))
     weights = dependence.weights(votes)
     start = expectation_step(votes, mean_vote_scores(votes, weights), np.zeros(votes.n_classes))
-    stand = FitState(SourcePrior(np.full(n_sources, TYPICAL_ACCURACY)), start, balanced)
+    state = FitState(SourcePrior(np.full(n_sources, TYPICAL_ACCURACY)), start, balanced)
     trace: list[float] = []
     for renewal in range(RENEWALS + 1):
-        stand, converged = _climb(votes, weights, stand, trace)
-        if not correlated or n_sources < LEAST_WITNESSES or renewal == RENEWALS:
+        state, converged = _variational_steps(votes, weights, state, trace)
+        if not correlated or n_sources < LEAST_CORRELATED or renewal == RENEWALS:
             break
-        belief = stand.belief
-        posterior, _ = read(votes, scores_by(belief.log_rows, weights), belief.log_balance)
-        dependence = dependence.renewed(votes, weights, posterior, belief.confusion, belief.balance)
+        estimate = state.posterior
+        posterior, _ = posteriors(votes, scores_by(estimate.log_rows, weights), estimate.log_balance)
+        dependence = dependence.renewed(votes, weights, posterior, estimate.confusion, estimate.balance)
         weights = dependence.weights(votes)
-    return WeightResult(stand, dependence, weights, tuple(trace), converged)
+    return WeightResult(state, dependence, weights, tuple(trace), converged)
 
 
-def _climb(votes: Votes, weights: Weights | None, stand: FitState, trace: list[float]) -> tuple[FitState, bool]:
-    """Variational steps with fixed weights, until the counts settle."""
-    counted = mean_weight(votes, weights)
+def _variational_steps(
+    votes: Votes, weights: Weights | None, state: FitState, trace: list[float]
+) -> tuple[FitState, bool]:
+    """Variational steps with fixed weights, until the counts change no more."""
+    source_weight = mean_weight(votes, weights)
     for _ in range(ROUNDS):
-        before = stand.expected.counts
-        stand = stand._replace(prior=stand.prior.learn(before, counted))
-        belief = stand.belief
-        found = expectation_step(votes, scores_by(belief.log_rows, weights), belief.log_balance)
-        trace.append(found.log_likelihood)
-        stand = stand._replace(expected=found)
-        if np.abs(found.counts - before).sum() <= TOLERANCE * before.sum():
-            return stand, True
-    return stand, False
+        before = state.expected.counts
+        state = state._replace(prior=state.prior.learn(before, source_weight))
+        estimate = state.posterior
+        expected = expectation_step(votes, scores_by(estimate.log_rows, weights), estimate.log_balance)
+        trace.append(expected.log_likelihood)
+        state = state._replace(expected=expected)
+        if np.abs(expected.counts - before).sum() <= TOLERANCE * before.sum():
+            return state, True
+    return state, False
 
 
-def dependence_told(fit: BayesianFit) -> tuple[str, ...]:
-    """Sentences on who looks like a copy of whom, and on shared errors."""
-    told = []
-    one, other = np.nonzero(np.triu(fit.copied) > WORTH_TELLING)
-    if len(one):
-        order = np.argsort(-fit.copied[one, other], kind="stable")[:MOST_NAMED].tolist()
-        named = (
-            f"{fit.sources[one[k]]} and {fit.sources[other[k]]} ({fit.copied[one[k], other[k]]:.2f})" for k in order
+def dependence_notes(fit: BayesianFit) -> tuple[str, ...]:
+    """Sentences on sources that look like copies, and on shared errors."""
+    notes = []
+    first, second = np.nonzero(np.triu(fit.copied) > WORTH_A_NOTE)
+    if len(first):
+        order = np.argsort(-fit.copied[first, second], kind="stable")[:MOST_NAMED]
+        pairs = ", ".join(
+            f"{fit.sources[one]} and {fit.sources[other]} ({fit.copied[one, other]:.2f})"
+            for one, other in zip(first[order].tolist(), second[order].tolist(), strict=True)
         )
-        told.append(f"Pairs of sources that seem to copy, and for what share of their votes: {', '.join(named)}.")
-    if fit.shared_difficulty > WORTH_TELLING:
-        told.append(
-            f"The sources' errors go together (correlation {fit.shared_difficulty:.2f}): a vote counts"
+        notes.append(f"Pairs of sources that seem to copy, and for what share of their votes: {pairs}.")
+    if fit.shared_difficulty > WORTH_A_NOTE:
+        notes.append(
+            f"The sources' errors are correlated ({fit.shared_difficulty:.2f}): a vote counts"
             f" {fit.weight.mean():.2f} of an independent one on average."
         )
-    return tuple(told)
+    return tuple(notes)
+
+
+BAYESIAN_DAWID_SKENE = CombinerRecord(
+    BayesianDawidSkene,
+    paper="ours; near Kim & Ghahramani 2012, Paun et al. 2018",
+    fit=fit_bayesian_dawid_skene,
+    without_intervals={"draws": 0},
+)

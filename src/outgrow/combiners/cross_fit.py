@@ -1,8 +1,8 @@
-"""What a combiner says of items whose gold it has not seen, though others' gold it has.
+"""Cross-fitting: a combiner's posterior for items with gold, fitted without their own gold.
 
-The items with gold are split in `FOLDS`, as many of every class in each as can be. For every fold its gold is hidden,
-the combiner fitted on all votes and the other folds' gold, and its posterior on the fold's items noted. So nothing
-that follows, a temperature or a choice of combiner, ever judges an item by its own gold. One seed.
+The items with gold are split in `FOLDS`, stratified by class. For every fold its gold is held out, the combiner is
+fitted to all votes and the other folds' gold, and its posterior on the fold's items is taken. So no temperature and no
+choice of a combiner evaluates an item by its own gold. One seed.
 """
 
 from collections.abc import Callable
@@ -18,15 +18,15 @@ from outgrow.combiners.votes import Votes
 FOLDS = 5
 SEED = 0
 LEAST_GOLD = 30
-"""Fewer items with gold tell less than the votes do."""
+"""With fewer items with gold the votes are more informative."""
 MOST_GOLD = 5_000
-"""More need not be hidden in turn; the others' gold stays."""
+"""More need not be held out in turn; the others' gold stays."""
 MOST_OTHERS = 50_000
-"""Of the items without gold a sample is enough to see how sources err."""
+"""Of the items without gold a sample is enough to estimate how sources err."""
 
 
 class CrossFitted(NamedTuple):
-    """Posteriors of items with gold, each by a fit that did not know it."""
+    """Posteriors of items with gold, each by a fit without it."""
 
     posterior: Float[np.ndarray, "known class"]
     gold: Int[np.ndarray, "known"]
@@ -34,11 +34,11 @@ class CrossFitted(NamedTuple):
 
 
 class GoldFolds(NamedTuple):
-    """Votes a row each, and when which gold is hidden."""
+    """Votes with a row per item, and the fold of every gold label."""
 
     votes: Votes
     known: Int[np.ndarray, "known"]
-    """Rows whose gold is hidden once."""
+    """Rows whose gold is held out once."""
     fold: Int[np.ndarray, "known"]
 
 
@@ -54,14 +54,14 @@ def gold_folds(votes: Votes) -> GoldFolds:
     each, rng = itemised(votes), np.random.default_rng(SEED)
     known = rng.permutation(np.flatnonzero((each.gold >= 0) & each.voted.any(axis=1)))[:MOST_GOLD]
     # Classes in the order in which they come, so that their names do not matter.
-    _, first, number = np.unique(each.gold[known], return_index=True, return_inverse=True)
-    known = known[np.argsort(first[number], kind="stable")]
+    _, first, class_of = np.unique(each.gold[known], return_index=True, return_inverse=True)
+    known = known[np.argsort(first[class_of], kind="stable")]
     others = np.flatnonzero(each.gold < 0)
     if len(others) > MOST_OTHERS:
         others = np.sort(rng.choice(others, MOST_OTHERS, replace=False))
     more = np.setdiff1d(np.flatnonzero(each.gold >= 0), known)
     kept = np.concatenate([known, more, others])
-    # Items first, as `Votes` has them; an anchor whose gold is hidden would be an item, so that all are.
+    # Items first, as `Votes` has them; an anchor whose gold is held out would be an item, so that all are.
     rows = each.take(kept)
     return GoldFolds(rows, np.arange(len(known)), np.arange(len(known)) % FOLDS)
 
@@ -70,16 +70,16 @@ def cross_fitted(folds: GoldFolds, fit_by: Callable[[Votes], Fit]) -> CrossFitte
     """The posteriors of all items with gold, by `FOLDS` fits."""
     votes, known = folds.votes, folds.known
     posterior = np.empty((len(known), votes.n_classes))
-    for number in range(FOLDS):
-        here = folds.fold == number
+    for fold in range(FOLDS):
+        here = folds.fold == fold
         gold = votes.gold.copy()
         gold[known[here]] = -1
-        hidden = np.isin(np.arange(len(gold)), known[here])
-        outside = (votes.anchors > 0) & ~hidden
+        held_out = np.isin(np.arange(len(gold)), known[here])
+        outside = (votes.anchors > 0) & ~held_out
         order = np.concatenate([np.flatnonzero(~outside), np.flatnonzero(outside)])
         n_outside = int(outside.sum())
         refitted = fit_by(
-            Votes.gather(votes.sources, votes.n_classes, votes.heard[order], gold[order], n_anchors=n_outside)
+            Votes.gather(votes.sources, votes.n_classes, votes.values[order], gold[order], n_anchors=n_outside)
         )
         place = np.empty(len(order), dtype=np.int64)
         place[order] = np.arange(len(order))

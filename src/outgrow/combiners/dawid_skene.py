@@ -1,17 +1,17 @@
-"""Dawid and Skene's model (1979): every source has a confusion matrix, and nobody knows the truth.
+"""Dawid and Skene's model (1979): every source has a confusion matrix, and the truth is latent.
 
-π_s[c, k] is the probability that source s says k where c is true. The matrices, the balance of the classes and every
-item's posterior are found together by expectation-maximisation (`em.py`), here with m pseudo-votes per
-row of a matrix, spread evenly over the classes said (the mode under a Dirichlet prior):
+π_s[c, k] is the probability that source s votes k where c is true. The matrices, the balance of the classes and every
+item's posterior are estimated together by expectation-maximisation (`em.py`), here with m pseudo-votes per
+row of a matrix, spread evenly over the outcomes (the mode under a Dirichlet prior):
 
     π_s[c, k] = (counts_s[c, k] + m/K) / (Σ_k counts_s[c, k] + m)
 
-`one_coin` has one number per source instead: right with probability a_s whatever the class, any other class alike if
-wrong. It needs far fewer votes per source, and is blind to a source that errs on one class only.
+`one_coin` has one number per source instead: right with probability a_s whatever the class, and uniform over the other
+classes if wrong. It needs far fewer votes per source, and cannot model a source that errs on one class only.
 
-The posteriors are those of sources that err independently, given the class. Sources that copy one another, or find
-the same items hard, make them overconfident: see `bayesian_dawid_skene`. A soft vote counts with its expected
-log-probability, so that an undecided one says little; one that means "this class is rarer here" is not understood.
+The posteriors assume that sources err independently, given the class. Sources that copy one another, or fail on the
+same items, make them overconfident: see `bayesian_dawid_skene`. A soft vote counts with its expected
+log-probability, so that an undecided one has little effect; "this class is rarer here" cannot be expressed by it.
 """
 
 from dataclasses import dataclass, replace
@@ -21,41 +21,31 @@ import numpy as np
 from jaxtyping import Float
 
 from outgrow.combiners.em import LEAST, ROUNDS, TOLERANCE, Confusion, run_em
-from outgrow.combiners.fit import Fit, fit_of, targets_of
+from outgrow.combiners.fit import Fit, fit_of, with_accuracy_of_votes
+from outgrow.combiners.record import CombinerRecord, LabelModelSection, Smoothing
 from outgrow.combiners.votes import Votes
-from outgrow.labels import Anchors, Targets, WeakLabels
 
 
-def dawid_skene(
-    labels: WeakLabels,
-    anchors: Anchors | None = None,
-    smoothing: float = 1.0,
-    balanced: bool = False,
-    hard: bool = False,
-    abstentions: Literal["ignored", "counted"] = "ignored",
-) -> Targets:
-    """One posterior row per item with a vote; `anchors` set the truth of their items.
+class OneCoin(LabelModelSection):
+    """One accuracy per source, by expectation maximisation."""
 
-    Args:
-        smoothing: pseudo-votes per row of a confusion matrix, and pseudo-items per class.
-        balanced: the classes are equally frequent; otherwise their balance is estimated.
-        hard: take every source's most probable class for its vote.
-        abstentions: `counted`: silence is one more thing a source says, as that of a rule that fires on one class.
-    """
-    votes = Votes.of(labels, anchors, hard=hard, silence_counts=abstentions == "counted")
-    return targets_of(labels, votes, fit_dawid_skene(votes, smoothing=smoothing, balanced=balanced), "Dawid–Skene")
+    type: Literal["one_coin"]
+    smoothing: Smoothing = 1.0
+    """Pseudo-votes of every source, and pseudo-items of every class."""
 
 
-def one_coin(
-    labels: WeakLabels,
-    anchors: Anchors | None = None,
-    smoothing: float = 1.0,
-    balanced: bool = False,
-    hard: bool = False,
-) -> Targets:
-    """As `dawid_skene`, with one accuracy per source instead of a matrix."""
-    votes = Votes.of(labels, anchors, hard=hard)
-    return targets_of(labels, votes, fit_one_coin(votes, smoothing=smoothing, balanced=balanced), "the one-coin model")
+class DawidSkene(LabelModelSection):
+    """A confusion matrix per source (Dawid & Skene 1979)."""
+
+    type: Literal["dawid_skene"]
+    smoothing: Smoothing = 1.0
+    """Pseudo-votes in each row of a matrix, and pseudo-items of every class."""
+    abstentions: Literal["ignored", "counted"] = "ignored"
+    """`counted`: an abstention is one more outcome, as of rules that vote for one class only."""
+
+    @property
+    def reads_silence(self) -> bool:
+        return self.abstentions == "counted"
 
 
 def fit_dawid_skene(
@@ -63,15 +53,18 @@ def fit_dawid_skene(
     *,
     smoothing: float = 1.0,
     balanced: bool = False,
+    abstentions: Literal["ignored", "counted"] = "ignored",
     tolerance: float = TOLERANCE,
     rounds: int = ROUNDS,
 ) -> Fit:
-    """The mode of the model with full matrices."""
-    chance = np.full((len(votes.sources), votes.n_classes, votes.n_said), 1 / votes.n_said)
-    start = ConfusionModel(chance, smoothing)
-    return fit_of(
-        votes, run_em(votes, start, smoothing=smoothing, balanced=balanced, tolerance=tolerance, rounds=rounds)
-    )
+    """The mode of the model with full matrices; silence is an outcome where `abstentions` or the votes count it."""
+    if abstentions == "counted":
+        votes = votes.with_silence()
+    uniform = np.full((len(votes.sources), votes.n_classes, votes.n_outcomes), 1 / votes.n_outcomes)
+    start = ConfusionModel(uniform, smoothing)
+    result = run_em(votes, start, smoothing=smoothing, balanced=balanced, tolerance=tolerance, rounds=rounds)
+    fit = fit_of(votes, result)
+    return with_accuracy_of_votes(votes, fit) if abstentions == "counted" else fit
 
 
 def fit_one_coin(
@@ -84,9 +77,8 @@ def fit_one_coin(
 ) -> Fit:
     """The mode of the model with one accuracy per source."""
     start = OneCoinModel(np.full(len(votes.sources), 1 / votes.n_classes), votes.n_classes, smoothing)
-    return fit_of(
-        votes, run_em(votes, start, smoothing=smoothing, balanced=balanced, tolerance=tolerance, rounds=rounds)
-    )
+    result = run_em(votes, start, smoothing=smoothing, balanced=balanced, tolerance=tolerance, rounds=rounds)
+    return fit_of(votes, result)
 
 
 @dataclass(frozen=True)
@@ -108,7 +100,7 @@ class ConfusionModel:
 
 @dataclass(frozen=True)
 class OneCoinModel:
-    """Right with one probability, wrong in all ways alike."""
+    """Right with one probability, else uniform over the other classes."""
 
     accuracy: Float[np.ndarray, "source"]
     n_classes: int
@@ -135,6 +127,15 @@ class OneCoinModel:
 
 
 def one_coin_confusion(accuracy: Float[np.ndarray, "source"], n_classes: int) -> Confusion:
-    """The matrices of sources that err in all ways alike."""
+    """The matrices of sources whose errors are uniform over the other classes."""
     wrong = (1 - accuracy)[:, None, None] / (n_classes - 1)
     return np.asarray(np.where(np.eye(n_classes, dtype=bool), accuracy[:, None, None], wrong))
+
+
+ONE_COIN = CombinerRecord(OneCoin, paper="Dawid & Skene 1979, restricted to one accuracy per source", fit=fit_one_coin)
+DAWID_SKENE = CombinerRecord(
+    DawidSkene,
+    paper="Dawid & Skene 1979",
+    fit=fit_dawid_skene,
+    short_names={"dawid_skene_counted": {"abstentions": "counted"}},
+)

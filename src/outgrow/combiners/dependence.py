@@ -1,52 +1,54 @@
-"""How much several sources tell that one would tell alone: who copies whom, and what is hard for all.
+"""Dependence between sources: which of them copy, and how far their errors are correlated.
 
 Two sources that copy one another agree more than their skills explain. With independent errors the covariances of
-votes (`pairwise_agreement.py`) have rank one, so that two other sources k, l foretell that of a pair (i, j):
+votes (`pairwise_agreement.py`) have rank one, so that two other sources k, l predict that of a pair (i, j):
 
     cov_ij = cov_ik cov_lj / cov_kl                  (a tetrad; above two classes where errors fall on all alike)
 
-The least-squares answer over all (k, l), each product of three pairs counting with how often they met, is a ratio of
-matrix products, shrunk to `PRIOR_AGREEMENT` where it rests on noise. How far a pair lies above it, on the way to full
-agreement (0 … 1), is the share that was copied, believed as far as the likelihood ratio of their agreement, with the
-extended Bayesian information criterion's penalty (Chen and Chen 2008) for so many pairs, makes it credible. The most
-striking pair is taken out of the tetrads first, then the next one is looked for. This needs no posterior: once a
-climb has taken a copied pair for two witnesses, it finds them faultless.
+The least-squares answer over all (k, l), each product of three pairs weighted with their numbers of shared items, is a
+ratio of matrix products, shrunk to `PRIOR_AGREEMENT` where it rests on noise. How far a pair lies above it, relative
+to full agreement (0 … 1), is the share that was copied, multiplied by its probability given the likelihood ratio of
+their agreement with the extended Bayesian information criterion's penalty (Chen and Chen 2008) for so many pairs. The
+pair with the largest share is removed from the tetrads first, then the next one is looked for. No posterior is needed:
+a model that has counted a copied pair as two independent sources estimates both as faultless.
 
-What is left is hardship that all share. Given the posterior of the truth, e_s = 1[s errs] − P(s errs) should not go
-together; `shared_difficulty` is the correlation of e_s and e_t over all pairs not known to copy.
+What is left is difficulty that all share. Given the posterior of the truth, e_s = 1[s errs] − P(s errs) should be
+uncorrelated; `shared_difficulty` is the correlation of e_s and e_t over all pairs not known to copy.
 
 With R = those correlations and d_s = a source's strength, an item's votes count with the weights w that solve
-R (w d) = d, the best linear combination of correlated witnesses, kept at 0 or above: m copies count 1/m each, m
-equally correlated ones 1/(1 + (m − 1) ρ), and an echo of a better source nothing. Log-likelihoods are multiplied by w.
+R (w d) = d, the best linear combination of correlated sources, kept at 0 or above: m copies count 1/m each, m
+equally correlated ones 1/(1 + (m − 1) ρ), and a copy of a better source nothing. Log-likelihoods are multiplied by w.
 
-Blind spot: with two classes, errors that all sources share look like truth. Only anchors can tell.
+Limit: with two classes, errors that all sources share look like truth. Only anchors can show them.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.sparse import csr_array
-from scipy.special import expit, xlogy
 
 from outgrow.combiners.em import LEAST, Confusion, Weights
 from outgrow.combiners.pairwise_agreement import Pairs, PairwiseAgreement
 from outgrow.combiners.votes import Votes
+from outgrow.lazy import sparse, special
 
 PRIOR_AGREEMENT = 0.8
-"""Where nothing is known, a correlation of votes up to here is no sign of copying: two sources of accuracy 0.95."""
+"""A priori a correlation of votes up to here is no sign of copying: two sources of accuracy 0.95."""
 CERTAIN = 0.999
-"""No pair is foretold to agree more than this share of what is possible."""
+"""No pair is predicted to agree more than this share of what is possible."""
 CREDIBLE = 0.5
 TIE = 1e-6
 STEPS = 100
 SETTLED = 1e-5
+LEAST_DUPLICATES = 20
+"""Sources that agree on all of so many votes, and abstain together, are one source."""
 
 
 @dataclass(frozen=True)
 class Dependence:
-    """What is held of the sources as witnesses."""
+    """How the sources depend on one another."""
 
     copied: Pairs
     """For every pair the share of votes that look copied; the diagonal is 0."""
@@ -72,7 +74,7 @@ class Dependence:
         confusion: Confusion,
         balance: Float[np.ndarray, "class"],
     ) -> "Dependence":
-        """The same copies; difficulty and strengths as at a climb's end. Pairs count with their votes' weights."""
+        """The same copies; difficulty and strengths by an estimate. Pairs count with their votes' weights."""
         counts = mean_weight(votes, weights)
         pairs = np.outer(counts, counts) * (1 - self.copied)
         return replace(
@@ -89,30 +91,40 @@ def mean_weight(votes: Votes, weights: Weights | None) -> Float[np.ndarray, "sou
     return np.asarray(np.where(votes.n_votes > 0, votes.weight @ weights / np.maximum(votes.n_votes, 1), 1))
 
 
-def copying(found: PairwiseAgreement) -> Pairs:
+def duplicate_sources(votes: Votes) -> tuple[Int[np.ndarray, "kept"], Int[np.ndarray, "source"]]:
+    """The first of all sources with the same votes everywhere, and for every source the place of its own first one."""
+    seen: dict[object, int] = {}
+    copy_of = []
+    for source, n_votes in enumerate(votes.n_votes.tolist()):
+        digest = blake2b(np.ascontiguousarray(votes.values[:, source]).data).digest()
+        copy_of.append(seen.setdefault(digest if n_votes >= LEAST_DUPLICATES else source, len(seen)))
+    return np.unique(copy_of, return_index=True)[1], np.asarray(copy_of)
+
+
+def copying(moments: PairwiseAgreement) -> Pairs:
     """For every pair the share of votes that look copied, 0 … 1; the diagonal is 0."""
-    others = ~np.eye(len(found.n), dtype=bool)
-    meetings = np.where(others, found.n, 0)
-    in_play = meetings / max(meetings.max(), 1)
+    others = ~np.eye(len(moments.n), dtype=bool)
+    shared_items = np.where(others, moments.n, 0)
+    used = shared_items / max(shared_items.max(), 1)
     while True:
-        share, credible = excess(found, foretold(found, in_play))
-        striking = (in_play > 0) & (credible > CREDIBLE)
-        if not striking.any():
+        share, credible = excess(moments, predicted_covariance(moments, used))
+        copies = (used > 0) & (credible > CREDIBLE)
+        if not copies.any():
             return np.asarray(np.where(others, share * credible, 0))
-        # Pairs that tie go together, or the order of the sources would decide.
-        in_play = np.where(striking & (share >= share[striking].max() - TIE), 0, in_play)
+        # Pairs that tie are removed together, or the order of the sources would decide.
+        used = np.where(copies & (share >= share[copies].max() - TIE), 0, used)
 
 
-def foretold(found: PairwiseAgreement, weight: Pairs) -> Pairs:
-    """Every pair's covariance as the tetrads of other pairs foretell it, between 0 and `CERTAIN` of the largest."""
-    noise = np.where(found.n > 0, found.spread**2 / np.maximum(found.n, 1), 0)
-    weighed = weight * found.covariance
-    above = tetrads(weighed, weighed, weighed)
-    below = tetrads(weight, weighed * found.covariance, weight)
-    doubt = np.maximum(tetrads(weight, weight * noise, weight), LEAST)
+def predicted_covariance(moments: PairwiseAgreement, weight: Pairs) -> Pairs:
+    """Every pair's covariance as the tetrads of other pairs predict it, between 0 and `CERTAIN` of the largest."""
+    noise = np.where(moments.n > 0, moments.spread**2 / np.maximum(moments.n, 1), 0)
+    weighted = weight * moments.covariance
+    above = tetrads(weighted, weighted, weighted)
+    below = tetrads(weight, weighted * moments.covariance, weight)
+    uncertainty = np.maximum(tetrads(weight, weight * noise, weight), LEAST)
     # `below` holds the noise's own square already, so that it is only the prior's share that is added above.
-    shrunk = (above + doubt * PRIOR_AGREEMENT * found.spread) / np.maximum(below, doubt)
-    return np.asarray(np.clip(shrunk, 0, CERTAIN * found.spread))
+    shrunk = (above + uncertainty * PRIOR_AGREEMENT * moments.spread) / np.maximum(below, uncertainty)
+    return np.asarray(np.clip(shrunk, 0, CERTAIN * moments.spread))
 
 
 def tetrads(first: Pairs, middle: Pairs, last: Pairs) -> Pairs:
@@ -122,16 +134,20 @@ def tetrads(first: Pairs, middle: Pairs, last: Pairs) -> Pairs:
     return np.asarray(first @ middle @ last - by_k - by_l + first * middle.T * last)
 
 
-def excess(found: PairwiseAgreement, expected: Pairs) -> tuple[Pairs, Pairs]:
-    """How far above `expected` a pair's covariance lies, on the way to the largest, and how credible that is."""
-    more = found.covariance > expected
-    share = np.where(more, (found.covariance - expected) / np.maximum(found.spread - expected, LEAST), 0)
-    seen = np.clip(found.together, 0, 1)
-    chance = np.clip(found.together - found.covariance + expected, TIE, 1 - TIE)
-    ratio = 2 * found.n * (xlogy(seen, seen / chance) + xlogy(1 - seen, (1 - seen) / (1 - chance)))
-    n_pairs = len(found.n) * (len(found.n) - 1) / 2
-    penalty = np.log(np.maximum(found.n, 1)) + 2 * np.log(max(n_pairs, 1)) + 2
-    return np.clip(share, 0, 1), np.where(more, expit((ratio - penalty) / 2), 0)
+def excess(moments: PairwiseAgreement, expected: Pairs) -> tuple[Pairs, Pairs]:
+    """How far above `expected` a pair's covariance lies, relative to the largest, and how probable that is."""
+    above = moments.covariance > expected
+    share = np.where(above, (moments.covariance - expected) / np.maximum(moments.spread - expected, LEAST), 0)
+    observed = np.clip(moments.together, 0, 1)
+    chance = np.clip(moments.together - moments.covariance + expected, TIE, 1 - TIE)
+    ratio = (
+        2
+        * moments.n
+        * (special.xlogy(observed, observed / chance) + special.xlogy(1 - observed, (1 - observed) / (1 - chance)))
+    )
+    n_pairs = len(moments.n) * (len(moments.n) - 1) / 2
+    penalty = np.log(np.maximum(moments.n, 1)) + 2 * np.log(max(n_pairs, 1)) + 2
+    return np.clip(share, 0, 1), np.where(above, special.expit((ratio - penalty) / 2), 0)
 
 
 def shared_difficulty(
@@ -174,14 +190,14 @@ def independent_weights(
     row, source = np.nonzero(voted)
     wanted = strength[source]
     explained = _explained_by_voters(row, source, correlation)
-    found = wanted
+    solution = wanted
     for _ in range(STEPS):
-        before = found
-        found = before * wanted / explained(before)
-        if np.abs(found - before).max(initial=0) < SETTLED:
+        before = solution
+        solution = before * wanted / explained(before)
+        if np.abs(solution - before).max(initial=0) < SETTLED:
             break
     weights = np.zeros(voted.shape)
-    weights[row, source] = found / wanted
+    weights[row, source] = solution / wanted
     return weights
 
 
@@ -199,7 +215,7 @@ def _explained_by_voters(
 
     def explained(votes: Float[np.ndarray, "vote"]) -> Float[np.ndarray, "vote"]:
         total = shared * np.bincount(row, votes)[row] + (1 - shared) * votes
-        total[special] += (csr_array((votes[special], place), shape=shape) @ special_rest)[place]
+        total[special] += (sparse.csr_array((votes[special], place), shape=shape) @ special_rest)[place]
         return np.asarray(np.maximum(total, LEAST))
 
     return explained

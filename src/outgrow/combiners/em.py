@@ -1,16 +1,16 @@
-"""Expectation-maximisation for sources that err by a confusion matrix: the one climb under every such model.
+"""Expectation-maximisation for sources that err by a confusion matrix, shared by all such models.
 
-Item i has the true class c with probability p_c, and source s then says k with probability π_s[c, k], whatever the
-others say. A soft vote q counts with its expected log-probability; an abstention says nothing (missing at random):
+Item i has the true class c with probability p_c, and source s then votes k with probability π_s[c, k], independently
+of the others. A soft vote q counts with its expected log-probability; an abstention is missing at random:
 
-    log P(votes on i | c) = Σ_s Σ_k q_is[k] log π_s[c, k]                       (hard votes: log π_s[c, said])
+    log P(votes on i | c) = Σ_s Σ_k q_is[k] log π_s[c, k]                       (hard votes: log π_s[c, vote])
     E:  posterior_i[c] ∝ p_c P(votes on i | c);      counts_s[c, k] = Σ_i posterior_i[c] q_is[k]
     M:  p from the items' summed posteriors, π from `counts`, by the model's own rule
 
 Models differ in the rule only: any matrix (Dawid and Skene), one accuracy, or a share of spam. Where gold is known
-it takes the posterior's place. Every step raises, or leaves, log P(votes) + log prior(π, p): `EmResult.objective`.
+it takes the posterior's place. No step lowers log P(votes) + log prior(π, p), which is `EmResult.objective`.
 
-The start is the mean vote, so that nothing is drawn by chance, and sources and classes may come in any order.
+The start is the mean vote: nothing is drawn at random, and the order of sources and classes does not matter.
 """
 
 from collections.abc import Callable
@@ -19,21 +19,21 @@ from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.sparse import csr_array
 
 from outgrow.combiners.votes import Block, Votes
+from outgrow.lazy import sparse
 
 LEAST = 1e-300
-"""A probability of zero, where one must take its logarithm."""
+"""A probability of zero, where its logarithm is needed."""
 
 TOLERANCE = 1e-6
-"""Nats per vote; a climb stops where a step gains less."""
+"""Nats per vote; the algorithm stops where a step gains less."""
 ROUNDS = 500
 
-Confusion = Float[np.ndarray, "source truth said"]
+Confusion = Float[np.ndarray, "source truth outcome"]
 Weights = Float[np.ndarray, "row source"]
-Judge = Callable[[Block], Float[np.ndarray, "block class"]]
-"""A block's log-likelihood of every class; the balance of the classes is not in it."""
+LogLikelihood = Callable[[Block], Float[np.ndarray, "block class"]]
+"""A block's log-likelihood of every class, without the balance of the classes."""
 
 
 Itself = TypeVar("Itself")
@@ -41,7 +41,7 @@ Itself = TypeVar("Itself")
 
 @runtime_checkable
 class SourceModel(Protocol):
-    """How sources err: a confusion matrix each, learnt from expected counts."""
+    """How sources err: a confusion matrix each, learned from expected counts."""
 
     @property
     def confusion(self) -> Confusion: ...
@@ -53,7 +53,7 @@ class SourceModel(Protocol):
 
 
 class ExpectationStep(NamedTuple):
-    """What one pass over the votes gives."""
+    """Result of one pass over the votes."""
 
     counts: Confusion
     shares: Float[np.ndarray, "class"]
@@ -66,7 +66,7 @@ Model = TypeVar("Model", bound=SourceModel)
 
 @dataclass(frozen=True)
 class EmResult(Generic[Model]):
-    """Where the climb ended."""
+    """The parameters at the end."""
 
     model: Model
     balance: Float[np.ndarray, "class"]
@@ -78,47 +78,49 @@ class EmResult(Generic[Model]):
 def run_em(
     votes: Votes, model: Model, *, smoothing: float, balanced: bool, tolerance: float, rounds: int
 ) -> EmResult[Model]:
-    """Expectation-maximisation from what `model` learns of the mean vote.
+    """Expectation-maximisation from what `model` learns from the mean vote.
 
     Args:
         smoothing: pseudo-items of every class that the balance is estimated with.
         balanced: the classes are equally frequent; otherwise their balance is estimated.
         tolerance: stop where a step gains less than this per vote, in nats.
-        rounds: give up after so many steps; `converged` is false then.
+        rounds: the most steps; `converged` is false after them.
     """
     uniform = np.zeros(votes.n_classes)
     start = expectation_step(votes, mean_vote_scores(votes), uniform)
     balance = _balance(start.shares, smoothing, balanced)
     model = model.learn(start.counts)
     trace: list[float] = []
-    enough = tolerance * max(1.0, float(start.counts.sum()))
+    least_gain = tolerance * max(1.0, float(start.counts.sum()))
     while True:
-        found = expectation_step(votes, naive_bayes(model.confusion), np.log(balance))
-        trace.append(found.log_likelihood + model.log_prior + smoothing * float(np.log(balance).sum()))
-        converged = len(trace) > 1 and trace[-1] - trace[-2] < enough
+        expected = expectation_step(votes, naive_bayes(model.confusion), np.log(balance))
+        trace.append(expected.log_likelihood + model.log_prior + smoothing * float(np.log(balance).sum()))
+        converged = len(trace) > 1 and trace[-1] - trace[-2] < least_gain
         if converged or len(trace) > rounds:
             return EmResult(model, balance, tuple(trace), converged)
-        model, balance = model.learn(found.counts), _balance(found.shares, smoothing, balanced)
+        model, balance = model.learn(expected.counts), _balance(expected.shares, smoothing, balanced)
 
 
-def expectation_step(votes: Votes, judge: Judge, log_balance: Float[np.ndarray, "class"]) -> ExpectationStep:
+def expectation_step(
+    votes: Votes, log_likelihood: LogLikelihood, log_balance: Float[np.ndarray, "class"]
+) -> ExpectationStep:
     """One pass: expected confusion counts, class counts and the log-likelihood of all votes."""
-    counts = np.zeros((len(votes.sources) * votes.n_said, votes.n_classes))
+    counts = np.zeros((len(votes.sources) * votes.n_outcomes, votes.n_classes))
     shares, total = np.zeros(votes.n_classes), 0.0
     for block in votes.blocks():
-        scores = judge(block)
+        scores = log_likelihood(block)
         posterior, evidence = posterior_of(scores, log_balance, votes.gold[block.rows])
         counts += block.matrix.T @ (posterior * votes.weight[block.rows, None])
         shares += votes.items[block.rows] @ posterior
         total += log_probability(votes, block.rows, posterior, evidence, log_balance)
-    by_source = counts.reshape(len(votes.sources), votes.n_said, votes.n_classes)
+    by_source = counts.reshape(len(votes.sources), votes.n_outcomes, votes.n_classes)
     return ExpectationStep(np.ascontiguousarray(by_source.transpose(0, 2, 1)), shares, total)
 
 
 def posterior_of(
     scores: Float[np.ndarray, "row class"], log_balance: Float[np.ndarray, "class"], gold: Int[np.ndarray, "row"]
 ) -> tuple[Float[np.ndarray, "row class"], Float[np.ndarray, "row"]]:
-    """Posterior of the classes and log-probability of the votes; where gold is known, both are its."""
+    """Posterior of the classes and log-probability of the votes; where gold is known, those of gold."""
     joint = scores + log_balance
     known = np.flatnonzero(gold >= 0)
     if len(known):
@@ -138,17 +140,17 @@ def log_probability(
     evidence: Float[np.ndarray, "block"],
     log_balance: Float[np.ndarray, "class"],
 ) -> float:
-    """ln P of some rows' votes; of an anchor only what the sources said counts, not how its class came about."""
+    """ln P of some rows' votes; of an anchor without the probability of its class."""
     return float(votes.weight[rows] @ evidence - votes.anchors[rows] @ (posterior @ log_balance))
 
 
-def read(
-    votes: Votes, judge: Judge, log_balance: Float[np.ndarray, "class"]
+def posteriors(
+    votes: Votes, log_likelihood: LogLikelihood, log_balance: Float[np.ndarray, "class"]
 ) -> tuple[Float[np.ndarray, "row class"], float]:
-    """P(class | votes) of every row, the balance where nobody voted; and ln P(all votes)."""
-    posterior, total = np.empty((len(votes.heard), votes.n_classes)), 0.0
+    """P(class | votes) of every row, the balance where there is no vote; and ln P(all votes)."""
+    posterior, total = np.empty((len(votes.values), votes.n_classes)), 0.0
     for block in votes.blocks():
-        posterior[block.rows], evidence = posterior_of(judge(block), log_balance, votes.gold[block.rows])
+        posterior[block.rows], evidence = posterior_of(log_likelihood(block), log_balance, votes.gold[block.rows])
         total += log_probability(votes, block.rows, posterior[block.rows], evidence, log_balance)
     return posterior, total
 
@@ -159,30 +161,38 @@ def by_item(votes: Votes, per_row: Float[np.ndarray, "row class"]) -> Float[np.n
     return per_row if in_order else per_row[votes.row_of]
 
 
-def naive_bayes(confusion: Confusion) -> Judge:
+def naive_bayes(confusion: Confusion) -> LogLikelihood:
     """Scores under independent errors: Σ_s Σ_k q_s[k] log π_s[c, k]."""
     return scores_by(np.log(np.maximum(confusion, LEAST)))
 
 
-def scores_by(table: Confusion, weights: Weights | None = None) -> Judge:
+def scores_by(table: Confusion, weights: Weights | None = None) -> LogLikelihood:
     """Σ_s w_s Σ_k q_s[k] table_s[c, k], with a weight for every vote."""
     columns = by_column(table)
-    return lambda block: np.asarray(_weighed(block, weights) @ columns)
+    return lambda block: np.asarray(_weighted(block, weights) @ columns)
 
 
-def mean_vote_scores(votes: Votes, weights: Weights | None = None) -> Judge:
-    """The logarithm of each class's share of the votes on an item; equal scores where nobody voted."""
-    own_class = np.eye(votes.n_classes, votes.n_said)
-    same = by_column(np.broadcast_to(own_class, (len(votes.sources), *own_class.shape)))
-    return lambda block: np.log(np.maximum(_weighed(block, weights) @ same, LEAST))
+def row_scores(votes: Votes, log_likelihood: LogLikelihood) -> Float[np.ndarray, "row class"]:
+    """The scores of all rows."""
+    scores = np.empty((len(votes.values), votes.n_classes))
+    for block in votes.blocks():
+        scores[block.rows] = log_likelihood(block)
+    return scores
 
 
-def _weighed(block: Block, weights: Weights | None) -> csr_array:
+def mean_vote_scores(votes: Votes, weights: Weights | None = None) -> LogLikelihood:
+    """The logarithm of each class's share of the votes on an item; equal scores where there is no vote."""
+    one_hot = np.eye(votes.n_classes, votes.n_outcomes)
+    same = by_column(np.broadcast_to(one_hot, (len(votes.sources), *one_hot.shape)))
+    return lambda block: np.log(np.maximum(_weighted(block, weights) @ same, LEAST))
+
+
+def _weighted(block: Block, weights: Weights | None) -> "sparse.csr_array":
     return block.matrix if weights is None else block.reweighed(weights[block.rows][block.row, block.source])
 
 
 def by_column(table: Confusion) -> Float[np.ndarray, "column truth"]:
-    """A table by source, truth and class said as a matrix that a block can be multiplied by."""
+    """A table by source, truth and outcome as a matrix that a block can be multiplied by."""
     return np.ascontiguousarray(table.transpose(0, 2, 1).reshape(-1, table.shape[1]))
 
 

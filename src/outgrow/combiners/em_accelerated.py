@@ -1,16 +1,16 @@
-"""Expectation-maximisation to the end: until the posterior would not move any more.
+"""Accelerated expectation-maximisation, run until the parameters change no more.
 
-`expectation.climb` stops where a step gains little likelihood, which is all that labels need. To say that two ways to
-the same votes give the same posterior to 1e-6, one has to go on until the parameters rest. Plain steps take hundreds
-of passes for that, so every third is a leap (SQUAREM, Varadhan and Roland 2008): with the expected counts x,
-r = F(x) − x and v = F(F(x)) − F(x) − r,
+`em.run_em` stops where a step gains little likelihood, which is enough for labels. To compare a posterior that was
+updated with one from all votes, the parameters must have converged. Plain steps take hundreds of passes for that, so
+every third is an extrapolation (SQUAREM, Varadhan and Roland 2008): with the expected counts x, r = F(x) − x and
+v = F(F(x)) − F(x) − r,
 
     x' = x + 2 a r + a² v,      a = |r| / |v| >= 1
 
-which is taken back where it lowers the likelihood. Counts below zero are set to zero.
+which is rejected where it lowers the likelihood. Counts below zero are set to zero.
 
-`base` are counts of items that are not looked at: with them the climb moves only the items in `votes` and what they
-tell of the sources (Neal and Hinton 1998).
+`base` are counts of items that are not read again: only the items in `votes` move then, and what they show of the
+sources (Neal and Hinton 1998).
 """
 
 from dataclasses import dataclass
@@ -29,8 +29,8 @@ from outgrow.combiners.em import (
 )
 from outgrow.combiners.votes import Votes
 
-RESTS = 1e-10
-"""Largest change of a parameter's logarithm in a step that counts as none."""
+CONVERGED = 1e-10
+"""Largest change of a parameter's logarithm in a step at convergence."""
 PASSES = 3000
 TINY = 1e-300
 
@@ -53,7 +53,7 @@ class ExpectedCounts(NamedTuple):
 
 @dataclass(frozen=True)
 class AcceleratedResult:
-    """Where the steps came to rest."""
+    """The result of the steps."""
 
     counted: ExpectedCounts
     passes: int
@@ -62,7 +62,7 @@ class AcceleratedResult:
 
 
 class _Step(NamedTuple):
-    found: ExpectedCounts
+    counts: ExpectedCounts
     objective: float
     """Of the parameters that the step began with."""
 
@@ -72,7 +72,7 @@ def nothing_counted(n_sources: int, n_classes: int) -> ExpectedCounts:
 
 
 def by_mean_vote(votes: Votes) -> ExpectedCounts:
-    """The counts that a cold climb starts from."""
+    """The counts of the mean vote, from which a first estimation starts."""
     found = expectation_step(votes, mean_vote_scores(votes), np.zeros(votes.n_classes))
     return ExpectedCounts(found.counts, found.shares)
 
@@ -86,37 +86,36 @@ def balance_of(shares: Float[np.ndarray, "class"], smoothing: float) -> Float[np
 def run_em_accelerated(
     votes: Votes, model: Model, smoothing: float, start: ExpectedCounts, base: ExpectedCounts
 ) -> AcceleratedResult:
-    """Steps from `start`, which has `base` in it, until the parameters rest or `PASSES` are done."""
+    """Steps from `start`, which has `base` in it, until the parameters converge or `PASSES` are done."""
 
     def step(at: ExpectedCounts) -> _Step:
-        learnt = model.learn(at.counts)
+        learned = model.learn(at.counts)
         balance = balance_of(at.shares, smoothing)
-        found: ExpectationStep = expectation_step(votes, naive_bayes(learnt.confusion), np.log(balance))
-        prior = learnt.log_prior + smoothing * float(np.log(balance).sum())
-        return _Step(ExpectedCounts(found.counts, found.shares).plus(base), found.log_likelihood + prior)
+        expected: ExpectationStep = expectation_step(votes, naive_bayes(learned.confusion), np.log(balance))
+        prior = learned.log_prior + smoothing * float(np.log(balance).sum())
+        return _Step(ExpectedCounts(expected.counts, expected.shares).plus(base), expected.log_likelihood + prior)
 
-    def moved(one: ExpectedCounts, other: ExpectedCounts) -> float:
-        before, after = (np.log(np.maximum(model.learn(at.counts).confusion, TINY)) for at in (one, other))
-        shares = (np.log(balance_of(at.shares, smoothing)) for at in (one, other))
+    def distance(first: ExpectedCounts, second: ExpectedCounts) -> float:
+        before, after = (np.log(np.maximum(model.learn(at.counts).confusion, TINY)) for at in (first, second))
+        shares = (np.log(balance_of(at.shares, smoothing)) for at in (first, second))
         return float(max(np.abs(after - before).max(initial=0), np.abs(np.subtract(*shares)).max()))
 
     at, passes = start, 0
     while passes < PASSES:
-        first = step(at)
-        second = step(first.found)
+        once = step(at)
+        twice = step(once.counts)
         passes += 2
-        if moved(first.found, second.found) <= RESTS:
-            return AcceleratedResult(second.found, passes, True)
-        far = _leap(at, first.found, second.found)
-        landed = step(far)
+        if distance(once.counts, twice.counts) <= CONVERGED:
+            return AcceleratedResult(twice.counts, passes, True)
+        far = step(_extrapolated(at, once.counts, twice.counts))
         passes += 1
-        # With a base the objective is that of the looked-at items only, and no guide: plain steps then.
-        guided = not base.shares.any() and landed.objective >= second.objective
-        at = landed.found if guided else second.found
+        # With a base the objective is that of the items in `votes` only and cannot be compared: plain steps then.
+        accepted = not base.shares.any() and far.objective >= twice.objective
+        at = far.counts if accepted else twice.counts
     return AcceleratedResult(at, passes, False)
 
 
-def _leap(start: ExpectedCounts, first: ExpectedCounts, second: ExpectedCounts) -> ExpectedCounts:
+def _extrapolated(start: ExpectedCounts, first: ExpectedCounts, second: ExpectedCounts) -> ExpectedCounts:
     x, y, z = (np.concatenate([at.counts.ravel(), at.shares]) for at in (start, first, second))
     r, v = y - x, z - 2 * y + x
     length = max(1.0, float(np.linalg.norm(r) / max(float(np.linalg.norm(v)), TINY)))

@@ -1,13 +1,13 @@
-"""What several models together think of a text: the weighted mean of its log-probabilities per piece.
+"""Ensemble score of a text: the weighted mean of several models' log-probabilities per piece.
 
     score(y) = Σ_i λ_i s_i(y),        s_i(y) = (1/|y|_i) Σ_t log P_i(y_t | y_<t)
 
-|y|_i counts the pieces of y as model i cuts it, its end among them, so that neither long texts nor tokenizers with
-short pieces are at a disadvantage. (Paper 1 writes P_i(y) in equation 8; these means are its released code.) Joint
-decoding chooses the best text by this score, preferences the best and the worst.
+|y|_i counts the pieces of y under model i's tokenizer, including its end, so that neither long texts nor tokenizers
+with short pieces are at a disadvantage. (Paper 1 writes P_i(y) in equation 8; these means are its released code.)
+Joint decoding chooses the best text by this score, preferences the best and the worst.
 
-A model that counts nothing (λ_i = 0) is not asked. A text that one of the others could not read (too long for it, not
-writable by its tokenizer) has no score and cannot be chosen; how many there are is for the caller to tell.
+A model with λ_i = 0 is left out. A text that one of the others could not read (too long for it, not writable by its
+tokenizer) has no score and cannot be chosen; callers count such texts.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,7 +27,7 @@ class Scorer(NamedTuple):
 
     name: str
     weight: float
-    """λ > 0; over the jury they sum to 1."""
+    """λ > 0; over all scorers they sum to 1."""
     means: Mapping[str, Mapping[str, float]]
     """[item][text]: mean log-probability per piece, in nats."""
 
@@ -38,8 +38,8 @@ def scorers_of(scores: Mapping[str, WeakTexts], weights: str | Mapping[str, floa
     Raises `ConfigError` for other weights.
     """
     lambdas = scorer_weights(weights, list(scores))
-    heard = zip(scores.items(), lambdas, strict=True)
-    return [Scorer(name, weight, mean_scores(table)) for (name, table), weight in heard if weight > 0]
+    pairs = zip(scores.items(), lambdas, strict=True)
+    return [Scorer(name, weight, mean_scores(table)) for (name, table), weight in pairs if weight > 0]
 
 
 def scorer_weights(weights: str | Mapping[str, float], scorers: list[str]) -> list[float]:
@@ -48,29 +48,33 @@ def scorer_weights(weights: str | Mapping[str, float], scorers: list[str]) -> li
         return [1 / len(scorers)] * len(scorers)
     if isinstance(weights, str):
         raise ConfigError(f"weights of scorers are `average` or numbers by name, not `{weights}`")
-    return [float(one) for one in given_weights(weights, scorers)]
+    return [float(weight) for weight in given_weights(weights, scorers)]
 
 
 def mean_scores(table: WeakTexts) -> dict[str, dict[str, float]]:
     """[item][text]: mean log-probability per piece, by the one model whose scores the table holds."""
     return {
-        item: {one.text: one.mean_logprob for found in row for one in found}
+        item: {text.text: text.mean_logprob for candidates in row for text in candidates}
         for item, row in zip(table.items, table.candidates, strict=True)
     }
 
 
-def scores_by_scorer(jury: list[Scorer], item: str, texts: Iterable[str]) -> dict[str, Float[np.ndarray, "juror"]]:
-    """By text, what each juror gives it, in the order of `texts`; without those that one of them could not read.
+def scores_by_scorer(scorers: list[Scorer], item: str, texts: Iterable[str]) -> dict[str, Float[np.ndarray, "scorer"]]:
+    """By text, every scorer's mean, in the order of `texts`; without texts that one of them could not read.
 
-    Raises `DataError` where a juror was not asked about the item at all.
+    Raises `DataError` where a scorer has no scores of the item at all.
     """
-    for juror in jury:
-        if item not in juror.means:
-            raise DataError(f"scorer `{juror.name}` was not asked about item `{item}`; score the texts of all items")
-    known = [juror.means[item] for juror in jury]
-    return {text: np.asarray([of[text] for of in known]) for text in texts if all(text in of for of in known)}
+    for scorer in scorers:
+        if item not in scorer.means:
+            raise DataError(f"scorer `{scorer.name}` has no scores of item `{item}`; score the texts of all items")
+    means = [scorer.means[item] for scorer in scorers]
+    return {
+        text: np.asarray([by_text[text] for by_text in means])
+        for text in texts
+        if all(text in by_text for by_text in means)
+    }
 
 
-def best_candidate(jury: list[Scorer], opinion: Float[np.ndarray, "juror"]) -> float:
-    """The score of a text, in nats per piece, the same to the last digit in whatever order the jury sits."""
-    return fsum(juror.weight * mean for juror, mean in zip(jury, opinion.tolist(), strict=True))
+def ensemble_score(scorers: list[Scorer], means: Float[np.ndarray, "scorer"]) -> float:
+    """The score of a text, in nats per piece, the same to the last digit in any order of scorers."""
+    return fsum(scorer.weight * mean for scorer, mean in zip(scorers, means.tolist(), strict=True))

@@ -1,63 +1,76 @@
-"""What a label model found out: about every item, and about every source. A trust report reads it.
+"""`Fit`: the posterior of every item and the accuracy of every source, in one form for all combiners.
 
-The accuracies of an expectation-maximisation come with intervals from expected counts, Beta(right + 1/2, wrong + 1/2),
-which take the posterior of the truth as it is. That is too narrow where sources are few or bad, since then the truth
-is itself in doubt; `bayesian_dawid_skene` has intervals that allow for it.
+An expectation-maximisation gives intervals of accuracies from expected counts, Beta(right + 1/2, wrong + 1/2), which
+take the posterior of the truth as it is. These are too narrow where sources are few or bad, since the truth is then
+uncertain itself; `bayesian_dawid_skene` has intervals that allow for it.
+
+A vote has no model of its sources. Its `Fit` is read off its posterior q:
+
+    counts_s[c, k] = Σ_i q_i[c] [s says k on i]        π_s = (counts_s + 1/K) / (row sum + 1)
+
+and a source's accuracy is the expected share of its votes that are right, (Σ_c counts_s[c, c] + 1/K) / (votes + 1),
+which is also defined for a source that only ever says one class. The source's own vote is part of q, so that the
+accuracies are too high where few sources vote; where gold is known it takes q's place.
 """
 
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
-from scipy.special import betaincinv
+from jaxtyping import Bool, Float
 
-from outgrow.combiners.em import LEAST, Confusion, EmResult, by_item, naive_bayes, read
-from outgrow.combiners.vote import one_row_each
+from outgrow.combiners.em import (
+    LEAST,
+    Confusion,
+    EmResult,
+    LogLikelihood,
+    by_item,
+    naive_bayes,
+    posterior_of,
+    posteriors,
+)
 from outgrow.combiners.votes import Votes
-from outgrow.labels import Targets, WeakLabels
+from outgrow.lazy import special
 
 LEVEL = 0.95
 """Probability within a source's interval."""
-LEAST_VOTES = 20
-"""With fewer votes than this, to have said one class only is nothing special."""
-MOST_NAMED = 12
-"""With more sources than this the sentence about their accuracies gives the range."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """A label model's posterior and what it holds of its sources."""
+    """A combiner's posterior and what it estimates of its sources."""
 
     sources: tuple[str, ...]
     posterior: Float[np.ndarray, "item class"]
-    """P(class | votes); where gold is known, that class; where nobody voted, the balance."""
+    """P(class | votes); where gold is known, that class; where there is no vote, the balance."""
     balance: Float[np.ndarray, "class"]
     confusion: Confusion
-    """P(said | truth, the source votes)."""
+    """P(vote | truth, the source votes)."""
     accuracy: Float[np.ndarray, "source"]
-    """P(said = truth | the source votes), over the balance of the classes."""
+    """P(vote = truth | the source votes), over the balance of the classes."""
     interval: Float[np.ndarray, "source 2"]
     """`LEVEL` interval of `accuracy`."""
     log_likelihood: float
     """ln P(votes), in nats over all items."""
     objective: tuple[float, ...]
-    """What was climbed, step by step."""
+    """What was maximised, step by step."""
     converged: bool
+    notes: tuple[str, ...] = ()
+    """Sentences about this fit for a report."""
 
 
-def fit_of(votes: Votes, climb: EmResult[Any]) -> Fit:
-    """What a climb's end says of every item and source."""
-    confusion = given_a_vote(climb.model.confusion)
-    accuracy = accuracy_of(confusion, climb.balance)
-    posterior, log_likelihood = read(votes, naive_bayes(climb.model.confusion), np.log(climb.balance))
-    found = fit_without_climb(
-        votes, posterior, log_likelihood, balance=climb.balance, confusion=confusion, accuracy=accuracy
+def fit_of(votes: Votes, result: EmResult[Any]) -> Fit:
+    """The fit at the end of an expectation-maximisation."""
+    confusion = given_a_vote(result.model.confusion)
+    accuracy = accuracy_of(confusion, result.balance)
+    posterior, log_likelihood = posteriors(votes, naive_bayes(result.model.confusion), np.log(result.balance))
+    fit = closed_form_fit(
+        votes, posterior, log_likelihood, balance=result.balance, confusion=confusion, accuracy=accuracy
     )
-    return replace(found, objective=climb.objective, converged=climb.converged)
+    return replace(fit, objective=result.objective, converged=result.converged)
 
 
-def fit_without_climb(
+def closed_form_fit(
     votes: Votes,
     posterior: Float[np.ndarray, "row class"],
     log_likelihood: float,
@@ -66,7 +79,7 @@ def fit_without_climb(
     confusion: Confusion,
     accuracy: Float[np.ndarray, "source"],
 ) -> Fit:
-    """What a closed form says of every item and source."""
+    """The fit of a closed form, with intervals from the number of votes."""
     return Fit(
         sources=votes.sources,
         posterior=by_item(votes, posterior),
@@ -81,7 +94,7 @@ def fit_without_climb(
 
 
 def given_a_vote(confusion: Confusion) -> Float[np.ndarray, "source truth truth"]:
-    """P(said | truth, a class was said), where silence may be the last thing said."""
+    """P(vote | truth, the source votes), where silence may be the last outcome."""
     of_classes = confusion[:, :, : confusion.shape[1]]
     return np.asarray(of_classes / np.maximum(of_classes.sum(axis=2, keepdims=True), LEAST))
 
@@ -97,32 +110,64 @@ def counted_interval(
     """Equal tails of Beta(right + 1/2, wrong + 1/2) with right = accuracy · votes."""
     right, wrong = accuracy * n_votes + 0.5, (1 - accuracy) * n_votes + 0.5
     tail = (1 - LEVEL) / 2
-    return np.stack([betaincinv(right, wrong, tail), betaincinv(right, wrong, 1 - tail)], axis=1)
+    return np.stack([special.betaincinv(right, wrong, tail), special.betaincinv(right, wrong, 1 - tail)], axis=1)
 
 
-def targets_of(labels: WeakLabels, votes: Votes, fit: Fit, name: str) -> Targets:
-    """One posterior row per item with a vote, and what there is to say of the sources and the model."""
-    if len(fit.sources) <= MOST_NAMED:
-        told = ", ".join(f"{who} {value:.2f}" for who, value in zip(fit.sources, fit.accuracy, strict=True))
-    else:
-        told = f"{fit.accuracy.min():.2f} … {fit.accuracy.max():.2f} of {len(fit.sources)} sources"
-    origin = [f"Accuracies as {name} estimates them: {told}."]
-    if not fit.converged:
-        origin.append(f"{name} was still improving after {len(fit.objective) - 1} rounds.")
-    return one_row_each(labels, fit.posterior, (*origin, *one_sided(votes)))
+# ---- a fit read off a posterior -------------------------------------------------------------------------
 
 
-def one_sided(votes: Votes) -> tuple[str, ...]:
-    """A sentence about sources that only ever say one class, or nothing: it is their silence that speaks."""
-    if votes.n_said > votes.n_classes:
-        return ()
-    n_said = (votes.said(votes.weight) > 0).sum(axis=1)
-    seldom = (votes.n_votes >= LEAST_VOTES) & (votes.n_votes < votes.weight.sum())
-    mute = [who for who, alone in zip(votes.sources, (n_said == 1) & seldom, strict=True) if alone]
-    if not mute:
-        return ()
-    named = ", ".join(mute[:MOST_NAMED]) + (" …" if len(mute) > MOST_NAMED else "")
-    return (
-        f"Sources that only ever say one class or nothing: {named}. What they say tells little, when they are silent"
-        " may tell more: `combine: dawid_skene` with `abstentions: counted` reads it.",
-    )
+def fit_of_posterior(
+    votes: Votes, scores: Float[np.ndarray, "row class"], known: Bool[np.ndarray, "row"] | None = None
+) -> Fit:
+    """The `Fit` of a posterior softmax(scores); gold takes its place, and the balance where nothing is `known`.
+
+    `known` is by default where a source votes.
+    """
+    posterior, _ = posterior_of(scores, np.zeros(votes.n_classes), votes.gold)
+    known = (votes.voted.any(axis=1) if known is None else known) | (votes.gold >= 0)
+    weight = votes.items * known
+    balance = (weight @ posterior + 1) / (weight.sum() + votes.n_classes)
+    posterior[~known] = balance
+    confusion, accuracy = counted_confusion(votes, posterior), accuracy_of_votes(votes, posterior)
+    _, log_likelihood = posteriors(votes, _within_classes(votes, confusion), np.log(balance))
+    return closed_form_fit(votes, posterior, log_likelihood, balance=balance, confusion=confusion, accuracy=accuracy)
+
+
+def counted_confusion(votes: Votes, posterior: Float[np.ndarray, "row class"]) -> Confusion:
+    """Confusion matrices counted with the posterior; one pseudo-vote per row."""
+    counts = counts_by(votes, posterior * votes.weight[:, None])[:, :, : votes.n_classes] + 1 / votes.n_classes
+    return np.asarray(counts / counts.sum(axis=2, keepdims=True))
+
+
+def accuracy_of_votes(votes: Votes, posterior: Float[np.ndarray, "row class"]) -> Float[np.ndarray, "source"]:
+    """The expected share of each source's votes that are right; one pseudo-vote at chance."""
+    counts = counts_by(votes, posterior * votes.weight[:, None])[:, :, : votes.n_classes]
+    right = np.einsum("scc->s", counts)
+    return np.asarray((right + 1 / votes.n_classes) / (counts.sum(axis=(1, 2)) + 1))
+
+
+def counts_by(votes: Votes, weight: Float[np.ndarray, "row class"]) -> Confusion:
+    """Σ over rows of a source's outcome there, times the row's weight of every class."""
+    counts = np.zeros((len(votes.sources) * votes.n_outcomes, votes.n_classes))
+    for block in votes.blocks():
+        counts += block.matrix.T @ weight[block.rows]
+    by_source = counts.reshape(len(votes.sources), votes.n_outcomes, votes.n_classes)
+    return np.ascontiguousarray(by_source.transpose(0, 2, 1))
+
+
+def with_accuracy_of_votes(votes: Votes, fit: Fit) -> Fit:
+    """The fit with accuracies counted over the votes, which are defined for sources of one class, too."""
+    posterior = np.zeros((len(votes.values), votes.n_classes))
+    posterior[votes.row_of] = fit.posterior
+    known = np.flatnonzero(votes.gold >= 0)
+    posterior[known] = np.eye(votes.n_classes)[votes.gold[known]]
+    accuracy = accuracy_of_votes(votes, posterior)
+    return replace(fit, accuracy=accuracy, interval=counted_interval(accuracy, votes.n_votes))
+
+
+def _within_classes(votes: Votes, confusion: Confusion) -> LogLikelihood:
+    """Scores by the class of a vote; silence, where it counts, is as likely under every class."""
+    if not votes.counts_silence:
+        return naive_bayes(confusion)
+    silent = np.ones((*confusion.shape[:2], 1))
+    return naive_bayes(np.concatenate([confusion, silent], axis=2))

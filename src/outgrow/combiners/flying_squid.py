@@ -23,21 +23,24 @@ vote is (1 + a_i) / 2 whatever it says, and the posterior is naive Bayes. That i
 The class balance is uniform, or given, or the shares of the classes among the votes. For K > 2 each class is played
 against the rest, and the K posteriors are normalised: a vote for class k is +1 in game k and -1 elsewhere.
 
-Below three sources there is no triplet, and where no two meet there is nothing to solve. Then the result is a
-weighted vote (or a majority vote without anchors), and `Targets.origin` says so.
+Below three sources there is no triplet, and where no two sources share items there is nothing to solve. A study's
+targets are then those of a weighted vote (without anchors of the majority), and `Targets.origin` says so.
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from dataclasses import replace
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.special import log_expit, log_softmax
+from pydantic import Field
 
 from outgrow.combiners.em import LEAST
-from outgrow.combiners.vote import one_row_each, vote_instead
-from outgrow.errors import ConfigError
-from outgrow.labels import Anchors, Targets, WeakLabels
+from outgrow.combiners.fit import Fit, fit_of_posterior
+from outgrow.combiners.record import CombinerRecord, PosteriorSection
+from outgrow.combiners.votes import Votes
+from outgrow.errors import ConfigError, DataError
+from outgrow.lazy import special
 from outgrow.text_format import listed
 
 LARGEST = 1 - 1e-3
@@ -54,34 +57,38 @@ Signs = Int[np.ndarray, "row source"]
 Weight = Float[np.ndarray, "row"]
 
 
-def flying_squid(
-    labels: WeakLabels,
-    anchors: Anchors | None = None,
-    moments: Moments = "unconditional",
-    balance: Balance = "uniform",
-) -> Targets:
-    """One posterior row per item with a vote. `anchors` are used by the fall-back only.
+class FlyingSquid(PosteriorSection):
+    """Triplet label model on the hard votes."""
 
-    `balance`: `uniform`, `votes`, or a number > 0 per class, in their order. `ConfigError` for another count of them.
+    type: Literal["flying_squid"]
+    moments: Literal["unconditional", "conditional"] = "unconditional"
+    """How often two sources agree: over all items, with an abstention as a vote of 0 (as published); or over the items
+    on which both voted (ours)."""
+    balance: Literal["uniform", "votes"] | Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=2)] = (
+        "uniform"
+    )
+    """The classes' shares: equal; those of the votes; or one number > 0 per class, in their order."""
+
+
+def fit_flying_squid(votes: Votes, *, moments: Moments = "unconditional", balance: Balance = "uniform") -> Fit:
+    """The closed form on hard votes; options as of `FlyingSquid`.
+
+    Raises `DataError` where the sources' agreement determines no accuracies, `ConfigError` for another count of
+    classes in `balance`.
     """
-    if len(labels.sources) < LEAST_SOURCES:
-        why = f"FlyingSquid needs {LEAST_SOURCES} sources and has {len(labels.sources)}"
-        return vote_instead(labels, anchors, why)
-    read = read_triplets(labels.hard, np.ones(len(labels.items)), labels.n_classes, moments, balance)
-    if read is None:
-        return vote_instead(labels, anchors, "the sources' agreement determines no accuracies")
-    return one_row_each(labels, np.exp(read.log_posterior), _without_triplet(labels.sources, read.strength))
-
-
-def _without_triplet(sources: tuple[str, ...], strength: Float[np.ndarray, "game source"]) -> tuple[str, ...]:
-    unheard = [sources[number] for number in np.flatnonzero(~strength.any(axis=0))]
-    if not unheard:
-        return ()
-    return (f"FlyingSquid: the votes of {listed(unheard)} count for nothing, since no triplet has a moment.",)
+    if len(votes.sources) < LEAST_SOURCES:
+        raise DataError(f"`flying_squid` needs {LEAST_SOURCES} sources and has {len(votes.sources)}; use `vote`")
+    hard = votes.hardened()
+    estimates = read_triplets(hard.values, hard.items, votes.n_classes, moments, balance)
+    if estimates is None:
+        raise DataError("`flying_squid`: the sources' agreement determines no accuracies; use `vote`")
+    unused = [votes.sources[index] for index in np.flatnonzero(~estimates.strength.any(axis=0))]
+    notes = (f"FlyingSquid: the votes of {listed(unused)} count for nothing, since no triplet has a moment.",)
+    return replace(fit_of_posterior(hard, estimates.log_posterior), notes=notes if unused else ())
 
 
 class TripletEstimates(NamedTuple):
-    """What the triplets say of every row and source."""
+    """Posteriors of all rows and strengths of all sources."""
 
     log_posterior: Float[np.ndarray, "row class"]
     strength: Float[np.ndarray, "game source"]
@@ -116,8 +123,8 @@ def read_triplets(
         games.append(game)
     log_odds = np.stack([game.log_odds for game in games], axis=1)
     # On the log scale, since hundreds of sources against every class leave no posterior above zero.
-    scores = log_expit(np.concatenate([log_odds, -log_odds], axis=1) if n_classes == 2 else log_odds)
-    return TripletEstimates(log_softmax(scores, axis=1), np.stack([game.strength for game in games]))
+    scores = special.log_expit(np.concatenate([log_odds, -log_odds], axis=1) if n_classes == 2 else log_odds)
+    return TripletEstimates(special.log_softmax(scores, axis=1), np.stack([game.strength for game in games]))
 
 
 def class_shares(
@@ -213,3 +220,12 @@ def _quadratic_forms(
 def game_log_odds(signs: Signs, strength: Float[np.ndarray, "source"], balance: float) -> Float[np.ndarray, "row"]:
     """ln P(Y = +1 | votes) / P(Y = -1 | votes): naive Bayes, accuracies (1 + strength) / 2, P(Y = +1) = `balance`."""
     return np.asarray(np.log(balance / (1 - balance)) + signs @ np.log((1 + strength) / (1 - strength)))
+
+
+FLYING_SQUID = CombinerRecord(
+    FlyingSquid,
+    paper="Fu et al., ICML 2020",
+    deviations="above two classes one-vs-rest, normalised",
+    fit=fit_flying_squid,
+    instead="outgrow.combiners.targets:vote_instead",
+)

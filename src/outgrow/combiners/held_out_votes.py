@@ -1,25 +1,26 @@
-"""How well a combiner foretells votes that it has not seen: what can be judged of it without any gold.
+"""Held-out votes: how well a combiner predicts votes that it was not fitted to, without any gold.
 
-Every vote is hidden once, a fifth of all votes at a time, and the combiner fitted on the rest. Its posterior q_i,
-which has not seen the hidden vote of source s on item i, foretells it through what that source tends to say:
+Every vote is held out once, a fifth of all votes at a time, and the combiner is fitted to the rest. Its posterior q_i,
+which does not contain the held-out vote of source s on item i, predicts it through a confusion matrix of the source:
 
-    P(s says k on i) = Σ_c q_i[c] π_s[c, k]
+    P(s votes k on i) = Σ_c q_i[c] π_s[c, k]
 
-π_s is not the combiner's own: it is the most likely matrix for the hidden votes of the *other* half of the items, the
-same way for every combiner, be it a model or a majority. So what is judged is the posterior alone. A class that is
-called by another's name costs nothing here; a posterior that follows the wrong sources, or is too sure, does.
+π_s is not the combiner's own: it is the most likely matrix for the held-out votes of the *other* half of the items,
+estimated in the same way for every combiner. So only the posterior is compared. A class that is called by another's
+name costs nothing here; a posterior that follows the wrong sources, or is too certain, does.
 
-Three traps, and what is done about them:
+Three biases, and their treatment:
 
-* Copies foretell one another, which would reward a combiner for following them. Sources that look copied, or say the
-  same everywhere, are hidden on the same items together, and count together as one.
-* A rule that only ever says one class is foretold by its name alone. All such rules share one matrix: foretold is
-  which class is said, not by which rule. Silence is never foretold; a hidden vote is neither a vote nor silence.
-* A source with few votes has no matrix of its own to speak of: `PSEUDO_VOTES` from all sources' matrix are added.
+* Copies predict one another, which would reward a combiner for following them. Sources that look copied, or have the
+  same votes everywhere, are held out on the same items together, and count together as one.
+* A vote of a rule that votes for one class only is predicted by its name alone. All such rules share one matrix:
+  the class is predicted, and not which rule votes. Silence is never predicted; a held-out vote is neither a vote nor
+  silence.
+* A source with few votes does not determine a matrix: `PSEUDO_VOTES` from all sources' matrix are added.
 
-What cannot be seen here: errors that all sources share. They look like truth (`dependence.py`).
+Errors that all sources share cannot be seen here. They look like truth (`dependence.py`).
 
-A soft vote v is foretold by Σ_k v[k] ln P(k). Above `MOST_VOTES` a sample of the items is used. One seed.
+A soft vote v is predicted by Σ_k v[k] ln P(k). Above `MOST_VOTES` a sample of the items is used. One seed.
 """
 
 from collections.abc import Callable
@@ -30,11 +31,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse.csgraph import connected_components
 
-from outgrow.combiners.bayesian_dawid_skene import twins
-from outgrow.combiners.dependence import copying
+from outgrow.combiners.dependence import copying, duplicate_sources
 from outgrow.combiners.fit import Fit
 from outgrow.combiners.pairwise_agreement import agreement
-from outgrow.combiners.rule_vote import counting_silence
 from outgrow.combiners.votes import HardVotes, SoftVotes, Votes
 
 FOLDS = 5
@@ -48,97 +47,96 @@ MOST_NUMBERS = 4_000_000
 """Votes times classes, cells times classes of soft votes, and sources times classes squared."""
 LEAST = 1e-12
 
-Guess = Float[np.ndarray, "hidden class"]
-Hidden = Int[np.ndarray, "hidden"]
+Prediction = Float[np.ndarray, "vote class"]
+VoteIndex = Int[np.ndarray, "vote"]
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Votes without equal rows put together, who is hidden when, and the hidden votes one by one.
+    """Votes with a row per item, the fold of every vote, and the held-out votes one by one.
 
-    A soft vote is one hidden vote per class, with its `share`.
+    A soft vote is one held-out vote per class, with its `share`.
     """
 
     votes: Votes
     fold: Int[np.ndarray, "item source"]
-    item: Int[np.ndarray, "hidden"]
-    source: Int[np.ndarray, "hidden"]
-    said: Int[np.ndarray, "hidden"]
-    share: Float[np.ndarray, "hidden"]
-    """How much a hidden vote counts; a group of copies counts as one source."""
+    item: Int[np.ndarray, "vote"]
+    source: Int[np.ndarray, "vote"]
+    outcome: Int[np.ndarray, "vote"]
+    share: Float[np.ndarray, "vote"]
+    """How much a held-out vote counts; a group of copies counts as one source."""
     matrix: Int[np.ndarray, "source"]
-    """Which matrix is each source's; 0 = that of the sources that only ever say one class."""
+    """Which matrix is each source's; 0 = that of the sources that vote for one class only."""
 
     @property
     def total(self) -> float:
-        """How many independent votes are foretold."""
+        """How many independent votes are predicted."""
         return float(self.share.sum())
 
 
 def hold_out(votes: Votes) -> HeldOut:
-    """Who is hidden when. Votes on items with gold are not foretold: their class is no guess."""
+    """Folds of the votes. Votes on items with gold are not predicted, since their class is known."""
     each = itemised(votes)
     rng = np.random.default_rng(SEED)
     n_kept = _most_rows(each)
-    if len(each.heard) > n_kept:
-        each = each.take(np.sort(rng.choice(len(each.heard), n_kept, replace=False)))
+    if len(each.values) > n_kept:
+        each = each.take(np.sort(rng.choice(len(each.values), n_kept, replace=False)))
     group = copy_groups(each)
     fold = _folds(each, group)
-    item, source, said, share = _hidden_votes(each)
+    item, source, outcome, share = _vote_list(each)
     share = share / np.bincount(group)[group][source]
-    return HeldOut(each, fold, item, source, said, share, _matrices(each))
+    return HeldOut(each, fold, item, source, outcome, share, _matrices(each))
 
 
-def guesses(held: HeldOut, fit_by: Callable[[Votes], Fit], *, reads_silence: bool = False) -> Guess:
-    """For every hidden vote the posterior of its item, as fitted without it."""
-    votes = counting_silence(held.votes) if reads_silence else held.votes
-    found = np.empty((len(held.item), votes.n_classes))
-    of_vote = held.fold[held.item, held.source]
-    for number in range(FOLDS):
-        hidden = held.fold == number
-        heard = votes.heard.copy()
-        heard[hidden] = -1 if heard.ndim == 2 else 0
-        posterior = fit_by(_with_equal_rows_once(votes, heard)).posterior
-        here = of_vote == number
-        found[here] = posterior[held.item[here]]
-    return found
+def predict(held: HeldOut, fit_by: Callable[[Votes], Fit], *, reads_silence: bool = False) -> Prediction:
+    """For every held-out vote the posterior of its item, as fitted without it."""
+    votes = held.votes.with_silence() if reads_silence else held.votes
+    predicted = np.empty((len(held.item), votes.n_classes))
+    fold_of_vote = held.fold[held.item, held.source]
+    for fold in range(FOLDS):
+        values = votes.values.copy()
+        values[held.fold == fold] = 0 if votes.soft else -1
+        posterior = fit_by(_with_equal_rows_once(votes, values)).posterior
+        here = fold_of_vote == fold
+        predicted[here] = posterior[held.item[here]]
+    return predicted
 
 
-def log_chances(held: HeldOut, guess: Guess) -> Float[np.ndarray, "hidden"]:
-    """ln P of every hidden vote, by matrices learnt from the other half of the items."""
-    half = np.random.default_rng(SEED).integers(2, size=len(held.votes.heard))[held.item]
-    found = np.empty(len(half))
-    for number in (0, 1):
-        here, there = half == number, half != number
-        matrices = learn_matrices(held, guess, there)
-        chance = (guess[here] * matrices[held.matrix[held.source[here]], :, held.said[here]]).sum(axis=1)
-        found[here] = np.log(np.maximum(chance, LEAST))
-    return found
+def log_probabilities(held: HeldOut, prediction: Prediction) -> Float[np.ndarray, "vote"]:
+    """ln P of every held-out vote, by matrices learned from the other half of the items."""
+    half = np.random.default_rng(SEED).integers(2, size=len(held.votes.values))[held.item]
+    logs = np.empty(len(half))
+    for part in (0, 1):
+        here, there = half == part, half != part
+        matrices = learn_matrices(held, prediction, there)
+        probability = (prediction[here] * matrices[held.matrix[held.source[here]], :, held.outcome[here]]).sum(axis=1)
+        logs[here] = np.log(np.maximum(probability, LEAST))
+    return logs
 
 
-def learn_matrices(held: HeldOut, guess: Guess, used: np.ndarray) -> Float[np.ndarray, "matrix class class"]:
-    """The most likely matrices for some hidden votes given the guesses, by expectation-maximisation."""
-    guess, said, share = guess[used], held.said[used], held.share[used]
-    matrix, n_classes = held.matrix[held.source[used]], guess.shape[1]
+def learn_matrices(held: HeldOut, prediction: Prediction, used: np.ndarray) -> Float[np.ndarray, "matrix class class"]:
+    """The most likely matrices for some held-out votes given the predictions, by expectation-maximisation."""
+    prediction, outcome, share = prediction[used], held.outcome[used], held.share[used]
+    matrix, n_classes = held.matrix[held.source[used]], prediction.shape[1]
     start = np.where(np.eye(n_classes, dtype=bool), 0.7, 0.3 / max(n_classes - 1, 1))[None]
-    common = _climb(start, guess, np.zeros_like(said), said, share, np.eye(n_classes)[None] * 0.1 + 0.01)
+    common = _em(start, prediction, np.zeros_like(outcome), outcome, share, np.eye(n_classes)[None] * 0.1 + 0.01)
     n_matrices = int(held.matrix.max(initial=0)) + 1
-    every = np.repeat(common, n_matrices, axis=0)
-    return every if n_matrices == 1 else _climb(every, guess, matrix, said, share, PSEUDO_VOTES * common)
+    copies = np.repeat(common, n_matrices, axis=0)
+    return copies if n_matrices == 1 else _em(copies, prediction, matrix, outcome, share, PSEUDO_VOTES * common)
 
 
-def _climb(
+def _em(
     matrices: Float[np.ndarray, "matrix class class"],
-    guess: Guess,
-    matrix: Int[np.ndarray, "hidden"],
-    said: Int[np.ndarray, "hidden"],
-    share: Float[np.ndarray, "hidden"],
+    prediction: Prediction,
+    matrix: Int[np.ndarray, "vote"],
+    outcome: Int[np.ndarray, "vote"],
+    share: Float[np.ndarray, "vote"],
     pseudo: Float[np.ndarray, "_ class class"],
 ) -> Float[np.ndarray, "matrix class class"]:
     n_matrices, n_classes = matrices.shape[:2]
-    place = matrix * n_classes + said
+    place = matrix * n_classes + outcome
     for _ in range(STEPS):
-        likely = guess * matrices[matrix, :, said]
+        likely = prediction * matrices[matrix, :, outcome]
         likely *= (share / np.maximum(likely.sum(axis=1), LEAST))[:, None]
         counts = np.stack([np.bincount(place, column, minlength=n_matrices * n_classes) for column in likely.T])
         counted = counts.reshape(n_classes, n_matrices, n_classes).transpose(1, 0, 2) + pseudo
@@ -148,12 +146,12 @@ def _climb(
 
 def itemised(votes: Votes) -> Votes:
     """The items of the table and the anchors, a row each: items first, in their order."""
-    anchors = np.repeat(np.arange(len(votes.heard)), votes.anchors.astype(int))
+    anchors = np.repeat(np.arange(len(votes.values)), votes.anchors.astype(int))
     rows, n_items = np.concatenate([votes.row_of, anchors]), len(votes.row_of)
     inside = (np.arange(len(rows)) < n_items).astype(float)
     return replace(
         votes,
-        heard=votes.heard[rows],
+        values=votes.values[rows],
         gold=votes.gold[rows],
         items=inside,
         anchors=1 - inside,
@@ -162,26 +160,26 @@ def itemised(votes: Votes) -> Votes:
 
 
 def copy_groups(votes: Votes) -> Int[np.ndarray, "source"]:
-    """Sources that look copied from one another, or say the same everywhere, have the same number."""
-    _, twin_of = twins(votes)
-    linked = (copying(agreement(votes)) > COPIED) | (twin_of[:, None] == twin_of)
+    """Sources that look copied from one another, or have the same votes everywhere, have the same number."""
+    _, copy_of = duplicate_sources(votes)
+    linked = (copying(agreement(votes)) > COPIED) | (copy_of[:, None] == copy_of)
     return np.asarray(connected_components(linked)[1], dtype=np.int64)
 
 
-def _with_equal_rows_once(votes: Votes, heard: HardVotes | SoftVotes) -> Votes:
-    """Votes, a row each, of which some are hidden now."""
-    if votes.n_said > votes.n_classes:
-        # To gather them would take what is hidden for silence.
-        return replace(votes, heard=heard)
+def _with_equal_rows_once(votes: Votes, values: HardVotes | SoftVotes) -> Votes:
+    """The votes without those that are held out."""
+    if votes.counts_silence:
+        # A held-out vote is missing, and no silence, so that rows stay as they are.
+        return replace(votes, values=values)
     n_anchors = int(votes.anchors.sum())
-    return Votes.gather(votes.sources, votes.n_classes, heard, votes.gold, n_anchors=n_anchors)
+    return Votes.gather(votes.sources, votes.n_classes, values, votes.gold, n_anchors=n_anchors)
 
 
 def _folds(votes: Votes, group: Int[np.ndarray, "source"]) -> Int[np.ndarray, "item source"]:
-    """When each vote is hidden: drawn by the name of the source, so that the order of sources does not matter."""
+    """The fold of each vote, drawn by the name of the source, so that the order of sources does not matter."""
     fold = np.empty(votes.voted.shape, dtype=np.int64)
-    for number in np.unique(group).tolist():
-        members = np.flatnonzero(group == number)
+    for label in np.unique(group).tolist():
+        members = np.flatnonzero(group == label)
         name = min(votes.sources[member] for member in members.tolist())
         seed = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
         fold[:, members] = np.random.default_rng(seed).integers(FOLDS, size=(len(fold), 1))
@@ -193,26 +191,26 @@ def _most_rows(votes: Votes) -> int:
     n_rows, n_sources = votes.voted.shape
     per_row = max(float(votes.voted.sum()) / max(n_rows, 1), 1.0)
     most = min(MOST_VOTES, MOST_NUMBERS / votes.n_classes) / per_row
-    if votes.heard.ndim == 3:
+    if votes.soft:
         most = min(most, MOST_NUMBERS / n_sources / votes.n_classes)
     return max(int(most), 1)
 
 
-def _hidden_votes(votes: Votes) -> tuple[Hidden, Hidden, Hidden, Float[np.ndarray, "hidden"]]:
-    """Item, source, class said and share of all votes on items without gold."""
-    heard, open_rows = votes.heard, votes.gold < 0
-    if heard.ndim == 2:
-        item, source = np.nonzero(votes.voted & open_rows[:, None])
-        return item, source, heard[item, source].astype(np.int64), np.ones(len(item))
-    shares = heard[:, :, : votes.n_classes] * open_rows[:, None, None]
-    item, source, said = np.nonzero(shares)
-    return item, source, said, np.asarray(shares[item, source, said], dtype=np.float64)
+def _vote_list(votes: Votes) -> tuple[VoteIndex, VoteIndex, VoteIndex, Float[np.ndarray, "vote"]]:
+    """Item, source, class and share of all votes on items without gold."""
+    values, unknown = votes.values, votes.gold < 0
+    if not votes.soft:
+        item, source = np.nonzero(votes.voted & unknown[:, None])
+        return item, source, values[item, source].astype(np.int64), np.ones(len(item))
+    shares = values[:, :, : votes.n_classes] * unknown[:, None, None]
+    item, source, outcome = np.nonzero(shares)
+    return item, source, outcome, np.asarray(shares[item, source, outcome], dtype=np.float64)
 
 
 def _matrices(votes: Votes) -> Int[np.ndarray, "source"]:
-    """One matrix for all sources that only ever say one class, one for each of the others."""
-    n_said = (votes.said(votes.weight)[:, : votes.n_classes] > 0).sum(axis=1)
-    own = n_said > 1
-    if len(n_said) * votes.n_classes**2 > MOST_NUMBERS:
+    """One matrix for all sources that vote for one class only, one for each of the others."""
+    n_voted_for = (votes.counts(votes.weight)[:, : votes.n_classes] > 0).sum(axis=1)
+    own = n_voted_for > 1
+    if len(own) * votes.n_classes**2 > MOST_NUMBERS:
         return np.where(own, 1, 0)
     return np.where(own, np.cumsum(own), 0)

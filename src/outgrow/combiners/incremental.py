@@ -1,19 +1,20 @@
-"""New votes into a finished combination: `start` once, `update` as votes come in, one file in between.
+"""New votes for a finished combination: `start` once, `update` as votes come in, one file in between.
 
-What a `State` keeps: all votes, compact; what every item's class is thought to be; and, for the models that can look
-at new votes alone (`LOOKS_NEAR`), the expected counts behind their parameters. There are two ways:
+A `State` holds all votes, compact; the posterior of every item; and, for the models that can be updated from new votes
+alone (`UPDATED_LOCALLY`), the expected counts behind their parameters. There are two ways:
 
-    by default    The combiner is fitted to all votes, old and new: what came when does not matter, and the posterior
-                  is that of `start` on all of them. `one_coin` and `dawid_skene` climb until nothing moves
-                  (`run_em_accelerated.py`), from the mean vote. To go on from the old counts would save little, as a
-                  climb takes few passes over the different rows of votes, and may end on another hill where votes are
-                  few.
-    `near=True`   Only items with new votes, or new gold, are looked at again; all others stay as they were last
-                  thought to be. Proportional to the new votes, but for copying the table. The others' posteriors
-                  are stale: `Updated.stale` says by how much, on a sample.
+    by default    The combiner is fitted to all votes, old and new: their order does not matter, and the posterior is
+                  that of the combiner on all of them. A start from the old counts would save little, since few passes
+                  over the different rows of votes are needed, and may reach another maximum where votes are few.
+    `near=True`   Only items with new votes, or new gold, are estimated again; all others keep the posterior of the
+                  state. The time is proportional to the new votes, apart from copying the table. The others'
+                  posteriors are stale: `Updated.stale` estimates by how much, on a sample.
 
-With `near` the fit's `log_likelihood` is that of the items looked at. Gold comes with a vote table and stays. The
-posterior is that of the combiner, not tempered: `temperature_scaling.py` is for after.
+The state of `one_coin` and `dawid_skene` is that of the converged model (`em_accelerated.py`), as `near` needs. Their
+fit stops earlier, where a step gains little likelihood; its posterior may differ a little.
+
+With `near` the fit's `log_likelihood` is that of the items that were read. Gold of a vote table is kept. The posterior
+is that of the combiner, before calibration (`temperature_scaling.py`).
 """
 
 from dataclasses import dataclass, replace
@@ -22,8 +23,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from outgrow.combiners import fit_by, section_named
 from outgrow.combiners.dawid_skene import ConfusionModel, OneCoinModel
-from outgrow.combiners.em import EmResult, by_item, naive_bayes, read
+from outgrow.combiners.em import EmResult, by_item, naive_bayes, posteriors
 from outgrow.combiners.em_accelerated import (
     AcceleratedResult,
     ExpectedCounts,
@@ -32,15 +34,13 @@ from outgrow.combiners.em_accelerated import (
     nothing_counted,
     run_em_accelerated,
 )
-from outgrow.combiners.fit import Fit, counted_interval, fit_of
-from outgrow.combiners.fits import fit_by
+from outgrow.combiners.fit import Fit, counted_interval, counts_by, fit_of
 from outgrow.combiners.merge_votes import Merged, merge_votes
-from outgrow.combiners.vote_fits import counts_by
 from outgrow.combiners.votes import Votes
 from outgrow.errors import ConfigError
 from outgrow.vote_table import VoteTable
 
-LOOKS_NEAR = ("one_coin", "dawid_skene")
+UPDATED_LOCALLY = ("one_coin", "dawid_skene")
 SMOOTHING = 1.0
 """The default of both models."""
 SAMPLE = 2000
@@ -49,43 +49,48 @@ SEED = 0
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """A combination that can go on."""
+    """A combination that can be updated."""
 
     method: str
     source: str | None
     """The source, where the method is `single`."""
     table: VoteTable
     posterior: Float[np.ndarray, "item class"]
+    """Of the combiner; with `counted` of the converged model."""
     counted: ExpectedCounts | None
-    """Expected counts of all items; `None` for combiners that cannot look at new votes alone."""
+    """Expected counts of all items; `None` for combiners that are always fitted to all votes."""
 
 
 class Updated(NamedTuple):
-    """The new state, its fit, and what it took."""
+    """The new state, its fit, and counts."""
 
     state: State
     fit: Fit
     n_new: int
     """Votes that were new or replaced others."""
     n_again: int
-    """Votes that were there already, and ignored."""
+    """Votes that the state had already, ignored."""
     passes: int
-    """How often the looked-at votes were read; 0 = the combiner was fitted to all."""
+    """How often the votes were read; 0 = the combiner was fitted to all."""
     stale: float
-    """Largest distance between what an untouched item is said to be and what it should be now; 0 = none is stale."""
+    """Largest distance of an untouched item's posterior from that of the new parameters; 0 = none is stale."""
 
 
 def start(table: VoteTable, method: str = "dawid_skene", *, source: str | None = None) -> tuple[State, Fit]:
-    """A state from votes, and the combiner's fit. `source` is for `single`."""
-    fitting = fit_by(method, source)
+    """A state from votes, and the combiner's fit to them. `source` is for `single`."""
+    section = section_named(method if source is None else f"{method}: {source}")
+    fit: Fit = fit_by(section)(Votes.of_table(table))
+    return state_of(table, method, source, fit), fit
+
+
+def state_of(table: VoteTable, method: str, source: str | None, fit: Fit) -> State:
+    """The state after the combiner's fit to these votes."""
+    if method not in UPDATED_LOCALLY:
+        return State(method, source, table, fit.posterior, None)
     votes = Votes.of_table(table)
-    if method not in LOOKS_NEAR:
-        fit = fitting(votes)
-        return State(method, source, table, fit.posterior, None), fit
     nothing = nothing_counted(len(table.sources), table.n_classes)
     end = run_em_accelerated(votes, _model(method, table), SMOOTHING, by_mean_vote(votes), nothing)
-    fit = _fit(method, votes, table, end)
-    return State(method, source, table, fit.posterior, end.counted), fit
+    return State(method, source, table, _fit(method, votes, table, end).posterior, end.counted)
 
 
 def update(state: State, new: VoteTable, *, overwrite: bool = False, near: bool = False) -> Updated:
@@ -93,22 +98,22 @@ def update(state: State, new: VoteTable, *, overwrite: bool = False, near: bool 
 
     Args:
         overwrite: votes and gold that contradict the old ones replace them; otherwise they are a `DataError`.
-        near: look again only at items with new votes; `ConfigError` for combiners other than `LOOKS_NEAR`.
+        near: estimate only items with new votes again; `ConfigError` for combiners other than `UPDATED_LOCALLY`.
     """
     if near and state.counted is None:
         raise ConfigError(
-            f"`{state.method}` cannot look at new votes alone; leave `near` out, or start with one of:"
-            f" {', '.join(LOOKS_NEAR)}"
+            f"`{state.method}` cannot be updated from new votes alone; leave `near` out, or start with one of:"
+            f" {', '.join(UPDATED_LOCALLY)}"
         )
     merged = merge_votes(state.table, new, overwrite=overwrite)
     if near and len(merged.touched):
-        return _look_near(state, merged)
+        return _update_near(state, merged)
     again, fit = start(merged.table, state.method, source=state.source)
     return Updated(again, fit, merged.n_new, merged.n_again, 0, 0.0)
 
 
-def _look_near(state: State, merged: Merged) -> Updated:
-    """The touched items' part of the counts is taken out, and put in again until it rests."""
+def _update_near(state: State, merged: Merged) -> Updated:
+    """The touched items' part of the counts is removed, and estimated again until it converges."""
     begin = _as_left(state, merged)
     touched = merged.touched
     known_before = touched[touched < len(state.table.items)]
@@ -141,10 +146,10 @@ def _widened(counted: ExpectedCounts, n_sources: int) -> ExpectedCounts:
 
 
 def _counts_of(state: State, items: np.ndarray) -> ExpectedCounts:
-    """What some items, as they are thought to be, put into the counts."""
+    """The counts of some items by their posteriors."""
     votes, posterior = Votes.of_table(state.table.take(items)), state.posterior[items]
-    rows = np.zeros((len(votes.heard), votes.n_classes))
-    # Items with equal votes need not have equal posteriors here, as some may be staler; their sum is what counts.
+    rows = np.zeros((len(votes.values), votes.n_classes))
+    # Items with equal votes need not have equal posteriors here, as some may be staler; their sum is used.
     np.add.at(rows, votes.row_of, posterior)
     return ExpectedCounts(counts_by(votes, rows), posterior.sum(axis=0))
 
@@ -157,17 +162,17 @@ def _model(method: str, table: VoteTable) -> OneCoinModel | ConfusionModel:
 
 
 def _fit(method: str, votes: Votes, table: VoteTable, end: AcceleratedResult) -> Fit:
-    learnt = _model(method, table).learn(end.counted.counts)
-    fit = fit_of(votes, EmResult(learnt, balance_of(end.counted.shares, SMOOTHING), (), end.converged))
+    learned = _model(method, table).learn(end.counted.counts)
+    fit = fit_of(votes, EmResult(learned, balance_of(end.counted.shares, SMOOTHING), (), end.converged))
     return replace(fit, objective=(fit.log_likelihood,))
 
 
 def _staleness(state: State, touched: np.ndarray, fit: Fit) -> float:
-    """How far a sample of untouched items is from what the new parameters say of them."""
+    """Largest distance of a sample of untouched items from their posterior under the new parameters."""
     others = np.setdiff1d(np.flatnonzero(state.table.n_per_item), touched)
     if not len(others):
         return 0.0
     kept = np.sort(np.random.default_rng(SEED).choice(others, min(SAMPLE, len(others)), replace=False))
     votes = Votes.of_table(state.table.take(kept))
-    fresh, _ = read(votes, naive_bayes(fit.confusion), np.log(fit.balance))
+    fresh, _ = posteriors(votes, naive_bayes(fit.confusion), np.log(fit.balance))
     return float(np.abs(by_item(votes, fresh) - state.posterior[kept]).max())

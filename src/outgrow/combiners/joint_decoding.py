@@ -2,24 +2,56 @@
 
     target = argmax over the pool of Σ_i λ_i · mean log P_i(y) per piece        (`ensemble_score.py`)
 
-Who writes and who scores may be different sources (tables 10 and 11). The paper does not say whose confidence the
-chosen text then carries as a soft label: here it is that of the source that wrote it, of the first one if several did.
+Writers and scorers may be different sources (tables 10 and 11). The paper does not specify whose confidence the chosen
+text carries as a soft label: here it is that of the source that wrote it, of the first one if several did.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
+from pydantic import Field
 
-from outgrow.combiners.ensemble_score import best_candidate, scorers_of, scores_by_scorer
+from outgrow.combiners.ensemble_score import ensemble_score, scorers_of, scores_by_scorer
 from outgrow.combiners.keep_texts import remarks
+from outgrow.combiners.record import CandidatePool, CombinerRecord, CombinerSection, unknown_supervisors
 from outgrow.errors import ConfigError
 from outgrow.texts import Candidate, TextTargets, WeakTexts
 
 
+class JointDecoding(CombinerSection):
+    """*generate*: all sources' candidates in one pool, scored by all; the best one is the target."""
+
+    type: Literal["joint_decoding"]
+    writers: list[str] | None = None
+    """Supervisors whose candidates are pooled; default: all."""
+    scorers: list[str] | None = None
+    """Supervisors that score the pool; default: all."""
+    beams: Annotated[int, Field(ge=1)] | None = None
+    """Candidates per writer, by a beam search of this width; default: the study's `labelling`."""
+    weights: Literal["average"] | dict[str, float] = "average"
+    """Of the scorers' mean log-probabilities."""
+
+    not_passed = frozenset({"type", "writers", "scorers", "beams"})
+
+    @property
+    def pool(self) -> CandidatePool:
+        return CandidatePool(self.writers, self.scorers, self.beams)
+
+    @property
+    def named_weights(self) -> dict[str, float]:
+        return {}  # They are of scorers, which need not teach the row.
+
+    def text_complaints(self, metric: str, teachers: Sequence[str]) -> Iterator[str]:
+        weights = self.weights if isinstance(self.weights, dict) else ()
+        yield from unknown_supervisors("combine.writers", self.writers or (), teachers)
+        yield from unknown_supervisors("combine.scorers", self.scorers or (), teachers)
+        yield from unknown_supervisors("combine.weights", weights, self.scorers or teachers)
+
+
 class PooledChoice(NamedTuple):
-    """What became of an item's pool."""
+    """The choice from an item's pool."""
 
     writer: str
     candidate: Candidate | None
@@ -37,20 +69,21 @@ def joint_decoding(
 ) -> TextTargets:
     """One row per item with a text that all scorers could read: the best of them, with its writer's pieces.
 
-    `scores`: by scorer, what it thinks of the pool. `weights` of the scorers: `average`, or numbers by name. On a tie
-    the first writer's better text wins. Raises `ConfigError` without scores, `DataError` where a scorer was not asked
-    about an item.
+    `scores`: by scorer, its scores of the pool. `weights` of the scorers: `average`, or numbers by name. On a tie
+    the first writer's better text wins. Raises `ConfigError` without scores, `DataError` where a scorer has none of
+    an item.
     """
     if not scores:
-        raise ConfigError("`combine: joint_decoding` needs somebody's scores of the pool; name `scorers`")
-    jury = scorers_of(scores, weights)
+        raise ConfigError("`combine: joint_decoding` needs scores of the pool; name `scorers`")
+    ensemble = scorers_of(scores, weights)
     choices: dict[str, PooledChoice] = {}
     for item, row in zip(labels.items, labels.candidates, strict=True):
         pool = dict(_pool(labels.sources, row))
         if pool:
-            found = {text: best_candidate(jury, heard) for text, heard in scores_by_scorer(jury, item, pool).items()}
-            writer, best = pool[max(found, key=lambda text: found[text])] if found else ("", None)
-            choices[item] = PooledChoice(writer, best, len(pool), len(pool) - len(found))
+            means = scores_by_scorer(ensemble, item, pool)
+            total = {text: ensemble_score(ensemble, mean) for text, mean in means.items()}
+            writer, best = pool[max(total, key=lambda text: total[text])] if total else ("", None)
+            choices[item] = PooledChoice(writer, best, len(pool), len(pool) - len(total))
     return _targets(labels, choices)
 
 
@@ -69,8 +102,8 @@ def _targets(labels: WeakTexts, choices: Mapping[str, PooledChoice]) -> TextTarg
     texts = list(chosen.values())
     return TextTargets(
         items=list(chosen),
-        texts=[one.text for one in texts],
-        pieces=[one.pieces for one in texts],
+        texts=[text.text for text in texts],
+        pieces=[text.pieces for text in texts],
         weight=np.ones(len(texts)),
         origin=(*_sentences(labels, list(choices.values())), *remarks(texts)),
     )
@@ -78,15 +111,20 @@ def _targets(labels: WeakTexts, choices: Mapping[str, PooledChoice]) -> TextTarg
 
 def _sentences(labels: WeakTexts, choices: list[PooledChoice]) -> Iterator[str]:
     writers = Counter(choice.writer for choice in choices if choice.candidate is not None)
-    told = ", ".join(f"{name} {writers[name]}" for name in labels.sources)
+    counts = ", ".join(f"{name} {writers[name]}" for name in labels.sources)
     pool = np.mean([choice.pool for choice in choices]) if choices else 0.0
-    yield f"Chosen texts by writer: {told}; from {pool:.1f} different texts per item on average."
+    yield f"Chosen texts by writer: {counts}; from {pool:.1f} different texts per item on average."
     silent = len(labels.items) - len(choices)
     if silent:
         yield f"Items without an answer, left out: {silent}."
     unread = sum(choice.unread for choice in choices)
     if unread:
-        yield f"Texts that a scorer could not read, passed over: {unread}."
-    hopeless = sum(choice.candidate is None for choice in choices)
-    if hopeless:
-        yield f"Items without a text that all scorers could read, left out: {hopeless}."
+        yield f"Texts that a scorer could not read, skipped: {unread}."
+    unreadable = sum(choice.candidate is None for choice in choices)
+    if unreadable:
+        yield f"Items without a text that all scorers could read, left out: {unreadable}."
+
+
+JOINT_DECODING = CombinerRecord(
+    JointDecoding, paper="Cui et al., ICLR 2025, section 5.2", text_targets=joint_decoding, needs_scores=True
+)

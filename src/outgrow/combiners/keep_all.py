@@ -1,17 +1,53 @@
 """Every vote is a row of its own: the targets of naive and of Bayesian multi-weak (paper 1, eqs 2 and 4).
 
 An item's rows have weights lambda_i that sum to 1 over the sources that voted on it; a source that abstains passes its
-weight on to the others. What a loss makes of the rows is the loss's business: a loss that is linear in the target sees
-only their mean (`Targets.collapse`), others see each source's opinion.
+weight on to the others. A loss that is linear in the target sees only the rows' mean (`Targets.collapse`), other
+losses see each source's opinion.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
+from outgrow.combiners.fit import Fit, fit_of_posterior
+from outgrow.combiners.record import CombinerRecord, CombinerSection
+from outgrow.combiners.votes import Votes
 from outgrow.combiners.weights import source_weights
+from outgrow.errors import ConfigError
 from outgrow.labels import Anchors, Targets, WeakLabels
+from outgrow.text_format import listed
+
+LEAST = 1e-300
+"""A probability of zero, where its logarithm is needed."""
+
+
+class KeepAll(CombinerSection):
+    """Every source's label is a row of its own (naive multi-weak, eq. 2)."""
+
+    type: Literal["keep_all"] = "keep_all"
+    weights: Literal["average", "confidence", "accuracy"] | dict[str, float] = "average"
+    """Equal; each vote's own confidence (texts: softmax over the sources of mean log-probability); the sources'
+    held-out accuracy (not for texts); or one number per source."""
+
+    def text_complaints(self, metric: str, teachers: Sequence[str]) -> Iterator[str]:
+        if self.weights == "accuracy":
+            yield "combine.weights: `accuracy` is known of votes only; give one number per source"
+
+
+class SingleSource(CombinerSection):
+    """One source alone; without `source` the row is made once for every supervisor."""
+
+    type: Literal["single"]
+    source: str | None = None
+
+    @property
+    def only_source(self) -> str | None:
+        return self.source
+
+    def for_each(self, sources: Sequence[str]) -> dict[str, CombinerSection]:
+        return {} if self.source is not None else {name: SingleSource(type="single", source=name) for name in sources}
 
 
 def keep_all(
@@ -25,7 +61,7 @@ def keep_all(
     if weights == "confidence":
         share = labels.probs.max(axis=2)
     else:
-        share = labels.voted * source_weights(labels, weights, anchors)
+        share = labels.voted * source_weights(weights, labels.sources, lambda: Votes.of(labels, anchors))
     return rows_of(labels, share)
 
 
@@ -35,15 +71,42 @@ def single(labels: WeakLabels, anchors: Anchors | None = None, source: str | Non
     return rows_of(chosen, chosen.voted.astype(float))
 
 
+def fit_single(votes: Votes, *, source: str | None = None) -> Fit:
+    """One source's votes as they are; the balance of its votes where it abstains."""
+    if source is None and len(votes.sources) > 1:
+        raise ConfigError(f"`single` needs a source: one of {listed(votes.sources)}")
+    if source is not None and source not in votes.sources:
+        raise ConfigError(f"no source named `{source}`; there are {listed(votes.sources)}")
+    chosen = 0 if source is None else votes.sources.index(source)
+    probs = votes.distributions(np.arange(len(votes.values)))[:, chosen]
+    return fit_of_posterior(votes, np.log(np.maximum(probs, LEAST)), np.asarray(probs.any(axis=1)))
+
+
 def rows_of(labels: WeakLabels, share: Float[np.ndarray, "item source"]) -> Targets:
     """Targets with one row wherever `share` is positive, weights normalised within each item."""
     total = share.sum(axis=1, keepdims=True)
     item, source = np.nonzero(share)
     weight = (share / np.where(total > 0, total, 1.0))[item, source]
-    names = [labels.items[i] for i in item.tolist()]
+    names = [labels.items[index] for index in item.tolist()]
     return Targets(names, labels.probs[item, source], weight, without_votes(int((total == 0).sum())))
 
 
 def without_votes(count: int) -> tuple[str, ...]:
-    """The sentence that tells how many items have no target."""
+    """The sentence on how many items have no target."""
     return (f"Items without a vote that counts, left out: {count}.",) if count else ()
+
+
+KEEP_ALL = CombinerRecord(
+    KeepAll,
+    paper="Cui et al., ICLR 2025, eq. 2; texts eq. 11",
+    targets=keep_all,
+    text_targets="outgrow.combiners.keep_texts:keep_all_texts",
+)
+SINGLE = CombinerRecord(
+    SingleSource,
+    paper="Burns et al. 2023, section 3",
+    fit=fit_single,
+    targets=single,
+    text_targets="outgrow.combiners.keep_texts:single_text",
+    needs_source=True,
+)

@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import softmax
 
 from outgrow.align.group import word_ends
 from outgrow.combiners.weights import given_weights
 from outgrow.errors import ConfigError
+from outgrow.lazy import special
 from outgrow.texts import Candidate, TextTargets, WeakTexts
 
 
@@ -31,7 +31,7 @@ def keep_all_texts(
     `weights`: `average`, `confidence`, or numbers by source name, where an absent name counts 0. Items without any
     answer that counts have no row. Raises `ConfigError` for other weights.
     """
-    answered = np.asarray([[bool(found) for found in row] for row in labels.candidates], dtype=bool)
+    answered = np.asarray([[bool(candidates) for candidates in row] for row in labels.candidates], dtype=bool)
     answered = answered.reshape(len(labels.items), len(labels.sources))
     if weights == "confidence":
         share = confidence_weights(labels)
@@ -63,28 +63,28 @@ def text_rows(labels: WeakTexts, share: Float[np.ndarray, "item source"]) -> Tex
     silent = int((total == 0).sum())
     origin = [f"Items without an answer that counts, left out: {silent}."] if silent else []
     origin += remarks(best)
-    return TextTargets(names, [one.text for one in best], [one.pieces for one in best], weight, tuple(origin))
+    return TextTargets(names, [text.text for text in best], [text.pieces for text in best], weight, tuple(origin))
 
 
 def remarks(texts: Sequence[Candidate]) -> list[str]:
-    """Sentences on what is unusual about texts that become labels."""
-    empty, cut_off = sum(one.text == "" for one in texts), sum(not one.has_end for one in texts)
-    found = [f"Empty texts among the {len(texts)} labels: {empty}."] if empty else []
-    found += [f"Labels that were cut off, and say nothing about where they end: {cut_off}."] if cut_off else []
-    return found
+    """Sentences on unusual texts among those that become labels."""
+    empty, cut_off = sum(text.text == "" for text in texts), sum(not text.has_end for text in texts)
+    notes = [f"Empty texts among the {len(texts)} labels: {empty}."] if empty else []
+    notes += [f"Labels that were cut off, without an end to learn: {cut_off}."] if cut_off else []
+    return notes
 
 
 def confidence_weights(labels: WeakTexts) -> Float[np.ndarray, "item source"]:
     """Softmax over an item's sources of their best text's mean log-probability per word; 0 where one abstains."""
     scores = np.full((len(labels.items), len(labels.sources)), -np.inf)
     for item, row in enumerate(labels.candidates):
-        for source, found in enumerate(row):
-            if found:
-                scores[item, source] = logprob_per_word(found[0])
-    nobody = ~np.isfinite(scores).any(axis=1)
-    scores[nobody] = 0.0
-    share = np.asarray(softmax(scores, axis=1))
-    share[nobody] = 0.0
+        for source, candidates in enumerate(row):
+            if candidates:
+                scores[item, source] = logprob_per_word(candidates[0])
+    silent = ~np.isfinite(scores).any(axis=1)
+    scores[silent] = 0.0
+    share = np.asarray(special.softmax(scores, axis=1))
+    share[silent] = 0.0
     return share
 
 

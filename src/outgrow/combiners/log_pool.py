@@ -1,53 +1,69 @@
-"""Log-linear pooling: the normalised product of tempered votes, q(k) ∝ prod_i p_i(k)^(N lambda_i / T_i).
+"""Log-linear pooling: the normalised product of calibrated votes, q(k) ∝ prod_i p_i(k)^(N lambda_i / T_i).
 
-Unlike the mean, the product grows more certain when sources agree. It needs votes that mean what they say: T_i is the
-temperature that makes source i's held-out votes most likely, argmin over T of -sum log softmax(log p_i / T)[gold].
-With equal weights and T = 1 it multiplies the votes as if sources were independent.
+Unlike the mean, the product grows more certain when sources agree. It needs calibrated votes: T_i is the temperature
+that makes source i's votes on items with gold most likely, argmin over T of -sum log softmax(log p_i / T)[gold].
+Without gold every T is 1. With equal weights and T = 1 it multiplies the votes as if sources were independent.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
 
-from outgrow.combiners.vote import one_row_each
-from outgrow.combiners.weights import need_anchors, source_weights
-from outgrow.labels import Anchors, Targets, WeakLabels
+from outgrow.combiners.fit import Fit, fit_of_posterior
+from outgrow.combiners.record import CombinerRecord, PosteriorSection
+from outgrow.combiners.votes import Votes
+from outgrow.combiners.weights import source_weights
+from outgrow.lazy import optimize, special
 
 FLOOR = 1e-6
-"""A vote of exactly zero would veto a class for good; no source knows that much."""
+"""A vote of exactly zero would exclude a class for good; no source is that certain."""
 LOG_TEMPERATURES = (-2.5, 4.0)
 """Search range of ln T."""
 
 
-def log_pool(
-    labels: WeakLabels,
-    anchors: Anchors | None = None,
-    weights: str | Mapping[str, float] = "average",
-    calibrate: bool = True,
-) -> Targets:
-    """One pooled row per item. `calibrate` and `weights: accuracy` need `anchors`; abstentions multiply by nothing."""
-    strength = source_weights(labels, weights, anchors) * len(labels.sources)
-    origin: tuple[str, ...] = ()
-    if calibrate:
-        known = need_anchors(anchors, "`combine: log_pool` with `calibrate: true`")
-        temperature = temperatures(known.labels.only(labels.sources), known.gold)
+class LogPool(PosteriorSection):
+    """Product of the sources' calibrated distributions (log-linear pooling)."""
+
+    type: Literal["log_pool"]
+    weights: Literal["average", "accuracy"] | dict[str, float] = "average"
+    """Equal; by accuracy on items with gold; or one number per source."""
+    calibrate_sources: bool = True
+    """Fit one temperature per source on items with gold first. (`calibrate` is one temperature on the result.)"""
+
+
+def fit_log_pool(
+    votes: Votes, *, weights: str | Mapping[str, float] = "average", calibrate_sources: bool = True
+) -> Fit:
+    """The normalised product of the votes; abstentions multiply by nothing. `weights: accuracy` needs gold."""
+    strength = source_weights(weights, votes.sources, lambda: votes) * len(votes.sources)
+    known = np.flatnonzero(votes.gold >= 0)
+    notes: tuple[str, ...] = ()
+    if calibrate_sources and len(known):
+        each = np.repeat(known, votes.weight[known].astype(int))
+        temperature = temperatures(votes.distributions(each), votes.gold[each])
         strength = strength / temperature
-        told = ", ".join(f"{name} {value:.2f}" for name, value in zip(labels.sources, temperature, strict=True))
-        origin = (f"Temperatures fitted on held-out items: {told}.",)
-    # An abstention is the same number for every class, which the softmax takes out.
-    log_votes = np.log(np.maximum(labels.probs, FLOOR))
-    return one_row_each(labels, np.asarray(softmax(np.einsum("isc,s->ic", log_votes, strength), axis=1)), origin)
+        values = ", ".join(f"{name} {value:.2f}" for name, value in zip(votes.sources, temperature, strict=True))
+        notes = (f"Temperatures of the sources, fitted on items with gold: {values}.",)
+    elif calibrate_sources:
+        notes = ("No item has gold: the sources' temperatures are all 1.",)
+    scores = np.empty((len(votes.values), votes.n_classes))
+    for block in votes.blocks():
+        rows = np.arange(block.rows.start, block.rows.stop)
+        # An abstention is the same number for every class, which the softmax removes.
+        log_votes = np.log(np.maximum(votes.distributions(rows), FLOOR))
+        scores[block.rows] = np.einsum("isc,s->ic", log_votes, strength)
+    return replace(fit_of_posterior(votes, scores), notes=notes)
 
 
-def temperatures(labels: WeakLabels, gold: Int[np.ndarray, "item"]) -> Float[np.ndarray, "source"]:
-    """For every source the temperature with the highest held-out likelihood of gold; 1 for one that never voted."""
-    log_votes = np.log(np.maximum(labels.probs, FLOOR))
-    return np.asarray(
-        [_temperature(log_votes[rows, number], gold[rows]) for number, rows in enumerate(labels.voted.T)]
-    )
+def temperatures(
+    probs: Float[np.ndarray, "item source class"], gold: Int[np.ndarray, "item"]
+) -> Float[np.ndarray, "source"]:
+    """For every source the temperature with the highest likelihood of gold; 1 for one that never votes."""
+    log_votes, voted = np.log(np.maximum(probs, FLOOR)), np.asarray(probs.any(axis=2))
+    return np.asarray([_temperature(log_votes[rows, source], gold[rows]) for source, rows in enumerate(voted.T)])
 
 
 def _temperature(log_votes: Float[np.ndarray, "vote class"], gold: Int[np.ndarray, "vote"]) -> float:
@@ -55,7 +71,10 @@ def _temperature(log_votes: Float[np.ndarray, "vote class"], gold: Int[np.ndarra
         return 1.0
 
     def loss(log_temperature: float) -> float:
-        log_probs = log_softmax(log_votes / np.exp(log_temperature), axis=1)
+        log_probs = special.log_softmax(log_votes / np.exp(log_temperature), axis=1)
         return -float(log_probs[np.arange(len(gold)), gold].mean())
 
-    return float(np.exp(minimize_scalar(loss, bounds=LOG_TEMPERATURES, method="bounded").x))
+    return float(np.exp(optimize.minimize_scalar(loss, bounds=LOG_TEMPERATURES, method="bounded").x))
+
+
+LOG_POOL = CombinerRecord(LogPool, paper="log-linear pooling; Genest & Zidek 1986", fit=fit_log_pool, soft_only=True)

@@ -1,52 +1,49 @@
 """MACE: a source either knows an item or answers out of habit (Hovy, Berg-Kirkpatrick, Vaswani, Hovy, NAACL 2013).
 
-On every item source s knows the truth with probability θ_s and says it; otherwise it says k with probability ξ_s[k],
-whatever the truth is:
+On every item source s knows the truth with probability θ_s and votes for it; otherwise it votes k with probability
+ξ_s[k], whatever the truth is:
 
     π_s[c, k] = θ_s 1[k = c] + (1 − θ_s) ξ_s[k]
 
-So a spammer who always says the same is recognised with one number, and a source that prefers a class keeps what it
-knows. What cannot be said: that one class is easier to recognise than another.
+One number identifies a spammer with a constant vote, and a source that prefers a class keeps what it knows. The model
+cannot express that one class is easier to recognise than another.
 
 Of the votes that agree with the truth c, the share θ / (θ + (1 − θ) ξ[c]) was known. One such step on the expected
 counts is the M-step of `em.py`, with m/K pseudo-votes on every number (the paper's variational variant, with
-a Beta(1/2, 1/2) prior, is not here: its mode does not exist). The likelihood has several hills; the climb starts from
-`BELIEFS` in how much the sources know, the same for all, and keeps the highest end.
+a Beta(1/2, 1/2) prior, is not here: its mode does not exist). The likelihood has several maxima; the algorithm starts
+from each of `STARTS`, a value of θ for all sources, and keeps the highest end.
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from outgrow.combiners.em import LEAST, ROUNDS, TOLERANCE, Confusion, run_em
-from outgrow.combiners.fit import Fit, fit_of, targets_of
+from outgrow.combiners.fit import Fit, fit_of
+from outgrow.combiners.record import CombinerRecord, LabelModelSection, Smoothing
 from outgrow.combiners.votes import Votes
-from outgrow.labels import Anchors, Targets, WeakLabels
 
-BELIEFS = (0.2, 0.5, 0.9)
+STARTS = (0.2, 0.5, 0.9)
+
+
+class Mace(LabelModelSection):
+    """Sources that know, or answer by habit (Hovy et al. 2013)."""
+
+    type: Literal["mace"]
+    smoothing: Smoothing = 1.0
+    """Pseudo-votes of every source's knowledge and habits, and pseudo-items of every class."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaceFit(Fit):
-    """What `Fit` says, and how often every source knows."""
+    """`Fit` with the model's parameters."""
 
     knows: Float[np.ndarray, "source"]
     """θ: the share of items that the source answers by knowing."""
     habit: Float[np.ndarray, "source class"]
-    """ξ: what it says otherwise."""
-
-
-def mace(
-    labels: WeakLabels,
-    anchors: Anchors | None = None,
-    smoothing: float = 1.0,
-    balanced: bool = False,
-    hard: bool = False,
-) -> Targets:
-    """One posterior row per item with a vote; options as of `dawid_skene`."""
-    votes = Votes.of(labels, anchors, hard=hard)
-    return targets_of(labels, votes, fit_mace(votes, smoothing=smoothing, balanced=balanced), "MACE")
+    """ξ: its votes otherwise."""
 
 
 def fit_mace(
@@ -57,10 +54,10 @@ def fit_mace(
     tolerance: float = TOLERANCE,
     rounds: int = ROUNDS,
 ) -> MaceFit:
-    """The best of the modes that the climbs from `BELIEFS` reach."""
+    """The best of the modes reached from `STARTS`."""
     n_sources, n_classes = len(votes.sources), votes.n_classes
     habit = np.full((n_sources, n_classes), 1 / n_classes)
-    starts = [KnowledgeOrHabit(np.full(n_sources, belief), habit, smoothing) for belief in BELIEFS]
+    starts = [KnowledgeOrHabit(np.full(n_sources, knows_at_start), habit, smoothing) for knows_at_start in STARTS]
     ends = [
         run_em(votes, start, smoothing=smoothing, balanced=balanced, tolerance=tolerance, rounds=rounds)
         for start in starts
@@ -100,3 +97,11 @@ class KnowledgeOrHabit:
             knows=known / (counts.sum(axis=(1, 2)) + 2 * pseudo),
             habit=habitual / habitual.sum(axis=1, keepdims=True),
         )
+
+
+MACE = CombinerRecord(
+    Mace,
+    paper="Hovy et al., NAACL 2013",
+    deviations="the mode by EM with pseudo-votes instead of variational Bayes; three fixed starts",
+    fit=fit_mace,
+)

@@ -1,8 +1,8 @@
-"""Two tables of votes as one: new items, new sources, new votes on old items, and what was there already.
+"""Merges two tables of votes: new items, new sources, new votes on old items, and votes that both have.
 
-Items, sources and classes are compared by name. A vote that is there already is ignored; another vote of the same
-source on the same item is a contradiction, and an error unless it is to replace the old one. Classes that the old
-table does not have are an error: a posterior over more classes is another posterior for every item.
+Items, sources and classes are compared by name. A vote that both tables have is ignored; another vote of the same
+source on the same item is a contradiction, and an error unless it replaces the old one. Classes that the old table
+does not have are an error, since the posterior of every item would change.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ SAME = 1e-6
 
 
 class Merged(NamedTuple):
-    """The table of both, and what is new in it."""
+    """The merged table, and its new items and votes."""
 
     table: VoteTable
     touched: Int[np.ndarray, "touched"]
@@ -28,11 +28,11 @@ class Merged(NamedTuple):
     n_new: int
     """Votes that are new or replaced others."""
     n_again: int
-    """Votes that were there already."""
+    """Votes that the old table has, too."""
 
 
 def merge_votes(old: VoteTable, new: VoteTable, *, overwrite: bool = False) -> Merged:
-    """Both tables as one; old items and sources keep their places. `overwrite`: what is new wins.
+    """Both tables as one; old items and sources keep their places. `overwrite`: new votes and gold win.
 
     Raises `DataError` for unknown classes, and for votes or gold that contradict the old ones unless `overwrite`.
     """
@@ -58,10 +58,10 @@ def merge_votes(old: VoteTable, new: VoteTable, *, overwrite: bool = False) -> M
 
 
 def _numbered(old: Sequence[str], new: Sequence[str]) -> tuple[list[str], Int[np.ndarray, "new"]]:
-    """All names, the old ones first, and the number of each new one among them."""
-    number = {name: place for place, name in enumerate(old)}
-    place = [number.setdefault(name, len(number)) for name in new]
-    return list(number), np.asarray(place, dtype=np.int64)
+    """All names, the old ones first, and the index of each new one among them."""
+    index_of = {name: index for index, name in enumerate(old)}
+    index = [index_of.setdefault(name, len(index_of)) for name in new]
+    return list(index_of), np.asarray(index, dtype=np.int64)
 
 
 def _in_classes_of(old: VoteTable, new: VoteTable) -> VoteTable:
@@ -82,7 +82,7 @@ def _in_classes_of(old: VoteTable, new: VoteTable) -> VoteTable:
 
 
 def _places(old: Int[np.ndarray, "old"], new: Int[np.ndarray, "new"]) -> Int[np.ndarray, "new"]:
-    """Where each new key stands among the old ones, −1 = nowhere; the old ones need no order."""
+    """The index of each new key among the old ones, −1 = none; the old ones need no order."""
     order = np.argsort(new, kind="stable")
     if not len(new):
         return np.empty(0, dtype=np.int64)
@@ -121,16 +121,16 @@ def _gold(
     old: VoteTable, new: VoteTable, items: list[str], item_of: Int[np.ndarray, "new"], overwrite: bool
 ) -> Int[np.ndarray, "item"]:
     gold = np.concatenate([old.gold, np.full(len(items) - len(old.items), UNKNOWN)])
-    told = np.flatnonzero(new.gold >= 0)
-    before = gold[item_of[told]]
-    wrong = np.flatnonzero((before >= 0) & (before != new.gold[told]))
+    known = np.flatnonzero(new.gold >= 0)
+    before = gold[item_of[known]]
+    wrong = np.flatnonzero((before >= 0) & (before != new.gold[known]))
     if len(wrong) and not overwrite:
-        row = int(told[wrong[0]])
+        row = int(known[wrong[0]])
         raise DataError(
             f"item `{new.items[row]}` has the gold `{new.classes[int(new.gold[row])]}` and had"
             f" `{old.classes[int(before[wrong[0]])]}` before; `--overwrite` lets it replace the old"
         )
-    gold[item_of[told]] = new.gold[told]
+    gold[item_of[known]] = new.gold[known]
     return gold
 
 
@@ -161,7 +161,7 @@ def _both(
 def _both_known(
     old: np.ndarray | None, new: np.ndarray | None, kept: np.ndarray, fresh: np.ndarray
 ) -> Float[np.ndarray, "vote"] | None:
-    """A column of both, nan where one of them lacks it; `None` where both do."""
+    """A column of both, nan where one table has none; `None` where neither has it."""
     if old is None and new is None:
         return None
     before = np.full(len(kept), np.nan) if old is None else old

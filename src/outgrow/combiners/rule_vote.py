@@ -1,84 +1,63 @@
-"""Rules that fire on one class or are silent: what their firing, and their silence, says together.
+"""Rules that fire on one class or abstain: a vote that uses both their firing and their silence.
 
-A rule that only ever says one class tells how good it is by the items on which it is silent. Every rule's chances of
-firing under each class are counted against the mean vote of the rules that fired, once more against the posterior
-that follows, and there it stops:
+The accuracy of a rule that votes for one class only shows in the items on which it is silent. Every rule's chances of
+firing under each class are counted with the mean vote of the rules that fired, once more with the posterior that
+follows, and no further:
 
-    P(c | votes) ∝ Π_s π_s[c, said or silent]        classes equally frequent
+    P(c | votes) ∝ Π_s π_s[c, outcome]        classes equally frequent; silence is an outcome
 
-This is one round of Dawid and Skene's model with counted silence. Further rounds raise the likelihood of who fires
-together with whom, which need not be the classes: rules about the length of a text fire together too. And one-sided
-rules do not show how frequent the classes are, since there may be any number of rules for each.
+This is one round of Dawid and Skene's model with counted silence. Further rounds raise the likelihood of which rules
+fire together, which need not follow the classes: rules about the length of a text fire together too. And rules of one
+class do not show how frequent the classes are, since there may be any number of rules for each.
 
 Rules with the same votes everywhere are one rule. A rule's accuracy is the expected share of its votes that are right.
 
-Ours. Not for sources that name any class: theirs is `bayesian_dawid_skene`.
+Ours. Sources that vote for any class need `bayesian_dawid_skene`.
 """
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
-from outgrow.combiners.bayesian_dawid_skene import twins
 from outgrow.combiners.dawid_skene import fit_dawid_skene
-from outgrow.combiners.fit import Fit, counted_interval, targets_of
-from outgrow.combiners.vote_fits import accuracy_of_votes
+from outgrow.combiners.dependence import duplicate_sources
+from outgrow.combiners.fit import Fit, with_accuracy_of_votes
+from outgrow.combiners.record import CombinerRecord, HardVotesSection
 from outgrow.combiners.votes import Votes
-from outgrow.labels import Anchors, Targets, WeakLabels
 
 ROUNDS = 1
 
 
-def rule_vote(labels: WeakLabels, anchors: Anchors | None = None, hard: bool = False) -> Targets:
-    """One posterior row per item with a vote; `hard`: take every source's most probable class for its vote."""
-    votes = Votes.of(labels, anchors, hard=hard, silence_counts=True)
-    return targets_of(labels, votes, fit_rule_vote(votes), "the vote of rules")
+class RuleVote(HardVotesSection):
+    """Rules that fire on one class or abstain: both are counted with the mean vote."""
+
+    type: Literal["rule_vote"]
+
+    @property
+    def reads_silence(self) -> bool:
+        return True
 
 
 def fit_rule_vote(votes: Votes) -> Fit:
-    """The posterior after one round; silence counts also where `votes` leave it out."""
-    counted = counting_silence(votes)
-    first, twin_of = twins(counted)
-    found = fit_dawid_skene(counted.only(first), balanced=True, rounds=ROUNDS, tolerance=-np.inf)
-    every = replace(
-        found,
+    """The posterior after one round, with silence as an outcome."""
+    counted = votes.with_silence()
+    first, copy_of = duplicate_sources(counted)
+    fit = fit_dawid_skene(counted.only(first), balanced=True, rounds=ROUNDS, tolerance=-np.inf)
+    all_sources = replace(
+        fit,
         sources=votes.sources,
-        confusion=found.confusion[twin_of],
-        accuracy=found.accuracy[twin_of],
-        interval=found.interval[twin_of],
+        confusion=fit.confusion[copy_of],
+        accuracy=fit.accuracy[copy_of],
+        interval=fit.interval[copy_of],
         converged=True,
     )
-    return with_accuracy_of_votes(counted, every)
+    return with_accuracy_of_votes(counted, all_sources)
 
 
-def with_accuracy_of_votes(votes: Votes, fit: Fit) -> Fit:
-    """The fit with accuracies by the votes themselves, as they are defined for sources of one class, too."""
-    posterior = np.zeros((len(votes.heard), votes.n_classes))
-    posterior[votes.row_of] = fit.posterior
-    known = np.flatnonzero(votes.gold >= 0)
-    posterior[known] = np.eye(votes.n_classes)[votes.gold[known]]
-    accuracy = accuracy_of_votes(votes, posterior)
-    return replace(fit, accuracy=accuracy, interval=counted_interval(accuracy, votes.n_votes))
-
-
-def counting_silence(votes: Votes) -> Votes:
-    """The same rows with silence as one more thing said."""
-    if votes.n_said > votes.n_classes:
-        return votes
-    if votes.heard.ndim == 2:
-        silent = np.where(votes.heard < 0, votes.n_classes, votes.heard)
-        heard = silent.astype(np.min_scalar_type(-votes.n_classes - 1))
-    else:
-        heard = np.concatenate([votes.heard, ~votes.heard.any(axis=2, keepdims=True)], axis=2)
-    return replace(votes, heard=heard, n_said=votes.n_classes + 1)
-
-
-def leaving_silence(votes: Votes) -> Votes:
-    """The same rows with silence as nothing said."""
-    if votes.n_said == votes.n_classes:
-        return votes
-    if votes.heard.ndim == 2:
-        heard = np.where(votes.heard == votes.n_classes, -1, votes.heard)
-    else:
-        heard = votes.heard[:, :, : votes.n_classes]
-    return replace(votes, heard=heard, n_said=votes.n_classes)
+RULE_VOTE = CombinerRecord(
+    RuleVote,
+    paper="after Dawid & Skene 1979",
+    deviations="one round from the mean vote, classes equally frequent, silence counted",
+    fit=fit_rule_vote,
+)

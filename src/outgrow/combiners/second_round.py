@@ -1,8 +1,8 @@
-"""A second round: the trained student joins the sources that taught it.
+"""A second round: the trained student's predictions multiply the targets.
 
-Targets and the student's own predictions are treated as two independent opinions and multiplied,
-q(c) ∝ t(c) · s(c), class by class. The student was trained on these very items, so its opinion is not independent:
-the product sharpens where both agree and lets the student overrule a hesitant target. Ours, from no paper.
+Targets and predictions are treated as two independent sources, q(c) ∝ t(c) · s(c), class by class. The student was
+trained on these very items, so that its predictions are not independent: the product is sharper where both agree, and
+the student can overrule an uncertain target. Ours, from no paper.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from outgrow.graph.step import Job
 from outgrow.labels import Targets, WeakLabels
 
 FLOOR = 1e-12
-"""No opinion is quite zero, or a contradiction would leave nothing to normalise."""
+"""Least probability of a factor, so that a contradiction can be normalised."""
 
 
 def multiply(targets: Targets, student: WeakLabels) -> Targets:
@@ -20,9 +20,9 @@ def multiply(targets: Targets, student: WeakLabels) -> Targets:
     if len(student.sources) != 1:
         raise DataError(f"a second round multiplies one student in, not the sources {student.sources}")
     targets = targets.collapse()
-    row = {name: number for number, name in enumerate(student.items)}
-    opinion = student.probs[[row[name] for name in targets.items], 0]
-    product = np.maximum(targets.probs, FLOOR) * np.maximum(opinion, FLOOR)
+    row = {name: index for index, name in enumerate(student.items)}
+    predicted = student.probs[[row[name] for name in targets.items], 0]
+    product = np.maximum(targets.probs, FLOOR) * np.maximum(predicted, FLOOR)
     return Targets(targets.items, product / product.sum(axis=1, keepdims=True), targets.weight, targets.origin)
 
 

@@ -1,15 +1,15 @@
-"""What the sources have in common: a hierarchical prior of confusion matrices, learnt from all of them.
+"""A hierarchical prior of confusion matrices, learned from all sources.
 
-Three levels, so that a source with few votes is like the others, one with many is like itself, and a matrix departs
-from "wrong in all ways alike" only as far as its votes show:
+Three levels: a source with few votes is shrunk to the others, one with many is estimated from its own, and a matrix
+departs from uniform errors only as far as its votes show:
 
-    the crowd    accuracies m_s ~ Beta(S μ, S (1 − μ))                  mean μ and concentration S are learnt
-    a source     rows π_s[c, ·] ~ Dirichlet(τ · (m_s at c, (1 − m_s)/(K − 1) elsewhere))        τ is learnt
-    its votes    said ~ π_s[c, ·]
+    all sources  accuracies m_s ~ Beta(S μ, S (1 − μ))                  mean μ and concentration S are learned
+    a source     rows π_s[c, ·] ~ Dirichlet(τ · (m_s at c, (1 − m_s)/(K − 1) elsewhere))        τ is learned
+    its votes    ~ π_s[c, ·]
 
 μ, S and τ are posterior means over grids (of logarithms for S and τ), m_s the mean of a beta distribution: closed
-forms everywhere. A row's n votes tell of m_s as much as n τ / (n + τ) independent ones would, since rows differ by
-themselves. μ is at least chance, which keeps the classes from swapping their names, and log-normal priors around
+forms everywhere. A row's n votes are worth n τ / (n + τ) independent ones for m_s, since rows differ from one
+another. μ is at least chance, which keeps the classes from swapping their names, and log-normal priors around
 `TYPICAL_…` keep S and τ finite when there are few sources.
 """
 
@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import betaln, gammaln, softmax
 
 from outgrow.combiners.em import Confusion
+from outgrow.lazy import special
 
 SPREADS = np.geomspace(0.5, 2000, 24)
 """Grid of τ."""
@@ -37,7 +37,7 @@ LEAST_ACCURACY = 1e-3
 
 @dataclass(frozen=True)
 class SourcePrior:
-    """Where the learning stands."""
+    """The parameters of the prior."""
 
     accuracy: Float[np.ndarray, "source"]
     """m_s."""
@@ -50,11 +50,11 @@ class SourcePrior:
         return np.asarray(self.spread * np.where(np.eye(n_classes, dtype=bool), self.accuracy[:, None, None], wrong))
 
     def learn(self, counts: Confusion, weight: Float[np.ndarray, "source"]) -> "SourcePrior":
-        """The prior after expected counts; a source counts with `weight` for what all have in common."""
+        """The prior after expected counts; a source counts with `weight` for the levels above."""
         height = [float(weight @ self._log_likelihood(counts, spread)) for spread in SPREADS]
         spread = np.exp(_mean_on(np.log(SPREADS), np.asarray(height) + _typical(SPREADS, *TYPICAL_SPREAD)))
         right, wrong = right_and_wrong(counts, float(spread))
-        grid = crowd_grid(right, wrong, weight, counts.shape[1])
+        grid = mean_grid(right, wrong, weight, counts.shape[1])
         mean = _mean_on(grid.mean, grid.height)
         size = np.exp(_mean_on(np.log(grid.concentration), grid.height))
         accuracy = (mean * size + right) / (size + right + wrong)
@@ -63,30 +63,30 @@ class SourcePrior:
     def _log_likelihood(self, counts: Confusion, spread: float) -> Float[np.ndarray, "source"]:
         """ln P(counts) of every source as a Dirichlet–multinomial, at its present m_s."""
         prior = replace(self, spread=spread).rows(counts.shape[1])
-        rows = gammaln(spread) - gammaln(spread + counts.sum(axis=2))
-        return np.asarray((rows + (gammaln(prior + counts) - gammaln(prior)).sum(axis=2)).sum(axis=1))
+        rows = special.gammaln(spread) - special.gammaln(spread + counts.sum(axis=2))
+        return np.asarray((rows + (special.gammaln(prior + counts) - special.gammaln(prior)).sum(axis=2)).sum(axis=1))
 
 
-class CrowdGrid(NamedTuple):
-    """The crowd's mean μ and concentration S on a grid, flattened, with log-posterior heights."""
+class MeanGrid(NamedTuple):
+    """The mean μ and concentration S on a grid, flattened, with log-posterior heights."""
 
     mean: Float[np.ndarray, "point"]
     concentration: Float[np.ndarray, "point"]
     height: Float[np.ndarray, "point"]
 
 
-def crowd_grid(
+def mean_grid(
     right: Float[np.ndarray, "source"],
     wrong: Float[np.ndarray, "source"],
     weight: Float[np.ndarray, "source"],
     n_classes: int,
-) -> CrowdGrid:
+) -> MeanGrid:
     """How well every (μ, S) explains so many right and wrong votes, as a beta–binomial."""
     means = np.linspace(1 / n_classes, BEST_MEAN, MEANS + 1)[1:]
     mean, size = (points.ravel() for points in np.meshgrid(means, CONCENTRATIONS, indexing="ij"))
     above, below = mean * size, (1 - mean) * size
-    height = betaln(above + right[:, None], below + wrong[:, None]) - betaln(above, below)
-    return CrowdGrid(mean, size, weight @ height + _typical(size, *TYPICAL_CONCENTRATION))
+    height = special.betaln(above + right[:, None], below + wrong[:, None]) - special.betaln(above, below)
+    return MeanGrid(mean, size, weight @ height + _typical(size, *TYPICAL_CONCENTRATION))
 
 
 def right_and_wrong(
@@ -101,7 +101,7 @@ def right_and_wrong(
 
 def _mean_on(values: Float[np.ndarray, "point"], height: Float[np.ndarray, "point"]) -> float:
     """The mean of `values` under the density exp(height)."""
-    return float(softmax(height) @ values)
+    return float(special.softmax(height) @ values)
 
 
 def _typical(values: Float[np.ndarray, "point"], median: float, variance: float) -> Float[np.ndarray, "point"]:

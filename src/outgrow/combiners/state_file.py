@@ -1,7 +1,6 @@
-"""A `State` as one file: NumPy's archive of plain arrays, with a JSON header for the names and a digest of it all.
+"""A `State` as one file: NumPy's archive of plain arrays, with a JSON header for the names and a digest of everything.
 
-It appears whole or not at all. Nothing in it is code: it is read without pickle. Another version is refused, and so is
-a file that was damaged or changed since.
+The file is written atomically and read without pickle. A file of another version, or with another digest, is refused.
 """
 
 import hashlib
@@ -63,7 +62,7 @@ def load_state(path: Path) -> State:
         digest = arrays.pop("digest", None)
         header: dict[str, Any] = json.loads(arrays["header"].tobytes())
         version, whole = header["version"], digest is not None and np.array_equal(digest, _digest(arrays))
-    except Exception as error:  # of a damaged archive NumPy, zipfile and json raise whatever comes
+    except Exception as error:  # NumPy, zipfile and json raise many kinds of errors for a damaged archive
         raise _unreadable(path) from error
     if version != VERSION:
         raise DataError(f"{path}: a state of version {version}, not {VERSION}; start anew from the votes")

@@ -1,13 +1,12 @@
 """The steps that make targets: from a study's labels, and from gold for the ceiling."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from outgrow.combiners import COMBINERS
-from outgrow.combiners.calibrated_targets import calibrated_targets
+from outgrow.combiners.record import CombinerSection
+from outgrow.combiners.targets import calibrated_targets, combine_labels
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
@@ -18,18 +17,24 @@ GOLD = "gold"
 
 def make_targets(job: Job, *, combine: dict[str, Any]) -> None:
     """Combine the `labels` of half B by the combiner named in `combine["type"]`."""
-    _combine(job, COMBINERS[combine["type"]], combine)
+    _save(job, combine_labels(section_of(combine), *_labels(job)))
 
 
 def make_calibrated_targets(job: Job, *, combine: dict[str, Any]) -> None:
-    """The same with tempered posteriors."""
-    _combine(job, partial(calibrated_targets, combine["type"]), combine)
+    """The same with calibrated posteriors."""
+    _save(job, calibrated_targets(section_of(combine), *_labels(job)))
 
 
-def _combine(job: Job, combiner: Callable[..., Targets], combine: dict[str, Any]) -> None:
-    options = {key: value for key, value in combine.items() if key not in ("type", "temper")}
-    labels = WeakLabels.load(job.inputs["labels"] / "half_b.parquet")
-    targets = combiner(labels, read_anchors(job), **options)
+def section_of(combine: dict[str, Any]) -> CombinerSection:
+    """The section behind a step's parameter."""
+    return COMBINERS.named(combine["type"]).section.model_validate(combine)
+
+
+def _labels(job: Job) -> tuple[WeakLabels, Anchors | None]:
+    return WeakLabels.load(job.inputs["labels"] / "half_b.parquet"), read_anchors(job)
+
+
+def _save(job: Job, targets: Targets) -> None:
     if not targets.items:
         raise DataError("no item of half B has a vote: there is nothing to train on")
     targets.save(job.out / "targets.parquet")

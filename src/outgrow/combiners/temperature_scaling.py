@@ -1,24 +1,24 @@
-"""Posteriors that mean what they say: one temperature for all of a combiner's posteriors.
+"""Temperature scaling of posteriors: one temperature for all posteriors of a combiner.
 
-    q_i[c] ∝ p_i[c]^(1/T)        T > 1: less sure, T < 1: surer; the most probable class stays
+    q_i[c] ∝ p_i[c]^(1/T)        T > 1: less certain, T < 1: more certain; the most probable class stays
 
-Label models take their sources for independent and are too sure where they are not; a majority does not say how sure
-it is. T is found
+Label models assume independent sources and are too certain where they are not; a majority has no probability of its
+own. T is fitted
 
-* by gold, where there is enough (`enough_gold`): the most likely T for gold of items whose own gold the fit had not
-  seen (`cross_fit.py`);
-* else by votes: the most likely T >= 1 for votes that the fit had not seen (`held_out_votes.py`), where it foretells
-  them better than T = 1 by `SURE` standard errors. It needs `LEAST_SOURCES`, and sources that name more than one
+* to gold, where there is enough (`enough_gold`): the most likely T for gold of items that the fit did not use
+  (`cross_fit.py`);
+* else to votes: the most likely T >= 1 for votes that the fit did not use (`held_out_votes.py`), where it predicts
+  them better than T = 1 by `SURE` standard errors. It needs `LEAST_SOURCES`, and sources that vote for more than one
   class.
 
 Either way ln T ~ N(0, ½²) a priori, so that a few items do not move it far. An item whose gold is known keeps it.
-`before` and `after` say how well calibrated the posteriors are where gold shows it; `after` by temperatures that were
-found without the item's fold. Where those do not make the log-loss less, or ln T is 0 within `EXACT`, T is 1 and no
-posterior is changed.
+`before` and `after` are the calibration of the posteriors on items with gold; `after` by temperatures that were
+fitted without the item's fold. Where those do not reduce the log-loss, or |ln T| <= `EXACT`, T is 1 and no posterior
+is changed.
 
-By votes alone T allows for whatever makes a posterior foretell votes badly. It cannot allow for errors that all
-sources make together on the same items with the same wrong class. And it only makes less sure: that a posterior should
-be surer cannot be told from sources that err more.
+By votes alone T corrects all that makes a posterior predict votes badly. It cannot correct errors that all sources
+make together on the same items with the same wrong class. And it only makes posteriors less certain: votes cannot
+show that they should be more certain.
 """
 
 from collections.abc import Callable
@@ -27,14 +27,14 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.optimize import minimize_scalar
 
+from outgrow.combiners import fit_by
 from outgrow.combiners.cross_fit import FOLDS, CrossFitted, cross_fitted, enough_gold, gold_folds
 from outgrow.combiners.fit import Fit
-from outgrow.combiners.fits import without_intervals
-from outgrow.combiners.held_out_votes import Guess, HeldOut, guesses, hold_out, log_chances
-from outgrow.combiners.rule_vote import leaving_silence
+from outgrow.combiners.held_out_votes import HeldOut, Prediction, hold_out, log_probabilities, predict
+from outgrow.combiners.record import CombinerSection
 from outgrow.combiners.votes import Votes
+from outgrow.lazy import optimize
 from outgrow.metrics.calibration import (
     ECE_BINS,
     bin_indicators,
@@ -45,13 +45,13 @@ from outgrow.metrics.calibration import (
 )
 
 FLOOR = 1e-9
-"""What a posterior of zero counts as; with a temperature it is no veto any more."""
+"""Lower bound of a posterior before scaling."""
 LOG_TEMPERATURES = (-2.0, 3.5)
 """Search range of ln T."""
 SPREAD = 0.5
 """Standard deviation of ln T a priori."""
 EXACT = 1e-2
-"""ln T is found to this."""
+"""Precision of ln T."""
 SURE = 3.0
 LEAST_SOURCES = 3
 """Below, a posterior without one of the sources is hardly one."""
@@ -72,64 +72,56 @@ class TemperatureFit(NamedTuple):
 
 @dataclass(frozen=True)
 class CalibratedFit:
-    """A fit with tempered posteriors."""
+    """A fit with calibrated posteriors."""
 
     fit: Fit
     temperature: float
     by: Literal["gold", "votes", "nothing"]
-    """What T was found by. `nothing`: too few sources, or no vote to foretell; the posteriors are as they were."""
+    """What T was fitted to. `nothing`: too few sources, or no vote to predict; the posteriors are unchanged."""
     before: TemperatureFit | None
     """Without the items' own gold; `None` where there is not enough."""
     after: TemperatureFit | None
 
     @property
     def sentence(self) -> str:
-        """What was done, for `Targets.origin`."""
+        """A sentence for `Targets.origin`."""
         if self.by == "nothing":
-            return "Posteriors are as the combiner has them, not tempered."
-        shown, one, other = f"held-out {self.by}", self.before, self.after
+            return "Posteriors are as the combiner has them, not calibrated."
+        held_out, before, after = f"held-out {self.by}", self.before, self.after
         if self.temperature == 1:
-            told = (
-                f"Posteriors are as the combiner has them: by {shown} no other temperature is surely better than T = 1"
-            )
-            if one is None:
-                return f"{told}."
+            kept = f"Posteriors are as the combiner has them: on {held_out} no temperature is surely better than T = 1"
+            if before is None:
+                return f"{kept}."
             return (
-                f"{told}; on {one.n} items with gold log-loss {one.log_loss:.3f}, Brier {one.brier:.3f},"
-                f" ECE {one.ece:.3f}."
+                f"{kept}; on {before.n} items with gold log-loss {before.log_loss:.3f}, Brier {before.brier:.3f},"
+                f" ECE {before.ece:.3f}."
             )
-        told = f"Posteriors tempered by {shown}: T = {self.temperature:.2f}"
-        if one is None or other is None:
-            return f"{told}."
+        scaled = f"Posteriors calibrated on {held_out}: T = {self.temperature:.2f}"
+        if before is None or after is None:
+            return f"{scaled}."
         return (
-            f"{told}; on {one.n} items with gold, each by a T found without it, log-loss {one.log_loss:.3f} →"
-            f" {other.log_loss:.3f}, Brier {one.brier:.3f} → {other.brier:.3f}, ECE {one.ece:.3f} → {other.ece:.3f}."
+            f"{scaled}; on {before.n} items with gold, each by a T fitted without it, log-loss {before.log_loss:.3f} →"
+            f" {after.log_loss:.3f}, Brier {before.brier:.3f} → {after.brier:.3f}, ECE {before.ece:.3f} →"
+            f" {after.ece:.3f}."
         )
 
 
-def temperature_scaled(
-    votes: Votes, fit_by: Callable[[Votes], Fit], *, fit: Fit | None = None, reads_silence: bool = False
-) -> CalibratedFit:
-    """The posteriors of `fit_by(votes)` with the temperature that gold, or the votes, show.
-
-    Args:
-        fit: `fit_by(votes)`, where it is there already.
-        reads_silence: `fit_by` takes an abstention for something said (`READS_SILENCE`).
-    """
-    fit = fit_by(votes) if fit is None else fit
-    again = without_intervals(fit_by)
-    plain = leaving_silence(votes)
+def temperature_scaled(votes: Votes, section: CombinerSection, fit: Fit) -> CalibratedFit:
+    """The posteriors of `fit`, which is the section's fit to these votes, with the temperature of gold or votes."""
+    refit = fit_by(section, intervals=False)
+    plain = votes.without_silence()
     if enough_gold(plain):
-        found = cross_fitted(gold_folds(plain), again)
-        temperature = temperature_by_gold(found.posterior, found.gold)
-        before, after = calibration(found.posterior, found.gold), calibration(_without_own_fold(found), found.gold)
+        held = cross_fitted(gold_folds(plain), refit)
+        temperature = temperature_by_gold(held.posterior, held.gold)
+        before, after = calibration(held.posterior, held.gold), calibration(_without_own_fold(held), held.gold)
         if abs(np.log(temperature)) <= EXACT or after.log_loss >= before.log_loss:
             return CalibratedFit(fit, 1.0, "gold", before, before)
         return CalibratedFit(_with_gold(votes, fit, temperature), temperature, "gold", before, after)
-    held = hold_out(plain) if len(votes.sources) >= LEAST_SOURCES else None
-    if held is None or not len(held.item):
+    held_out = hold_out(plain) if len(votes.sources) >= LEAST_SOURCES else None
+    if held_out is None or not len(held_out.item):
         return CalibratedFit(fit, 1.0, "nothing", None, None)
-    temperature = temperature_by_votes(held, guesses(held, again, reads_silence=reads_silence))
+    prediction = predict(held_out, refit, reads_silence=section.reads_silence)
+    temperature = temperature_by_votes(held_out, prediction)
     return CalibratedFit(_with_gold(votes, fit, temperature), temperature, "votes", None, None)
 
 
@@ -145,20 +137,20 @@ def temperature_by_gold(posterior: Float[np.ndarray, "known class"], gold: Int[n
     return _best(lambda temperature: float(log_loss(with_temperature(posterior, temperature), gold).sum()))
 
 
-def temperature_by_votes(held: HeldOut, guess: Guess) -> float:
-    """The T >= 1 under which the hidden votes are most probable, each T with its own matrices; 1 if not surely better.
+def temperature_by_votes(held: HeldOut, prediction: Prediction) -> float:
+    """The T >= 1 under which held-out votes are most probable, each T with its own matrices; 1 if not surely better.
 
-    Votes of sources that only ever say one class are no guide: how often their rules are right is all that they show.
+    Votes of sources that vote for one class only are left out: they show how often their rules are right, and no more.
     """
-    guide = held.share * (held.matrix[held.source] > 0)
+    share = held.share * (held.matrix[held.source] > 0)
 
-    def gain(temperature: float) -> Float[np.ndarray, "hidden"]:
-        return np.asarray(guide * log_chances(held, with_temperature(guess, temperature)))
+    def gain(temperature: float) -> Float[np.ndarray, "vote"]:
+        return np.asarray(share * log_probabilities(held, with_temperature(prediction, temperature)))
 
-    found = _best(lambda temperature: -float(gain(temperature).sum()), least=0.0)
-    more = np.bincount(held.item, gain(found) - gain(1.0))
+    best = _best(lambda temperature: -float(gain(temperature).sum()), least=0.0)
+    more = np.bincount(held.item, gain(best) - gain(1.0))
     surely = more.sum() > SURE * float(np.sqrt((more**2).sum()))
-    return found if surely and np.log(found) > EXACT else 1.0
+    return best if surely and np.log(best) > EXACT else 1.0
 
 
 def calibration(posterior: Float[np.ndarray, "known class"], gold: Int[np.ndarray, "known"]) -> TemperatureFit:
@@ -179,27 +171,27 @@ def calibration(posterior: Float[np.ndarray, "known class"], gold: Int[np.ndarra
 
 def _best(loss: Callable[[float], float], least: float = LOG_TEMPERATURES[0]) -> float:
     """The temperature of the least loss in nats, with the prior of ln T."""
-    found = minimize_scalar(
+    result = optimize.minimize_scalar(
         lambda log: loss(float(np.exp(log))) + (log / SPREAD) ** 2 / 2,
         bounds=(least, LOG_TEMPERATURES[1]),
         method="bounded",
         options={"xatol": EXACT},
     )
-    return float(np.exp(found.x))
+    return float(np.exp(result.x))
 
 
-def _without_own_fold(found: CrossFitted) -> Float[np.ndarray, "known class"]:
-    """Posteriors tempered by the other folds' gold."""
-    tempered = np.empty_like(found.posterior)
-    for number in range(FOLDS):
-        here = found.fold == number
-        temperature = temperature_by_gold(found.posterior[~here], found.gold[~here])
-        tempered[here] = with_temperature(found.posterior[here], temperature)
-    return tempered
+def _without_own_fold(held: CrossFitted) -> Float[np.ndarray, "known class"]:
+    """Posteriors calibrated by the other folds' gold."""
+    scaled = np.empty_like(held.posterior)
+    for fold in range(FOLDS):
+        here = held.fold == fold
+        temperature = temperature_by_gold(held.posterior[~here], held.gold[~here])
+        scaled[here] = with_temperature(held.posterior[here], temperature)
+    return scaled
 
 
 def _with_gold(votes: Votes, fit: Fit, temperature: float) -> Fit:
-    """The fit with tempered posteriors; what gold says stays, and so does the balance where nobody voted."""
+    """The fit with calibrated posteriors; gold stays, and so does the balance where there is no vote."""
     if temperature == 1:
         return fit
     stays = ((votes.gold >= 0) | ~votes.voted.any(axis=1))[votes.row_of]

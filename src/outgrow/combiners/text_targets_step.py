@@ -1,33 +1,43 @@
 """The steps that make targets of texts: from the supervisors' texts, from gold, and pairs for preference training.
 
-Tables are checked as they are read: a log-probability that is no number would quietly decide who is chosen.
+Tables are checked as they are read: a log-probability that is not finite would silently decide which text is chosen.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from outgrow.combiners import TEXT_COMBINERS
+from outgrow.combiners import COMBINERS
 from outgrow.combiners.preference_pairs import preference_pairs
+from outgrow.combiners.record import CombinerSection
+from outgrow.combiners.targets_step import section_of
 from outgrow.data.task import Split, Task
-from outgrow.errors import DataError
+from outgrow.errors import ConfigError, DataError
+from outgrow.extensions import function_of
 from outgrow.graph.step import Job
 from outgrow.texts import TextTargets, WeakTexts, certain
-
-CHOSEN_BEFORE = ("type", "writers", "scorers", "beams")
-"""Options that decided which labels and scores the step is given; they have done their work."""
 
 
 def make_text_targets(job: Job, *, combine: dict[str, Any]) -> None:
     """Combine the `labels` of half B by the combiner named in `combine["type"]`; scorers are inputs `scores.NAME`."""
-    options = {key: value for key, value in combine.items() if key not in CHOSEN_BEFORE}
-    labels = load_texts(job.inputs["labels"])
-    targets = TEXT_COMBINERS[combine["type"]](labels, scores_of(job), **options)
+    targets = combine_texts_by(section_of(combine), load_texts(job.inputs["labels"]), scores_of(job))
     if not len(targets):
         why = " ".join(targets.origin)
         raise DataError(f"no item of half B has an answer that counts: there is nothing to train on. {why}")
     targets.save(job.out / "targets.parquet")
+
+
+def combine_texts_by(
+    section: CombinerSection, texts: WeakTexts, scores: Mapping[str, WeakTexts] | None = None
+) -> TextTargets:
+    """The targets by the combiner of texts that `section` names; `ConfigError` for a combiner of votes."""
+    record = COMBINERS.of(section)
+    if record.text_targets is None:
+        raise ConfigError(f"`{record.name}` combines votes on classes, and these are texts")
+    targets: TextTargets = function_of(record.text_targets)(texts, scores, **section.options)
+    return targets
 
 
 def make_text_gold(job: Job) -> None:

@@ -1,60 +1,61 @@
-"""Triplets for any number of classes: accuracies of one-coin sources in closed form, without a climb.
+"""Triplets for any number of classes: accuracies of one-coin sources in closed form.
 
-Source s is right with probability a_s whatever the class, and wrong in all ways alike. Its skill is
+Source s is right with probability a_s whatever the class, and errs uniformly over the other classes. Its skill is
 b_s = (K a_s − 1) / (K − 1): 1 = always right, 0 = chance. For sources that err independently
 
     (K P(s and t agree) − 1) / (K − 1)  =  b_s b_t  =: M_st
 
-whatever the balance of the classes, so that M_st M_su = b_s² M_tu for every triplet. Over all pairs (t, u) that met s
-and each other, the least-squares answer is a ratio of two sums, of which both are products of matrices:
+whatever the balance of the classes, so that M_st M_su = b_s² M_tu for every triplet. Over all pairs (t, u) that share
+items with s and each other, the least-squares answer is a ratio of two sums, both products of matrices:
 
     b_s² = Σ_tu M_st M_tu M_us / Σ_tu M_tu²
 
 A sum of products survives pairs at chance, on which a mean of single triplets (`flying_squid`, Fu et al. 2020, two
 classes) divides by almost nothing. Signs: the sources are better than chance on the whole; one that disagrees with
-the others on balance is worse than chance. The balance follows from the shares of what is said,
-P(s says k) = b_s p_k + (1 − b_s)/K, and the posterior is naive Bayes.
+the others on balance is worse than chance. The balance follows from the shares of the votes,
+P(s votes k) = b_s p_k + (1 − b_s)/K, and the posterior is naive Bayes.
 
-Below three sources, or where no triplet met, the result is a weighted vote, a majority vote without anchors.
+Below three sources, or without triplets that share items, a study's targets are those of a weighted vote, without
+anchors of the majority.
 """
+
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from outgrow.combiners.dawid_skene import one_coin_confusion
-from outgrow.combiners.em import LEAST, naive_bayes, read
-from outgrow.combiners.fit import Fit, fit_without_climb, targets_of
+from outgrow.combiners.em import LEAST, naive_bayes, posteriors
+from outgrow.combiners.fit import Fit, closed_form_fit
 from outgrow.combiners.pairwise_agreement import Pairs, agreement
-from outgrow.combiners.vote import vote_instead
+from outgrow.combiners.record import CombinerRecord, LabelModelSection
 from outgrow.combiners.votes import Votes
-from outgrow.labels import Anchors, Targets, WeakLabels
+from outgrow.errors import DataError
 
 LARGEST = 1 - 1e-3
-"""Nobody's skill is taken to be perfect."""
+"""No source is taken to be perfect."""
 LEAST_SOURCES = 3
 
 
-def triplets(
-    labels: WeakLabels, anchors: Anchors | None = None, balanced: bool = False, hard: bool = False
-) -> Targets:
-    """One posterior row per item with a vote; `balanced`: equally frequent classes instead of estimated ones."""
-    votes = Votes.of(labels, anchors, hard=hard)
-    fit = fit_triplets(votes, balanced=balanced)
-    if fit is not None:
-        return targets_of(labels, votes, fit, "triplets")
-    return vote_instead(labels, anchors, f"Triplets need {LEAST_SOURCES} sources that meet one another")
+class Triplets(LabelModelSection):
+    """One accuracy per source in closed form, from how often sources agree."""
+
+    type: Literal["triplets"]
 
 
-def fit_triplets(votes: Votes, *, balanced: bool = False) -> Fit | None:
-    """The closed form; `None` where some source is in no triplet."""
+def fit_triplets(votes: Votes, *, balanced: bool = False) -> Fit:
+    """The closed form. `balanced`: equally frequent classes instead of estimated ones.
+
+    Raises `DataError` where a source is in no triplet.
+    """
     skill = skills(votes)
     if skill is None:
-        return None
+        raise DataError(f"`triplets` needs {LEAST_SOURCES} sources with votes on the same items; use `vote`")
     accuracy = (1 + (votes.n_classes - 1) * skill) / votes.n_classes
     balance = np.full(votes.n_classes, 1 / votes.n_classes) if balanced else _balance(votes, skill)
     confusion = one_coin_confusion(accuracy, votes.n_classes)
-    posterior, log_likelihood = read(votes, naive_bayes(confusion), np.log(balance))
-    return fit_without_climb(votes, posterior, log_likelihood, balance=balance, confusion=confusion, accuracy=accuracy)
+    posterior, log_likelihood = posteriors(votes, naive_bayes(confusion), np.log(balance))
+    return closed_form_fit(votes, posterior, log_likelihood, balance=balance, confusion=confusion, accuracy=accuracy)
 
 
 def skills(votes: Votes) -> Float[np.ndarray, "source"] | None:
@@ -73,7 +74,7 @@ def skills(votes: Votes) -> Float[np.ndarray, "source"] | None:
 
 
 def triplet_squares(products: Pairs, met: Pairs) -> Float[np.ndarray, "source"] | None:
-    """Σ_tu M_st M_tu M_us / Σ_tu M_tu² over pairs (t, u) that met; `None` where a source is in no triplet."""
+    """Σ_tu M_st M_tu M_us / Σ_tu M_tu² over pairs (t, u) that share items; `None` where a source is in no triplet."""
     above = ((products @ products) * products).sum(axis=1)
     below = ((met @ products**2) * met).sum(axis=1)
     if not (below > 0).all():
@@ -82,9 +83,18 @@ def triplet_squares(products: Pairs, met: Pairs) -> Float[np.ndarray, "source"] 
 
 
 def _balance(votes: Votes, skill: Float[np.ndarray, "source"]) -> Float[np.ndarray, "class"]:
-    """The least-squares balance behind what the sources say, at least one item's worth of every class."""
-    counts = votes.said(votes.items)
+    """The least-squares balance behind the votes, at least one item's worth of every class."""
+    counts = votes.counts(votes.items)
     chance = (1 - skill)[:, None] / votes.n_classes * counts.sum(axis=1, keepdims=True)
     share = (skill @ (counts - chance)) / np.maximum(skill**2 @ counts.sum(axis=1), LEAST)
     share = np.maximum(share, 1 / max(votes.items.sum(), votes.n_classes))
     return np.asarray(share / share.sum())
+
+
+TRIPLETS = CombinerRecord(
+    Triplets,
+    paper="after Fu et al., ICML 2020",
+    deviations="K classes, a ratio of sums, sources below chance inverted, balance from vote shares",
+    fit=fit_triplets,
+    instead="outgrow.combiners.targets:vote_instead",
+)

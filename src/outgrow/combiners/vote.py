@@ -1,57 +1,96 @@
-"""Votes by hard labels: the majority, and the vote weighed by accuracy.
+"""Votes by hard labels: the majority, and the vote weighted by accuracy.
 
-`weighted_vote` is the posterior of the one-coin model: source i is right with probability a_i whatever the class, errs
+Both have the posterior of the one-coin model: source i is right with probability a_i whatever the class, errs
 uniformly over the other K - 1 classes, and sources err independently. Then
 
     log P(y = k | votes) = const + sum over the sources that voted k of log( a_i (K - 1) / (1 - a_i) ),
 
-the rule of Nitzan and Paroush (1982) for K = 2. A source below chance gets a negative weight.
+the rule of Nitzan and Paroush (1982) for K = 2.
+
+`weighted_vote` estimates every a_i on items with gold. A source below chance gets a negative weight.
+
+`vote` needs no gold: all sources have the same a, so that the class with most votes is the most probable one and
+classes that tie share the probability. How accurate the sources are together is estimated from how often two of them
+agree: with the skill b = (K a - 1) / (K - 1), b² = (K P(agree) - 1) / (K - 1). `outgrow combine` gives this posterior,
+which is as sure as equally good sources are right. The published rule gives a label and no probability, so that a
+student's target is that label itself (`hard_targets`).
 """
+
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import softmax
 
-from outgrow.combiners.keep_all import without_votes
-from outgrow.combiners.weights import held_out_accuracy, need_anchors
-from outgrow.labels import INSTEAD, Anchors, Targets, WeakLabels
+from outgrow.combiners.em import row_scores, scores_by
+from outgrow.combiners.fit import Fit, fit_of_posterior
+from outgrow.combiners.record import CombinerRecord, PosteriorSection
+from outgrow.combiners.votes import Votes
+from outgrow.combiners.weights import gold_accuracy
 
-
-def vote(labels: WeakLabels, anchors: Anchors | None = None) -> Targets:
-    """The class with most hard votes; classes that tie share the probability. One row per item with a vote."""
-    count = _tally(labels, np.ones(len(labels.sources)))
-    first = count == count.max(axis=1, keepdims=True)
-    return one_row_each(labels, first / first.sum(axis=1, keepdims=True))
-
-
-def weighted_vote(labels: WeakLabels, anchors: Anchors | None = None) -> Targets:
-    """Posterior of the one-coin model with the sources' held-out accuracies; needs `anchors`."""
-    known = need_anchors(anchors, "`combine: weighted_vote`")
-    accuracy = held_out_accuracy(Anchors(known.labels.only(labels.sources), known.gold))
-    return one_row_each(labels, one_coin_posterior(labels, accuracy))
+LEAST_SKILL, LARGEST_SKILL = 0.05, 0.98
+"""Sources together are better than chance, and never perfect."""
+UNKNOWN_SKILL = 0.5
+"""Of sources that never vote on the same item: their accuracy cannot be estimated."""
 
 
-def one_coin_posterior(labels: WeakLabels, accuracy: Float[np.ndarray, "source"]) -> Float[np.ndarray, "item class"]:
-    """P(class | hard votes) under the one-coin model with a uniform prior; `accuracy` within (0, 1)."""
-    log_odds = np.log(accuracy * (labels.n_classes - 1) / (1 - accuracy))
-    return np.asarray(softmax(_tally(labels, log_odds), axis=1))
+class Vote(PosteriorSection):
+    """Majority of the hard votes."""
+
+    type: Literal["vote"]
+    majority: bool = True
+    """*studies*: a student learns the class with most votes itself (ties shared); otherwise, and with `calibrate`, the
+    posterior, which is less sure the closer the vote is."""
+
+    not_passed = frozenset({"type", "calibrate", "majority"})
+
+    @property
+    def hard_targets(self) -> bool:
+        return self.majority and not self.calibrate
 
 
-def one_row_each(labels: WeakLabels, probs: Float[np.ndarray, "item class"], origin: tuple[str, ...] = ()) -> Targets:
-    """Targets of weight 1 for every item that somebody voted on."""
-    voted = np.asarray(labels.voted.any(axis=1))
-    names = [name for name, has_vote in zip(labels.items, voted.tolist(), strict=True) if has_vote]
-    return Targets(names, probs[voted], np.ones(len(names)), (*origin, *without_votes(int((~voted).sum()))))
+class WeightedVote(PosteriorSection):
+    """Hard votes weighted by log-odds of each source's held-out accuracy."""
+
+    type: Literal["weighted_vote"]
 
 
-def _tally(labels: WeakLabels, weight: Float[np.ndarray, "source"]) -> Float[np.ndarray, "item class"]:
-    classes = np.arange(labels.n_classes)
-    chosen = labels.hard[:, :, None] == classes
-    return np.asarray(np.einsum("isc,s->ic", chosen, weight))
+def fit_vote(votes: Votes) -> Fit:
+    """The majority of hard votes, as sure as equally good sources are right."""
+    hard = votes.hardened()
+    accuracy = (1 + (votes.n_classes - 1) * common_skill(hard)) / votes.n_classes
+    return fit_of_posterior(hard, log_odds_sum(hard, np.full(len(votes.sources), accuracy)))
 
 
-def vote_instead(labels: WeakLabels, anchors: Anchors | None, why: str) -> Targets:
-    """The best vote there is, where a model cannot be fitted; `why` it cannot is noted."""
-    instead = vote(labels) if anchors is None else weighted_vote(labels, anchors)
-    name = "majority vote" if anchors is None else "weighted vote"
-    return Targets(instead.items, instead.probs, instead.weight, (*instead.origin, f"{why}; {name}{INSTEAD}"))
+def fit_weighted_vote(votes: Votes) -> Fit:
+    """Hard votes weighted by each source's accuracy on items with gold. `ConfigError` without gold."""
+    hard = votes.hardened()
+    return fit_of_posterior(hard, log_odds_sum(hard, gold_accuracy(hard, "`weighted_vote`")))
+
+
+def log_odds_sum(votes: Votes, accuracy: Float[np.ndarray, "source"]) -> Float[np.ndarray, "row class"]:
+    """Σ of log a (K − 1) / (1 − a) over the sources that vote for each class; `accuracy` within (0, 1)."""
+    return _sum_by_class(votes, np.log(accuracy * (votes.n_classes - 1) / (1 - accuracy)))
+
+
+def common_skill(votes: Votes) -> float:
+    """b of sources that are all alike, from how often two hard votes on an item agree; 0 = chance, 1 = always right.
+
+    Of n votes on an item, n_k of them for class k, Σ n_k (n_k − 1) of n (n − 1) pairs agree: linear in the sources.
+    """
+    n_votes = _sum_by_class(votes, np.ones(len(votes.sources)))
+    n = n_votes.sum(axis=1)
+    pairs = float(votes.weight @ (n * (n - 1)))
+    if not pairs:
+        return UNKNOWN_SKILL
+    agree = float(votes.weight @ (n_votes * (n_votes - 1)).sum(axis=1)) / pairs
+    squared = (votes.n_classes * agree - 1) / (votes.n_classes - 1)
+    return float(np.clip(np.sqrt(max(squared, 0.0)), LEAST_SKILL, LARGEST_SKILL))
+
+
+def _sum_by_class(votes: Votes, per_source: Float[np.ndarray, "source"]) -> Float[np.ndarray, "row class"]:
+    """Σ of a number per source over the sources that vote for each class."""
+    return row_scores(votes, scores_by(np.asarray(per_source[:, None, None] * np.eye(votes.n_classes))))
+
+
+VOTE = CombinerRecord(Vote, paper="majority rule", fit=fit_vote)
+WEIGHTED_VOTE = CombinerRecord(WeightedVote, paper="Nitzan & Paroush 1982", fit=fit_weighted_vote, needs_gold=True)

@@ -1,63 +1,60 @@
-"""How much each source counts: held-out accuracy from anchors, and weights made of it.
+"""How much each source counts: accuracy on items with gold, and weights made of it.
 
-An accuracy is always *given a vote*: items on which the source abstains say nothing about it. With n votes of which
+An accuracy is always *given a vote*: items on which the source abstains show nothing about it. With n votes of which
 c are right it is estimated by (c + m/K) / (n + m), m = 2 pseudo-votes at chance level, so that none is ever certain.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
+from outgrow.combiners.votes import Votes
 from outgrow.errors import ConfigError, suggest
-from outgrow.labels import Anchors, WeakLabels
 
 PSEUDO_VOTES = 2.0
 LEAST = 1e-3
 """A source at chance or below keeps this much weight, so that a study of bad sources still has targets."""
 
 
-def need_anchors(anchors: Anchors | None, what: str) -> Anchors:
-    """The anchors, or a `ConfigError` that says who wanted them and what to do."""
-    if anchors is None or not len(anchors.gold):
+def gold_accuracy(votes: Votes, user: str) -> Float[np.ndarray, "source"]:
+    """Each source's smoothed accuracy on items with gold, given a vote; within (0, 1).
+
+    `user` needs it, and is named in the `ConfigError` without gold.
+    """
+    known = np.flatnonzero(votes.gold >= 0)
+    if not len(known):
         raise ConfigError(
-            f"{what} needs the sources' held-out accuracy, and there are no labels on items with known gold; give"
-            " every supervisor a `holdout` above 0, or choose `weights: average` or another method"
+            f"{user} needs the gold of some items to estimate how accurate each source is, and there is none; give"
+            " gold, in a study give every supervisor a `holdout` above 0, or choose another method"
         )
-    return anchors
-
-
-def held_out_accuracy(anchors: Anchors) -> Float[np.ndarray, "source"]:
-    """Each source's smoothed accuracy given a vote, within (0, 1)."""
-    labels = anchors.labels
-    right = (labels.hard == anchors.gold[:, None]) & labels.voted
-    votes = labels.voted.sum(axis=0)
-    return np.asarray((right.sum(axis=0) + PSEUDO_VOTES / labels.n_classes) / (votes + PSEUDO_VOTES))
+    hard, weight = votes.hardened(), votes.weight[known]
+    right = weight @ (hard.values[known] == votes.gold[known, None])
+    return np.asarray((right + PSEUDO_VOTES / votes.n_classes) / (weight @ hard.voted[known] + PSEUDO_VOTES))
 
 
 def source_weights(
-    labels: WeakLabels, weights: str | Mapping[str, float], anchors: Anchors | None
+    weights: str | Mapping[str, float], sources: Sequence[str], votes: Callable[[], Votes]
 ) -> Float[np.ndarray, "source"]:
-    """One weight >= 0 per source, summing to 1: `average`, `accuracy` (excess over chance) or given by name."""
-    if isinstance(weights, str):
-        if weights == "accuracy":
-            known = need_anchors(anchors, "`weights: accuracy`")
-            accuracy = held_out_accuracy(Anchors(known.labels.only(labels.sources), known.gold))
-            return _normalised(np.maximum(accuracy - 1 / labels.n_classes, LEAST))
-        return np.full(len(labels.sources), 1 / len(labels.sources))
-    return given_weights(weights, labels.sources)
+    """One weight >= 0 per source, summing to 1: `average`, `accuracy` (excess over chance) or numbers by name.
+
+    `votes` is called for `accuracy` only.
+    """
+    if not isinstance(weights, str):
+        return given_weights(weights, sources)
+    if weights == "accuracy":
+        known = votes()
+        excess = gold_accuracy(known, "`weights: accuracy`") - 1 / known.n_classes
+        return _normalised(np.maximum(excess, LEAST))
+    return np.full(len(sources), 1 / len(sources))
 
 
 def given_weights(weights: Mapping[str, float], sources: Sequence[str]) -> Float[np.ndarray, "source"]:
     """Numbers by name as one weight per source, summing to 1; an absent name counts 0. Raises `ConfigError`."""
-    return _normalised(np.asarray([_given(weights, name, sources) for name in sources]))
-
-
-def _given(weights: Mapping[str, float], name: str, sources: Sequence[str]) -> float:
-    unknown = [key for key in weights if key not in sources]
-    if unknown:
-        raise ConfigError(f"`weights` names `{unknown[0]}`, which is no source; {suggest(unknown[0], sources)}")
-    return weights.get(name, 0.0)
+    for name in weights:
+        if name not in sources:
+            raise ConfigError(f"`weights` names `{name}`, which is no source; {suggest(name, sources)}")
+    return _normalised(np.asarray([weights.get(name, 0.0) for name in sources]))
 
 
 def _normalised(weights: Float[np.ndarray, "source"]) -> Float[np.ndarray, "source"]:

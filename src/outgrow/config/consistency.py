@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 
-from outgrow.config.combine import KeepAll, LogPool, SingleSource
 from outgrow.config.experiment import Experiment
 from outgrow.config.messages import FileLocation
 from outgrow.config.method import Method
@@ -46,16 +45,13 @@ def _twice(key: str, values: Iterable[object], place: FileLocation) -> Iterator[
 
 def _source_complaints(method: Method, experiment: Experiment, where: str) -> Iterator[str]:
     combine = method.combine
-    named: list[str] = []
-    if isinstance(combine, SingleSource) and combine.source is not None:
-        named = [combine.source]
+    weights = combine.named_weights
+    named = list(weights) if combine.only_source is None else [combine.only_source]
     for name in method.sources or ():
         if name not in experiment.supervisors:
             yield f"{where}.sources: no supervisor `{name}`; {suggest(name, experiment.supervisors)}"
-    if isinstance(combine, KeepAll | LogPool) and isinstance(combine.weights, dict):
-        named = list(combine.weights)
-        if any(weight < 0 for weight in combine.weights.values()) or not any(combine.weights.values()):
-            yield f"{where}.combine.weights: weights are >= 0 and not all zero"
+    if weights and (min(weights.values()) < 0 or not any(weights.values())):
+        yield f"{where}.combine.weights: weights are >= 0 and not all zero"
     teachers = method.teachers(experiment.supervisors)
     for name in named:
         if name not in experiment.supervisors:

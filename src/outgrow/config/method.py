@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from outgrow.config.combine import Combine, KeepAll, SingleSource
+from outgrow.combiners.keep_all import KeepAll
+from outgrow.config.combine import Combine
 from outgrow.config.decoding import Decoding
 from outgrow.config.model import BatchSize, Passes, Rate, Training
 from outgrow.config.refine import Refine
@@ -144,6 +145,6 @@ class Method(Section):
 
     def teachers(self, supervisors: Iterable[str]) -> tuple[str, ...]:
         """Whose labels this row learns from, in the order of the study's `supervisors`."""
-        if isinstance(self.combine, SingleSource) and self.combine.source is not None:
-            return (self.combine.source,)
+        if self.combine.only_source is not None:
+            return (self.combine.only_source,)
         return tuple(name for name in supervisors if self.sources is None or name in self.sources)

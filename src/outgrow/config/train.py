@@ -5,7 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from outgrow.config.combine import AnswerVote, Auto, Combine, KeepAll, SingleSource, SlotVote
+from outgrow.combiners import COMBINERS
+from outgrow.combiners.auto import Auto
+from outgrow.combiners.record import CombinerRecord
+from outgrow.config.combine import Combine
 from outgrow.config.decoding import Decoding
 from outgrow.config.measure import TextMetric
 from outgrow.config.method import CrossEntropy, Evidential, Loss
@@ -74,7 +77,7 @@ class CombineSettings(Section):
     combine: Combine = Auto(type="auto")
     """The combiner."""
     calibrate: bool = True
-    """Temper the combined labels, so that they are as sure as they are right."""
+    """Calibrate the probabilities of the combined labels (temperature scaling)."""
 
 
 class TrainSettings(CombineSettings):
@@ -118,34 +121,41 @@ class TrainSettings(CombineSettings):
     def of_texts(self) -> bool:
         """Whether the student learns to write."""
         if self.kind == "auto":
-            return isinstance(self.combine, AnswerVote | SlotVote)
+            return not COMBINERS.of(self.combine).of_votes
         return self.kind == "generate"
 
 
-def text_metric(combine: Combine, metric: TextMetric | None = None) -> TextMetric:
-    """What texts are compared by, where `metric` does not say it."""
-    if isinstance(combine, SlotVote):
-        return metric or "slu_f1"
-    own = combine.metric if isinstance(combine, AnswerVote) else None
-    return metric or own or "exact_match"
+def text_metric(combine: Combine, metric: TextMetric | None = None) -> str:
+    """The metric that compares texts; by default the combiner's."""
+    return metric or combine.text_metric or "exact_match"
+
+
+def combines_texts(record: CombinerRecord) -> bool:
+    """Whether a combiner takes texts without a study's scores."""
+    return record.of_texts and not record.needs_scores
+
+
+def text_combiner_names() -> str:
+    """The combiners that take texts, as words of a message."""
+    *first, last = (f"`{record.name}`" for record in COMBINERS.values() if combines_texts(record))
+    return f"{', '.join(first)} or {last}"
 
 
 def _of_classes_only(settings: TrainSettings) -> Iterator[str]:
     """What a student of texts cannot have."""
-    combine, loss = settings.combine, settings.loss
-    if not isinstance(combine, AnswerVote | SlotVote | KeepAll | SingleSource):
-        yield f"combine: `{combine.type}` is not for texts; use `answer_vote`, `slot_vote`, `keep_all` or `single`"
+    loss, record = settings.loss, COMBINERS.of(settings.combine)
+    if not combines_texts(record):
+        yield f"combine: `{record.name}` is not for texts; use {text_combiner_names()}"
     if not isinstance(loss, CrossEntropy | Evidential):
         yield f"loss: `{loss.type}` is for classes; texts have `cross_entropy` and `evidential`"
     if isinstance(loss, Evidential) and loss.evidence != "exp_plus_one":
         yield f"loss.evidence: `{loss.evidence}` is for classes; tokens have `exp_plus_one`"
-    agreed = isinstance(combine, AnswerVote | SlotVote)
     given = {
         "classes": settings.classes is not None,
         "renormalise": settings.renormalise,
         "weight": settings.weight != "one",
         "keep.confidence": settings.keep.confidence > 0,
-        "keep.agreement": settings.keep.agreement > 0 and not agreed,
+        "keep.agreement": settings.keep.agreement > 0 and not record.merges_texts,
         "tune": settings.tune != Tune(),
     }
     yield from (
@@ -162,7 +172,7 @@ _INSTEAD = {
 
 def _of_texts_only(settings: TrainSettings) -> Iterator[str]:
     """What a student of classes cannot have."""
-    if isinstance(settings.combine, AnswerVote | SlotVote):
+    if not COMBINERS.of(settings.combine).of_votes:
         yield f"combine: `{settings.combine.type}` is for texts, and `kind` is classify; leave `kind` out"
     if settings.metric is not None:
         yield "metric: is for texts; leave it out, or set `kind` to `generate`"

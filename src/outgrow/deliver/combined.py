@@ -1,14 +1,14 @@
-"""`Combined`: one label per item, made of many votes, with all that is known of how sure it is.
+"""`Combined`: one label per item, made of many votes, with its probability and its sources.
 
 What is written is a table with a row per item: `item`, `source` (always `combined`, so that it can be read as votes
 again), `label`, `confidence` (the label's probability), `probabilities` (by class), `votes` (how many there are),
-`agreement`, `certainty`, and `gold` where it is known. In Parquet its metadata tell how it was made.
+`agreement`, `certainty`, and `gold` where it is known. In Parquet the metadata hold how it was made.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,34 +17,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Bool, Float, Int
 
-from outgrow.combiners.auto import CombinerChoice, choose
-from outgrow.combiners.bayesian_dawid_skene import BayesianFit, dependence_told
+from outgrow.combiners import COMBINERS, fit_by, section_named, short_name, short_names
+from outgrow.combiners.combiner_choice import CombinerChoice
 from outgrow.combiners.fit import Fit
-from outgrow.combiners.fits import READS_SILENCE, FitBy, fit_by
-from outgrow.combiners.incremental import State, start
+from outgrow.combiners.incremental import State, state_of
 from outgrow.combiners.temperature_scaling import CalibratedFit, temperature_scaled
-from outgrow.combiners.vote_fits import hardened
 from outgrow.combiners.votes import Votes
-from outgrow.config.combine import (
-    SHORT_NAMES,
-    Auto,
-    Combine,
-    FlyingSquid,
-    KeepAll,
-    LabelModel,
-    SingleSource,
-    short_name,
-)
+from outgrow.config.combine import Combine
 from outgrow.data.write_table import write_table
 from outgrow.errors import ConfigError, DataError
-from outgrow.text_format import listed, shortened
+from outgrow.extensions import function_of
+from outgrow.text_format import shortened
 from outgrow.vote_table import VoteTable, named_shares
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RAW = ("keep_all",)
-"""Combiners that combine nothing: every vote is a target of its own."""
 ABOUT = b"outgrow"
 """The key of the metadata."""
 COMBINED = "combined"
@@ -53,25 +41,34 @@ COMBINED = "combined"
 
 @dataclass(frozen=True, eq=False)
 class Combined:
-    """The votes, and what a combiner makes of them."""
+    """The votes, and a combiner's labels of them."""
 
     votes: VoteTable
     method: str
     source: str | None
     """The source, where `method` is `single`."""
-    tempered: CalibratedFit
+    calibrated: CalibratedFit
     choice: CombinerChoice | None = None
-    """What `auto` compared."""
-    state: State | None = None
-    """From which `update` goes on; None for a combiner with options of its own."""
+    """The comparison of `auto`."""
+    uncalibrated: Fit | None = None
+    """The fit before calibration, for `update`; `None` for a combiner with options other than its defaults."""
+    keeps_votes: bool = False
+    """Every vote is a target of its own; the labels are the majority's."""
+
+    @property
+    def state(self) -> State | None:
+        """From which `update` continues; `None` for a combiner with options other than its defaults."""
+        if self.uncalibrated is None:
+            return None
+        return state_of(self.votes, self.method, self.source, self.uncalibrated)
 
     @property
     def fit(self) -> Fit:
-        return self.tempered.fit
+        return self.calibrated.fit
 
     @property
     def posterior(self) -> Float[np.ndarray, "item class"]:
-        """P(class | votes); the balance of the classes where nobody voted."""
+        """P(class | votes); the balance of the classes where there is no vote."""
         return np.asarray(self.fit.posterior)
 
     @cached_property
@@ -100,34 +97,33 @@ class Combined:
 
     @property
     def told_of(self) -> Bool[np.ndarray, "item"]:
-        """Items of which votes or gold say something; of the others there is the balance alone."""
+        """Items with a vote or gold; the others have the balance alone."""
         return np.asarray((self.votes.n_per_item > 0) | (self.votes.gold >= 0))
 
     @property
     def told(self) -> tuple[str, ...]:
-        """What was done, why, and what to know of it, one sentence each."""
+        """How the labels were made, one sentence each."""
         nothing = int((~self.told_of).sum())
         silent = (f"Items without a vote: {nothing}; theirs is the balance of the classes alone.",) if nothing else ()
-        if self.method in RAW:
+        if self.keeps_votes:
             return (
                 "Every vote is a target of its own; the labels shown are the majority's.",
                 *silent,
                 *self.votes.notes,
             )
         why = () if self.choice is None else (self.choice.why,)
-        copies = dependence_told(self.fit) if isinstance(self.fit, BayesianFit) else ()
-        told = (*why, self.tempered.sentence, *copies, *silent, *self.votes.notes)
-        return tuple(shortened(sentence, self.votes.sources) for sentence in told)
+        notes = (*why, self.calibrated.sentence, *self.fit.notes, *silent, *self.votes.notes)
+        return tuple(shortened(sentence, self.votes.sources) for sentence in notes)
 
     @property
     def about(self) -> dict[str, Any]:
-        """How the labels were made, and what is held of the sources, as plain data."""
+        """How the labels were made, and the estimates of the sources, as plain data."""
         fit, votes = self.fit, self.votes
         columns = (votes.sources, votes.n_per_source, fit.accuracy, *fit.interval.T)
         return {
             "combine": {
                 "method": self.method if self.source is None else f"{self.method}: {self.source}",
-                "temperature": self.tempered.temperature if self.tempered.by != "nothing" else None,
+                "temperature": self.calibrated.temperature if self.calibrated.by != "nothing" else None,
                 "told": list(self.told),
                 "table": None if self.choice is None else self.choice.table(),
             },
@@ -174,75 +170,57 @@ class Combined:
 def combine_votes(votes: VoteTable, section: Combine | None = None, *, calibrate: bool = True) -> Combined:
     """One label per item, by the combiner that `section` names (default: `auto`).
 
-    `calibrate` tempers the posteriors, by gold where there is some, else by hidden votes. Raises `ConfigError` for a
-    combiner that votes cannot be combined by, `DataError` where nobody voted.
+    `calibrate` calibrates the posteriors, by gold where there is some, else by held-out votes. Raises `ConfigError`
+    for a combiner that is not for votes, `DataError` without votes.
     """
-    section = Auto(type="auto") if section is None else section
-    compact = Votes.of_table(votes)
+    section = section_named("auto") if section is None else section
     if not votes.n_votes:
-        raise DataError("nobody voted on anything: there is nothing to combine")
-    if getattr(section, "hard", False):
-        compact = hardened(compact)
-    if isinstance(section, KeepAll):
-        return Combined(votes, section.type, None, CalibratedFit(fit_by("vote")(compact), 1.0, "nothing", None, None))
-    choice = choose(compact) if isinstance(section, Auto) else None
-    method, source, by = fitting(section, votes) if choice is None else (choice.method, choice.source, choice.fit_by)
-    if changed_options(section):
-        return Combined(votes, method, source, _tempered(compact, method, by, by(compact), calibrate), choice)
-    # Fitted as a state is, to the very end, so that votes added later find the same labels.
-    state, fit = start(votes, method, source=source)
-    return Combined(votes, method, source, _tempered(compact, method, by, fit, calibrate), choice, state)
+        raise DataError("there is no vote, and so nothing to combine")
+    record, compact = COMBINERS.of(section), Votes.of_table(votes)
+    if not record.of_votes:
+        raise ConfigError(f"`{record.name}` is for texts, and these are votes on classes")
+    if record.keeps_votes:
+        return Combined(
+            votes, record.name, None, uncalibrated(fit_by(section_named("vote"))(compact)), None, None, True
+        )
+    compact = compact.hardened() if section.hard_votes else compact
+    choice: CombinerChoice | None = function_of(record.choose)(compact) if record.choose else None
+    chosen = section if choice is None else choice.section
+    method, source = short_name(chosen), chosen.only_source
+    if record.needs_source and source is None and len(votes.sources) == 1:
+        source = votes.sources[0]
+    fit: Fit = fit_by(chosen)(compact)
+    calibrated = temperature_scaled(compact, chosen, fit) if calibrate else uncalibrated(fit)
+    return Combined(votes, method, source, calibrated, choice, None if changed_options(section) else fit)
 
 
 def combined_of(votes: VoteTable, method: str, source: str | None, fit: Fit, *, calibrate: bool) -> Combined:
-    """The labels of a fit that is there already."""
-    compact, by = Votes.of_table(votes), fit_by(method, source)
-    return Combined(votes, method, source, _tempered(compact, method, by, fit, calibrate))
+    """The labels of a fit."""
+    section = section_named(method if source is None else f"{method}: {source}")
+    calibrated = temperature_scaled(Votes.of_table(votes), section, fit) if calibrate else uncalibrated(fit)
+    return Combined(votes, method, source, calibrated)
 
 
-def _tempered(votes: Votes, method: str, by: FitBy, fit: Fit, calibrate: bool) -> CalibratedFit:
-    if not calibrate:
-        return CalibratedFit(fit, 1.0, "nothing", None, None)
-    return temperature_scaled(votes, by, fit=fit, reads_silence=method in READS_SILENCE)
-
-
-def fitting(section: Combine, votes: VoteTable) -> tuple[str, str | None, FitBy]:
-    """The name, the one source if there is one, and the function of a combiner with its options."""
-    if isinstance(section, SingleSource):
-        source = _only_source(section, votes)
-        return "single", source, fit_by("single", source)
-    options = section.model_dump(exclude={"type", "hard", "abstentions", "temper"})
-    changed = changed_options(section)
-    takes_options = isinstance(section, LabelModel | FlyingSquid)
-    if not takes_options and changed:
-        raise ConfigError(f"combine.{changed[0]}: is for studies; here `{section.type}` takes no options")
-    name = short_name(section)
-    by = fit_by(name)
-    return name, None, partial(by, **options) if takes_options else by
+def uncalibrated(fit: Fit) -> CalibratedFit:
+    """The fit as it is."""
+    return CalibratedFit(fit, 1.0, "nothing", None, None)
 
 
 def changed_options(section: Combine) -> list[str]:
-    """Options that are not as they are by default, or as the short name has them.
+    """Options that differ from the defaults of the section, or of its short name.
 
-    `calibrate` has no meaning here, for `calibrate` decides.
+    Options that only a study's targets have are left out: here `calibrate` of the settings decides.
     """
-    named = ("type", "source", "temper", *SHORT_NAMES.get(short_name(section), ()))
-    fields = {name: field for name, field in type(section).model_fields.items() if name not in named}
-    return [name for name, field in fields.items() if getattr(section, name) != field.default]
-
-
-def _only_source(section: SingleSource, votes: VoteTable) -> str:
-    if section.source is None and len(votes.sources) > 1:
-        raise ConfigError(f"`single` needs a source: one of {listed(votes.sources)}")
-    if section.source is not None and section.source not in votes.sources:
-        raise ConfigError(f"no source named `{section.source}`; there are {listed(votes.sources)}")
-    return section.source or votes.sources[0]
+    defaults = {"type": section.type, **short_names().get(short_name(section), {})}
+    fields = {name: field for name, field in type(section).model_fields.items() if name not in defaults}
+    used = {*section.options, "hard"} - {"source"}
+    return [name for name, field in fields.items() if name in used and getattr(section, name) != field.default]
 
 
 def about_file(path: Path) -> dict[str, Any]:
-    """What `Combined.save` noted in a Parquet file's metadata."""
-    found: Mapping[bytes, bytes] = pq.read_schema(path).metadata or {}
-    if ABOUT not in found:
+    """The metadata that `Combined.save` wrote into a Parquet file."""
+    metadata: Mapping[bytes, bytes] = pq.read_schema(path).metadata or {}
+    if ABOUT not in metadata:
         raise DataError(f"{path}: was not written by `outgrow combine`")
-    about: dict[str, Any] = json.loads(found[ABOUT])
+    about: dict[str, Any] = json.loads(metadata[ABOUT])
     return about

@@ -16,11 +16,11 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
 
-from outgrow.combiners import TEXT_COMBINERS
-from outgrow.combiners.answer_vote import METRICS
-from outgrow.config.combine import AnswerVote, Combine, KeepAll, SingleSource, SlotVote
+from outgrow.combiners import COMBINERS
+from outgrow.combiners.text_targets_step import combine_texts_by
+from outgrow.config.combine import Combine
 from outgrow.config.measure import TextMetric
-from outgrow.config.train import text_metric
+from outgrow.config.train import combines_texts, text_combiner_names, text_metric
 from outgrow.data.write_table import write_table
 from outgrow.deliver.combined import ABOUT
 from outgrow.errors import ConfigError, DataError
@@ -69,7 +69,7 @@ class CombinedTexts:
     def writers(self) -> list[TextSource]:
         """The sources, with how often they agree with what was made of all."""
         label_of = dict(zip(self.targets.items, self.targets.texts, strict=True))
-        merged = self.method in ("answer_vote", "slot_vote")
+        merged = self.method in COMBINERS and COMBINERS[self.method].merges_texts
         found = []
         for number, name in enumerate(self.texts.sources):
             cells = zip(self.texts.items, (row[number] for row in self.texts.candidates), strict=True)
@@ -126,22 +126,17 @@ def combine_texts(
     `section` does not. Raises `ConfigError` for a combiner of classes or a metric that does not count answers,
     `DataError` where nothing can be read.
     """
-    if not isinstance(section, AnswerVote | SlotVote | KeepAll | SingleSource):
-        known = "`answer_vote`, `slot_vote`, `keep_all` or `single`"
-        raise ConfigError(f"combine: `{section.type}` is not for texts; use {known}")
-    options, measured = section.model_dump(exclude={"type", "weight"}), text_metric(section, metric)
-    if isinstance(section, AnswerVote):
-        options["metric"] = counted = section.metric or measured
-        if counted not in METRICS:
-            known = ", ".join(f"`{one}`" for one in METRICS)
-            raise ConfigError(
-                f"combine.metric: `{counted}` does not say when answers are the same; name one of {known}"
-            )
-    targets = TEXT_COMBINERS[section.type](texts, **options)
+    record, measured = COMBINERS.of(section), text_metric(section, metric)
+    if not combines_texts(record):
+        raise ConfigError(f"combine: `{section.type}` is not for texts; use {text_combiner_names()}")
+    weighted = section.with_text_metric(measured)
+    if record.merges_texts and "weight" in type(section).model_fields:
+        weighted = weighted.model_copy(update={"weight": "share"})
+    targets = combine_texts_by(weighted, texts)
     if not len(targets):
         raise DataError(f"no item has a text that counts: there is nothing to learn. {' '.join(targets.origin)}")
     share = targets.weight
-    if isinstance(section, AnswerVote | SlotVote) and section.weight == "one":
+    if getattr(section, "weight", None) == "one":
         targets = replace(targets, weight=np.ones(len(targets)))
-    name = f"single: {section.source}" if isinstance(section, SingleSource) and section.source else section.type
+    name = section.type if section.only_source is None else f"{section.type}: {section.only_source}"
     return CombinedTexts(texts, name, measured, targets, share, notes)

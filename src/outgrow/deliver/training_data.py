@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from outgrow.combiners import COMBINERS
+from outgrow.combiners.targets import combine_labels
 from outgrow.config.train import TrainSettings
-from outgrow.deliver.combined import RAW, Combined
+from outgrow.deliver.combined import Combined
 from outgrow.deliver.combined_texts import CombinedTexts
 from outgrow.errors import DataError
 from outgrow.labels import Anchors, Targets
@@ -88,10 +88,9 @@ def _targets(
 ) -> Targets:
     """A row per item or, for the naive method and the Bayesian loss, a row per vote."""
     votes = combined.votes.take(np.flatnonzero(kept))
-    if settings.combine.type not in RAW:
+    if not combined.keeps_votes:
         return Targets(votes.items, combined.posterior[kept], weight[kept], combined.told)
-    options = settings.combine.model_dump(exclude={"type"})
-    rows = COMBINERS[settings.combine.type](votes.weak_labels(), anchors_of(votes), **options)
+    rows = combine_labels(settings.combine, votes.weak_labels(), anchors_of(votes))
     weight_of = dict(zip(votes.items, weight[kept].tolist(), strict=True))
     own = np.asarray([weight_of[name] for name in rows.items])
     return Targets(rows.items, rows.probs, rows.weight * own, (*combined.told, *rows.origin))

@@ -33,13 +33,14 @@ class Registry(NamedTuple):
     """The section of the step's parameters whose `type` is the name."""
     always: tuple[str, ...] = ()
     """Entries that are used besides."""
+    everything: tuple[str, ...] = ()
+    """Entries that may use any other entry."""
 
 
 REGISTRIES = {
     ("outgrow.losses.objective", "LOSSES"): Registry("loss"),
     ("outgrow.losses.objective", "LINEAR_IN_TARGET"): Registry("loss"),
-    ("outgrow.combiners", "COMBINERS"): Registry("combine"),
-    ("outgrow.combiners", "TEXT_COMBINERS"): Registry("combine"),
+    ("outgrow.combiners", "COMBINERS"): Registry("combine", everything=("auto",)),
     # Held-out texts are judged by cross-entropy, whatever is learned by.
     ("outgrow.training.text_examples", "TOKEN_LOSSES"): Registry("loss", ("cross_entropy",)),
 }
@@ -117,7 +118,7 @@ def reached(names: Collection[str], chosen: Mapping[str, str], folders: Collecti
 def _entries(one: Definition, chosen: Mapping[str, str]) -> list[Definition]:
     """The entries of a registry that are used; any other definition as it is."""
     registry = REGISTRIES.get((one.module, one.name))
-    if registry is None or registry.section not in chosen:
+    if registry is None or chosen.get(registry.section) in (None, *registry.everything):
         return [one]
     return [one._replace(key=key) for key in (chosen[registry.section], *registry.always)]
 

@@ -6,6 +6,7 @@ docstrings and other bare strings, and the types of arguments, results and varia
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,6 +17,10 @@ WITHOUT = frozenset({"ctx", "type_comment", "type_params", "returns", "annotatio
 """Fields of the tree that change no result."""
 ALWAYS = ""
 """The name of what a module does beside its definitions; every definition of the module depends on it."""
+DESCRIPTIONS = ("section", "paper", "deviations")
+"""Arguments of an extension's record that change no result."""
+FUNCTION = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+:[A-Za-z_]\w*")
+"""A function that is given as text."""
 Bodied = ast.If | ast.Try | ast.With
 
 
@@ -122,8 +127,14 @@ def _is_text(statement: object) -> bool:
 
 
 def _entries(statement: ast.stmt, key: str) -> Iterator[ast.AST]:
-    """What a mapping written out as `{"key": value}` holds under a key."""
+    """What a mapping written out as `{"key": value}` holds under a key.
+
+    Of `Registry("loss", [CROSS_ENTROPY, …])` it is the record that is named as the key in capitals.
+    """
     value = getattr(statement, "value", None)
+    if isinstance(value, ast.Call) and _is_registry(value):
+        yield from (node for node in ast.walk(value) if isinstance(node, ast.Name) and node.id == key.upper())
+        return
     if not isinstance(value, ast.Dict):
         yield statement  # nothing that an entry could be told of
         return
@@ -132,7 +143,15 @@ def _entries(statement: ast.stmt, key: str) -> Iterator[ast.AST]:
             yield entry
 
 
+def _is_registry(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Name) and call.func.id == "Registry"
+
+
 def _children(node: ast.AST) -> Iterator[tuple[str, object]]:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.endswith("Record"):
+        # Its section is the first argument: the values of all options are parameters of the step.
+        keywords = [keyword for keyword in node.keywords if keyword.arg not in DESCRIPTIONS]
+        node = ast.Call(node.func, node.args[1:], keywords)
     for name, value in ast.iter_fields(node):
         if name in WITHOUT or value is None or value == []:
             continue
@@ -156,6 +175,9 @@ def _used(node: ast.AST) -> Iterator[Used | Imported]:
         yield Used(node.value.id, node.attr)
     elif isinstance(node, ast.Name):
         yield Used(node.id)
+    elif isinstance(node, ast.Constant) and FUNCTION.fullmatch(str(node.value)):
+        module, _, name = str(node.value).partition(":")
+        yield Imported(module, name)
     else:
         for _, child in _children(node):
             for one in child if isinstance(child, list) else [child]:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from outgrow.config.combine import SingleSource
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method, Variant
 from outgrow.data.task_kind import kind_of
@@ -169,7 +168,7 @@ def method_row(experiment: Experiment, method: Method, variant: Variant, steps: 
         steps=tuple(steps),
         method=method.name,
         variant=variant,
-        source=method.combine.source if isinstance(method.combine, SingleSource) else None,
+        source=method.combine.only_source,
         view="two_views" if variant == "two_views" else "main",
         teachers=method.teachers(experiment.supervisors),
     )

@@ -6,7 +6,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from outgrow.config.combine import AnswerVote, JointDecoding, KeepAll, SingleSource, SlotVote
+from outgrow.combiners import COMBINERS
+from outgrow.combiners.record import unknown_supervisors
 from outgrow.config.decoding import Decoding
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
@@ -20,15 +21,11 @@ from outgrow.data.task import Kind
 from outgrow.data.task_kind import metric_of, native_kind, to_be_written
 from outgrow.data.tasks import TASKS
 from outgrow.errors import ConfigError, suggest
-from outgrow.metrics.slu_f1 import SLOT_METRICS
 from outgrow.study.check_stages import losses_of, stage_complaints, vote_stage_complaints
 from outgrow.study.method_rows import parts_of
 
 TEXT_LOSSES = ("cross_entropy", "evidential")
 TEXT_VARIANTS = ("plain", "self_training")
-TEXT_COMBINERS = ("keep_all", "single", "joint_decoding", "answer_vote", "slot_vote")
-COUNTED = ("exact_match", "answer_match", "math_match")
-"""Metrics by which answers are the same or not."""
 
 
 def require_fit(experiment: Experiment, kind: Kind) -> None:
@@ -76,7 +73,7 @@ def vote_complaints(experiment: Experiment) -> Iterator[str]:
     if isinstance(experiment.student, EndpointSection):
         yield "student: a model behind a server learns texts only; give it a `model` of this machine"
     for method in experiment.methods:
-        if isinstance(method.combine, JointDecoding | AnswerVote | SlotVote):
+        if not COMBINERS.of(method.combine).of_votes:
             yield f"method `{method.name}`: `{method.combine.type}` chooses among texts; use `naive` or `vote`"
         if method.preference is not None:
             yield f"method `{method.name}`: `preference` compares texts; remove it"
@@ -161,14 +158,10 @@ def _models(experiment: Experiment) -> Iterator[tuple[str, ModelSection]]:
 
 def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
     combine = method.combine
-    if not isinstance(combine, KeepAll | SingleSource | JointDecoding | AnswerVote | SlotVote):
-        yield f"combine `{combine.type}` counts votes for classes; texts have {_listed(TEXT_COMBINERS)}"
-    if isinstance(combine, KeepAll) and combine.weights == "accuracy":
-        yield "combine.weights: `accuracy` is known of votes only; give one number per source"
-    if isinstance(combine, JointDecoding):
-        yield from _joint_complaints(combine, method.teachers(experiment.supervisors))
-    if isinstance(combine, AnswerVote | SlotVote):
-        yield from _counting_complaints(combine, metric_of(experiment.task))
+    if not COMBINERS.of(combine).of_texts:
+        known = _listed(name for name, record in COMBINERS.items() if record.of_texts)
+        yield f"combine `{combine.type}` counts votes for classes; texts have {known}"
+    yield from combine.text_complaints(metric_of(experiment.task), method.teachers(experiment.supervisors))
     if method.refine is not None:
         yield from _refine_complaints("refine", method.refine, experiment)
         yield from _rewritten_complaints(method.refine, method)
@@ -176,7 +169,7 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
         if isinstance(part.select, AgreementSelection | RewardModelSelection):
             yield from _refine_complaints("select.strong", part.select.strong, experiment)
     for name in _scorers(method, experiment):
-        scorer = experiment.supervisors.get(name)  # one that there is not is told by `_joint_complaints`
+        scorer = experiment.supervisors.get(name)  # one that there is not is named by `text_complaints`
         if isinstance(scorer, EndpointSection | VotesSection):
             where = "lives behind a server" if isinstance(scorer, EndpointSection) else "is a file"
             yield f"supervisor `{name}` {where} and cannot score texts; leave it out by `sources`"
@@ -190,7 +183,9 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
     if (method.self_training or experiment.self_training).harden != "argmax":
         yield "self_training.harden: `balanced` counts classes; use `argmax`"
     if method.preference is not None and isinstance(method.preference.weights, dict):
-        yield from _unknown("preference.weights", method.preference.weights, method.teachers(experiment.supervisors))
+        yield from unknown_supervisors(
+            "preference.weights", method.preference.weights, method.teachers(experiment.supervisors)
+        )
 
 
 def _scorers(method: Method, experiment: Experiment) -> Sequence[str]:
@@ -198,7 +193,8 @@ def _scorers(method: Method, experiment: Experiment) -> Sequence[str]:
     teachers = method.teachers(experiment.supervisors)
     if method.preference is not None:
         return teachers
-    return (method.combine.scorers or teachers) if isinstance(method.combine, JointDecoding) else ()
+    pool = method.combine.pool
+    return () if pool is None else pool.scorers or teachers
 
 
 def _refine_complaints(key: str, refine: Refine, experiment: Experiment) -> Iterator[str]:
@@ -216,36 +212,11 @@ def _refine_complaints(key: str, refine: Refine, experiment: Experiment) -> Iter
 
 
 def _rewritten_complaints(refine: Refine, method: Method) -> Iterator[str]:
-    combine = method.combine
-    if isinstance(combine, JointDecoding) and (combine.writers or combine.beams):
+    pool = method.combine.pool
+    if pool is not None and (pool.writers or pool.beams):
         yield "combine: `writers` and `beams` are of labels as they are; with `refine` the rewritten ones are pooled"
-    if refine.type == "self_bootstrap" and not (isinstance(combine, KeepAll) and combine.weights == "average"):
+    if refine.type == "self_bootstrap" and method.combine != Method.model_fields["combine"].default:
         yield "refine: `self_bootstrap` hears no supervisor; leave `combine` out"
-
-
-def _counting_complaints(combine: AnswerVote | SlotVote, metric: str) -> Iterator[str]:
-    """What answers can be counted of a task with this metric."""
-    if isinstance(combine, SlotVote):
-        if metric not in SLOT_METRICS:
-            yield f"combine `slot_vote` counts slots, and the task's metric is `{metric}`; use `answer_vote`"
-    elif metric in SLOT_METRICS:
-        yield "combine `answer_vote` counts whole answers, and these are sets of slots; use `slot_vote`"
-    elif combine.metric is None and metric not in COUNTED:
-        yield f"combine.metric: `{metric}` does not say when answers are the same; name one of {_listed(COUNTED)}"
-
-
-def _joint_complaints(combine: JointDecoding, teachers: Sequence[str]) -> Iterator[str]:
-    yield from _unknown("combine.writers", combine.writers or (), teachers)
-    yield from _unknown("combine.scorers", combine.scorers or (), teachers)
-    if isinstance(combine.weights, dict):
-        yield from _unknown("combine.weights", combine.weights, combine.scorers or teachers)
-
-
-def _unknown(key: str, names: Iterable[str], known: Iterable[str]) -> Iterator[str]:
-    known = list(known)
-    for name in names:
-        if name not in known:
-            yield f"{key}: no supervisor `{name}` teaches this row; {suggest(name, known)}"
 
 
 def _listed(names: Iterable[str]) -> str:

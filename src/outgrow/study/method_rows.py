@@ -7,7 +7,6 @@ Some methods stand for several rows: `single` that names no supervisor for one p
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from outgrow.config.combine import SingleSource
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Loss, Method, TrainingStage
 from outgrow.config.select import CapabilitySelection, Select
@@ -60,11 +59,10 @@ def method_named(experiment: Experiment, name: str) -> Method:
 
 
 def _once_per_source(method: Method, experiment: Experiment) -> Iterator[Method]:
-    if not isinstance(method.combine, SingleSource) or method.combine.source is not None:
+    rows = method.combine.for_each(method.teachers(experiment.supervisors))
+    if not rows:
         yield method
-        return
-    for name in method.teachers(experiment.supervisors):
-        combine = SingleSource(type="single", source=name)
+    for name, combine in rows.items():
         yield method.model_copy(update={"name": f"{method.name}: {name}", "combine": combine})
 
 

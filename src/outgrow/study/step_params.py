@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from outgrow.config.combine import AnswerVote, Combine
+from outgrow.config.combine import Combine
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Evidential, Loss
@@ -73,10 +73,8 @@ def loss_params(loss: Loss, kind: Kind) -> dict[str, Json]:
 
 
 def combine_params(combine: Combine, task: TaskSection) -> dict[str, Json]:
-    """A combiner of texts, with the task's own metric where it names none."""
-    if isinstance(combine, AnswerVote) and combine.metric is None:
-        return {**dump(combine), "metric": metric_of(task)}
-    return dump(combine)
+    """A combiner of texts, with the task's metric where it compares texts and names none."""
+    return dump(combine.with_text_metric(metric_of(task)))
 
 
 def rule_params(section: RegexRule | FunctionRule) -> tuple[dict[str, Json], dict[str, Json]]:

@@ -12,7 +12,6 @@ its own or others', is a table of `WeakTexts`.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from outgrow.config.combine import JointDecoding
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method
@@ -91,17 +90,17 @@ def trained_params(section: ModelSection) -> dict[str, Json]:
 
 def labels_for(stage: SeedPlan, method: Method, heard: Mapping[str, TextSupervisor]) -> ScoredTexts:
     """The texts that a method looks at: its teachers' best ones, as they are or rewritten, or a pool they score."""
-    combine, heard = method.combine, taught_by(method, heard)
-    if isinstance(combine, JointDecoding):
-        written = {name: _candidates(stage, name, heard[name], combine.beams) for name in combine.writers or heard}
-    else:
+    pool, heard = method.combine.pool, taught_by(method, heard)
+    if pool is None:
         written = {name: voice.half_b for name, voice in heard.items()}
+    else:
+        written = {name: _candidates(stage, name, heard[name], pool.beams) for name in pool.writers or heard}
     written = {name: noised(stage, method, "texts", step) for name, step in written.items()}
     if method.refine is not None:
         written = _refined(stage, method.refine, written)
-    if not isinstance(combine, JointDecoding):
+    if pool is None:
         return ScoredTexts(gathered(stage, written), {})
-    scorers = {name: heard[name] for name in combine.scorers or heard}
+    scorers = {name: heard[name] for name in pool.scorers or heard}
     return ScoredTexts(gathered(stage, written), scored_by(stage, scorers, written))
 
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from outgrow.config.combine import AnswerVote, SlotVote
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.method import CrossEntropy, Method, Preference, SelfTraining
 from outgrow.config.refine import Refine
@@ -62,8 +61,7 @@ def text_lesson(stage: SeedPlan, method: Method, heard: Mapping[str, TextSupervi
     params: dict[str, Json] = {"combine": combine_params(method.combine, stage.experiment.task)}
     function = "outgrow.combiners.text_targets_step:make_text_targets"
     label = f"{method.combine.type} of {labels.texts.label}"
-    version = 2 if isinstance(method.combine, AnswerVote | SlotVote) else 1
-    targets = Step("targets", function, params, inputs, label=label, version=version)
+    targets = Step("targets", function, params, inputs, label=label)
     return TextTrainingData(stage, method, heard, labels, targets)
 
 

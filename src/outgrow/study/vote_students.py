@@ -64,7 +64,7 @@ def targets_step(stage: SeedPlan, labels: Step, method: Method) -> Step:
     params = {"combine": dump(method.combine)}
     inputs = {**stage.data, "labels": labels}
     label = f"{method.combine.type} of {labels.label}"
-    function = "make_tempered_targets" if params["combine"].get("temper") else "make_targets"
+    function = "make_calibrated_targets" if method.combine.calibrated else "make_targets"
     return Step("targets", f"outgrow.combiners.targets_step:{function}", params, inputs, label=label)
 
 

@@ -7,7 +7,7 @@ The ceiling is this step on gold targets. Whatever the method, the search for th
 import numpy as np
 from jaxtyping import Float
 
-from outgrow.combiners import mean_vote
+from outgrow.combiners.targets import mean_vote
 from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job, Json

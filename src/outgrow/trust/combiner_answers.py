@@ -20,11 +20,11 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import entr
 
+from outgrow.combiners import COMBINERS, fit_by, fit_names, section_named
 from outgrow.combiners.bayesian_dawid_skene import BayesianFit, fit_bayesian_dawid_skene
-from outgrow.combiners.em import by_item, read, scores_by
+from outgrow.combiners.em import by_item, posteriors, scores_by
 from outgrow.combiners.fit import Fit
-from outgrow.combiners.fits import FITS, NEEDS_GOLD, READS_SILENCE, fit_by
-from outgrow.combiners.held_out_votes import HeldOut, guesses, hold_out
+from outgrow.combiners.held_out_votes import HeldOut, hold_out, predict
 from outgrow.combiners.temperature_scaling import (
     LEAST_SOURCES,
     temperature_by_gold,
@@ -146,11 +146,12 @@ def by_hidden_votes(votes: Votes) -> Tempering:
         if held is None or not len(held.item):
             return 1.0
         try:
-            guess = guesses(held, fit_by(name, intervals=False), reads_silence=name in READS_SILENCE)
+            section = section_named(name)
+            prediction = predict(held, fit_by(section, intervals=False), reads_silence=section.reads_silence)
         except OutgrowError:
             # A model that can be fitted to all votes may fail on four fifths of them.
             return 1.0
-        return temperature_by_votes(held, guess)
+        return temperature_by_votes(held, prediction)
 
     return found
 
@@ -171,7 +172,7 @@ def labels_of(posterior: Float[np.ndarray, "item class"]) -> Int[np.ndarray, "it
 def of_rules(votes: Votes) -> bool:
     """Whether half of the sources or more only ever say one class, or nothing."""
     often = votes.n_votes >= LEAST_VOTES
-    one_class = (votes.said(votes.weight) > 0).sum(axis=1) == 1
+    one_class = (votes.counts(votes.weight) > 0).sum(axis=1) == 1
     seldom = votes.n_votes < votes.weight.sum()
     return bool(often.any()) and bool((one_class & seldom)[often].mean() >= 0.5)
 
@@ -180,8 +181,8 @@ def _chosen(votes: Votes, names: Sequence[str] | None) -> tuple[list[str], list[
     """The combiners to fit, and why others are left out."""
     if names is not None:
         for name in names:
-            if name not in FITS:
-                raise ConfigError(f"no combiner of votes is called `{name}`; {suggest(name, FITS)}")
+            if name not in fit_names():
+                raise ConfigError(f"no combiner of votes is called `{name}`; {suggest(name, fit_names())}")
         return list(dict.fromkeys(names)), []
     if of_rules(votes):
         return list(OF_RULES), [
@@ -209,30 +210,30 @@ def too_large(name: str, votes: Votes) -> str:
         name in SQUARES and n_sources > MOST_SQUARES
     ):
         return f"{n_sources} sources"
-    if name in SLOW and max(_entries(votes), len(votes.heard) * votes.n_classes) > SLOW_ENTRIES:
+    if name in SLOW and max(_entries(votes), len(votes.values) * votes.n_classes) > SLOW_ENTRIES:
         return f"{_entries(votes)} different votes for {votes.n_classes} classes"
-    if name == "vote" and len(votes.heard) * votes.n_classes * n_sources**2 > MOST_MEETINGS:
+    if name == "vote" and len(votes.values) * votes.n_classes * n_sources**2 > MOST_MEETINGS:
         return f"{n_sources} sources"
     return ""
 
 
 def _entries(votes: Votes) -> int:
-    return int(np.count_nonzero(votes.voted)) * (1 if votes.heard.ndim == 2 else votes.n_classes)
+    return int(np.count_nonzero(votes.voted)) * (1 if not votes.soft else votes.n_classes)
 
 
 def _fit(name: str, votes: Votes) -> tuple[Fit, list[str]]:
     """A combiner's fit and what there is to say of it; of very many votes the Bayesian model learns from a sample."""
-    if name in NEEDS_GOLD:
+    section = section_named(name)
+    if COMBINERS.of(section).needs_gold:
         raise ConfigError(f"`{name}` learns from gold, which is kept for checking here; choose another")
     entries = _entries(votes)
     if name == "bayesian_dawid_skene" and entries > BAYESIAN_ENTRIES:
-        n_rows = len(votes.heard) * BAYESIAN_ENTRIES // entries
-        sample = np.sort(np.random.default_rng(SEED).permutation(len(votes.heard))[:n_rows])
+        n_rows = len(votes.values) * BAYESIAN_ENTRIES // entries
+        sample = np.sort(np.random.default_rng(SEED).permutation(len(votes.values))[:n_rows])
         return read_further(votes, fit_bayesian_dawid_skene(votes.take(sample))), [
             f"`{name}` learnt of the sources from {n_rows} different rows of votes drawn at random."
         ]
-    find: Callable[[Votes], Fit] = FITS[name]
-    fit = find(votes)
+    fit: Fit = fit_by(section)(votes)
     told = [] if fit.converged else [f"`{name}` was still improving when it was stopped."]
     return fit, told
 
@@ -240,7 +241,7 @@ def _fit(name: str, votes: Votes) -> tuple[Fit, list[str]]:
 def read_further(votes: Votes, fit: BayesianFit) -> BayesianFit:
     """What was learnt from some of the items, read on all: votes count with their sources' mean weights."""
     table = np.log(fit.confusion) * fit.weight[:, None, None]
-    posterior, _ = read(votes, scores_by(table), np.log(fit.balance))
+    posterior, _ = posteriors(votes, scores_by(table), np.log(fit.balance))
     return replace(fit, posterior=by_item(votes, posterior))
 
 

@@ -16,7 +16,7 @@ from scipy.special import betaincinv
 
 from outgrow.combiners.accuracy_intervals import draw_prior, draw_truth, thinned
 from outgrow.combiners.bayesian_dawid_skene import BayesianFit
-from outgrow.combiners.em import LEAST, Weights, expectation_step, read, scores_by
+from outgrow.combiners.em import LEAST, Weights, expectation_step, posteriors, scores_by
 from outgrow.combiners.source_prior import LEAST_ACCURACY, SourcePrior
 from outgrow.combiners.votes import Votes
 from outgrow.metrics.estimate import LEVEL, TAILS, Estimate, undefined
@@ -63,13 +63,13 @@ def expected_accuracy(answers: CombinerAnswers) -> Estimate:
 def accuracy_draws(votes: Votes, fit: BayesianFit) -> Float[np.ndarray, "draw"]:
     """The share of right labels, under matrices and balances drawn from their posterior, with chance."""
     rng = np.random.default_rng(SEED)
-    posterior = np.empty((len(votes.heard), votes.n_classes))
+    posterior = np.empty((len(votes.values), votes.n_classes))
     posterior[votes.row_of] = fit.posterior
     kept, few = thinned(votes, rng)
     label = posterior[kept].argmax(axis=1)
     counting = few.items * few.voted.any(axis=1)
     n_items = max(float(votes.items @ votes.voted.any(axis=1)), 1.0)
-    weights: Weights = np.broadcast_to(fit.weight, few.heard.shape[:2])
+    weights: Weights = np.broadcast_to(fit.weight, few.values.shape[:2])
     prior = SourcePrior(np.clip(fit.accuracy, LEAST_ACCURACY, 1 - LEAST_ACCURACY))
     counts, shares, _ = expectation_step(few, scores_by(np.log(fit.confusion), weights), np.log(fit.balance))
     found = []
@@ -77,7 +77,7 @@ def accuracy_draws(votes: Votes, fit: BayesianFit) -> Float[np.ndarray, "draw"]:
         matrices = np.maximum(rng.standard_gamma(prior.rows(votes.n_classes) + counts), LEAST)
         log_matrices = np.log(matrices / matrices.sum(axis=2, keepdims=True))
         log_balance = np.log(np.maximum(rng.dirichlet(1 + shares), LEAST))
-        drawn, _ = read(few, scores_by(log_matrices, weights), log_balance)
+        drawn, _ = posteriors(few, scores_by(log_matrices, weights), log_balance)
         right = drawn[np.arange(len(label)), label]
         share, spread = (counting @ each / max(counting.sum(), 1) for each in (right, right * (1 - right)))
         found.append(share + np.sqrt(spread / n_items) * rng.standard_normal())

@@ -53,7 +53,7 @@ def trust(table: VoteTable, *, combiners: Sequence[str] | None = None, n_next: i
     """Measure how far the votes can be trusted.
 
     Args:
-        combiners: names of `combiners.fits.FITS`, the first one being the label that is judged; by default those that
+        combiners: names of `combiners.fit_names`, the first one being the label that is judged; by default those that
             suit the table and do not take minutes.
         n_next: how many items to propose for labelling.
 

@@ -20,10 +20,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.sparse import csr_array
 
-from outgrow.combiners.bayesian_dawid_skene import LEAST_TWINS
-from outgrow.combiners.dependence import copying
+from outgrow.combiners.dependence import LEAST_DUPLICATES, copying
 from outgrow.combiners.pairwise_agreement import Pairs, PairwiseAgreement, agreement
-from outgrow.combiners.vote_fits import hardened
 from outgrow.combiners.votes import Votes
 from outgrow.trust.trust_report import PairTrust
 
@@ -58,7 +56,7 @@ def pair_trust(votes: Votes, truth: Float[np.ndarray, "item class"]) -> tuple[tu
     kept = _compared(votes)
     if len(kept) < 2:
         return (), ""
-    few = hardened(votes).only(kept)
+    few = votes.hardened().only(kept)
     found, errors = agreement(few), pair_errors(few, by_row(few, truth))
     copied = copying(found)
     usual = usual_correlation(errors)
@@ -76,7 +74,7 @@ def pair_trust(votes: Votes, truth: Float[np.ndarray, "item class"]) -> tuple[tu
 
 def by_row(votes: Votes, truth: Float[np.ndarray, "item class"]) -> Float[np.ndarray, "row class"]:
     """The mean over the items that share a row: every sum here is linear in it."""
-    n_items, n_rows = len(truth), len(votes.heard)
+    n_items, n_rows = len(truth), len(votes.values)
     which = csr_array((np.ones(n_items), (votes.row_of, np.arange(n_items))), shape=(n_rows, n_items))
     return np.asarray((which @ truth) / np.maximum(votes.items, 1)[:, None])
 
@@ -150,9 +148,9 @@ def _flag(
     first, second = at
     n = float(found.n[at])
     everywhere = n == found.n[first, first] == found.n[second, second]
-    if everywhere and n >= LEAST_TWINS and found.together[at] > 1 - TINY:
+    if everywhere and n >= LEAST_DUPLICATES and found.together[at] > 1 - TINY:
         return SAME
-    if copied > WORTH_TELLING and n >= LEAST_TWINS:
+    if copied > WORTH_TELLING and n >= LEAST_DUPLICATES:
         return COPY
     if together is None or both_wrong < LEAST_BOTH_WRONG or together < usual + MORE_THAN_USUAL:
         return ""
@@ -163,7 +161,7 @@ def _flag(
 
 def _compared(votes: Votes) -> np.ndarray:
     """The sources with most votes, as many as there is time for, in their order."""
-    worth = int(np.sqrt(BUDGET / max(len(votes.heard) * votes.n_classes, 1)))
+    worth = int(np.sqrt(BUDGET / max(len(votes.values) * votes.n_classes, 1)))
     most = min(MOST_SOURCES, max(worth, 2))
     voting = int((votes.n_votes > 0).sum())
     return np.sort(np.argsort(-votes.n_votes, kind="stable")[: min(most, voting)])

@@ -21,8 +21,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
+from outgrow.combiners import section_named
 from outgrow.combiners.bayesian_dawid_skene import BayesianFit
-from outgrow.combiners.fits import READS_SILENCE
 from outgrow.metrics.estimate import Estimate, undefined
 from outgrow.trust.combiner_answers import CombinerAnswers
 from outgrow.trust.label_quality import counted
@@ -102,7 +102,14 @@ def _one(
         price=price,
         seconds_per_correct=_per_correct(seconds, goes),
         price_per_correct=_per_correct(price, goes),
-        flags=_flags(votes, len(table.items), int((said > 0).sum()), chance, goes, answers.base in READS_SILENCE),
+        flags=_flags(
+            votes,
+            len(table.items),
+            int((said > 0).sum()),
+            chance,
+            goes,
+            section_named(answers.base).reads_silence,
+        ),
         confusion=confusion,
     )
 

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from outgrow.config.combine import JointDecoding, SingleSource
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method
 from outgrow.config.refine import Refine
@@ -77,7 +76,7 @@ def find_settings(experiment: Experiment, of_texts: bool) -> tuple[MethodSetting
     """The settings of every row that differs from another one of its kind."""
     kinds: dict[str, list[DescribedRow]] = {}
     for method in expanded(experiment):
-        if not isinstance(method.combine, SingleSource):
+        if method.combine.only_source is None:
             described = _settings(method, experiment, of_texts)
             kinds.setdefault(described.row.kind, []).append(described)
     return tuple(row for siblings in kinds.values() for row in _differing(siblings))
@@ -93,8 +92,8 @@ def _settings(method: Method, experiment: Experiment, of_texts: bool) -> Describ
         soft = (method.soft_labels or experiment.soft_labels).model_dump()
         lists["probability of"] = KNOWN_PROBABILITIES[soft.pop("rest")]
         values |= _flat(soft, "soft_labels.")
-    if isinstance(method.combine, JointDecoding):
-        values[Setting("combine.beams", "/joint_decoding")] = str(method.combine.beams or experiment.labelling.beams)
+    if (pool := method.combine.pool) is not None:
+        values[Setting("combine.beams", f"/{method.combine.type}")] = str(pool.beams or experiment.labelling.beams)
     self_training = method.self_training or experiment.self_training
     values |= _flat(self_training.model_dump(mode="json"), "self_training.")
     values |= _rewriting(method, experiment) | _trainings(method)
@@ -104,11 +103,11 @@ def _settings(method: Method, experiment: Experiment, of_texts: bool) -> Describ
 def _supervisors(method: Method, experiment: Experiment) -> dict[str, tuple[str, ...]]:
     """Supervisors by their task."""
     teachers = method.teachers(experiment.supervisors)
-    if not isinstance(method.combine, JointDecoding):
+    if (pool := method.combine.pool) is None:
         return {"teaching": teachers}
     return {
-        "generating": tuple(method.combine.writers or teachers),
-        "scoring": tuple(method.combine.scorers or teachers),
+        "generating": tuple(pool.writers or teachers),
+        "scoring": tuple(pool.scorers or teachers),
     }
 
 

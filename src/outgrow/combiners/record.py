@@ -1,0 +1,181 @@
+"""What the program knows of a combiner: its options, and the functions that run it.
+
+A combiner is one file that ends with its record, and one row in `combiners.COMBINERS`. Most combiners of votes have a
+`fit`; their targets, their posterior in `outgrow combine` and their place among the candidates of `auto` follow from
+it. A combiner of votes without a posterior has `targets`, a combiner of texts has `text_targets`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+from pydantic import Field
+
+from outgrow.config.section import Section
+from outgrow.errors import suggest
+from outgrow.extensions import Function, Record
+
+Smoothing = Annotated[float, Field(ge=0)]
+
+
+class CandidatePool(NamedTuple):
+    """Supervisors whose candidates are pooled and scored; `None` = all that teach the row."""
+
+    writers: Sequence[str] | None = None
+    scorers: Sequence[str] | None = None
+    beams: int | None = None
+    """Candidates per writer; `None` = those of the study's `labelling`."""
+
+
+class CombinerSection(Section):
+    """Options of a combiner, and what a study must know of them before it runs."""
+
+    type: str
+
+    not_passed: ClassVar[frozenset[str]] = frozenset({"type"})
+    """Options that the combiner's function does not take."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the combiner's function is called with."""
+        return self.model_dump(exclude=set(self.not_passed))
+
+    @property
+    def only_source(self) -> str | None:
+        """The one source that the labels are taken from."""
+        return None
+
+    @property
+    def named_weights(self) -> dict[str, float]:
+        """Weights by source."""
+        weights = getattr(self, "weights", None)
+        return weights if isinstance(weights, dict) else {}
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether one temperature calibrates the posteriors of the targets."""
+        return False
+
+    @property
+    def hard_votes(self) -> bool:
+        """Whether a source's most probable class counts as its vote."""
+        return bool(getattr(self, "hard", False))
+
+    @property
+    def hard_targets(self) -> bool:
+        """Whether a student learns the most probable class instead of the posterior."""
+        return False
+
+    @property
+    def reads_silence(self) -> bool:
+        """Whether an abstention is evidence, as that of a rule is."""
+        return False
+
+    @property
+    def pool(self) -> CandidatePool | None:
+        """Whose candidates and scores are needed beside the sources' best texts."""
+        return None
+
+    @property
+    def text_metric(self) -> str | None:
+        """The metric by which texts are compared, where the combiner sets it."""
+        return None
+
+    def with_text_metric(self, metric: str) -> "CombinerSection":
+        """The section with the task's metric filled in, where the combiner compares texts and names no metric."""
+        return self
+
+    def for_each(self, sources: Sequence[str]) -> dict[str, "CombinerSection"]:
+        """By source, the sections of the rows that this one stands for; empty if it stands for one row."""
+        return {}
+
+    def text_complaints(self, metric: str, teachers: Sequence[str]) -> Iterator[str]:
+        """What is wrong with these options in a study of texts with this metric."""
+        yield from ()
+
+
+class PosteriorSection(CombinerSection):
+    """Combiners with a posterior that one temperature can calibrate."""
+
+    calibrate: bool = False
+    """*studies*: calibrate the targets by one temperature, from held-out gold where there are enough anchors, else
+    from held-out votes. By default the posteriors are as published. `outgrow combine` and `outgrow train` have an
+    option of their own."""
+
+    not_passed = frozenset({"type", "calibrate", "hard"})
+
+    @property
+    def calibrated(self) -> bool:
+        return self.calibrate
+
+
+class HardVotesSection(PosteriorSection):
+    """The same with a choice between soft and hard votes."""
+
+    hard: bool = False
+    """Take every source's most probable class for its vote; by default a vote counts as its distribution."""
+
+
+class LabelModelSection(HardVotesSection):
+    """Models of votes that estimate how good each source is."""
+
+    balanced: bool = False
+    """The classes are equally frequent; by default their balance is estimated."""
+
+
+@dataclass(frozen=True)
+class CombinerRecord(Record):
+    """One combiner."""
+
+    section: type[CombinerSection]
+    fit: Function | None = None
+    """`(votes: Votes, **options) -> Fit`: a posterior for every item and an accuracy for every source. Raises
+    `DataError` where these votes do not determine them."""
+    targets: Function | None = None
+    """`(labels: WeakLabels, anchors: Anchors | None, **options) -> Targets`; by default the posterior of `fit`."""
+    text_targets: Function | None = None
+    """`(texts: WeakTexts, scores: Mapping[str, WeakTexts] | None, **options) -> TextTargets`."""
+    choose: Function | None = None
+    """`(votes: Votes) -> CombinerChoice`, of a combiner that chooses among the others."""
+    instead: Function | None = None
+    """`(labels, anchors, why: str) -> Targets`, a study's targets where `fit` raises `DataError`."""
+    needs_gold: bool = False
+    """Whether `fit` cannot do without gold for some items."""
+    soft_only: bool = False
+    """Whether `auto` considers it for soft votes only."""
+    needs_source: bool = False
+    """Whether it is asked for as `NAME: SOURCE`."""
+    needs_scores: bool = False
+    """Whether `text_targets` needs scores by a study's models."""
+    without_intervals: dict[str, Any] = field(default_factory=dict)
+    """Options that leave out intervals of accuracies which take long; for fits of which only the posterior is used."""
+    short_names: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Further names, each with the options that it stands for."""
+
+    @property
+    def of_votes(self) -> bool:
+        """Whether it combines votes on classes."""
+        return bool(self.fit or self.targets or self.choose)
+
+    @property
+    def of_texts(self) -> bool:
+        """Whether it combines texts."""
+        return self.text_targets is not None
+
+    @property
+    def merges_texts(self) -> bool:
+        """Whether it makes one text of several, of texts alone."""
+        return self.of_texts and not self.of_votes and not self.needs_scores
+
+    @property
+    def keeps_votes(self) -> bool:
+        """Whether every vote stays a target of its own."""
+        return self.targets is not None and self.fit is None
+
+
+def unknown_supervisors(key: str, names: Iterable[str], known: Iterable[str]) -> Iterator[str]:
+    """A sentence for every name under `key` that is no supervisor of the row."""
+    known = list(known)
+    for name in names:
+        if name not in known:
+            yield f"{key}: no supervisor `{name}` teaches this row; {suggest(name, known)}"
