@@ -5,10 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from outgrow.config.endpoint import EndpointSection
-from outgrow.config.rules import FunctionRule, RegexRule, with_rule_type
 from outgrow.config.section import Section
 from outgrow.config.tune import Tune
-from outgrow.config.votes import VotesSection
 
 Rate = Annotated[float, Field(gt=0, le=1000)]
 Passes = Annotated[float, Field(gt=0, le=1_000_000)]
@@ -81,32 +79,21 @@ class ModelSection(Section):
     trust_remote_code: bool = False
 
 
-GramLength = Annotated[int, Field(ge=1, le=100)]
-
-
-class NgramSection(Section):
-    """A logistic regression on n-gram counts (scikit-learn): the cheapest of supervisors."""
-
-    type: Literal["ngram"]
-    unit: Literal["word", "char"] = "word"
-    shortest: GramLength = 1
-    longest: GramLength = 2
-
-
 def _default_type(value: Any) -> Any:
-    if isinstance(value, dict) and "votes" in value:
-        return {"type": "votes", **value}
-    return with_rule_type(value, otherwise="model")
+    return {"type": "model", **value} if isinstance(value, dict) else value
 
 
-Supervisor = Annotated[
-    Annotated[
-        ModelSection | NgramSection | EndpointSection | RegexRule | FunctionRule | VotesSection,
-        Field(discriminator="type"),
-    ],
-    BeforeValidator(_default_type),
-]
-Speaker = Annotated[
+LanguageModel = Annotated[
     Annotated[ModelSection | EndpointSection, Field(discriminator="type")], BeforeValidator(_default_type)
 ]
-"""Whoever can be asked for a text."""
+"""A model that can be asked for a text, on this machine or behind a server."""
+
+
+def local_model(section: object) -> ModelSection | None:
+    """The section of a model of this machine; `None` for any other section."""
+    return section if isinstance(section, ModelSection) else None
+
+
+def remote_model(section: object) -> EndpointSection | None:
+    """The section of a model behind a server; `None` for any other section."""
+    return section if isinstance(section, EndpointSection) else None

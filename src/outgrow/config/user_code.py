@@ -1,15 +1,14 @@
 """Code that a file of settings brings with it: functions of rules, and code in models' folders.
 
-Such a file is like a program: with such keys it runs what others wrote, with the rights of whoever runs it.
+Such a file is like a program: it runs with the rights of its user.
 """
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from outgrow.config.model import ModelSection
-from outgrow.config.rules import FunctionRule
 from outgrow.config.section import Section
 from outgrow.errors import ConfigError
+from outgrow.supervise.sources import user_code_of
 
 
 class FoundSection(NamedTuple):
@@ -34,17 +33,11 @@ def _within(where: str, part: Any) -> Iterator[FoundSection]:
 
 
 def code_of(settings: Section) -> list[str]:
-    """Everything that would run, each once: `my_rules.py:is_short`, `trust_remote_code of org/model`."""
-    found = []
-    for _, section in sections_in(settings):
-        if isinstance(section, FunctionRule):
-            found.append(section.function)
-        if isinstance(section, ModelSection) and section.trust_remote_code:
-            found.append(f"trust_remote_code of {section.model}")
-    return list(dict.fromkeys(found))
+    """All code that would run, each once: `my_rules.py:is_short`, `trust_remote_code of org/model`."""
+    return list(dict.fromkeys(name for _, section in sections_in(settings) for name in user_code_of(section)))
 
 
 def refuse_code(settings: Section, name: str) -> None:
-    """Raise `ConfigError` for settings that bring code of their own; `name` stands for them in the message."""
-    if told := ", ".join(code_of(settings)):
-        raise ConfigError(f"{name}: runs code of its own ({told}), which `--no-code` (in Python `code=False`) refuses")
+    """Raise `ConfigError` for settings that bring code; `name` stands for them in the message."""
+    if code := ", ".join(code_of(settings)):
+        raise ConfigError(f"{name}: runs code of its own ({code}), which `--no-code` (in Python `code=False`) refuses")

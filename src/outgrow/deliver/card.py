@@ -1,4 +1,4 @@
-"""The model card of a student: whose votes it learned from, how good they seem, how it was trained, how to redo it."""
+"""The model card of a student: its sources with their estimated accuracy, its training, and the command for it."""
 
 import json
 from functools import partial
@@ -19,19 +19,19 @@ from outgrow.models.model_names import parse_name
 from outgrow.text_format import many, short
 
 
-def facts_of(taught: Path, answered: Path, about: dict[str, Any]) -> dict[str, Any]:
-    """Everything that the card tells, as plain data.
+def facts_of(data: Path, answered: Path, about: dict[str, Any]) -> dict[str, Any]:
+    """The content of the card, as plain data.
 
-    `answered` is the folder with the student's answers, `about` has `student`, `command` and `content` of the order.
+    `answered` is the folder with the student's answers; `about` has `student`, `command` and `content`.
     """
-    combined, task = about_file(taught / "combined.parquet"), Task.load(taught)
+    combined, task = about_file(data / "combined.parquet"), Task.load(data)
     return {
         "outgrow": version("outgrow"),
         "kind": task.kind,
         "classes": list(task.classes),
         **combined,
-        "lesson": json.loads((taught / "lesson.json").read_text()),
-        "answers": answers_of(taught, answered),
+        "training_data": json.loads((data / "training_data.json").read_text()),
+        "answers": answers_of(data, answered),
         **about,
     }
 
@@ -86,7 +86,7 @@ def front_matter(facts: dict[str, Any]) -> str:
 
 
 def as_line(text: str) -> str:
-    """Names are anybody's: on one line, and no markup."""
+    """A name on one line and without markup."""
     return " ".join(str(text).replace("<", "&lt;").split())
 
 

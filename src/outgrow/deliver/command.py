@@ -1,4 +1,4 @@
-"""The command that makes a student again, with every setting that is not a default."""
+"""The command that trains a student again, with every setting that is not a default."""
 
 import json
 import shlex
@@ -14,8 +14,8 @@ OPTIONS = ("student.model", "combine.type", "combine.source")
 
 
 def command_of(files: TrainingFiles, output: Path, settings: TrainSettings, store: Path | None = None) -> str:
-    """As it is typed; `store` only where it is not the usual one."""
-    told = dict(_flat(settings.model_dump(mode="json", exclude_unset=True)))
+    """The command line; with `store` only if it is not the default."""
+    settings_given = dict(_flat(settings.model_dump(mode="json", exclude_unset=True)))
     method = settings.combine.type
     options: dict[str, Any] = {
         "--items": files.items,
@@ -23,12 +23,12 @@ def command_of(files: TrainingFiles, output: Path, settings: TrainSettings, stor
         "--gold": files.gold,
         "--test": files.test,
         "--model": settings.student.model,
-        "--method": f"{method}:{told['combine.source']}" if told.get("combine.source") else method,
+        "--method": f"{method}:{settings_given['combine.source']}" if settings_given.get("combine.source") else method,
         "--output": output,
         "--store": store,
     }
     given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
-    words = [f"{key}={_plain(value)}" for key, value in told.items() if key not in OPTIONS]
+    words = [f"{key}={_plain(value)}" for key, value in settings_given.items() if key not in OPTIONS]
     return shlex.join(["outgrow", "train", *given, *words])
 
 

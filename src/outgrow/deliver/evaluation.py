@@ -1,7 +1,7 @@
-"""How good a finished student is: its answers against gold of test items, and against what it learned.
+"""The evaluation of a finished student: against gold of test items, and against its training labels.
 
-Of classes the accuracy has Wilson's interval, and so has a metric of texts that is right or wrong for every item; any
-other metric of texts is resampled over items (percentiles of 2,000 draws from a fixed seed).
+Accuracy has Wilson's interval, and so has a metric of texts that is 0 or 1 for every item. Other metrics of texts are
+resampled over items (percentiles of 2,000 draws from a fixed seed).
 """
 
 from pathlib import Path
@@ -23,20 +23,20 @@ from outgrow.texts import WeakTexts
 DRAWS = 2000
 
 
-def answers_of(taught: Path, answered: Path) -> dict[str, Any]:
-    """What a card tells of the answers in the folder `answered`; `test` is None without test items with gold."""
-    task = Task.load(taught)
-    return of_texts(task, taught, answered) if task.kind == "generate" else of_classes(task, taught, answered)
+def answers_of(data: Path, answered: Path) -> dict[str, Any]:
+    """The card's numbers of the answers in the folder `answered`; `test` is None without test items with gold."""
+    task = Task.load(data)
+    return of_texts(task, data, answered) if task.kind == "generate" else of_classes(task, data, answered)
 
 
-def of_classes(task: Task, taught: Path, answered: Path) -> dict[str, Any]:
+def of_classes(task: Task, data: Path, answered: Path) -> dict[str, Any]:
     """Agreement with the combined labels on what was learned; accuracy and log-loss on test items."""
     learned = WeakLabels.load(answered / "half_b.parquet")
-    labels = pq.read_table(taught / "combined.parquet", columns=["item", "label"])
+    labels = pq.read_table(data / "combined.parquet", columns=["item", "label"])
     label_of = dict(zip(labels["item"].to_pylist(), labels["label"].to_pylist(), strict=True))
-    said = [task.classes[number] for number in learned.hard[:, 0].tolist()]
-    same = [label_of.get(name) == word for name, word in zip(learned.items, said, strict=True)]
-    gold = task.items.gold[Split.load(taught).test]
+    predicted = [task.classes[index] for index in learned.hard[:, 0].tolist()]
+    same = [label_of.get(name) == label for name, label in zip(learned.items, predicted, strict=True)]
+    gold = task.items.gold[Split.load(data).test]
     known = np.flatnonzero(gold >= 0)
     test = None
     if len(known):
@@ -53,17 +53,17 @@ def of_classes(task: Task, taught: Path, answered: Path) -> dict[str, Any]:
     return {"agreement": float(np.mean(same)), "test": test}
 
 
-def of_texts(task: Task, taught: Path, answered: Path) -> dict[str, Any]:
-    """The task's metric on test items; an item without an answer has an empty one. Nobody wrote what was learned."""
-    rows = Split.load(taught).test
+def of_texts(task: Task, data: Path, answered: Path) -> dict[str, Any]:
+    """The task's metric on test items; a missing answer counts as an empty one. Training items are not answered."""
+    rows = Split.load(data).test
     known = np.flatnonzero(task.items.gold[rows] >= 0).tolist()
     if not known or task.items.answers is None:
         return {"agreement": None, "test": None}
     written = WeakTexts.load(answered / "test.parquet").texts
-    said = [written[number][0] for number in known]
+    texts = [written[row][0] for row in known]
     gold = [task.items.answers[row] for row in rows[known].tolist()]
     score = TEXT_SCORES[task.metric]
-    counts = score.counts([text or "" for text in said], gold)
+    counts = score.counts([text or "" for text in texts], gold)
     low, high = interval_of(score, counts)
     test = {
         "n": len(known),
@@ -71,7 +71,7 @@ def of_texts(task: Task, taught: Path, answered: Path) -> dict[str, Any]:
         "score": float(score.value(counts.sum(axis=0))),
         "low": low,
         "high": high,
-        "unanswered": sum(text is None for text in said),
+        "unanswered": sum(text is None for text in texts),
     }
     return {"agreement": None, "test": test}
 

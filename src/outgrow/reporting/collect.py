@@ -13,11 +13,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
-from outgrow.config.model import ModelSection, Speaker, Supervisor
-from outgrow.config.rules import FunctionRule, RegexRule
-from outgrow.config.votes import VotesSection
+from outgrow.config.model import LanguageModel, local_model, remote_model
+from outgrow.config.section import Section
 from outgrow.errors import DataError
 from outgrow.graph.event import StepOutcome
 from outgrow.graph.step import Step, walk
@@ -39,6 +37,7 @@ from outgrow.reporting.results import CapabilityResult, ChosenSettings, MissingS
 from outgrow.reporting.settings import find_settings
 from outgrow.reporting.spending import find_spending
 from outgrow.study.build import Row, Study
+from outgrow.supervise.sources import SOURCES
 
 BEHIND = "behind a server"
 """How a model is trained that is not on this machine."""
@@ -81,8 +80,10 @@ def _about(frame: Frame) -> About:
         sizes=sizes,
         seeds=tuple(experiment.seeds),
         supervisors=tuple(experiment.supervisors),
-        untaught=tuple(name for name, section in experiment.supervisors.items() if _is_untaught(section)),
-        student=_speaker(experiment.student),
+        untaught=tuple(
+            name for name, section in experiment.supervisors.items() if not SOURCES.of(section).trained(section)
+        ),
+        student=_described(experiment.student),
         models=_models(experiment),
         variants=tuple(experiment.variants),
         baseline=frame.baseline,
@@ -95,34 +96,28 @@ def _about(frame: Frame) -> About:
     )
 
 
-def _is_untaught(section: Supervisor) -> bool:
-    as_it_is = isinstance(section, ModelSection) and section.adapt == "none"
-    return as_it_is or isinstance(section, EndpointSection | RegexRule | FunctionRule | VotesSection)
-
-
-def _speaker(section: Speaker) -> str:
+def _described(section: LanguageModel) -> str:
     """`model (how it is trained)`."""
-    trained = section.adapt if isinstance(section, ModelSection) else BEHIND
-    return f"{section.model} ({trained})"
+    model = local_model(section)
+    return f"{section.model} ({BEHIND if model is None else model.adapt})"
 
 
 def _models(experiment: Experiment) -> dict[str, ModelFacts]:
     sections = {"ceiling": experiment.student, **experiment.supervisors}
-    return {
-        row: _model(section)
-        for row, section in sections.items()
-        if isinstance(section, ModelSection | EndpointSection)
-    }
+    facts = {row: _model(section) for row, section in sections.items()}
+    return {row: model for row, model in facts.items() if model is not None}
 
 
-def _model(section: Speaker) -> ModelFacts:
-    if isinstance(section, EndpointSection):
-        return ModelFacts(section.model, BEHIND, None)
+def _model(section: Section) -> ModelFacts | None:
+    """`None` for a source that is no language model."""
+    model, remote = local_model(section), remote_model(section)
+    if model is None:
+        return None if remote is None else ModelFacts(remote.model, BEHIND, None)
     try:
-        size = model_size(section.model, section.revision)
+        size = model_size(model.model, model.revision)
     except DataError:  # a broken model has no result either, and its step says why
         size = None
-    return ModelFacts(section.model, section.adapt, None if size is None else size.n_params)
+    return ModelFacts(model.model, model.adapt, None if size is None else size.n_params)
 
 
 # ---- what the steps say about themselves ----------------------------------------------------------------

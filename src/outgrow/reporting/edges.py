@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from outgrow.config.experiment import Experiment
-from outgrow.config.model import ModelSection
+from outgrow.config.model import local_model
 from outgrow.graph.step import walk
 from outgrow.graph.store import Store
 from outgrow.reporting.evidence.missing import record
@@ -60,7 +60,8 @@ def _section(row: Row, experiment: Experiment) -> str:
         name, section = "second_view.", experiment.second_view
     else:
         name, section = "student.", experiment.student
-    return name if isinstance(section, ModelSection) and section.tune is not None else ""
+    model = local_model(section)
+    return name if model is not None and model.tune is not None else ""
 
 
 def _of_rewards(row: Row, store: Store) -> Iterator[Edge]:

@@ -1,19 +1,17 @@
 """What this machine lacks for a study: a GPU, packages, a place to write to, a key. Nothing heavy is imported."""
 
 import ctypes
-import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
 from outgrow.config.user_code import sections_in
-from outgrow.endpoints.api_key import header_trouble
 from outgrow.errors import OutgrowError
 from outgrow.graph.writable import refuse_unwritable_folder
+from outgrow.supervise.sources import source_record
 
 TRACKERS = {
     "wandb": ("wandb",),
@@ -33,21 +31,15 @@ def machine_complaints(experiment: Experiment) -> Iterator[str]:
         if not any(map(find_spec, packages)):
             yield f"report_to.{number}: `{tracker}` is not installed: `pip install {packages[0]}`, or leave it out"
     for where, section in sections_in(experiment):
-        if isinstance(section, EndpointSection) and (trouble := unsendable(section.key)):
-            yield f"{where}.key: {trouble}"
+        record = source_record(section)
+        if record is not None and record.check_machine is not None:
+            yield from record.check_machine(where, section)
     folders = {"store": experiment.store, "output": experiment.folder}
     for key, folder in folders.items():
         try:
             refuse_unwritable_folder(key, folder)
         except OutgrowError as error:
             yield str(error)
-
-
-def unsendable(key: str | None) -> str:
-    """Why the value of a variable can be no key; empty if it can, or there is none."""
-    value = os.environ.get(key or "")
-    trouble = header_trouble(value) if value else None
-    return f"the value of the environment variable {key} {trouble}, so no server can be sent it" if trouble else ""
 
 
 def why_no_cuda() -> str:

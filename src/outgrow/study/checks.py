@@ -1,29 +1,28 @@
-"""Everything that can be known before a study's first step, said at once.
+"""Checks of a study before its first step, all at once, without importing torch or asking a network.
 
-Whatever could end a run later is looked at here, without importing torch or asking a network: what this kind of task
-cannot have (`check_methods.py`), models (`check_models.py`), this machine (`check_machine.py`), data, votes and
-rules. A key that is not set is no mistake of the file: the plan says whom it is for.
+They cover what this kind of task cannot have (`check_methods.py`), models, votes and rules (by the records of their
+types, `supervise/sources.py`), this machine (`check_machine.py`) and data. A key that is not set is no mistake.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 
 from outgrow.config.experiment import Experiment
-from outgrow.config.rules import FunctionRule
-from outgrow.config.votes import VotesSection
+from outgrow.config.model import local_model
+from outgrow.config.select import RewardModelSelection
+from outgrow.config.user_code import sections_in
 from outgrow.data.data_identity import data_identity
 from outgrow.data.row_counts import size_complaints
 from outgrow.data.task import Kind
 from outgrow.data.task_kind import kind_of
 from outgrow.data.user_data import require_columns
 from outgrow.errors import ConfigError, OutgrowError
+from outgrow.extensions import function_of
 from outgrow.graph.store import Store
-from outgrow.study.check_functions import function_complaints
 from outgrow.study.check_machine import machine_complaints
 from outgrow.study.check_methods import fit_complaints
-from outgrow.study.check_models import model_complaints
+from outgrow.study.check_models import reward_layer_problems
 from outgrow.study.steps import pool_step
-from outgrow.supervise.votes_step import require_readable
+from outgrow.supervise.sources import source_record
 
 
 def require_ready(experiments: Sequence[Experiment], *, here: bool = True) -> list[str]:
@@ -31,38 +30,44 @@ def require_ready(experiments: Sequence[Experiment], *, here: bool = True) -> li
 
     Unless they are to be run `here`, what only this machine lacks is no reason to refuse: it is returned.
     """
-    found, lacking = (_of_all(experiments, told_by) for told_by in (complaints, machine_complaints))
-    if found or (here and lacking):
-        raise ConfigError("\n".join([*found, *lacking]))
+    problems, lacking = (_of_all(experiments, check) for check in (complaints, machine_complaints))
+    if problems or (here and lacking):
+        raise ConfigError("\n".join([*problems, *lacking]))
     return lacking
 
 
-def _of_all(experiments: Sequence[Experiment], told_by: Callable[[Experiment], Iterator[str]]) -> list[str]:
-    found = [
-        f"{experiment.name}: {complaint}" if len(experiments) > 1 else complaint
+def _of_all(experiments: Sequence[Experiment], check: Callable[[Experiment], Iterator[str]]) -> list[str]:
+    problems = [
+        f"{experiment.name}: {problem}" if len(experiments) > 1 else problem
         for experiment in experiments
-        for complaint in told_by(experiment)
+        for problem in check(experiment)
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(problems))
 
 
 def complaints(experiment: Experiment) -> Iterator[str]:
     """What is wrong on any machine; each names its key."""
     task = experiment.task
-    kind, told = _kind(experiment)
-    yield from told
+    kind, unknown_kind = _kind(experiment)
+    yield from unknown_kind
     if kind is not None:
         yield from fit_complaints(experiment, kind)
-        yield from model_complaints(experiment, kind)
-        yield from _votes(experiment, kind)
-    for name, supervisor in experiment.supervisors.items():
-        if isinstance(supervisor, FunctionRule):
-            yield from function_complaints(f"supervisors.{name}", supervisor)
-    data = told or said(lambda: data_identity(task)) or said(lambda: require_columns(task))
+    yield from _section_problems(experiment, kind)
+    data = unknown_kind or errors_of(lambda: data_identity(task)) or errors_of(lambda: require_columns(task))
     yield from data
     # Items that were drawn once were enough.
-    if not data and not Store(experiment.store).path(pool_step(experiment)).is_dir():
+    if not data and not Store(experiment.store).path(pool_step(task)).is_dir():
         yield from size_complaints(task)
+
+
+def _section_problems(experiment: Experiment, kind: Kind | None) -> Iterator[str]:
+    """Of models, votes and rules, wherever they stand."""
+    for where, section in sections_in(experiment):
+        record = source_record(section)
+        if record is not None and record.check is not None:
+            yield from function_of(record.check)(where, section, kind)
+        elif isinstance(section, RewardModelSelection):
+            yield from reward_layer_problems(where, section, local_model(experiment.student))
 
 
 def _kind(experiment: Experiment) -> tuple[Kind | None, list[str]]:
@@ -72,16 +77,8 @@ def _kind(experiment: Experiment) -> tuple[Kind | None, list[str]]:
         return None, str(error).split("\n")
 
 
-def _votes(experiment: Experiment, kind: Kind) -> Iterator[str]:
-    """Every file of votes by itself, so that one that is damaged hides no other."""
-    for name, section in experiment.supervisors.items():
-        if isinstance(section, VotesSection):
-            for sentence in said(partial(require_readable, {name: section}, kind)):
-                yield f"supervisors.{name}.votes: {sentence}"
-
-
-def said(check: Callable[[], object]) -> list[str]:
-    """What a check complains of, line by line; nothing where it is content."""
+def errors_of(check: Callable[[], object]) -> list[str]:
+    """The lines of the error that a check raises; none if it raises none."""
     try:
         check()
     except OutgrowError as error:

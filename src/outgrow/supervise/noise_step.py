@@ -23,20 +23,20 @@ from outgrow.supervise.gather_step import STRONG, WEAK
 from outgrow.texts import WeakTexts
 
 
-def add_noise_to_texts(job: Job, *, share: float, seed: int) -> None:
+def add_noise_to_texts(job: Job, *, noise: float, seed: int) -> None:
     """Inputs `pool`, `split`, `labels` (one supervisor's texts); writes `half_b.parquet`."""
     table = WeakTexts.load(job.inputs["labels"] / STRONG)
     answered = [number for number, row in enumerate(table.candidates) if any(row)]
-    giver = exchange_answers(answered, capability_of(job, table.items), share, order_of(table, seed))
+    giver = exchange_answers(answered, capability_of(job, table.items), noise, order_of(table, seed))
     candidates = [table.candidates[number] for number in giver.tolist()]
     WeakTexts(table.items, table.sources, candidates).save(job.out / STRONG)
 
 
-def add_noise_to_votes(job: Job, *, share: float, seed: int) -> None:
+def add_noise_to_votes(job: Job, *, noise: float, seed: int) -> None:
     """The same for votes; answers to half A stay as they are: they tell how good the source was, not its labels."""
     table = WeakLabels.load(job.inputs["labels"] / STRONG)
     voted = np.flatnonzero(table.voted.any(axis=1)).tolist()
-    giver = exchange_answers(voted, capability_of(job, table.items), share, order_of(table, seed))
+    giver = exchange_answers(voted, capability_of(job, table.items), noise, order_of(table, seed))
     WeakLabels(table.items, table.sources, table.probs[giver]).save(job.out / STRONG)
     _copy(job.inputs["labels"] / WEAK, job.out / WEAK)
 

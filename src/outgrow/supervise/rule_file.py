@@ -1,6 +1,5 @@
 """What rules are read from: a YAML file of rules, and items in a file or in memory."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -8,7 +7,6 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 from pydantic import ValidationError
 
-from outgrow.config.home_paths import at_home
 from outgrow.config.load import load_tree
 from outgrow.config.messages import FileLocation, error_messages
 from outgrow.config.rules import RegexRule, Rule, RuleFile
@@ -17,6 +15,7 @@ from outgrow.data.raw_file import read_bytes
 from outgrow.data.row_numbers import row_numbers
 from outgrow.data.table import RecordTable, read_table
 from outgrow.errors import ConfigError, DataError, suggest
+from outgrow.supervise.rule_source import file_and_function
 
 RowSource: TypeAlias = str | Path | RecordTable | pa.Table | Sequence[Mapping[str, Any]]
 ITEM_COLUMNS = ("item", "id")
@@ -46,20 +45,9 @@ def plain_rule(name: str, rule: Rule, classes: Sequence[str], folder: Path, text
     plain = {"name": name, **rule.model_dump(exclude={"type"})}
     if isinstance(rule, RegexRule):
         return {**plain, "text": text, "says": class_number(rule.says, classes, name)}
-    file, function = function_of(rule.function, folder)
+    file, function = file_and_function(rule.function, folder)
     read_bytes(file)
     return {**plain, "file": str(file.absolute()), "function": function}
-
-
-def function_of(named: str, folder: Path = Path()) -> tuple[Path, str]:
-    """The file and the function's name of `FILE.py:FUNCTION`."""
-    file, _, function = named.rpartition(":")
-    return folder / at_home(file), function
-
-
-def file_hash(file: Path) -> str:
-    """Of a file of functions, for the identity of a step. Raises `DataError` where there is none."""
-    return f"sha256:{hashlib.sha256(read_bytes(file)).hexdigest()}"
 
 
 def class_number(name: str, classes: Sequence[str], where: str) -> int:

@@ -35,13 +35,13 @@ from outgrow.supervise.rule_file import (
     RowSource,
     as_table,
     class_number,
-    file_hash,
     item_names,
     plain_rule,
     read_rules,
     require_texts,
 )
 from outgrow.supervise.rule_processes import run_rules
+from outgrow.supervise.rule_source import file_hash
 from outgrow.supervise.rule_votes import RuleError, distributions, rule_errors, vote_table
 from outgrow.vote_table import VoteTable
 

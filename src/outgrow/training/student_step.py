@@ -27,7 +27,7 @@ def train_student(
     tune: dict[str, Json],
     seed: int,
     name: str,
-    share: float = 1.0,
+    passes: float = 1.0,
 ) -> None:
     """Inputs `pool`, `split`, `targets`, `labels`, and `features` for a probe.
 
@@ -46,7 +46,7 @@ def train_student(
         tune: the grid, the folds and (default `weak_accuracy`) what to select by.
         seed: of the new head and the order of the examples; a probe needs none.
         name: under which its predictions are known.
-        share: of the passes over the data that the settings ask for.
+        passes: a factor on the passes over the data that the settings ask for.
     """
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
     objective = make_objective(loss, self_training)
@@ -61,7 +61,7 @@ def train_student(
         yardstick=yardstick(job, task, split, select_by),
         asked=np.concatenate([split.half_b, split.test]),
         start=job.inputs["start"] / "model" if "start" in job.inputs else None,
-        passes=share * more,
+        passes=passes * more,
     )
     tuning = Tuning(tune, select_by, oracle=select_by == "gold_accuracy", held_out_wanted=False)
     learned = learn(job, adapt, lesson, objective, model, tuning, seed)

@@ -22,6 +22,7 @@ def train_text_student(
     soft_labels: dict[str, Json],
     self_training: dict[str, Json] | None,
     seed: int,
+    passes: float = 1.0,
 ) -> None:
     """Inputs `pool`, `split`, `targets`; writes `model/`, `metrics.jsonl` and `chosen.json`.
 
@@ -35,18 +36,14 @@ def train_text_student(
         soft_labels: how a source's pieces become targets for the student's tokens.
         self_training: options of the auxiliary term; `None` = without it.
         seed: of the order of the texts, the adapter and the items kept aside.
+        passes: a factor on the passes over the data that `model` asks for.
     """
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
     targets = TextTargets.load(job.inputs["targets"] / "targets.parquet")
+    epochs = model["training"]["epochs"] * passes
     if "whole" in job.inputs:
         whole = TextTargets.load(job.inputs["whole"] / "targets.parquet")
-        model = seen_as_often(model, len(whole), len(targets))
-    objective = TextLoss(loss, soft_labels, self_training)
+        epochs = epochs * len(whole) / len(targets)
+    model = {**model, "training": {**model["training"], "epochs": epochs}}
     start = job.inputs["start"] / "model" if "start" in job.inputs else None
-    learn_texts(job, task, split.half_b, targets, model, objective, seed, start)
-
-
-def seen_as_often(model: dict[str, Any], whole: int, part: int) -> dict[str, Any]:
-    """The model's section with as many more passes as the part is smaller."""
-    training = model["training"]
-    return {**model, "training": {**training, "epochs": training["epochs"] * whole / part}}
+    learn_texts(job, task, split.half_b, targets, model, TextLoss(loss, soft_labels, self_training), seed, start)

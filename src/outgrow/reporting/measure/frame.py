@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from outgrow.config.votes import VotesSection
 from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.event import StepOutcome
@@ -17,6 +16,7 @@ from outgrow.reporting.evidence.votes import EvaluatedItems, read_part, read_spl
 from outgrow.reporting.measure.rows import baseline_name
 from outgrow.reporting.results import CopyResult, PairResult, RowResult, SlotTypeResult, SupervisorResult
 from outgrow.study.build import Row, Study
+from outgrow.supervise.sources import SOURCES
 
 BOOTSTRAP_SEED = 20_240_603
 """Any fixed number would do; it has nothing to do with the study's seeds."""
@@ -52,7 +52,7 @@ class Frame:
     def is_file(self, row: Row) -> bool:
         """Whether a supervisor's answers lie in a file: nobody need have asked it about every item."""
         section = self.study.experiment.supervisors.get(row.source or row.name)
-        return row.role == "floor" and isinstance(section, VotesSection)
+        return row.role == "floor" and section is not None and SOURCES.of(section).is_file
 
 
 class Findings(NamedTuple):
