@@ -43,9 +43,9 @@ def written(path: Path, rows: list[tuple[Any, ...]], header: str = "item,source,
     return path
 
 
-def taken(job: Job, said_by: str, source: str = "mine", **reading: Any) -> dict[str, WeakLabels]:
+def taken(job: Job, file_source: str, source: str = "mine", **reading: Any) -> dict[str, WeakLabels]:
     content = content_hash(Path(job.hints["file"]))
-    take_votes(job, reading={**READING, **reading}, content=content, said_by=said_by, source=source)
+    take_votes(job, reading={**READING, **reading}, content=content, file_source=file_source, source=source)
     return {part: WeakLabels.load(job.out / f"{part}.parquet") for part in PARTS}
 
 
@@ -92,7 +92,8 @@ def test_a_file_that_names_no_source_is_all_of_the_supervisors(tmp_path: Path, k
         written(file, [(name, *row) for name, row in zip(names, probs.tolist(), strict=True)], header)
     assert sources_of(file) is None
     section = VotesSection(votes=file)
-    require_readable({"ada": section, "ben": section}, "classify")
+    for name in ("ada", "ben"):
+        require_readable(name, section, "classify")
     job = job_of(tmp_path, "classify", file, names, rows=9 if kind == "v.npy" else 0)
     tables = taken(job, "ada")
     for part, table in tables.items():
@@ -113,7 +114,7 @@ def test_what_cannot_be_taken_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"supervisors\.mine: .*v\.csv has no source `eve`; there are `ada`"):
         taken(job, "eve")
     with pytest.raises(DataError, match="has changed since the study was planned"):
-        take_votes(job, reading=READING, content="other", said_by="ada", source="mine")
+        take_votes(job, reading=READING, content="other", file_source="ada", source="mine")
     written(file, [(name, "ada", "maybe") for name in names])
     with pytest.raises(
         DataError, match=r"v\.csv, line 2: the label `maybe` is no class; known: `no`, `perhaps`, `yes`"
@@ -128,9 +129,9 @@ def test_what_cannot_be_taken_is_told(tmp_path: Path) -> None:
         taken(job, "ada")
 
 
-def texts_of(job: Job, said_by: str, part: str) -> WeakTexts:
+def texts_of(job: Job, file_source: str, part: str) -> WeakTexts:
     content = content_hash(Path(job.hints["file"]))
-    take_texts(job, reading=READING, content=content, said_by=said_by, part=part, name="mine")
+    take_texts(job, reading=READING, content=content, file_source=file_source, part=part, name="mine")
     return WeakTexts.load(job.out / f"{part}.parquet")
 
 

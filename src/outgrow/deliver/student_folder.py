@@ -48,7 +48,7 @@ def make_folder(job: Job, *, model: dict[str, Any], about: dict[str, Any]) -> No
 
 
 def write_model(trained: Path, model: Mapping[str, Any], classes: Sequence[str], out: Path) -> None:
-    """Copy a plain model's folder; merge an adapter into the base that `model` names. Without `classes` it is a text model."""
+    """Copy a plain model's folder; merge an adapter into the base in `model`. Text models have no `classes`."""
     if not (trained / ADAPTER).is_file():
         shutil.copytree(trained, out, dirs_exist_ok=True)
         return

@@ -34,8 +34,8 @@ def vote_training_data(combined: Combined, settings: TrainSettings) -> TrainingD
     voted, kept = combined.told_of, worth_keeping(combined, settings)
     if not kept.any():
         raise DataError(
-            f"of {many(int(voted.sum()), 'item')} with a vote none has a confidence of {settings.keep.confidence:g} and"
-            f" an agreement of {settings.keep.agreement:g}; lower `keep.confidence` or `keep.agreement`"
+            f"of {many(int(voted.sum()), 'item')} with a vote none has a confidence of {settings.keep.confidence:g}"
+            f" and an agreement of {settings.keep.agreement:g}; lower `keep.confidence` or `keep.agreement`"
         )
     weight = combined.certainty if settings.weight == "certainty" else np.ones(len(kept))
     if not (weight[kept] > 0).any():
