@@ -58,7 +58,10 @@ TEXTS: dict[str, Any] = {
     "untouched": False,
     "seeds": [0],
 }
-LANGUAGE_MODELS = ("outgrow.training.text_student_step:train_text_student", "outgrow.supervise.write_step:write_texts")
+LANGUAGE_MODELS = (
+    "outgrow.training.text_training_steps:train_text_student",
+    "outgrow.supervise.write_step:write_texts",
+)
 """Step functions that are not run: they would load a language model."""
 
 

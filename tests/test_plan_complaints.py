@@ -17,7 +17,7 @@ from outgrow.data.load_task import load_task
 from outgrow.data.row_counts import PUBLISHED, size_complaints
 from outgrow.errors import OutgrowError
 from outgrow.models.model_names import BUNDLED, package_folder
-from outgrow.study.check_machine import TRACKERS, why_no_cuda
+from outgrow.study.checks import TRACKERS, why_no_cuda
 
 TINY = {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 3, "vocab_size": 100}
 

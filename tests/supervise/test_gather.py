@@ -6,7 +6,7 @@ import pytest
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
-from outgrow.supervise.gather_step import gather_labels
+from outgrow.supervise.label_steps import gather_labels
 
 
 def folder(path, name, strong_items, weak_items=None, seed=0):

@@ -11,7 +11,7 @@ from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.models.load_model import load_causal_lm, load_tokenizer
-from outgrow.supervise.gather_step import gather_texts
+from outgrow.supervise.label_steps import gather_texts
 from outgrow.supervise.score_step import pooled, score_texts
 from outgrow.supervise.write_step import write_texts
 from outgrow.texts import WeakTexts

@@ -9,8 +9,8 @@ from fresh import SEEDS
 from outgrow.data.task import Items, Split, Task
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
-from outgrow.supervise.weak_model_step import train_supervisor
-from outgrow.training.holdout import holdout_rows
+from outgrow.training.classifier_steps import train_supervisor
+from outgrow.training.sampling import holdout_rows
 
 TUNE = {"l2": [1.0, 0.1, 0.01], "lr": None, "epochs": [50], "folds": 3}
 MODEL = {"model": "bundled:none", "revision": None, "layer": None}

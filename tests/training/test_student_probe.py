@@ -10,7 +10,7 @@ from outgrow.data.task import Items, Task
 from outgrow.errors import ConfigError, DataError
 from outgrow.labels import Targets, WeakLabels
 from outgrow.losses import LINEAR_IN_TARGET, LOSSES
-from outgrow.training.student_step import train_student
+from outgrow.training.classifier_steps import train_student
 
 TUNE = {"l2": None, "lr": None, "epochs": [60], "folds": 3, "select_by": "weak_accuracy"}
 MODEL = {"model": "bundled:none", "revision": None, "layer": None}

@@ -14,9 +14,9 @@ from outgrow.generation.causal_lm import load_trained
 from outgrow.labels import Targets, WeakLabels
 from outgrow.losses import make_objective
 from outgrow.texts import TextTargets
+from outgrow.training.classifier_steps import train_student
 from outgrow.training.heads import Affine, fit_heads
-from outgrow.training.student_step import train_student
-from outgrow.training.text_student_step import train_text_student
+from outgrow.training.text_training_steps import train_text_student
 
 STILL = {"lr": 1e-12, "epochs": 1.0}
 """A training that changes nothing to speak of."""

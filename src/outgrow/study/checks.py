@@ -4,7 +4,12 @@ They cover what this kind of task cannot have (`check_methods.py`), models, vote
 types, `supervise/sources.py`), this machine (`check_machine.py`) and data. A key that is not set is no mistake.
 """
 
+import ctypes
+import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
 
 from outgrow.config.experiment import Experiment
 from outgrow.config.model import local_model
@@ -18,7 +23,7 @@ from outgrow.data.user_data import require_columns
 from outgrow.errors import ConfigError, OutgrowError
 from outgrow.extensions import function_of
 from outgrow.graph.store import Store
-from outgrow.study.check_machine import machine_complaints
+from outgrow.graph.writable import refuse_unwritable_folder
 from outgrow.study.check_methods import fit_complaints
 from outgrow.study.check_models import reward_layer_problems
 from outgrow.study.steps import pool_step
@@ -84,3 +89,59 @@ def errors_of(check: Callable[[], object]) -> list[str]:
     except OutgrowError as error:
         return str(error).split("\n")
     return []
+
+
+TRACKERS = {
+    "wandb": ("wandb",),
+    "trackio": ("trackio",),
+    "mlflow": ("mlflow",),
+    "tensorboard": ("tensorboard", "tensorboardX"),
+}
+"""Packages of which a tracker needs one."""
+
+
+def machine_complaints(experiment: Experiment) -> Iterator[str]:
+    """Each begins with the key."""
+    if experiment.device == "cuda" and (lacking := why_no_cuda()):
+        yield f"device: `cuda`: {lacking}; use `cpu` or `auto`"
+    for number, tracker in enumerate(experiment.report_to):
+        packages = TRACKERS[tracker]
+        if not any(map(find_spec, packages)):
+            yield f"report_to.{number}: `{tracker}` is not installed: `pip install {packages[0]}`, or leave it out"
+    for where, section in sections_in(experiment):
+        record = source_record(section)
+        if record is not None and record.check_machine is not None:
+            yield from record.check_machine(where, section)
+    folders = {"store": experiment.store, "output": experiment.folder}
+    for key, folder in folders.items():
+        try:
+            refuse_unwritable_folder(key, folder)
+        except OutgrowError as error:
+            yield str(error)
+
+
+def why_no_cuda() -> str:
+    """Why torch would find no GPU, empty where it may find one; torch itself takes seconds to import."""
+    build = _torch_build()
+    if build is None:
+        return "torch is not installed"
+    if not build["cuda"] and not build["hip"]:
+        return f"torch {build['__version__']} is a build without CUDA"
+    if build["hip"]:
+        return "" if Path("/dev/kfd").exists() else "no GPU is visible here"
+    count = ctypes.c_int(0)
+    with suppress(OSError, AttributeError):
+        driver = ctypes.CDLL("libcuda.so.1")
+        if driver.cuInit(0) == 0:
+            driver.cuDeviceGetCount(ctypes.byref(count))
+    return "" if count.value else "no GPU is visible here"
+
+
+def _torch_build() -> dict[str, str] | None:
+    """What torch's `version.py` says of its build: values in quotes, empty for None."""
+    spec = find_spec("torch")
+    if spec is None or spec.origin is None:
+        return None
+    told = (Path(spec.origin).parent / "version.py").read_text(encoding="utf-8")
+    lines = re.findall(r"^(__version__|cuda|hip)\b[^=\n]*= *(?:'([^'\n]*)'|None)", told, re.MULTILINE)
+    return {"__version__": "", "cuda": "", "hip": "", **dict(lines)}

@@ -150,7 +150,7 @@ ESTIMATES: Mapping[str, Callable[[Step, StudySizes], Cost]] = {
     "outgrow.judge.rating_step:rate_texts": _written(rating_traffic),
     "outgrow.training.reward_step:train_reward": _reward,
     "outgrow.training.preference_step:train_preference": _preference,
-    "outgrow.training.student_step:train_student": _student,
-    "outgrow.training.text_student_step:train_text_student": _text_student,
+    "outgrow.training.classifier_steps:train_student": _student,
+    "outgrow.training.text_training_steps:train_text_student": _text_student,
     "outgrow.training.remote_student_step:train_remote_student": _remote_student,
 }

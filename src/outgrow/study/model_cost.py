@@ -175,13 +175,17 @@ def classifier_training(params: Mapping[str, Any], learns: int, sizes: StudySize
     return _gradient_training(params, learns * sizes.tokens_per_item * epochs, answered, sizes)
 
 
-def text_training(params: Mapping[str, Any], training: Mapping[str, Any], learns: float | int, sizes: StudySizes) -> Cost:
+def text_training(
+    params: Mapping[str, Any], training: Mapping[str, Any], learns: float | int, sizes: StudySizes
+) -> Cost:
     """Training on `learns` prompts with their texts."""
     tokens = learns * (sizes.tokens_per_item + ANSWER_TOKENS) * training["epochs"]
     return _gradient_training(params, tokens, 0.0, sizes)
 
 
-def _gradient_training(params: Mapping[str, Any], tokens: float | int, answered: float | int, sizes: StudySizes) -> Cost:
+def _gradient_training(
+    params: Mapping[str, Any], tokens: float | int, answered: float | int, sizes: StudySizes
+) -> Cost:
     size = model_size(params["model"]["model"])
     if size is None:
         return Cost(None, tokens + answered, None, None)

@@ -104,7 +104,7 @@ def noised_step(plan: SeedPlan, method: Method, what: Literal["texts", "votes"],
     """One source's labels, of which a share is exchanged if the method says so."""
     if not method.noise:
         return labels
-    function = f"outgrow.supervise.noise_step:add_noise_to_{what}"
+    function = f"outgrow.supervise.label_steps:add_noise_to_{what}"
     params: dict[str, Json] = {"noise": method.noise, "seed": plan.seed}
     inputs = {**plan.data, "labels": labels}
     return Step("noised", function, params, inputs, label=f"{method.noise:.0%} of {labels.label}")

@@ -11,8 +11,8 @@ from outgrow.study.seed_plan import SeedPlan
 from outgrow.study.step_params import dump, hints, loss_params, model_params, reading_params, trained_params
 from outgrow.study.steps import STUDENT, features_input
 
-CLASSES = "outgrow.training.student_step:train_student"
-TEXTS = "outgrow.training.text_student_step:train_text_student"
+CLASSES = "outgrow.training.classifier_steps:train_student"
+TEXTS = "outgrow.training.text_training_steps:train_text_student"
 REMOTE = "outgrow.training.remote_student_step:train_remote_student"
 
 

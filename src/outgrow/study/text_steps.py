@@ -89,7 +89,7 @@ def gathered(plan: SeedPlan, texts: Mapping[str, Step]) -> Step:
     inputs = {f"source.{name}": step for name, step in texts.items()}
     params: dict[str, Json] = {"sources": list(texts)}
     label = f"{', '.join(_described(name, step) for name, step in texts.items())}, seed {plan.seed}"
-    return Step("labels", "outgrow.supervise.gather_step:gather_texts", params, inputs, label=label)
+    return Step("labels", "outgrow.supervise.label_steps:gather_texts", params, inputs, label=label)
 
 
 def _described(name: str, texts: Step) -> str:

@@ -72,7 +72,7 @@ def labels_step(plan: SeedPlan, sources: Mapping[str, Step]) -> Step:
     """The sources' answers to half B side by side, and their held-out answers to half A as anchors."""
     inputs = {f"source.{name}": step for name, step in sources.items()}
     label = f"{', '.join(sources)}, seed {plan.seed}"
-    function = "outgrow.supervise.gather_step:gather_labels"
+    function = "outgrow.supervise.label_steps:gather_labels"
     return Step("labels", function, {"sources": list(sources)}, inputs, label=label)
 
 

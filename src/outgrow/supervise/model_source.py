@@ -15,8 +15,8 @@ from outgrow.study.step_params import dump, hints, model_params, trained_params
 from outgrow.study.steps import features_input
 from outgrow.supervise.source_record import Problems, SourceRecord, TextSource, written_texts
 
-LEARN_CLASSES = "outgrow.supervise.weak_model_step:train_supervisor"
-LEARN_TEXTS = "outgrow.supervise.text_model_step:train_text_supervisor"
+LEARN_CLASSES = "outgrow.training.classifier_steps:train_supervisor"
+LEARN_TEXTS = "outgrow.training.text_training_steps:train_text_supervisor"
 
 
 def votes_step(plan: SeedPlan, name: str, section: ModelSection) -> Step:

@@ -36,7 +36,10 @@ from outgrow.texts import TextTargets, WeakTexts
 from outgrow.training.principal_plane import save_plane
 from outgrow.training.reward_plan import (
     WHOLE,
+    ReadableSamples,
     RewardData,
+    RewardFit,
+    RewardLearner,
     RewardModelPlan,
     RewardSettings,
     gaps_of,
@@ -44,7 +47,6 @@ from outgrow.training.reward_plan import (
     samples_of,
 )
 from outgrow.training.reward_probe import ProbeLearner, answer_vectors, penalties
-from outgrow.training.reward_samples import ReadableSamples, RewardFit, RewardLearner
 
 
 def train_reward(job: Job, *, model: dict[str, Json], reward: dict[str, Json], seed: int) -> None:

@@ -29,11 +29,9 @@ from outgrow.models.silence_transformers import silence_transformers
 from outgrow.models.skipped_items import NAMED
 from outgrow.texts import TextTargets
 from outgrow.training.answer_states import output_layer, require_plain_logits
-from outgrow.training.batch_order import updates_per_pass
+from outgrow.training.callbacks import best_update, held_out_losses
 from outgrow.training.fine_tune import release_memory, save_model, weight_dtype, with_adapter
-from outgrow.training.holdout import holdout_rows
-from outgrow.training.keep_best import best_update, held_out_losses
-from outgrow.training.randomness import sealed_randomness
+from outgrow.training.sampling import holdout_rows, sealed_randomness, updates_per_pass
 from outgrow.training.text_examples import CERTAIN, TextExamples, TextLoss
 from outgrow.training.text_tokenizer import TextTokenizer, tokenize_targets, tokenizer_of
 from outgrow.training.trainer import ExampleTrainer, history, train
