@@ -1,5 +1,6 @@
 """Write the pages that are made from the code: cli.md and configuration.md. Run by `make docs`; a test compares."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -30,6 +31,7 @@ from outgrow.config import (
 from outgrow.config.experiment import Experiment
 from outgrow.config.load import presets
 from outgrow.config.section import Section
+from outgrow.supervise.sources import SOURCES
 
 FOLDER = Path(__file__).parent
 WIDTH = 96
@@ -78,7 +80,23 @@ def configuration_page() -> str:
 def sections() -> Iterator[tuple[type[Section], str]]:
     """Every section of an experiment with the heading it gets, the root first."""
     yield Experiment, "The whole file"
-    for module in (task, model, rules, votes, endpoint, decoding, tune, method, combine, select, refine, measure):
+    names = (record.section.__module__ for record in SOURCES.values())
+    sources = [sys.modules[name] for name in names if not name.startswith("outgrow.config.")]
+    for module in (
+        task,
+        model,
+        *sources,
+        rules,
+        votes,
+        endpoint,
+        decoding,
+        tune,
+        method,
+        combine,
+        select,
+        refine,
+        measure,
+    ):
         yield from sections_of(module)
 
 

@@ -63,7 +63,7 @@ class ModelSection(Section):
     chat: bool | Literal["auto"] = "auto"
     """*generate*: ask through the tokenizer's chat template; `auto`: where it has one."""
     system: str | None = None
-    """*generate*: what the model is told before every question, in training and in use."""
+    """*generate*: the system prompt, in training and in use."""
     unfit: Literal["skip", "stop"] = "skip"
     """*generate*: items that the model cannot take (longer than `max_length`, or not to be spelled by its tokenizer):
     go on without them, with a note that names them, or stop."""
@@ -73,7 +73,7 @@ class ModelSection(Section):
     lora: Lora = Lora()
     holdout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """full/lora supervisor: share of its gold kept aside to estimate its accuracy (probes use all, by folds);
-    *generate*: share of what anybody learns from that is kept aside for `training.keep: best`."""
+    *generate*: share of the training items that is held out for `training.keep: best`."""
     tune: Tune | None = None
     """This model's own grid; default: the study's `tune`."""
     trust_remote_code: bool = False

@@ -1,4 +1,4 @@
-"""What one kind of task can have and another cannot: said before anything runs.
+"""Checks of what one kind of task can have and another cannot.
 
 `config/consistency.py` looks at what holds for every study; here the kind of the task is known.
 """

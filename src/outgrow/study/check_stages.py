@@ -1,4 +1,4 @@
-"""What the stages of a method cannot be: said before anything runs."""
+"""Checks of the stages of a method."""
 
 from collections.abc import Iterator
 

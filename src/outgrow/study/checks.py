@@ -142,6 +142,6 @@ def _torch_build() -> dict[str, str] | None:
     spec = find_spec("torch")
     if spec is None or spec.origin is None:
         return None
-    told = (Path(spec.origin).parent / "version.py").read_text(encoding="utf-8")
-    lines = re.findall(r"^(__version__|cuda|hip)\b[^=\n]*= *(?:'([^'\n]*)'|None)", told, re.MULTILINE)
+    version_file = (Path(spec.origin).parent / "version.py").read_text(encoding="utf-8")
+    lines = re.findall(r"^(__version__|cuda|hip)\b[^=\n]*= *(?:'([^'\n]*)'|None)", version_file, re.MULTILINE)
     return {"__version__": "", "cuda": "", "hip": "", **dict(lines)}

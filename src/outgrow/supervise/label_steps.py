@@ -96,8 +96,8 @@ def exchange_answers(
     Args:
         answered: the items that have an answer; the others keep what they have.
         capability: of every item; answers never cross from one to another.
-        share: of the answered items of each capability, rounded to whole items. A single item has nobody to
-            exchange with and keeps its answer.
+        share: of the answered items of each capability, rounded to whole items. A single item keeps its
+            answer.
         order: in which items are spoiled; a permutation of all of them.
     """
     giver = np.arange(len(order))

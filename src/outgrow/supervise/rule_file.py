@@ -77,8 +77,8 @@ def item_names(table: RecordTable, column: str | None) -> tuple[list[str], str]:
     if column is None:
         column = next((name for name in ITEM_COLUMNS if name in table.columns), None)
     if column is None:
-        told = "Items are named by their row number, from 0: there is no column `item` or `id`."
-        return row_numbers(len(table.rows)), told
+        note = "Items are named by their row number, from 0: there is no column `item` or `id`."
+        return row_numbers(len(table.rows)), note
     _require_column(table, column, "item")
     names = [_name(row.get(column), column, table.where(number)) for number, row in enumerate(table.rows)]
     seen: dict[str, int] = {}

@@ -11,7 +11,7 @@
 supervisors. A function is given the whole row and returns a class, its number, probabilities by class, or None. Rules
 run in processes of their own (`rule_processes.py`), each call within a time limit.
 
-An item on which a rule fails has no vote of that rule, and is told; a rule that fails on every item ends the work. A
+An item on which a rule fails has no vote of that rule and is reported; a rule that fails on every item is an error. A
 rule learns nothing and is never weighed here: whom to trust is for the combiners to find out. Only the function's own
 file is looked at to tell whether a rule has changed, not what it imports.
 """
@@ -60,7 +60,7 @@ class RuleError(NamedTuple):
     error: str
     """An exception's type, `bad answer`, `too slow`, or `died`."""
     message: str
-    """What was said at the first of the items."""
+    """Of the first of the items."""
     n_items: int
     items: tuple[str, ...]
     """The first few of them."""
@@ -68,17 +68,17 @@ class RuleError(NamedTuple):
     def __str__(self) -> str:
         many = "1 item" if self.n_items == 1 else f"{self.n_items} items"
         more = ", …" if self.n_items > len(self.items) else ""
-        said = f"{self.error}: {self.message}" if self.message else self.error
-        return f"Rule `{self.rule}` fails on {many} ({', '.join(self.items)}{more}): {said}."
+        reason = f"{self.error}: {self.message}" if self.message else self.error
+        return f"Rule `{self.rule}` fails on {many} ({', '.join(self.items)}{more}): {reason}."
 
 
 def rule_errors(names: Sequence[str], items: Sequence[str], verdicts: Sequence[Sequence[Verdict]]) -> list[RuleError]:
     """Failures by rule and kind, in the order of rules and of their first item. Raises `DataError` for a rule that
     fails on every item."""
     errors = []
-    for name, said in zip(names, verdicts, strict=True):
+    for name, answers in zip(names, verdicts, strict=True):
         kinds: dict[str, list[tuple[str, str]]] = {}
-        for item, one in zip(items, said, strict=True):
+        for item, one in zip(items, answers, strict=True):
             if isinstance(one, tuple):
                 kinds.setdefault(one[0], []).append((item, one[1]))
         found = [
@@ -98,27 +98,31 @@ def vote_table(
     items: list[str], names: Sequence[str], classes: Sequence[str], verdicts: Sequence[Sequence[Verdict]]
 ) -> VoteTable:
     """All votes, by item and then by rule."""
-    soft = any(isinstance(one, list) for said in verdicts for one in said)
-    votes = np.stack([hard_votes(said) for said in verdicts], axis=1)
+    soft = any(isinstance(one, list) for answers in verdicts for one in answers)
+    votes = np.stack([hard_votes(answers) for answers in verdicts], axis=1)
     item, source = np.nonzero(votes >= 0)
-    probs = np.stack([distributions(said, len(classes)) for said in verdicts], axis=1)[item, source] if soft else None
+    probs = (
+        np.stack([distributions(answers, len(classes)) for answers in verdicts], axis=1)[item, source]
+        if soft
+        else None
+    )
     return VoteTable(items, tuple(names), tuple(classes), item, source, votes[item, source], probs)
 
 
-def hard_votes(said: Sequence[Verdict]) -> Int[np.ndarray, "item"]:
+def hard_votes(answers: Sequence[Verdict]) -> Int[np.ndarray, "item"]:
     """Each verdict's class, of a distribution the most probable one; -1 = none."""
-    return np.asarray([one if isinstance(one, int) else _most_probable(one) for one in said], dtype=np.int64)
+    return np.asarray([one if isinstance(one, int) else _most_probable(one) for one in answers], dtype=np.int64)
 
 
 def _most_probable(one: list[float] | tuple[str, str] | None) -> int:
     return one.index(max(one)) if isinstance(one, list) else -1
 
 
-def distributions(said: Sequence[Verdict], n_classes: int) -> Float[np.ndarray, "item class"]:
+def distributions(answers: Sequence[Verdict], n_classes: int) -> Float[np.ndarray, "item class"]:
     """Each verdict as a distribution; zeros for an abstention or an error."""
-    hard = hard_votes(said)
+    hard = hard_votes(answers)
     probs = (hard[:, None] == np.arange(n_classes)).astype(float)
-    for row, one in enumerate(said):
+    for row, one in enumerate(answers):
         if isinstance(one, list):
             probs[row] = np.asarray(one) / sum(one)
     return np.asarray(probs)
@@ -154,8 +158,8 @@ def apply_rules(
     errors = rule_errors(list(file.rules), names, verdicts)
     votes = vote_table(names, list(file.rules), file.classes, verdicts)
     silent = [name for name, count in zip(votes.sources, votes.n_per_source.tolist(), strict=True) if not count]
-    told = [note, *map(str, errors), *(f"Rule `{name}` says nothing of any item." for name in silent)]
-    return replace(votes, notes=tuple(told)), errors
+    notes = [note, *map(str, errors), *(f"Rule `{name}` says nothing of any item." for name in silent)]
+    return replace(votes, notes=tuple(notes)), errors
 
 
 def apply_rule(job: Job, *, rule: dict[str, Json], content: str | None, source: str) -> None:
@@ -187,6 +191,8 @@ def apply_rule(job: Job, *, rule: dict[str, Json], content: str | None, source: 
     if not probs.any():
         raise DataError(f"supervisors.{source}: the rule says nothing of any of the {len(items)} items; mend it")
     ends = np.cumsum([len(part) for part in parts.values()])[:-1]
-    for part, names, said in zip(parts, np.split(np.arange(len(items)), ends), np.split(probs, ends), strict=True):
-        ids = [items.ids[row] for row in names.tolist()]
-        WeakLabels(ids, (source,), said[:, None]).save(job.out / ANSWER_FILES[part])
+    for part, rows_of_part, part_probs in zip(
+        parts, np.split(np.arange(len(items)), ends), np.split(probs, ends), strict=True
+    ):
+        ids = [items.ids[row] for row in rows_of_part.tolist()]
+        WeakLabels(ids, (source,), part_probs[:, None]).save(job.out / ANSWER_FILES[part])

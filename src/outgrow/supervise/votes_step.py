@@ -1,13 +1,13 @@
-"""What somebody said already, in a file, as a supervisor of a study: votes for classes, or texts.
+"""Votes or texts in a file, as a supervisor of a study.
 
     supervisors:
       ada: {votes: votes.csv, columns: {item: ticket}}        the votes of `ada`
       crowd: {votes: votes.csv, source: worker 17}            those of `worker 17`, under another name
 
-Each section takes one source of a file; items are matched by their ids, and an item on which the source said nothing
-is an abstention. It has learned no gold, so all of half A tells how good it is, as far as it voted there. What else
-stands in the file (gold, seconds, other sources, items that the study does not use) is left alone. Where the file lies
-does not matter to a study, what is in it does.
+Each section takes one source of a file; items are matched by their ids, and an item without a vote of the
+source is an abstention. It has learned no gold, so its votes on all of half A are its anchors. All else in the file
+(gold, seconds, other sources, items that the study does not use) is ignored. A study depends on the file's content,
+not on its path.
 """
 
 import json
@@ -87,12 +87,12 @@ def take_texts(job: Job, *, reading: dict[str, Any], content: str, file_source: 
     require_source(file_source, table.sources, section.votes, name)
     require_rows_of(task, table.items, section, job.hints.get("items"), name)
     texts = table.only([file_source])
-    heard = {item: row[0] for item, row in zip(texts.items, texts.candidates, strict=True) if row[0]}
+    texts_of = {item: row[0] for item, row in zip(texts.items, texts.candidates, strict=True) if row[0]}
     wanted = {one: [task.items.ids[row] for row in getattr(split, one).tolist()] for one in ("half_b", "test")}
-    counts = {one: sum(item in heard for item in items) for one, items in wanted.items()}
-    require_known(counts, list(heard)[:EXAMPLES], task, section, name)
+    counts = {one: sum(item in texts_of for item in items) for one, items in wanted.items()}
+    require_known(counts, list(texts_of)[:EXAMPLES], task, section, name)
     (job.out / "counts.json").write_text(json.dumps(counts))
-    candidates = [[heard.get(item, [])] for item in wanted[part]]
+    candidates = [[texts_of.get(item, [])] for item in wanted[part]]
     WeakTexts(wanted[part], (name,), candidates).save(job.out / f"{part}.parquet")
 
 
@@ -122,13 +122,13 @@ def section_of(job: Job, reading: dict[str, Json], content: str) -> VotesSection
 
 
 def on_items(votes: VoteTable, items: Items) -> Float[np.ndarray, "item class"]:
-    """One source's votes as distributions over all of a task's items; zeros where it said nothing."""
+    """One source's votes as distributions over all of a task's items; zeros where it did not vote."""
     row = {name: number for number, name in enumerate(items.ids)}
     place = np.asarray([row.get(name, -1) for name in votes.items], dtype=np.int64)[votes.item]
     known = place >= 0
-    said = np.eye(votes.n_classes)[votes.said] if votes.probs is None else votes.probs
+    vote_probs = np.eye(votes.n_classes)[votes.said] if votes.probs is None else votes.probs
     probs = np.zeros((len(items), votes.n_classes))
-    probs[place[known]] = said[known]
+    probs[place[known]] = vote_probs[known]
     return probs
 
 
@@ -156,7 +156,7 @@ def require_rows_of(task: Task, voted_on: Sequence[str], section: VotesSection, 
 def require_known(
     counts: dict[str, int], voted_on: Sequence[str], task: Task, section: VotesSection, name: str
 ) -> None:
-    """Raises `DataError` where nothing that was said is about the items that the student is to learn from."""
+    """Raises `DataError` if no vote is on the items that the student learns from."""
     if counts["half_b"]:
         return
     known = set(task.items.ids)

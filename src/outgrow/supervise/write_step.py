@@ -1,8 +1,7 @@
 """The step `texts`: what a model writes for the items of one part of the study.
 
-A trained supervisor labels half B and answers the test items; a student answers, and writes the texts among which the
-supervisors prefer; the untouched student answers without any training, and so does a supervisor that is only told what
-to do. All of it is this one step, wherever the model lives.
+It is used for supervisors' labels and test answers, for students' test answers, and for the candidates of a preference
+training; for trained and untrained models, local or behind a server.
 """
 
 import json
@@ -31,14 +30,14 @@ def write_texts(
     """
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
     rows = np.asarray(getattr(split, part))
-    errand = GenerationRequest(
+    request = GenerationRequest(
         items=[task.items.ids[row] for row in rows.tolist()],
         conversations=[asked(task.items.prompts[row], model["system"]) for row in rows.tolist()],
         decoding=decoding,
         seed=seed,
         places=rows,
     )
-    author = open_generator(job, model, job.inputs["model"] / "model" if "model" in job.inputs else None)
-    written = author.write(job, errand)
-    WeakTexts(errand.items, (name,), [[found] for found in written.candidates]).save(job.out / f"{part}.parquet")
-    (job.out / "written.json").write_text(json.dumps(written.record(errand), indent=1))
+    generator = open_generator(job, model, job.inputs["model"] / "model" if "model" in job.inputs else None)
+    written = generator.write(job, request)
+    WeakTexts(request.items, (name,), [[found] for found in written.candidates]).save(job.out / f"{part}.parquet")
+    (job.out / "written.json").write_text(json.dumps(written.record(request), indent=1))

@@ -13,7 +13,7 @@ pass per part that carries this gradient on to the weights. Exact where the mode
 Dropout is what the model's configuration says: 0 for current decoders, .1 for BERT and GPT-2.
 
 `transformers` divides a custom loss by the number of accumulation steps only if `loss_is_scaled_for_ga` is False; the
-split above is ours, so that number is 1 here, and stays right if somebody changes it.
+split above is ours, so that number is 1 here, and stays right if it is changed.
 """
 
 import contextlib
@@ -160,7 +160,7 @@ def train(
         seed: of the order of examples, and of dropout.
         scratch: for checkpoints.
         hints: `device`, `report_to`, `run_name`, `checkpoint_seconds`.
-        report: told how far it is after every update.
+        report: called with the progress after every update.
         held_out: examples by whose loss the best pass is kept; by default the last weights are.
 
     Raises:
