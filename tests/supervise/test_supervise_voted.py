@@ -14,7 +14,7 @@ from outgrow.data.data_identity import content_hash
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
-from outgrow.labels import WeakLabels
+from outgrow.labels import ANSWER_FILES, WeakLabels
 from outgrow.readers.read_votes import sources_of
 from outgrow.supervise.votes_step import require_readable, take_texts, take_votes
 from outgrow.texts import WeakTexts
@@ -46,7 +46,7 @@ def written(path: Path, rows: list[tuple[Any, ...]], header: str = "item,source,
 def taken(job: Job, file_source: str, source: str = "mine", **reading: Any) -> dict[str, WeakLabels]:
     content = content_hash(Path(job.hints["file"]))
     take_votes(job, reading={**READING, **reading}, content=content, file_source=file_source, source=source)
-    return {part: WeakLabels.load(job.out / f"{part}.parquet") for part in PARTS}
+    return {part: WeakLabels.load(job.out / ANSWER_FILES[part]) for part in PARTS}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -77,7 +77,7 @@ def test_soft_votes_stay_soft(tmp_path: Path) -> None:
     names = [str(number) for number in range(9)]
     rows = [(name, "a", "yes", 0.8) for name in names]
     file = written(tmp_path / "v.csv", rows, "item,source,label,confidence")
-    table = taken(job_of(tmp_path, "classify", file, names), "a")["strong"]
+    table = taken(job_of(tmp_path, "classify", file, names), "a")["half_b"]
     np.testing.assert_allclose(table.probs[:, 0], np.tile([0.1, 0.1, 0.8], (3, 1)))
 
 
@@ -146,7 +146,7 @@ def test_texts_are_those_of_one_source_in_the_order_of_the_part(tmp_path: Path) 
     assert [one.text for one in strong.candidates[0][0]] == ["a says 1", "or else"]
     assert test.texts == [["a says 2"], ["a says 5"], ["a says 8"], [None]]
     with pytest.raises(DataError, match=r"supervisors\.mine: .* has no source `c`"):
-        texts_of(job, "c", "strong")
+        texts_of(job, "c", "half_b")
     written(tmp_path / "t.csv", [("2", "a", "x")])
     with pytest.raises(DataError, match="says nothing of the items that the student is to learn from"):
         texts_of(job, "a", "test")

@@ -67,7 +67,7 @@ def wrote(study: Path, name: str, part: str, **inputs: str) -> WeakTexts:
 
 
 def test_texts_are_written_for_the_items_of_a_part_and_no_others(study: Path) -> None:
-    strong, test = wrote(study, "a", "strong"), wrote(study, "a", "test")
+    strong, test = wrote(study, "a", "half_b"), wrote(study, "a", "test")
     assert strong.items == ["i4", "i2", "i7"]
     assert test.items == ["i3", "i5", "i6"]
     assert strong.sources == ("a",)
@@ -90,9 +90,9 @@ def test_a_trained_model_is_read_from_its_folder(study: Path) -> None:
 
 
 def test_a_scorer_reads_every_different_text_once(study: Path) -> None:
-    first, second = wrote(study, "a", "strong"), wrote(study, "b", "strong", model="trained")
+    first, second = wrote(study, "a", "half_b"), wrote(study, "b", "half_b", model="trained")
     second.candidates[0][0].append(first.candidates[0][0][0]._replace(text="something else"))
-    second.save(study / "b-strong" / "out" / "half_b.parquet")
+    second.save(study / "b-half_b" / "out" / "half_b.parquet")
     step = job(study, "scores", pool="pool", model="trained", **{"texts.a": "a-strong/out", "texts.b": "b-strong/out"})
     score_texts(step, model=MODEL, name="b")
     scored = WeakTexts.load(step.out / "half_b.parquet")
@@ -110,7 +110,7 @@ def test_a_scorer_reads_every_different_text_once(study: Path) -> None:
 
 def test_sources_are_put_side_by_side(study: Path) -> None:
     for name in "ab":
-        wrote(study, name, "strong")
+        wrote(study, name, "half_b")
     step = job(study, "labels", **{"source.b": "b-strong/out", "source.a": "a-strong/out"})
     gather_texts(step, sources=["b", "a"])
     labels = WeakTexts.load(step.out / "half_b.parquet")

@@ -47,7 +47,7 @@ def study(tmp_path):
 def test_it_answers_all_three_sets_under_its_name(study):
     out = supervised(study)
     gold = Task.load(study / "pool").items.gold
-    for part, rows in (("weak", range(60)), ("strong", range(60, 90)), ("test", range(90, 120))):
+    for part, rows in (("anchors", range(60)), ("half_b", range(60, 90)), ("test", range(90, 120))):
         table = WeakLabels.load(out / f"{part}.parquet")
         assert table.sources == ("small",)
         assert table.items == [f"i{row}" for row in rows]
