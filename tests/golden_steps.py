@@ -60,7 +60,7 @@ TEXTS: dict[str, Any] = {
 }
 LANGUAGE_MODELS = (
     "outgrow.training.text_training_steps:train_text_student",
-    "outgrow.supervise.write_step:write_texts",
+    "outgrow.supervise.writer_steps:write_texts",
 )
 """Step functions that are not run: they would load a language model."""
 

@@ -12,8 +12,7 @@ from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.models.load_model import load_causal_lm, load_tokenizer
 from outgrow.supervise.label_steps import gather_texts
-from outgrow.supervise.score_step import pooled, score_texts
-from outgrow.supervise.write_step import write_texts
+from outgrow.supervise.writer_steps import pooled, score_texts, write_texts
 from outgrow.texts import WeakTexts
 
 MODEL: dict[str, Any] = {
@@ -71,7 +70,7 @@ def test_texts_are_written_for_the_items_of_a_part_and_no_others(study: Path) ->
     assert strong.items == ["i4", "i2", "i7"]
     assert test.items == ["i3", "i5", "i6"]
     assert strong.sources == ("a",)
-    about = json.loads((study / "a-strong" / "out" / "written.json").read_text())
+    about = json.loads((study / "a-half_b" / "out" / "written.json").read_text())
     assert about["without_answer"] == ["i7"]
     assert strong.candidates[2] == [[]], "who cannot read the prompt abstains"
     assert all(row[0] for row in test.candidates)
@@ -93,7 +92,7 @@ def test_a_scorer_reads_every_different_text_once(study: Path) -> None:
     first, second = wrote(study, "a", "half_b"), wrote(study, "b", "half_b", model="trained")
     second.candidates[0][0].append(first.candidates[0][0][0]._replace(text="something else"))
     second.save(study / "b-half_b" / "out" / "half_b.parquet")
-    step = job(study, "scores", pool="pool", model="trained", **{"texts.a": "a-strong/out", "texts.b": "b-strong/out"})
+    step = job(study, "scores", pool="pool", model="trained", **{"texts.a": "a-half_b/out", "texts.b": "b-half_b/out"})
     score_texts(step, model=MODEL, name="b")
     scored = WeakTexts.load(step.out / "half_b.parquet")
     items, texts = pooled([first, second])
@@ -111,10 +110,10 @@ def test_a_scorer_reads_every_different_text_once(study: Path) -> None:
 def test_sources_are_put_side_by_side(study: Path) -> None:
     for name in "ab":
         wrote(study, name, "half_b")
-    step = job(study, "labels", **{"source.b": "b-strong/out", "source.a": "a-strong/out"})
+    step = job(study, "labels", **{"source.b": "b-half_b/out", "source.a": "a-half_b/out"})
     gather_texts(step, sources=["b", "a"])
     labels = WeakTexts.load(step.out / "half_b.parquet")
     assert labels.sources == ("b", "a")
-    wrong = job(study, "wrong", **{"source.c": "a-strong/out"})
+    wrong = job(study, "wrong", **{"source.c": "a-half_b/out"})
     with pytest.raises(DataError, match="source `c`: expected its texts alone, found those of a"):
         gather_texts(wrong, sources=["c"])

@@ -16,7 +16,7 @@ from outgrow.generation.causal_lm import load_trained
 from outgrow.generation.prompting import prompter_of
 from outgrow.models.load_model import load_causal_lm, load_tokenizer
 from outgrow.pairs import Pairs
-from outgrow.supervise.score_step import score_texts
+from outgrow.supervise.writer_steps import score_texts
 from outgrow.texts import Candidate, WeakTexts, certain
 from outgrow.training.preference_step import PairExamples, pair_rows, train_preference
 from outgrow.training.text_tokenizer import TextTokenizer

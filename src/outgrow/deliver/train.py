@@ -159,7 +159,7 @@ def answers_step(settings: TrainSettings, data: Step, student: Step) -> Step:
         "name": STUDENT,
     }
     inputs = {"pool": data, "split": data, "model": student}
-    function = "outgrow.supervise.write_step:write_texts"
+    function = "outgrow.supervise.writer_steps:write_texts"
     return Step("texts", function, params, inputs, hints=_hints(settings), label=settings.student.model)
 
 

@@ -144,8 +144,8 @@ def _kept(selected: Step) -> float:
 ESTIMATES: Mapping[str, Callable[[Step, StudySizes], Cost]] = {
     "outgrow.models.features:make_features": _features,
     "outgrow.models.zero_shot:answer": _zero_shot,
-    "outgrow.supervise.write_step:write_texts": _written(text_traffic),
-    "outgrow.supervise.score_step:score_texts": _written(score_traffic),
+    "outgrow.supervise.writer_steps:write_texts": _written(text_traffic),
+    "outgrow.supervise.writer_steps:score_texts": _written(score_traffic),
     "outgrow.refine.refine_step:refine_texts": _written(refine_traffic),
     "outgrow.judge.rating_step:rate_texts": _written(rating_traffic),
     "outgrow.training.reward_step:train_reward": _reward,

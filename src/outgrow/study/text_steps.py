@@ -126,7 +126,7 @@ def scores_step(plan: SeedPlan, section: Section, model: Step | None, name: str,
     params = {"model": reading_params(section), "name": name}
     inputs = {"pool": plan.pool, **trained(model), **{f"texts.{key}": table for key, table in tables.items()}}
     label = f"by {name} on {', '.join(tables)}, seed {plan.seed}"
-    function = "outgrow.supervise.score_step:score_texts"
+    function = "outgrow.supervise.writer_steps:score_texts"
     return Step("scores", function, params, inputs, hints=hints(plan, section), label=label)
 
 

@@ -92,7 +92,7 @@ def texts_step(plan: SeedPlan, section: Section, model: Step | None, name: str, 
     }
     inputs = {**plan.data, **trained(model)}
     label = f"{part}: {f'{name}, seed {plan.seed}' if model is None else model.label}"
-    function = "outgrow.supervise.write_step:write_texts"
+    function = "outgrow.supervise.writer_steps:write_texts"
     return Step("texts", function, params, inputs, hints=hints(plan, section), label=label)
 
 

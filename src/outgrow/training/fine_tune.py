@@ -45,10 +45,9 @@ from outgrow.models.silence_transformers import silence_transformers
 from outgrow.models.token_batches import Rows, length_sorted_batches, with_smaller_batches
 from outgrow.training.fit_spec import FitResult, FitSpec, Tuning
 from outgrow.training.grid_search import GridPoint, search, training_grid
-from outgrow.training.item_inputs import Reading, read_items
 from outgrow.training.sampling import sealed_randomness
 from outgrow.training.trainer import ExampleTrainer, history, train
-from outgrow.training.training_examples import ClassExamples
+from outgrow.training.training_examples import ClassExamples, Reading, read_items
 
 BATCH_TOKENS = 4096
 

@@ -30,9 +30,9 @@ from outgrow.losses.preference import Kind, preference_loss
 from outgrow.models.silence_transformers import silence_transformers
 from outgrow.pairs import Pairs
 from outgrow.texts import TextTargets, certain
-from outgrow.training.answer_states import answer_states, output_layer, token_logprobs
 from outgrow.training.fine_tune import release_memory, save_model
 from outgrow.training.sampling import sealed_randomness
+from outgrow.training.text_examples import answer_states, output_layer, token_logprobs
 from outgrow.training.text_tokenizer import TextRow, TextTokenizer, tokenize_targets
 from outgrow.training.text_training import holdout_of, prompts_of, trainee_of, write_record
 

@@ -28,11 +28,10 @@ from outgrow.models.load_model import load_causal_lm, pick_device
 from outgrow.models.silence_transformers import silence_transformers
 from outgrow.models.skipped_items import NAMED
 from outgrow.texts import TextTargets
-from outgrow.training.answer_states import output_layer, require_plain_logits
 from outgrow.training.callbacks import best_update, held_out_losses
 from outgrow.training.fine_tune import release_memory, save_model, weight_dtype, with_adapter
 from outgrow.training.sampling import holdout_rows, sealed_randomness, updates_per_pass
-from outgrow.training.text_examples import CERTAIN, TextExamples, TextLoss
+from outgrow.training.text_examples import CERTAIN, TextExamples, TextLoss, output_layer, require_plain_logits
 from outgrow.training.text_tokenizer import TextTokenizer, tokenize_targets, tokenizer_of
 from outgrow.training.trainer import ExampleTrainer, history, train
 from outgrow.training.training_examples import TrainingExamples
