@@ -17,7 +17,7 @@ from outgrow.data.load_task import load_task
 from outgrow.data.row_counts import PUBLISHED, size_complaints
 from outgrow.errors import OutgrowError
 from outgrow.models.model_names import BUNDLED, package_folder
-from outgrow.study.check_machine import TRACKERS, why_no_cuda
+from outgrow.study.checks import TRACKERS, why_no_cuda
 
 TINY = {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 3, "vocab_size": 100}
 
@@ -184,10 +184,10 @@ def test_sizes_of_all_capabilities_and_parts_are_told_together(tmp_path: Path) -
     }
     changes["supervisors"] = {"a": writer}
     assert complaints(tmp_path, **changes) == [
-        "capability `maths`: `sums` has 2000 usable train items at most, and half_a 1500 + half_b 1600 = 3100 are asked"
-        " for; lower task.capabilities.maths.sizes.half_a or task.capabilities.maths.sizes.half_b",
-        "capability `maths`: `sums` has 1000 usable test items at most, and test 2000 are asked for; lower"
-        " task.capabilities.maths.sizes.test",
+        "capability `maths`: `sums` has 2000 usable train items at most, and half_a 1500 + half_b 1600 = 3100 are"
+        " asked for; lower task.capabilities.maths.sizes.half_a or task.capabilities.maths.sizes.half_b",
+        "capability `maths`: `sums` has 1000 usable test items at most, and test 2000 are asked for;"
+        " lower task.capabilities.maths.sizes.test",
     ]
 
 
@@ -198,8 +198,8 @@ def test_usable_items_of_an_own_file_are_counted_not_its_lines(tmp_path: Path) -
         {"name": "own", "path": tmp_path / "own.csv", "sizes": {"half_a": 4, "half_b": 4, "test": 4}}
     )
     assert list(size_complaints(task)) == [
-        f"{tmp_path / 'own.csv'} has 8 usable items at most, and half_a 4 + half_b 4 + test 4 = 12 are asked for; lower"
-        " task.sizes.half_a or task.sizes.half_b or task.sizes.test"
+        f"{tmp_path / 'own.csv'} has 8 usable items at most, and half_a 4 + half_b 4 + test 4 = 12 are asked for;"
+        " lower task.sizes.half_a or task.sizes.half_b or task.sizes.test"
     ]
     (tmp_path / "own.csv").write_bytes(b"text,label\na,yes\nb\xff,no\n")
     (found,) = size_complaints(task)

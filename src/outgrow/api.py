@@ -13,7 +13,7 @@ from typing import Any
 from outgrow.api_types import Plan, PlannedStep, Result
 from outgrow.config.experiment import Experiment
 from outgrow.config.load import file_settings, read_experiment
-from outgrow.config.model import ModelSection
+from outgrow.config.model import local_model
 from outgrow.config.override import Word, changes_of
 from outgrow.config.suite import read_studies
 from outgrow.config.user_code import code_of, refuse_code
@@ -28,7 +28,8 @@ from outgrow.models.model_names import parse_name
 from outgrow.reporting.report_folder import beside, refuse_place, refuse_to_replace, settings_of, words_that_differ
 from outgrow.study.build import Study, build_study
 from outgrow.study.checks import require_ready
-from outgrow.study.cost import Cost, cost_of, scale_of
+from outgrow.study.cost import cost_of, scale_of
+from outgrow.study.model_cost import Cost
 from outgrow.study.step_params import answers_file
 
 Source = str | Path | Mapping[str, Any]
@@ -66,7 +67,7 @@ def run_experiment(
     """`run` for an experiment that was read before."""
     require_ready([experiment])
     require_place([experiment], replace)
-    if _settle_models(experiment):
+    if _pin_revisions(experiment):
         require_ready([experiment])  # the hub's models are known now
     study = build_study(experiment)
     store = Store(experiment.store)
@@ -95,17 +96,18 @@ def require_place(experiments: Sequence[Experiment], replace: bool) -> None:
             refuse_to_replace(folder, file_settings(experiment))
 
 
-def _settle_models(experiment: Experiment) -> bool:
+def _pin_revisions(experiment: Experiment) -> bool:
     """Ask the hub for the commit of every model, so that the steps' identities are the same in later runs.
 
     Returns whether there is such a model.
     """
     asked = False
     for section in (experiment.student, experiment.second_view, *experiment.supervisors.values()):
-        if isinstance(section, ModelSection) and parse_name(section.model).place == "hub":
+        model = local_model(section)
+        if model is not None and parse_name(model.model).place == "hub":
             from outgrow.models.fetch_model import pin_revision  # the hub's library takes its time to import
 
-            pin_revision(section.model, section.revision)
+            pin_revision(model.model, model.revision)
             asked = True
     return asked
 
@@ -136,7 +138,7 @@ def plan(source: Source, *words: Word, code: bool = True) -> Plan:
 
 def _notes(experiment: Experiment, study: Study) -> Iterator[str]:
     if any("endpoint" in step.hints for step in study.steps):
-        yield f"Responses of servers are in {answers_file(experiment)}; keep that file, they were paid for."
+        yield f"Responses of servers are in {answers_file(experiment.answers)}; keep that file, they were paid for."
     try:
         refuse_to_replace(experiment.folder, file_settings(experiment))
     except OutgrowError as error:

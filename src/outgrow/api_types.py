@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from outgrow.errors import ConfigError, suggest
 from outgrow.graph.event import StepOutcome
-from outgrow.study.cost import Cost
+from outgrow.study.model_cost import Cost
 from outgrow.text_format import short
 
 if TYPE_CHECKING:

@@ -24,9 +24,8 @@ from outgrow.config.user_code import refusal, refuse_code
 from outgrow.config.votes import VoteColumns
 from outgrow.deliver.combined import Combined, changed_options, combine_votes, combined_of
 from outgrow.deliver.combined_texts import CombinedTexts, combine_texts
-from outgrow.deliver.command import command_of
 from outgrow.deliver.in_memory_tables import file_of_table
-from outgrow.deliver.train import TrainedStudent, train_from_votes
+from outgrow.deliver.train import TrainedStudent, command_of, train_from_votes
 from outgrow.deliver.training_data_step import TrainingFiles
 from outgrow.errors import ConfigError
 from outgrow.graph.output import alone

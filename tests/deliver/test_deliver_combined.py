@@ -21,7 +21,7 @@ from outgrow.combiners import fit_by, fit_names, section_named
 from outgrow.combiners.incremental import start
 from outgrow.combiners.votes import Votes
 from outgrow.config.train import KeepItems, TrainSettings
-from outgrow.deliver.training_data import lesson_of
+from outgrow.deliver.training_data import vote_training_data
 from outgrow.errors import ConfigError, DataError, OutgrowError
 from outgrow.graph.writable import refuse_unwritable
 
@@ -75,23 +75,23 @@ def test_what_is_written_is_read_again(seed: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_filters_and_weights_of_a_lesson(seed: int) -> None:
+def test_filters_and_weights_of_training_data(seed: int) -> None:
     found = outgrow.combine(drawn(seed), "dawid_skene")
     settings = TrainSettings.model_validate({"student": {"model": "-"}, "weight": "certainty"})
     settings = settings.model_copy(update={"keep": KeepItems(confidence=0.8, agreement=0.6)})
-    lesson = lesson_of(found, settings)
+    data = vote_training_data(found, settings)
     frame = found.to_pandas()
     wanted = frame[(frame["confidence"] >= 0.8) & (frame["agreement"] >= 0.6)]
-    assert lesson.targets.items == list(wanted["item"])
-    np.testing.assert_allclose(lesson.targets.weight, wanted["certainty"])
-    assert lesson.about["kept_share"] == pytest.approx(len(wanted) / len(frame))
+    assert data.targets.items == list(wanted["item"])
+    np.testing.assert_allclose(data.targets.weight, wanted["certainty"])
+    assert data.about["kept_share"] == pytest.approx(len(wanted) / len(frame))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_vote_is_a_target_where_nothing_is_combined(seed: int) -> None:
     votes = drawn(seed)
     settings = TrainSettings.model_validate({"student": {"model": "-"}, "combine": {"type": "keep_all"}})
-    targets = lesson_of(outgrow.combine(votes, "keep_all"), settings).targets
+    targets = vote_training_data(outgrow.combine(votes, "keep_all"), settings).targets
     assert len(targets.items) == len(votes)
     by_item = pd.Series(targets.weight).groupby(targets.items).sum()
     np.testing.assert_allclose(by_item, 1)
@@ -100,7 +100,7 @@ def test_every_vote_is_a_target_where_nothing_is_combined(seed: int) -> None:
 def test_a_filter_that_keeps_nothing_is_told() -> None:
     settings = TrainSettings.model_validate({"student": {"model": "-"}, "keep": {"agreement": 1.0, "confidence": 1.0}})
     with pytest.raises(DataError, match=r"keep\.confidence"):
-        lesson_of(outgrow.combine(drawn(1), "vote"), settings)
+        vote_training_data(outgrow.combine(drawn(1), "vote"), settings)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -71,7 +71,7 @@ def test_items_without_a_vote_and_test_items_are_answered_too(made: Any) -> None
 def test_the_card_counts_what_is_there(made: Any) -> None:
     card = made.student.card
     assert card["votes"]["n"] == len(made.votes)
-    assert card["lesson"]["kept"] == made.votes["ticket"].nunique()
+    assert card["training_data"]["kept"] == made.votes["ticket"].nunique()
     assert {one["name"] for one in card["votes"]["sources"]} == set(made.votes["worker"])
     gold = dict(pd.read_csv(DATA / "ticket_test.csv")[["ticket", "team"]].itertuples(index=False))
     written = made.student.predictions.to_pandas()

@@ -25,7 +25,7 @@ from outgrow.data.tasks.errands import make_errands
 from outgrow.deliver.combined_texts import combine_texts
 from outgrow.deliver.export import labels_card
 from outgrow.deliver.in_memory_tables import file_of_table
-from outgrow.deliver.training_data import text_lesson_of
+from outgrow.deliver.training_data import text_training_data
 from outgrow.deliver.training_data_step import read_test
 from outgrow.errors import ConfigError, DataError, OutgrowError
 from outgrow.metrics.text_answers import answer_match
@@ -132,7 +132,7 @@ def test_what_was_learned_is_what_the_combiner_makes_of_the_answers(made: Any) -
     np.testing.assert_array_equal(table["share"].to_numpy(), direct.weight)
     counts = made.answers.groupby("item").size()
     assert table["votes"].to_pylist() == [counts[item] for item in direct.items]
-    taught = next((made.folder / "steps").glob("taught-*"))
+    taught = next((made.folder / "steps").glob("training_data-*"))
     assert pq.read_table(taught / "targets.parquet")["text"].to_pylist() == direct.texts
 
 
@@ -177,7 +177,7 @@ def test_texts_as_they_are_teach_all_weights_too(made: Any) -> None:
     texts = outgrow.read_answers(pd.concat([made.answers, pd.DataFrame(silent)]))
     words = ("kind=generate", "student.adapt=full", "student.training.lr=1e-3", *QUICK)
     student = trained(made.folder, *words, output="plain", labels=texts, method="keep_all", test=None)
-    assert student.card["lesson"]["rows"] == len(made.answers.query("source != 'ada'")) + ITEMS
+    assert student.card["training_data"]["rows"] == len(made.answers.query("source != 'ada'")) + ITEMS
     assert student.predictions.num_rows == 0
     assert student.card["answers"] == {"agreement": None, "test": None}
     assert "Nobody knows" in (student.folder / "README.md").read_text()
@@ -188,16 +188,16 @@ def test_only_what_is_agreed_on_is_learned(made: Any) -> None:
     section = combiner(METHOD)
     combined = combine_texts(outgrow.read_answers(made.answers), section)
     settings = TrainSettings(student={"model": "-"}, combine=section, keep={"agreement": 0.6})
-    lesson = text_lesson_of(combined, settings)
+    data = text_training_data(combined, settings)
     enough = combined.share >= 0.6
     assert 0 < enough.sum() < len(enough)
-    assert lesson.targets.items == [
+    assert data.targets.items == [
         name for name, stays in zip(combined.targets.items, enough.tolist(), strict=True) if stays
     ]
-    assert lesson.about["kept"] == int(enough.sum())
+    assert data.about["kept"] == int(enough.sum())
     apart = pd.DataFrame({"item": ["s0", "s0"], "source": ["a", "b"], "answer": ["#### 1", "#### 2"]})
     with pytest.raises(DataError, match=r"of 1 combined text none has an agreement of 0\.6"):
-        text_lesson_of(combine_texts(outgrow.read_answers(apart), section), settings)
+        text_training_data(combine_texts(outgrow.read_answers(apart), section), settings)
 
 
 @pytest.mark.parametrize(

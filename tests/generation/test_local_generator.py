@@ -21,7 +21,7 @@ from outgrow.graph.step import Job
 from outgrow.models.load_model import load_tokenizer
 from outgrow.models.resumable_inference import ragged_sweep
 from outgrow.models.token_batches import Rows
-from outgrow.supervise.score_step import score
+from outgrow.supervise.writer_steps import score
 from outgrow.texts import Candidate, ranked
 
 SECTION: dict[str, Any] = {

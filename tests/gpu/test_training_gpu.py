@@ -8,9 +8,8 @@ from outgrow.data.task import Items
 from outgrow.losses import make_objective
 from outgrow.models.load_model import DTYPES, load_causal_lm, load_classifier, load_tokenizer
 from outgrow.training.heads import fit_heads
-from outgrow.training.item_inputs import read_items
 from outgrow.training.trainer import ExampleTrainer, history, train
-from outgrow.training.training_examples import ClassExamples
+from outgrow.training.training_examples import ClassExamples, read_items
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 

@@ -205,7 +205,7 @@ def test_every_definition_of_a_folder_can_be_asked_for() -> None:
 
 def test_a_registry_counts_by_the_entry_that_is_used() -> None:
     def losses(told: str) -> set[str]:
-        found = reached(["outgrow.training.student_step:train_student"], {"loss": told}, FOLLOWED)
+        found = reached(["outgrow.training.classifier_steps:train_student"], {"loss": told}, FOLLOWED)
         return {one.name for one in found} & set(MATHEMATICS)
 
     assert losses("generalized_cross_entropy") == {"generalized_cross_entropy"}

@@ -57,7 +57,7 @@ def test_a_study_takes_the_votes_of_the_same_row(folder: Path) -> None:
     found = list((folder / "runs/steps").glob("supervisor-*/half_b.parquet"))
     assert len(found) == 3
     for path in found:
-        source = int(json.loads((path.parent / "done.json").read_text())["params"]["said_by"])
+        source = int(json.loads((path.parent / "done.json").read_text())["params"]["file_source"])
         table = pq.read_table(path).to_pylist()
         assert len(table) > 30
         for row in table:

@@ -46,7 +46,7 @@ def ask(study: Path, url: str, **changes: Any) -> dict[str, WeakLabels]:
     hints = {"endpoint": section, "answers": str(study / "answers.sqlite")}
     inputs = {name: study / name for name in ("pool", "split")}
     ask_supervisor(Job(study / "out", inputs, study / "scratch", hints), model=section, source="far")
-    return {part: WeakLabels.load(study / "out" / f"{part}.parquet") for part in ("half_a", "half_b", "test")}
+    return {part: WeakLabels.load(study / "out" / f"{part}.parquet") for part in ("anchors", "half_b", "test")}
 
 
 def test_letters_are_votes_and_silence_an_abstention(study: Path) -> None:
@@ -60,8 +60,8 @@ def test_letters_are_votes_and_silence_an_abstention(study: Path) -> None:
         shown = sorted(body["messages"][1]["content"] for body in server.requests)
         assert all("top_logprobs" not in body and body["temperature"] == 0.0 for body in server.requests)
     assert shown[3] == "How many are 3?\nA. none\nB. 3 of them\nC. all\nAnswer with the letter of your choice alone."
-    assert labels["weak"].probs[:, 0].tolist() == [[0, 1, 0], [0, 0, 1]]
-    assert labels["strong"].probs[:, 0].tolist() == [[0, 0, 0], [1, 0, 0]]
+    assert labels["anchors"].probs[:, 0].tolist() == [[0, 1, 0], [0, 0, 1]]
+    assert labels["half_b"].probs[:, 0].tolist() == [[0, 0, 0], [1, 0, 0]]
     assert labels["test"].probs[:, 0].tolist() == [[0, 0, 1], [0, 0, 0]]
     assert labels["test"].items == ["i4", "i5"]
     assert labels["test"].sources == ("far",)
@@ -74,14 +74,14 @@ def test_log_probabilities_become_a_distribution(study: Path) -> None:
     with serving(lambda body: [choice("Sure", logprobs=content)]) as server:
         labels = ask(study, server.url, logprobs=True)
         assert all(body["top_logprobs"] == 20 for body in server.requests)
-    np.testing.assert_allclose(labels["strong"].probs[:, 0], [[0.5, 0.5, 0.0]] * 2)
+    np.testing.assert_allclose(labels["half_b"].probs[:, 0], [[0.5, 0.5, 0.0]] * 2)
 
 
 def test_a_choice_may_be_demanded_by_a_schema(study: Path) -> None:
     with serving(lambda body: [choice('{"choice": "B"}')]) as server:
         labels = ask(study, server.url, structured=True)
         assert server.requests[0]["response_format"] == one_of(("A", "B", "C"))
-    assert labels["weak"].probs[:, 0].tolist() == [[0, 1, 0]] * 2
+    assert labels["anchors"].probs[:, 0].tolist() == [[0, 1, 0]] * 2
 
 
 def test_nothing_but_silence_is_an_error_until_the_server_is_mended(study: Path) -> None:
@@ -90,7 +90,7 @@ def test_nothing_but_silence_is_an_error_until_the_server_is_mended(study: Path)
             with pytest.raises(DataError, match=f"6 of 6 items get no vote .*'dunno' names no choice; .*{fix}"):
                 ask(study, server.url, **more)
         server.answer = lambda body: [choice("B")]
-        assert ask(study, server.url)["weak"].probs[:, 0].tolist() == [[0, 1, 0]] * 2
+        assert ask(study, server.url)["anchors"].probs[:, 0].tolist() == [[0, 1, 0]] * 2
         assert len(server.requests) == 3 * 6
 
 
@@ -148,7 +148,7 @@ def test_what_states_no_choice_is_counted_and_named(study: Path) -> None:
         with pytest.raises(DataError, match=r"5 of 6 items get no vote \(.*i0.*'A good question!' names no choice"):
             ask(study, server.url, unfit="stop")
         labels = ask(study, server.url)
-    assert labels["weak"].probs.sum() + labels["strong"].probs.sum() + labels["test"].probs.sum() == 1
+    assert labels["anchors"].probs.sum() + labels["half_b"].probs.sum() + labels["test"].probs.sum() == 1
 
 
 def test_a_study_with_a_supervisor_behind_a_server(tmp_path: Path) -> None:

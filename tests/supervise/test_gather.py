@@ -6,13 +6,13 @@ import pytest
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
-from outgrow.supervise.gather_step import gather_labels
+from outgrow.supervise.label_steps import gather_labels
 
 
 def folder(path, name, strong_items, weak_items=None, seed=0):
     rng = np.random.default_rng(seed)
     path.mkdir()
-    for file, items in (("strong", strong_items), ("weak", weak_items)):
+    for file, items in (("half_b", strong_items), ("anchors", weak_items)):
         if items is not None:
             WeakLabels(items, (name,), rng.dirichlet(np.ones(3), (len(items), 1))).save(path / f"{file}.parquet")
     return path

@@ -64,10 +64,10 @@ def test_topics_of_real_questions_are_learnt(
     split = shuffled(task, rng, (300, 200, 600))
     out = train(tmp_path, task, split, unit=unit, longest=longest)
     commonest = np.bincount(task.items.gold).max() / len(task.items)
-    held_out, test = hits(out, "weak", task, split.half_a), hits(out, "test", task, split.test)
+    held_out, test = hits(out, "anchors", task, split.half_a), hits(out, "test", task, split.test)
     assert test > commonest + 0.08
     assert abs(held_out - test) < 0.15  # Honest: not the accuracy on its own training items, which is near 1.
-    hits(out, "strong", task, split.half_b)
+    hits(out, "half_b", task, split.half_b)
     chosen = json.loads((out / "chosen.json").read_text())
     trials = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert chosen["chosen"]["C"] == min(trials, key=lambda trial: trial["held_out_log_loss"])["C"]
@@ -94,7 +94,7 @@ def test_overlap_with_the_prompt_is_seen(tmp_path: Path, rng: np.random.Generato
     split = shuffled(task, rng, (150, 50, 100))
     out = train(tmp_path, task, split)
     assert hits(out, "test", task, split.test) > 0.95
-    assert hits(out, "weak", task, split.half_a) > 0.95
+    assert hits(out, "anchors", task, split.half_a) > 0.95
 
 
 def test_the_order_of_options_does_not_matter(rng: np.random.Generator) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fresh import SEEDS
-from outgrow.supervise.noise_step import exchange_answers
+from outgrow.supervise.label_steps import exchange_answers
 
 
 def drawn(seed: int) -> tuple[list[int], list[str], np.ndarray]:

@@ -13,7 +13,7 @@ from outgrow.errors import ConfigError, DataError
 from outgrow.graph.step import Job, Step
 from outgrow.labels import WeakLabels
 from outgrow.study.build import build_study
-from outgrow.supervise.rule_file import file_hash
+from outgrow.supervise.rule_source import file_hash
 from outgrow.supervise.rules_step import apply_rule
 from small_study import FILE, accuracies, outgrow, results, step_folder, write
 

@@ -14,7 +14,7 @@ from outgrow.data.data_identity import content_hash
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
-from outgrow.labels import WeakLabels
+from outgrow.labels import ANSWER_FILES, WeakLabels
 from outgrow.readers.read_votes import sources_of
 from outgrow.supervise.votes_step import require_readable, take_texts, take_votes
 from outgrow.texts import WeakTexts
@@ -43,10 +43,10 @@ def written(path: Path, rows: list[tuple[Any, ...]], header: str = "item,source,
     return path
 
 
-def taken(job: Job, said_by: str, source: str = "mine", **reading: Any) -> dict[str, WeakLabels]:
+def taken(job: Job, file_source: str, source: str = "mine", **reading: Any) -> dict[str, WeakLabels]:
     content = content_hash(Path(job.hints["file"]))
-    take_votes(job, reading={**READING, **reading}, content=content, said_by=said_by, source=source)
-    return {part: WeakLabels.load(job.out / f"{part}.parquet") for part in PARTS}
+    take_votes(job, reading={**READING, **reading}, content=content, file_source=file_source, source=source)
+    return {part: WeakLabels.load(job.out / ANSWER_FILES[part]) for part in PARTS}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -77,7 +77,7 @@ def test_soft_votes_stay_soft(tmp_path: Path) -> None:
     names = [str(number) for number in range(9)]
     rows = [(name, "a", "yes", 0.8) for name in names]
     file = written(tmp_path / "v.csv", rows, "item,source,label,confidence")
-    table = taken(job_of(tmp_path, "classify", file, names), "a")["strong"]
+    table = taken(job_of(tmp_path, "classify", file, names), "a")["half_b"]
     np.testing.assert_allclose(table.probs[:, 0], np.tile([0.1, 0.1, 0.8], (3, 1)))
 
 
@@ -92,7 +92,8 @@ def test_a_file_that_names_no_source_is_all_of_the_supervisors(tmp_path: Path, k
         written(file, [(name, *row) for name, row in zip(names, probs.tolist(), strict=True)], header)
     assert sources_of(file) is None
     section = VotesSection(votes=file)
-    require_readable({"ada": section, "ben": section}, "classify")
+    for name in ("ada", "ben"):
+        require_readable(name, section, "classify")
     job = job_of(tmp_path, "classify", file, names, rows=9 if kind == "v.npy" else 0)
     tables = taken(job, "ada")
     for part, table in tables.items():
@@ -113,7 +114,7 @@ def test_what_cannot_be_taken_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"supervisors\.mine: .*v\.csv has no source `eve`; there are `ada`"):
         taken(job, "eve")
     with pytest.raises(DataError, match="has changed since the study was planned"):
-        take_votes(job, reading=READING, content="other", said_by="ada", source="mine")
+        take_votes(job, reading=READING, content="other", file_source="ada", source="mine")
     written(file, [(name, "ada", "maybe") for name in names])
     with pytest.raises(
         DataError, match=r"v\.csv, line 2: the label `maybe` is no class; known: `no`, `perhaps`, `yes`"
@@ -128,9 +129,9 @@ def test_what_cannot_be_taken_is_told(tmp_path: Path) -> None:
         taken(job, "ada")
 
 
-def texts_of(job: Job, said_by: str, part: str) -> WeakTexts:
+def texts_of(job: Job, file_source: str, part: str) -> WeakTexts:
     content = content_hash(Path(job.hints["file"]))
-    take_texts(job, reading=READING, content=content, said_by=said_by, part=part, name="mine")
+    take_texts(job, reading=READING, content=content, file_source=file_source, part=part, name="mine")
     return WeakTexts.load(job.out / f"{part}.parquet")
 
 
@@ -145,7 +146,7 @@ def test_texts_are_those_of_one_source_in_the_order_of_the_part(tmp_path: Path) 
     assert [one.text for one in strong.candidates[0][0]] == ["a says 1", "or else"]
     assert test.texts == [["a says 2"], ["a says 5"], ["a says 8"], [None]]
     with pytest.raises(DataError, match=r"supervisors\.mine: .* has no source `c`"):
-        texts_of(job, "c", "strong")
+        texts_of(job, "c", "half_b")
     written(tmp_path / "t.csv", [("2", "a", "x")])
     with pytest.raises(DataError, match="says nothing of the items that the student is to learn from"):
         texts_of(job, "a", "test")

@@ -74,7 +74,7 @@ def test_a_study_whose_supervisors_are_five_people_in_a_file(folder: Path) -> No
         votes = {(row["ticket"], row["worker"]): row["label"] for row in csv.DictReader(file)}
     taken = step_folder(folder, "supervisor", "crier, seed 0")
     counted = 0
-    for part, n in (("weak", 80), ("strong", 200), ("test", 200)):
+    for part, n in (("anchors", 80), ("half_b", 200), ("test", 200)):
         table = WeakLabels.load(taken / f"{part}.parquet")
         assert (len(table.items), table.sources) == (n, ("crier",))
         there = [(item, "eve") in votes for item in table.items]

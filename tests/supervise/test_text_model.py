@@ -11,7 +11,7 @@ from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
 from outgrow.generation.prompting import prompter_of
 from outgrow.graph.step import Job
-from outgrow.supervise.text_model_step import gold_targets, train_text_supervisor
+from outgrow.training.text_training_steps import gold_targets, train_text_supervisor
 
 SECTION = {
     "model": "bundled:smollm2-135m@2",

@@ -11,9 +11,8 @@ from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.models.load_model import load_causal_lm, load_tokenizer
-from outgrow.supervise.gather_step import gather_texts
-from outgrow.supervise.score_step import pooled, score_texts
-from outgrow.supervise.write_step import write_texts
+from outgrow.supervise.label_steps import gather_texts
+from outgrow.supervise.writer_steps import pooled, score_texts, write_texts
 from outgrow.texts import WeakTexts
 
 MODEL: dict[str, Any] = {
@@ -67,11 +66,11 @@ def wrote(study: Path, name: str, part: str, **inputs: str) -> WeakTexts:
 
 
 def test_texts_are_written_for_the_items_of_a_part_and_no_others(study: Path) -> None:
-    strong, test = wrote(study, "a", "strong"), wrote(study, "a", "test")
+    strong, test = wrote(study, "a", "half_b"), wrote(study, "a", "test")
     assert strong.items == ["i4", "i2", "i7"]
     assert test.items == ["i3", "i5", "i6"]
     assert strong.sources == ("a",)
-    about = json.loads((study / "a-strong" / "out" / "written.json").read_text())
+    about = json.loads((study / "a-half_b" / "out" / "written.json").read_text())
     assert about["without_answer"] == ["i7"]
     assert strong.candidates[2] == [[]], "who cannot read the prompt abstains"
     assert all(row[0] for row in test.candidates)
@@ -90,10 +89,10 @@ def test_a_trained_model_is_read_from_its_folder(study: Path) -> None:
 
 
 def test_a_scorer_reads_every_different_text_once(study: Path) -> None:
-    first, second = wrote(study, "a", "strong"), wrote(study, "b", "strong", model="trained")
+    first, second = wrote(study, "a", "half_b"), wrote(study, "b", "half_b", model="trained")
     second.candidates[0][0].append(first.candidates[0][0][0]._replace(text="something else"))
-    second.save(study / "b-strong" / "out" / "half_b.parquet")
-    step = job(study, "scores", pool="pool", model="trained", **{"texts.a": "a-strong/out", "texts.b": "b-strong/out"})
+    second.save(study / "b-half_b" / "out" / "half_b.parquet")
+    step = job(study, "scores", pool="pool", model="trained", **{"texts.a": "a-half_b/out", "texts.b": "b-half_b/out"})
     score_texts(step, model=MODEL, name="b")
     scored = WeakTexts.load(step.out / "half_b.parquet")
     items, texts = pooled([first, second])
@@ -110,11 +109,11 @@ def test_a_scorer_reads_every_different_text_once(study: Path) -> None:
 
 def test_sources_are_put_side_by_side(study: Path) -> None:
     for name in "ab":
-        wrote(study, name, "strong")
-    step = job(study, "labels", **{"source.b": "b-strong/out", "source.a": "a-strong/out"})
+        wrote(study, name, "half_b")
+    step = job(study, "labels", **{"source.b": "b-half_b/out", "source.a": "a-half_b/out"})
     gather_texts(step, sources=["b", "a"])
     labels = WeakTexts.load(step.out / "half_b.parquet")
     assert labels.sources == ("b", "a")
-    wrong = job(study, "wrong", **{"source.c": "a-strong/out"})
+    wrong = job(study, "wrong", **{"source.c": "a-half_b/out"})
     with pytest.raises(DataError, match="source `c`: expected its texts alone, found those of a"):
         gather_texts(wrong, sources=["c"])

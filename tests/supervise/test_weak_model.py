@@ -9,8 +9,8 @@ from fresh import SEEDS
 from outgrow.data.task import Items, Split, Task
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
-from outgrow.supervise.weak_model_step import train_supervisor
-from outgrow.training.holdout import holdout_rows
+from outgrow.training.classifier_steps import train_supervisor
+from outgrow.training.sampling import holdout_rows
 
 TUNE = {"l2": [1.0, 0.1, 0.01], "lr": None, "epochs": [50], "folds": 3}
 MODEL = {"model": "bundled:none", "revision": None, "layer": None}
@@ -47,7 +47,7 @@ def study(tmp_path):
 def test_it_answers_all_three_sets_under_its_name(study):
     out = supervised(study)
     gold = Task.load(study / "pool").items.gold
-    for part, rows in (("weak", range(60)), ("strong", range(60, 90)), ("test", range(90, 120))):
+    for part, rows in (("anchors", range(60)), ("half_b", range(60, 90)), ("test", range(90, 120))):
         table = WeakLabels.load(out / f"{part}.parquet")
         assert table.sources == ("small",)
         assert table.items == [f"i{row}" for row in rows]

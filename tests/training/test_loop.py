@@ -14,11 +14,9 @@ from fresh import SEEDS
 from outgrow.errors import ConfigError, StepFailed
 from outgrow.losses import Objective, make_objective
 from outgrow.models.load_model import load_causal_lm, load_classifier, load_tokenizer
-from outgrow.training.batch_order import batches_of
-from outgrow.training.item_inputs import read_items
-from outgrow.training.randomness import sealed_randomness
+from outgrow.training.sampling import batches_of, sealed_randomness
 from outgrow.training.trainer import history, train
-from outgrow.training.training_examples import ClassExamples
+from outgrow.training.training_examples import ClassExamples, read_items
 
 CROSS_ENTROPY = make_objective({"type": "cross_entropy"}, None)
 SELF_TRAINED = make_objective({"type": "cross_entropy"}, {"gamma_max": 0.5, "ramp": 1.0, "harden": "argmax"})

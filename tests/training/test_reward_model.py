@@ -12,7 +12,7 @@ from outgrow.metrics.auroc import auroc
 from outgrow.models.load_model import load_classifier
 from outgrow.select.comparisons import Sample, make_pairs
 from outgrow.training.reward_model import ComparisonExamples, ModelLearner, tokens_of
-from outgrow.training.reward_samples import comparisons_of
+from outgrow.training.reward_plan import comparisons_of
 from simulated_labels import job_in
 
 CPU = torch.device("cpu")

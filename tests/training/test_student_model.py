@@ -10,8 +10,7 @@ from tiny_study import TUNE, model_section
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from outgrow.labels import WeakLabels
-from outgrow.supervise.weak_model_step import train_supervisor
-from outgrow.training.student_step import train_student
+from outgrow.training.classifier_steps import train_student, train_supervisor
 
 
 def run(

@@ -12,7 +12,11 @@ from outgrow.errors import ConfigError, DataError
 from outgrow.generation.prompting import prompter_of
 from outgrow.models.load_model import load_causal_lm, load_tokenizer
 from outgrow.texts import TextTargets
-from outgrow.training.answer_states import (
+from outgrow.training.fine_tune import with_adapter
+from outgrow.training.text_examples import (
+    CERTAIN,
+    TextExamples,
+    TextLoss,
     answer_states,
     confidences,
     logits_of,
@@ -20,8 +24,6 @@ from outgrow.training.answer_states import (
     output_matrix,
     require_plain_logits,
 )
-from outgrow.training.fine_tune import with_adapter
-from outgrow.training.text_examples import CERTAIN, TextExamples, TextLoss
 from outgrow.training.text_tokenizer import TextTokenizer, tokenize_targets
 from tiny_writers import fresh_model
 

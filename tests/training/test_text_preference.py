@@ -16,11 +16,11 @@ from outgrow.generation.causal_lm import load_trained
 from outgrow.generation.prompting import prompter_of
 from outgrow.models.load_model import load_causal_lm, load_tokenizer
 from outgrow.pairs import Pairs
-from outgrow.supervise.score_step import score_texts
+from outgrow.supervise.writer_steps import score_texts
 from outgrow.texts import Candidate, WeakTexts, certain
 from outgrow.training.preference_step import PairExamples, pair_rows, train_preference
-from outgrow.training.text_student_step import train_text_student
 from outgrow.training.text_tokenizer import TextTokenizer
+from outgrow.training.text_training_steps import train_text_student
 
 PREFERENCE = {"loss": "cdpo", "beta": 0.5, "epsilon": 0.1, "logprobs": "sum"}
 CPU = torch.device("cpu")

@@ -14,8 +14,8 @@ from outgrow.errors import ConfigError, DataError, StepFailed
 from outgrow.generation.causal_lm import load_trained
 from outgrow.generation.prompting import prompter_of
 from outgrow.texts import TextTargets, certain
-from outgrow.training.text_student_step import train_text_student
 from outgrow.training.text_training import holdout_of
+from outgrow.training.text_training_steps import train_text_student
 
 OWN = {"gamma_max": 0.5, "ramp": 1.0, "harden": "argmax"}
 

@@ -14,9 +14,9 @@ from outgrow.generation.causal_lm import load_trained
 from outgrow.labels import Targets, WeakLabels
 from outgrow.losses import make_objective
 from outgrow.texts import TextTargets
+from outgrow.training.classifier_steps import train_student
 from outgrow.training.heads import Affine, fit_heads
-from outgrow.training.student_step import train_student
-from outgrow.training.text_student_step import train_text_student
+from outgrow.training.text_training_steps import train_text_student
 
 STILL = {"lr": 1e-12, "epochs": 1.0}
 """A training that changes nothing to speak of."""
@@ -32,13 +32,13 @@ def teach_texts(study, folder, name, adapt="full", start=None, whole=None, **tra
     return job.out
 
 
-def teach_votes(study, model, name, adapt, start=None, whole=None, tune=TUNE, share=1.0):
+def teach_votes(study, model, name, adapt, start=None, whole=None, tune=TUNE, passes=1.0):
     job = study.job(name)
     more = {"start": start, "whole": whole}
     job = replace(job, inputs={**job.inputs, **{key: path for key, path in more.items() if path is not None}})
     loss = {"type": "cross_entropy"}
     train_student(
-        job, adapt=adapt, model=model, loss=loss, self_training=None, tune=tune, seed=0, name="student", share=share
+        job, adapt=adapt, model=model, loss=loss, self_training=None, tune=tune, seed=0, name="student", passes=passes
     )
     return job.out
 
@@ -115,9 +115,9 @@ def test_a_probe_goes_on_from_what_it_learned(study, kind):
 def test_a_share_is_of_the_passes(study, tiny):
     here = study()
     whole = teach_votes(here, model_section(tiny("llama"), epochs=4.0), "all", "full")
-    half = teach_votes(here, model_section(tiny("llama"), epochs=4.0), "half", "full", share=0.5)
+    half = teach_votes(here, model_section(tiny("llama"), epochs=4.0), "half", "full", passes=0.5)
     assert updates(half) * 2 == updates(whole)
-    steps = teach_votes(here, {"model": "none", "revision": None, "layer": None}, "p", "probe", tune=PROBE, share=0.5)
+    steps = teach_votes(here, {"model": "none", "revision": None, "layer": None}, "p", "probe", tune=PROBE, passes=0.5)
     assert updates(steps) == 20
 
 

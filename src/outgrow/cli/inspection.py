@@ -35,7 +35,7 @@ def doctor(as_json: AsJson = False) -> None:
 def examine() -> dict[str, str]:
     """One line per finding; what is absent raises nothing."""
     from outgrow.config.paths import ANSWERS
-    from outgrow.endpoints.response_cache import NAME
+    from outgrow.endpoints.usage import CACHE_NAME
     from outgrow.models.model_names import cache_folder
 
     findings = {"python": f"{platform.python_version()} ({sys.executable})", "platform": platform.platform()}
@@ -46,7 +46,7 @@ def examine() -> dict[str, str]:
     findings["hub"] = (
         "not asked (HF_HUB_OFFLINE=1)" if os.environ.get("HF_HUB_OFFLINE") == "1" else "asked when a study names it"
     )
-    findings["paid answers here"] = _answers(ANSWERS / NAME)
+    findings["paid answers here"] = _answers(ANSWERS / CACHE_NAME)
     findings["HF_HOME"] = os.environ.get("HF_HOME", "default")
     findings["model cache"] = str(cache_folder())
     findings |= _devices()

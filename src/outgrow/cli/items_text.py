@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from outgrow.config.load import read_experiment
-from outgrow.config.model import ModelSection
+from outgrow.config.model import ModelSection, local_model
 from outgrow.config.task import TaskSection
 from outgrow.data.load_task import load_task
 from outgrow.data.pool import with_gold
@@ -31,8 +31,7 @@ def look_at_items(name: str, words: Sequence[str], n: int, model: str | None) ->
     if of_study:
         experiment = read_experiment(name, words)
         section = experiment.task
-        here = experiment.student if isinstance(experiment.student, ModelSection) else None
-        reader = reader or here
+        reader = reader or local_model(experiment.student)
     elif words:
         raise ConfigError(f"`{words[0]}`: overrides belong to an experiment file, and `{name}` is the name of a task")
     else:

@@ -50,15 +50,15 @@ def _share(value: float | None) -> str:
 def student_text(student: TrainedStudent) -> str:
     """How good it is, as far as anybody knows, and where it lies."""
     card = student.card
-    test, lesson = card["answers"]["test"], card["lesson"]
-    learned = f"learned {lesson['kept']} of {many(lesson['n_items'], 'item')}, combined by {_named(card)}"
+    test, data = card["answers"]["test"], card["training_data"]
+    learned = f"learned {data['kept']} of {many(data['n_items'], 'item')}, combined by {_named(card)}"
     agreement = card["answers"]["agreement"]
     if test is None:
         agrees = "" if agreement is None else f"agrees with {agreement:.1%} of the labels that it learned; "
         known = f"{agrees}its accuracy is unknown without test items (--test)"
     else:
         title, value = ("accuracy", test["accuracy"]) if "accuracy" in test else (test["metric"], test["score"])
-        n_left = lesson["test_left_out"]
+        n_left = data["test_left_out"]
         left = f" (left out, as their texts were learned from: {n_left})" if n_left else ""
         known = f"{title} {value:.3f} [{test['low']:.3f}, {test['high']:.3f}] on {many(test['n'], 'test item')}{left}"
     return "\n".join([learned, known, *card["combine"]["told"], "", f"student: {student.folder}"])

@@ -92,7 +92,7 @@ class EndpointSection(Section):
     """The environment variable that holds the key. Default: no key is sent, but for `api.openai.com`, which is sent
     that of `OPENAI_API_KEY`."""
     system: str | None = None
-    """What the model is told before every question of an item."""
+    """The system prompt of every request about an item."""
     concurrency: Annotated[int, Field(ge=1, le=512)] = 8
     """Requests under way at a time, over all steps."""
     timeout: Annotated[float, Field(gt=0)] = 120.0
@@ -119,7 +119,7 @@ class EndpointSection(Section):
     @model_validator(mode="before")
     @classmethod
     def _openais_own_key(cls, section: Any) -> Any:
-        # A key goes where the file says, and by itself to nobody but its owner.
+        # Without a `key`, only OpenAI's own host is sent OpenAI's key.
         if isinstance(section, dict) and section.get("key") is None and _host(section.get("url")) == OPENAI_HOST:
             return {**section, "key": OPENAI_KEY}
         return section

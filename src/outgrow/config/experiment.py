@@ -7,16 +7,21 @@ The docstring under a field is its help text, its line in the JSON schema and it
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from outgrow.config.decoding import Decoding
 from outgrow.config.measure import JudgeMeasure, Measure
 from outgrow.config.method import Method, SelfTraining, SoftLabels, Variant
-from outgrow.config.model import ModelSection, Speaker, Supervisor
+from outgrow.config.model import LanguageModel, ModelSection
 from outgrow.config.paths import REPORTS
 from outgrow.config.section import Name, Section, Seed, SourceName
 from outgrow.config.task import TaskSection
 from outgrow.config.tune import Tune
+from outgrow.extensions import OneOf
+from outgrow.supervise.sources import SOURCES, with_type
+
+Supervisor = Annotated[Section, OneOf(SOURCES), BeforeValidator(with_type)]
+"""The section of any source."""
 
 
 class Experiment(Section):
@@ -28,7 +33,7 @@ class Experiment(Section):
     """The items, and what is asked about them."""
     supervisors: Annotated[dict[SourceName, Supervisor], Field(min_length=1)]
     """The weak sources, each under a name of your choice."""
-    student: Speaker
+    student: LanguageModel
     """The strong model that learns from the supervisors' labels, and from gold for the ceiling."""
     second_view: ModelSection | None = None
     """Another layer or model whose student is averaged with the first in the `two_views` variant."""

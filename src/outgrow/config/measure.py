@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from outgrow.config.model import Speaker
+from outgrow.config.model import LanguageModel
 from outgrow.config.rules import Pattern
 from outgrow.config.section import Section, complaint
 from outgrow.text_format import short
@@ -67,7 +67,7 @@ Measure = Annotated[PatternMeasure | MetricMeasure, Field(discriminator="type")]
 class JudgeMeasure(Section):
     """A language model that rates every answer to the test items."""
 
-    by: Speaker
+    by: LanguageModel
     """Who judges."""
     scales: Annotated[dict[str, tuple[float, float]], BeforeValidator(_scales)]
     """What is rated, in the order in which the judge writes its `[[numbers]]`, each with its lowest and highest."""

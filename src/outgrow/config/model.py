@@ -5,10 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from outgrow.config.endpoint import EndpointSection
-from outgrow.config.rules import FunctionRule, RegexRule, with_rule_type
 from outgrow.config.section import Section
 from outgrow.config.tune import Tune
-from outgrow.config.votes import VotesSection
 
 Rate = Annotated[float, Field(gt=0, le=1000)]
 Passes = Annotated[float, Field(gt=0, le=1_000_000)]
@@ -65,7 +63,7 @@ class ModelSection(Section):
     chat: bool | Literal["auto"] = "auto"
     """*generate*: ask through the tokenizer's chat template; `auto`: where it has one."""
     system: str | None = None
-    """*generate*: what the model is told before every question, in training and in use."""
+    """*generate*: the system prompt, in training and in use."""
     unfit: Literal["skip", "stop"] = "skip"
     """*generate*: items that the model cannot take (longer than `max_length`, or not to be spelled by its tokenizer):
     go on without them, with a note that names them, or stop."""
@@ -75,38 +73,27 @@ class ModelSection(Section):
     lora: Lora = Lora()
     holdout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """full/lora supervisor: share of its gold kept aside to estimate its accuracy (probes use all, by folds);
-    *generate*: share of what anybody learns from that is kept aside for `training.keep: best`."""
+    *generate*: share of the training items that is held out for `training.keep: best`."""
     tune: Tune | None = None
     """This model's own grid; default: the study's `tune`."""
     trust_remote_code: bool = False
 
 
-GramLength = Annotated[int, Field(ge=1, le=100)]
-
-
-class NgramSection(Section):
-    """A logistic regression on n-gram counts (scikit-learn): the cheapest of supervisors."""
-
-    type: Literal["ngram"]
-    unit: Literal["word", "char"] = "word"
-    shortest: GramLength = 1
-    longest: GramLength = 2
-
-
 def _default_type(value: Any) -> Any:
-    if isinstance(value, dict) and "votes" in value:
-        return {"type": "votes", **value}
-    return with_rule_type(value, otherwise="model")
+    return {"type": "model", **value} if isinstance(value, dict) else value
 
 
-Supervisor = Annotated[
-    Annotated[
-        ModelSection | NgramSection | EndpointSection | RegexRule | FunctionRule | VotesSection,
-        Field(discriminator="type"),
-    ],
-    BeforeValidator(_default_type),
-]
-Speaker = Annotated[
+LanguageModel = Annotated[
     Annotated[ModelSection | EndpointSection, Field(discriminator="type")], BeforeValidator(_default_type)
 ]
-"""Whoever can be asked for a text."""
+"""A model that can be asked for a text, on this machine or behind a server."""
+
+
+def local_model(section: object) -> ModelSection | None:
+    """The section of a model of this machine; `None` for any other section."""
+    return section if isinstance(section, ModelSection) else None
+
+
+def remote_model(section: object) -> EndpointSection | None:
+    """The section of a model behind a server; `None` for any other section."""
+    return section if isinstance(section, EndpointSection) else None

@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from outgrow.config.decoding import Decoding
-from outgrow.config.model import Speaker
+from outgrow.config.model import LanguageModel
 from outgrow.config.section import Section
 
 
 class Refiner(Section):
     """What all ways of rewriting share."""
 
-    by: Speaker | None = None
+    by: LanguageModel | None = None
     """Who rewrites; default: the untouched student."""
     decoding: Decoding | None = None
     """How the better answers are written; default: as the study's `labelling`, but greedily (one beam, one text)."""

@@ -101,5 +101,5 @@ def with_rule_type(section: object, otherwise: str | None = None) -> object:
     """A section with the `type` that its keys tell."""
     if not isinstance(section, dict):
         return section
-    told = next((key for key in ("regex", "function") if key in section), otherwise)
-    return section if told is None else {"type": told, **section}
+    implied = next((key for key in ("regex", "function") if key in section), otherwise)
+    return section if implied is None else {"type": implied, **section}

@@ -1,4 +1,4 @@
-"""What `outgrow train` may be told: votes, items, how votes become targets, how the student learns them."""
+"""The settings of `outgrow train`: votes, items, how votes become targets, how the student learns them."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -108,7 +108,7 @@ class TrainSettings(CombineSettings):
     @classmethod
     def _no_gold(cls, tune: Tune) -> Tune:
         if tune.select_by == "gold_accuracy":
-            raise complaint("select_by: `gold_accuracy` is for studies; here nobody knows the gold of all items")
+            raise complaint("select_by: `gold_accuracy` is for studies; here the gold of most items is unknown")
         return tune
 
     @model_validator(mode="after")

@@ -1,15 +1,14 @@
 """Code that a file of settings brings with it: plug-ins, functions of rules, and code in models' folders.
 
-Such a file is like a program: it runs what others wrote, with the rights of the user who runs it.
+Such a file is like a program: it runs with the rights of its user.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from outgrow.config.model import ModelSection
-from outgrow.config.rules import FunctionRule
 from outgrow.config.section import Section
 from outgrow.errors import ConfigError
+from outgrow.supervise.sources import user_code_of
 
 
 class FoundSection(NamedTuple):
@@ -36,11 +35,7 @@ def _within(where: str, part: Any) -> Iterator[FoundSection]:
 def code_of(settings: Section) -> list[str]:
     """All code that would run, each once: `my_loss.py`, `my_rules.py:is_short`, `trust_remote_code of org/model`."""
     found = [str(path) for path in dict(settings).get("plugins", ())]
-    for _, section in sections_in(settings):
-        if isinstance(section, FunctionRule):
-            found.append(section.function)
-        if isinstance(section, ModelSection) and section.trust_remote_code:
-            found.append(f"trust_remote_code of {section.model}")
+    found += [name for _, section in sections_in(settings) for name in user_code_of(section)]
     return list(dict.fromkeys(found))
 
 

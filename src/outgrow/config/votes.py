@@ -80,7 +80,7 @@ AS_NAMED = VoteColumns()
 
 
 class VotesSection(Section):
-    """What somebody said already, kept in a file: votes for classes or options, or *generate*: texts."""
+    """Votes of a file for classes, or *generate*: texts of a file."""
 
     type: Literal["votes"] = "votes"
     votes: Path

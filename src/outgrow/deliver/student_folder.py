@@ -1,10 +1,10 @@
 """The step `delivered`: a trained student as a folder that `from_pretrained` reads, with its card.
 
 config.json, model.safetensors, tokenizer …   an adapter is merged into its base, so that nothing else is needed
-README.md                                     the model card: whose votes, how good they seem, how to do it again
+README.md                                     the model card
 labels.parquet                                the combined labels it learned from
-predictions.parquet                           what the student says of every item; one that writes, of those that it
-                                              did not learn from
+predictions.parquet                           the student's predictions for all items; a text student's answers to the
+                                              items that it did not learn from
 card.json                                     the card's numbers
 """
 
@@ -29,18 +29,18 @@ ADAPTER = "adapter_config.json"
 
 
 def make_folder(job: Job, *, model: dict[str, Any], about: dict[str, Any]) -> None:
-    """Inputs `taught` and `student`, of one that writes also `answers`.
+    """Inputs `training_data` and `student`; for a text student also `answers`.
 
-    `model` is the student's section, `about` what the card tells of the order.
+    `model` is the student's section, `about` what the card says of the settings.
     """
-    taught, student = job.inputs["taught"], job.inputs["student"]
+    data, student = job.inputs["training_data"], job.inputs["student"]
     answers = job.inputs.get("answers", student)
     job.report("writing the model", 0.1)
-    write_model(student / "model", model, Task.load(taught).classes, job.out)
-    shutil.copyfile(taught / "combined.parquet", job.out / "labels.parquet")
+    write_model(student / "model", model, Task.load(data).classes, job.out)
+    shutil.copyfile(data / "combined.parquet", job.out / "labels.parquet")
     write = write_texts if "answers" in job.inputs else write_predictions
-    write(taught, answers, job.out / "predictions.parquet")
-    facts = facts_of(taught, answers, about)
+    write(data, answers, job.out / "predictions.parquet")
+    facts = facts_of(data, answers, about)
     if facts["kind"] == "generate":
         facts["chat"] = is_asked_by_chat(job.out, about["student"]["prompt"]["chat"])
     (job.out / "card.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1))
@@ -48,7 +48,7 @@ def make_folder(job: Job, *, model: dict[str, Any], about: dict[str, Any]) -> No
 
 
 def write_model(trained: Path, model: Mapping[str, Any], classes: Sequence[str], out: Path) -> None:
-    """Copy a plain model's folder; merge an adapter into the base that `model` names. Without `classes` it writes."""
+    """Copy a plain model's folder; merge an adapter into the base in `model`. Text models have no `classes`."""
     if not (trained / ADAPTER).is_file():
         shutil.copytree(trained, out, dirs_exist_ok=True)
         return
@@ -65,7 +65,7 @@ def write_model(trained: Path, model: Mapping[str, Any], classes: Sequence[str],
     whole = merged(base, trained)
     if classes:
         whole.config.id2label = dict(enumerate(classes))
-        whole.config.label2id = {name: number for number, name in enumerate(classes)}
+        whole.config.label2id = {name: index for index, name in enumerate(classes)}
     with silence_transformers():
         whole.save_pretrained(out)
         load_tokenizer(name, revision, trust_remote_code=trusted).save_pretrained(out)
@@ -78,20 +78,20 @@ def is_asked_by_chat(folder: Path, chat: bool | str) -> bool:
     return bool(load_tokenizer(str(folder), None).chat_template) if chat == "auto" else bool(chat)
 
 
-def write_predictions(taught: Path, student: Path, path: Path) -> None:
-    """What the student says of every item: its class, how sure it is, and the whole distribution."""
-    task, split = Task.load(taught), Split.load(taught)
+def write_predictions(data: Path, student: Path, path: Path) -> None:
+    """Class, confidence and distribution of every item."""
+    task, split = Task.load(data), Split.load(data)
     parts = [WeakLabels.load(student / f"{part}.parquet") for part in ("half_b", "test")]
     probs = np.concatenate([part.probs[:, 0] for part in parts])
     names = [name for part in parts for name in part.items]
     if len(names) != len(split.half_b) + len(split.test):
         raise StepFailed(f"{student}: answers to {len(names)} items of {len(task.items)}; run the same command again")
-    said = probs.argmax(axis=1)
+    classes = probs.argmax(axis=1)
     pq.write_table(
         pa.table(
             {
                 "item": names,
-                "label": pa.array(task.classes).take(pa.array(said)),
+                "label": pa.array(task.classes).take(pa.array(classes)),
                 "confidence": probs.max(axis=1),
                 "probs": pa.FixedSizeListArray.from_arrays(probs.ravel(), task.n_classes),
                 "learned": [True] * len(split.half_b) + [False] * len(split.test),
@@ -102,10 +102,10 @@ def write_predictions(taught: Path, student: Path, path: Path) -> None:
     )
 
 
-def write_texts(taught: Path, answers: Path, path: Path) -> None:
-    """What a student that writes says of the items that it did not learn from; null where it cannot read one."""
-    task, written = Task.load(taught), WeakTexts.load(answers / "test.parquet")
-    asked = [task.items.ids[row] for row in Split.load(taught).test.tolist()]
+def write_texts(data: Path, answers: Path, path: Path) -> None:
+    """A text student's answers to the items that it did not learn from; null where it could not read one."""
+    task, written = Task.load(data), WeakTexts.load(answers / "test.parquet")
+    asked = [task.items.ids[row] for row in Split.load(data).test.tolist()]
     if written.items != asked:
         raise StepFailed(
             f"{answers}: answers to {len(written.items)} items of {len(asked)}; run the same command again"

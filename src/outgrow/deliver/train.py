@@ -1,22 +1,23 @@
-"""Votes and items in, a trained student's folder out: steps of the same graph as a study's.
+"""From votes and items to a trained student's folder, as steps of a graph.
 
-    items, votes ─► taught ─► student ───────────► delivered ─► the folder asked for
-                                 └─► answers ─┘                 a student that writes answers in a step of its own
+    items, votes ─► training_data ─► student ───────────► delivered ─► the folder asked for
+                                        └─► answers ─┘                 a text student answers in a step of its own
 
-What is finished is reused: a kill, or another loss, costs no more than what it changes.
+Finished steps are reused, as in a study.
 """
 
 import json
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from outgrow.config.method import SoftLabels
 from outgrow.config.train import TrainSettings
 from outgrow.data.data_identity import content_hash
+from outgrow.data.task import Kind
 from outgrow.deliver.training_data_step import TrainingFiles
 from outgrow.errors import ConfigError, DataError, StepFailed
 from outgrow.graph.code_identity import read_again
@@ -27,28 +28,28 @@ from outgrow.graph.step import Json, Step
 from outgrow.graph.store import Store
 from outgrow.graph.writable import refuse_odd_name, refuse_unwritable_folder
 from outgrow.models.model_names import parse_name
-from outgrow.study.step_params import dump, loss_params, places_of_model, reading_params
-from outgrow.study.steps import STUDENT, model_params
-from outgrow.study.text_experiment import trained_params
+from outgrow.study.step_params import dump, model_hints, places_of_model, reading_params
+from outgrow.study.steps import STUDENT
+from outgrow.study.student_step import student_step
 
 CARD = "card.json"
-"""By which a student's folder is known as one."""
-ASKED = (
+"""The file that marks a student's folder."""
+DATA_SETTINGS = (
     "classes", "renormalise", "votes", "items", "combine", "calibrate", "loss", "weight", "keep", "kind", "metric",
 )  # fmt: skip
-"""Settings that decide what is taught."""
+"""Settings on which the training data depend."""
 
 
 @dataclass(frozen=True)
 class TrainedStudent:
-    """A student's folder and what its card tells."""
+    """A student's folder and the content of its card."""
 
     folder: Path
     card: Mapping[str, Any]
 
     @property
     def predictions(self) -> Any:
-        """What it says of every item, as an Arrow table."""
+        """Its predictions for all items, as an Arrow table."""
         return pq.read_table(self.folder / "predictions.parquet")
 
 
@@ -61,7 +62,7 @@ def train_from_votes(
     command: str = "",
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> TrainedStudent:
-    """Run the steps and put the student where it is wanted.
+    """Run the steps and copy the student to `output`.
 
     Raises `DataError` and `ConfigError` for bad input, and where another training writes the same folder; `StepFailed`
     for a training that broke, `KeyboardInterrupt` after Ctrl-C; the same call goes on from what was finished.
@@ -71,7 +72,7 @@ def train_from_votes(
         raise ConfigError(
             "--gold: combiners of texts look at no gold; leave it out, or measure the student by `--test`"
         )
-    _settle(settings)
+    _pin_revision(settings)
     last = delivered_step(settings, files, output.name, command)
     with alone(output):
         recover(output)
@@ -84,31 +85,32 @@ def _made(last: Step, store: Store, threads: int | None, on_event: Callable[[Eve
     outcomes = run_steps([last], store, threads=threads, on_event=on_event)
     if outcomes[last.identity].state == "interrupted":
         raise KeyboardInterrupt
-    read = outcomes.get(last.inputs["taught"].identity)
-    if read is not None and read.state == "failed":
-        raise DataError(read.error)
-    broken = [one.error for one in outcomes.values() if one.state == "failed"]
-    if broken:
-        raise StepFailed(broken[0])
+    data = outcomes.get(last.inputs["training_data"].identity)
+    if data is not None and data.state == "failed":
+        raise DataError(data.error)
+    errors = [outcome.error for outcome in outcomes.values() if outcome.state == "failed"]
+    if errors:
+        raise StepFailed(errors[0])
     return store.path(last)
 
 
 def delivered_step(settings: TrainSettings, files: TrainingFiles, name: str, command: str) -> Step:
     """The last of the steps, with the others as its inputs."""
     read_again()
-    content = {kind: content_hash(path, f"--{kind}") for kind, path in files._asdict().items() if path is not None}
-    told = settings.model_dump(mode="json")
-    taught = Step(
-        "taught",
+    paths = {kind: path for kind, path in files._asdict().items() if path is not None}
+    content = {kind: content_hash(path, f"--{kind}") for kind, path in paths.items()}
+    options = settings.model_dump(mode="json")
+    data = Step(
+        "training_data",
         "outgrow.deliver.training_data_step:make_training_data",
-        {"settings": {"student": {"model": "-"}, **{key: told[key] for key in ASKED}}, "content": content},
-        hints={"files": {kind: str(path.absolute()) for kind, path in files._asdict().items() if path is not None}},
+        {"settings": {"student": {"model": "-"}, **{key: options[key] for key in DATA_SETTINGS}}, "content": content},
+        hints={"files": {kind: str(path.absolute()) for kind, path in paths.items()}},
         version=2,
         label=f"{settings.combine.type} of {files.labels.name}",
     )
-    student, section = student_step(settings, taught), settings.student
-    answers = {"answers": answers_step(settings, taught, student)} if settings.of_texts else {}
-    asked = {"prompt": prompt_params(settings)} if settings.of_texts else {}
+    student, section = trained_step(settings, data), settings.student
+    answers = {"answers": answers_step(settings, data, student)} if settings.of_texts else {}
+    prompt = {"prompt": prompt_params(settings)} if settings.of_texts else {}
     about = {
         "student": {
             **dump(section, only=["model", "revision", "adapt", "max_length", "training", "dtype"]),
@@ -116,59 +118,39 @@ def delivered_step(settings: TrainSettings, files: TrainingFiles, name: str, com
             "loss": settings.loss.type,
             "seed": settings.seed,
             "text": settings.items.text,
-            **asked,
+            **prompt,
         },
         "command": command,
-        "content": {str(getattr(files, kind).name): found for kind, found in content.items()},
+        "content": {str(getattr(files, kind).name): digest for kind, digest in content.items()},
     }
     return Step(
         "delivered",
         "outgrow.deliver.student_folder:make_folder",
         {"model": dump(section, only=["model", "revision", "trust_remote_code"]), "about": about},
-        {"taught": taught, "student": student, **answers},
+        {"training_data": data, "student": student, **answers},
         hints={"places": places_of_model(section.model)},
         label=name,
     )
 
 
-def student_step(settings: TrainSettings, taught: Step) -> Step:
-    """The training of a study, on what `taught` wrote."""
-    section, hints = settings.student, _hints(settings)
-    if settings.of_texts:
-        return _text_student(settings, taught, hints)
-    params: dict[str, Json] = {
-        "adapt": section.adapt,
-        "model": model_params(section),
-        "loss": loss_params(settings.loss, "classify"),
-        "self_training": None,
-        "tune": dump(settings.tune),
-        "seed": settings.seed,
-        "name": STUDENT,
-    }
-    inputs = dict.fromkeys(("pool", "split", "targets", "labels"), taught)
-    return Step(
-        "student", "outgrow.training.student_step:train_student", params, inputs, hints=hints, label=section.model
+def trained_step(settings: TrainSettings, data: Step) -> Step:
+    """The training of a study, on the step `training_data`."""
+    kind: Kind = "generate" if settings.of_texts else "classify"
+    names = ("pool", "split", "targets") if settings.of_texts else ("pool", "split", "targets", "labels")
+    return student_step(
+        kind,
+        settings.student,
+        dict.fromkeys(names, data),
+        tune=dump(settings.tune),
+        seed=settings.seed,
+        hints=_hints(settings),
+        label=settings.student.model,
+        loss=settings.loss,
     )
 
 
-def _text_student(settings: TrainSettings, taught: Step, hints: dict[str, Json]) -> Step:
-    """The same of a student that writes."""
-    section = settings.student
-    params: dict[str, Json] = {
-        "adapt": section.adapt,
-        "model": trained_params(section),
-        "loss": loss_params(settings.loss, "generate"),
-        "soft_labels": dump(SoftLabels()),
-        "self_training": None,
-        "seed": settings.seed,
-    }
-    inputs = dict.fromkeys(("pool", "split", "targets"), taught)
-    function = "outgrow.training.text_student_step:train_text_student"
-    return Step("student", function, params, inputs, hints=hints, label=section.model)
-
-
-def answers_step(settings: TrainSettings, taught: Step, student: Step) -> Step:
-    """What a student that writes says of the items that it did not learn from."""
+def answers_step(settings: TrainSettings, data: Step, student: Step) -> Step:
+    """A text student's answers to the items that it did not learn from."""
     params: dict[str, Json] = {
         "model": reading_params(settings.student),
         "decoding": dump(settings.answering),
@@ -176,29 +158,23 @@ def answers_step(settings: TrainSettings, taught: Step, student: Step) -> Step:
         "seed": settings.seed,
         "name": STUDENT,
     }
-    inputs = {"pool": taught, "split": taught, "model": student}
-    function = "outgrow.supervise.write_step:write_texts"
+    inputs = {"pool": data, "split": data, "model": student}
+    function = "outgrow.supervise.writer_steps:write_texts"
     return Step("texts", function, params, inputs, hints=_hints(settings), label=settings.student.model)
 
 
 def prompt_params(settings: TrainSettings) -> dict[str, Json]:
-    """How a student that writes is asked."""
-    asked = dump(settings.student, only=["system", "chat"])
-    return {**asked, "max_new_tokens": settings.answering.max_new_tokens}
+    """How a text student is prompted."""
+    prompt = dump(settings.student, only=["system", "chat"])
+    return {**prompt, "max_new_tokens": settings.answering.max_new_tokens}
 
 
 def _hints(settings: TrainSettings) -> dict[str, Json]:
-    return {
-        "device": settings.device,
-        "batch_tokens": settings.student.batch_tokens,
-        "report_to": [],
-        "run_name": STUDENT,
-        "places": places_of_model(settings.student.model),
-    }
+    return model_hints(settings.student, settings.device, (), STUDENT)
 
 
 def refuse_to_overwrite(output: Path) -> None:
-    """A folder that is no student of ours is left alone, and one that cannot be made is told before the training."""
+    """Raise `DataError` for a folder that is not a student's, or that cannot be made."""
     if output.name in ("", ".."):
         raise DataError(
             f"--output: {output} is where you are, or above; name a folder for the student, such as `student`"
@@ -210,7 +186,7 @@ def refuse_to_overwrite(output: Path) -> None:
 
 
 def put(made: Path, output: Path) -> None:
-    """Copy a step's result to where its user wants it: whole, or not at all."""
+    """Copy a step's result to `output`: whole, or not at all."""
     refuse_to_overwrite(output)  # once more: a training takes its time
     try:
         place_folder(made, output, without=DONE)
@@ -220,9 +196,54 @@ def put(made: Path, output: Path) -> None:
         ) from error
 
 
-def _settle(settings: TrainSettings) -> None:
+def _pin_revision(settings: TrainSettings) -> None:
     """Let the hub name the model's commit, so that every later run finds the same steps."""
     if parse_name(settings.student.model).place == "hub":
         from outgrow.models.fetch_model import pin_revision  # the hub's library takes its time to import
 
         pin_revision(settings.student.model, settings.student.revision)
+
+
+OPTIONS = ("student.model", "combine.type", "combine.source")
+"""Settings that are options of the command."""
+
+
+def command_of(
+    files: TrainingFiles,
+    output: Path,
+    settings: TrainSettings,
+    store: Path | None = None,
+    plugins: Iterable[str | Path] = (),
+) -> str:
+    """The command line; with `store` only if it is not the default."""
+    settings_given = dict(_flat(settings.model_dump(mode="json", exclude_unset=True)))
+    method = settings.combine.type
+    options: dict[str, Any] = {
+        "--items": files.items,
+        "--labels": files.labels,
+        "--gold": files.gold,
+        "--test": files.test,
+        "--model": settings.student.model,
+        "--method": f"{method}:{settings_given['combine.source']}" if settings_given.get("combine.source") else method,
+        "--output": output,
+        "--store": store,
+    }
+    given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
+    given += [part for file in plugins for part in ("--plugin", str(file))]
+    words = [f"{key}={_plain(value)}" for key, value in settings_given.items() if key not in OPTIONS]
+    return shlex.join(["outgrow", "train", *given, *words])
+
+
+def _flat(tree: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
+    """Every leaf under its dotted key."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{at}{key}.")
+        else:
+            yield f"{at}{key}", value
+
+
+def _plain(value: Any) -> str:
+    """As YAML on one line; quotes only where they are needed."""
+    bare = isinstance(value, str) and value.replace("_", "").replace("-", "").isalnum()
+    return str(value) if bare else json.dumps(value, ensure_ascii=False)

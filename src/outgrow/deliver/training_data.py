@@ -1,8 +1,8 @@
-"""Combined labels as targets: which items are worth learning from, and how much each counts.
+"""Targets from combined labels: which items are kept, and their weights.
 
-certainty = 1 − entropy(posterior) / ln K             1 = sure, 0 = no idea
-agreement = share of the item's votes (soft ones by their probability) that are for the combined label, or of texts
-            that agree with the combined one
+certainty = 1 − entropy(posterior) / ln K             1: one class has all probability; 0: uniform
+agreement = share of the item's votes (soft ones by their probability) for the combined label, or of its texts that
+            agree with the combined one
 """
 
 from dataclasses import replace
@@ -23,29 +23,29 @@ from outgrow.vote_table import VoteTable
 
 
 class TrainingData(NamedTuple):
-    """What a student learns, and what was left out on the way."""
+    """What a student learns, and what was left out."""
 
     targets: Targets | TextTargets
     about: dict[str, Any]
 
 
-def lesson_of(combined: Combined, settings: TrainSettings) -> TrainingData:
+def vote_training_data(combined: Combined, settings: TrainSettings) -> TrainingData:
     """Targets of the items with a vote (or gold) that are worth keeping. Raises `DataError` if none is left."""
-    told, kept = combined.told_of, worth_keeping(combined, settings)
+    voted, kept = combined.told_of, worth_keeping(combined, settings)
     if not kept.any():
         raise DataError(
-            f"of {many(int(told.sum()), 'item')} with a vote none has a confidence of {settings.keep.confidence:g} and"
-            f" an agreement of {settings.keep.agreement:g}; lower `keep.confidence` or `keep.agreement`"
+            f"of {many(int(voted.sum()), 'item')} with a vote none has a confidence of {settings.keep.confidence:g}"
+            f" and an agreement of {settings.keep.agreement:g}; lower `keep.confidence` or `keep.agreement`"
         )
     weight = combined.certainty if settings.weight == "certainty" else np.ones(len(kept))
     if not (weight[kept] > 0).any():
-        raise DataError("no combined label tells anything, so that every weight is 0; use `weight: one`")
+        raise DataError("every combined label is uniform, so every weight is 0; use `weight: one`")
     targets = _targets(combined, kept, weight, settings)
     about = {
         "n_items": len(kept),
-        "without_votes": int((~told).sum()),
+        "without_votes": int((~voted).sum()),
         "kept": int(kept.sum()),
-        "kept_share": float(kept.sum() / told.sum()),
+        "kept_share": float(kept.sum() / voted.sum()),
         "rows": len(targets.items),
         "test_left_out": 0,
         "mean_weight": float(targets.weight.mean()),
@@ -54,8 +54,8 @@ def lesson_of(combined: Combined, settings: TrainSettings) -> TrainingData:
     return TrainingData(targets, about)
 
 
-def text_lesson_of(combined: CombinedTexts, settings: TrainSettings) -> TrainingData:
-    """The combined texts that are agreed on enough. Raises `DataError` if none is left."""
+def text_training_data(combined: CombinedTexts, settings: TrainSettings) -> TrainingData:
+    """The combined texts with enough agreement. Raises `DataError` if none is left."""
     kept = combined.share >= settings.keep.agreement
     if not kept.any():
         raise DataError(
@@ -63,12 +63,12 @@ def text_lesson_of(combined: CombinedTexts, settings: TrainSettings) -> Training
             " `keep.agreement`"
         )
     targets = combined.targets.keep(kept)
-    told, n_kept = int((combined.votes > 0).sum()), len(set(targets.items))
+    voted, n_kept = int((combined.votes > 0).sum()), len(set(targets.items))
     about = {
         "n_items": len(combined.texts.items),
-        "without_votes": len(combined.texts.items) - told,
+        "without_votes": len(combined.texts.items) - voted,
         "kept": n_kept,
-        "kept_share": n_kept / told,
+        "kept_share": n_kept / voted,
         "rows": len(targets),
         "test_left_out": 0,
         "mean_weight": float(targets.weight.mean()),
@@ -78,7 +78,7 @@ def text_lesson_of(combined: CombinedTexts, settings: TrainSettings) -> Training
 
 
 def worth_keeping(combined: Combined, settings: TrainSettings) -> Bool[np.ndarray, "item"]:
-    """Items with a vote or gold whose label is sure enough and agreed on enough."""
+    """Items with a vote or gold whose label has enough confidence and agreement."""
     sure = combined.confidence >= settings.keep.confidence
     return np.asarray(combined.told_of & sure & (combined.agreement >= settings.keep.agreement))
 
@@ -92,11 +92,11 @@ def _targets(
         return Targets(votes.items, combined.posterior[kept], weight[kept], combined.told)
     rows = combine_labels(settings.combine, votes.weak_labels(), anchors_of(votes))
     weight_of = dict(zip(votes.items, weight[kept].tolist(), strict=True))
-    own = np.asarray([weight_of[name] for name in rows.items])
-    return Targets(rows.items, rows.probs, rows.weight * own, (*combined.told, *rows.origin))
+    item_weight = np.asarray([weight_of[name] for name in rows.items])
+    return Targets(rows.items, rows.probs, rows.weight * item_weight, (*combined.told, *rows.origin))
 
 
 def anchors_of(votes: VoteTable) -> Anchors | None:
-    """The items whose gold is known, as far as somebody voted on them."""
+    """The items with gold and at least one vote."""
     known = np.flatnonzero((votes.gold >= 0) & (votes.n_per_item > 0))
     return Anchors(votes.take(known).weak_labels(), votes.gold[known]) if len(known) else None

@@ -1,10 +1,9 @@
-"""The step `taught`: votes and items become all that a student's training reads.
+"""The step `training_data`: votes and items become all that a student's training reads.
 
-One folder in the shape that the steps of a study have together: `task.json` and `items.parquet` (as `pool`),
-`split.json`, `targets.parquet`, `half_b.parquet` (the combined label as the one source that held-out items are judged
-by) and, for people, `combined.parquet`. Half B are the items that are learned from; the test items are those with
-gold that nobody learns from, and the items without a vote, which the student answers when it has learned. Of texts all
-is the same but for the held-out labels, which nobody asks for.
+Its folder has the files of several steps of a study: `task.json` and `items.parquet` (as `pool`), `split.json`,
+`targets.parquet`, `half_b.parquet` (the combined label as the only source, by which held-out items are judged; not for
+texts) and, for people, `combined.parquet`. Half B are the items to learn from. The test items are those of `--test`
+and the items without a vote, which the trained student answers.
 """
 
 import json
@@ -22,7 +21,7 @@ from outgrow.data.task import Items, Split, Task
 from outgrow.data.user_data import id_column, read_unlabelled
 from outgrow.deliver.combined import COMBINED, Combined, combine_votes
 from outgrow.deliver.combined_texts import CombinedTexts, combine_texts
-from outgrow.deliver.training_data import TrainingData, lesson_of, text_lesson_of
+from outgrow.deliver.training_data import TrainingData, text_training_data, vote_training_data
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
@@ -40,7 +39,7 @@ SHOWN = 3
 
 
 class TrainingFiles(NamedTuple):
-    """What a student is taught from."""
+    """The files from which a student is trained."""
 
     items: Path
     labels: Path
@@ -50,52 +49,56 @@ class TrainingFiles(NamedTuple):
 
 def make_training_data(job: Job, *, settings: dict[str, Any], content: dict[str, str]) -> None:
     """Read the files of the hint `files`, whose `content` is identity only, and write what the module says."""
-    wanted = TrainSettings.model_validate(settings)
+    options = TrainSettings.model_validate(settings)
     files = TrainingFiles(**{name: Path(path) for name, path in job.hints["files"].items()})
     job.report("reading votes", 0.0)
-    heard = heard_of(files, wanted)
+    labels = read_labels(files, options)
     table = read_table(files.items)
-    nameless = isinstance(heard.items, RowNumbers)
-    ids = wanted.items.id or id_column(table, () if nameless else heard.items)
-    items = read_unlabelled(table, wanted.items.text, ids)
+    nameless = isinstance(labels.items, RowNumbers)
+    ids = options.items.id or id_column(table, () if nameless else labels.items)
+    items = read_unlabelled(table, options.items.text, ids)
     if nameless or ids is None:
-        require_same_rows(heard.items, files.labels, len(items), files.items)
+        require_same_rows(labels.items, files.labels, len(items), files.items)
     if nameless:
-        heard = replace(heard, items=list(items.ids))
+        labels = replace(labels, items=list(items.ids))
     job.report("combining votes", 0.3)
-    combined, lesson = learned_of(heard, items, files, wanted)
+    combined, data = combine_labels(labels, items, files, options)
     classes = combined.votes.classes if isinstance(combined, Combined) else None
-    test = None if files.test is None else unseen(read_test(files.test, wanted, ids, classes), items, lesson)
-    task, split = _task_of(items, test, lesson, combined)
-    _save(job.out, task, split, lesson, combined)
+    test = None if files.test is None else unseen(read_test(files.test, options, ids, classes), items, data)
+    task, split = _task_of(items, test, data, combined)
+    _save(job.out, task, split, data, combined)
 
 
-def heard_of(files: TrainingFiles, wanted: TrainSettings) -> VoteTable | WeakTexts:
-    """What the sources say."""
-    if wanted.of_texts:
-        return read_texts(files.labels, columns=wanted.votes)
+def read_labels(files: TrainingFiles, settings: TrainSettings) -> VoteTable | WeakTexts:
+    """The sources' votes or texts."""
+    if settings.of_texts:
+        return read_texts(files.labels, columns=settings.votes)
     votes = read_votes(
-        files.labels, columns=wanted.votes, classes=wanted.classes, gold=files.gold, renormalise=wanted.renormalise
+        files.labels,
+        columns=settings.votes,
+        classes=settings.classes,
+        gold=files.gold,
+        renormalise=settings.renormalise,
     )
-    # The notes go into the card, and where a file lies on this machine is nobody's business.
+    # The notes go into the card, which names no path of this machine.
     return replace(votes, notes=tuple(note.replace(str(files.labels), files.labels.name) for note in votes.notes))
 
 
-def learned_of(
-    heard: VoteTable | WeakTexts, items: Items, files: TrainingFiles, wanted: TrainSettings
+def combine_labels(
+    labels: VoteTable | WeakTexts, items: Items, files: TrainingFiles, settings: TrainSettings
 ) -> tuple[Combined | CombinedTexts, TrainingData]:
-    """What is made of it, and what of that is learned."""
-    if isinstance(heard, WeakTexts):
-        rows, notes = known_rows(heard.items, items, files)
-        texts = heard.take([heard.items[row] for row in rows.tolist()])
-        written = combine_texts(texts, wanted.combine, wanted.metric, notes)
-        return written, text_lesson_of(written, wanted)
-    combined = combine_votes(known_votes(heard, items, files), wanted.combine, calibrate=wanted.calibrate)
-    return combined, lesson_of(combined, wanted)
+    """The combined labels, and what of them is learned."""
+    if isinstance(labels, WeakTexts):
+        rows, notes = known_rows(labels.items, items, files)
+        texts = labels.take([labels.items[row] for row in rows.tolist()])
+        written = combine_texts(texts, settings.combine, settings.metric, notes)
+        return written, text_training_data(written, settings)
+    combined = combine_votes(known_votes(labels, items, files), settings.combine, calibrate=settings.calibrate)
+    return combined, vote_training_data(combined, settings)
 
 
 def known_votes(votes: VoteTable, items: Items, files: TrainingFiles) -> VoteTable:
-    """The votes on items that are there, with a note on the others. Raises `DataError` where none is."""
+    """The votes on known items, with a note on the others. Raises `DataError` if there is none."""
     rows, notes = known_rows(votes.items, items, files)
     return replace(votes.take(rows), notes=(*votes.notes, *notes)) if notes else votes
 
@@ -103,41 +106,41 @@ def known_votes(votes: VoteTable, items: Items, files: TrainingFiles) -> VoteTab
 def known_rows(
     voted_on: Sequence[str], items: Items, files: TrainingFiles
 ) -> tuple[Int[np.ndarray, "known"], tuple[str, ...]]:
-    """Which of the items that somebody spoke of are there, and a sentence on the others. Raises `DataError`."""
+    """The rows of `voted_on` that are among the items, and a note on the others. Raises `DataError` if none is."""
     known = set(items.ids)
-    rows = np.asarray([number for number, name in enumerate(voted_on) if name in known], dtype=np.int64)
+    rows = np.asarray([row for row, name in enumerate(voted_on) if name in known], dtype=np.int64)
     if not len(rows):
         raise DataError(
             f"{files.labels} votes on items such as {listed(voted_on[:SHOWN])}, and {files.items} has items such as"
             f" {listed(items.ids[:SHOWN])}: none is in both; name the column of ids by `items.id=…` and `votes.item=…`"
         )
-    strangers = len(voted_on) - len(rows)
-    note = f"Items with votes that are not among the items: {strangers} of {len(voted_on)}; left out."
-    return rows, (note,) if strangers else ()
+    unknown = len(voted_on) - len(rows)
+    note = f"Items with votes that are not among the items: {unknown} of {len(voted_on)}; left out."
+    return rows, (note,) if unknown else ()
 
 
-def read_test(path: Path, wanted: TrainSettings, ids: str | None, classes: Sequence[str] | None) -> Items:
-    """Items with gold that nobody learns from; without `classes` it is a text. `ids`: their column, if they have it.
+def read_test(path: Path, settings: TrainSettings, ids: str | None, classes: Sequence[str] | None) -> Items:
+    """Test items with gold, which is a text if there are no `classes`. `ids`: their column, if there is one.
 
-    Gold is joined to the classes as the votes are.
+    The classes of gold are spelled as those of the votes.
 
-    Raises `DataError` for a class that the votes do not know, and where there is no gold at all.
+    Raises `DataError` for a class that the votes do not have, and if there is no gold.
     """
     table = read_table(path)
-    items = read_unlabelled(table, wanted.items.text, ids if ids in table.columns else None)
-    column = wanted.items.gold or "label"
+    items = read_unlabelled(table, settings.items.text, ids if ids in table.columns else None)
+    column = settings.items.gold or "label"
     if column not in table.columns:
         raise DataError(f"{path}: there is no column `{column}` of true answers; name it by `items.gold=…`")
     items = replace(items, ids=[f"test-{name}" for name in items.ids])
     if classes is None:
         return _with_texts(items, table, column)
-    number = {name: place for place, name in enumerate(classes)}
+    class_of = {name: index for index, name in enumerate(classes)}
     gold = np.empty(len(items), dtype=np.int64)
-    told = [str(cells.get(column)) for cells in table.rows]
-    for row, said in enumerate(join(told, classes) if wanted.votes.join_classes else told):
-        if said not in number:
-            raise DataError(f"{table.place(row)}: `{said}` is no class of the votes; there are {listed(classes)}")
-        gold[row] = number[said]
+    names = [str(cells.get(column)) for cells in table.rows]
+    for row, name in enumerate(join(names, classes) if settings.votes.join_classes else names):
+        if name not in class_of:
+            raise DataError(f"{table.place(row)}: `{name}` is no class of the votes; there are {listed(classes)}")
+        gold[row] = class_of[name]
     return replace(items, gold=gold)
 
 
@@ -150,27 +153,27 @@ def _with_texts(items: Items, table: SourceTable, column: str) -> Items:
     return replace(items, gold=gold, answers=answers, keys=answers)
 
 
-def unseen(test: Items, items: Items, lesson: TrainingData) -> Items:
-    """The test items whose text is not learned. Raises `DataError` where all of them are."""
-    learned = set(lesson.targets.items)
+def unseen(test: Items, items: Items, data: TrainingData) -> Items:
+    """The test items whose text is not learned. Raises `DataError` if all are."""
+    learned = set(data.targets.items)
     texts = {text for name, text in zip(items.ids, items.prompts, strict=True) if name in learned}
     fresh = np.asarray([row for row, text in enumerate(test.prompts) if text not in texts], dtype=np.int64)
     if not len(fresh):
         raise DataError("--test: every one of its texts is among those that are learned from; give others")
-    lesson.about["test_left_out"] = len(test) - len(fresh)
+    data.about["test_left_out"] = len(test) - len(fresh)
     return test.take(fresh)
 
 
 def _task_of(
-    items: Items, test: Items | None, lesson: TrainingData, combined: Combined | CombinedTexts
+    items: Items, test: Items | None, data: TrainingData, combined: Combined | CombinedTexts
 ) -> tuple[Task, Split]:
-    """All items, and who is learned from; items whose label was not worth keeping are answered too."""
+    """All items, and their split; items whose label was not kept are answered too."""
     row_of = {name: row for row, name in enumerate(items.ids)}
-    learned = np.unique([row_of[name] for name in lesson.targets.items])
+    learned = np.unique([row_of[name] for name in data.targets.items])
     others = np.setdiff1d(np.arange(len(items)), learned)
-    held = 0 if test is None else len(test)
+    n_test = 0 if test is None else len(test)
     pool = items if test is None else _joined(items, test)
-    asked = np.concatenate([others, np.arange(len(items), len(items) + held)])
+    asked = np.concatenate([others, np.arange(len(items), len(items) + n_test)])
     split = Split(half_a=np.empty(0, dtype=np.int64), half_b=learned, test=asked)
     if isinstance(combined, CombinedTexts):
         answers = pool.answers or [""] * len(pool)
@@ -189,11 +192,11 @@ def _joined(items: Items, test: Items) -> Items:
     )
 
 
-def _save(folder: Path, task: Task, split: Split, lesson: TrainingData, combined: Combined | CombinedTexts) -> None:
+def _save(folder: Path, task: Task, split: Split, data: TrainingData, combined: Combined | CombinedTexts) -> None:
     task.save(folder)
     split.save(folder)
-    lesson.targets.save(folder / "targets.parquet")
+    data.targets.save(folder / "targets.parquet")
     if isinstance(combined, Combined):
         WeakLabels(combined.votes.items, (COMBINED,), combined.posterior[:, None]).save(folder / "half_b.parquet")
     combined.save(folder / "combined.parquet")
-    (folder / "lesson.json").write_text(json.dumps(lesson.about, ensure_ascii=False, indent=1))
+    (folder / "training_data.json").write_text(json.dumps(data.about, ensure_ascii=False, indent=1))

@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass, field
 
-from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
 from outgrow.config.measure import JudgeMeasure
-from outgrow.config.model import ModelSection, Speaker, Supervisor
-from outgrow.config.rules import FunctionRule, RegexRule
-from outgrow.config.votes import VotesSection
+from outgrow.config.model import LanguageModel, local_model, remote_model
+from outgrow.config.section import Section
 from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
 from outgrow.metrics.text_score import TEXT_SCORES, score_of
 from outgrow.models.model_size import model_size
+from outgrow.supervise.sources import SOURCES
 
 REMOTE = "behind a server"
 """How a model is trained that is not on this machine."""
@@ -84,7 +83,9 @@ def make_about(experiment: Experiment, task: Task, splits: list[Split | None], b
         sizes=sizes,
         seeds=tuple(experiment.seeds),
         supervisors=tuple(experiment.supervisors),
-        untaught=tuple(name for name, section in experiment.supervisors.items() if _is_untaught(section)),
+        untaught=tuple(
+            name for name, section in experiment.supervisors.items() if not SOURCES.of(section).trained(section)
+        ),
         student=_model_and_training(experiment.student),
         models=_models(experiment),
         variants=tuple(experiment.variants),
@@ -98,33 +99,28 @@ def make_about(experiment: Experiment, task: Task, splits: list[Split | None], b
     )
 
 
-def _is_untaught(section: Supervisor) -> bool:
-    untrained = isinstance(section, ModelSection) and section.adapt == "none"
-    return untrained or isinstance(section, EndpointSection | RegexRule | FunctionRule | VotesSection)
-
-
-def _model_and_training(section: Speaker) -> str:
+def _model_and_training(section: LanguageModel) -> str:
     """`model (adapt)`."""
-    return f"{section.model} ({section.adapt if isinstance(section, ModelSection) else REMOTE})"
+    model = local_model(section)
+    return f"{section.model} ({REMOTE if model is None else model.adapt})"
 
 
 def _models(experiment: Experiment) -> dict[str, ModelFacts]:
     sections = {"ceiling": experiment.student, **experiment.supervisors}
-    return {
-        row: _facts(section)
-        for row, section in sections.items()
-        if isinstance(section, ModelSection | EndpointSection)
-    }
+    facts = {row: _facts(section) for row, section in sections.items()}
+    return {row: model for row, model in facts.items() if model is not None}
 
 
-def _facts(section: Speaker) -> ModelFacts:
-    if isinstance(section, EndpointSection):
-        return ModelFacts(section.model, REMOTE, None)
+def _facts(section: Section) -> ModelFacts | None:
+    """`None` for a source that is no language model."""
+    model, remote = local_model(section), remote_model(section)
+    if model is None:
+        return None if remote is None else ModelFacts(remote.model, REMOTE, None)
     try:
-        size = model_size(section.model, section.revision)
-    except DataError:  # the step of a broken model has the reason
+        size = model_size(model.model, model.revision)
+    except DataError:  # a broken model has no result either, and its step says why
         size = None
-    return ModelFacts(section.model, section.adapt, None if size is None else size.n_params)
+    return ModelFacts(model.model, model.adapt, None if size is None else size.n_params)
 
 
 # ---- further measures -----------------------------------------------------------------------------------

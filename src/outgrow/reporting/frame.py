@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 import numpy as np
 from jaxtyping import Bool, Float
 
-from outgrow.config.votes import VotesSection
 from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.event import StepOutcome
@@ -34,6 +33,7 @@ from outgrow.reporting.evidence.votes import (
 from outgrow.reporting.results import MissingStep, RowResult
 from outgrow.reporting.rows import MISSING, Measured, baseline_name, measure, row_result, seed_sums
 from outgrow.study.build import Row, Study
+from outgrow.supervise.sources import SOURCES
 
 BOOTSTRAP_SEED = 20_240_603
 """A fixed number, independent of the study's seeds."""
@@ -93,7 +93,7 @@ class Frame:
     def is_file(self, row: Row) -> bool:
         """Whether a supervisor is a file of answers, which need not have one for every item."""
         section = self.study.experiment.supervisors.get(row.source or row.name)
-        return row.role == "floor" and isinstance(section, VotesSection)
+        return row.role == "floor" and section is not None and SOURCES.of(section).is_file
 
     def scored(self, rows: Sequence[Row], answers: Sequence[Given]) -> list[Given]:
         """The answers that count: of a file, only those it has; of any other row, no answer is a wrong one."""

@@ -1,6 +1,6 @@
 """`Study`: the steps of an experiment, and which of them make which row of the final table."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -11,21 +11,13 @@ from outgrow.data.user_data import require_columns
 from outgrow.graph.code_identity import read_again
 from outgrow.graph.step import Step, walk
 from outgrow.models.model_size import can_answer
-from outgrow.study import text_experiment as texts
+from outgrow.study import text_steps as texts
 from outgrow.study import text_students
+from outgrow.study import vote_students as votes
 from outgrow.study.check_methods import require_fit
 from outgrow.study.method_rows import expanded
-from outgrow.study.steps import (
-    SeedPlan,
-    labels_step,
-    pool_step,
-    split_step,
-    student_here,
-    supervisor_steps,
-    untouched_step,
-)
-from outgrow.study.text_steps import gathered, ratings_step
-from outgrow.study.vote_students import adjusted, ceiling, views_step
+from outgrow.study.seed_plan import SeedPlan
+from outgrow.study.steps import pool_step, split_step, student_here, untouched_step
 
 VARIANT_NAMES: Mapping[Variant, str] = {
     "self_training": "self-training",
@@ -82,72 +74,14 @@ def build_study(experiment: Experiment) -> Study:
     cannot have.
     """
     read_again()
-    kind = kind_of(experiment.task)
+    task, kind = experiment.task, kind_of(experiment.task)
     require_fit(experiment, kind)
-    pool = pool_step(experiment)
-    require_columns(experiment.task)
-    stages = [
-        SeedPlan(experiment, seed, pool, split_step(experiment, pool, seed))
-        for seed in dict.fromkeys(experiment.seeds)
-    ]
-    labels, rows = lay_out_texts(experiment, stages) if kind == "generate" else lay_out_votes(experiment, stages)
-    return Study(experiment, pool, tuple(stage.split for stage in stages), labels, tuple(rows))
-
-
-def lay_out_votes(experiment: Experiment, stages: list[SeedPlan]) -> tuple[tuple[Step, ...], list[Row]]:
-    """Labels per seed and rows of a study of classes or options."""
-    voices = [supervisor_steps(stage) for stage in stages]
-    rows = [
-        *floor_rows(experiment, voices),
-        *untouched_rows(experiment, stages),
-        *ceiling_rows(experiment, stages),
-        *method_rows(experiment, stages, voices),
-    ]
-    return tuple(map(labels_step, stages, voices)), rows
-
-
-def lay_out_texts(experiment: Experiment, stages: list[SeedPlan]) -> tuple[tuple[Step, ...], list[Row]]:
-    """Labels per seed and rows of a study of texts."""
-    heard = [texts.text_supervisors(stage) for stage in stages]
-    rows = [
-        Row("floor", name, tuple(voices[name].test for voices in heard), source=name)
-        for name in experiment.supervisors
-    ]
-    if experiment.untouched and texts.can_write(experiment.student):
-        answers = tuple(texts.answers(stage, None, texts.UNTOUCHED) for stage in stages)
-        rows.append(Row("untouched", "untouched student", answers))
-    rows.append(
-        Row("ceiling", "ceiling", tuple(texts.answers(stage, text_students.ceiling(stage)) for stage in stages))
-    )
-    rows += text_method_rows(experiment, stages, heard)
-    rows = [replace(row, judged=judgements(experiment, stages, row)) for row in rows]
-    written = [{name: voice.half_b for name, voice in voices.items()} for voices in heard]
-    labels = tuple(map(gathered, stages, written))
-    return labels, rows
-
-
-def judgements(experiment: Experiment, stages: list[SeedPlan], row: Row) -> dict[str, tuple[Step, ...]]:
-    """What every judge says of a row's answers."""
-    return {
-        name: tuple(
-            ratings_step(stage, name, judge, answers, texts.answers(stage, None, texts.UNTOUCHED))
-            for stage, answers in zip(stages, row.steps, strict=True)
-        )
-        for name, judge in experiment.judges.items()
-    }
-
-
-def text_method_rows(
-    experiment: Experiment, stages: list[SeedPlan], heard: list[dict[str, texts.TextSupervisor]]
-) -> Iterator[Row]:
-    """Every method in every variant; a second stage on preferences where the method has one."""
-    for method in expanded(experiment):
-        for variant in variants_of(method, experiment):
-            steps = []
-            for stage, voices in zip(stages, heard, strict=True):
-                student = text_students.taught_student(stage, method, voices, trained=variant == "self_training")
-                steps.append(texts.answers(stage, student))
-            yield method_row(experiment, method, variant, steps)
+    pool = pool_step(task)
+    require_columns(task)
+    seeds = dict.fromkeys(experiment.seeds)
+    plans = [SeedPlan(experiment, seed, pool, split_step(task, pool, seed)) for seed in seeds]
+    labels, rows = (text_study if kind == "generate" else vote_study)(experiment, plans)
+    return Study(experiment, pool, tuple(plan.split for plan in plans), labels, tuple(rows))
 
 
 def variants_of(method: Method, experiment: Experiment) -> list[Variant]:
@@ -157,52 +91,96 @@ def variants_of(method: Method, experiment: Experiment) -> list[Variant]:
 
 
 def row_name(method: Method, variant: Variant) -> str:
+    """The method's name, with the variant's unless it is plain."""
     return method.name if variant == "plain" else f"{method.name} + {VARIANT_NAMES[variant]}"
 
 
-def method_row(experiment: Experiment, method: Method, variant: Variant, steps: Sequence[Step]) -> Row:
-    """A method in one variant, with its students' answers under every seed."""
-    return Row(
-        role="method",
-        name=row_name(method, variant),
-        steps=tuple(steps),
-        method=method.name,
-        variant=variant,
-        source=method.combine.only_source,
-        view="two_views" if variant == "two_views" else "main",
-        teachers=method.teachers(experiment.supervisors),
-    )
+def method_rows(experiment: Experiment, student: Callable[[int, Method, Variant], Step]) -> Iterator[Row]:
+    """Every method in every variant; `student` gives its student under a seed, by the seed's index."""
+    for method in expanded(experiment):
+        for variant in variants_of(method, experiment):
+            yield Row(
+                role="method",
+                name=row_name(method, variant),
+                steps=tuple(student(index, method, variant) for index in range(len(dict.fromkeys(experiment.seeds)))),
+                method=method.name,
+                variant=variant,
+                source=method.combine.only_source,
+                view="two_views" if variant == "two_views" else "main",
+                teachers=method.teachers(experiment.supervisors),
+            )
 
 
-def floor_rows(experiment: Experiment, voices: list[dict[str, Step]]) -> Iterator[Row]:
-    """Every supervisor by itself."""
-    for name in experiment.supervisors:
-        yield Row("floor", name, tuple(steps[name] for steps in voices), source=name)
+# ---- votes ----------------------------------------------------------------------------------------------
 
 
-def untouched_rows(experiment: Experiment, stages: list[SeedPlan]) -> Iterator[Row]:
-    """The student before any training, where it is a language model that can answer."""
+def vote_study(experiment: Experiment, plans: list[SeedPlan]) -> tuple[tuple[Step, ...], list[Row]]:
+    """Labels per seed and rows of a study of classes or options."""
+    sources = [votes.supervisor_steps(plan) for plan in plans]
+    rows = [
+        *(Row("floor", name, tuple(steps[name] for steps in sources), source=name) for name in experiment.supervisors),
+        *_untouched_rows(experiment, plans),
+        *_ceiling_rows(experiment, plans),
+        *method_rows(
+            experiment,
+            lambda index, method, variant: votes.variant_student(plans[index], method, sources[index], variant),
+        ),
+    ]
+    return tuple(map(votes.labels_step, plans, sources)), rows
+
+
+def _untouched_rows(experiment: Experiment, plans: list[SeedPlan]) -> Iterator[Row]:
+    """The student before any training, if it is a language model that can answer."""
     section = student_here(experiment)
-    if not experiment.untouched or not can_answer(section.model, section.revision):
-        return
-    step = untouched_step(experiment, stages)
-    yield Row("untouched", "untouched student", (step,) * len(stages))
+    if experiment.untouched and can_answer(section.model, section.revision):
+        yield Row("untouched", "untouched student", (untouched_step(plans),) * len(plans))
 
 
-def ceiling_rows(experiment: Experiment, stages: list[SeedPlan]) -> Iterator[Row]:
+def _ceiling_rows(experiment: Experiment, plans: list[SeedPlan]) -> Iterator[Row]:
     """The student on half B's gold; with a second view also the mean of both views' ceilings."""
-    main = [ceiling(stage, student_here(experiment)) for stage in stages]
+    main = [votes.ceiling(plan, student_here(experiment)) for plan in plans]
     yield Row("ceiling", "ceiling", tuple(main))
     if experiment.second_view is not None:
-        second = [ceiling(stage, experiment.second_view) for stage in stages]
-        both = (views_step(*pair, "ceiling") for pair in zip(main, second, strict=True))
+        second = [votes.ceiling(plan, experiment.second_view) for plan in plans]
+        both = (votes.views_step(*views, "ceiling") for views in zip(main, second, strict=True))
         yield Row("ceiling", "ceiling, two views", tuple(both), view="two_views", variant="two_views")
 
 
-def method_rows(experiment: Experiment, stages: list[SeedPlan], voices: list[dict[str, Step]]) -> Iterator[Row]:
-    """Every method in every variant; `single` once for each supervisor."""
-    for method in expanded(experiment):
-        for variant in variants_of(method, experiment):
-            pairs = zip(stages, voices, strict=True)
-            steps = [adjusted(stage, method, supervisors, variant) for stage, supervisors in pairs]
-            yield method_row(experiment, method, variant, steps)
+# ---- texts ----------------------------------------------------------------------------------------------
+
+
+def text_study(experiment: Experiment, plans: list[SeedPlan]) -> tuple[tuple[Step, ...], list[Row]]:
+    """Labels per seed and rows of a study of texts."""
+    sources = [texts.text_sources(plan) for plan in plans]
+
+    def answers(index: int, method: Method, variant: Variant) -> Step:
+        self_training = variant == "self_training"
+        student = text_students.trained_student(plans[index], method, sources[index], self_training)
+        return texts.answers(plans[index], student)
+
+    rows = [
+        Row("floor", name, tuple(steps[name].test for steps in sources), source=name)
+        for name in experiment.supervisors
+    ]
+    if experiment.untouched and texts.can_write(experiment.student):
+        untouched = tuple(texts.answers(plan, None, texts.UNTOUCHED) for plan in plans)
+        rows.append(Row("untouched", "untouched student", untouched))
+    ceiling = tuple(texts.answers(plan, text_students.ceiling(plan)) for plan in plans)
+    rows += [Row("ceiling", "ceiling", ceiling), *method_rows(experiment, answers)]
+    rows = [replace(row, judged=_ratings(experiment, plans, row)) for row in rows]
+    labels = [
+        texts.gathered(plan, {name: source.half_b for name, source in steps.items()})
+        for plan, steps in zip(plans, sources, strict=True)
+    ]
+    return tuple(labels), rows
+
+
+def _ratings(experiment: Experiment, plans: list[SeedPlan], row: Row) -> dict[str, tuple[Step, ...]]:
+    """Every judge's ratings of a row's answers."""
+    return {
+        name: tuple(
+            texts.ratings_step(plan, name, judge, answers, texts.answers(plan, None, texts.UNTOUCHED))
+            for plan, answers in zip(plans, row.steps, strict=True)
+        )
+        for name, judge in experiment.judges.items()
+    }

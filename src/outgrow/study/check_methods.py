@@ -1,4 +1,4 @@
-"""What one kind of task can have and another cannot: said before anything runs.
+"""Checks of what one kind of task can have and another cannot.
 
 `config/consistency.py` looks at what holds for every study; here the kind of the task is known.
 """
@@ -12,17 +12,15 @@ from outgrow.config.decoding import Decoding
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Evidential, Method
-from outgrow.config.model import ModelSection, NgramSection, Supervisor
+from outgrow.config.model import local_model, remote_model
 from outgrow.config.refine import Icl, InferAndRespond, Refine
-from outgrow.config.rules import FunctionRule, RegexRule
 from outgrow.config.select import AgreementSelection, RewardModelSelection
-from outgrow.config.votes import VotesSection
 from outgrow.data.task import Kind
-from outgrow.data.task_kind import metric_of, native_kind, to_be_written
-from outgrow.data.tasks import TASKS
+from outgrow.data.task_kind import metric_of, to_be_written
 from outgrow.errors import ConfigError, suggest
 from outgrow.study.check_stages import losses_of, stage_complaints, vote_stage_complaints
 from outgrow.study.method_rows import parts_of
+from outgrow.supervise.sources import SOURCES
 
 TEXT_LOSSES = ("cross_entropy", "evidential")
 TEXT_VARIANTS = ("plain", "self_training")
@@ -37,7 +35,7 @@ def require_fit(experiment: Experiment, kind: Kind) -> None:
 def fit_complaints(experiment: Experiment, kind: Kind) -> Iterator[str]:
     """The same, one by one."""
     found = chain(
-        _rule_complaints(experiment, kind),
+        _source_problems(experiment, kind),
         text_complaints(experiment) if kind == "generate" else vote_complaints(experiment),
         *(_stage_complaints(method, experiment) for method in experiment.methods),
     )
@@ -49,20 +47,13 @@ def _stage_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
     return (f"method `{method.name}`: {complaint}" for complaint in stage_complaints(method, experiment))
 
 
-def _rule_complaints(experiment: Experiment, kind: Kind) -> Iterator[str]:
-    """What supervisors that are rules, or votes of a file, cannot say."""
-    task = experiment.task
-    known = TASKS.get(task.name)
-    classes = task.classes or (known.classes if known is not None and native_kind(task) == "classify" else ())
-    for name, rule in experiment.supervisors.items():
-        if isinstance(rule, VotesSection) and kind == "choose":
-            yield f"supervisors.{name}: votes of a file name classes, and here are options; set task.form to `text`"
-        if not isinstance(rule, RegexRule | FunctionRule):
-            continue
-        if kind != "classify":
-            yield f"supervisors.{name}: a rule votes for one of a task's classes, and here are none; give it a `model`"
-        elif isinstance(rule, RegexRule) and classes and rule.says not in classes:
-            yield f"supervisors.{name}.says: no class `{rule.says}`; {suggest(rule.says, classes)}"
+def _source_problems(experiment: Experiment, kind: Kind) -> Iterator[str]:
+    """What the supervisors, the student and the second view cannot do in a task of this kind."""
+    sections = {f"supervisors.{name}": section for name, section in experiment.supervisors.items()}
+    if local_model(experiment.student) is not None:
+        sections["student"] = experiment.student
+    for where, section in sections.items():
+        yield from SOURCES.of(section).misfits(where, section, experiment.task, kind)
 
 
 def vote_complaints(experiment: Experiment) -> Iterator[str]:
@@ -70,7 +61,7 @@ def vote_complaints(experiment: Experiment) -> Iterator[str]:
     for key, value in {"measures": experiment.measures, "judges": experiment.judges}.items():
         if value:
             yield f"{key}: are for answers that are texts; remove them, or {to_be_written(experiment.task)}"
-    if isinstance(experiment.student, EndpointSection):
+    if remote_model(experiment.student) is not None:
         yield "student: a model behind a server learns texts only; give it a `model` of this machine"
     for method in experiment.methods:
         if not COMBINERS.of(method.combine).of_votes:
@@ -80,27 +71,15 @@ def vote_complaints(experiment: Experiment) -> Iterator[str]:
         if method.refine is not None:
             yield f"method `{method.name}`: `refine` rewrites texts; remove it"
         yield from (f"method `{method.name}`: {complaint}" for complaint in vote_stage_complaints(method, experiment))
-    for where, section in _models(experiment):
-        if section.adapt == "none":
-            yield f"{where}.adapt: `none` is for texts; use `probe`, `lora` or `full`"
-        if section.training.keep == "best":
-            yield f"{where}.training.keep: `best` is for texts; choose `epochs` by `tune` instead"
 
 
 def text_complaints(experiment: Experiment) -> Iterator[str]:
     """What a study of texts cannot have."""
-    for name, supervisor in experiment.supervisors.items():
-        if isinstance(supervisor, NgramSection):
-            yield f"supervisors.{name}: an n-gram model cannot write; give it a `model`"
-        if isinstance(supervisor, EndpointSection) and supervisor.fine_tuning is not None:
-            yield f"supervisors.{name}.fine_tuning: only the student is tuned by its provider; remove it"
-    for where, section in _models(experiment):
-        if section.adapt == "probe":
-            yield f"{where}.adapt: a `probe` cannot write; use `lora` or `full`"
-    if isinstance(experiment.student, ModelSection) and experiment.student.adapt == "none":
+    student, remote = local_model(experiment.student), remote_model(experiment.student)
+    if student is not None and student.adapt == "none":
         yield "student.adapt: `none` learns nothing; use `lora` or `full`"
-    if isinstance(experiment.student, EndpointSection):
-        yield from _provider_complaints(experiment, experiment.student)
+    if remote is not None:
+        yield from _provider_complaints(experiment, remote)
     for variant in experiment.variants:
         if variant not in TEXT_VARIANTS:
             yield f"variants: `{variant}` is for classes; texts have {_listed(TEXT_VARIANTS)}"
@@ -146,16 +125,6 @@ def _decoding_complaints(key: str, decoding: Decoding) -> Iterator[str]:
         yield f"{key}.stop: a beam search cannot stop at a text; use `{key}.beams: 1` or `{key}.sample: true`"
 
 
-def _named(experiment: Experiment) -> dict[str, Supervisor]:
-    return {f"supervisors.{name}": section for name, section in experiment.supervisors.items()}
-
-
-def _models(experiment: Experiment) -> Iterator[tuple[str, ModelSection]]:
-    for where, section in {**_named(experiment), "student": experiment.student}.items():
-        if isinstance(section, ModelSection):
-            yield where, section
-
-
 def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
     combine = method.combine
     if not COMBINERS.of(combine).of_texts:
@@ -169,9 +138,10 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
         if isinstance(part.select, AgreementSelection | RewardModelSelection):
             yield from _refine_complaints("select.strong", part.select.strong, experiment)
     for name in _scorers(method, experiment):
-        scorer = experiment.supervisors.get(name)  # one that there is not is named by `text_complaints`
-        if isinstance(scorer, EndpointSection | VotesSection):
-            where = "lives behind a server" if isinstance(scorer, EndpointSection) else "is a file"
+        scorer = experiment.supervisors.get(name)  # `_joint_complaints` reports an unknown one
+        record = None if scorer is None else SOURCES.of(scorer)
+        if record is not None and record.texts is not None and not record.can_score:
+            where = "is behind a server" if record.remote else "is a file"
             yield f"supervisor `{name}` {where} and cannot score texts; leave it out by `sources`"
     for loss in losses_of(method):
         if loss.type not in TEXT_LOSSES:
@@ -202,8 +172,9 @@ def _refine_complaints(key: str, refine: Refine, experiment: Experiment) -> Iter
         yield from _decoding_complaints(f"{key}.decoding", refine.decoding)
     if isinstance(refine, InferAndRespond):
         yield from _decoding_complaints(f"{key}.naming", refine.naming)
-    if isinstance(refine.by, ModelSection) and refine.by.adapt not in ("none", "probe"):
-        yield f"{key}.by.adapt: `{refine.by.adapt}` is not looked at, as nothing is trained; leave it out"
+    model = local_model(refine.by)
+    if model is not None and model.adapt not in ("none", "probe"):
+        yield f"{key}.by.adapt: `{model.adapt}` is not looked at, as nothing is trained; leave it out"
     for name, sizes in experiment.task.sizes_by_capability.items():
         half_b = sizes.counts["half_b"]
         if isinstance(refine, Icl) and refine.fixed is not None and half_b is not None and refine.fixed >= half_b:

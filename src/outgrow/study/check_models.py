@@ -1,16 +1,14 @@
-"""What the models of a study cannot be: told by names and configuration files, before anything is loaded.
+"""What is wrong with a model, from its name and its configuration file.
 
-Nothing here imports torch or asks a network. A hub model of which this machine knows nothing yet is not judged.
+Nothing here imports torch or asks a network. A hub model that is not in the cache is not checked.
 """
 
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from outgrow.config.experiment import Experiment
 from outgrow.config.model import ModelSection
 from outgrow.config.select import RewardModelSelection
-from outgrow.config.user_code import sections_in
 from outgrow.data.task import Kind
 from outgrow.errors import OutgrowError
 from outgrow.models.model_names import (
@@ -28,35 +26,31 @@ READERS = {"*.tiktoken": "tiktoken", "tekken.json": "mistral_common", "*.model":
 """Packages by the vocabulary that they read, where there is no `tokenizer.json`."""
 
 
-def model_complaints(experiment: Experiment, kind: Kind) -> Iterator[str]:
-    """Of all models, wherever they stand; each begins with the key."""
-    student = experiment.student if isinstance(experiment.student, ModelSection) else None
-    for where, section in sections_in(experiment):
-        if isinstance(section, ModelSection):
-            yield from _named(where, section, kind)
-        elif isinstance(section, RewardModelSelection) and section.adapt == "probe" and section.layer is not None:
-            size = _size_of(section.model or student)
-            if size is not None:
-                yield from _layer_complaints(f"{where}.layer", section.layer, size.layers)
-
-
-def _named(where: str, section: ModelSection, kind: Kind) -> Iterator[str]:
+def model_problems(where: str, section: ModelSection, kind: Kind | None) -> Iterator[str]:
+    """Of a model's section, wherever it stands; each begins with the key."""
     try:
-        yield from _complaints(where, section, kind)
+        yield from _problems(where, section, kind)
     except OutgrowError as error:
         yield f"{where}.model: {error}"
 
 
-def _complaints(where: str, section: ModelSection, kind: Kind) -> Iterator[str]:
+def reward_layer_problems(where: str, select: RewardModelSelection, student: ModelSection | None) -> Iterator[str]:
+    """Of the layer that a reward model's probe reads."""
+    size = _size_of(select.model or student)
+    if select.adapt == "probe" and select.layer is not None and size is not None:
+        yield from _layer_problems(f"{where}.layer", select.layer, size.layers)
+
+
+def _problems(where: str, section: ModelSection, kind: Kind | None) -> Iterator[str]:
     name = parse_name(section.model)
     if name.place == "bundled":
         require_wheels(name.base)
     if name.static:
-        yield from _static_complaints(where, section, kind)
+        yield from _static_problems(where, section, kind)
         return
     folder = known_folder(name, section.revision)
     if folder is not None:
-        yield from _folder_complaints(where, folder, name)
+        yield from _folder_problems(where, folder, name)
     whole = _whole_size(name, folder)
     if whole is None:
         return
@@ -65,14 +59,14 @@ def _complaints(where: str, section: ModelSection, kind: Kind) -> Iterator[str]:
         yield f"{where}.model: `{section.model}`: the model has {whole.layers} layers; cut it by @1 … @{whole.layers}"
     if section.adapt == "probe":
         for layer in _listed(section.layer):
-            yield from _layer_complaints(f"{where}.layer", layer, depth)
+            yield from _layer_problems(f"{where}.layer", layer, depth)
         if section.dims is not None and section.dims > whole.hidden:
             yield f"{where}.dims: {section.dims}, and the model's vectors have {whole.hidden}; name 1 … {whole.hidden}"
     if kind == "generate" and not can_answer(section.model, section.revision) and _is_known(folder):
         yield f"{where}.model: `{section.model}` reads and cannot write; name a causal language model"
 
 
-def _static_complaints(where: str, section: ModelSection, kind: Kind) -> Iterator[str]:
+def _static_problems(where: str, section: ModelSection, kind: Kind | None) -> Iterator[str]:
     name = parse_name(section.model)
     if kind == "generate":
         yield f"{where}.model: `{section.model}` is a table of word vectors and cannot write"
@@ -87,7 +81,7 @@ def _static_complaints(where: str, section: ModelSection, kind: Kind) -> Iterato
         yield f"{where}.dims: {section.dims}, and the vectors have {width}; name 1 … {width}"
 
 
-def _folder_complaints(where: str, folder: Path, name: ModelName) -> Iterator[str]:
+def _folder_problems(where: str, folder: Path, name: ModelName) -> Iterator[str]:
     config = read_config(folder)
     if config.get("is_encoder_decoder"):
         yield f"{where}.model: {folder} is an encoder-decoder; only decoders (GPT) and encoders (BERT) are known"
@@ -103,7 +97,7 @@ def _folder_complaints(where: str, folder: Path, name: ModelName) -> Iterator[st
                 yield f"{where}.model: {folder}: its tokenizer needs the package {package}: `pip install {package}`"
 
 
-def _layer_complaints(where: str, layer: int, depth: int) -> Iterator[str]:
+def _layer_problems(where: str, layer: int, depth: int) -> Iterator[str]:
     if not -depth - 1 <= layer <= depth:
         yield f"{where}: {layer}, and the model has layers 0 (embeddings) … {depth}; -1 is the last"
 

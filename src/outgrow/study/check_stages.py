@@ -1,11 +1,10 @@
-"""What the stages of a method cannot be: said before anything runs."""
+"""Checks of the stages of a method."""
 
 from collections.abc import Iterator
 
-from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Loss, Method, TrainingStage
-from outgrow.config.model import ModelSection, Speaker
+from outgrow.config.model import LanguageModel, local_model, remote_model
 from outgrow.config.select import (
     CapabilitySelection,
     ConfidenceSelection,
@@ -27,7 +26,7 @@ def stage_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
         yield f"stages: the shares sum to {named:g}, not to 1; correct one, or leave one out to give it the rest"
     elif not parts_of(method):
         yield "stages: none has a share of the training; give one a `share`"
-    if len(parts_of(method)) > 1 and isinstance(experiment.student, EndpointSection):
+    if len(parts_of(method)) > 1 and remote_model(experiment.student) is not None:
         yield "stages: a provider tunes in one go; leave one stage, or use a `model` of this machine"
     for stage in method.stages:
         if stage.select is not None:
@@ -45,9 +44,10 @@ def vote_stage_complaints(method: Method, experiment: Experiment) -> Iterator[st
             yield VOTES_LACK["student"]
 
 
-def _reads(section: Speaker) -> bool:
+def _reads(section: LanguageModel) -> bool:
     """Whether a model can be asked what it thinks of a text."""
-    return isinstance(section, ModelSection) and can_answer(section.model, section.revision)
+    model = local_model(section)
+    return model is not None and can_answer(model.model, model.revision)
 
 
 def losses_of(method: Method) -> list[Loss]:
@@ -57,7 +57,7 @@ def losses_of(method: Method) -> list[Loss]:
 
 
 def _selection_complaints(select: Select, experiment: Experiment) -> Iterator[str]:
-    remote = isinstance(experiment.student, EndpointSection)
+    remote = remote_model(experiment.student) is not None
     if isinstance(select, CapabilitySelection):
         yield from _capability_complaints(select, experiment)
     if isinstance(select, ConfidenceSelection) and select.by == "student" and remote:

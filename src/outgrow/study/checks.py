@@ -1,28 +1,33 @@
-"""Everything that can be known before a study's first step, said at once.
+"""Checks of a study before its first step, all at once, without importing torch or asking a network.
 
-Whatever could end a run later is looked at here, without importing torch or asking a network: what this kind of task
-cannot have (`check_methods.py`), models (`check_models.py`), this machine (`check_machine.py`), data, votes and
-rules. A key that is not set is no mistake of the file: the plan says whom it is for.
+They cover what this kind of task cannot have (`check_methods.py`), models, votes and rules (by the records of their
+types, `supervise/sources.py`), this machine (`check_machine.py`) and data. A key that is not set is no mistake.
 """
 
+import ctypes
+import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
 
 from outgrow.config.experiment import Experiment
-from outgrow.config.rules import FunctionRule
-from outgrow.config.votes import VotesSection
+from outgrow.config.model import local_model
+from outgrow.config.select import RewardModelSelection
+from outgrow.config.user_code import sections_in
 from outgrow.data.data_identity import data_identity
 from outgrow.data.row_counts import size_complaints
 from outgrow.data.task import Kind
 from outgrow.data.task_kind import kind_of
 from outgrow.data.user_data import require_columns
 from outgrow.errors import ConfigError, OutgrowError
+from outgrow.extensions import function_of
 from outgrow.graph.store import Store
-from outgrow.study.check_functions import function_complaints
-from outgrow.study.check_machine import machine_complaints
+from outgrow.graph.writable import refuse_unwritable_folder
 from outgrow.study.check_methods import fit_complaints
-from outgrow.study.check_models import model_complaints
+from outgrow.study.check_models import reward_layer_problems
 from outgrow.study.steps import pool_step
+from outgrow.supervise.sources import source_record
 
 
 def require_ready(experiments: Sequence[Experiment], *, here: bool = True) -> list[str]:
@@ -30,38 +35,44 @@ def require_ready(experiments: Sequence[Experiment], *, here: bool = True) -> li
 
     Unless they are to be run `here`, what only this machine lacks is no reason to refuse: it is returned.
     """
-    found, lacking = (_of_all(experiments, told_by) for told_by in (complaints, machine_complaints))
-    if found or (here and lacking):
-        raise ConfigError("\n".join([*found, *lacking]))
+    problems, lacking = (_of_all(experiments, check) for check in (complaints, machine_complaints))
+    if problems or (here and lacking):
+        raise ConfigError("\n".join([*problems, *lacking]))
     return lacking
 
 
-def _of_all(experiments: Sequence[Experiment], told_by: Callable[[Experiment], Iterator[str]]) -> list[str]:
-    found = [
-        f"{experiment.name}: {complaint}" if len(experiments) > 1 else complaint
+def _of_all(experiments: Sequence[Experiment], check: Callable[[Experiment], Iterator[str]]) -> list[str]:
+    problems = [
+        f"{experiment.name}: {problem}" if len(experiments) > 1 else problem
         for experiment in experiments
-        for complaint in told_by(experiment)
+        for problem in check(experiment)
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(problems))
 
 
 def complaints(experiment: Experiment) -> Iterator[str]:
     """What is wrong on any machine; each names its key."""
     task = experiment.task
-    kind, told = _kind(experiment)
-    yield from told
+    kind, unknown_kind = _kind(experiment)
+    yield from unknown_kind
     if kind is not None:
         yield from fit_complaints(experiment, kind)
-        yield from model_complaints(experiment, kind)
-        yield from _votes(experiment, kind)
-    for name, supervisor in experiment.supervisors.items():
-        if isinstance(supervisor, FunctionRule):
-            yield from function_complaints(f"supervisors.{name}", supervisor)
-    data = told or said(lambda: data_identity(task)) or said(lambda: require_columns(task))
+    yield from _section_problems(experiment, kind)
+    data = unknown_kind or errors_of(lambda: data_identity(task)) or errors_of(lambda: require_columns(task))
     yield from data
     # Items that were drawn once were enough.
-    if not data and not Store(experiment.store).path(pool_step(experiment)).is_dir():
+    if not data and not Store(experiment.store).path(pool_step(task)).is_dir():
         yield from size_complaints(task)
+
+
+def _section_problems(experiment: Experiment, kind: Kind | None) -> Iterator[str]:
+    """Of models, votes and rules, wherever they stand."""
+    for where, section in sections_in(experiment):
+        record = source_record(section)
+        if record is not None and record.check is not None:
+            yield from function_of(record.check)(where, section, kind)
+        elif isinstance(section, RewardModelSelection):
+            yield from reward_layer_problems(where, section, local_model(experiment.student))
 
 
 def _kind(experiment: Experiment) -> tuple[Kind | None, list[str]]:
@@ -71,20 +82,66 @@ def _kind(experiment: Experiment) -> tuple[Kind | None, list[str]]:
         return None, str(error).split("\n")
 
 
-def _votes(experiment: Experiment, kind: Kind) -> Iterator[str]:
-    """Every file of votes by itself, so that one that is damaged hides no other."""
-    for name, section in experiment.supervisors.items():
-        if isinstance(section, VotesSection):
-            from outgrow.supervise.votes_step import require_readable  # the readers take their time to import
-
-            for sentence in said(partial(require_readable, {name: section}, kind)):
-                yield f"supervisors.{name}.votes: {sentence}"
-
-
-def said(check: Callable[[], object]) -> list[str]:
-    """What a check complains of, line by line; nothing where it is content."""
+def errors_of(check: Callable[[], object]) -> list[str]:
+    """The lines of the error that a check raises; none if it raises none."""
     try:
         check()
     except OutgrowError as error:
         return str(error).split("\n")
     return []
+
+
+TRACKERS = {
+    "wandb": ("wandb",),
+    "trackio": ("trackio",),
+    "mlflow": ("mlflow",),
+    "tensorboard": ("tensorboard", "tensorboardX"),
+}
+"""Packages of which a tracker needs one."""
+
+
+def machine_complaints(experiment: Experiment) -> Iterator[str]:
+    """Each begins with the key."""
+    if experiment.device == "cuda" and (lacking := why_no_cuda()):
+        yield f"device: `cuda`: {lacking}; use `cpu` or `auto`"
+    for number, tracker in enumerate(experiment.report_to):
+        packages = TRACKERS[tracker]
+        if not any(map(find_spec, packages)):
+            yield f"report_to.{number}: `{tracker}` is not installed: `pip install {packages[0]}`, or leave it out"
+    for where, section in sections_in(experiment):
+        record = source_record(section)
+        if record is not None and record.check_machine is not None:
+            yield from record.check_machine(where, section)
+    folders = {"store": experiment.store, "output": experiment.folder}
+    for key, folder in folders.items():
+        try:
+            refuse_unwritable_folder(key, folder)
+        except OutgrowError as error:
+            yield str(error)
+
+
+def why_no_cuda() -> str:
+    """Why torch would find no GPU, empty where it may find one; torch itself takes seconds to import."""
+    build = _torch_build()
+    if build is None:
+        return "torch is not installed"
+    if not build["cuda"] and not build["hip"]:
+        return f"torch {build['__version__']} is a build without CUDA"
+    if build["hip"]:
+        return "" if Path("/dev/kfd").exists() else "no GPU is visible here"
+    count = ctypes.c_int(0)
+    with suppress(OSError, AttributeError):
+        driver = ctypes.CDLL("libcuda.so.1")
+        if driver.cuInit(0) == 0:
+            driver.cuDeviceGetCount(ctypes.byref(count))
+    return "" if count.value else "no GPU is visible here"
+
+
+def _torch_build() -> dict[str, str] | None:
+    """What torch's `version.py` says of its build: values in quotes, empty for None."""
+    spec = find_spec("torch")
+    if spec is None or spec.origin is None:
+        return None
+    version_file = (Path(spec.origin).parent / "version.py").read_text(encoding="utf-8")
+    lines = re.findall(r"^(__version__|cuda|hip)\b[^=\n]*= *(?:'([^'\n]*)'|None)", version_file, re.MULTILINE)
+    return {"__version__": "", "cuda": "", "hip": "", **dict(lines)}

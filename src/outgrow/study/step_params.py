@@ -5,27 +5,22 @@ from pathlib import Path
 from typing import Any
 
 from outgrow.config.combine import Combine
-from outgrow.config.endpoint import EndpointSection
-from outgrow.config.experiment import Experiment
 from outgrow.config.method import Evidential, Loss
-from outgrow.config.model import ModelSection, Speaker
-from outgrow.config.rules import FunctionRule, RegexRule
+from outgrow.config.model import ModelSection, local_model
 from outgrow.config.section import Section
 from outgrow.config.task import TaskSection
-from outgrow.config.votes import VotesSection
-from outgrow.data.data_identity import content_hash
 from outgrow.data.task import Kind
 from outgrow.data.task_kind import metric_of
 from outgrow.endpoints.usage import CACHE_NAME as ANSWERS
 from outgrow.graph.step import Json
 from outgrow.models.model_identity import model_identity
 from outgrow.models.model_names import parse_name
-from outgrow.supervise.rule_file import file_hash, function_of
+from outgrow.study.seed_plan import SeedPlan
 
 READING = ["type", "model", "revision", "dtype", "max_length", "chat", "system", "unfit", "trust_remote_code"]
 """What of a model's section matters when it writes or scores."""
 ASKING = ["type", "model", "url", "system", "logprobs", "limit", "options", "unfit"]
-"""The same of an endpoint's; all else of it is no more than how it is asked."""
+"""The same of an endpoint's section; the rest of it changes how it is asked only."""
 
 
 def dump(section: Section, only: Iterable[str] | None = None, without: Iterable[str] = ()) -> dict[str, Any]:
@@ -36,16 +31,16 @@ def dump(section: Section, only: Iterable[str] | None = None, without: Iterable[
 
 
 def _without_folders(tree: Any) -> Any:
-    """The same with a model that is a folder named by its content: where it lies is no part of what it is."""
+    """The same with a model's folder replaced by a hash of its content."""
     if isinstance(tree, list):
-        return [_without_folders(one) for one in tree]
+        return [_without_folders(entry) for entry in tree]
     if not isinstance(tree, dict):
         return tree
-    own = {key: _without_folders(value) for key, value in tree.items()}
-    model = own.get("model")
-    if isinstance(model, str) and own.get("type") != "endpoint":
-        own["model"] = _by_content(model)
-    return own
+    values = {key: _without_folders(value) for key, value in tree.items()}
+    model = values.get("model")
+    if isinstance(model, str) and values.get("type") != "endpoint":
+        values["model"] = _by_content(model)
+    return values
 
 
 def _by_content(model: str) -> str:
@@ -55,9 +50,9 @@ def _by_content(model: str) -> str:
 
 
 def places_of_model(model: str) -> dict[str, str]:
-    """Where a model's folder lies, by what `dump` calls it; the hint `places` of every step that loads it."""
-    found = parse_name(model)
-    return {_by_content(model): f"{Path(found.base).absolute()}{found.cut}"} if found.place == "folder" else {}
+    """A model's folder by the name that `dump` gives it: the hint `places` of every step that loads it."""
+    name = parse_name(model)
+    return {_by_content(model): f"{Path(name.base).absolute()}{name.cut}"} if name.place == "folder" else {}
 
 
 def loss_params(loss: Loss, kind: Kind) -> dict[str, Json]:
@@ -77,56 +72,66 @@ def combine_params(combine: Combine, task: TaskSection) -> dict[str, Json]:
     return dump(combine.with_text_metric(metric_of(task)))
 
 
-def rule_params(section: RegexRule | FunctionRule) -> tuple[dict[str, Json], dict[str, Json]]:
-    """A rule with the content of its file, and as hints where that file lies. Raises `DataError` where it does not."""
-    rule = dump(section, without=["type"])
-    if isinstance(section, RegexRule):
-        return {"rule": rule, "content": None}, {}
-    file, function = function_of(section.function)
-    params = {"rule": {**rule, "function": function}, "content": file_hash(file)}
-    return params, {"file": str(file.absolute())}
+# ---- models ---------------------------------------------------------------------------------------------
 
 
-def votes_params(section: VotesSection, name: str, task: TaskSection) -> tuple[dict[str, Json], dict[str, Json]]:
-    """A file's content and whose answers of it are taken, and as hints where it lies. Raises `DataError`."""
-    params: dict[str, Json] = {
-        "reading": dump(section, only=["columns", "renormalise"]),
-        "content": content_hash(section.votes, f"supervisors.{name}.votes"),
-        "said_by": section.source or name,
-    }
-    # The task's file is named in messages alone.
-    return params, {"file": str(section.votes.absolute()), "items": None if task.path is None else str(task.path)}
+def layers_of(section: ModelSection) -> list[int] | None:
+    """The hidden layers that a probe chooses from."""
+    return [section.layer] if isinstance(section.layer, int) else section.layer
 
 
-def hints(experiment: Experiment, section: ModelSection) -> dict[str, Json]:
-    """What a step may use but its result does not depend on."""
-    return {
-        "device": experiment.device,
-        "batch_tokens": section.batch_tokens,
-        "report_to": list(experiment.report_to),
-        "run_name": experiment.name,
-        "places": places_of_model(section.model),
-    }
+def model_params(section: ModelSection) -> dict[str, Json]:
+    """What of a model's section changes its training as a classifier."""
+    params = {**dump(section, only=["model", "revision"]), "layer": layers_of(section)}
+    if section.adapt == "probe":
+        return params  # the `features` step depends on all else
+    only = ["dtype", "max_length", "training", "holdout", "trust_remote_code", *_adapter(section)]
+    return {**params, **dump(section, only=only), "identity": model_identity(section.model, section.revision)}
 
 
-def reading_params(section: Speaker) -> dict[str, Json]:
+def trained_params(section: ModelSection) -> dict[str, Json]:
+    """What of a model's section changes its training as a writer."""
+    return {**reading_params(section), **dump(section, only=["training", "holdout", *_adapter(section)])}
+
+
+def _adapter(section: ModelSection) -> list[str]:
+    return ["lora"] if section.adapt == "lora" else []
+
+
+def reading_params(section: Section) -> dict[str, Json]:
     """What of a model's section changes what it writes."""
-    if isinstance(section, EndpointSection):
+    model = local_model(section)
+    if model is None:
         return dump(section, only=ASKING)
-    return {**dump(section, only=READING), "identity": model_identity(section.model, section.revision)}
+    return {**dump(model, only=READING), "identity": model_identity(model.model, model.revision)}
 
 
-def speaker_hints(experiment: Experiment, section: Speaker) -> dict[str, Json]:
-    """What a step may use but what is written does not depend on."""
-    if isinstance(section, ModelSection):
-        return hints(experiment, section)
+# ---- hints ----------------------------------------------------------------------------------------------
+
+
+def hints(plan: SeedPlan, section: Section) -> dict[str, Json]:
+    """What a step with this model may use and its result does not depend on."""
+    experiment, model = plan.experiment, local_model(section)
+    if model is not None:
+        return model_hints(model, experiment.device, experiment.report_to, experiment.name)
     asking = {**dump(section, without=[*ASKING, "fine_tuning"]), "place": place_of(section, experiment)}
-    return {"endpoint": asking, "answers": str(answers_file(experiment).absolute())}
+    return {"endpoint": asking, "answers": str(answers_file(experiment.answers).absolute())}
 
 
-def answers_file(experiment: Experiment) -> Path:
-    """Where servers' answers are kept."""
-    return experiment.answers / ANSWERS
+def model_hints(model: ModelSection, device: str, report_to: Iterable[str], run_name: str) -> dict[str, Json]:
+    """The same for a model of this machine."""
+    return {
+        "device": device,
+        "batch_tokens": model.batch_tokens,
+        "report_to": list(report_to),
+        "run_name": run_name,
+        "places": places_of_model(model.model),
+    }
+
+
+def answers_file(folder: Path) -> Path:
+    """The file of servers' answers in an experiment's `answers`."""
+    return folder / ANSWERS
 
 
 def place_of(section: Section, inside: object, at: str = "") -> str:
@@ -136,5 +141,5 @@ def place_of(section: Section, inside: object, at: str = "") -> str:
     children = dict(enumerate(inside)) if isinstance(inside, list) else inside
     if not isinstance(children, Section | dict):
         return ""
-    found = (place_of(section, child, f"{at}.{key}".lstrip(".")) for key, child in dict(children).items())
-    return next(filter(None, found), "")
+    keys = (place_of(section, child, f"{at}.{key}".lstrip(".")) for key, child in dict(children).items())
+    return next(filter(None, keys), "")

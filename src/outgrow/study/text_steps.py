@@ -1,82 +1,156 @@
-"""The steps in which somebody writes or reads: what `text_experiment.py` lays its studies out of.
+"""The steps of a study of texts in which a model writes, scores, rewrites or judges.
 
-A model that is trained here is a step before; one that is only told what to do, or lives behind a server, has none.
+A model that is trained here has a step of its own before; one that is instructed only, or is behind a server, has
+none. So a wider beam trains nothing again. What a model says of texts, its own or others', is a table of `WeakTexts`.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from outgrow.config.decoding import Decoding
 from outgrow.config.measure import JudgeMeasure
 from outgrow.config.method import Method
-from outgrow.config.model import ModelSection, Speaker
+from outgrow.config.model import LanguageModel, local_model
 from outgrow.config.refine import Icl, InferAndRespond, Refine
-from outgrow.config.select import RewardModelSelection
-from outgrow.config.votes import VotesSection
+from outgrow.config.section import Section
 from outgrow.graph.step import Json, Step
 from outgrow.judge.prompts import read_prompt
+from outgrow.models.model_size import can_answer
 from outgrow.refine.prompts import read_prompts
-from outgrow.study.step_params import dump, hints, reading_params, speaker_hints, votes_params
-from outgrow.study.steps import SeedPlan, student_here
+from outgrow.study.seed_plan import SeedPlan
+from outgrow.study.step_params import dump, hints, reading_params
+from outgrow.study.steps import STUDENT, noised_step
+from outgrow.supervise.source_record import TextSource, texts_step, trained
+from outgrow.supervise.sources import SOURCES
+
+UNTOUCHED = "untouched"
 
 
-def texts_step(
-    stage: SeedPlan, section: Speaker, model: Step | None, name: str, part: str, decoding: Decoding
-) -> Step:
-    """What a model writes for one part's items; without a training step, the model as it is."""
-    params = {
-        "model": reading_params(section),
-        "decoding": dump(decoding),
-        "part": part,
-        "seed": stage.seed,
-        "name": name,
+# ---- sources --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ScoredTexts:
+    """The sources' texts side by side, and each scorer's log-probabilities of them."""
+
+    texts: Step
+    scores: Mapping[str, Step]
+
+
+def text_sources(plan: SeedPlan) -> dict[str, TextSource]:
+    """The steps of every supervisor."""
+    sources = {}
+    for name, section in plan.experiment.supervisors.items():
+        build = SOURCES.of(section).texts
+        assert build is not None, "`check_methods.py` refuses sources that have no texts"
+        sources[name] = build(plan, name, section)
+    return sources
+
+
+def labels_for(plan: SeedPlan, method: Method, sources: Mapping[str, TextSource]) -> ScoredTexts:
+    """The texts that a method learns from: its sources' best ones, as they are or rewritten, or a scored pool."""
+    pool, sources = method.combine.pool, sources_of(method, sources)
+    if pool is None:
+        texts = {name: source.half_b for name, source in sources.items()}
+    else:
+        texts = {name: _candidates(plan, name, sources[name], pool.beams) for name in pool.writers or sources}
+    texts = {name: noised_step(plan, method, "texts", step) for name, step in texts.items()}
+    if method.refine is not None:
+        texts = _refined(plan, method.refine, texts)
+    if pool is None:
+        return ScoredTexts(gathered(plan, texts), {})
+    scorers = {name: sources[name] for name in pool.scorers or sources}
+    return ScoredTexts(gathered(plan, texts), scored_by(plan, scorers, texts))
+
+
+def sources_of(method: Method, sources: Mapping[str, TextSource]) -> dict[str, TextSource]:
+    """Those whose labels a method learns from."""
+    return {name: sources[name] for name in method.teachers(sources)}
+
+
+def _candidates(plan: SeedPlan, name: str, source: TextSource, beams: int | None) -> Step:
+    """A source's candidates: those of its labels, or of a search as wide as `beams`."""
+    if beams is None or not SOURCES.of(source.section).writes:
+        return source.half_b
+    decoding = plan.experiment.labelling.model_copy(update={"beams": beams, "candidates": beams, "sample": False})
+    return texts_step(plan, source.section, source.model, name, "half_b", decoding)
+
+
+def _refined(plan: SeedPlan, refine: Refine, texts: Mapping[str, Step]) -> dict[str, Step]:
+    """Every source's labels rewritten; `self_bootstrap` uses the strong model's own alone."""
+    if refine.type == "self_bootstrap":
+        return {UNTOUCHED: refined_step(plan, refine, UNTOUCHED, None)}
+    return {name: refined_step(plan, refine, name, step) for name, step in texts.items()}
+
+
+def gathered(plan: SeedPlan, texts: Mapping[str, Step]) -> Step:
+    """Several sources' texts side by side."""
+    inputs = {f"source.{name}": step for name, step in texts.items()}
+    params: dict[str, Json] = {"sources": list(texts)}
+    label = f"{', '.join(_described(name, step) for name, step in texts.items())}, seed {plan.seed}"
+    return Step("labels", "outgrow.supervise.label_steps:gather_texts", params, inputs, label=label)
+
+
+def _described(name: str, texts: Step) -> str:
+    """A source's name, and what changed its texts after they were written."""
+    change = texts.params.get("refiner", "" if texts.name == "texts" else texts.name)
+    return f"{name} ({change})" if change else name
+
+
+# ---- models ---------------------------------------------------------------------------------------------
+
+
+def can_write(section: LanguageModel) -> bool:
+    """Whether a model answers without any training."""
+    model = local_model(section)
+    return model is None or can_answer(model.model, model.revision)
+
+
+def answers(plan: SeedPlan, model: Step | None, name: str = STUDENT) -> Step:
+    """The student's answers to the test items, after some training or none."""
+    return texts_step(plan, plan.experiment.student, model, name, "test", plan.experiment.answering)
+
+
+def scored_by(plan: SeedPlan, scorers: Mapping[str, TextSource], tables: Mapping[str, Step]) -> dict[str, Step]:
+    """Each scorer's log-probabilities of all texts; sources that cannot score are left out."""
+    return {
+        name: scores_step(plan, source.section, source.model, name, tables)
+        for name, source in scorers.items()
+        if SOURCES.of(source.section).can_score
     }
-    inputs = {**stage.data, **trained(model)}
-    label = f"{part}: {f'{name}, seed {stage.seed}' if model is None else model.label}"
-    function = "outgrow.supervise.write_step:write_texts"
-    return Step("texts", function, params, inputs, hints=speaker_hints(stage.experiment, section), label=label)
 
 
-def taken_step(stage: SeedPlan, name: str, section: VotesSection, part: str) -> Step:
-    """What somebody wrote already for one part's items."""
-    params, where = votes_params(section, name, stage.experiment.task)
-    label = f"{part}: {name}, seed {stage.seed}"
-    function, params = "outgrow.supervise.votes_step:take_texts", {**params, "part": part, "name": name}
-    return Step("texts", function, params, stage.data, hints=where, label=label)
-
-
-def scores_step(
-    stage: SeedPlan, section: ModelSection, model: Step | None, name: str, tables: Mapping[str, Step]
-) -> Step:
-    """What a model thinks of all texts in `tables`."""
+def scores_step(plan: SeedPlan, section: Section, model: Step | None, name: str, tables: Mapping[str, Step]) -> Step:
+    """A model's log-probabilities of all texts in `tables`."""
     params = {"model": reading_params(section), "name": name}
-    inputs = {"pool": stage.pool, **trained(model), **{f"texts.{key}": table for key, table in tables.items()}}
-    label = f"by {name} on {', '.join(tables)}, seed {stage.seed}"
-    function = "outgrow.supervise.score_step:score_texts"
-    return Step("scores", function, params, inputs, hints=hints(stage.experiment, section), label=label)
+    inputs = {"pool": plan.pool, **trained(model), **{f"texts.{key}": table for key, table in tables.items()}}
+    label = f"by {name} on {', '.join(tables)}, seed {plan.seed}"
+    function = "outgrow.supervise.writer_steps:score_texts"
+    return Step("scores", function, params, inputs, hints=hints(plan, section), label=label)
 
 
-def refined_step(stage: SeedPlan, refine: Refine, name: str, weak: Step | None) -> Step:
-    """One teacher's labels of half B, rewritten; without `weak`, the strong model's own answers."""
-    section = refine.by or stage.experiment.student
+def refined_step(plan: SeedPlan, refine: Refine, name: str, texts: Step | None) -> Step:
+    """One source's labels of half B, rewritten; without `texts`, the strong model's own answers."""
+    section = refine.by or plan.experiment.student
     params: dict[str, Json] = {
         "refiner": refine.type,
         "batch": refine.batch if isinstance(refine, Icl | InferAndRespond) else None,
         "fixed": refine.fixed if isinstance(refine, Icl) else None,
         "prompts": dict(read_prompts(refine.type, refine.prompts)),
         "model": reading_params(section),
-        "decoding": dump(refine.decoding or stage.experiment.labelling.greedy()),
+        "decoding": dump(refine.decoding or plan.experiment.labelling.greedy()),
         "naming": dump(refine.naming) if isinstance(refine, InferAndRespond) else None,
         "name": name,
-        "seed": stage.seed,
+        "seed": plan.seed,
     }
-    inputs = {**stage.data, **({} if weak is None else {"texts": weak})}
-    label = f"{refine.type}: {name}, seed {stage.seed}"
+    inputs = {**plan.data, **({} if texts is None else {"texts": texts})}
+    label = f"{refine.type}: {name}, seed {plan.seed}"
     function = "outgrow.refine.refine_step:refine_texts"
-    return Step("refined", function, params, inputs, hints=speaker_hints(stage.experiment, section), label=label)
+    return Step("refined", function, params, inputs, hints=hints(plan, section), label=label)
 
 
-def ratings_step(stage: SeedPlan, name: str, judge: JudgeMeasure, answers: Step, untouched: Step) -> Step:
-    """What a judge says of one row's answers to the test items."""
+def ratings_step(plan: SeedPlan, name: str, judge: JudgeMeasure, answers: Step, untouched: Step) -> Step:
+    """A judge's ratings of one row's answers to the test items."""
     decoding = Decoding(
         beams=1,
         candidates=judge.samples,
@@ -93,48 +167,10 @@ def ratings_step(stage: SeedPlan, name: str, judge: JudgeMeasure, answers: Step,
         "against": judge.against,
         "swap": judge.swap,
         "name": name,
-        "seed": stage.seed,
+        "seed": plan.seed,
     }
     reference = {"reference": untouched} if judge.against == "untouched" else {}
-    inputs = {**stage.data, "texts": answers, **reference}
-    label = f"{name} on {answers.label}"
+    inputs = {**plan.data, "texts": answers, **reference}
     function = "outgrow.judge.rating_step:rate_texts"
-    return Step("ratings", function, params, inputs, hints=speaker_hints(stage.experiment, judge.by), label=label)
-
-
-def reward_step(stage: SeedPlan, method: Method, select: RewardModelSelection, inputs: Mapping[str, Step]) -> Step:
-    """The strong model as a judge of a method's labels, taught by where it agrees with them.
-
-    `inputs`: the `targets`, and what the `strong` model itself answers.
-    """
-    section = select.model or student_here(stage.experiment)
-    params = {"model": reading_params(section), "reward": dump(select, only=learned_by(select)), "seed": stage.seed}
-    label = f"{select.loss}, {method.name}, seed {stage.seed}"
-    function, known = "outgrow.training.reward_step:train_reward", {**stage.data, **inputs}
-    where = hints(stage.experiment, section)
-    return Step("reward", function, params, known, hints=where, label=label, version=2)
-
-
-def learned_by(select: RewardModelSelection) -> list[str]:
-    """What of a reward model's section changes what it says."""
-    taught = ["layer", "l2"] if select.adapt == "probe" else ["training", "lora"]
-    return ["adapt", "loss", "separate", "folds", "consistent", "otherwise", *taught]
-
-
-def gathered(stage: SeedPlan, written: Mapping[str, Step]) -> Step:
-    """Several sources' texts side by side."""
-    inputs = {f"source.{name}": step for name, step in written.items()}
-    params: dict[str, Json] = {"sources": list(written)}
-    label = f"{', '.join(_called(name, step) for name, step in written.items())}, seed {stage.seed}"
-    return Step("labels", "outgrow.supervise.gather_step:gather_texts", params, inputs, label=label)
-
-
-def _called(name: str, written: Step) -> str:
-    """A source for people: its name, and what was done with its texts since it wrote them."""
-    done = written.params.get("refiner", "" if written.name == "texts" else written.name)
-    return f"{name} ({done})" if done else name
-
-
-def trained(model: Step | None) -> dict[str, Step]:
-    """The input that is a training, if there was one."""
-    return {} if model is None else {"model": model}
+    label = f"{name} on {answers.label}"
+    return Step("ratings", function, params, inputs, hints=hints(plan, judge.by), label=label)

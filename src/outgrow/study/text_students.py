@@ -4,15 +4,13 @@
                  │          ▲            ▲
                  └─ select ─┴────────────┘      by the strong model's own answers, a reward model, gold, chance
 
-A method's trainings go on from each other's weights, each on all targets or on some of them (`method_rows.py`).
+Each training of a method starts from the weights of the one before, and learns all targets or some of them.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from outgrow.config.endpoint import EndpointSection
-from outgrow.config.method import CrossEntropy, Method, Preference, SelfTraining
+from outgrow.config.method import Method, Preference
 from outgrow.config.refine import Refine
 from outgrow.config.select import (
     AgreementSelection,
@@ -22,175 +20,130 @@ from outgrow.config.select import (
     Select,
 )
 from outgrow.graph.step import Json, Step
-from outgrow.study.method_rows import RowTraining, method_named, parts_of, selection_of
-from outgrow.study.step_params import combine_params, dump, hints, loss_params, reading_params, speaker_hints
-from outgrow.study.steps import STUDENT, SeedPlan, selected_step, student_here, training_inputs, training_label
-from outgrow.study.text_experiment import ScoredTexts, TextSupervisor, labels_for, scored_by, taught_by, trained_params
-from outgrow.study.text_steps import refined_step, reward_step, scores_step, texts_step
+from outgrow.study.method_rows import method_named, parts_of, selection_of
+from outgrow.study.seed_plan import SeedPlan
+from outgrow.study.step_params import combine_params, dump, hints, trained_params
+from outgrow.study.steps import STUDENT, reward_step, selected_step, student_here
+from outgrow.study.student_step import ceiling_step, study_student, training_inputs, training_label
+from outgrow.study.text_steps import ScoredTexts, labels_for, refined_step, scored_by, scores_step, sources_of
+from outgrow.supervise.source_record import TextSource, texts_step
 
 
 @dataclass(frozen=True)
 class TextTrainingData:
     """A method's labels, and the targets that they make."""
 
-    stage: SeedPlan
+    plan: SeedPlan
     method: Method
-    heard: Mapping[str, TextSupervisor]
+    sources: Mapping[str, TextSource]
     labels: ScoredTexts
     targets: Step
 
 
-def taught_student(stage: SeedPlan, method: Method, heard: Mapping[str, TextSupervisor], trained: bool) -> Step:
-    """A method's student after all of its trainings; `trained`: with self-training."""
-    lesson, student = text_lesson(stage, method, heard), None
-    self_training = (method.self_training or stage.experiment.self_training) if trained else None
-    parts = parts_of(method)
-    for number, part in enumerate(parts, start=1):
-        chosen = None if part.select is None else selected_texts(lesson, part.select)
-        inputs = training_inputs(method, lesson.targets, chosen, student)
-        label = training_label(stage, method, trained, number, len(parts))
-        student = student_step(stage, method, inputs, part, self_training, label)
-    assert student is not None, "`check_stages.py` leaves every method a training"
-    return student if method.preference is None else preferring(stage, method, student, heard)
-
-
-def text_lesson(stage: SeedPlan, method: Method, heard: Mapping[str, TextSupervisor]) -> TextTrainingData:
-    """The labels that a method looks at, and its targets."""
-    labels = labels_for(stage, method, heard)
-    inputs = {"pool": stage.pool, "labels": labels.texts, **_scored(labels.scores)}
-    params: dict[str, Json] = {"combine": combine_params(method.combine, stage.experiment.task)}
+def training_data(plan: SeedPlan, method: Method, sources: Mapping[str, TextSource]) -> TextTrainingData:
+    """What a method learns from."""
+    labels = labels_for(plan, method, sources)
+    inputs = {"pool": plan.pool, "labels": labels.texts, **_score_inputs(labels.scores)}
+    params: dict[str, Json] = {"combine": combine_params(method.combine, plan.experiment.task)}
     function = "outgrow.combiners.text_targets_step:make_text_targets"
     label = f"{method.combine.type} of {labels.texts.label}"
     targets = Step("targets", function, params, inputs, label=label)
-    return TextTrainingData(stage, method, heard, labels, targets)
+    return TextTrainingData(plan, method, sources, labels, targets)
 
 
-# ---- trainings ------------------------------------------------------------------------------------------
+def trained_student(plan: SeedPlan, method: Method, sources: Mapping[str, TextSource], self_training: bool) -> Step:
+    """A method's student after all of its trainings."""
+    data, parts, student = training_data(plan, method, sources), parts_of(method), None
+    for index, part in enumerate(parts):
+        selected = None if part.select is None else selected_texts(data, part.select)
+        student = study_student(
+            plan,
+            "generate",
+            plan.experiment.student,
+            training_inputs(method, data.targets, selected, student),
+            method=method,
+            loss=part.loss,
+            passes=part.share,
+            self_training=self_training,
+            label=training_label(plan, method, self_training, index, len(parts)),
+        )
+    assert student is not None, "`check_methods.py` requires a training"
+    return student if method.preference is None else preference_step(data, method.preference, student)
 
 
-def student_step(
-    stage: SeedPlan,
-    method: Method,
-    taught: Mapping[str, Step],
-    part: RowTraining,
-    self_training: SelfTraining | None,
-    label: str,
-) -> Step:
-    """One training of the student, here or by its provider."""
-    if isinstance(stage.experiment.student, EndpointSection):
-        return remote_student_step(stage, stage.experiment.student, taught["targets"], label)
-    section = student_here(stage.experiment)
-    params = {
-        "adapt": section.adapt,
-        "model": shared_out(trained_params(section), part.share),
-        "loss": loss_params(part.loss, "generate"),
-        "soft_labels": dump(method.soft_labels or stage.experiment.soft_labels),
-        "self_training": None if self_training is None else dump(self_training),
-        "seed": stage.seed,
-    }
-    function = "outgrow.training.text_student_step:train_text_student"
-    inputs = {**stage.data, **taught}
-    return Step("student", function, params, inputs, hints=hints(stage.experiment, section), label=label)
-
-
-def shared_out(model: dict[str, Any], share: float) -> dict[str, Json]:
-    """The model's parameters with a share of its passes; all of them exactly as they are."""
-    training = model["training"]
-    return {**model, "training": {**training, "epochs": training["epochs"] * share}}
-
-
-def remote_student_step(stage: SeedPlan, section: EndpointSection, targets: Step, label: str) -> Step:
-    """The same at its provider; how often it is looked at changes nothing."""
-    assert section.fine_tuning is not None, "students that cannot be tuned are refused before"
-    params = {
-        "model": reading_params(section),
-        "fine_tuning": dump(section.fine_tuning, without=["poll"]),
-        "seed": stage.seed,
-    }
-    inputs = {**stage.data, "targets": targets}
-    function = "outgrow.training.remote_student_step:train_remote_student"
-    asking = {**speaker_hints(stage.experiment, section), "poll": section.fine_tuning.poll}
-    return Step("student", function, params, inputs, hints=asking, label=label)
-
-
-def ceiling(stage: SeedPlan) -> Step:
+def ceiling(plan: SeedPlan) -> Step:
     """The student on half B's gold."""
-    gold = Step(
-        "gold", "outgrow.combiners.text_targets_step:make_text_gold", {}, stage.data, label=f"seed {stage.seed}"
-    )
-    method = Method(name="ceiling", loss=CrossEntropy())
-    (part,) = parts_of(method)
-    return student_step(stage, method, {"targets": gold}, part, None, f"ceiling, seed {stage.seed}")
+    function = "outgrow.combiners.text_targets_step:make_text_gold"
+    gold = Step("gold", function, {}, plan.data, label=f"seed {plan.seed}")
+    return ceiling_step(plan, "generate", plan.experiment.student, {"targets": gold})
 
 
 # ---- selections -----------------------------------------------------------------------------------------
 
 
-def selected_texts(lesson: TextTrainingData, select: Select) -> Step:
+def selected_texts(data: TextTrainingData, select: Select) -> Step:
     """Some of a method's targets."""
-    inputs = {"targets": lesson.targets, **_evidence(lesson, select)}
-    return selected_step(lesson.stage, lesson.method, "texts", select, inputs)
+    inputs = {"targets": data.targets, **_selection_inputs(data, select)}
+    return selected_step(data.plan, data.method, "texts", select, inputs)
 
 
-def _evidence(lesson: TextTrainingData, select: Select) -> dict[str, Step]:
-    """What a selection goes by beside the targets themselves."""
-    stage = lesson.stage
+def _selection_inputs(data: TextTrainingData, select: Select) -> dict[str, Step]:
+    """What a selection needs beside the targets."""
+    plan = data.plan
     if isinstance(select, AgreementSelection):
-        return {"strong": strong_answers(lesson, select.strong)}
+        return {"strong": strong_answers(data, select.strong)}
     if isinstance(select, RewardModelSelection):
-        inputs = {"targets": lesson.targets, "strong": strong_answers(lesson, select.strong)}
-        return {"reward": reward_step(stage, lesson.method, select, inputs)}
+        inputs = {"targets": data.targets, "strong": strong_answers(data, select.strong)}
+        return {"reward": reward_step(plan, data.method, select, inputs)}
     if isinstance(select, ConfidenceSelection) and select.by == "student":
-        tables = {"labels": lesson.labels.texts}
-        return {"scores": scores_step(stage, student_here(stage.experiment), None, STUDENT, tables)}
+        tables = {"labels": data.labels.texts}
+        return {"scores": scores_step(plan, student_here(plan.experiment), None, STUDENT, tables)}
     if isinstance(select, RandomSelection) and select.size_of is not None:
-        other = text_lesson(stage, method_named(stage.experiment, select.size_of), lesson.heard)
+        other = training_data(plan, method_named(plan.experiment, select.size_of), data.sources)
         copied = selection_of(other.method)
-        assert copied is not None, "`check_stages.py` has seen to it"
+        assert copied is not None, "`check_methods.py` requires one"
         return {"like": selected_texts(other, copied)}
     return {}
 
 
-def strong_answers(lesson: TextTrainingData, refine: Refine) -> Step:
-    """What the strong model itself answers to the items that the method's labels are about."""
-    shown = None if refine.type == "self_bootstrap" else lesson.labels.texts
-    return refined_step(lesson.stage, refine, STUDENT, shown)
+def strong_answers(data: TextTrainingData, refine: Refine) -> Step:
+    """The strong model's own answers to the items of the method's labels."""
+    shown = None if refine.type == "self_bootstrap" else data.labels.texts
+    return refined_step(data.plan, refine, STUDENT, shown)
 
 
 # ---- preferences ----------------------------------------------------------------------------------------
 
 
-def preferring(stage: SeedPlan, method: Method, student: Step, heard: Mapping[str, TextSupervisor]) -> Step:
-    """The student tuned on what the supervisors prefer among its own texts."""
-    preference, section = method.preference, student_here(stage.experiment)
-    assert preference is not None, "only methods with a second stage are asked for one"
+def preference_step(data: TextTrainingData, preference: Preference, student: Step) -> Step:
+    """The student tuned on what the sources prefer among its own texts."""
+    plan, section = data.plan, student_here(data.plan.experiment)
     params = {
         "adapt": section.adapt,
         "model": trained_params(section),
         "preference": dump(preference, without=["candidates", "weights"]),
-        "seed": stage.seed,
+        "seed": plan.seed,
     }
-    inputs = {**stage.data, "student": student, "pairs": _pairs(stage, preference, student, taught_by(method, heard))}
+    inputs = {**plan.data, "student": student, "pairs": _pairs_step(data, preference, student)}
     function = "outgrow.training.preference_step:train_preference"
     label = f"{student.label}, {preference.loss}"
-    return Step("preference", function, params, inputs, hints=hints(stage.experiment, section), label=label)
+    return Step("preference", function, params, inputs, hints=hints(plan, section), label=label)
 
 
-def _pairs(stage: SeedPlan, preference: Preference, student: Step, heard: Mapping[str, TextSupervisor]) -> Step:
-    """The student's best and worst text for every item, by the supervisors' scores."""
-    section = student_here(stage.experiment)
-    candidates = texts_step(stage, section, student, STUDENT, "half_b", preference.candidates)
+def _pairs_step(data: TextTrainingData, preference: Preference, student: Step) -> Step:
+    """The student's best and worst text for every item, by the sources' scores."""
+    plan, section = data.plan, student_here(data.plan.experiment)
+    candidates = texts_step(plan, section, student, STUDENT, "half_b", preference.candidates)
     table = {STUDENT: candidates}
-    scores = scored_by(stage, heard, table)
     inputs = {
-        "pool": stage.pool,
+        "pool": plan.pool,
         "candidates": candidates,
-        "reference": scores_step(stage, section, student, STUDENT, table),
-        **_scored(scores),
+        "reference": scores_step(plan, section, student, STUDENT, table),
+        **_score_inputs(scored_by(plan, sources_of(data.method, data.sources), table)),
     }
     params = dump(preference, only=["epsilon", "weights", "logprobs"])
     return Step("pairs", "outgrow.combiners.text_targets_step:make_pairs", params, inputs, label=student.label)
 
 
-def _scored(scores: Mapping[str, Step]) -> dict[str, Step]:
+def _score_inputs(scores: Mapping[str, Step]) -> dict[str, Step]:
     return {f"scores.{name}": step for name, step in scores.items()}

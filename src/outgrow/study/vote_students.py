@@ -1,177 +1,170 @@
-"""From votes to students, for tasks of kind *classify* and *choose*: targets, selections, trainings, adjustments.
+"""From votes to students, for tasks of kind *classify* and *choose*: labels, targets, selections, trainings.
 
     labels ─► targets ─► training ─► training … ─► rounds ─► matching, views
                  │          ▲            ▲
                  └─ select ─┴────────────┘
 
-What `text_students.py` is for texts.
+`text_students.py` is the same for texts.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from outgrow.config.method import CrossEntropy, Method, SelfTraining, TrainingStage, Variant
+from outgrow.config.method import Loss, Method, TrainingStage, Variant
 from outgrow.config.model import ModelSection
 from outgrow.config.select import AgreementSelection, RandomSelection, RewardModelSelection, Select
-from outgrow.graph.step import Json, Step
-from outgrow.study.method_rows import RowTraining, method_named, parts_of, selection_of
-from outgrow.study.step_params import dump, hints, loss_params
-from outgrow.study.steps import (
-    STUDENT,
-    SeedPlan,
-    features_input,
-    labels_for,
-    model_params,
-    selected_step,
-    student_here,
-    training_inputs,
-    training_label,
-    tune_params,
-)
-from outgrow.study.text_steps import reward_step
+from outgrow.graph.step import Step
+from outgrow.study.method_rows import method_named, parts_of, selection_of
+from outgrow.study.seed_plan import SeedPlan
+from outgrow.study.step_params import dump
+from outgrow.study.steps import STUDENT, noised_step, reward_step, selected_step, student_here
+from outgrow.study.student_step import ceiling_step, study_student, training_inputs, training_label
+from outgrow.supervise.sources import SOURCES
 
 
 @dataclass(frozen=True)
 class VoteTrainingData:
-    """Who learns what from whom."""
+    """What the student of a method learns from."""
 
-    stage: SeedPlan
+    plan: SeedPlan
     section: ModelSection
     """The student's, or that of the second view."""
     method: Method
-    voices: Mapping[str, Step]
+    sources: Mapping[str, Step]
     """All supervisors."""
 
     @property
     def labels(self) -> Step:
-        return labels_for(self.stage, self.method, self.voices)
+        """Those of the method's sources."""
+        names = self.method.teachers(self.sources)
+        return labels_step(
+            self.plan, {name: noised_step(self.plan, self.method, "votes", self.sources[name]) for name in names}
+        )
 
     @property
     def targets(self) -> Step:
-        return targets_step(self.stage, self.labels, self.method)
+        """What they are combined to."""
+        return targets_step(self.plan, self.labels, self.method)
 
 
 @dataclass(frozen=True)
 class TrainedRow:
-    """A trained student and the targets that the supervisors' labels made for it."""
+    """A trained student and the targets that the sources' labels made for it."""
 
     student: Step
     targets: Step
 
 
-def targets_step(stage: SeedPlan, labels: Step, method: Method) -> Step:
+# ---- labels and targets ---------------------------------------------------------------------------------
+
+
+def supervisor_steps(plan: SeedPlan) -> dict[str, Step]:
+    """Every source's answers to half A, half B and the test items."""
+    steps = {}
+    for name, section in plan.experiment.supervisors.items():
+        build = SOURCES.of(section).votes
+        assert build is not None, "`check_methods.py` refuses sources of texts only"
+        steps[name] = build(plan, name, section)
+    return steps
+
+
+def labels_step(plan: SeedPlan, sources: Mapping[str, Step]) -> Step:
+    """The sources' answers to half B side by side, and their held-out answers to half A as anchors."""
+    inputs = {f"source.{name}": step for name, step in sources.items()}
+    label = f"{', '.join(sources)}, seed {plan.seed}"
+    function = "outgrow.supervise.label_steps:gather_labels"
+    return Step("labels", function, {"sources": list(sources)}, inputs, label=label)
+
+
+def targets_step(plan: SeedPlan, labels: Step, method: Method) -> Step:
     """What the student of this method learns."""
     params = {"combine": dump(method.combine)}
-    inputs = {**stage.data, "labels": labels}
+    inputs = {**plan.data, "labels": labels}
     label = f"{method.combine.type} of {labels.label}"
     function = "make_calibrated_targets" if method.combine.calibrated else "make_targets"
     return Step("targets", f"outgrow.combiners.targets_step:{function}", params, inputs, label=label)
 
 
-def gold_step(stage: SeedPlan) -> Step:
-    """Half B's gold in the shape of labels and targets: what the ceiling learns."""
-    return Step("gold", "outgrow.combiners.targets_step:make_gold", {}, stage.data, label=f"seed {stage.seed}")
+def selected_votes(data: VoteTrainingData, select: Select) -> Step:
+    """Some of a method's targets. The strong model's own votes are those of a student that has learned all targets."""
+    inputs = {"targets": data.targets}
+    if isinstance(select, AgreementSelection | RewardModelSelection):
+        unselected = replace(data, method=data.method.model_copy(update={"stages": [TrainingStage()]}))
+        inputs["strong"] = trained_row(unselected, self_training=False).student
+    if isinstance(select, RewardModelSelection):
+        inputs = {"targets": data.targets, "reward": reward_step(data.plan, data.method, select, inputs)}
+    if isinstance(select, RandomSelection) and select.size_of is not None:
+        other = replace(data, method=method_named(data.plan.experiment, select.size_of))
+        copied = selection_of(other.method)
+        assert copied is not None, "`check_methods.py` requires one"
+        inputs["like"] = selected_votes(other, copied)
+    return selected_step(data.plan, data.method, "votes", select, inputs)
 
 
 # ---- trainings ------------------------------------------------------------------------------------------
 
 
-def student_step(
-    stage: SeedPlan,
-    section: ModelSection,
-    part: RowTraining,
-    self_training: SelfTraining | None,
-    taught: Mapping[str, Step],
-    tune: dict[str, Json],
-    label: str,
-) -> Step:
-    """Train on `taught`: `targets`, the `labels` that held-out items are scored against, perhaps `start`, `whole`."""
-    params = {
-        "adapt": section.adapt,
-        "model": model_params(section),
-        "loss": loss_params(part.loss, "classify"),
-        "self_training": None if self_training is None else dump(self_training),
-        "tune": tune,
-        "share": part.share,
-        "seed": stage.seed,
-        "name": STUDENT,
-    }
-    inputs = {**stage.data, **taught, **features_input(stage, section)}
-    function = "outgrow.training.student_step:train_student"
-    return Step("student", function, params, inputs, hints=hints(stage.experiment, section), label=label)
-
-
-def taught_student(lesson: VoteTrainingData, trained: bool) -> TrainedRow:
+def trained_row(data: VoteTrainingData, self_training: bool) -> TrainedRow:
     """All trainings of a method, and its rounds: before each, the last student multiplies the targets."""
-    stage, section, method = lesson.stage, lesson.section, lesson.method
-    self_training = (method.self_training or stage.experiment.self_training) if trained else None
-    tune = tune_params(stage.experiment, section)
-    parts, student = parts_of(method), None
-    for number, part in enumerate(parts, start=1):
-        chosen = None if part.select is None else selected_votes(lesson, part.select)
-        taught = {"labels": lesson.labels, **training_inputs(method, lesson.targets, chosen, student)}
-        label = training_label(stage, method, trained, number, len(parts))
-        student = student_step(stage, section, part, self_training, taught, tune, label)
-    assert student is not None, "`check_stages.py` leaves every method a training"
+    method, targets, parts, student = data.method, data.targets, parts_of(data.method), None
+    for index, part in enumerate(parts):
+        selected = None if part.select is None else selected_votes(data, part.select)
+        inputs = training_inputs(method, targets, selected, student)
+        label = training_label(data.plan, method, self_training, index, len(parts))
+        student = _trained(data, inputs, part.loss, part.share, self_training, label)
+    assert student is not None, "`check_methods.py` requires a training"
     for _ in range(method.rounds - 1):
-        inputs = {"targets": lesson.targets, "student": student}
-        joined = Step(
-            "targets", "outgrow.combiners.second_round:multiply_in", {}, inputs, label="the last student joined"
-        )
-        taught = {"targets": joined, "labels": lesson.labels}
-        student = student_step(
-            stage, section, parts[0], self_training, taught, tune, training_label(stage, method, trained)
-        )
-    return TrainedRow(student, lesson.targets)
+        inputs = {"targets": targets, "student": student}
+        function = "outgrow.combiners.second_round:multiply_in"
+        joined = Step("targets", function, {}, inputs, label="the last student joined")
+        label = training_label(data.plan, method, self_training)
+        student = _trained(data, {"targets": joined}, parts[0].loss, parts[0].share, self_training, label)
+    return TrainedRow(student, targets)
 
 
-def selected_votes(lesson: VoteTrainingData, select: Select) -> Step:
-    """Some of a method's targets. The strong model's own votes are those of a student that has learned all of them."""
-    evidence: dict[str, Step] = {}
-    if isinstance(select, AgreementSelection | RewardModelSelection):
-        everything = replace(lesson, method=lesson.method.model_copy(update={"stages": [TrainingStage()]}))
-        evidence = {"strong": taught_student(everything, trained=False).student}
-    if isinstance(select, RewardModelSelection):
-        inputs = {"targets": lesson.targets, **evidence}
-        evidence = {"reward": reward_step(lesson.stage, lesson.method, select, inputs)}
-    if isinstance(select, RandomSelection) and select.size_of is not None:
-        other = replace(lesson, method=method_named(lesson.stage.experiment, select.size_of))
-        copied = selection_of(other.method)
-        assert copied is not None, "`check_stages.py` has seen to it"
-        evidence = {"like": selected_votes(other, copied)}
-    return selected_step(lesson.stage, lesson.method, "votes", select, {"targets": lesson.targets, **evidence})
+def _trained(
+    data: VoteTrainingData, inputs: Mapping[str, Step], loss: Loss, passes: float, self_training: bool, label: str
+) -> Step:
+    return study_student(
+        data.plan,
+        "classify",
+        data.section,
+        {"labels": data.labels, **inputs},
+        method=data.method,
+        loss=loss,
+        passes=passes,
+        self_training=self_training,
+        label=label,
+    )
 
 
-def ceiling(stage: SeedPlan, section: ModelSection) -> Step:
+def ceiling(plan: SeedPlan, section: ModelSection) -> Step:
     """The student on half B's gold."""
-    gold = gold_step(stage)
-    (part,) = parts_of(Method(name="ceiling", loss=CrossEntropy()))
-    tune = tune_params(stage.experiment, section, without=["select_by"])
-    taught = {"targets": gold, "labels": gold}
-    return student_step(stage, section, part, None, taught, tune, f"ceiling, seed {stage.seed}")
+    gold = Step("gold", "outgrow.combiners.targets_step:make_gold", {}, plan.data, label=f"seed {plan.seed}")
+    return ceiling_step(plan, "classify", section, {"targets": gold, "labels": gold})
 
 
-# ---- adjustments ----------------------------------------------------------------------------------------
+# ---- post-processing ------------------------------------------------------------------------------------
 
 
-def adjusted(stage: SeedPlan, method: Method, voices: Mapping[str, Step], variant: Variant) -> Step:
+def variant_student(plan: SeedPlan, method: Method, sources: Mapping[str, Step], variant: Variant) -> Step:
     """The student of one method in one variant."""
-    lesson = VoteTrainingData(stage, student_here(stage.experiment), method, voices)
-    taught = taught_student(lesson, trained="self_training" in variant)
-    trained = " + self-training" if "self_training" in variant else ""
-    label = f"{method.name}{trained}, seed {stage.seed}"
+    experiment, self_training = plan.experiment, "self_training" in variant
+    data = VoteTrainingData(plan, student_here(experiment), method, sources)
+    row = trained_row(data, self_training)
+    label = training_label(plan, method, self_training)
     if variant in ("matching", "self_training+matching"):
-        inputs = {"student": taught.student, "targets": taught.targets}
-        params = {"name": STUDENT, "of": stage.experiment.matching}
+        inputs = {"student": row.student, "targets": row.targets}
+        params = {"name": STUDENT, "of": experiment.matching}
         return Step("matched", "outgrow.training.post_processing:match_marginals", params, inputs, label=label)
     if variant == "two_views":
-        assert stage.experiment.second_view is not None, "checked when the experiment was read"
-        second = taught_student(replace(lesson, section=stage.experiment.second_view), trained=False)
-        return views_step(taught.student, second.student, label)
-    return taught.student
+        assert experiment.second_view is not None, "checked when the experiment was read"
+        second = trained_row(replace(data, section=experiment.second_view), self_training=False)
+        return views_step(row.student, second.student, label)
+    return row.student
 
 
 def views_step(first: Step, second: Step, label: str) -> Step:
-    """The mean of two students that look at the items through different layers or models."""
+    """The mean of two students that read the items through different layers or models."""
     inputs = {"first": first, "second": second}
     return Step("views", "outgrow.training.post_processing:average_views", {"name": STUDENT}, inputs, label=label)

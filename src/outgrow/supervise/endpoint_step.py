@@ -49,7 +49,7 @@ def ask_supervisor(job: Job, *, model: dict[str, Json], source: str) -> None:
     found = endpoint.ask(questions, job.report)
     pairs = zip(found.answers, rows.tolist(), strict=True)
     probs = np.stack([vote(answer, options_of(task, row)) for answer, row in pairs])
-    tell_silent(endpoint, questions, found.answers, probs)
+    report_abstentions(endpoint, questions, found.answers, probs)
     parts = np.split(np.arange(len(rows)), np.cumsum([len(split.half_a), len(split.half_b)]))
     for file, numbers in zip(ANSWER_FILES.values(), parts, strict=True):
         ids = [task.items.ids[row] for row in rows[numbers].tolist()]
@@ -148,8 +148,8 @@ def _shares(mass: Float[np.ndarray, "class"]) -> Float[np.ndarray, "class"]:
 
 
 def _chance(logprob: Any) -> float:
-    told = isinstance(logprob, int | float) and math.isfinite(logprob)
-    return math.exp(min(logprob, 0.0)) if told else 0.0
+    known = isinstance(logprob, int | float) and math.isfinite(logprob)
+    return math.exp(min(logprob, 0.0)) if known else 0.0
 
 
 def _named(token: Mapping[str, Any]) -> str:
@@ -161,7 +161,7 @@ def _bare(token: str) -> str:
     return token.strip(" \"'([{*_`)]}.:,\n")
 
 
-def tell_silent(
+def report_abstentions(
     endpoint: Endpoint,
     questions: Sequence[ChatRequest],
     answers: Sequence[ChatResponse | Refusal],

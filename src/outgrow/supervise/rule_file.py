@@ -1,6 +1,5 @@
 """What rules are read from: a YAML file of rules, and items in a file or in memory."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -8,7 +7,6 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 from pydantic import ValidationError
 
-from outgrow.config.home_paths import at_home
 from outgrow.config.load import load_tree
 from outgrow.config.messages import FileLocation, error_messages
 from outgrow.config.rules import RegexRule, Rule, RuleFile
@@ -18,6 +16,7 @@ from outgrow.readers.open_table import read_table
 from outgrow.readers.raw_file import read_bytes
 from outgrow.readers.row_numbers import row_numbers
 from outgrow.readers.source_table import SourceTable, table_of_arrow, table_of_rows
+from outgrow.supervise.rule_source import file_and_function
 
 RowSource: TypeAlias = str | Path | SourceTable | pa.Table | Sequence[Mapping[str, Any]]
 ITEM_COLUMNS = ("item", "id")
@@ -47,20 +46,9 @@ def plain_rule(name: str, rule: Rule, classes: Sequence[str], folder: Path, text
     plain = {"name": name, **rule.model_dump(exclude={"type"})}
     if isinstance(rule, RegexRule):
         return {**plain, "text": text, "says": class_number(rule.says, classes, name)}
-    file, function = function_of(rule.function, folder)
+    file, function = file_and_function(rule.function, folder)
     read_bytes(file)
     return {**plain, "file": str(file.absolute()), "function": function}
-
-
-def function_of(named: str, folder: Path = Path()) -> tuple[Path, str]:
-    """The file and the function's name of `FILE.py:FUNCTION`."""
-    file, _, function = named.rpartition(":")
-    return folder / at_home(file), function
-
-
-def file_hash(file: Path) -> str:
-    """Of a file of functions, for the identity of a step. Raises `DataError` where there is none."""
-    return f"sha256:{hashlib.sha256(read_bytes(file)).hexdigest()}"
 
 
 def class_number(name: str, classes: Sequence[str], where: str) -> int:
@@ -86,8 +74,8 @@ def item_names(table: SourceTable, column: str | None) -> tuple[list[str], str]:
     if column is None:
         column = next((name for name in ITEM_COLUMNS if name in table.columns), None)
     if column is None:
-        told = "Items are named by their row number, from 0: there is no column `item` or `id`."
-        return row_numbers(len(table.rows)), told
+        note = "Items are named by their row number, from 0: there is no column `item` or `id`."
+        return row_numbers(len(table.rows)), note
     _require_column(table, column, "item")
     names = [_name(row.get(column), column, table.place(number)) for number, row in enumerate(table.rows)]
     seen: dict[str, int] = {}

@@ -72,7 +72,7 @@ class RuleProcess:
         return done
 
     def leave(self) -> None:
-        """The end of the process, said by the thread that talks to it."""
+        """The end of the process, as its thread reports it."""
         if self.group is not None:
             _end(self.group)
             self.group = None
@@ -161,9 +161,9 @@ def run_rules(
         finally:
             for worker in workers:
                 worker.dismiss()
-    verdicts = [[said for start in starts for said in found[start][number]] for number in range(len(rules))]
-    for rule, said in zip(rules, verdicts, strict=True):
-        ended = [one for one in said if isinstance(one, tuple) and one[0] in (TOO_SLOW, DIED)]
+    verdicts = [[answers for start in starts for answers in found[start][number]] for number in range(len(rules))]
+    for rule, answers in zip(rules, verdicts, strict=True):
+        ended = [one for one in answers if isinstance(one, tuple) and one[0] in (TOO_SLOW, DIED)]
         if ended:
             _refuse_hopeless(rule, len(ended), ended[0], most_stopped)
     return verdicts

@@ -88,7 +88,7 @@ def main(place: str, lifeline: str) -> None:
     try:
         looks = [opened(rule, number, classes, watch) for number, rule in enumerate(rules)]
     except BaseException as error:
-        send(answers, told(error))
+        send(answers, failure_of(error))
         return
     watch.rest()
     send(answers, None)
@@ -97,12 +97,12 @@ def main(place: str, lifeline: str) -> None:
             rows, first, skipped = pickle.load(questions)
             for number in range(first, len(rules)):
                 calls = ((number, row, rules[number]["limit"]) for row in range(len(rows)))
-                said = [
+                answer = [
                     None if call[:2] in skipped else verdict(looks[number], item, watch, call)
                     for call, item in zip(calls, rows, strict=True)
                 ]
                 watch.rest()
-                send(answers, said)
+                send(answers, answer)
 
 
 def send(answers: Any, value: object) -> None:
@@ -115,13 +115,13 @@ def verdict(look: Look, item: Mapping[str, Any], watch: Watchdog, call: tuple[in
     """What a rule says of an item, within its limit."""
     began, limit = watch.enter(*call), call[2]
     try:
-        said = look(item)
+        answer = look(item)
     except BaseException as error:  # SystemExit too: a rule does not end the others
-        return told(error)
-    return said if time.monotonic() - began <= limit else (TOO_SLOW, f"took more than {limit:g} s")
+        return failure_of(error)
+    return answer if time.monotonic() - began <= limit else (TOO_SLOW, f"took more than {limit:g} s")
 
 
-def told(error: BaseException) -> tuple[str, str]:
+def failure_of(error: BaseException) -> tuple[str, str]:
     """An exception as a verdict."""
     kind = BAD_ANSWER if isinstance(error, BadAnswer) else type(error).__name__
     try:
@@ -158,20 +158,20 @@ def module_of(file: str) -> ModuleType:
     return sys.modules[name]
 
 
-def vote_of(said: object, places: Mapping[str, int]) -> Verdict:
+def vote_of(answer: object, places: Mapping[str, int]) -> Verdict:
     """What a function returned, as a vote. Raises `BadAnswer`."""
-    if said is None:
+    if answer is None:
         return None
-    if isinstance(said, str):
-        return place_of(said, places)
-    if isinstance(said, Mapping):
-        return distribution_of(said, places)
+    if isinstance(answer, str):
+        return place_of(answer, places)
+    if isinstance(answer, Mapping):
+        return distribution_of(answer, places)
     try:
-        number = operator.index(said)  # type: ignore[arg-type]
+        number = operator.index(answer)  # type: ignore[arg-type]
     except TypeError:
         number = -1
-    if isinstance(said, bool) or not 0 <= number < len(places):
-        raise BadAnswer(f"returned {said!r}; return a class, its number from 0 to {len(places) - 1}, or None")
+    if isinstance(answer, bool) or not 0 <= number < len(places):
+        raise BadAnswer(f"returned {answer!r}; return a class, its number from 0 to {len(places) - 1}, or None")
     return number
 
 
@@ -182,14 +182,14 @@ def place_of(name: object, places: Mapping[str, int]) -> int:
     return places[name]
 
 
-def distribution_of(said: Mapping[Any, Any], places: Mapping[str, int]) -> list[float]:
+def distribution_of(answer: Mapping[Any, Any], places: Mapping[str, int]) -> list[float]:
     """Probabilities by class, absent ones 0, as they are: they must sum to 1."""
     probs = [0.0] * len(places)
-    for name, value in said.items():
+    for name, value in answer.items():
         probs[place_of(name, places)] = float(value)
     fit = all(math.isfinite(value) and value >= 0 for value in probs) and abs(sum(probs) - 1) <= SUM_TOLERANCE
     if not fit:
-        raise BadAnswer(f"returned {dict(said)!r}; probabilities are at least 0 and sum to 1")
+        raise BadAnswer(f"returned {dict(answer)!r}; probabilities are at least 0 and sum to 1")
     return probs
 
 

@@ -11,19 +11,20 @@
 supervisors. A function is given the whole row and returns a class, its number, probabilities by class, or None. Rules
 run in processes of their own (`rule_processes.py`), each call within a time limit.
 
-An item on which a rule fails has no vote of that rule, and is told; a rule that fails on every item ends the work. A
+An item on which a rule fails has no vote of that rule and is reported; a rule that fails on every item is an error. A
 rule learns nothing and is never weighed here: whom to trust is for the combiners to find out. Only the function's own
 file is looked at to tell whether a rule has changed, not what it imports.
 """
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from outgrow.config.rules import RegexRule
 from outgrow.config.user_code import refuse_code
@@ -35,17 +36,96 @@ from outgrow.supervise.rule_file import (
     RowSource,
     as_table,
     class_number,
-    file_hash,
     item_names,
     plain_rule,
     read_rules,
     require_texts,
 )
 from outgrow.supervise.rule_processes import run_rules
-from outgrow.supervise.rule_votes import RuleError, distributions, rule_errors, vote_table
+from outgrow.supervise.rule_source import file_hash
+from outgrow.supervise.rule_worker import Verdict
 from outgrow.vote_table import VoteTable
 
 log = logging.getLogger(__name__)
+
+
+NAMED = 5
+"""Items that an error names."""
+
+
+class RuleError(NamedTuple):
+    """One kind of failure of one rule."""
+
+    rule: str
+    error: str
+    """An exception's type, `bad answer`, `too slow`, or `died`."""
+    message: str
+    """Of the first of the items."""
+    n_items: int
+    items: tuple[str, ...]
+    """The first few of them."""
+
+    def __str__(self) -> str:
+        many = "1 item" if self.n_items == 1 else f"{self.n_items} items"
+        more = ", …" if self.n_items > len(self.items) else ""
+        reason = f"{self.error}: {self.message}" if self.message else self.error
+        return f"Rule `{self.rule}` fails on {many} ({', '.join(self.items)}{more}): {reason}."
+
+
+def rule_errors(names: Sequence[str], items: Sequence[str], verdicts: Sequence[Sequence[Verdict]]) -> list[RuleError]:
+    """Failures by rule and kind, in the order of rules and of their first item. Raises `DataError` for a rule that
+    fails on every item."""
+    errors = []
+    for name, answers in zip(names, verdicts, strict=True):
+        kinds: dict[str, list[tuple[str, str]]] = {}
+        for item, one in zip(items, answers, strict=True):
+            if isinstance(one, tuple):
+                kinds.setdefault(one[0], []).append((item, one[1]))
+        found = [
+            RuleError(name, kind, where[0][1], len(where), tuple(item for item, _ in where[:NAMED]))
+            for kind, where in kinds.items()
+        ]
+        if sum(error.n_items for error in found) == len(items):
+            raise DataError(
+                f"rule `{name}` fails on all {len(items)} items, on `{found[0].items[0]}` with {found[0].error}:"
+                f" {found[0].message}; mend it, or leave it out"
+            )
+        errors += found
+    return errors
+
+
+def vote_table(
+    items: list[str], names: Sequence[str], classes: Sequence[str], verdicts: Sequence[Sequence[Verdict]]
+) -> VoteTable:
+    """All votes, by item and then by rule."""
+    soft = any(isinstance(one, list) for answers in verdicts for one in answers)
+    votes = np.stack([hard_votes(answers) for answers in verdicts], axis=1)
+    item, source = np.nonzero(votes >= 0)
+    probs = (
+        np.stack([distributions(answers, len(classes)) for answers in verdicts], axis=1)[item, source]
+        if soft
+        else None
+    )
+    return VoteTable(items, tuple(names), tuple(classes), item, source, votes[item, source], probs)
+
+
+def hard_votes(answers: Sequence[Verdict]) -> Int[np.ndarray, "item"]:
+    """Each verdict's class, of a distribution the most probable one; -1 = none."""
+    return np.asarray([one if isinstance(one, int) else _most_probable(one) for one in answers], dtype=np.int64)
+
+
+def _most_probable(one: list[float] | tuple[str, str] | None) -> int:
+    return one.index(max(one)) if isinstance(one, list) else -1
+
+
+def distributions(answers: Sequence[Verdict], n_classes: int) -> Float[np.ndarray, "item class"]:
+    """Each verdict as a distribution; zeros for an abstention or an error."""
+    hard = hard_votes(answers)
+    probs = (hard[:, None] == np.arange(n_classes)).astype(float)
+    for row, one in enumerate(answers):
+        if isinstance(one, list):
+            probs[row] = np.asarray(one) / sum(one)
+    return np.asarray(probs)
 
 
 def apply_rules(
@@ -78,8 +158,8 @@ def apply_rules(
     errors = rule_errors(list(file.rules), names, verdicts)
     votes = vote_table(names, list(file.rules), file.classes, verdicts)
     silent = [name for name, count in zip(votes.sources, votes.n_per_source.tolist(), strict=True) if not count]
-    told = [note, *map(str, errors), *(f"Rule `{name}` says nothing of any item." for name in silent)]
-    return replace(votes, notes=tuple(told)), errors
+    notes = [note, *map(str, errors), *(f"Rule `{name}` says nothing of any item." for name in silent)]
+    return replace(votes, notes=tuple(notes)), errors
 
 
 def apply_rule(job: Job, *, rule: dict[str, Json], content: str | None, source: str) -> None:
@@ -111,6 +191,8 @@ def apply_rule(job: Job, *, rule: dict[str, Json], content: str | None, source: 
     if not probs.any():
         raise DataError(f"supervisors.{source}: the rule says nothing of any of the {len(items)} items; mend it")
     ends = np.cumsum([len(part) for part in parts.values()])[:-1]
-    for part, names, said in zip(parts, np.split(np.arange(len(items)), ends), np.split(probs, ends), strict=True):
-        ids = [items.ids[row] for row in names.tolist()]
-        WeakLabels(ids, (source,), said[:, None]).save(job.out / ANSWER_FILES[part])
+    for part, rows_of_part, part_probs in zip(
+        parts, np.split(np.arange(len(items)), ends), np.split(probs, ends), strict=True
+    ):
+        ids = [items.ids[row] for row in rows_of_part.tolist()]
+        WeakLabels(ids, (source,), part_probs[:, None]).save(job.out / ANSWER_FILES[part])

@@ -1,18 +1,18 @@
-"""What somebody said already, in a file, as a supervisor of a study: votes for classes, or texts.
+"""Votes or texts in a file, as a supervisor of a study.
 
     supervisors:
       ada: {votes: votes.csv, columns: {item: ticket}}        the votes of `ada`
       crowd: {votes: votes.csv, source: worker 17}            those of `worker 17`, under another name
 
-Each section takes one source of a file; items are matched by their ids, and an item on which the source said nothing
-is an abstention. It has learned no gold, so all of half A tells how good it is, as far as it voted there. What else
-stands in the file (gold, seconds, other sources, items that the study does not use) is left alone. Where the file lies
-does not matter to a study, what is in it does.
+Each section takes one source of a file; items are matched by their ids, and an item without a vote of the
+source is an abstention. It has learned no gold, so its votes on all of half A are its anchors. All else in the file
+(gold, seconds, other sources, items that the study does not use) is ignored. A study depends on the file's content,
+not on its path.
 """
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from jaxtyping import Float, Int
 from outgrow.config.votes import VotesSection
 from outgrow.data.data_identity import content_hash
 from outgrow.data.task import Items, Kind, Split, Task
-from outgrow.errors import DataError
+from outgrow.errors import DataError, OutgrowError
 from outgrow.graph.step import Job, Json
 from outgrow.labels import ANSWER_FILES, WeakLabels
 from outgrow.readers.read_texts import read_texts
@@ -36,14 +36,14 @@ log = logging.getLogger(__name__)
 EXAMPLES = 3
 
 
-def take_votes(job: Job, *, reading: dict[str, Any], content: str, said_by: str, source: str) -> None:
+def take_votes(job: Job, *, reading: dict[str, Any], content: str, file_source: str, source: str) -> None:
     """The step `supervisor` for votes in a file: inputs `pool` and `split`; writes `anchors.parquet`,
     `half_b.parquet`, `test.parquet` and, with the number of votes in each, `counts.json`.
 
     Args:
         reading: `columns` and `renormalise` of its section; the file is the hint `file`.
         content: hash of that file when the study was planned.
-        said_by: whose votes of the file.
+        file_source: whose votes of the file are taken.
         source: under which name they are known in the study.
 
     Raises `DataError` for a file that changed or cannot be read, an unknown source or class, and items of which none
@@ -56,13 +56,13 @@ def take_votes(job: Job, *, reading: dict[str, Any], content: str, said_by: str,
         columns=section.columns,
         classes=task.classes,
         renormalise=section.renormalise,
-        alone=said_by,
+        alone=file_source,
     )
-    require_source(said_by, table.sources, section.votes, source)
+    require_source(file_source, table.sources, section.votes, source)
     for note in table.notes:
         log.info("%s", note)
     require_rows_of(task, table.items, section, job.hints.get("items"), source)
-    votes = table.only([said_by])
+    votes = table.only([file_source])
     probs = on_items(votes, task.items)
     counts = {part: int(probs[getattr(split, part)].any(axis=1).sum()) for part in ANSWER_FILES}
     require_known(
@@ -75,7 +75,7 @@ def take_votes(job: Job, *, reading: dict[str, Any], content: str, said_by: str,
         WeakLabels(names, (source,), probs[rows][:, None]).save(job.out / file)
 
 
-def take_texts(job: Job, *, reading: dict[str, Any], content: str, said_by: str, part: str, name: str) -> None:
+def take_texts(job: Job, *, reading: dict[str, Any], content: str, file_source: str, part: str, name: str) -> None:
     """The step `texts` for texts in a file: inputs `pool` and `split`; writes `half_b.parquet` or `test.parquet`.
 
     `part` is `half_b` (half B) or `test`, `name` under which they are known; all else as above. A source that wrote
@@ -84,35 +84,33 @@ def take_texts(job: Job, *, reading: dict[str, Any], content: str, said_by: str,
     section = section_of(job, reading, content)
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
     table = read_texts(section.votes, columns=section.columns)
-    require_source(said_by, table.sources, section.votes, name)
+    require_source(file_source, table.sources, section.votes, name)
     require_rows_of(task, table.items, section, job.hints.get("items"), name)
-    texts = table.only([said_by])
-    heard = {item: row[0] for item, row in zip(texts.items, texts.candidates, strict=True) if row[0]}
+    texts = table.only([file_source])
+    texts_of = {item: row[0] for item, row in zip(texts.items, texts.candidates, strict=True) if row[0]}
     wanted = {one: [task.items.ids[row] for row in getattr(split, one).tolist()] for one in ("half_b", "test")}
-    counts = {one: sum(item in heard for item in items) for one, items in wanted.items()}
-    require_known(counts, list(heard)[:EXAMPLES], task, section, name)
+    counts = {one: sum(item in texts_of for item in items) for one, items in wanted.items()}
+    require_known(counts, list(texts_of)[:EXAMPLES], task, section, name)
     (job.out / "counts.json").write_text(json.dumps(counts))
-    candidates = [[heard.get(item, [])] for item in wanted[part]]
+    candidates = [[texts_of.get(item, [])] for item in wanted[part]]
     WeakTexts(wanted[part], (name,), candidates).save(job.out / f"{part}.parquet")
 
 
-def require_readable(supervisors: Mapping[str, object], kind: Kind) -> None:
-    """What a plan can see of the files among a study's supervisors: that they can be read, and know the sources.
+def unreadable(where: str, section: VotesSection, kind: Kind | None) -> Iterator[str]:
+    """Why a supervisor's file cannot be read, or does not know its source; nothing for a task of unknown kind."""
+    try:
+        if kind is not None:
+            require_readable(where.removeprefix("supervisors."), section, kind)
+    except OutgrowError as error:
+        yield from (f"{where}.votes: {line}" for line in str(error).split("\n"))
 
-    Raises what the step would raise: `DataError` and `ConfigError`.
-    """
-    sources: dict[str, Sequence[str] | None] = {}
-    for name, section in supervisors.items():
-        if isinstance(section, VotesSection):
-            file = section.model_dump_json(exclude={"source"})
-            if file not in sources:
-                texts = kind == "generate"
-                votes, columns = section.votes, section.columns
-                said_by = section.source or name
-                sources[file] = (
-                    read_texts(votes, columns=columns).sources if texts else sources_of(votes, columns, said_by)
-                )
-            require_source(section.source or name, sources[file], section.votes, name)
+
+def require_readable(name: str, section: VotesSection, kind: Kind) -> None:
+    """Raise `DataError` or `ConfigError` if the file cannot be read, or does not know the source."""
+    file, source = section.votes, section.source or name
+    texts = kind == "generate"
+    known = read_texts(file, columns=section.columns).sources if texts else sources_of(file, section.columns, source)
+    require_source(source, known, file, name)
 
 
 def section_of(job: Job, reading: dict[str, Json], content: str) -> VotesSection:
@@ -124,21 +122,22 @@ def section_of(job: Job, reading: dict[str, Json], content: str) -> VotesSection
 
 
 def on_items(votes: VoteTable, items: Items) -> Float[np.ndarray, "item class"]:
-    """One source's votes as distributions over all of a task's items; zeros where it said nothing."""
+    """One source's votes as distributions over all of a task's items; zeros where it did not vote."""
     row = {name: number for number, name in enumerate(items.ids)}
     place = np.asarray([row.get(name, -1) for name in votes.items], dtype=np.int64)[votes.item]
     known = place >= 0
-    said = np.eye(votes.n_classes)[votes.said] if votes.probs is None else votes.probs
+    vote_probs = np.eye(votes.n_classes)[votes.said] if votes.probs is None else votes.probs
     probs = np.zeros((len(items), votes.n_classes))
-    probs[place[known]] = said[known]
+    probs[place[known]] = vote_probs[known]
     return probs
 
 
-def require_source(said_by: str, sources: Sequence[str] | None, file: Path, name: str) -> None:
+def require_source(file_source: str, sources: Sequence[str] | None, file: Path, name: str) -> None:
     """Raises `DataError` where the file knows no such source; None = it names none, and is all of one."""
-    if sources is not None and said_by not in sources:
+    if sources is not None and file_source not in sources:
         raise DataError(
-            f"supervisors.{name}: {file} has no source `{said_by}`; there are {listed(sources)}. Name it by `source`"
+            f"supervisors.{name}: {file} has no source `{file_source}`; there are {listed(sources)}."
+            " Name it by `source`"
         )
 
 
@@ -157,7 +156,7 @@ def require_rows_of(task: Task, voted_on: Sequence[str], section: VotesSection, 
 def require_known(
     counts: dict[str, int], voted_on: Sequence[str], task: Task, section: VotesSection, name: str
 ) -> None:
-    """Raises `DataError` where nothing that was said is about the items that the student is to learn from."""
+    """Raises `DataError` if no vote is on the items that the student learns from."""
     if counts["half_b"]:
         return
     known = set(task.items.ids)

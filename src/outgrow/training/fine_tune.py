@@ -45,20 +45,19 @@ from outgrow.models.silence_transformers import silence_transformers
 from outgrow.models.token_batches import Rows, length_sorted_batches, with_smaller_batches
 from outgrow.training.fit_spec import FitResult, FitSpec, Tuning
 from outgrow.training.grid_search import GridPoint, search, training_grid
-from outgrow.training.item_inputs import Reading, read_items
-from outgrow.training.randomness import sealed_randomness
+from outgrow.training.sampling import sealed_randomness
 from outgrow.training.trainer import ExampleTrainer, history, train
-from outgrow.training.training_examples import ClassExamples
+from outgrow.training.training_examples import ClassExamples, Reading, read_items
 
 BATCH_TOKENS = 4096
 
 
 @dataclass(frozen=True)
 class FineTuner:
-    """A pretrained model about to learn a lesson, as often as asked."""
+    """A pretrained model about to learn a spec, as often as asked."""
 
     job: Job
-    lesson: FitSpec
+    spec: FitSpec
     objective: Objective
     section: Mapping[str, Any]
     """`config.model.ModelSection` as a dictionary; with `lora` if an adapter is to be trained."""
@@ -77,7 +76,7 @@ class FineTuner:
 
     def fresh_model(self) -> PreTrainedModel:
         """The pretrained model with its head, or what an earlier training made of it; on its device."""
-        start = self.lesson.start
+        start = self.spec.start
         adapter = None if start is None or not (start / "adapter_config.json").is_file() else start
         if start is None or adapter is not None:
             model = self._load(self.section["model"], self.section["revision"])
@@ -92,9 +91,9 @@ class FineTuner:
             "device": device,
             "trust_remote_code": self.section["trust_remote_code"],
         }
-        if self.lesson.task.kind == "choose":
+        if self.spec.task.kind == "choose":
             return load_causal_lm(name, revision, **options)
-        classes = self.lesson.task.classes
+        classes = self.spec.task.classes
         model = load_classifier(name, revision, n_classes=len(classes), seed=self.seed, **options)
         model.config.id2label = dict(enumerate(classes))
         model.config.label2id = {name: number for number, name in enumerate(classes)}
@@ -107,14 +106,14 @@ class FineTuner:
         with sealed_randomness(self.seed), silence_transformers():
             model = self.fresh_model()
             reading = read_items(
-                self.lesson.task.items,
+                self.spec.task.items,
                 model,
                 self.tokenizer,
                 self.section["max_length"],
                 DTYPES[self.section["dtype"]],
             )
             if self.lora is not None:
-                model = with_adapter(model, self.lora, self.lesson.task.kind)
+                model = with_adapter(model, self.lora, self.spec.task.kind)
             trainer = train(
                 model,
                 self.examples(reading, held),
@@ -130,19 +129,19 @@ class FineTuner:
 
     def examples(self, reading: Reading, held: Bool[np.ndarray, "item"] | None) -> ClassExamples:
         """One for each row of the targets whose item is not held out."""
-        kept = self.lesson.taught(held)
+        kept = self.spec.training_rows(held)
         return ClassExamples(
             reading,
-            self.lesson.rows[self.lesson.item_of_target[kept]],
-            torch.tensor(self.lesson.targets.probs[kept], dtype=torch.float32),
-            torch.tensor(self.lesson.targets.weight[kept], dtype=torch.float32),
+            self.spec.rows[self.spec.item_of_target[kept]],
+            torch.tensor(self.spec.targets.probs[kept], dtype=torch.float32),
+            torch.tensor(self.spec.targets.weight[kept], dtype=torch.float32),
             self.objective,
         )
 
     def answers(self, trainer: ExampleTrainer, reading: Reading, rows: Rows) -> Float[np.ndarray, "row class"]:
         """The trained model's predictive distributions for some pool items."""
         trainer.model.eval()
-        probs = np.zeros((len(rows), self.lesson.task.n_classes))
+        probs = np.zeros((len(rows), self.spec.task.n_classes))
 
         @torch.inference_mode()
         def run(batch: Rows) -> Float[np.ndarray, "batch class"]:
@@ -163,7 +162,7 @@ class FineTuner:
         kept = self.job.scratch / f"{name}.npy"
         if not kept.is_file():
             trainer, reading = self.trained(point, self.job.scratch / name, held)
-            probs = self.answers(trainer, reading, self.lesson.rows[held])
+            probs = self.answers(trainer, reading, self.spec.rows[held])
             del trainer
             release_memory()
             unfinished = kept.with_suffix(".unfinished")
@@ -176,21 +175,21 @@ class FineTuner:
 
 
 def learn_model(
-    job: Job, lesson: FitSpec, objective: Objective, model: Mapping[str, Any], tuning: Tuning, seed: int
+    job: Job, spec: FitSpec, objective: Objective, model: Mapping[str, Any], tuning: Tuning, seed: int
 ) -> FitResult:
     """Search the grid if it has more than one point, train on all items, answer, and write `model/`."""
-    apprentice = FineTuner(job, lesson, objective, model, seed)
-    grid = lesson.paced(training_grid(dict(tuning.section), model["training"]))
+    apprentice = FineTuner(job, spec, objective, model, seed)
+    grid = spec.paced(training_grid(dict(tuning.section), model["training"]))
 
     def answer(held: Bool[np.ndarray, "item"], fold: int) -> Float[np.ndarray, "grid held class"]:
         names = [f"fold-{fold}-point-{number}" for number in range(len(grid))]
         return np.stack([apprentice.fold_answers(point, held, name) for point, name in zip(grid, names, strict=True)])
 
-    fold = lesson.folds(tuning.section["folds"]) if len(grid) > 1 else np.zeros(len(lesson.rows), dtype=np.int64)
-    choice = search(grid, fold, lesson.yardstick, tuning.select_by, answer)
+    fold = spec.folds(tuning.section["folds"]) if len(grid) > 1 else np.zeros(len(spec.rows), dtype=np.int64)
+    choice = search(grid, fold, spec.yardstick, tuning.select_by, answer)
     trainer, reading = apprentice.trained(choice.point, job.scratch / "all")
-    answers = apprentice.answers(trainer, reading, lesson.asked)
-    merge, classes = lesson.start is not None, lesson.task.classes if lesson.task.kind == "classify" else ()
+    answers = apprentice.answers(trainer, reading, spec.asked)
+    merge, classes = spec.start is not None, spec.task.classes if spec.task.kind == "classify" else ()
     save_model(trainer.model, apprentice.tokenizer, model, job.out / "model", merge=merge, classes=classes)
     learned = FitResult(answers, grid, choice, list(history(trainer)), reading.truncated)
     del trainer

@@ -1,7 +1,7 @@
-"""What every learner is given, and what it hands back: the currency between steps and trainers.
+"""The input and the result of every training of a classifier.
 
-A `FitSpec` says which items may be learned from, what is to be learned of them, how held-out answers are judged, and
-which items to answer in the end. Students, ceilings and supervisors differ in nothing but their lesson.
+A `FitSpec` has the items to learn from, their targets, the reference for held-out answers, and the items to answer.
+Students, ceilings and supervisors differ in their spec only.
 """
 
 import json
@@ -22,13 +22,13 @@ from outgrow.training.grid_search import GridPoint, SearchResult, SelectBy, desc
 
 @dataclass(frozen=True)
 class Tuning:
-    """How a learner chooses among the points of its grid."""
+    """How a training chooses among the points of its grid."""
 
     section: Mapping[str, Any]
     """`config.tune.Tune` as a dictionary."""
     select_by: SelectBy
     oracle: bool
-    """Is the choice made by gold that the learner should not know?"""
+    """Whether the choice uses gold that the student must not know."""
     held_out_wanted: bool
     """Cross-validate even without a choice, for the held-out answers."""
 
@@ -52,7 +52,7 @@ class FitSpec:
     """Times the passes over the data that the settings ask for."""
 
     def paced(self, grid: Sequence[GridPoint]) -> list[GridPoint]:
-        """The grid with this lesson's number of passes."""
+        """The grid with its passes multiplied by `passes`."""
         return [point._replace(epochs=point.epochs * self.passes) for point in grid]
 
     @cached_property
@@ -64,7 +64,7 @@ class FitSpec:
             raise DataError(f"targets.parquet: item `{unknown[0]}` is not among the items to learn from")
         return np.asarray([place[name] for name in self.targets.items], dtype=np.int64)
 
-    def taught(self, held: Bool[np.ndarray, "item"] | None = None) -> Bool[np.ndarray, "row"]:
+    def training_rows(self, held: Bool[np.ndarray, "item"] | None = None) -> Bool[np.ndarray, "row"]:
         """The rows of the targets whose items are not held out, weightless ones left out.
 
         Raises:
@@ -87,7 +87,7 @@ class FitSpec:
 
 
 class FitResult(NamedTuple):
-    """What a learner hands back; the model itself is in `job.out/model`."""
+    """The result of a training; the model itself is in `job.out/model`."""
 
     answers: Float[np.ndarray, "asked class"]
     grid: Sequence[GridPoint]

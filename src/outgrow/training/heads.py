@@ -80,7 +80,7 @@ def fit_heads(
         features: [item, dim], or [item, option, dim] for one scorer that all options share.
         targets: a distribution over the classes (options) for every row.
         weight: how much each row counts, >= 0; only ratios matter.
-        objective: loss per row; it is told the share of training done, 0 … 1, and the targets' class shares.
+        objective: loss per row; it is given the share of training done, 0 … 1, and the targets' class shares.
         l2: ridge penalty of each grid point.
         lr: Adam's first step size of each grid point.
         steps: full-batch updates.

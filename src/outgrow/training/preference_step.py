@@ -30,9 +30,9 @@ from outgrow.losses.preference import Kind, preference_loss
 from outgrow.models.silence_transformers import silence_transformers
 from outgrow.pairs import Pairs
 from outgrow.texts import TextTargets, certain
-from outgrow.training.answer_states import answer_states, output_layer, token_logprobs
 from outgrow.training.fine_tune import release_memory, save_model
-from outgrow.training.randomness import sealed_randomness
+from outgrow.training.sampling import sealed_randomness
+from outgrow.training.text_examples import answer_states, output_layer, token_logprobs
 from outgrow.training.text_tokenizer import TextRow, TextTokenizer, tokenize_targets
 from outgrow.training.text_training import holdout_of, prompts_of, trainee_of, write_record
 
@@ -120,19 +120,19 @@ def train_preference(job: Job, *, adapt: str, model: dict[str, Json], preference
     pairs = Pairs.load(job.inputs["pairs"] / "pairs.parquet")
     training, per_token = preference["training"], preference["logprobs"] == "mean"
     with sealed_randomness(seed), silence_transformers():
-        pupil = trainee_of(job, model, job.inputs["student"] / "model")
-        rows, left_out = pair_rows(pairs, prompts_of(task, split.half_b, model["system"]), pupil.reader)
+        trainee = trainee_of(job, model, job.inputs["student"] / "model")
+        rows, left_out = pair_rows(pairs, prompts_of(task, split.half_b, model["system"]), trainee.reader)
         aside = holdout_of(task, [row.item for row in rows], training, model["holdout"], seed)
 
         def some(which: Bool[np.ndarray, "pair"]) -> PairExamples:
             chosen = [rows[number] for number in np.flatnonzero(which).tolist()]
-            pad_id = pupil.tokenizer.pad_token_id
+            pad_id = trainee.tokenizer.pad_token_id
             return PairExamples(chosen, pad_id, preference["beta"], preference["loss"], per_token)
 
-        trainer = pupil.train(job, some(~aside), some(aside) if aside.any() else None, training, seed)
-        save_model(trainer.model, pupil.tokenizer, model, job.out / "model", merge=True)
+        trainer = trainee.train(job, some(~aside), some(aside) if aside.any() else None, training, seed)
+        save_model(trainer.model, trainee.tokenizer, model, job.out / "model", merge=True)
     write_record(job, trainer, training, int(aside.sum()), left_out)
-    del trainer, pupil
+    del trainer, trainee
     release_memory()
 
 

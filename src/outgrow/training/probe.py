@@ -1,6 +1,6 @@
 """Learn with a probe: linear heads on hidden states that the `features` step has cached.
 
-With `lesson.start`, the head of an earlier probe, all points go on from that one, at the layer which it reads.
+With `spec.start`, the head of an earlier probe, all points go on from that one, at the layer which it reads.
 
 Each point of the grid names a layer, a step size, a number of steps and a ridge penalty. Points that share layer and
 steps are trained side by side (`heads.py`); the features of one layer are in memory at a time. When the best point is
@@ -66,40 +66,38 @@ class SavedHead(NamedTuple):
     affine: Affine
 
 
-def learn_probe(
-    job: Job, lesson: FitSpec, objective: Objective, model: Mapping[str, Any], tuning: Tuning
-) -> FitResult:
+def learn_probe(job: Job, spec: FitSpec, objective: Objective, model: Mapping[str, Any], tuning: Tuning) -> FitResult:
     """Search the grid on held-out items, train the best point on all, answer, and write `model/`."""
-    features = Features.load(job.inputs["features"], len(lesson.task.items), pick_device(job.hints))
-    start = None if lesson.start is None else load_head(lesson.start, features)
+    features = Features.load(job.inputs["features"], len(spec.task.items), pick_device(job.hints))
+    start = None if spec.start is None else load_head(spec.start, features)
     grid = [
         point
-        for point in lesson.paced(probe_grid(dict(tuning.section), features.layers))
+        for point in spec.paced(probe_grid(dict(tuning.section), features.layers))
         if start is None or point.layer == start.layer
     ]
-    fold = lesson.folds(tuning.section["folds"])
+    fold = spec.folds(tuning.section["folds"])
     rounds = int(fold.max()) + 1
 
     def answer(held: Bool[np.ndarray, "item"], number: int) -> Float[np.ndarray, "grid held class"]:
         job.report(f"fold {number + 1} of {rounds}", number / (rounds + 1))
         parts = [
-            heads.probs(features.take(lesson.rows[held], layer)).cpu().numpy()
-            for layer, heads in fit_grid(features, lesson, objective, grid, held, start)
+            heads.probs(features.take(spec.rows[held], layer)).cpu().numpy()
+            for layer, heads in fit_grid(features, spec, objective, grid, held, start)
         ]
         return np.concatenate(parts)
 
-    choice = search(grid, fold, lesson.yardstick, tuning.select_by, answer, tuning.held_out_wanted)
+    choice = search(grid, fold, spec.yardstick, tuning.select_by, answer, tuning.held_out_wanted)
     job.report("all items", rounds / (rounds + 1))
-    [(layer, heads)] = fit_grid(features, lesson, objective, [choice.point], start=start)
-    answers = heads.probs(features.take(lesson.asked, layer))[0].cpu().numpy()
-    save_head(heads, job.out / "model", model, layer, lesson)
+    [(layer, heads)] = fit_grid(features, spec, objective, [choice.point], start=start)
+    answers = heads.probs(features.take(spec.asked, layer))[0].cpu().numpy()
+    save_head(heads, job.out / "model", model, layer, spec)
     metrics = [{"step": step, "loss": loss} for step, loss in enumerate(heads.losses[:, 0].tolist())]
     return FitResult(answers, grid, choice, metrics)
 
 
 def fit_grid(
     features: Features,
-    lesson: FitSpec,
+    spec: FitSpec,
     objective: Objective,
     grid: Sequence[GridPoint],
     held: Bool[np.ndarray, "item"] | None = None,
@@ -109,16 +107,16 @@ def fit_grid(
 
     Points next to each other that share layer and steps come as one `Heads`. All go on from `start`, if there is one.
     """
-    kept = lesson.taught(held)
-    items, item = np.unique(lesson.item_of_target[kept], return_inverse=True)
-    targets = torch.tensor(lesson.targets.probs[kept], dtype=torch.float32, device=features.device)
-    weight = torch.tensor(lesson.targets.weight[kept], dtype=torch.float32, device=features.device)
+    kept = spec.training_rows(held)
+    items, item = np.unique(spec.item_of_target[kept], return_inverse=True)
+    targets = torch.tensor(spec.targets.probs[kept], dtype=torch.float32, device=features.device)
+    weight = torch.tensor(spec.targets.weight[kept], dtype=torch.float32, device=features.device)
     rows = None if len(items) == len(item) else torch.tensor(item, device=features.device)
     if rows is None:  # one row per item: put the items in the rows' order instead
-        items = lesson.item_of_target[kept]
+        items = spec.item_of_target[kept]
     for (layer, epochs), members in groupby(grid, key=lambda point: (point.layer, point.epochs)):
         points = list(members)
-        inputs = features.take(lesson.rows[items], layer)
+        inputs = features.take(spec.rows[items], layer)
         l2, lr = (inputs.new_tensor([getattr(point, key) for point in points]) for key in ("l2", "lr"))
         heads = fit_heads(
             inputs,
@@ -147,7 +145,7 @@ def load_head(folder: Path, features: Features) -> SavedHead:
     return SavedHead(layer, Affine(weight, tensors["bias"] - tensors["mean"] @ weight))
 
 
-def save_head(heads: Heads, folder: Path, model: Mapping[str, Any], layer: int | None, lesson: FitSpec) -> None:
+def save_head(heads: Heads, folder: Path, model: Mapping[str, Any], layer: int | None, spec: FitSpec) -> None:
     """Write the first of the heads, and what it is a head of."""
     folder.mkdir()
     tensors = {
@@ -161,7 +159,7 @@ def save_head(heads: Heads, folder: Path, model: Mapping[str, Any], layer: int |
         "model": model["model"],
         "revision": model["revision"],
         "layer": layer,
-        "kind": lesson.task.kind,
-        "classes": list(lesson.task.classes),
+        "kind": spec.task.kind,
+        "classes": list(spec.task.classes),
     }
     (folder / "head.json").write_text(json.dumps(about, ensure_ascii=False, indent=1))

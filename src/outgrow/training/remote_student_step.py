@@ -1,10 +1,10 @@
-"""The step `student` of a study of texts, where the student lives behind a server: its provider tunes it.
+"""The step `student` of a study of texts with a student behind a server: its provider tunes it.
 
-The provider is sent examples, one chat per text, and trains as it sees fit; what it was told and what it made of that
-is in `chosen.json`. Its protocol knows texts that are learned and texts that are not, so weights between are refused,
-and it takes every text for a whole answer, so texts that were cut off are left out.
+The provider is sent examples, one chat per text; `chosen.json` has the settings that it was sent and those that it
+used. Its protocol has no weights, so different weights are refused, and no unfinished texts, so texts that were cut
+off are left out.
 
-The step may be killed at any moment and goes on where it was: see `endpoints/fine_tuning.py`.
+A killed step resumes its job: see `endpoints/fine_tuning.py`.
 """
 
 import json
@@ -31,11 +31,11 @@ from outgrow.texts import Candidate, TextTargets
 
 
 class FineTuningData(NamedTuple):
-    """What a provider is sent."""
+    """The examples for a provider."""
 
     examples: list[dict[str, Json]]
     cut_off: list[str]
-    """Items with a text that is left out, as its writer did not say where it ends."""
+    """Items with a text that is left out, as it has no end."""
 
     def content(self, seed: int) -> bytes:
         """A line of JSON per example, shuffled."""
@@ -46,7 +46,7 @@ class FineTuningData(NamedTuple):
 def train_remote_student(job: Job, *, model: dict[str, Json], fine_tuning: dict[str, Json], seed: int) -> None:
     """Inputs `pool`, `split`, `targets`; writes `model/tuned.json`, `metrics.jsonl` and `chosen.json`.
 
-    Hints: `endpoint` and `answers` as for whoever writes behind a server, and `poll`, the seconds between two looks.
+    Hints: `endpoint` and `answers` as for all requests to a server, and `poll`, seconds between two looks at the job.
 
     Args:
         model: the student's section, as far as its answers depend on it.
@@ -59,13 +59,11 @@ def train_remote_student(job: Job, *, model: dict[str, Json], fine_tuning: dict[
     """
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
     targets = TextTargets.load(job.inputs["targets"] / "targets.parquet")
-    lesson = lesson_of(task, split.half_b, targets, model["system"])
-    if lesson.cut_off:
-        warn_skipped(
-            f"not learned: {len(lesson.cut_off)} texts were cut off ({named(lesson.cut_off)})", model["unfit"]
-        )
-    purchase = JobSpec(
-        content=lesson.content(seed),
+    data = fine_tuning_data(task, split.half_b, targets, model["system"])
+    if data.cut_off:
+        warn_skipped(f"not learned: {len(data.cut_off)} texts were cut off ({named(data.cut_off)})", model["unfit"])
+    job_spec = JobSpec(
+        content=data.content(seed),
         model=model["model"],
         hyperparameters={
             "n_epochs": fine_tuning["epochs"],
@@ -76,11 +74,11 @@ def train_remote_student(job: Job, *, model: dict[str, Json], fine_tuning: dict[
     )
     with closing(FineTuningServer({**model, **job.hints["endpoint"]}, job.hints["poll"])) as server:
         provider = FineTuningClient(server, job.scratch)
-        with _alone(Path(job.hints["answers"]), purchase):
-            begun = provider.start(purchase)
+        with _locked(Path(job.hints["answers"]), job_spec):
+            begun = provider.start(job_spec)
         done = provider.follow(begun, job.report)
         metrics = provider.metrics(done.id)
-    write_record(job.out, done, lesson, metrics, server.words)
+    write_record(job.out, done, data, metrics, server.words)
 
 
 def cancel_remote(scratch: Path, section: Mapping[str, Any]) -> str | None:
@@ -93,27 +91,29 @@ def cancel_remote(scratch: Path, section: Mapping[str, Any]) -> str | None:
         return FineTuningClient(server, scratch).cancel()
 
 
-def lesson_of(task: Task, half: Int[np.ndarray, "item"], targets: TextTargets, system: str | None) -> FineTuningData:
+def fine_tuning_data(
+    task: Task, half: Int[np.ndarray, "item"], targets: TextTargets, system: str | None
+) -> FineTuningData:
     """The targets of weight above 0 as chats about the items at these pool rows.
 
     Raises `DataError` for different weights, for an item of elsewhere, and if there is nothing to learn.
     """
     require_equal_weights(targets)
     prompts = {task.items.ids[row]: task.items.prompts[row] for row in half.tolist()}
-    lesson = FineTuningData([], [])
+    data = FineTuningData([], [])
     for row in np.flatnonzero(targets.weight > 0).tolist():
         item, text = targets.items[row], targets.texts[row]
         if item not in prompts:
             raise DataError(f"targets.parquet: item `{item}` is not among the items to learn from")
         if not Candidate(text, targets.pieces[row]).has_end:
-            lesson.cut_off.append(item)
+            data.cut_off.append(item)
             continue
         answer = {"role": "assistant", "content": text}
-        lesson.examples.append({"messages": [*messages(single_turn(prompts[item], system)), answer]})
-    if not lesson.examples:
-        cut = f"{len(lesson.cut_off)} texts were cut off" if lesson.cut_off else "no target has a weight above 0"
+        data.examples.append({"messages": [*messages(single_turn(prompts[item], system)), answer]})
+    if not data.examples:
+        cut = f"{len(data.cut_off)} texts were cut off" if data.cut_off else "no target has a weight above 0"
         raise DataError(f"nothing to learn: {cut}")
-    return lesson
+    return data
 
 
 def require_equal_weights(targets: TextTargets) -> None:
@@ -135,7 +135,7 @@ def require_equal_weights(targets: TextTargets) -> None:
 def write_record(
     out: Path,
     done: FineTuningJob,
-    lesson: FineTuningData,
+    data: FineTuningData,
     metrics: list[dict[str, int | float]],
     words: Callable[[object], str],
 ) -> None:
@@ -146,12 +146,12 @@ def write_record(
     tokens = number(done.trained_tokens)
     about = {
         "chosen": hyperparameters_of(done, words),
-        "learned": len(lesson.examples),
+        "learned": len(data.examples),
         "trained_tokens": None if tokens is None or tokens < 0 else round(tokens),
         "job": done.id,
         "base": words(done.model),
-        "cut_off": len(lesson.cut_off),
-        "left_out": {"cut_off": lesson.cut_off[:NAMED]} if lesson.cut_off else {},
+        "cut_off": len(data.cut_off),
+        "left_out": {"cut_off": data.cut_off[:NAMED]} if data.cut_off else {},
     }
     (out / "model").mkdir()
     (out / "model" / TUNED).write_text(json.dumps({"model": done.fine_tuned_model}))
@@ -161,13 +161,13 @@ def write_record(
 
 def hyperparameters_of(done: FineTuningJob, words: Callable[[object], str]) -> dict[str, int | float | str]:
     """As the provider reports them, in the old place or the new one."""
-    told = getattr(getattr(done.method, "supervised", None), "hyperparameters", None) or done.hyperparameters
-    pairs = dict(told) if isinstance(told, dict | BaseModel) else {}
-    told_of = {key: words(value) if isinstance(value, str) else value for key, value in pairs.items()}
-    return {words(key): value for key, value in told_of.items() if isinstance(value, str) or number(value) is not None}
+    reported = getattr(getattr(done.method, "supervised", None), "hyperparameters", None) or done.hyperparameters
+    pairs = dict(reported) if isinstance(reported, dict | BaseModel) else {}
+    values = {key: words(value) if isinstance(value, str) else value for key, value in pairs.items()}
+    return {words(key): value for key, value in values.items() if isinstance(value, str) or number(value) is not None}
 
 
-def _alone(answers: Path, purchase: JobSpec) -> FileLock:
-    """Held while the purchase is looked for and made, as two steps of one study may want the same."""
+def _locked(answers: Path, job_spec: JobSpec) -> FileLock:
+    """A lock while the job is looked for and created, as two steps of one study may want the same."""
     answers.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(answers.with_name(f".tuning-{purchase.digest[:SHORT]}.lock"))
+    return FileLock(answers.with_name(f".tuning-{job_spec.digest[:SHORT]}.lock"))

@@ -27,9 +27,8 @@ from outgrow.models.silence_transformers import silence_transformers
 from outgrow.models.token_batches import Rows, length_sorted_batches, pad, with_smaller_batches
 from outgrow.select.comparisons import Sample
 from outgrow.training.fine_tune import release_memory, weight_dtype, with_adapter
-from outgrow.training.randomness import sealed_randomness
-from outgrow.training.reward_plan import Numbers
-from outgrow.training.reward_samples import Comparison, ReadableSamples, RewardFit, comparisons_of, read_samples
+from outgrow.training.reward_plan import Comparison, Numbers, ReadableSamples, RewardFit, comparisons_of, read_samples
+from outgrow.training.sampling import sealed_randomness
 from outgrow.training.text_tokenizer import TextRow, tokenizer_of
 from outgrow.training.trainer import ExampleTrainer, history, train
 

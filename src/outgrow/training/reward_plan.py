@@ -11,17 +11,19 @@ not be put in an order.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from outgrow.data.task import Task
 from outgrow.errors import ConfigError, DataError
-from outgrow.select.comparisons import Comparisons, Sample
+from outgrow.generation.chat import Prompt
+from outgrow.select.comparisons import Comparisons, Sample, make_pairs
 from outgrow.select.row_scores import capabilities_of, rows_of
-from outgrow.texts import TextTargets
+from outgrow.texts import TextTargets, certain
 from outgrow.training.grid_search import fold_of
+from outgrow.training.text_tokenizer import TextRow, TextTokenizer, tokenize_targets
 
 Numbers = Int[np.ndarray, "_"]
 """Of samples."""
@@ -146,3 +148,55 @@ def samples_of(task: Task, targets: TextTargets) -> list[Sample]:
     """One for each row of the targets."""
     names = capabilities_of(task, targets.items)
     return [Sample(*row) for row in zip(targets.items, targets.texts, names, strict=True)]
+
+
+Comparison = tuple[tuple[int, int], ...]
+"""(sign, number of a sample): its one text, or the better and the worse one."""
+
+
+class ReadableSamples(NamedTuple):
+    """The samples that a model can read, and what became of the others."""
+
+    kept: Numbers
+    """Their numbers among all samples."""
+    rows: list[TextRow]
+    left_out: Mapping[str, Sequence[str]]
+    """Items by the reason why a text of theirs is not read."""
+
+
+def read_samples(samples: Sequence[Sample], prompts: Mapping[str, Prompt], reader: TextTokenizer) -> ReadableSamples:
+    """Samples as tokens; `prompts` by item. `DataError` if none can be read, or for an item without a prompt."""
+    items, texts = [sample.item for sample in samples], [sample.text for sample in samples]
+    read = tokenize_targets(
+        TextTargets(items, texts, [certain(text) for text in texts], np.ones(len(texts))), prompts, reader
+    )
+    return ReadableSamples(np.asarray(read.kept, dtype=np.int64), read.rows, read.left_out)
+
+
+def comparisons_of(
+    samples: Sequence[Sample], good: Numbers, bad: Numbers, pairwise: bool, seed: int, passes: int = 1
+) -> list[Comparison]:
+    """What is to be learned of some good and some bad samples, of which there is at least one each."""
+    if not pairwise:
+        return [((sign, number),) for sign, numbers in ((1, good), (-1, bad)) for number in numbers.tolist()]
+    better, worse = ([samples[number] for number in numbers.tolist()] for numbers in (good, bad))
+    pairs = make_pairs(better, worse, seed, passes)
+    return [((1, int(good[one])), (-1, int(bad[other]))) for one, other in pairs.tolist()]
+
+
+class RewardFit(NamedTuple):
+    """What a reward model says when it has learned, and how it came to it."""
+
+    reward: Float[np.ndarray, "asked"]
+    about: Mapping[str, Any]
+    """For `reward.json`."""
+    metrics: Sequence[Mapping[str, float]]
+    """One entry per update."""
+
+
+@runtime_checkable
+class RewardLearner(Protocol):
+    """Learns samples anew as often as asked."""
+
+    def learn(self, number: int, good: Numbers, bad: Numbers, asked: Numbers) -> RewardFit:
+        """Learn from good and bad samples, then say the reward of the samples `asked`; `number` names the training."""

@@ -31,8 +31,7 @@ from outgrow.models.token_batches import Rows, pad
 from outgrow.select.comparisons import Sample
 from outgrow.training.grid_search import L2_GRID, PROBE_LR, PROBE_STEPS, fold_of
 from outgrow.training.heads import Heads, fit_heads
-from outgrow.training.reward_plan import Numbers
-from outgrow.training.reward_samples import ReadableSamples, RewardFit, comparisons_of, read_samples
+from outgrow.training.reward_plan import Numbers, ReadableSamples, RewardFit, comparisons_of, read_samples
 from outgrow.training.text_tokenizer import TextRow, tokenizer_of
 
 FOLDS = 3

@@ -2,7 +2,7 @@
 
 Zhou, Shen and Cheng (ICLR 2025) select weak labels by such a reward model: it starts from the strong model, good
 examples are the consistent labels, bad ones its own inconsistent answers (`select/comparisons.py`), and it then scores
-every label. Who learns what is said in `reward_plan.py`; as in the paper, by default there is one model, and it scores
+every label. `reward_plan.py` plans the models; as in the paper, by default there is one model, and it scores
 labels that it learned from. Gold plays no part.
 
 A reward is the log-odds that a text is good. Bradley-Terry rewards are known up to a constant, which is chosen so that
@@ -36,7 +36,10 @@ from outgrow.texts import TextTargets, WeakTexts
 from outgrow.training.principal_plane import save_plane
 from outgrow.training.reward_plan import (
     WHOLE,
+    ReadableSamples,
     RewardData,
+    RewardFit,
+    RewardLearner,
     RewardModelPlan,
     RewardSettings,
     gaps_of,
@@ -44,7 +47,6 @@ from outgrow.training.reward_plan import (
     samples_of,
 )
 from outgrow.training.reward_probe import ProbeLearner, answer_vectors, penalties
-from outgrow.training.reward_samples import ReadableSamples, RewardFit, RewardLearner
 
 
 def train_reward(job: Job, *, model: dict[str, Json], reward: dict[str, Json], seed: int) -> None:
@@ -65,7 +67,7 @@ def train_reward(job: Job, *, model: dict[str, Json], reward: dict[str, Json], s
     """
     settings = RewardSettings(**reward)
     split = Split.load(job.inputs["split"])
-    task, targets, strong = heard(job)
+    task, targets, strong = _inputs(job)
     found = compare(task, targets, strong, settings.consistent)
     material = RewardData.of(task, targets, found, settings)
     prompts = {
@@ -81,7 +83,7 @@ def train_reward(job: Job, *, model: dict[str, Json], reward: dict[str, Json], s
     (job.out / "metrics.jsonl").write_text("".join(lines))
 
 
-def heard(job: Job) -> tuple[Task, TextTargets, WeakTexts]:
+def _inputs(job: Job) -> tuple[Task, TextTargets, WeakTexts]:
     """The task, the targets and the strong model's answers; votes as what they say (`select/votes_as_text.py`)."""
     task, path = Task.load(job.inputs["pool"]), job.inputs["targets"] / "targets.parquet"
     if task.kind == "generate":
@@ -189,7 +191,7 @@ def _rewards(targets: TextTargets, rows: list[Sample], material: RewardData, ver
 
 
 def _record(material: RewardData, verdict: RewardOutcome, settings: RewardSettings) -> dict[str, Json]:
-    """`reward.json`: the examples, how well they are told apart, and what became of the rest."""
+    """`reward.json`: the examples, how well they are separated, and what became of the rest."""
     names = list(dict.fromkeys(sample.capability for sample in material.samples))
     mixed = settings.separate and len(names) > 1
     return {

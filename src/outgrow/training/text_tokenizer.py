@@ -52,7 +52,7 @@ class TokenizedTargets(NamedTuple):
     unreadable: list[str]
     """Items whose text the tokenizer cannot reproduce."""
     empty: list[str]
-    """Items whose text is empty and may go on: nothing is said of any token."""
+    """Items whose text is empty and may go on: no token has a target."""
 
     @property
     def left_out(self) -> dict[str, list[str]]:

@@ -28,13 +28,10 @@ from outgrow.models.load_model import load_causal_lm, pick_device
 from outgrow.models.silence_transformers import silence_transformers
 from outgrow.models.skipped_items import NAMED
 from outgrow.texts import TextTargets
-from outgrow.training.answer_states import output_layer, require_plain_logits
-from outgrow.training.batch_order import updates_per_pass
+from outgrow.training.callbacks import best_update, held_out_losses
 from outgrow.training.fine_tune import release_memory, save_model, weight_dtype, with_adapter
-from outgrow.training.holdout import holdout_rows
-from outgrow.training.keep_best import best_update, held_out_losses
-from outgrow.training.randomness import sealed_randomness
-from outgrow.training.text_examples import CERTAIN, TextExamples, TextLoss
+from outgrow.training.sampling import holdout_rows, sealed_randomness, updates_per_pass
+from outgrow.training.text_examples import CERTAIN, TextExamples, TextLoss, output_layer, require_plain_logits
 from outgrow.training.text_tokenizer import TextTokenizer, tokenize_targets, tokenizer_of
 from outgrow.training.trainer import ExampleTrainer, history, train
 from outgrow.training.training_examples import TrainingExamples
@@ -118,9 +115,9 @@ def learn_texts(
         StepFailed: a loss that is not finite, or too little memory.
     """
     with sealed_randomness(seed), silence_transformers():
-        pupil = trainee_of(job, section, start)
+        trainee = trainee_of(job, section, start)
         read = tokenize_targets(
-            targets, prompts_of(task, half, section["system"]), pupil.reader, objective.soft_labels["unit"]
+            targets, prompts_of(task, half, section["system"]), trainee.reader, objective.soft_labels["unit"]
         )
         items = [targets.items[number] for number in read.kept]
         aside = holdout_of(task, items, section["training"], section["holdout"], seed)
@@ -128,18 +125,18 @@ def learn_texts(
 
         def some(which: Bool[np.ndarray, "row"], loss: TextLoss) -> TextExamples:
             rows = [read.rows[row] for row in np.flatnonzero(which).tolist()]
-            return TextExamples(rows, torch.tensor(weight[which]).float(), pupil.tokenizer.pad_token_id, loss)
+            return TextExamples(rows, torch.tensor(weight[which]).float(), trainee.tokenizer.pad_token_id, loss)
 
         held_out = some(aside, CERTAIN) if aside.any() else None
-        trainer = pupil.train(job, some(~aside, objective), held_out, section["training"], seed)
-        save_model(trainer.model, pupil.tokenizer, section, job.out / "model", merge=start is not None)
+        trainer = trainee.train(job, some(~aside, objective), held_out, section["training"], seed)
+        save_model(trainer.model, trainee.tokenizer, section, job.out / "model", merge=start is not None)
     write_record(job, trainer, section["training"], int(aside.sum()), read.left_out)
-    del trainer, pupil
+    del trainer, trainee
     release_memory()
 
 
 def prompts_of(task: Task, half: Int[np.ndarray, "item"], system: str | None) -> dict[str, Prompt]:
-    """By name, what the items at these pool rows ask, after what a model is told before every question."""
+    """The prompts of the items at these pool rows by name, after the system prompt."""
     return {task.items.ids[row]: single_turn(task.items.prompts[row], system) for row in half.tolist()}
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 
 from outgrow.config.experiment import Experiment
-from outgrow.config.model import ModelSection
+from outgrow.config.model import local_model
 from outgrow.graph.step import Step, walk
 from outgrow.graph.store import Store
 from outgrow.labels import INSTEAD, unpack_names
@@ -133,7 +133,8 @@ def _section(row: Row, experiment: Experiment) -> str:
         name, section = "second_view.", experiment.second_view
     else:
         name, section = "student.", experiment.student
-    return name if isinstance(section, ModelSection) and section.tune is not None else ""
+    model = local_model(section)
+    return name if model is not None and model.tune is not None else ""
 
 
 def _reward_edges(row: Row, store: Store) -> Iterator[Edge]:

@@ -1,11 +1,16 @@
-"""Keep the weights of the pass over the data after which held-out examples were predicted best.
+"""Callbacks of the Trainer: checkpoints by time, and the best weights by held-out loss.
 
-After every pass, and after the last one if it is not whole, the held-out loss is computed, and the weights are written
-to the scratch folder when it is the lowest so far (the first one on a tie). Both survive a kill: what an earlier life
-noted after the checkpoint from which this one goes on is forgotten, and comes out the same again.
+The Trainer writes a checkpoint's files one after the other, `trainer_state.json` last. A folder without a whole one is
+removed, and an older checkpoint is used.
+
+The best weights are those after the pass with the lowest held-out loss (the first one on a tie). They and the losses
+are in the scratch folder and survive a kill; losses noted after the checkpoint that is resumed are forgotten.
 """
 
 import json
+import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -14,6 +19,48 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from outgrow.errors import StepFailed
 from outgrow.models.token_batches import Rows, length_sorted_batches, with_smaller_batches
 from outgrow.training.training_examples import TrainingExamples
+
+CHECKPOINT_SECONDS = 600.0
+"""How much work an interruption may cost at most."""
+
+
+class CheckpointTimer(TrainerCallback):  # type: ignore[misc]  # transformers' classes are Any to mypy
+    """Tells the person who waits, and asks for a checkpoint every so many seconds."""
+
+    def __init__(self, report: Callable[[str, float], None], every: float) -> None:
+        self.report, self.every, self.last = report, every, time.monotonic()
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> TrainerControl:
+        """After each update."""
+        if time.monotonic() - self.last >= self.every and state.global_step < state.max_steps:
+            self.last, control.should_save = time.monotonic(), True
+        return control
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        """After an update's loss is known, and after a checkpoint of it would be written."""
+        loss = next((f", loss {entry['loss']:.4f}" for entry in state.log_history[-1:] if "loss" in entry), "")
+        self.report(f"update {state.global_step} of {state.max_steps}{loss}", state.global_step / state.max_steps)
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest whole checkpoint in `folder`; unfinished ones are deleted."""
+    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+    whole = [path for path in found if is_whole(path)]
+    for path in set(found) - set(whole):
+        shutil.rmtree(path)
+    return whole[-1] if whole else None
+
+
+def is_whole(checkpoint: Path) -> bool:
+    """Was the last file of this checkpoint written to its end?"""
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return True
+
 
 BATCH_TOKENS = 4096
 """Tokens per forward pass over held-out examples: a constant, so that the loss is the same to the last bit."""

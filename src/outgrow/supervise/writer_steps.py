@@ -1,26 +1,58 @@
-"""The step `scores`: what one model thinks of all texts that some tables hold, by teacher forcing.
+"""The steps `texts` and `scores`: what a model writes, and its log-probabilities of given texts.
 
-Joint decoding scores the supervisors' pooled candidates, preference training the student's. Equal texts of an item are
-scored once. A text that the scorer's tokenizer cannot reproduce, or that does not fit behind its prompt, has no score:
-that is logged, and who chooses among scored texts passes it over.
+`texts` is used for supervisors' labels and test answers, for students' test answers, and for the candidates of a
+preference training; for trained and untrained models, local or behind a server.
+
+`scores` is by teacher forcing: joint decoding scores the sources' pooled candidates, preference training the
+student's. Equal texts of an item are scored once. A text that the scorer's tokenizer cannot reproduce, or that does
+not fit behind its prompt, has no score; that is logged, and the text is passed over where texts are chosen.
 """
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int
 
-from outgrow.data.task import Task
+from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
 from outgrow.generation.causal_lm import CausalLM, TokenIds, canonical, forced, load_writer, pieces_with
 from outgrow.generation.chat import Prompt, single_turn
+from outgrow.generation.text_generator import GenerationRequest, open_generator
 from outgrow.graph.step import Job, Json
 from outgrow.models.load_model import pick_device
 from outgrow.models.resumable_inference import DEFAULT_BATCH_TOKENS, ragged_sweep
 from outgrow.models.skipped_items import warn_skipped
 from outgrow.models.token_batches import length_sorted_batches
 from outgrow.texts import Candidate, WeakTexts
+
+
+def write_texts(
+    job: Job, *, model: dict[str, Json], decoding: dict[str, Json], part: str, seed: int, name: str
+) -> None:
+    """Inputs `pool`, `split` and, for a trained model, `model`; writes `half_b.parquet` or `test.parquet`.
+
+    Args:
+        model: the writer's section, as far as reading and writing depend on it.
+        decoding: how texts are searched or drawn.
+        part: `half_b` (half B) or `test`.
+        seed: of samples; a search needs none.
+        name: under which the texts are known.
+    """
+    task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
+    rows = np.asarray(getattr(split, part))
+    request = GenerationRequest(
+        items=[task.items.ids[row] for row in rows.tolist()],
+        conversations=[single_turn(task.items.prompts[row], model["system"]) for row in rows.tolist()],
+        decoding=decoding,
+        seed=seed,
+        places=rows,
+    )
+    generator = open_generator(job, model, job.inputs["model"] / "model" if "model" in job.inputs else None)
+    written = generator.write(job, request)
+    WeakTexts(request.items, (name,), [[found] for found in written.candidates]).save(job.out / f"{part}.parquet")
+    (job.out / "written.json").write_text(json.dumps(written.record(request), indent=1))
 
 
 def score_texts(job: Job, *, model: dict[str, Json], name: str) -> None:

@@ -1,0 +1,158 @@
+"""The steps `student` and `supervisor` of *classify* and *choose* tasks: learn, then answer half B and the test items.
+
+A student learns half B from targets; the ceiling is a student with gold targets. The search for training settings is
+the same for all methods (`grid_search.py`): held-out items of half B, judged by the mean of all supervisors' votes.
+
+A supervisor learns half A's gold by cross-entropy with the same code. Its `anchors.parquet` has answers to items of
+half A that the answering model did not learn from:
+
+* a probe answers all of half A, each item by the head of the fold in which it was held out, at the chosen point of
+  the grid. The choice was made on these answers, which flatters them a little;
+* full or LoRA training holds out a share of half A (`holdout`, whole groups, drawn by `seed`) and answers that. With
+  a share of 0 there is no file.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from outgrow.combiners.targets import mean_vote
+from outgrow.data.task import Split, Task
+from outgrow.errors import DataError
+from outgrow.graph.step import Job, Json
+from outgrow.labels import Targets, WeakLabels
+from outgrow.losses import Objective, make_objective
+from outgrow.training.fit_spec import FitResult, FitSpec, Tuning, one_hot, save_answers, save_record
+from outgrow.training.grid_search import SelectBy
+from outgrow.training.probe import learn_probe
+from outgrow.training.sampling import holdout_rows
+
+
+def learn(
+    job: Job, adapt: str, spec: FitSpec, objective: Objective, model: Mapping[str, Any], tuning: Tuning, seed: int
+) -> FitResult:
+    """Train on `spec` and answer its items; `adapt` is `probe`, `full` or `lora`."""
+    if adapt == "probe":
+        return learn_probe(job, spec, objective, model, tuning)
+    # The Trainer and PEFT take seconds to import, which a study of probes should not pay.
+    from outgrow.training.fine_tune import learn_model
+
+    return learn_model(job, spec, objective, model, tuning, seed)
+
+
+def train_student(
+    job: Job,
+    *,
+    adapt: str,
+    model: dict[str, Json],
+    loss: dict[str, Json],
+    self_training: dict[str, Json] | None,
+    tune: dict[str, Json],
+    seed: int,
+    name: str,
+    passes: float = 1.0,
+) -> None:
+    """Inputs `pool`, `split`, `targets`, `labels`, and `features` for a probe.
+
+    With the input `start`, an earlier training, it starts from the weights of that one. With `whole`, the targets
+    before a selection, as many examples are seen as without the selection (a probe sees all examples at every update,
+    so its passes stay).
+
+    Writes `half_b.parquet` and `test.parquet` (the predictions, as labels of the source `name`), `chosen.json`,
+    `metrics.jsonl` and `model/`.
+
+    Args:
+        adapt: `full`, `lora` or `probe`.
+        model: the student's section of the experiment.
+        loss: which loss, with its options.
+        self_training: options of the auxiliary term; `None` = without it.
+        tune: the grid, the folds and (default `weak_accuracy`) what to select by.
+        seed: of the new head and the order of the examples; a probe needs none.
+        name: of its predictions.
+        passes: a factor on the passes over the data that the settings ask for.
+    """
+    task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
+    objective = make_objective(loss, self_training)
+    targets = Targets.load(job.inputs["targets"] / "targets.parquet")
+    whole = Targets.load(job.inputs["whole"] / "targets.parquet") if "whole" in job.inputs else targets
+    more = 1.0 if adapt == "probe" else len(whole.items) / len(targets.items)
+    select_by = tune.get("select_by", "weak_accuracy")
+    spec = FitSpec(
+        task=task,
+        rows=split.half_b,
+        targets=targets.collapse() if objective.linear else targets,
+        yardstick=yardstick(job, task, split, select_by),
+        asked=np.concatenate([split.half_b, split.test]),
+        start=job.inputs["start"] / "model" if "start" in job.inputs else None,
+        passes=passes * more,
+    )
+    tuning = Tuning(tune, select_by, oracle=select_by == "gold_accuracy", held_out_wanted=False)
+    learned = learn(job, adapt, spec, objective, model, tuning, seed)
+    half_b, test = np.split(learned.answers, [len(split.half_b)])
+    save_answers(half_b, spec.ids(split.half_b), name, job.out / "half_b.parquet")
+    save_answers(test, spec.ids(split.test), name, job.out / "test.parquet")
+    save_record(learned, tuning, job.out)
+
+
+def yardstick(job: Job, task: Task, split: Split, select_by: str) -> Float[np.ndarray, "item class"]:
+    """The reference for held-out answers: the supervisors' mean vote, or gold for oracle selection."""
+    if select_by == "gold_accuracy":
+        return one_hot(task.items.gold[split.half_b], task.n_classes)
+    labels = WeakLabels.load(job.inputs["labels"] / "half_b.parquet")
+    row = {name: number for number, name in enumerate(labels.items)}
+    wanted = [task.items.ids[item] for item in split.half_b.tolist()]
+    missing = [name for name in wanted if name not in row]
+    if missing:
+        raise DataError(f"{job.inputs['labels'] / 'half_b.parquet'}: item `{missing[0]}` of half B is not in it")
+    return mean_vote(labels.take(np.asarray([row[name] for name in wanted])))
+
+
+def train_supervisor(
+    job: Job, *, adapt: str, model: dict[str, Json], tune: dict[str, Json], seed: int, source: str
+) -> None:
+    """Inputs `pool`, `split`, and `features` for a probe.
+
+    Writes `half_b.parquet`, `test.parquet` and (see the module) `anchors.parquet`, as labels of the source `source`;
+    `chosen.json`, `metrics.jsonl` and `model/`.
+
+    Args:
+        adapt: `full`, `lora` or `probe`.
+        model: the supervisor's section of the experiment.
+        tune: the grid and the folds; selected by accuracy on gold unless it says `select_by: weak_log_loss`.
+        seed: of the new head, the order of the examples and the items kept aside.
+        source: name of its answers.
+    """
+    task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
+    probe = adapt == "probe"
+    half_a = split.half_a[task.items.gold[split.half_a] >= 0]
+    if not len(half_a):
+        raise DataError("no item of half A has gold: a supervisor has nothing to learn from")
+    held_out = np.zeros(len(half_a), dtype=bool)
+    if not probe:
+        held_out = holdout_rows([task.items.groups[row] for row in half_a.tolist()], model["holdout"], seed)
+    rows, held = half_a[~held_out], half_a[held_out]
+    gold = one_hot(task.items.gold[rows], task.n_classes)
+    spec = FitSpec(
+        task=task,
+        rows=rows,
+        targets=Targets([task.items.ids[row] for row in rows.tolist()], gold, np.ones(len(rows))),
+        yardstick=gold,
+        asked=np.concatenate([held, split.half_b, split.test]),
+    )
+    select_by: SelectBy = "weak_log_loss" if tune.get("select_by") == "weak_log_loss" else "weak_accuracy"
+    tuning = Tuning(tune, select_by, oracle=False, held_out_wanted=probe)
+    objective = make_objective({"type": "cross_entropy"}, None)
+    learned = learn(job, adapt, spec, objective, model, tuning, seed)
+    unseen, half_b, test = np.split(learned.answers, np.cumsum([len(held), len(split.half_b)]))
+    if learned.choice.held_out is not None and probe:
+        held, unseen = rows, learned.choice.held_out
+    for part, answered, probs in (
+        ("anchors", held, unseen),
+        ("half_b", split.half_b, half_b),
+        ("test", split.test, test),
+    ):
+        if len(answered):
+            save_answers(probs, spec.ids(answered), source, job.out / f"{part}.parquet")
+    save_record(learned, tuning, job.out)

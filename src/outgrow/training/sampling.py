@@ -1,0 +1,79 @@
+"""What a training draws at random: held-out items, the order of examples, and global random numbers.
+
+The order is a pure function of the examples' lengths and a seed. Each pass shuffles the examples, cuts the shuffled
+row into stretches of many batches, sorts each stretch by length and cuts it into batches, whose order is then
+shuffled. So a batch holds examples of about equal length and pads little, yet batches differ from pass to pass. The
+last batch of a pass may be smaller. A share of a pass is its first batches.
+"""
+
+import math
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+
+Batch = Int[np.ndarray, "_"]
+"""Row numbers of the examples of one update."""
+
+STRETCH = 16
+"""Batches per stretch: more pad less, and mix less."""
+
+
+def batches_of(lengths: Int[np.ndarray, "row"], batch_size: int, epochs: float, seed: int) -> list[Batch]:
+    """Row numbers of every batch of the whole training, `ceil(epochs · batches per pass)` of them."""
+    per_pass = updates_per_pass(len(lengths), batch_size)
+    total = max(1, math.ceil(epochs * per_pass - 1e-9))
+    batches: list[Batch] = []
+    for number in range(math.ceil(total / per_pass)):
+        batches += one_pass(lengths, batch_size, np.random.default_rng([seed, number]))
+    return batches[:total]
+
+
+def updates_per_pass(rows: int, batch_size: int) -> int:
+    """Batches that every row is in once."""
+    return math.ceil(rows / batch_size)
+
+
+def one_pass(lengths: Int[np.ndarray, "row"], batch_size: int, rng: np.random.Generator) -> list[Batch]:
+    """Every row once, in batches of similar lengths."""
+    shuffled = rng.permutation(len(lengths))
+    batches = []
+    for start in range(0, len(shuffled), STRETCH * batch_size):
+        stretch = shuffled[start : start + STRETCH * batch_size]
+        stretch = stretch[np.argsort(-lengths[stretch], kind="stable")]
+        batches += [stretch[first : first + batch_size] for first in range(0, len(stretch), batch_size)]
+    return [batches[place] for place in rng.permutation(len(batches))]
+
+
+def holdout_rows(groups: list[str], share: float, seed: int) -> Bool[np.ndarray, "item"]:
+    """Which items are not trained on: whole groups in random order, up to the share of the items.
+
+    A share above 0 keeps at least one group aside and always leaves one to learn from.
+    """
+    names = np.asarray(groups)
+    aside = np.zeros(len(names), dtype=bool)
+    order = np.random.default_rng(seed).permutation(np.unique(names))
+    for name in order[:-1].tolist():
+        members = names == name
+        if share == 0 or (aside.any() and (aside | members).mean() > share):
+            break
+        aside |= members
+    return aside
+
+
+@contextmanager
+def sealed_randomness(seed: int) -> Iterator[None]:
+    """Inside, everything starts from `seed`; afterwards all generators are where they were before."""
+    python, legacy_numpy = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(legacy_numpy)
