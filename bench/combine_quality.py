@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from outgrow.combiners import fit_by, fit_names, section_named
+from outgrow.combiners import COMBINERS, fit_by, fit_names, section_named
 from outgrow.combiners.combiner_choice import choose
 from outgrow.combiners.fit import Fit
 from outgrow.combiners.temperature_scaling import calibration, temperature_scaled
