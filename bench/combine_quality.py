@@ -157,7 +157,7 @@ def report(name: str, cases: list[Case]) -> None:
 def of_case(case: Case) -> Iterator[tuple[str, Line]]:
     votes, twice = votes_of(case), votes_of(doubled(case))
     for method in fit_names():
-        if method not in NEEDS_GOLD:
+        if not COMBINERS.of(section_named(method)).needs_gold:
             try:
                 yield method, measured(case, votes, twice, method, method)
             except OutgrowError:

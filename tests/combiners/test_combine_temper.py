@@ -1,6 +1,7 @@
 """Temperatures: against their definition, in simulations in which the right one is known, and what must stay."""
 
 import itertools
+
 import drawn_crowds
 import numpy as np
 import pytest
