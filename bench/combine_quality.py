@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from outgrow.combiners import fit_by, fit_names, section_named
+from outgrow.combiners import COMBINERS, fit_by, fit_names, section_named
 from outgrow.combiners.combiner_choice import choose
 from outgrow.combiners.fit import Fit
 from outgrow.combiners.temperature_scaling import calibration, temperature_scaled
@@ -157,7 +157,7 @@ def report(name: str, cases: list[Case]) -> None:
 def of_case(case: Case) -> Iterator[tuple[str, Line]]:
     votes, twice = votes_of(case), votes_of(doubled(case))
     for method in fit_names():
-        if method not in NEEDS_GOLD:
+        if not COMBINERS.of(section_named(method)).needs_gold:
             try:
                 yield method, measured(case, votes, twice, method, method)
             except OutgrowError:

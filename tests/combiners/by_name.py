@@ -18,7 +18,7 @@ def targets_by(name: str, labels: WeakLabels, anchors: Anchors | None = None, **
 
 
 def calibrated(name: str, labels: WeakLabels, anchors: Anchors | None = None, **options: Any) -> Targets:
-    return calibrated_targets(section_named(name, **options), labels, anchors)
+    return calibrated_targets(section_named(name, calibrate=True, **options), labels, anchors)
 
 
 def text_targets_by(

@@ -7,7 +7,7 @@ import pytest
 from fresh import SEEDS
 from outgrow.combiners.dawid_skene import ConfusionModel, OneCoinModel, fit_dawid_skene, fit_one_coin
 from outgrow.combiners.em import expectation_step, naive_bayes
-from outgrow.combiners.incremental import UPDATED_LOCALLY, start, update
+from outgrow.combiners.incremental import UPDATED_LOCALLY, converged_fit, start, update
 from outgrow.combiners.merge_votes import merge_votes
 from outgrow.combiners.state_file import load_state, save_state
 from outgrow.combiners.votes import Votes
@@ -59,7 +59,7 @@ def test_where_it_rests_nothing_moves(method, kind, seed):
     """One more plain step changes nothing; with many votes per item plain steps from the start end there, too."""
     codes, _, classes = crowd(seed, kind=kind)
     votes = Votes.of_table(table(codes, classes))
-    _, fit = start(table(codes, classes), method)
+    fit, _ = converged_fit(table(codes, classes), method)
     step = expectation_step(votes, naive_bayes(fit.confusion), np.log(fit.balance))
     nobody = np.full(codes.shape[1], 0.5)
     model = OneCoinModel(nobody, classes, 1.0) if method == "one_coin" else ConfusionModel(fit.confusion, 1.0)
@@ -89,7 +89,7 @@ def test_new_items_new_votes_and_new_sources_as_from_the_start(method, seed):
     again = update(state, table(codes, classes))
     assert (again.n_new, again.n_again) == (0, (codes >= 0).sum())
     assert update(state, table(codes, classes), near=True).stale == 0
-    np.testing.assert_allclose(again.fit.posterior, state.posterior, atol=1e-8)
+    np.testing.assert_allclose(again.state.posterior, state.posterior, atol=1e-8)
 
 
 @pytest.mark.parametrize("method", UPDATED_LOCALLY)

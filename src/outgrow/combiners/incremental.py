@@ -87,10 +87,16 @@ def state_of(table: VoteTable, method: str, source: str | None, fit: Fit) -> Sta
     """The state after the combiner's fit to these votes."""
     if method not in UPDATED_LOCALLY:
         return State(method, source, table, fit.posterior, None)
+    converged, counted = converged_fit(table, method)
+    return State(method, source, table, converged.posterior, counted)
+
+
+def converged_fit(table: VoteTable, method: str) -> tuple[Fit, ExpectedCounts]:
+    """The fit of the converged model, and its expected counts; for the models of `UPDATED_LOCALLY`."""
     votes = Votes.of_table(table)
     nothing = nothing_counted(len(table.sources), table.n_classes)
     end = run_em_accelerated(votes, _model(method, table), SMOOTHING, by_mean_vote(votes), nothing)
-    return State(method, source, table, _fit(method, votes, table, end).posterior, end.counted)
+    return _fit(method, votes, table, end), end.counted
 
 
 def update(state: State, new: VoteTable, *, overwrite: bool = False, near: bool = False) -> Updated:
