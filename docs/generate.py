@@ -30,6 +30,7 @@ from outgrow.config import (
 from outgrow.config.experiment import Experiment
 from outgrow.config.load import presets
 from outgrow.config.section import Section
+from outgrow.losses import LOSSES
 
 FOLDER = Path(__file__).parent
 WIDTH = 96
@@ -80,6 +81,10 @@ def sections() -> Iterator[tuple[type[Section], str]]:
     yield Experiment, "The whole file"
     for module in (task, model, rules, votes, endpoint, decoding, tune, method, combine, select, refine, measure):
         yield from sections_of(module)
+        if module is method:
+            yield from (
+                (record.section, f"{record.section.__name__} (`type: {name}`)") for name, record in LOSSES.items()
+            )
 
 
 def sections_of(module: ModuleType) -> Iterator[tuple[type[Section], str]]:
@@ -93,7 +98,7 @@ def sections_of(module: ModuleType) -> Iterator[tuple[type[Section], str]]:
 def section_text(section: type[Section], title: str) -> str:
     """A heading, the class's docstring, and a table of its own fields; the section that it extends has the others."""
     parent = section.__bases__[0]
-    inherited = parent.model_fields if parent is not Section else {}
+    inherited = {} if parent is Section else {name: one for name, one in parent.model_fields.items() if name != "type"}
     own = {
         name: field
         for name, field in section.model_fields.items()

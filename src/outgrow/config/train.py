@@ -8,11 +8,12 @@ from pydantic import Field, field_validator, model_validator
 from outgrow.config.combine import AnswerVote, Auto, Combine, KeepAll, SingleSource, SlotVote
 from outgrow.config.decoding import Decoding
 from outgrow.config.measure import TextMetric
-from outgrow.config.method import CrossEntropy, Evidential, Loss
 from outgrow.config.model import BatchSize, ModelSection, Passes, Rate, Training
 from outgrow.config.section import Section, Seed, complaint
 from outgrow.config.tune import Tune
 from outgrow.config.votes import VoteColumns
+from outgrow.losses import Loss, text_loss_complaints
+from outgrow.losses.softmax_losses import CrossEntropy
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Text = Annotated[str, Field(min_length=1)]
@@ -135,10 +136,7 @@ def _of_classes_only(settings: TrainSettings) -> Iterator[str]:
     combine, loss = settings.combine, settings.loss
     if not isinstance(combine, AnswerVote | SlotVote | KeepAll | SingleSource):
         yield f"combine: `{combine.type}` is not for texts; use `answer_vote`, `slot_vote`, `keep_all` or `single`"
-    if not isinstance(loss, CrossEntropy | Evidential):
-        yield f"loss: `{loss.type}` is for classes; texts have `cross_entropy` and `evidential`"
-    if isinstance(loss, Evidential) and loss.evidence != "exp_plus_one":
-        yield f"loss.evidence: `{loss.evidence}` is for classes; tokens have `exp_plus_one`"
+    yield from text_loss_complaints("loss", loss)
     agreed = isinstance(combine, AnswerVote | SlotVote)
     given = {
         "classes": settings.classes is not None,

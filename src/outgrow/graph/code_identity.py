@@ -36,12 +36,9 @@ class Registry(NamedTuple):
 
 
 REGISTRIES = {
-    ("outgrow.losses.objective", "LOSSES"): Registry("loss"),
-    ("outgrow.losses.objective", "LINEAR_IN_TARGET"): Registry("loss"),
+    ("outgrow.losses", "LOSSES"): Registry("loss"),
     ("outgrow.combiners", "COMBINERS"): Registry("combine"),
     ("outgrow.combiners", "TEXT_COMBINERS"): Registry("combine"),
-    # Held-out texts are judged by cross-entropy, whatever is learned by.
-    ("outgrow.training.text_examples", "TOKEN_LOSSES"): Registry("loss", ("cross_entropy",)),
 }
 SECTIONS = frozenset(registry.section for registry in REGISTRIES.values())
 UNSAID = {"loss": "cross_entropy"}

@@ -6,6 +6,7 @@ docstrings and other bare strings, and the types of arguments, results and varia
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,6 +17,8 @@ WITHOUT = frozenset({"ctx", "type_comment", "type_params", "returns", "annotatio
 """Fields of the tree that change no result."""
 ALWAYS = ""
 """The name of what a module does beside its definitions; every definition of the module depends on it."""
+FUNCTION = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+:[A-Za-z_]\w*")
+"""A function that is given as text."""
 Bodied = ast.If | ast.Try | ast.With
 
 
@@ -122,14 +125,24 @@ def _is_text(statement: object) -> bool:
 
 
 def _entries(statement: ast.stmt, key: str) -> Iterator[ast.AST]:
-    """What a mapping written out as `{"key": value}` holds under a key."""
+    """What a mapping written out as `{"key": value}` holds under a key.
+
+    Of `Registry("loss", [CROSS_ENTROPY, …])` it is the record that is named as the key in capitals.
+    """
     value = getattr(statement, "value", None)
+    if isinstance(value, ast.Call) and _is_registry(value):
+        yield from (node for node in ast.walk(value) if isinstance(node, ast.Name) and node.id == key.upper())
+        return
     if not isinstance(value, ast.Dict):
         yield statement  # nothing that an entry could be told of
         return
     for name, entry in zip(value.keys, value.values, strict=True):
         if isinstance(name, ast.Constant) and name.value == key:
             yield entry
+
+
+def _is_registry(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Name) and call.func.id == "Registry"
 
 
 def _children(node: ast.AST) -> Iterator[tuple[str, object]]:
@@ -156,6 +169,9 @@ def _used(node: ast.AST) -> Iterator[Used | Imported]:
         yield Used(node.value.id, node.attr)
     elif isinstance(node, ast.Name):
         yield Used(node.id)
+    elif isinstance(node, ast.Constant) and FUNCTION.fullmatch(str(node.value)):
+        module, _, name = str(node.value).partition(":")
+        yield Imported(module, name)
     else:
         for _, child in _children(node):
             for one in child if isinstance(child, list) else [child]:

@@ -10,7 +10,7 @@ from outgrow.config.combine import AnswerVote, JointDecoding, KeepAll, SingleSou
 from outgrow.config.decoding import Decoding
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import Evidential, Method
+from outgrow.config.method import Method
 from outgrow.config.model import ModelSection, NgramSection, Supervisor
 from outgrow.config.refine import Icl, InferAndRespond, Refine
 from outgrow.config.rules import FunctionRule, RegexRule
@@ -20,11 +20,11 @@ from outgrow.data.task import Kind
 from outgrow.data.task_kind import metric_of, native_kind, to_be_written
 from outgrow.data.tasks import TASKS
 from outgrow.errors import ConfigError, suggest
+from outgrow.losses import LOSSES, text_loss_complaints
 from outgrow.metrics.slu_f1 import SLOT_METRICS
 from outgrow.study.check_stages import losses_of, stage_complaints, vote_stage_complaints
 from outgrow.study.method_rows import parts_of
 
-TEXT_LOSSES = ("cross_entropy", "evidential")
 TEXT_VARIANTS = ("plain", "self_training")
 TEXT_COMBINERS = ("keep_all", "single", "joint_decoding", "answer_vote", "slot_vote")
 COUNTED = ("exact_match", "answer_match", "math_match")
@@ -136,8 +136,9 @@ def _provider_complaints(experiment: Experiment, student: EndpointSection) -> It
         yield "variants: `self_training` looks into the student as it learns, and a server's is closed; use [plain]"
     for method in experiment.methods:
         for loss in losses_of(method):
-            if loss.type != "cross_entropy":
-                yield f"method `{method.name}`: loss `{loss.type}`: a provider trains by `cross_entropy` only"
+            if not LOSSES.of(loss).for_providers:
+                allowed = " or ".join(f"`{name}`" for name, record in LOSSES.items() if record.for_providers)
+                yield f"method `{method.name}`: loss `{loss.type}`: a provider trains by {allowed} only"
         if method.preference is not None:
             yield f"method `{method.name}`: `preference` tunes weights of this machine; remove it"
 
@@ -181,10 +182,7 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
             where = "lives behind a server" if isinstance(scorer, EndpointSection) else "is a file"
             yield f"supervisor `{name}` {where} and cannot score texts; leave it out by `sources`"
     for loss in losses_of(method):
-        if loss.type not in TEXT_LOSSES:
-            yield f"loss `{loss.type}` is for classes; texts have {_listed(TEXT_LOSSES)}"
-        if isinstance(loss, Evidential) and loss.evidence != "exp_plus_one":
-            yield f"loss.evidence: `{loss.evidence}` is for classes; tokens have `exp_plus_one`"
+        yield from text_loss_complaints("loss", loss)
     if method.rounds > 1:
         yield "rounds: a second round multiplies distributions over classes; leave it out"
     if (method.self_training or experiment.self_training).harden != "argmax":

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import Loss, Method, TrainingStage
+from outgrow.config.method import Method, TrainingStage
 from outgrow.config.model import ModelSection, Speaker
 from outgrow.config.select import (
     CapabilitySelection,
@@ -14,6 +14,7 @@ from outgrow.config.select import (
     Select,
 )
 from outgrow.errors import suggest
+from outgrow.losses import Loss
 from outgrow.models.zero_shot_ability import can_answer
 from outgrow.select import VOTES_LACK
 from outgrow.study.method_rows import NEARLY, expanded, parts_of, selection_of

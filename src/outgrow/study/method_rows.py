@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from outgrow.config.combine import SingleSource
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import Loss, Method, TrainingStage
+from outgrow.config.method import Method, TrainingStage
 from outgrow.config.select import CapabilitySelection, Select
+from outgrow.losses import Loss
 
 NEARLY = 1e-9
 """What is left of 1 - .1 - .2 - .7 is rounding, and no share."""

@@ -7,7 +7,6 @@ from typing import Any
 from outgrow.config.combine import AnswerVote, Combine
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import Evidential, Loss
 from outgrow.config.model import ModelSection, Speaker
 from outgrow.config.rules import FunctionRule, RegexRule
 from outgrow.config.section import Section
@@ -18,6 +17,7 @@ from outgrow.data.task import Kind
 from outgrow.data.task_kind import metric_of
 from outgrow.endpoints.response_cache import NAME as ANSWERS
 from outgrow.graph.step import Json
+from outgrow.losses import LOSSES, Loss
 from outgrow.models.model_identity import model_identity
 from outgrow.models.model_names import parse_name
 from outgrow.supervise.rule_file import file_hash, function_of
@@ -62,14 +62,7 @@ def places_of_model(model: str) -> dict[str, str]:
 
 def loss_params(loss: Loss, kind: Kind) -> dict[str, Json]:
     """A loss with the defaults of its kind of task."""
-    if not isinstance(loss, Evidential):
-        return dump(loss)
-    texts = kind == "generate"
-    kl = loss.kl or ("mixed" if texts else "per_class")
-    weight = loss.kl_weight if loss.kl_weight is not None else 1e-4 if texts else 0.01
-    # Evidence of tokens is always exp(z) + 1; the KL of a few classes needs no clamp.
-    params = dump(loss, without=["evidence" if texts else "kl_clamp"])
-    return {**params, "kl": kl, "kl_weight": weight}
+    return LOSSES.of(loss).params(loss, of_texts=kind == "generate")
 
 
 def combine_params(combine: Combine, task: TaskSection) -> dict[str, Json]:

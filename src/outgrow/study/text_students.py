@@ -13,7 +13,7 @@ from typing import Any
 
 from outgrow.config.combine import AnswerVote, SlotVote
 from outgrow.config.endpoint import EndpointSection
-from outgrow.config.method import CrossEntropy, Method, Preference, SelfTraining
+from outgrow.config.method import Method, Preference, SelfTraining
 from outgrow.config.refine import Refine
 from outgrow.config.select import (
     AgreementSelection,
@@ -23,6 +23,8 @@ from outgrow.config.select import (
     Select,
 )
 from outgrow.graph.step import Json, Step
+from outgrow.losses import LOSSES
+from outgrow.losses.softmax_losses import CrossEntropy
 from outgrow.study.method_rows import RowTraining, method_named, parts_of, selection_of
 from outgrow.study.step_params import combine_params, dump, hints, loss_params, reading_params, speaker_hints
 from outgrow.study.steps import STUDENT, SeedPlan, selected_step, student_here, training_inputs, training_label
@@ -91,8 +93,9 @@ def student_step(
         "seed": stage.seed,
     }
     function = "outgrow.training.text_student_step:train_text_student"
-    inputs = {**stage.data, **taught}
-    return Step("student", function, params, inputs, hints=hints(stage.experiment, section), label=label)
+    inputs, where = {**stage.data, **taught}, hints(stage.experiment, section)
+    version = LOSSES.of(part.loss).version
+    return Step("student", function, params, inputs, hints=where, label=label, version=version)
 
 
 def shared_out(model: dict[str, Any], share: float) -> dict[str, Json]:

@@ -10,10 +10,12 @@ What `text_students.py` is for texts.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from outgrow.config.method import CrossEntropy, Method, SelfTraining, TrainingStage, Variant
+from outgrow.config.method import Method, SelfTraining, TrainingStage, Variant
 from outgrow.config.model import ModelSection
 from outgrow.config.select import AgreementSelection, RandomSelection, RewardModelSelection, Select
 from outgrow.graph.step import Json, Step
+from outgrow.losses import LOSSES
+from outgrow.losses.softmax_losses import CrossEntropy
 from outgrow.study.method_rows import RowTraining, method_named, parts_of, selection_of
 from outgrow.study.step_params import dump, hints, loss_params
 from outgrow.study.steps import (
@@ -98,7 +100,8 @@ def student_step(
     }
     inputs = {**stage.data, **taught, **features_input(stage, section)}
     function = "outgrow.training.student_step:train_student"
-    return Step("student", function, params, inputs, hints=hints(stage.experiment, section), label=label)
+    where, version = hints(stage.experiment, section), LOSSES.of(part.loss).version
+    return Step("student", function, params, inputs, hints=where, label=label, version=version)
 
 
 def taught_student(lesson: VoteTrainingData, trained: bool) -> TrainedRow:

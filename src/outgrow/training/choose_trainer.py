@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from outgrow.graph.step import Job
-from outgrow.losses import Objective
+from outgrow.losses.objective import Objective
 from outgrow.training.fit_spec import FitResult, FitSpec, Tuning
 from outgrow.training.probe import learn_probe
 

@@ -12,7 +12,7 @@ from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job, Json
 from outgrow.labels import Targets, WeakLabels
-from outgrow.losses import make_objective
+from outgrow.losses.objective import make_objective
 from outgrow.training.choose_trainer import learn
 from outgrow.training.fit_spec import FitSpec, Tuning, one_hot, save_answers, save_record
 

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from outgrow.losses import Objective
+from outgrow.losses.objective import Objective
 from outgrow.training.item_inputs import Reading
 
 
