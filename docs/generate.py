@@ -1,5 +1,6 @@
 """Write the pages that are made from the code: cli.md and configuration.md. Run by `make docs`; a test compares."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -19,9 +20,7 @@ from outgrow.config import (
     measure,
     method,
     model,
-    refine,
     rules,
-    select,
     task,
     train,
     tune,
@@ -31,6 +30,8 @@ from outgrow.config.experiment import Experiment
 from outgrow.config.load import presets
 from outgrow.config.section import Section
 from outgrow.losses import LOSSES
+from outgrow.refine import REFINERS
+from outgrow.select import SELECTIONS
 
 FOLDER = Path(__file__).parent
 WIDTH = 96
@@ -79,12 +80,14 @@ def configuration_page() -> str:
 def sections() -> Iterator[tuple[type[Section], str]]:
     """Every section of an experiment with the heading it gets, the root first."""
     yield Experiment, "The whole file"
-    for module in (task, model, rules, votes, endpoint, decoding, tune, method, combine, select, refine, measure):
+    for module in (task, model, rules, votes, endpoint, decoding, tune, method, combine):
         yield from sections_of(module)
-        if module is method:
-            yield from (
-                (record.section, f"{record.section.__name__} (`type: {name}`)") for name, record in LOSSES.items()
-            )
+    for registry in (LOSSES, SELECTIONS, REFINERS):
+        modules = {base.__module__: None for record in registry.values() for base in record.section.__mro__[1::-1]}
+        for name in modules:
+            if name != Section.__module__:
+                yield from sections_of(sys.modules[name])
+    yield from sections_of(measure)
 
 
 def sections_of(module: ModuleType) -> Iterator[tuple[type[Section], str]]:
@@ -92,7 +95,10 @@ def sections_of(module: ModuleType) -> Iterator[tuple[type[Section], str]]:
     for name, value in vars(module).items():
         if isinstance(value, type) and issubclass(value, Section) and value.__module__ == module.__name__:
             tag = value.model_fields.get("type")
-            yield value, name if tag is None else f"{name} (`type: {get_args(tag.annotation)[0]}`)"
+            if tag is not None and len(value.model_fields) == 1 and not get_args(tag.annotation):
+                continue  # the common base of a registry's sections
+            tags = () if tag is None else get_args(tag.annotation)
+            yield value, f"{name} (`type: {tags[0]}`)" if tags else name
 
 
 def section_text(section: type[Section], title: str) -> str:

@@ -97,8 +97,8 @@ def test_the_bias_is_fitted_on_weak_labelled_items_only(tmp_path):
     work = job(tmp_path, student=student, targets=folder)
     match_marginals(work, name="matched", of="probabilities")
     done = {part: WeakLabels.load(work.out / f"{part}.parquet") for part in ("half_b", "test")}
-    assert done["strong"].sources == done["test"].sources == ("matched",)
-    assert np.allclose(done["strong"].probs[labelled, 0].mean(axis=0), targets.probs.mean(axis=0), atol=1e-10)
+    assert done["half_b"].sources == done["test"].sources == ("matched",)
+    assert np.allclose(done["half_b"].probs[labelled, 0].mean(axis=0), targets.probs.mean(axis=0), atol=1e-10)
     bias = marginal_bias(strong[labelled], targets.probs.mean(axis=0))
     assert np.allclose(done["test"].probs[:, 0], apply_bias(test, bias))
 

@@ -41,7 +41,7 @@ def answers(out, part="test"):
 def test_it_answers_half_b_and_test_and_is_better_than_chance(study, kind):
     here = study(kind)
     out = run(here)
-    for part, rows in (("strong", here.split.half_b), ("test", here.split.test)):
+    for part, rows in (("half_b", here.split.half_b), ("test", here.split.test)):
         table = answers(out, part)
         assert table.sources == ("student",)
         assert table.items == [here.task.items.ids[row] for row in rows]
@@ -196,7 +196,7 @@ def test_items_without_a_target_are_answered_all_the_same(study):
     probs = here.labels.probs.copy()
     probs[:5] = 0
     here.save_labels(WeakLabels(here.labels.items, here.labels.sources, probs))
-    assert len(answers(run(here), "strong").items) == len(here.split.half_b)
+    assert len(answers(run(here), "half_b").items) == len(here.split.half_b)
 
 
 def test_nothing_to_learn_is_a_clear_error(study):

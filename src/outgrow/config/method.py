@@ -8,11 +8,11 @@ from pydantic import Field
 from outgrow.config.combine import Combine, KeepAll, SingleSource
 from outgrow.config.decoding import Decoding
 from outgrow.config.model import BatchSize, Passes, Rate, Training
-from outgrow.config.refine import Refine
 from outgrow.config.section import Section
-from outgrow.config.select import Select
 from outgrow.losses import Loss
 from outgrow.losses.softmax_losses import CrossEntropy
+from outgrow.refine import Refine
+from outgrow.select import Select
 
 Variant = Literal["plain", "self_training", "matching", "self_training+matching", "two_views"]
 

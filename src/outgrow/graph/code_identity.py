@@ -37,6 +37,8 @@ class Registry(NamedTuple):
 
 REGISTRIES = {
     ("outgrow.losses", "LOSSES"): Registry("loss"),
+    ("outgrow.select", "SELECTIONS"): Registry("select"),
+    ("outgrow.refine", "REFINERS"): Registry("refine"),
     ("outgrow.combiners", "COMBINERS"): Registry("combine"),
     ("outgrow.combiners", "TEXT_COMBINERS"): Registry("combine"),
 }

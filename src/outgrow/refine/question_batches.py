@@ -3,15 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-
-class WeakExample(NamedTuple):
-    """A question with its weak answer."""
-
-    item: str
-    question: str
-    answer: str
-    capability: str = ""
-    """Of a mixture: what the question is about. Only questions of one capability are shown together."""
+from outgrow.refine.record import WeakExample
 
 
 class ShownQuestion(NamedTuple):
@@ -26,7 +18,7 @@ class ShownQuestion(NamedTuple):
 def in_batches(examples: Sequence[WeakExample], size: int) -> list[list[WeakExample]]:
     """Batches of `size` questions that follow each other in one capability.
 
-    A rest of one joins the batch before: alone it had nothing to go by.
+    A last batch of one question is joined to the batch before.
     """
     return [batch for alike in _by_capability(examples) for batch in _cut(alike, size)]
 
@@ -42,8 +34,8 @@ def _cut(examples: Sequence[WeakExample], size: int) -> list[list[WeakExample]]:
 def leave_one_out(examples: Sequence[WeakExample], size: int) -> list[ShownQuestion]:
     """Every question with the others of its batch, in their order."""
     return [
-        ShownQuestion(example, tuple(other for other in batch if other is not example), number)
-        for number, batch in enumerate(in_batches(examples, size))
+        ShownQuestion(example, tuple(other for other in batch if other is not example), index)
+        for index, batch in enumerate(in_batches(examples, size))
         for example in batch
     ]
 
@@ -51,15 +43,15 @@ def leave_one_out(examples: Sequence[WeakExample], size: int) -> list[ShownQuest
 def with_fixed(examples: Sequence[WeakExample], n: int) -> list[ShownQuestion]:
     """Every question but the first `n` of its capability, which are shown with all others of it."""
     return [
-        ShownQuestion(example, tuple(alike[:n]), number)
-        for number, alike in enumerate(_by_capability(examples))
+        ShownQuestion(example, tuple(alike[:n]), index)
+        for index, alike in enumerate(_by_capability(examples))
         for example in alike[n:]
     ]
 
 
 def _by_capability(examples: Sequence[WeakExample]) -> list[list[WeakExample]]:
     """The examples of each capability, in their order."""
-    found: dict[str, list[WeakExample]] = {}
+    groups: dict[str, list[WeakExample]] = {}
     for example in examples:
-        found.setdefault(example.capability, []).append(example)
-    return list(found.values())
+        groups.setdefault(example.capability, []).append(example)
+    return list(groups.values())

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from outgrow.config.combine import JointDecoding, SingleSource
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method
-from outgrow.config.refine import Refine
+from outgrow.refine import Refine
 from outgrow.reporting.results import MethodSettings
 from outgrow.study.method_rows import expanded, parts_of
 

@@ -23,7 +23,8 @@ from jaxtyping import Int
 
 from outgrow.data.task import Task
 from outgrow.select.keep_rules import lots
-from outgrow.select.row_scores import capabilities_of, text_agreement
+from outgrow.select.row_scores import text_agreement
+from outgrow.select.selection import capabilities_of
 from outgrow.texts import TextTargets, WeakTexts
 
 

@@ -12,9 +12,7 @@ from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method
 from outgrow.config.model import ModelSection, NgramSection, Supervisor
-from outgrow.config.refine import Icl, InferAndRespond, Refine
 from outgrow.config.rules import FunctionRule, RegexRule
-from outgrow.config.select import AgreementSelection, RewardModelSelection
 from outgrow.config.votes import VotesSection
 from outgrow.data.task import Kind
 from outgrow.data.task_kind import metric_of, native_kind, to_be_written
@@ -22,6 +20,8 @@ from outgrow.data.tasks import TASKS
 from outgrow.errors import ConfigError, suggest
 from outgrow.losses import LOSSES, text_loss_complaints
 from outgrow.metrics.slu_f1 import SLOT_METRICS
+from outgrow.refine import REFINERS, Refine
+from outgrow.select import SELECTIONS, Select
 from outgrow.study.check_stages import losses_of, stage_complaints, vote_stage_complaints
 from outgrow.study.method_rows import parts_of
 
@@ -174,8 +174,8 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
         yield from _refine_complaints("refine", method.refine, experiment)
         yield from _rewritten_complaints(method.refine, method)
     for part in parts_of(method):
-        if isinstance(part.select, AgreementSelection | RewardModelSelection):
-            yield from _refine_complaints("select.strong", part.select.strong, experiment)
+        if part.select is not None:
+            yield from _text_selection_complaints(part.select, experiment)
     for name in _scorers(method, experiment):
         scorer = experiment.supervisors.get(name)  # one that there is not is told by `_joint_complaints`
         if isinstance(scorer, EndpointSection | VotesSection):
@@ -191,6 +191,15 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
         yield from _unknown("preference.weights", method.preference.weights, method.teachers(experiment.supervisors))
 
 
+def _text_selection_complaints(select: Select, experiment: Experiment) -> Iterator[str]:
+    record = SELECTIONS.of(select)
+    if record.text_scores is None:
+        yield f"select `{record.name}` is for classes; select by something else"
+    strong = record.needs(select).strong
+    if strong is not None:
+        yield from _refine_complaints("select.strong", strong, experiment)
+
+
 def _scorers(method: Method, experiment: Experiment) -> Sequence[str]:
     """Supervisors that must say what they think of others' texts."""
     teachers = method.teachers(experiment.supervisors)
@@ -202,23 +211,26 @@ def _scorers(method: Method, experiment: Experiment) -> Sequence[str]:
 def _refine_complaints(key: str, refine: Refine, experiment: Experiment) -> Iterator[str]:
     if refine.decoding is not None:
         yield from _decoding_complaints(f"{key}.decoding", refine.decoding)
-    if isinstance(refine, InferAndRespond):
-        yield from _decoding_complaints(f"{key}.naming", refine.naming)
+    record = REFINERS.of(refine)
+    for option in record.decodings:
+        yield from _decoding_complaints(f"{key}.{option}", getattr(refine, option))
     if isinstance(refine.by, ModelSection) and refine.by.adapt not in ("none", "probe"):
         yield f"{key}.by.adapt: `{refine.by.adapt}` is not looked at, as nothing is trained; leave it out"
+    demonstrations = getattr(refine, record.set_aside) if record.set_aside else None
     for name, sizes in experiment.task.sizes_by_capability.items():
         half_b = sizes.counts["half_b"]
-        if isinstance(refine, Icl) and refine.fixed is not None and half_b is not None and refine.fixed >= half_b:
+        if demonstrations is not None and half_b is not None and demonstrations >= half_b:
             where = f" of `{name}`" if name else ""
-            yield f"{key}.fixed: {refine.fixed} demonstrations are all {half_b} labels{where}; name fewer"
+            option = f"{key}.{record.set_aside}"
+            yield f"{option}: {demonstrations} demonstrations are all {half_b} labels{where}; name fewer"
 
 
 def _rewritten_complaints(refine: Refine, method: Method) -> Iterator[str]:
     combine = method.combine
     if isinstance(combine, JointDecoding) and (combine.writers or combine.beams):
         yield "combine: `writers` and `beams` are of labels as they are; with `refine` the rewritten ones are pooled"
-    if refine.type == "self_bootstrap" and not (isinstance(combine, KeepAll) and combine.weights == "average"):
-        yield "refine: `self_bootstrap` hears no supervisor; leave `combine` out"
+    if not REFINERS.of(refine).reads_labels and not (isinstance(combine, KeepAll) and combine.weights == "average"):
+        yield f"refine: `{refine.type}` reads no supervisor's labels; leave `combine` out"
 
 
 def _counting_complaints(combine: AnswerVote | SlotVote, metric: str) -> Iterator[str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from outgrow.config.experiment import Experiment
 from outgrow.config.model import ModelSection
-from outgrow.config.select import RewardModelSelection
 from outgrow.config.user_code import sections_in
 from outgrow.data.task import Kind
 from outgrow.errors import OutgrowError
@@ -24,6 +23,7 @@ from outgrow.models.model_names import (
 )
 from outgrow.models.model_size import read_config, size_in_config
 from outgrow.models.zero_shot_ability import can_answer
+from outgrow.select import SELECTIONS, SelectorSection
 
 READERS = {"*.tiktoken": "tiktoken", "tekken.json": "mistral_common", "*.model": "sentencepiece"}
 """Packages by the vocabulary that they read, where there is no `tokenizer.json`."""
@@ -35,10 +35,12 @@ def model_complaints(experiment: Experiment, kind: Kind) -> Iterator[str]:
     for where, section in sections_in(experiment):
         if isinstance(section, ModelSection):
             yield from _named(where, section, kind)
-        elif isinstance(section, RewardModelSelection) and section.adapt == "probe" and section.layer is not None:
-            size = _size_of(section.model or student)
-            if size is not None:
-                yield from _layer_complaints(f"{where}.layer", section.layer, size.layers)
+        elif isinstance(section, SelectorSection):
+            reward = SELECTIONS.of(section).needs(section).reward
+            layer = None if reward is None else reward.params.get("layer")
+            size = None if reward is None or layer is None else _size_of(reward.model or student)
+            if size is not None and layer is not None:
+                yield from _layer_complaints(f"{where}.layer", layer, size.layers)
 
 
 def _named(where: str, section: ModelSection, kind: Kind) -> Iterator[str]:

@@ -23,6 +23,7 @@ from outgrow.endpoints.response_cache import Usage
 from outgrow.endpoints.token_budget import MILLION, money
 from outgrow.graph.step import Step
 from outgrow.models.model_identity import ModelSize, model_size
+from outgrow.select import SELECTIONS
 from outgrow.study.text_cost import ANSWER_TOKENS, TextSizes, TokenTraffic, traffic
 
 CPU_FLOPS_PER_CORE = 6e10
@@ -162,7 +163,7 @@ def _rows(targets: Step, scale: TextSizes) -> int:
 def _kept(selected: Step) -> float:
     """The share of the labels that a selection keeps; all of them where only their scores will tell."""
     select = selected.params["select"]
-    if select["type"] == "capability":
+    if not SELECTIONS[select["type"]].by_content:
         return len(select["only"]) / len(selected.inputs["pool"].params["task"]["capabilities"])
     return float(select["keep"]["fraction"] or 1.0)
 

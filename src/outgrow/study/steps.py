@@ -16,19 +16,17 @@ from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method
 from outgrow.config.model import ModelSection, NgramSection, Supervisor
 from outgrow.config.rules import FunctionRule, RegexRule
-from outgrow.config.select import Select
 from outgrow.config.votes import VotesSection
 from outgrow.data.data_identity import data_identity
 from outgrow.data.file_paths import paths_of, without_paths
 from outgrow.graph.step import Json, Step
 from outgrow.models import feature_reuse
 from outgrow.models.model_identity import model_identity
+from outgrow.select import SELECTIONS, Select
 from outgrow.study.step_params import ASKING, dump, hints, rule_params, speaker_hints, votes_params
 
 STUDENT = "student"
 """The name under which every student's predictions are stored, so that renaming a method re-runs nothing."""
-ASKED_BEFORE = ["strong", "size_of"]
-"""Options of a selection that decided which inputs its step is given."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +229,7 @@ def selected_step(
     stage: SeedPlan, method: Method, what: Literal["texts", "votes"], select: Select, inputs: Mapping[str, Step]
 ) -> Step:
     """Some of a method's targets; `inputs`: all of them, and what the selection goes by."""
-    params: dict[str, Json] = {"select": dump(select, without=ASKED_BEFORE), "seed": stage.seed}
+    params: dict[str, Json] = {"select": dump(select, without=SELECTIONS.of(select).asked_before), "seed": stage.seed}
     label = f"{select.type}, {method.name}, seed {stage.seed}"
     function = f"outgrow.select.select_step:select_{what}"
     version = 2 if what == "texts" else 1

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from outgrow.config.endpoint import CHOICE_TOKENS
 from outgrow.graph.step import Step
+from outgrow.refine import REFINERS
+from outgrow.refine.record import TokenSizes
 
 ANSWER_TOKENS = 24
 """Of a text that a model of this machine writes."""
@@ -76,14 +78,6 @@ def answer_tokens(params: Mapping[str, Any]) -> int:
 
 
 def _refining(params: Mapping[str, Any], items: int, per_answer: int, scale: TextSizes) -> TokenTraffic:
-    """With `icl` every question brings its demonstrations along; a style is named once per batch."""
-    shown = scale.tokens_per_item + ANSWER_TOKENS
-    if params["refiner"] == "icl":
-        others = params["fixed"] or params["batch"] - 1
-        return TokenTraffic(items * (others * shown + scale.tokens_per_item), items * per_answer)
-    if params["refiner"] == "infer_and_respond":
-        batches = -(-items // params["batch"])
-        sentence = params["naming"]["max_new_tokens"]
-        read = items * (shown + scale.tokens_per_item) + batches * FRAME_TOKENS
-        return TokenTraffic(read + items * sentence, items * per_answer + batches * sentence)
-    return TokenTraffic(items * shown, items * per_answer)
+    """As the refiner's record counts them."""
+    sizes = TokenSizes(items, scale.tokens_per_item, ANSWER_TOKENS, FRAME_TOKENS, per_answer)
+    return TokenTraffic(*REFINERS[params["refine"]["type"]].tokens(params["refine"], sizes))

@@ -17,10 +17,10 @@ from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method
 from outgrow.config.model import ModelSection, Speaker
-from outgrow.config.refine import Refine
 from outgrow.config.votes import VotesSection
 from outgrow.graph.step import Json, Step
 from outgrow.models.zero_shot_ability import can_answer
+from outgrow.refine import REFINERS, Refine
 from outgrow.study.step_params import dump, hints, reading_params
 from outgrow.study.steps import STUDENT, SeedPlan, noised
 from outgrow.study.text_steps import gathered, refined_step, scores_step, taken_step, texts_step
@@ -106,8 +106,8 @@ def labels_for(stage: SeedPlan, method: Method, heard: Mapping[str, TextSupervis
 
 
 def _refined(stage: SeedPlan, refine: Refine, written: Mapping[str, Step]) -> dict[str, Step]:
-    """Every teacher's labels rewritten; the strong model's own are the same whoever teaches."""
-    if refine.type == "self_bootstrap":
+    """Every supervisor's labels rewritten; a refiner that does not read them has one result for all."""
+    if not REFINERS.of(refine).reads_labels:
         return {UNTOUCHED: refined_step(stage, refine, UNTOUCHED, None)}
     return {name: refined_step(stage, refine, name, step) for name, step in written.items()}
 

@@ -9,12 +9,12 @@ from outgrow.config.decoding import Decoding
 from outgrow.config.measure import JudgeMeasure
 from outgrow.config.method import Method
 from outgrow.config.model import ModelSection, Speaker
-from outgrow.config.refine import Icl, InferAndRespond, Refine
-from outgrow.config.select import RewardModelSelection
 from outgrow.config.votes import VotesSection
 from outgrow.graph.step import Json, Step
 from outgrow.judge.prompts import read_prompt
+from outgrow.refine import Refine
 from outgrow.refine.prompts import read_prompts
+from outgrow.select.record import RewardModel
 from outgrow.study.step_params import dump, hints, reading_params, speaker_hints, votes_params
 from outgrow.study.steps import SeedPlan, student_here
 
@@ -56,16 +56,13 @@ def scores_step(
 
 
 def refined_step(stage: SeedPlan, refine: Refine, name: str, weak: Step | None) -> Step:
-    """One teacher's labels of half B, rewritten; without `weak`, the strong model's own answers."""
+    """One supervisor's labels of half B, rewritten; without `weak`, the strong model's own answers."""
     section = refine.by or stage.experiment.student
     params: dict[str, Json] = {
-        "refiner": refine.type,
-        "batch": refine.batch if isinstance(refine, Icl | InferAndRespond) else None,
-        "fixed": refine.fixed if isinstance(refine, Icl) else None,
+        "refine": dump(refine, without=["by", "decoding", "prompts"]),
         "prompts": dict(read_prompts(refine.type, refine.prompts)),
         "model": reading_params(section),
         "decoding": dump(refine.decoding or stage.experiment.labelling.greedy()),
-        "naming": dump(refine.naming) if isinstance(refine, InferAndRespond) else None,
         "name": name,
         "seed": stage.seed,
     }
@@ -102,23 +99,17 @@ def ratings_step(stage: SeedPlan, name: str, judge: JudgeMeasure, answers: Step,
     return Step("ratings", function, params, inputs, hints=speaker_hints(stage.experiment, judge.by), label=label)
 
 
-def reward_step(stage: SeedPlan, method: Method, select: RewardModelSelection, inputs: Mapping[str, Step]) -> Step:
-    """The strong model as a judge of a method's labels, taught by where it agrees with them.
+def reward_step(stage: SeedPlan, method: Method, reward: RewardModel, inputs: Mapping[str, Step]) -> Step:
+    """A reward model of a method's labels, trained on where the strong model agrees with them.
 
-    `inputs`: the `targets`, and what the `strong` model itself answers.
+    `inputs`: the `targets`, and the `strong` model's own answers.
     """
-    section = select.model or student_here(stage.experiment)
-    params = {"model": reading_params(section), "reward": dump(select, only=learned_by(select)), "seed": stage.seed}
-    label = f"{select.loss}, {method.name}, seed {stage.seed}"
+    section = reward.model or student_here(stage.experiment)
+    params = {"model": reading_params(section), "reward": dict(reward.params), "seed": stage.seed}
+    label = f"{reward.params['loss']}, {method.name}, seed {stage.seed}"
     function, known = "outgrow.training.reward_step:train_reward", {**stage.data, **inputs}
     where = hints(stage.experiment, section)
     return Step("reward", function, params, known, hints=where, label=label, version=2)
-
-
-def learned_by(select: RewardModelSelection) -> list[str]:
-    """What of a reward model's section changes what it says."""
-    taught = ["layer", "l2"] if select.adapt == "probe" else ["training", "lora"]
-    return ["adapt", "loss", "separate", "folds", "consistent", "otherwise", *taught]
 
 
 def gathered(stage: SeedPlan, written: Mapping[str, Step]) -> Step:
@@ -131,7 +122,8 @@ def gathered(stage: SeedPlan, written: Mapping[str, Step]) -> Step:
 
 def _called(name: str, written: Step) -> str:
     """A source for people: its name, and what was done with its texts since it wrote them."""
-    done = written.params.get("refiner", "" if written.name == "texts" else written.name)
+    refine = written.params.get("refine")
+    done = refine["type"] if refine else "" if written.name == "texts" else written.name
     return f"{name} ({done})" if done else name
 
 

@@ -14,17 +14,11 @@ from typing import Any
 from outgrow.config.combine import AnswerVote, SlotVote
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.method import Method, Preference, SelfTraining
-from outgrow.config.refine import Refine
-from outgrow.config.select import (
-    AgreementSelection,
-    ConfidenceSelection,
-    RandomSelection,
-    RewardModelSelection,
-    Select,
-)
 from outgrow.graph.step import Json, Step
 from outgrow.losses import LOSSES
 from outgrow.losses.softmax_losses import CrossEntropy
+from outgrow.refine import REFINERS, Refine
+from outgrow.select import SELECTIONS, Select
 from outgrow.study.method_rows import RowTraining, method_named, parts_of, selection_of
 from outgrow.study.step_params import combine_params, dump, hints, loss_params, reading_params, speaker_hints
 from outgrow.study.steps import STUDENT, SeedPlan, selected_step, student_here, training_inputs, training_label
@@ -138,28 +132,27 @@ def selected_texts(lesson: TextTrainingData, select: Select) -> Step:
 
 
 def _evidence(lesson: TextTrainingData, select: Select) -> dict[str, Step]:
-    """What a selection goes by beside the targets themselves."""
-    stage = lesson.stage
-    if isinstance(select, AgreementSelection):
-        return {"strong": strong_answers(lesson, select.strong)}
-    if isinstance(select, RewardModelSelection):
-        inputs = {"targets": lesson.targets, "strong": strong_answers(lesson, select.strong)}
-        return {"reward": reward_step(stage, lesson.method, select, inputs)}
-    if isinstance(select, ConfidenceSelection) and select.by == "student":
+    """What a selection reads beside the targets themselves."""
+    stage, needs, inputs = lesson.stage, SELECTIONS.of(select).needs(select), dict[str, Step]()
+    if needs.strong is not None:
+        inputs["strong"] = strong_answers(lesson, needs.strong)
+    if needs.reward is not None:
+        inputs = {"reward": reward_step(stage, lesson.method, needs.reward, {"targets": lesson.targets, **inputs})}
+    if needs.student_scores:
         tables = {"labels": lesson.labels.texts}
-        return {"scores": scores_step(stage, student_here(stage.experiment), None, STUDENT, tables)}
-    if isinstance(select, RandomSelection) and select.size_of is not None:
-        other = text_lesson(stage, method_named(stage.experiment, select.size_of), lesson.heard)
+        inputs["scores"] = scores_step(stage, student_here(stage.experiment), None, STUDENT, tables)
+    if needs.size_of is not None:
+        other = text_lesson(stage, method_named(stage.experiment, needs.size_of), lesson.heard)
         copied = selection_of(other.method)
-        assert copied is not None, "`check_stages.py` has seen to it"
-        return {"like": selected_texts(other, copied)}
-    return {}
+        assert copied is not None, "`check_stages.py` checks it"
+        inputs["like"] = selected_texts(other, copied)
+    return inputs
 
 
 def strong_answers(lesson: TextTrainingData, refine: Refine) -> Step:
-    """What the strong model itself answers to the items that the method's labels are about."""
-    shown = None if refine.type == "self_bootstrap" else lesson.labels.texts
-    return refined_step(lesson.stage, refine, STUDENT, shown)
+    """The strong model's own answers to the items of the method's labels."""
+    labels = lesson.labels.texts if REFINERS.of(refine).reads_labels else None
+    return refined_step(lesson.stage, refine, STUDENT, labels)
 
 
 # ---- preferences ----------------------------------------------------------------------------------------

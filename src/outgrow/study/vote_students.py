@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 from outgrow.config.method import Method, SelfTraining, TrainingStage, Variant
 from outgrow.config.model import ModelSection
-from outgrow.config.select import AgreementSelection, RandomSelection, RewardModelSelection, Select
 from outgrow.graph.step import Json, Step
 from outgrow.losses import LOSSES
 from outgrow.losses.softmax_losses import CrossEntropy
+from outgrow.select import SELECTIONS, Select
 from outgrow.study.method_rows import RowTraining, method_named, parts_of, selection_of
 from outgrow.study.step_params import dump, hints, loss_params
 from outgrow.study.steps import (
@@ -66,7 +66,7 @@ def targets_step(stage: SeedPlan, labels: Step, method: Method) -> Step:
     params = {"combine": dump(method.combine)}
     inputs = {**stage.data, "labels": labels}
     label = f"{method.combine.type} of {labels.label}"
-    function = "make_tempered_targets" if params["combine"].get("temper") else "make_targets"
+    function = "make_calibrated_targets" if params["combine"].get("temper") else "make_targets"
     return Step("targets", f"outgrow.combiners.targets_step:{function}", params, inputs, label=label)
 
 
@@ -130,19 +130,20 @@ def taught_student(lesson: VoteTrainingData, trained: bool) -> TrainedRow:
 
 def selected_votes(lesson: VoteTrainingData, select: Select) -> Step:
     """Some of a method's targets. The strong model's own votes are those of a student that has learned all of them."""
-    evidence: dict[str, Step] = {}
-    if isinstance(select, AgreementSelection | RewardModelSelection):
+    needs, inputs = SELECTIONS.of(select).needs(select), dict[str, Step]()
+    if needs.strong is not None:
         everything = replace(lesson, method=lesson.method.model_copy(update={"stages": [TrainingStage()]}))
-        evidence = {"strong": taught_student(everything, trained=False).student}
-    if isinstance(select, RewardModelSelection):
-        inputs = {"targets": lesson.targets, **evidence}
-        evidence = {"reward": reward_step(lesson.stage, lesson.method, select, inputs)}
-    if isinstance(select, RandomSelection) and select.size_of is not None:
-        other = replace(lesson, method=method_named(lesson.stage.experiment, select.size_of))
+        inputs["strong"] = taught_student(everything, trained=False).student
+    if needs.reward is not None:
+        inputs = {
+            "reward": reward_step(lesson.stage, lesson.method, needs.reward, {"targets": lesson.targets, **inputs})
+        }
+    if needs.size_of is not None:
+        other = replace(lesson, method=method_named(lesson.stage.experiment, needs.size_of))
         copied = selection_of(other.method)
-        assert copied is not None, "`check_stages.py` has seen to it"
-        evidence = {"like": selected_votes(other, copied)}
-    return selected_step(lesson.stage, lesson.method, "votes", select, {"targets": lesson.targets, **evidence})
+        assert copied is not None, "`check_stages.py` checks it"
+        inputs["like"] = selected_votes(other, copied)
+    return selected_step(lesson.stage, lesson.method, "votes", select, {"targets": lesson.targets, **inputs})
 
 
 def ceiling(stage: SeedPlan, section: ModelSection) -> Step:

@@ -19,7 +19,7 @@ from jaxtyping import Int
 from outgrow.data.task import Task
 from outgrow.errors import ConfigError, DataError
 from outgrow.select.comparisons import Comparisons, Sample
-from outgrow.select.row_scores import capabilities_of, rows_of
+from outgrow.select.selection import capabilities_of, rows_of
 from outgrow.texts import TextTargets
 from outgrow.training.grid_search import fold_of
 

@@ -14,6 +14,7 @@ from outgrow.reporting.evidence.labels import LabelReader, LabelRows
 from outgrow.reporting.evidence.row_provenance import SharedStep, identity, last_selection, reward_model, shared
 from outgrow.reporting.measure.selection import Vectors
 from outgrow.reporting.results_analyses import Cloud
+from outgrow.select import SELECTIONS
 
 SHOWN = 400
 DRAWN_BY = 11
@@ -42,7 +43,7 @@ def _worth_drawing(chosen: Sequence[SharedStep[Step]]) -> list[SharedStep[Step]]
     return [
         one
         for number, (one, kind) in enumerate(zip(chosen, kinds, strict=True))
-        if kind != "capability" and not (kind == "random" and "random" in kinds[:number])
+        if SELECTIONS[kind].by_content and not (SELECTIONS[kind].is_control and kind in kinds[:number])
     ]
 
 

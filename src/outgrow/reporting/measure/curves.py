@@ -16,13 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from outgrow.config.method import Method
-from outgrow.config.select import RandomSelection
 from outgrow.metrics.estimate import Estimate, undefined
 from outgrow.reporting.evidence.labels import LabelReader, LabelRows
 from outgrow.reporting.evidence.row_provenance import learned_last
 from outgrow.reporting.measure.rows import MISSING
 from outgrow.reporting.measure.tally import LabelContext, SeedCounts
 from outgrow.reporting.results_analyses import WHOLE, CurvePoint, Setting
+from outgrow.select import SELECTIONS, Select
+from outgrow.select.record import KeepSection
 from outgrow.study.build import Row
 from outgrow.study.method_rows import expanded
 
@@ -69,19 +70,23 @@ def by_noise(method: Method) -> tuple[str, float, str]:
 
 def by_share(method: Method) -> tuple[str, float, str]:
     """The same of a random share of the labels, and of how much training is left for it."""
-    chosen = [stage.select for stage in method.stages if _is_share(stage.select)]
-    if len(chosen) != 1 or not isinstance(chosen[0], RandomSelection):
+    chosen = [(stage.select, keep) for stage in method.stages if (keep := _random_share(stage.select))]
+    if len(chosen) != 1:
         return _said(method, without=["budget"]), 1.0, ""
     whole = [
-        stage.model_copy(update={"select": None}) if stage.select is chosen[0] else stage for stage in method.stages
+        stage.model_copy(update={"select": None}) if stage.select is chosen[0][0] else stage for stage in method.stages
     ]
-    keep = chosen[0].keep
+    keep = chosen[0][1]
     line = BUDGETS[method.budget] + (TOGETHER if keep.within == "all" else "")
     return _said(method.model_copy(update={"stages": whole}), without=["budget"]), keep.fraction or 1.0, line
 
 
-def _is_share(select: object) -> bool:
-    return isinstance(select, RandomSelection) and select.size_of is None and select.keep.fraction is not None
+def _random_share(select: Select | None) -> KeepSection | None:
+    """The rule of a random selection that keeps a share of the labels; `None` for any other selection."""
+    if select is None or not SELECTIONS.of(select).is_control or SELECTIONS.of(select).needs(select).size_of:
+        return None
+    keep: KeepSection | None = getattr(select, "keep", None)
+    return keep if keep is not None and keep.fraction is not None else None
 
 
 def _said(method: Method, without: Iterable[str]) -> str:

@@ -25,7 +25,7 @@ from outgrow.reporting.evidence.labels import LabelReader, SelectionRecord
 from outgrow.reporting.evidence.row_provenance import SharedStep, identity, last_selection, reward_model, shared
 from outgrow.reporting.measure.tally import LabelContext, Marks, SeedCounts, records
 from outgrow.reporting.results_analyses import WHOLE, KeptMeasures, SelectionResult
-from outgrow.select.selection import BY
+from outgrow.select import SELECTIONS
 
 Vectors = Float[np.ndarray, "_ 2"]
 Columns = dict[str, dict[str, Estimate]]
@@ -62,8 +62,8 @@ def _selection(
     return SelectionResult(
         methods=one.methods,
         type=kind,
-        by=BY[kind],
-        oracle=kind == "oracle",
+        by=SELECTIONS[kind].by,
+        oracle=SELECTIONS[kind].sees_gold,
         sizes={name: _size(name, kept) for name in dict.fromkeys([WHOLE, *ground.names])},
         measured=records(KeptMeasures, means(ground, kept) | looks(ground, kept, vectors)),
     )

@@ -6,7 +6,7 @@ learned what.
 """
 
 from outgrow.config.method import Method
-from outgrow.config.select import CapabilitySelection
+from outgrow.select import SELECTIONS
 from outgrow.study.build import Study
 from outgrow.study.method_rows import expanded, parts_of
 
@@ -20,7 +20,7 @@ def learned_alone(study: Study) -> dict[str, str]:
 
 def _only(method: Method) -> str | None:
     seen = {
-        tuple(part.select.only or ()) if isinstance(part.select, CapabilitySelection) else ()
+        () if part.select is None else SELECTIONS.of(part.select).needs(part.select).capabilities or ()
         for part in parts_of(method)
     }
     names = next(iter(seen))

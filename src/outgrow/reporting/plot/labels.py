@@ -8,6 +8,7 @@ from outgrow.render.canvas import BLUE, GREEN, ORANGE, PURPLE
 from outgrow.render.dot_chart import DotChart, DotLine, Series, dot_chart
 from outgrow.reporting.results import Results
 from outgrow.reporting.tables.analyses import named
+from outgrow.select import SELECTIONS
 
 Measured = TypeVar("Measured")
 GUESSING = 0.5
@@ -47,7 +48,7 @@ def selections(results: Results, width: int) -> str | None:
                 lambda part: (part.everything, part.kept),
             )
             for one in results.analyses.selections
-            if one.type != "capability"
+            if SELECTIONS[one.type].by_content
         ),
         capabilities=tuple(results.about.capabilities),
     )
