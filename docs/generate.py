@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import click
 import typer
@@ -17,7 +17,6 @@ from outgrow.config import (
     combine,
     decoding,
     endpoint,
-    measure,
     method,
     model,
     rules,
@@ -29,7 +28,10 @@ from outgrow.config import (
 from outgrow.config.experiment import Experiment
 from outgrow.config.load import presets
 from outgrow.config.section import Section
+from outgrow.extensions import unfolded
+from outgrow.judge import options
 from outgrow.losses import LOSSES
+from outgrow.metrics.measures import MEASURES
 from outgrow.refine import REFINERS
 from outgrow.select import SELECTIONS
 
@@ -82,12 +84,12 @@ def sections() -> Iterator[tuple[type[Section], str]]:
     yield Experiment, "The whole file"
     for module in (task, model, rules, votes, endpoint, decoding, tune, method, combine):
         yield from sections_of(module)
-    for registry in (LOSSES, SELECTIONS, REFINERS):
+    for registry in (LOSSES, SELECTIONS, REFINERS, MEASURES):
         modules = {base.__module__: None for record in registry.values() for base in record.section.__mro__[1::-1]}
         for name in modules:
             if name != Section.__module__:
                 yield from sections_of(sys.modules[name])
-    yield from sections_of(measure)
+    yield from sections_of(options)
 
 
 def sections_of(module: ModuleType) -> Iterator[tuple[type[Section], str]]:
@@ -127,7 +129,8 @@ def field_row(name: str, field: FieldInfo) -> str:
     """`| key | values | default | meaning |`"""
     default = "required" if field.default is PydanticUndefined else f"`{shown(field.default)}`"
     meaning = " ".join((field.description or "").split())
-    return f"| `{name}` | {values(field.annotation)} | {default} | {meaning} |".replace("\n", " ")
+    accepted = values(unfolded(field.annotation, field.metadata))
+    return f"| `{name}` | {accepted} | {default} | {meaning} |".replace("\n", " ")
 
 
 def shown(value: object) -> str:
@@ -142,6 +145,9 @@ def shown(value: object) -> str:
 
 def values(annotation: Any) -> str:
     """The type of a field in words that need no Python."""
+    if get_origin(annotation) is Annotated:
+        bare, *metadata = get_args(annotation)
+        annotation = unfolded(bare, metadata)
     if get_origin(annotation) is Literal:
         return " · ".join(f"`{choice}`" for choice in get_args(annotation))
     if isinstance(annotation, type) and get_origin(annotation) is None:

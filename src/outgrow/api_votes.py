@@ -16,7 +16,6 @@ from outgrow.combiners.incremental import update as go_on
 from outgrow.combiners.state_file import load_state, require_state, save_state
 from outgrow.config.combine import AnswerVote, Combine, SlotVote
 from outgrow.config.load import read_section
-from outgrow.config.measure import TextMetric
 from outgrow.config.messages import FileLocation
 from outgrow.config.train import CombineSettings, TrainSettings
 from outgrow.config.user_code import refuse_code
@@ -32,6 +31,7 @@ from outgrow.errors import ConfigError
 from outgrow.graph.output import alone
 from outgrow.graph.runner import Event
 from outgrow.graph.writable import refuse_unwritable
+from outgrow.metrics.text_score import TextMetric
 from outgrow.readers.read_texts import read_texts
 from outgrow.readers.read_votes import read_votes
 from outgrow.texts import WeakTexts

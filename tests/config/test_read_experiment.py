@@ -124,7 +124,7 @@ def test_capabilities_are_read_with_their_paths_and_sizes(tmp_path: Path) -> Non
     assert (sets["time"].path, sets["time"].revision) == (tmp_path / "taco", "v1")
     assert {one.form for one in sets.values()} == {"text"}
     sizes = experiment.task.sizes_by_capability
-    assert [(one.weak, one.strong, one.test) for one in sizes.values()] == [(3, 7, 30), (10, 7, 30)]
+    assert [(one.half_a, one.half_b, one.test) for one in sizes.values()] == [(3, 7, 30), (10, 7, 30)]
     assert read_experiment(GOOD).task.sizes_by_capability == {"": read_experiment(GOOD).task.sizes}
     again = read_experiment(yaml.safe_load(dump_experiment(experiment)))
     assert again == experiment
@@ -271,9 +271,9 @@ def test_a_change_without_a_type_is_of_the_named_rows_own_section() -> None:
 
 def test_a_mistake_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
-    path.write_text(yaml.safe_dump(GOOD, sort_keys=False).replace("weak: 10", "waek: 10"))
-    line = path.read_text().splitlines().index("    waek: 10") + 1
-    with pytest.raises(ConfigError, match=f"x.yaml:{line}: task.sizes.waek: unknown key; did you mean `weak`"):
+    path.write_text(yaml.safe_dump(GOOD, sort_keys=False).replace("half_a: 10", "hlaf_a: 10"))
+    line = path.read_text().splitlines().index("    hlaf_a: 10") + 1
+    with pytest.raises(ConfigError, match=f"x.yaml:{line}: task.sizes.hlaf_a: unknown key; did you mean `half_a`"):
         read_experiment(path)
 
 

@@ -26,7 +26,7 @@ from outgrow.metrics.slu_f1 import (
     word_error_rate,
     write_slots,
 )
-from outgrow.metrics.text_score import TEXT_SCORES
+from outgrow.metrics.text_score import TEXT_METRICS
 
 SLURP = Path(__file__).parents[3] / "shared" / "data" / "slurp"
 
@@ -178,7 +178,7 @@ def test_a_capital_in_a_prediction_is_a_mistake_and_one_in_gold_is_none():
     assert score(span_counts(gold, predicted)).f1 == 0
     assert score(span_counts(predicted, gold)).f1 == 1
     texts = ['{"person": "Ann"}'], ['{"person": "ann"}']
-    values = [TEXT_SCORES[name].value(TEXT_SCORES[name].counts(*texts).sum(0)) for name in SLOT_METRICS]
+    values = [TEXT_METRICS[name].score.value(TEXT_METRICS[name].score.counts(*texts).sum(0)) for name in SLOT_METRICS]
     assert values == pytest.approx([0.6, 1.0])
 
 

@@ -9,6 +9,7 @@ import annotated_types as at
 from pydantic.fields import FieldInfo
 
 from outgrow.config.section import Section
+from outgrow.extensions import unfolded
 
 NOUNS = {
     str: ("a text", "texts"),
@@ -63,7 +64,8 @@ def _taken_apart(annotation: Any) -> tuple[Any, str]:
     """The type itself, and its bounds in words."""
     bounds: list[Any] = []
     while get_origin(annotation) is Annotated:
-        annotation, *metadata = get_args(annotation)
+        bare, *metadata = get_args(annotation)
+        annotation = unfolded(bare, metadata)
         for one in metadata:
             bounds += one.metadata if isinstance(one, FieldInfo) else [one]
     return annotation, _bounds({type(one): one for one in bounds}, get_origin(annotation) or annotation)

@@ -11,13 +11,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from outgrow.config.decoding import Decoding
-from outgrow.config.measure import JudgeMeasure, Measure
 from outgrow.config.method import Method, SelfTraining, SoftLabels, Variant
 from outgrow.config.model import ModelSection, Speaker, Supervisor
 from outgrow.config.paths import REPORTS
 from outgrow.config.section import Name, Section, Seed, SourceName
 from outgrow.config.task import TaskSection
 from outgrow.config.tune import Tune
+from outgrow.judge.options import JudgeMeasure
+from outgrow.metrics.measures import Measure
 
 
 class Experiment(Section):

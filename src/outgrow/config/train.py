@@ -7,13 +7,13 @@ from pydantic import Field, field_validator, model_validator
 
 from outgrow.config.combine import AnswerVote, Auto, Combine, KeepAll, SingleSource, SlotVote
 from outgrow.config.decoding import Decoding
-from outgrow.config.measure import TextMetric
 from outgrow.config.model import BatchSize, ModelSection, Passes, Rate, Training
 from outgrow.config.section import Section, Seed, complaint
 from outgrow.config.tune import Tune
 from outgrow.config.votes import VoteColumns
 from outgrow.losses import Loss, text_loss_complaints
 from outgrow.losses.softmax_losses import CrossEntropy
+from outgrow.metrics.text_score import TextMetric
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Text = Annotated[str, Field(min_length=1)]

@@ -17,7 +17,7 @@ from outgrow.data.task import Split, Task
 from outgrow.labels import WeakLabels
 from outgrow.metrics.bootstrap import draw_items, resampled_sums
 from outgrow.metrics.calibration import log_loss
-from outgrow.metrics.text_score import TEXT_SCORES, TextScore
+from outgrow.metrics.text_score import TEXT_METRICS, TextScore
 from outgrow.texts import WeakTexts
 
 DRAWS = 2000
@@ -62,7 +62,7 @@ def of_texts(task: Task, taught: Path, answered: Path) -> dict[str, Any]:
     written = WeakTexts.load(answered / "test.parquet").texts
     said = [written[number][0] for number in known]
     gold = [task.items.answers[row] for row in rows[known].tolist()]
-    score = TEXT_SCORES[task.metric]
+    score = TEXT_METRICS[task.metric].score
     counts = score.counts([text or "" for text in said], gold)
     low, high = interval_of(score, counts)
     test = {

@@ -71,7 +71,7 @@ def agreed_rating(samples: Sequence[str], scales: Sequence[RatingScale]) -> list
     lower of the two (`statistics.median_low`), so that some sample is always kept. Without samples a question failed.
     Means are exact until they are rounded once: the order of the samples never matters, nor does taking all twice.
 
-    >>> content, style = Scale("content", 1.0, 10.0), Scale("style", 1.0, 10.0)
+    >>> content, style = RatingScale("content", 1.0, 10.0), RatingScale("style", 1.0, 10.0)
     >>> agreed_rating(["[[7]] [[9]]", "[[8]] [[9]]", "I would say [[8]]."], [content, style])
     [7.5, 9.0]
     >>> agreed_rating(["[[7]] [[11]]"], [content, style]) is None
@@ -89,7 +89,7 @@ def agreed_rating(samples: Sequence[str], scales: Sequence[RatingScale]) -> list
 def why_failed(samples: Sequence[str], scales: Sequence[RatingScale]) -> str:
     """Why a question has no agreed rating, and a sample of what the judge wrote; empty if it has one.
 
-    >>> why_failed(["I would rather not."], [Scale("style", 1.0, 10.0)])
+    >>> why_failed(["I would rather not."], [RatingScale("style", 1.0, 10.0)])
     'ratings given: 0, asked for: 1, as in “I would rather not.”'
     """
     if agreed_rating(samples, scales) is not None:

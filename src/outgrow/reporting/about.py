@@ -22,7 +22,7 @@ class About:
     kind: str
     classes: tuple[str, ...]
     metric: str
-    """What answers are measured by: `accuracy`, one of `metrics.text_score.TEXT_SCORES`, or `macro` of a mixture."""
+    """What answers are measured by: `accuracy`, one of `metrics.text_score.TEXT_METRICS`, or `macro` of a mixture."""
     metric_title: str
     """The same for headings: `accuracy`, `SLU-F1`."""
     sizes: dict[str, int]

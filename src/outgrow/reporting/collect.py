@@ -24,7 +24,7 @@ from outgrow.graph.step import Step, walk
 from outgrow.graph.store import Store
 from outgrow.labels import unpack_names
 from outgrow.metrics.estimate import Estimate
-from outgrow.metrics.text_score import TEXT_SCORES, score_of
+from outgrow.metrics.text_score import TEXT_METRICS, score_of
 from outgrow.models.model_size import model_size
 from outgrow.reporting.about import About, ModelFacts
 from outgrow.reporting.collect_texts import find_in_texts
@@ -91,7 +91,7 @@ def _about(frame: Frame) -> About:
         measures=tuple(measure_names(experiment)),
         plane=measure_plane(experiment),
         scales=measure_scales(experiment),
-        capabilities={name: TEXT_SCORES[metric].title for name, metric in task.metrics.items()},
+        capabilities={name: TEXT_METRICS[metric].score.title for name, metric in task.metrics.items()},
     )
 
 

@@ -20,6 +20,7 @@ from outgrow.data.tasks import TASKS
 from outgrow.errors import ConfigError, suggest
 from outgrow.losses import LOSSES, text_loss_complaints
 from outgrow.metrics.slu_f1 import SLOT_METRICS
+from outgrow.metrics.text_score import TEXT_METRICS
 from outgrow.refine import REFINERS, Refine
 from outgrow.select import SELECTIONS, Select
 from outgrow.study.check_stages import losses_of, stage_complaints, vote_stage_complaints
@@ -27,8 +28,6 @@ from outgrow.study.method_rows import parts_of
 
 TEXT_VARIANTS = ("plain", "self_training")
 TEXT_COMBINERS = ("keep_all", "single", "joint_decoding", "answer_vote", "slot_vote")
-COUNTED = ("exact_match", "answer_match", "math_match")
-"""Metrics by which answers are the same or not."""
 
 
 def require_fit(experiment: Experiment, kind: Kind) -> None:
@@ -240,8 +239,9 @@ def _counting_complaints(combine: AnswerVote | SlotVote, metric: str) -> Iterato
             yield f"combine `slot_vote` counts slots, and the task's metric is `{metric}`; use `answer_vote`"
     elif metric in SLOT_METRICS:
         yield "combine `answer_vote` counts whole answers, and these are sets of slots; use `slot_vote`"
-    elif combine.metric is None and metric not in COUNTED:
-        yield f"combine.metric: `{metric}` does not say when answers are the same; name one of {_listed(COUNTED)}"
+    elif combine.metric is None and not TEXT_METRICS[metric].decides_equality:
+        counted = [name for name, record in TEXT_METRICS.items() if record.decides_equality]
+        yield f"combine.metric: `{metric}` does not say when answers are the same; name one of {_listed(counted)}"
 
 
 def _joint_complaints(combine: JointDecoding, teachers: Sequence[str]) -> Iterator[str]:

@@ -6,11 +6,11 @@ A model that is trained here is a step before; one that is only told what to do,
 from collections.abc import Mapping
 
 from outgrow.config.decoding import Decoding
-from outgrow.config.measure import JudgeMeasure
 from outgrow.config.method import Method
 from outgrow.config.model import ModelSection, Speaker
 from outgrow.config.votes import VotesSection
 from outgrow.graph.step import Json, Step
+from outgrow.judge.options import JudgeMeasure
 from outgrow.judge.prompts import read_prompt
 from outgrow.refine import Refine
 from outgrow.refine.prompts import read_prompts

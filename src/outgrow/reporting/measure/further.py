@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 from jaxtyping import Float
 
 from outgrow.config.experiment import Experiment
-from outgrow.config.measure import JudgeMeasure, PatternMeasure
 from outgrow.graph.step import Step
+from outgrow.judge.options import JudgeMeasure
 from outgrow.metrics.estimate import Estimate
-from outgrow.metrics.text_score import TEXT_SCORES, TextScore, alone, mean_value
+from outgrow.metrics.measures import MEASURES
+from outgrow.metrics.text_score import alone, mean_value
 from outgrow.reporting.evidence.missing import reason, record
 from outgrow.reporting.evidence.texts import TextAnswers, score_counts
 from outgrow.reporting.measure.frame import Frame
@@ -84,26 +85,10 @@ def _told_by_texts(
     """The measures that need no judge."""
     test = frame.test
     for name, measure in frame.study.experiment.measures.items():
-        if isinstance(measure, PatternMeasure):
-            yield (
-                name,
-                score_counts(found, test.answers, alone(rule_score(measure.pattern, searched[name]))),
-                mean_value,
-            )
-        else:
-            gold = test.keys if measure.against == "key" else test.answers
-            score = alone(TEXT_SCORES[measure.metric])
-            yield name, score_counts(found, gold, score), score.value
-
-
-def rule_score(pattern: str, searched: PatternMatches) -> TextScore:
-    """The share of texts in which the pattern is found, whatever gold says; of those that could be searched."""
-
-    def counts(predicted: Sequence[str], gold: Sequence[str]) -> Float[np.ndarray, "item 2"]:
-        parts = [(float(searched.found.get(text, False)), float(text in searched.found)) for text in predicted]
-        return np.asarray(parts, dtype=np.float64).reshape(-1, 2)
-
-    return TextScore(pattern, counts, mean_value)
+        record = MEASURES.of(measure)
+        score = record.score(measure, searched[name].found if name in searched else {})
+        gold = test.keys if record.against_key(measure) else test.answers
+        yield name, score_counts(found, gold, alone(score)), score.value
 
 
 class JudgeScore(NamedTuple):

@@ -7,8 +7,8 @@ one that would take for ever on some text is stopped, and that text has no part 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from outgrow.config.measure import Measure, PatternMeasure
 from outgrow.errors import DataError
+from outgrow.metrics.measures import MEASURES, Measure
 from outgrow.supervise.rule_processes import run_rules
 from outgrow.text_format import many
 
@@ -27,10 +27,10 @@ class PatternMatches(NamedTuple):
 
 
 def search_all(measures: Mapping[str, Measure], texts: Iterable[str]) -> dict[str, PatternMatches]:
-    """Every `rule` among the measures, on every text once."""
-    rules = {name: measure for name, measure in measures.items() if isinstance(measure, PatternMeasure)}
-    distinct = sorted(set(texts)) if rules else []
-    return {name: _search(rule.pattern, distinct) for name, rule in rules.items()}
+    """The patterns of the measures, searched for in every text once."""
+    patterns = {name: MEASURES.of(measure).pattern(measure) for name, measure in measures.items()}
+    distinct = sorted(set(texts)) if any(patterns.values()) else []
+    return {name: _search(pattern, distinct) for name, pattern in patterns.items() if pattern}
 
 
 def _search(pattern: str, texts: list[str]) -> PatternMatches:

@@ -1,4 +1,4 @@
-"""What a file may say about further measures of texts, beside the one that PGR is about."""
+"""Options of a judge: a language model that rates answers."""
 
 import math
 from collections.abc import Mapping
@@ -8,26 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from outgrow.config.model import Speaker
-from outgrow.config.rules import Pattern
 from outgrow.config.section import Section, complaint
 from outgrow.text_format import short
 
-TextMetric = Literal[
-    "slu_f1",
-    "slu_f1_any_case",
-    "exact_match",
-    "answer_match",
-    "math_match",
-    "contains",
-    "token_f1",
-    "word_f1",
-    "rouge_l",
-]
-"""One of `metrics.text_score.TEXT_SCORES`."""
-
 
 def _scales(value: Any) -> Any:
-    """As it came; every scale is looked at by itself, so that the one that is wrong can be named."""
+    """The value itself; every scale is checked alone, so that the message names the wrong one."""
     if not isinstance(value, Mapping) or not value:
         name = next(iter(value), "content") if isinstance(value, list) else "content"
         raise complaint(
@@ -44,39 +30,18 @@ def _scales(value: Any) -> Any:
     return value
 
 
-class PatternMeasure(Section):
-    """The share of answers in which a pattern is found."""
-
-    type: Literal["rule"]
-    pattern: Pattern
-    """A regular expression, searched for; `^…$` for a whole answer."""
-
-
-class MetricMeasure(Section):
-    """A metric other than `task.metric`."""
-
-    type: Literal["metric"]
-    metric: TextMetric
-    against: Literal["key", "answer"] = "key"
-    """What the text must contain or equal: an item's bare answer, or its whole gold text."""
-
-
-Measure = Annotated[PatternMeasure | MetricMeasure, Field(discriminator="type")]
-
-
 class JudgeMeasure(Section):
     """A language model that rates every answer to the test items."""
 
     by: Speaker
-    """Who judges."""
+    """The judge."""
     scales: Annotated[dict[str, tuple[float, float]], BeforeValidator(_scales)]
     """What is rated, in the order in which the judge writes its `[[numbers]]`, each with its lowest and highest."""
     prompt: Path | None = None
-    """A text file; default: ours. In braces: `{answer}` (with `against`: `{first}` and `{second}`), and if you like
-    `{question}`, `{key}`, `{scales}` and `{example}`, which shows the form of the ratings: it, or `[[1]]`, must be
-    there."""
+    """A text file; default: ours. It must have the field `{answer}` (with `against`: `{first}` and `{second}`) and may
+    have `{question}`, `{key}`, `{scales}` and `{example}`. `{example}`, or `[[1]]`, must show the form of a rating."""
     system: str | None = None
-    """What the judge is told before."""
+    """The judge's system prompt."""
     samples: Annotated[int, Field(ge=1)] = 10
     """Answers of the judge per question; those with the median count of numbers are averaged. One number off its scale
     is averaged in, and the question fails only if the mean is off the scale too."""
