@@ -16,10 +16,10 @@ import numpy as np
 from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job, Json
-from outgrow.labels import Targets
+from outgrow.labels import Targets, one_hot
 from outgrow.losses.objective import make_objective
 from outgrow.training.choose_trainer import learn
-from outgrow.training.fit_spec import FitSpec, Tuning, one_hot, save_answers, save_record
+from outgrow.training.fit_spec import FitSpec, Tuning, save_answers, save_record
 from outgrow.training.grid_search import SelectBy
 from outgrow.training.holdout import holdout_rows
 

@@ -11,10 +11,10 @@ from outgrow.combiners import mean_vote
 from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job, Json
-from outgrow.labels import Targets, WeakLabels
+from outgrow.labels import Targets, WeakLabels, one_hot
 from outgrow.losses.objective import make_objective
 from outgrow.training.choose_trainer import learn
-from outgrow.training.fit_spec import FitSpec, Tuning, one_hot, save_answers, save_record
+from outgrow.training.fit_spec import FitSpec, Tuning, save_answers, save_record
 
 
 def train_student(
