@@ -24,7 +24,7 @@ from outgrow.generation.chat import asked
 from outgrow.generation.open_generator import open_generator
 from outgrow.generation.text_generator import NOTHING, GenerationRequest, TextGenerator
 from outgrow.graph.step import Job, Json
-from outgrow.judge.prompts import described, example
+from outgrow.judge.options import described, example
 from outgrow.metrics.ratings import RatingScale, agreed_rating, swap_mean, why_failed, win_rate
 from outgrow.texts import WeakTexts
 

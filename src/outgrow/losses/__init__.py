@@ -1,8 +1,8 @@
 """Losses: pure functions of logits and targets, one number per example, no reduction.
 
 A new loss is one file with its options, its function and its `LossRecord`, and one row in `LOSSES`. Every loss takes
-`(logits, target, **options)` with classes in the last dimension and any leading shape. `tests/losses/test_loss_registry.py`
-checks every row of `LOSSES`.
+`(logits, target, **options)` with classes in the last dimension and any leading shape. Every row is checked by
+`tests/losses/test_loss_registry.py`.
 """
 
 from collections.abc import Iterator

@@ -75,13 +75,8 @@ CONCENTRATIONS: Mapping[str, Callable[[Tensor], Concentration]] = {
 }
 
 
-def dirichlet_mean(logits: Float[Tensor, "*batch class"], evidence: str) -> Float[Tensor, "*batch class"]:
-    """The predictive distribution alpha / sum(alpha)."""
-    return log_dirichlet_mean(logits, evidence).exp()
-
-
 def log_dirichlet_mean(logits: Float[Tensor, "*batch class"], evidence: str) -> Float[Tensor, "*batch class"]:
-    """Its logarithm, finite for every finite logit."""
+    """The logarithm of the predictive distribution alpha / sum(alpha), finite for every finite logit."""
     return log_softmax(CONCENTRATIONS[evidence](logits).log_alpha)
 
 

@@ -11,14 +11,13 @@ The requests are sent by `refine_step.py`.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
 from outgrow.config.decoding import Decoding
 from outgrow.data.template import fill
 from outgrow.generation.chat import Conversation, Message, asked
-from outgrow.refine.question_batches import ShownQuestion, in_batches, leave_one_out, with_fixed
 from outgrow.refine.record import (
     Options,
     Prompts,
@@ -29,6 +28,60 @@ from outgrow.refine.record import (
     TokenSizes,
     WeakExample,
 )
+
+# ---- batches of questions -------------------------------------------------------------------------------
+
+
+class ShownQuestion(NamedTuple):
+    """A question that is to be answered anew, and the examples that are shown with it."""
+
+    example: WeakExample
+    others: tuple[WeakExample, ...]
+    """Without the question itself."""
+    batch: int
+
+
+def in_batches(examples: Sequence[WeakExample], size: int) -> list[list[WeakExample]]:
+    """Batches of `size` questions that follow each other in one capability.
+
+    A last batch of one question is joined to the batch before.
+    """
+    return [batch for alike in _by_capability(examples) for batch in _cut(alike, size)]
+
+
+def _cut(examples: Sequence[WeakExample], size: int) -> list[list[WeakExample]]:
+    batches = [list(examples[start : start + size]) for start in range(0, len(examples), size)]
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        last = batches.pop()
+        batches[-1] += last
+    return batches
+
+
+def leave_one_out(examples: Sequence[WeakExample], size: int) -> list[ShownQuestion]:
+    """Every question with the others of its batch, in their order."""
+    return [
+        ShownQuestion(example, tuple(other for other in batch if other is not example), index)
+        for index, batch in enumerate(in_batches(examples, size))
+        for example in batch
+    ]
+
+
+def with_fixed(examples: Sequence[WeakExample], n: int) -> list[ShownQuestion]:
+    """Every question but the first `n` of its capability, which are shown with all others of it."""
+    return [
+        ShownQuestion(example, tuple(alike[:n]), index)
+        for index, alike in enumerate(_by_capability(examples))
+        for example in alike[n:]
+    ]
+
+
+def _by_capability(examples: Sequence[WeakExample]) -> list[list[WeakExample]]:
+    """The examples of each capability, in their order."""
+    groups: dict[str, list[WeakExample]] = {}
+    for example in examples:
+        groups.setdefault(example.capability, []).append(example)
+    return list(groups.values())
+
 
 # ---- in-context learning --------------------------------------------------------------------------------
 

@@ -10,8 +10,7 @@ from outgrow.config.method import Method
 from outgrow.config.model import ModelSection, Speaker
 from outgrow.config.votes import VotesSection
 from outgrow.graph.step import Json, Step
-from outgrow.judge.options import JudgeMeasure
-from outgrow.judge.prompts import read_prompt
+from outgrow.judge.options import JudgeMeasure, read_prompt
 from outgrow.refine import Refine
 from outgrow.refine.prompts import read_prompts
 from outgrow.select.record import RewardModel

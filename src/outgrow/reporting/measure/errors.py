@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from outgrow.metrics.agreement import error_correlation
 from outgrow.metrics.bootstrap import Resamples, over_seeds, seed_means, seeds_with
-from outgrow.metrics.error_copying import weak_is_wrong
+from outgrow.metrics.error_correlation import error_correlation, weak_is_wrong
 from outgrow.metrics.estimate import Estimate, from_draws, undefined
 from outgrow.metrics.proportion import share_from_draws
 from outgrow.reporting.evidence.votes import EvaluatedItems, RowAnswers
