@@ -16,7 +16,7 @@ from outgrow.select import SELECTIONS, SelectorRecord, SelectorSection
 from outgrow.select.rewards import Rewards
 from outgrow.select.select_step import select_texts, select_votes
 from outgrow.select.selection import Scores, SelectionInputs
-from outgrow.select.votes_as_text import spoken_targets
+from outgrow.select.votes_as_text import targets_as_texts
 from outgrow.texts import TextTargets, WeakTexts
 from simulated_labels import answers_of, job_in, mixture, save_inputs, targets_of, wrong_or_right
 
@@ -100,7 +100,7 @@ def kept_votes(folder: Path, name: str, task: Task, targets: Targets, strong: We
     task.save(inputs["pool"])
     targets.save(inputs["targets"] / "targets.parquet")
     strong.save(inputs["strong"] / "half_b.parquet")
-    save_rewards(inputs["reward"], spoken_targets(task, targets))
+    save_rewards(inputs["reward"], targets_as_texts(task, targets))
     job = job_in(folder, "selected", inputs)
     select_votes(job, select={"type": name, **OPTIONS}, seed=SEEDS[0])
     return Targets.load(job.out / "targets.parquet").items

@@ -136,7 +136,7 @@ def _of_classes_only(settings: TrainSettings) -> Iterator[str]:
     combine, loss = settings.combine, settings.loss
     if not isinstance(combine, AnswerVote | SlotVote | KeepAll | SingleSource):
         yield f"combine: `{combine.type}` is not for texts; use `answer_vote`, `slot_vote`, `keep_all` or `single`"
-    yield from text_loss_complaints("loss", loss)
+    yield from text_loss_complaints("loss:", loss)
     agreed = isinstance(combine, AnswerVote | SlotVote)
     given = {
         "classes": settings.classes is not None,

@@ -20,10 +20,10 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "rate": ("question", "answer", "key", "scales", "example"),
     "compare": ("question", "first", "second", "key", "scales", "example"),
 }
-"""What may stand in braces, by the kind of judgement."""
+"""Fields of a prompt, by the kind of judgement."""
 NEEDED = {"rate": ("answer",), "compare": ("first", "second")}
 FORM = "[["
-"""What a rating begins with."""
+"""The beginning of a rating."""
 
 
 def _scales(value: Any) -> Any:
@@ -37,9 +37,9 @@ def _scales(value: Any) -> Any:
         pair = ends if isinstance(ends, list | tuple) else ()
         numbers = [end for end in pair if isinstance(end, int | float) and not isinstance(end, bool)]
         if len(pair) != 2 or len(numbers) != 2 or not -math.inf < numbers[0] < numbers[1] < math.inf:
-            told = short(name)
+            scale = short(name)
             raise complaint(
-                f"{told}: write the lowest and the highest rating, such as `{told}: [1, 10]`, not {short(ends)}"
+                f"{scale}: write the lowest and the highest rating, such as `{scale}: [1, 10]`, not {short(ends)}"
             )
     return value
 
@@ -86,9 +86,9 @@ def read_prompt(kind: str, path: Path | None = None) -> str:
 
 def described(scales: list[RatingScale]) -> str:
     """`content (1 to 10), style (1 to 10)`"""
-    return ", ".join(f"{one.name} ({one.lowest:g} to {one.highest:g})" for one in scales)
+    return ", ".join(f"{scale.name} ({scale.lowest:g} to {scale.highest:g})" for scale in scales)
 
 
 def example(scales: list[RatingScale], times: int = 1) -> str:
-    """What the judge is to write, with the lowest ratings."""
-    return " ".join(f"{one.name}: [[{one.lowest:g}]]" for one in scales for _ in range(times))
+    """An example of the judge's answer, with the lowest ratings."""
+    return " ".join(f"{scale.name}: [[{scale.lowest:g}]]" for scale in scales for _ in range(times))

@@ -20,7 +20,7 @@ Loss = Annotated[LossSection, OneOf(LOSSES)]
 
 
 def text_loss_complaints(key: str, loss: LossSection) -> Iterator[str]:
-    """What a loss cannot be where a student learns texts."""
+    """Options of a loss that a student of texts cannot have; the sentences begin with `key`."""
     record = LOSSES.of(loss)
     if record.token_function is None:
         names = listed([name for name, other in LOSSES.items() if other.token_function is not None])
@@ -29,7 +29,7 @@ def text_loss_complaints(key: str, loss: LossSection) -> Iterator[str]:
     for name in record.class_only:
         value, default = getattr(loss, name), type(loss).model_fields[name].default
         if value != default:
-            yield f"{key}.{name}: `{value}` is for classes; tokens have `{default}`"
+            yield f"{key.rstrip(':')}.{name}: `{value}` is for classes; tokens have `{default}`"
 
 
 __all__ = ["LOSSES", "Loss", "LossRecord", "LossSection", "text_loss_complaints"]

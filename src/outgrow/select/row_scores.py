@@ -31,7 +31,7 @@ from outgrow.metrics.text_score import TaskScore, likeness_of, score_of
 from outgrow.select import VOTES_LACK
 from outgrow.select.rewards import Rewards
 from outgrow.select.selection import Scores, SelectionInputs, capabilities_of, rows_of
-from outgrow.select.votes_as_text import spoken_targets
+from outgrow.select.votes_as_text import targets_as_texts
 from outgrow.texts import Candidate, TextTargets, WeakTexts
 
 # ---- texts ----------------------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def rewards_of_texts(inputs: SelectionInputs) -> Scores:
 
 
 def rewards_of_votes(inputs: SelectionInputs) -> Scores:
-    return _rewards(inputs, spoken_targets(inputs.task, inputs.votes))
+    return _rewards(inputs, targets_as_texts(inputs.task, inputs.votes))
 
 
 def _rewards(inputs: SelectionInputs, targets: TextTargets) -> Scores:
