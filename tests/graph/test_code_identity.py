@@ -11,7 +11,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
+import outgrow.losses
+import outgrow.refine
+import outgrow.select
 from outgrow.config.load import read_experiment
+from outgrow.extensions import Registry
 from outgrow.graph.code_identity import FOLLOWED, code_identity, code_of_step, reached
 from outgrow.graph.step import Step
 from outgrow.study.build import build_study
@@ -224,3 +228,10 @@ def test_a_registry_counts_by_the_entry_that_is_used() -> None:
 
 
 MATHEMATICS = ("cross_entropy", "evidential", "generalized_cross_entropy", "product")
+
+
+@pytest.mark.parametrize("module", [outgrow.losses, outgrow.select, outgrow.refine])
+def test_records_are_named_as_their_types(module: Any) -> None:
+    """By these names the entry of a registry is found in its source."""
+    (registry,) = (value for value in vars(module).values() if isinstance(value, Registry))
+    assert all(vars(module)[name.upper()] is record for name, record in registry.items())
