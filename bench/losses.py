@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from outgrow.losses.cross_entropy import cross_entropy
 from outgrow.losses.evidential import evidential
+from outgrow.losses.softmax_losses import cross_entropy
 
 CLASSES = (2, 4, 15, 100, 1000)
 MEGABYTE = 2**20

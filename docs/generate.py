@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import click
 import typer
@@ -140,7 +140,8 @@ def field_row(name: str, field: FieldInfo) -> str:
     """`| key | values | default | meaning |`"""
     default = "required" if field.default is PydanticUndefined else f"`{shown(field.default)}`"
     meaning = " ".join((field.description or "").split())
-    return f"| `{name}` | {values(field.annotation)} | {default} | {meaning} |".replace("\n", " ")
+    accepted = values(unfolded(field.annotation, field.metadata))
+    return f"| `{name}` | {accepted} | {default} | {meaning} |".replace("\n", " ")
 
 
 def shown(value: object) -> str:
@@ -155,6 +156,9 @@ def shown(value: object) -> str:
 
 def values(annotation: Any) -> str:
     """The type of a field in words that need no Python."""
+    if get_origin(annotation) is Annotated:
+        bare, *metadata = get_args(annotation)
+        annotation = unfolded(bare, metadata)
     if get_origin(annotation) is Literal:
         return " · ".join(f"`{choice}`" for choice in get_args(annotation))
     if isinstance(annotation, type) and get_origin(annotation) is None:

@@ -17,7 +17,6 @@ from outgrow.combiners.incremental import update as add_votes
 from outgrow.combiners.state_file import load_state, require_state, save_state
 from outgrow.config.combine import Combine
 from outgrow.config.load import read_section
-from outgrow.config.measure import TextMetric
 from outgrow.config.messages import FileLocation
 from outgrow.config.train import CombineSettings, TrainSettings
 from outgrow.config.user_code import refusal, refuse_code
@@ -31,6 +30,7 @@ from outgrow.errors import ConfigError
 from outgrow.graph.output import alone
 from outgrow.graph.runner import Event
 from outgrow.graph.writable import refuse_unwritable
+from outgrow.metrics.text_score import TextMetric
 from outgrow.plugins import load_plugins
 from outgrow.readers.class_names import alike
 from outgrow.readers.read_texts import read_texts

@@ -22,8 +22,8 @@ METHOD = "method"
 UNIONS = {
     "combiner": "outgrow.config.combine:Combine",
     "loss": "outgrow.config.method:Loss",
-    "selection": "outgrow.config.select:Select",
-    "refiner": "outgrow.config.refine:Refine",
+    "selection": "outgrow.select:Select",
+    "refiner": "outgrow.refine:Refine",
     "source": "outgrow.config.model:Supervisor",
 }
 """The sections of kinds that have no registry of records yet."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import reduce
 from importlib import import_module
 from operator import or_
-from typing import Annotated, Any, Generic, TypeVar, get_args
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
 from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
@@ -152,9 +152,32 @@ class OneOf:
         return id(self.registry)
 
 
+@dataclass(frozen=True)
+class NameOf:
+    """Marks a text as the name of one extension: `Metric = Annotated[str, NameOf(METRICS)]`. Otherwise as `OneOf`."""
+
+    registry: Registry[Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return handler.generate_schema(self.names)
+
+    def __hash__(self) -> int:
+        return id(self.registry)
+
+    @property
+    def names(self) -> Any:
+        """The type of a name of any of them."""
+        return Literal[tuple(self.registry)]
+
+
 def unfolded(annotation: Any, metadata: Iterable[Any]) -> Any:
-    """The union of sections that a field marked with `OneOf` takes; any other annotation as it is."""
-    return next((one.registry.union for one in metadata if isinstance(one, OneOf)), annotation)
+    """The sections or names that a field marked with `OneOf` or `NameOf` takes; any other annotation as it is."""
+    for mark in metadata:
+        if isinstance(mark, OneOf):
+            return mark.registry.union
+        if isinstance(mark, NameOf):
+            return mark.names
+    return annotation
 
 
 def function_of(function: Function) -> Callable[..., Any]:

@@ -190,3 +190,8 @@ def pack_names(names: Sequence[str]) -> bytes:
 def unpack_names(packed: bytes) -> list[str]:
     """What `pack_names` packed."""
     return packed.decode().split("\x1f") if packed else []
+
+
+def one_hot(gold: Int[np.ndarray, "item"], n_classes: int) -> Float[np.ndarray, "item class"]:
+    """Gold as distributions; a row of zeros where gold is unknown (-1)."""
+    return np.asarray(np.eye(n_classes + 1)[gold][:, :n_classes])

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outgrow.config.load import dump_experiment, presets, read_experiment
-from outgrow.config.method import Evidential
 from outgrow.config.recipes import where_to_start
 from outgrow.errors import ConfigError, OutgrowError
+from outgrow.losses.evidential_record import Evidential
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").rglob("*.yaml"))
 OTHERS = [path for path in EXAMPLES if path.stem.endswith("suite") or path.stem.startswith("theory")]

@@ -11,12 +11,9 @@ from outgrow.config import (
     combine,
     decoding,
     endpoint,
-    measure,
     method,
     model,
-    refine,
     rules,
-    select,
     simulation,
     suite,
     task,
@@ -28,10 +25,15 @@ from outgrow.config.accepted import accepted
 from outgrow.config.experiment import Experiment
 from outgrow.config.messages import FileLocation, error_messages
 from outgrow.config.section import Section
+from outgrow.judge import options
+from outgrow.losses import LOSSES
+from outgrow.metrics.measures import MEASURES
+from outgrow.refine import REFINERS
+from outgrow.select import SELECTIONS, record, reward_model
 
 MODULES = (
-    *(combine, decoding, endpoint, measure, method, model, refine, rules, select, task, train, simulation, suite),
-    *(tune, votes),
+    *(combine, decoding, endpoint, method, model, rules, task, train, simulation, suite),
+    *(tune, votes, options, record, reward_model),
 )
 WRONG: dict[str, Any] = {
     "text": "zzz zzz",
@@ -67,6 +69,8 @@ def sections() -> Iterator[type[Section]]:
         for value in vars(module).values():
             if isinstance(value, type) and issubclass(value, Section) and value.__module__ == module.__name__:
                 yield value
+    for registry in (LOSSES, SELECTIONS, REFINERS, MEASURES):
+        yield from (extension.section for extension in registry.values())
 
 
 @pytest.mark.parametrize("section", list(sections()), ids=lambda section: section.__name__)

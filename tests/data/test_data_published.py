@@ -14,7 +14,7 @@ from outgrow.data.published_task import HubSource, PublishedTask
 from outgrow.data.tasks import TASKS
 from outgrow.data.tasks.mmlu import DISCIPLINES
 from outgrow.errors import DataError
-from outgrow.metrics.text_score import TEXT_SCORES
+from outgrow.metrics.text_score import TEXT_METRICS
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 BUNDLED = {
@@ -68,7 +68,9 @@ def check(task, train, test):
     if items.answers is not None:
         assert all(text == text.strip() and text for text in items.answers)
         assert (
-            TEXT_SCORES[task.metric].value(TEXT_SCORES[task.metric].counts(items.answers, items.answers).sum(0))
+            TEXT_METRICS[task.metric].score.value(
+                TEXT_METRICS[task.metric].score.counts(items.answers, items.answers).sum(0)
+            )
         ) == 1
     if items.options is not None:
         assert {len(choice) for choice in items.options} == {task.n_classes}
@@ -224,7 +226,7 @@ def test_descriptions_are_complete():
         assert known.licence
         assert len(set(known.classes)) == len(known.classes)
         assert (len(known.classes) >= 2) == (known.kind != "generate")
-        assert (known.metric in TEXT_SCORES) == (known.kind == "generate")
+        assert (known.metric in TEXT_METRICS) == (known.kind == "generate")
         assert known.kind == "generate" or known.template == "{text}"
         assert known.kind != "generate" or not (known.text_template or known.text_note)
         assert set(known.bundled) <= set(known.parts)

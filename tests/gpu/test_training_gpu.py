@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from outgrow.data.task import Items
-from outgrow.losses import make_objective
+from outgrow.losses.objective import make_objective
 from outgrow.models.load_model import DTYPES, load_causal_lm, load_classifier, load_tokenizer
 from outgrow.training.heads import fit_heads
 from outgrow.training.trainer import ExampleTrainer, history, train

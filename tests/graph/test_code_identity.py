@@ -11,7 +11,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
+import outgrow.losses
+import outgrow.refine
+import outgrow.select
 from outgrow.config.load import read_experiment
+from outgrow.extensions import Registry
 from outgrow.graph.code_identity import FOLLOWED, code_identity, code_of_step, reached
 from outgrow.graph.step import Step
 from outgrow.study.build import build_study
@@ -83,25 +87,32 @@ class Edit(NamedTuple):
 
 CHANGES = {
     "a loss times 0": Edit(
-        "losses/cross_entropy.py", "return -", "return -0 * ", "votes: (supervisor a|student (?!bayesian))"
+        "losses/softmax_losses.py",
+        "return -(target",
+        "return -0 * (target",
+        # texts that are held out are judged by cross-entropy
+        "votes: (supervisor a|student (?!bayesian))|texts: (supervisor a|student)",
     ),
     "a loss of one method": Edit(
-        "losses/product.py", "beta * own + alpha", "beta * own - alpha", "votes: student product"
+        "losses/softmax_losses.py", "beta * own + alpha", "beta * own - alpha", "votes: student product"
     ),
     "what a loss uses": Edit(
-        "losses/evidential.py", "blended = target +", "blended = target -", "votes: student bayesian"
+        "losses/evidential.py", "blended = target +", "blended = target -", "(votes|texts): student bayesian"
     ),
     "what a loss declares": Edit(
-        "losses/objective.py",
-        '"cross_entropy": lambda options: True',
-        '"cross_entropy": lambda options: False',
-        "votes: (supervisor a|student (?!bayesian|product))",
+        "losses/evidential_record.py",
+        'options.get("kl", "per_class") == "per_class"',
+        'options.get("kl", "per_class") == "mixed"',
+        "(votes|texts): student bayesian",
     ),
     "what all losses are called by": Edit(
         "losses/objective.py", "if gamma == 0:", "if gamma <= 0.5:", "votes: (supervisor a|student)"
     ),
     "a loss of tokens": Edit(
-        "losses/token_evidence.py", "return Part(total + ", "return Part(total - ", "texts: student bayesian"
+        "losses/token_evidence.py",
+        "return LossTerm(total + ",
+        "return LossTerm(total - ",
+        "(votes|texts): student bayesian",
     ),
     "a combiner's constant": Edit(
         "combiners/flying_squid.py",
@@ -133,16 +144,20 @@ CHANGES = {
         "shown = leave_one_out(examples, batch) if fixed is not None else",
         "texts: refined",
     ),
-    "a default": Edit("losses/product.py", "beta: float = 1.0", "beta: float = 2.0", "votes: student product"),
-    "a comment": Edit("losses/product.py", "    own = ", "    # What it thinks.\n    own = "),
-    "a docstring": Edit("losses/product.py", '"""Cross-entropy to', '"""The cross-entropy to'),
-    "a docstring taken away": Edit("losses/objective.py", '"""A loss with its options, and how far', '"""How far'),
-    "another layout": Edit(
-        "losses/product.py", "log_softmax(logits.detach())", "log_softmax(\n        (logits.detach())\n    )"
+    "a default": Edit(
+        "losses/softmax_losses.py", "beta: float = 1.0,", "beta: float = 2.0,", "votes: student product"
     ),
-    "a type": Edit("losses/product.py", "alpha: float = 1.0", "alpha: 'float | int' = 1.0"),
+    "a comment": Edit("losses/softmax_losses.py", "    own = ", "    # What it thinks.\n    own = "),
+    "a docstring": Edit("losses/softmax_losses.py", '"""Cross-entropy to softmax', '"""The cross-entropy to'),
+    "a docstring taken away": Edit("losses/objective.py", '"""A loss with its options, and', '"""Options, and'),
+    "another layout": Edit(
+        "losses/softmax_losses.py", "log_softmax(logits.detach())", "log_softmax(\n        (logits.detach())\n    )"
+    ),
+    "a type": Edit("losses/softmax_losses.py", "alpha: float = 1.0,", "alpha: 'float | int' = 1.0,"),
     "one more loss": Edit(
-        "losses/objective.py", '    "product": product,', '    "product": product,\n    "more": product,'
+        "losses/__init__.py",
+        "GENERALIZED_CROSS_ENTROPY, PRODUCT])",
+        "GENERALIZED_CROSS_ENTROPY, PRODUCT, MORE])\nMORE = PRODUCT",
     ),
     "a trainer": Edit("training/heads.py", "losses = inputs.new_zeros(", "losses = 0 * inputs.new_zeros("),
     "the labels' own module": Edit("labels.py", "INSTEAD = ", "ELSEWHERE = 1\nINSTEAD = "),
@@ -214,3 +229,10 @@ def test_a_registry_counts_by_the_entry_that_is_used() -> None:
 
 
 MATHEMATICS = ("cross_entropy", "evidential", "generalized_cross_entropy", "product")
+
+
+@pytest.mark.parametrize("module", [outgrow.losses, outgrow.select, outgrow.refine])
+def test_records_are_named_as_their_types(module: Any) -> None:
+    """By these names the entry of a registry is found in its source."""
+    (registry,) = (value for value in vars(module).values() if isinstance(value, Registry))
+    assert all(vars(module)[name.upper()] is record for name, record in registry.items())

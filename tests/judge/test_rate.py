@@ -14,7 +14,7 @@ from outgrow.config.endpoint import EndpointSection
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import ConfigError
 from outgrow.graph.step import Job
-from outgrow.judge.prompts import read_prompt
+from outgrow.judge.options import read_prompt
 from outgrow.judge.rating_step import rate_texts
 from outgrow.texts import Candidate, WeakTexts, certain
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fresh import SEEDS
-from outgrow.losses.log_softmax import log_softmax
+from outgrow.losses.softmax_losses import log_softmax
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -9,7 +9,8 @@ import torch
 from scipy.optimize import linear_sum_assignment
 
 from fresh import SEEDS
-from outgrow.losses.self_training import exact_counts, harden_argmax, harden_balanced, ramp
+from outgrow.losses.record import ramp
+from outgrow.losses.self_training import exact_counts, harden_argmax, harden_balanced
 
 
 def drawn(seed, *shape, scale=2.0):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from outgrow.losses.evidence_series import own_term, polynomial, total_term
 from outgrow.losses.token_evidence import evidential_rows
-from outgrow.losses.token_soft_label import soft_label_rows
+from outgrow.losses.token_targets import soft_label_rows
 
 mpmath.mp.dps = 60
 

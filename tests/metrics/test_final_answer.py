@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from outgrow.metrics.final_answer import bare_answer, final_answer, is_right, merge_answers, same_answer
 from outgrow.metrics.formula import is_formula, same_formula
-from outgrow.metrics.text_answers import TEXT_METRICS, answer_match
+from outgrow.metrics.text_answers import answer_match
+from outgrow.metrics.text_score import TEXT_METRICS
 from outgrow.metrics.written_number import decimal_comma, plainly, read_number
 
 TABLE = [
@@ -32,7 +33,7 @@ def test_the_table_is_large_and_has_both_verdicts_of_both_conventions() -> None:
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row['why']}:{row['answer'][-24:]!r}")
 def test_every_pair_of_the_table_gets_its_verdict(row: dict[str, str]) -> None:
     for metric in ("answer_match", "math_match"):
-        assert TEXT_METRICS[metric]([row["answer"]], [row["gold"]]).tolist() == [float(row["right"])]
+        assert TEXT_METRICS[metric].each([row["answer"]], [row["gold"]]).tolist() == [float(row["right"])]
 
 
 # ---- numbers ---------------------------------------------------------------------------------------------

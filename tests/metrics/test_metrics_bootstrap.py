@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from outgrow.metrics.accuracy import accuracy, answers, mean_vote
+from outgrow.metrics.accuracy import accuracy, answers
 from outgrow.metrics.bootstrap import (
     Resamples,
     difference,
@@ -153,8 +153,3 @@ def test_accuracy_counts_abstentions_as_wrong_and_matches_scikit_learn() -> None
     probs[:50] = 0
     assert (answers(probs)[:50] == -1).all()
     assert accuracy(probs, gold) == pytest.approx((probs[50:].argmax(axis=1) == gold[50:]).sum() / 200)
-
-
-def test_mean_vote_leaves_abstentions_out() -> None:
-    probs = np.array([[[0.2, 0.8], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
-    assert mean_vote(probs).tolist() == [[0.2, 0.8], [0.0, 0.0]]

@@ -1,4 +1,4 @@
-"""Calibration, agreement and error copying against scikit-learn and against loops."""
+"""Calibration and errors against scikit-learn and against loops."""
 
 import warnings
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from sklearn import metrics as oracle
 
-from outgrow.metrics.agreement import agreement, error_correlation
 from outgrow.metrics.calibration import (
     ECE_BINS,
     bin_indicators,
@@ -17,7 +16,7 @@ from outgrow.metrics.calibration import (
     log_loss,
     without_excess,
 )
-from outgrow.metrics.error_copying import whom_it_follows
+from outgrow.metrics.error_correlation import error_correlation, weak_is_wrong
 
 
 def predictions(seed: int, classes: int = 4, n: int = 600) -> tuple[np.ndarray, np.ndarray]:
@@ -88,17 +87,6 @@ def test_excess_noise_is_taken_out_of_the_draws() -> None:
     assert moved == pytest.approx([0.02, 0.03, 0.01, 0.02])
 
 
-def test_agreement_by_loop_with_abstentions() -> None:
-    rng = np.random.default_rng(7)
-    hard = rng.integers(-1, 3, size=(3, 200))
-    found = agreement(hard)
-    for first in range(3):
-        for second in range(3):
-            pairs = [(a, b) for a, b in zip(hard[first], hard[second], strict=True) if a >= 0 and b >= 0]
-            assert found[first, second] == pytest.approx(np.mean([a == b for a, b in pairs]))
-    assert np.isnan(agreement(np.array([[0, -1], [-1, 0]]))[0, 1])
-
-
 def test_error_correlation_is_pearsons() -> None:
     rng = np.random.default_rng(8)
     wrong = rng.random(300) < 0.4
@@ -108,16 +96,8 @@ def test_error_correlation_is_pearsons() -> None:
     assert np.isnan(error_correlation(np.array(0.0), np.array(0.5), np.array(0.0)))
 
 
-def test_error_copying_by_loop() -> None:
+def test_wrong_weak_labels_by_loop() -> None:
     rng = np.random.default_rng(9)
-    student, weak = rng.integers(-1, 4, size=(2, 400))
-    gold = rng.integers(4, size=400)
-    followed = whom_it_follows(student, weak, gold)
-    for item in range(400):
-        wrong = weak[item] != -1 and weak[item] != gold[item]
-        expected = (
-            wrong and student[item] == gold[item],
-            wrong and student[item] == weak[item],
-            wrong and student[item] not in (gold[item], weak[item]),
-        )
-        assert (followed.gold[item], followed.weak[item], followed.neither[item]) == expected
+    weak, gold = rng.integers(-1, 4, size=400), rng.integers(4, size=400)
+    expected = [said != -1 and said != right for said, right in zip(weak, gold, strict=True)]
+    assert weak_is_wrong(weak, gold).tolist() == expected

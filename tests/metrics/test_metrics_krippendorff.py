@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from fresh import SEEDS
-from outgrow.metrics.fleiss import fleiss_kappa
-from outgrow.metrics.krippendorff import krippendorff_alpha
+from outgrow.metrics.rater_agreement import fleiss_kappa, krippendorff_alpha
 
 LEVELS = ("nominal", "ordinal", "interval")
 

@@ -6,7 +6,7 @@ import pytest
 from fresh import SEEDS
 from outgrow.metrics.readable import answer_in, can_tell, chosen_option, is_readable
 from outgrow.metrics.slu_f1 import parse_slots
-from outgrow.metrics.text_answers import TEXT_METRICS
+from outgrow.metrics.text_score import TEXT_METRICS
 
 OPTIONS = ["Salt water", "soil", "a b"]
 
@@ -59,7 +59,7 @@ def test_of_what_it_can_be_told():
     assert can_tell("math_match", r"\boxed{x}")
     assert not can_tell("answer_match", "Paris")
     assert not any(can_tell(metric, "3 apples") for metric in ("exact_match", "rouge_l", "token_f1", "contains"))
-    assert all(can_tell(metric, "soil", OPTIONS) for metric in TEXT_METRICS)
+    assert all(can_tell(metric, "soil", OPTIONS) for metric, record in TEXT_METRICS.items() if record.each)
     assert not can_tell("slu_f1", "{}", OPTIONS)
 
 
@@ -72,7 +72,7 @@ def test_an_option_is_an_answer_and_nothing_else_is(seed):
         for _ in range(30):
             options = [" ".join(generator.choice(words[:5], generator.integers(1, 4))) for _ in range(3)]
             said = " ".join(generator.choice(words, generator.integers(0, 4)))
-            expected = any(TEXT_METRICS[metric]([said], [option])[0] > 0 for option in options)
+            expected = any(TEXT_METRICS[metric].each([said], [option])[0] > 0 for option in options)
             assert is_readable(metric, said, options[0], options) is expected
             assert all(is_readable(metric, option, options[0], options) for option in options)
 
@@ -83,7 +83,7 @@ def test_a_right_answer_can_be_read(seed):
     pieces = ["####", "7", "x", "ten", "\\boxed{3}", "-1/2", "$4", ".", '{"a": "b"}']
     for _ in range(200):
         gold, said = (" ".join(generator.choice(pieces, generator.integers(1, 4))) for _ in range(2))
-        if can_tell("answer_match", gold) and TEXT_METRICS["answer_match"]([said], [gold])[0]:
+        if can_tell("answer_match", gold) and TEXT_METRICS["answer_match"].each([said], [gold])[0]:
             assert is_readable("answer_match", said, gold)
         assert is_readable("slu_f1", said, gold) is (parse_slots(said) is not None)
 
@@ -119,7 +119,7 @@ def test_an_answer_is_one_of_the_options_just_if_it_can_be_read(seed):
         text = str(rng.choice(["SOIL", "air", "salt air", "a lot of air", "fire"]))
         for metric in ("exact_match", "contains", "token_f1"):
             found = chosen_option(metric, text, allowed)
-            values = TEXT_METRICS[metric]([text] * 3, allowed)
+            values = TEXT_METRICS[metric].each([text] * 3, allowed)
             assert is_readable(metric, text, allowed[0], allowed) == values.any()
             if metric != "exact_match" and found is not None:
                 assert values[found] == values.max() > 0

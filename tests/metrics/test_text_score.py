@@ -8,10 +8,9 @@ import pytest
 from fresh import SEEDS
 from outgrow.data.task import Items, Task
 from outgrow.metrics.slu_f1 import SLOT_METRICS, Slot, parse_slots, score, slu_counts, write_slots
-from outgrow.metrics.text_answers import TEXT_METRICS
-from outgrow.metrics.text_score import MACRO, TEXT_SCORES, HasMetrics, score_of
+from outgrow.metrics.text_score import MACRO, TEXT_METRICS, HasMetrics, score_of
 
-MEANS = sorted(TEXT_METRICS)
+MEANS = sorted(name for name, record in TEXT_METRICS.items() if record.each)
 
 
 def random_slots(generator):
@@ -35,7 +34,7 @@ def words_of(generator, n):
 def test_weighted_sums_are_the_metric_of_the_drawn_items(seed):
     generator = np.random.default_rng(seed)
     gold, said = slot_texts(generator, 40)
-    measure = TEXT_SCORES["slu_f1"]
+    measure = TEXT_METRICS["slu_f1"].score
     counts = measure.counts(said, gold)
     assert counts.shape == (40, 3)
     for _ in range(5):
@@ -49,21 +48,21 @@ def test_weighted_sums_are_the_metric_of_the_drawn_items(seed):
 def test_means_are_means(name):
     generator = np.random.default_rng(SEEDS[0])
     gold, said = words_of(generator, 30), words_of(generator, 30)
-    measure = TEXT_SCORES[name]
+    measure = TEXT_METRICS[name].score
     counts = measure.counts(said, gold)
-    each = TEXT_METRICS[name](said, gold)
+    each = TEXT_METRICS[name].each(said, gold)
     assert measure.value(counts).tolist() == each.tolist()
     weights = generator.integers(0, 4, (3, 2, 30)).astype(float)
     expected = (weights * each).sum(-1) / weights.sum(-1)
     assert measure.value(weights @ counts) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("name", list(TEXT_SCORES))
+@pytest.mark.parametrize("name", list(TEXT_METRICS))
 def test_order_does_not_matter_and_gold_is_perfect(name):
     generator = np.random.default_rng(SEEDS[1])
     gold, said = slot_texts(generator, 20) if name == "slu_f1" else (words_of(generator, 20), words_of(generator, 20))
     gold, said = [*gold, '{"t0": "7"}'], [*said, "{}"]
-    measure = TEXT_SCORES[name]
+    measure = TEXT_METRICS[name].score
     counts, order = measure.counts(said, gold), generator.permutation(21)
     shuffled = measure.counts([said[i] for i in order], [gold[i] for i in order])
     assert shuffled.tolist() == counts[order].tolist()
@@ -72,9 +71,9 @@ def test_order_does_not_matter_and_gold_is_perfect(name):
     assert measure.value(perfect[answered].sum(0)) == 1
 
 
-@pytest.mark.parametrize("name", list(TEXT_SCORES))
+@pytest.mark.parametrize("name", list(TEXT_METRICS))
 def test_nothing_to_measure_is_nan_and_nothing_said_is_wrong(name):
-    measure = TEXT_SCORES[name]
+    measure = TEXT_METRICS[name].score
     parts = 3 if name in SLOT_METRICS else 2
     empty = measure.counts([], [])
     assert empty.shape == (0, parts)
@@ -88,7 +87,7 @@ def test_nothing_to_measure_is_nan_and_nothing_said_is_wrong(name):
 
 
 def test_utterances_without_slots_count_only_where_slots_are_invented():
-    measure = TEXT_SCORES["slu_f1"]
+    measure = TEXT_METRICS["slu_f1"].score
     right, nothing, invented = (
         measure.counts([said], [gold])[0]
         for said, gold in [('{"t": "x"}', json.dumps({"t": "x"})), ("not JSON", "{}"), ('{"t": "x"}', "{}")]
@@ -112,7 +111,7 @@ def mixture(metrics):
 
 def mixed_texts(generator, n):
     """Capabilities in any order, each with texts that its metric can read; some predictions are right."""
-    whose = generator.choice(list(METRICS), n).tolist()
+    whose = generator.choice(list(TEXT_METRICS), n).tolist()
     gold, said = slot_texts(generator, n)
     other_gold, other_said = words_of(generator, n), words_of(generator, n)
     gold = [one if name == "slots" else other for name, one, other in zip(whose, gold, other_gold, strict=True)]
@@ -124,7 +123,7 @@ def mixed_texts(generator, n):
 def macro_average(whose, gold, said):
     """By definition: every capability's own score over its own items, then their mean."""
     values = []
-    for name, metric in METRICS.items():
+    for name, metric in TEXT_METRICS.items():
         rows = [row for row, one in enumerate(whose) if one == name]
         texts = [[side[row] for row in rows] for side in (said, gold)]
         if metric == "slu_f1":
@@ -132,7 +131,7 @@ def macro_average(whose, gold, said):
             if any(map(len, slots[0])) or any(map(len, slots[1])):
                 values.append(score(slu_counts(slots[1], slots[0])).f1)
         elif rows:
-            values.append(float(np.mean(TEXT_METRICS[metric](*texts))))
+            values.append(float(np.mean(TEXT_METRICS[metric].each(*texts))))
     return np.mean(values) if values else np.nan
 
 
@@ -156,23 +155,23 @@ def test_a_capability_has_the_score_that_it_has_alone():
     whose, gold, said = mixed_texts(generator, 50)
     measure = score_of(mixture(METRICS))
     sums = measure.counts(said, gold, whose).sum(0)
-    for name, metric in METRICS.items():
+    for name, metric in TEXT_METRICS.items():
         rows = [row for row, one in enumerate(whose) if one == name]
-        own = TEXT_SCORES[metric]
+        own = TEXT_METRICS[metric].score
         alone = own.value(own.counts([said[row] for row in rows], [gold[row] for row in rows]).sum(0))
         assert measure.value_of(name, sums) == pytest.approx(alone, abs=1e-12, nan_ok=True)
-    other = score_of(mixture(dict(reversed(METRICS.items()))))
+    other = score_of(mixture(dict(reversed(TEXT_METRICS.items()))))
     assert other.value(other.counts(said, gold, whose).sum(0)) == pytest.approx(measure.value(sums), abs=1e-12)
 
 
-@pytest.mark.parametrize("name", list(TEXT_SCORES))
+@pytest.mark.parametrize("name", list(TEXT_METRICS))
 def test_a_task_of_one_set_has_its_own_score_to_the_last_bit(name):
     generator = np.random.default_rng(SEEDS[2])
     gold, said = slot_texts(generator, 30) if name == "slu_f1" else (words_of(generator, 30), words_of(generator, 30))
     items = Items([], [], np.zeros(0, dtype=np.int64), answers=[])
     task = Task("mine", "generate", (), items, metric=name)
     assert isinstance(task, HasMetrics)
-    whole, own = score_of(task), TEXT_SCORES[name]
+    whole, own = score_of(task), TEXT_METRICS[name].score
     counts = whole.counts(said, gold)
     assert counts.tolist() == own.counts(said, gold).tolist()
     assert whole.title == own.title

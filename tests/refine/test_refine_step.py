@@ -61,22 +61,19 @@ def study(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def refine(study: Path, name: str, refiner: str, model: dict[str, Any], hints: dict[str, Any], **more: Any) -> Path:
+def refine(study: Path, name: str, refiner: str, model: dict[str, Any], hints: dict[str, Any], **options: Any) -> Path:
     folder = study / name
     for part in ("out", "scratch"):
         (folder / part).mkdir(parents=True)
     inputs = {"pool": study / "pool", "split": study / "split", "texts": study / "weak"}
     params: dict[str, Any] = {
-        "batch": 2,
-        "fixed": None,
+        "refine": {"type": refiner, "batch": 2, "fixed": None, "naming": DECODING, **options},
         "prompts": read_prompts(refiner),
         "decoding": DECODING,
-        "naming": DECODING,
         "name": "t",
         "seed": 0,
-        **more,
     }
-    refine_texts(Job(folder / "out", inputs, folder / "scratch", hints), refiner=refiner, model=model, **params)
+    refine_texts(Job(folder / "out", inputs, folder / "scratch", hints), model=model, **params)
     return folder / "out"
 
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from outgrow.data.template import fill
 from outgrow.errors import ConfigError
 from outgrow.generation.chat import Message, flat
-from outgrow.refine import refiners
-from outgrow.refine.prompts import FIELDS, read_prompts
-from outgrow.refine.question_batches import WeakExample, in_batches, leave_one_out, with_fixed
+from outgrow.refine import REFINERS, refiners
+from outgrow.refine.prompts import read_prompts
+from outgrow.refine.record import WeakExample
+from outgrow.refine.refiners import in_batches, leave_one_out, with_fixed
 
 EXAMPLES = [WeakExample(f"i{n}", f"q{n}?", f"a{n}!") for n in range(1, 6)]
 
@@ -57,7 +58,7 @@ def test_improving_shows_question_and_weak_answer() -> None:
 
 
 def test_bootstrapping_shows_nothing_weak() -> None:
-    (ask,) = refiners.self_bootstrap({"i1": "q1?"}, read_prompts("self_bootstrap"), "Be brief.")
+    (ask,) = refiners.self_bootstrap([WeakExample("i1", "q1?", "")], read_prompts("self_bootstrap"), "Be brief.")
     assert ask.conversation == (Message("system", "Be brief."), Message("user", "Question: q1?\nAnswer:"))
 
 
@@ -106,9 +107,9 @@ def test_what_is_filled_in_is_not_looked_at(question: str, answer: str) -> None:
 # ---- prompts of one's own -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("refiner", FIELDS)
+@pytest.mark.parametrize("refiner", REFINERS)
 def test_our_prompts_have_their_fields(refiner: str) -> None:
-    assert set(read_prompts(refiner)) == set(FIELDS[refiner])
+    assert set(read_prompts(refiner)) == set(REFINERS[refiner].prompts)
 
 
 def test_a_file_of_ones_own_replaces_ours(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ import time
 
 import numpy as np
 
-from outgrow.config.measure import MetricMeasure, PatternMeasure
+from outgrow.metrics.measures import MetricMeasure, PatternMeasure, pattern_score
 from outgrow.metrics.text_score import mean_value
-from outgrow.reporting.topics.measures import LIMIT, MOST_STOPPED, pattern_score, search_all
+from outgrow.reporting.topics.measures import LIMIT, MOST_STOPPED, search_all
 
 TEXTS = ["Arr, matey!", "", "arr", "no\nArr at the beginning of a line", "\x1b[31m", "x" * 5000]
 
@@ -30,7 +30,7 @@ def test_a_text_on_which_the_search_is_stopped_has_no_part_in_the_mean() -> None
     assert time.monotonic() - began < 20
     assert searched.found == {"aaa": True, "b": False}
     assert searched.note == "the pattern was stopped on 2 texts, left out here"
-    counts = pattern_score("^(a+)+$", searched).counts(texts, texts)
+    counts = pattern_score(PatternMeasure(type="rule", pattern="^(a+)+$"), searched.found).counts(texts, texts)
     assert counts.tolist() == [[1, 1], [0, 1], [0, 0], [0, 0]]
     assert mean_value(counts.sum(axis=0)) == 0.5
 
@@ -48,4 +48,5 @@ def test_a_pattern_that_is_always_stopped_is_given_up_within_seconds() -> None:
     assert found["slow"].found == {}
     assert "takes more than 0.25 s on at least 10 texts" in found["slow"].note
     assert all(found["fast"].found.values())
-    assert np.isnan(mean_value(pattern_score("", found["slow"]).counts(texts, texts).sum(axis=0)))
+    nothing = pattern_score(measures["slow"], found["slow"].found).counts(texts, texts)
+    assert np.isnan(mean_value(nothing.sum(axis=0)))

@@ -14,7 +14,7 @@ from outgrow.errors import DataError
 from outgrow.graph.event import StepOutcome
 from outgrow.metrics.bootstrap import draw_resamples, seed_means
 from outgrow.metrics.slu_f1 import parse_slots, score, slu_counts, span_counts
-from outgrow.metrics.text_score import TEXT_SCORES, mean_value, score_of
+from outgrow.metrics.text_score import TEXT_METRICS, mean_value, score_of
 from outgrow.reporting.collect import collect, write_report
 from outgrow.reporting.evidence.texts import read_answers_of_row, score_counts
 from outgrow.reporting.frame import make_frame
@@ -188,7 +188,7 @@ def test_other_metrics_are_means_over_items(tmp_path: Path, metric: str) -> None
     world = simulate_small_texts(tmp_path / "store", metric=metric)
     results = write_report(world.study, world.store, world.outcomes, tmp_path / "out")
     found = answered(world, "naive", 0)
-    counts = TEXT_SCORES[metric].counts([text_of(said) for _, said, _ in found], [gold for *_, gold in found])
+    counts = TEXT_METRICS[metric].score.counts([text_of(said) for _, said, _ in found], [gold for *_, gold in found])
     assert results.named("naive").score.value == pytest.approx(counts[:, 0].mean(), abs=1e-6)
     assert results.topics["slot_types"] == ()
     look = results.topics["texts"]["naive"]
@@ -199,7 +199,7 @@ def test_other_metrics_are_means_over_items(tmp_path: Path, metric: str) -> None
     assert "slot_types" not in names
     page = (tmp_path / "out" / "report.html").read_text()
     assert "SLU" not in page
-    assert f"test {TEXT_SCORES[metric].title}" in page
+    assert f"test {TEXT_METRICS[metric].score.title}" in page
 
 
 def test_nothing_of_classes_is_said_of_texts(text_results: Results, text_report_folder: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fresh import SEEDS
-from outgrow.metrics.text_answers import TEXT_METRICS
+from outgrow.metrics.text_score import TEXT_METRICS
 from outgrow.select.comparisons import Sample, compare, make_pairs
 from simulated_labels import METRICS, answers_of, mixture, targets_of, wrong_or_right
 
@@ -33,7 +33,7 @@ def test_examples_are_their_definition(seed, consistent):
     own = {item: row[0] for item, row in zip(strong.items, strong.texts, strict=True)}
 
     def agree(item, text):
-        metric = TEXT_METRICS[METRICS[capability[item]]]
+        metric = TEXT_METRICS[METRICS[capability[item]].each]
         pair = ([text], [own[item]])
         return own[item] is not None and (metric(*pair)[0] + metric(*pair[::-1])[0]) / 2 >= consistent
 

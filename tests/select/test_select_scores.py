@@ -8,7 +8,7 @@ import pytest
 from fresh import SEEDS
 from outgrow.errors import DataError
 from outgrow.labels import Targets, WeakLabels
-from outgrow.metrics.text_answers import TEXT_METRICS
+from outgrow.metrics.text_score import TEXT_METRICS
 from outgrow.select.row_scores import (
     text_agreement,
     text_confidence,
@@ -41,7 +41,7 @@ def some_labels(seed, names=("sums", "tales", "words")):
 
 def metric_of(task, item):
     place = task.items.ids.index(item)
-    return TEXT_METRICS[METRICS[task.items.capabilities[place]] if task.items.capabilities else task.metric]
+    return TEXT_METRICS[METRICS[task.items.capabilities[place]].each if task.items.capabilities else task.metric]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -10,7 +10,7 @@ from fresh import SEEDS
 from outgrow.data.task import Items, Split, Task
 from outgrow.labels import Targets, WeakLabels
 from outgrow.select.select_step import select_votes
-from outgrow.select.votes_as_text import spoken_labels, spoken_targets, spoken_task
+from outgrow.select.votes_as_text import labels_as_texts, targets_as_texts, task_as_texts
 from outgrow.training.reward_step import train_reward
 from simulated_labels import job_in
 
@@ -41,12 +41,12 @@ def test_a_vote_says_what_it_chose(kind):
     probs = np.asarray([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8], [0.0, 1.0, 0.0]])
     options = task.items.options or [list(COLOURS)] * 3
     wanted = [options[row][k] for row, k in enumerate((0, 2, 1))]
-    said = spoken_targets(task, Targets(task.items.ids, probs, np.ones(3)))
+    said = targets_as_texts(task, Targets(task.items.ids, probs, np.ones(3)))
     assert said.texts == wanted
     assert [np.exp(one.logprob.sum()) for one in said.pieces] == pytest.approx([0.7, 0.8, 1.0])
     labels = WeakLabels(task.items.ids, ("a", "b"), np.stack([probs, np.zeros((3, 3))], axis=1))
-    assert spoken_labels(task, labels).texts == [[text, None] for text in wanted]
-    prompts = spoken_task(task).items.prompts
+    assert labels_as_texts(task, labels).texts == [[text, None] for text in wanted]
+    prompts = task_as_texts(task).items.prompts
     listed = "- red\n- green\n- blue" if kind == "choose" else "red, green, blue"
     assert listed in prompts[0]
     assert all(prompt.endswith("Answer:") for prompt in prompts)

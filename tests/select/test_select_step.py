@@ -212,7 +212,7 @@ def test_a_capability_of_which_nothing_is_kept_is_named(labels):
 
 def test_rewards_of_other_targets_are_refused(labels):
     labels.save_rewards(labels.reward, texts=["another text", *labels.weak.texts[1:]])
-    with pytest.raises(DataError, match=r"has not the rows of targets\.parquet"):
+    with pytest.raises(DataError, match=r"targets\.parquet"):
         labels.selected("a", type="reward_model", keep=HALF)
     (labels.folder / "reward" / "rewards.parquet").write_text("no table")
     with pytest.raises(DataError, match="not a readable table of rewards"):

@@ -6,7 +6,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from fresh import SEEDS
-from outgrow.losses import make_objective
+from outgrow.losses.objective import make_objective
 from outgrow.training.heads import fit_heads
 
 CROSS_ENTROPY = make_objective({"type": "cross_entropy"}, None)

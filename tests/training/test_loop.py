@@ -12,7 +12,7 @@ from tiny_study import TRAINING, WORDS, colour_task
 
 from fresh import SEEDS
 from outgrow.errors import ConfigError, StepFailed
-from outgrow.losses import Objective, make_objective
+from outgrow.losses.objective import Objective, make_objective
 from outgrow.models.load_model import load_causal_lm, load_classifier, load_tokenizer
 from outgrow.training.sampling import batches_of, sealed_randomness
 from outgrow.training.trainer import history, train

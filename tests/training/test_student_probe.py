@@ -1,6 +1,8 @@
 """The student step with a probe: what it writes, what it may look at, what must not matter."""
 
 import json
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from safetensors.numpy import load_file
 from outgrow.data.task import Items, Task
 from outgrow.errors import ConfigError, DataError
 from outgrow.labels import Targets, WeakLabels
-from outgrow.losses import LINEAR_IN_TARGET, LOSSES
+from outgrow.losses import LOSSES, LossRecord, LossSection
 from outgrow.training.classifier_steps import train_student
 
 TUNE = {"l2": None, "lr": None, "epochs": [60], "folds": 3, "select_by": "weak_accuracy"}
@@ -77,8 +79,19 @@ def reverse_kl(logits, target):
     return (logits.softmax(-1) * (logits.log_softmax(-1) - target.clamp_min(1e-6).log())).sum(-1)
 
 
-def test_a_loss_that_declares_nothing_is_trained_on_separate_rows(study, monkeypatch):
-    monkeypatch.setitem(LOSSES, "reverse_kl", reverse_kl)
+class ReverseKL(LossSection):
+    type: Literal["reverse_kl"]
+
+
+@pytest.fixture
+def listed():
+    yield LOSSES.add
+    LOSSES.remove("reverse_kl")
+
+
+def test_a_loss_that_declares_nothing_is_trained_on_separate_rows(study, listed):
+    record = LossRecord(ReverseKL, function=reverse_kl)
+    listed(record)
     here = study()
     path = here.folder / "targets" / "targets.parquet"
     rows = Targets.load(path)
@@ -88,7 +101,8 @@ def test_a_loss_that_declares_nothing_is_trained_on_separate_rows(study, monkeyp
     together = answers(run(here, "together", loss="reverse_kl")).probs
     assert np.abs(apart - together).max() > 0.01
     rows.save(path)
-    monkeypatch.setitem(LINEAR_IN_TARGET, "reverse_kl", lambda options: True)
+    LOSSES.remove("reverse_kl")
+    listed(replace(record, linear_in_target=True))
     np.testing.assert_array_equal(answers(run(here, "declared", loss="reverse_kl")).probs, together)
 
 

@@ -244,7 +244,7 @@ def test_an_adapter_on_the_output_layer_is_refused():
 @pytest.mark.parametrize(
     ("loss", "own", "said"),
     [
-        ({"type": "product"}, None, "cross_entropy or evidential"),
+        ({"type": "product"}, None, "classes only"),
         (PLAIN, {**OWN, "harden": "balanced"}, "by argmax only"),
     ],
 )

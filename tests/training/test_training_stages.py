@@ -12,7 +12,7 @@ from tiny_texts import PLAIN, SOFT, text_section
 
 from outgrow.generation.causal_lm import load_trained
 from outgrow.labels import Targets, WeakLabels
-from outgrow.losses import make_objective
+from outgrow.losses.objective import make_objective
 from outgrow.texts import TextTargets
 from outgrow.training.classifier_steps import train_student
 from outgrow.training.heads import Affine, fit_heads

@@ -7,10 +7,10 @@ import numpy as np
 from outgrow.combiners import COMBINERS
 from outgrow.combiners.record import CombinerSection
 from outgrow.combiners.targets import calibrated_targets, combine_labels
-from outgrow.data.task import Items, Split, Task
+from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
-from outgrow.labels import Anchors, Targets, WeakLabels
+from outgrow.labels import Anchors, Targets, WeakLabels, one_hot
 
 GOLD = "gold"
 
@@ -55,16 +55,11 @@ def make_gold(job: Job) -> None:
     """Gold of half B as one-hot targets, and as labels of a source named `gold`."""
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
     items = task.items.take(split.half_b)
-    probs = one_hot(items, task.n_classes)
-    Targets(items.ids, probs, np.ones(len(items))).save(job.out / "targets.parquet")
-    WeakLabels(items.ids, (GOLD,), probs[:, None]).save(job.out / "half_b.parquet")
-
-
-def one_hot(items: Items, n_classes: int) -> np.ndarray:
-    """Gold as distributions. Raises `DataError` for an item without gold."""
     missing = np.flatnonzero(items.gold < 0)
     if len(missing):
         raise DataError(
             f"item `{items.ids[missing[0]]}` has no gold, and the ceiling needs it for every item of half B"
         )
-    return np.asarray(np.eye(n_classes)[items.gold])
+    probs = one_hot(items.gold, task.n_classes)
+    Targets(items.ids, probs, np.ones(len(items))).save(job.out / "targets.parquet")
+    WeakLabels(items.ids, (GOLD,), probs[:, None]).save(job.out / "half_b.parquet")

@@ -9,6 +9,7 @@ import annotated_types as at
 from pydantic.fields import FieldInfo
 
 from outgrow.config.section import Section
+from outgrow.extensions import unfolded
 
 NOUNS = {
     str: ("a text", "texts"),
@@ -63,7 +64,8 @@ def _taken_apart(annotation: Any) -> tuple[Any, str]:
     """The type itself, and its bounds in words."""
     bounds: list[Any] = []
     while get_origin(annotation) is Annotated:
-        annotation, *metadata = get_args(annotation)
+        bare, *metadata = get_args(annotation)
+        annotation = unfolded(bare, metadata)
         for part in metadata:
             bounds += part.metadata if isinstance(part, FieldInfo) else [part]
     return annotation, _bounds({type(bound): bound for bound in bounds}, get_origin(annotation) or annotation)

@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from outgrow.config.decoding import Decoding
-from outgrow.config.measure import JudgeMeasure, Measure
 from outgrow.config.method import Method, SelfTraining, SoftLabels, Variant
 from outgrow.config.model import LanguageModel, ModelSection
 from outgrow.config.paths import REPORTS
@@ -18,6 +17,8 @@ from outgrow.config.section import Name, Section, Seed, SourceName
 from outgrow.config.task import TaskSection
 from outgrow.config.tune import Tune
 from outgrow.extensions import OneOf
+from outgrow.judge.options import JudgeMeasure
+from outgrow.metrics.measures import Measure
 from outgrow.supervise.sources import SOURCES, with_type
 
 Supervisor = Annotated[Section, OneOf(SOURCES), BeforeValidator(with_type)]

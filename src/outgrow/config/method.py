@@ -9,52 +9,13 @@ from outgrow.combiners.keep_all import KeepAll
 from outgrow.config.combine import Combine
 from outgrow.config.decoding import Decoding
 from outgrow.config.model import BatchSize, Passes, Rate, Training
-from outgrow.config.refine import Refine
 from outgrow.config.section import Section
-from outgrow.config.select import Select
+from outgrow.losses import Loss
+from outgrow.losses.softmax_losses import CrossEntropy
+from outgrow.refine import Refine
+from outgrow.select import Select
 
 Variant = Literal["plain", "self_training", "matching", "self_training+matching", "two_views"]
-
-
-class CrossEntropy(Section):
-    """Cross-entropy to the target distribution."""
-
-    type: Literal["cross_entropy"] = "cross_entropy"
-
-
-class Evidential(Section):
-    """Type-II maximum likelihood of a Dirichlet plus a penalty on misleading evidence (eqs 3-4)."""
-
-    type: Literal["evidential"]
-    evidence: Literal["exp_plus_one", "exp", "softplus", "relu"] = "exp_plus_one"
-    """alpha = exp(z) + 1 (released code) | exp(z) | softplus(z) + 1 | relu(z) + 1."""
-    kl: Literal["per_class", "mixed"] | None = None
-    """Eq. 4's expectation over classes, or the soft target plugged into one KL (released code). Default: `per_class`;
-    *generate*: `mixed`."""
-    kl_weight: Annotated[float, Field(ge=0)] | None = None
-    """Default: 0.01; *generate*: 1e-4."""
-    kl_clamp: Annotated[float, Field(gt=0)] = 2e5
-    """*generate*: the KL is cut off at this value."""
-    kl_anneal: bool = True
-    """Grow the KL's weight linearly over training."""
-
-
-class GeneralizedCrossEntropy(Section):
-    """(1 - p^q) / q: between cross-entropy (q -> 0) and mean absolute error (q = 1)."""
-
-    type: Literal["generalized_cross_entropy"]
-    q: Annotated[float, Field(gt=0, le=1)] = 0.7
-
-
-class Product(Section):
-    """Target proportional to student^beta * weak^alpha (Burns et al.)."""
-
-    type: Literal["product"]
-    alpha: float = 1.0
-    beta: float = 1.0
-
-
-Loss = Annotated[CrossEntropy | Evidential | GeneralizedCrossEntropy | Product, Field(discriminator="type")]
 
 
 class SelfTraining(Section):

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from outgrow.config.measure import TextMetric
 from outgrow.config.section import Name, Section, Seed, complaint
+from outgrow.metrics.text_score import TextMetric
 from outgrow.text_format import short
 
 Count = Annotated[int, Field(ge=1, le=10**9)]

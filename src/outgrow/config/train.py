@@ -10,12 +10,13 @@ from outgrow.combiners.auto import Auto
 from outgrow.combiners.record import CombinerRecord
 from outgrow.config.combine import Combine
 from outgrow.config.decoding import Decoding
-from outgrow.config.measure import TextMetric
-from outgrow.config.method import CrossEntropy, Evidential, Loss
 from outgrow.config.model import BatchSize, ModelSection, Passes, Rate, Training
 from outgrow.config.section import Section, Seed, complaint
 from outgrow.config.tune import Tune
 from outgrow.config.votes import VoteColumns
+from outgrow.losses import Loss, text_loss_complaints
+from outgrow.losses.softmax_losses import CrossEntropy
+from outgrow.metrics.text_score import TextMetric
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Text = Annotated[str, Field(min_length=1)]
@@ -146,10 +147,7 @@ def _of_classes_only(settings: TrainSettings) -> Iterator[str]:
     loss, record = settings.loss, COMBINERS.of(settings.combine)
     if not combines_texts(record):
         yield f"combine: `{record.name}` is not for texts; use {text_combiner_names()}"
-    if not isinstance(loss, CrossEntropy | Evidential):
-        yield f"loss: `{loss.type}` is for classes; texts have `cross_entropy` and `evidential`"
-    if isinstance(loss, Evidential) and loss.evidence != "exp_plus_one":
-        yield f"loss.evidence: `{loss.evidence}` is for classes; tokens have `exp_plus_one`"
+    yield from text_loss_complaints("loss:", loss)
     given = {
         "classes": settings.classes is not None,
         "renormalise": settings.renormalise,

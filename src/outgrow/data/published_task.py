@@ -83,7 +83,7 @@ class PublishedTask:
     shuffle_options: bool = False
     """Where the right option is always published first: order each item's options by a hash of its text."""
     metric: str = "accuracy"
-    """*generate*: which of `metrics.text_score.TEXT_SCORES` answers are measured by."""
+    """*generate*: which of `metrics.text_score.TEXT_METRICS` answers are measured by."""
     template: str = "{text}"
     """*generate*: the instruction around an item's text; see `template.py`."""
     text_template: str | None = None

@@ -102,10 +102,10 @@ class Task:
     notes: tuple[str, ...] = ()
     """What loading left out or changed, one sentence each; shown by `outgrow data show` and in the report."""
     metric: str = "accuracy"
-    """What answers are measured by; a *generate* task's is one of `metrics.text_score.TEXT_SCORES`, a mixture's
+    """What answers are measured by; a *generate* task's is one of `metrics.text_score.TEXT_METRICS`, a mixture's
     `macro`."""
     metrics: Mapping[str, str] = field(default_factory=dict)
-    """Of a mixture: by capability, which of `TEXT_SCORES` its answers are measured by."""
+    """Of a mixture: by capability, which of `TEXT_METRICS` its answers are measured by."""
     rows: int = 0
     """Rows of the table by whose numbers the items are called; 0 where they have names."""
 

@@ -54,7 +54,7 @@ def to_be_written(section: SetSection) -> str:
 
 
 def metric_of(section: TaskSection) -> str:
-    """What answers are measured by: one of `TEXT_SCORES` for *generate*, `macro` for a mixture, else `accuracy`."""
+    """What answers are measured by: one of `TEXT_METRICS` for *generate*, `macro` for a mixture, else `accuracy`."""
     return MACRO if section.capabilities else set_metric(section)
 
 

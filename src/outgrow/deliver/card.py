@@ -27,7 +27,7 @@ from outgrow.deliver.combined import about_file
 from outgrow.labels import WeakLabels
 from outgrow.metrics.bootstrap import draw_items, resampled_sums
 from outgrow.metrics.calibration import log_loss
-from outgrow.metrics.text_score import TEXT_SCORES, TextScore
+from outgrow.metrics.text_score import TEXT_METRICS, TextScore
 from outgrow.models.model_names import parse_name
 from outgrow.text_format import many, short
 from outgrow.texts import WeakTexts
@@ -156,7 +156,7 @@ def of_texts(task: Task, data: Path, answered: Path) -> dict[str, Any]:
     written = WeakTexts.load(answered / "test.parquet").texts
     texts = [written[row][0] for row in known]
     gold = [task.items.answers[row] for row in rows[known].tolist()]
-    score = TEXT_SCORES[task.metric]
+    score = TEXT_METRICS[task.metric].score
     counts = score.counts([text or "" for text in texts], gold)
     low, high = interval_of(score, counts)
     test = {

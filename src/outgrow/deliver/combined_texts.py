@@ -19,12 +19,11 @@ from jaxtyping import Float, Int
 from outgrow.combiners import COMBINERS
 from outgrow.combiners.text_targets_step import combine_texts_by
 from outgrow.config.combine import Combine
-from outgrow.config.measure import TextMetric
 from outgrow.config.train import combines_texts, text_combiner_names, text_metric
 from outgrow.data.write_table import write_table
 from outgrow.deliver.combined import ABOUT
 from outgrow.errors import ConfigError, DataError
-from outgrow.metrics.text_score import TEXT_SCORES
+from outgrow.metrics.text_score import TEXT_METRICS, TextMetric
 from outgrow.texts import TextTargets, WeakTexts
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class CombinedTexts:
             best = {item: cell[0].text for item, cell in cells if cell}
             shared = [item for item in best if item in label_of] if merged else []
             pair = ([best[item] for item in shared], [label_of[item] for item in shared])
-            score = TEXT_SCORES[self.metric]
+            score = TEXT_METRICS[self.metric].score
             agreement = float(score.value(score.counts(*pair).sum(axis=0))) if shared else None
             found.append(TextSource(name, len(best), agreement))
         return found
@@ -91,7 +90,7 @@ class CombinedTexts:
                 "n_items": len(self.texts.items),
                 "gold": 0,
                 "classes": [],
-                "metric": TEXT_SCORES[self.metric].title,
+                "metric": TEXT_METRICS[self.metric].score.title,
                 "sources": [one._asdict() for one in self.writers],
             },
         }

@@ -38,11 +38,10 @@ class Registry(NamedTuple):
 
 
 REGISTRIES = {
-    ("outgrow.losses.objective", "LOSSES"): Registry("loss"),
-    ("outgrow.losses.objective", "LINEAR_IN_TARGET"): Registry("loss"),
+    ("outgrow.losses", "LOSSES"): Registry("loss"),
+    ("outgrow.select", "SELECTIONS"): Registry("select"),
+    ("outgrow.refine", "REFINERS"): Registry("refine"),
     ("outgrow.combiners", "COMBINERS"): Registry("combine", everything=("auto",)),
-    # Held-out texts are judged by cross-entropy, whatever is learned by.
-    ("outgrow.training.text_examples", "TOKEN_LOSSES"): Registry("loss", ("cross_entropy",)),
 }
 SECTIONS = frozenset(registry.section for registry in REGISTRIES.values())
 UNSAID = {"loss": "cross_entropy"}

@@ -1,9 +1,8 @@
 """The step `ratings`: a language model rates one row's answers to the test items.
 
-Either each answer by itself on several scales, or side by side with another answer on one scale, in one order or in
-both; then the measure is whether the row's answer wins. What a judge writes is read by `metrics/ratings.py`. A
-question that it fails at has no rating, and stands under `failed`: it is not a rating of zero. `why_failed` says what
-was wrong with the first of them.
+Each answer is rated alone on several scales, or side by side with another answer on one scale, in one order or both;
+then the measure is whether the row's answer wins. `metrics/ratings.py` parses the ratings. A failed question has no
+rating and is listed under `failed`; it is not a rating of zero. `why_failed` describes the first failure.
 """
 
 import json
@@ -23,7 +22,7 @@ from outgrow.endpoints.usage import Usage
 from outgrow.generation.chat import single_turn
 from outgrow.generation.text_generator import NOTHING, GenerationRequest, TextGenerator, open_generator
 from outgrow.graph.step import Job, Json
-from outgrow.judge.prompts import described, example
+from outgrow.judge.options import described, example
 from outgrow.metrics.ratings import RatingScale, agreed_rating, swap_mean, why_failed, win_rate
 from outgrow.texts import WeakTexts
 
@@ -32,7 +31,7 @@ TEST, RATINGS = "test.parquet", "ratings.parquet"
 
 @dataclass(frozen=True)
 class JudgedItem:
-    """An item before the judge."""
+    """A test item with the answers to be judged."""
 
     item: str
     question: str
@@ -63,7 +62,7 @@ def rate_texts(
         model: the judge's section, as far as its writing depends on it.
         scales: by name, lowest and highest rating.
         prompt: the text with its fields.
-        system: what the judge is told before.
+        system: the judge's system prompt.
         decoding: how it writes; several samples per question.
         against: `gold`, `untouched`, or each answer by itself.
         swap: with `against`, in both orders.
@@ -73,22 +72,22 @@ def rate_texts(
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
     cases = read_cases(task, split, job.inputs, against)
     places = split.test
-    ruler = [RatingScale(key, float(lowest), float(highest)) for key, (lowest, highest) in scales.items()]
-    bench = JudgeSession(job, open_generator(job, model), prompt, system, decoding, seed, places)
+    rating_scales = [RatingScale(key, float(lowest), float(highest)) for key, (lowest, highest) in scales.items()]
+    session = JudgeSession(job, open_generator(job, model), prompt, system, decoding, seed, places)
     if against is None:
-        columns = dict(zip(scales, bench.rate(cases, ruler).T, strict=True))
+        columns = dict(zip(scales, session.rate(cases, rating_scales).T, strict=True))
     else:
-        columns = {name: bench.compare(cases, ruler[0], swap)}
+        columns = {name: session.compare(cases, rating_scales[0], swap)}
     pq.write_table(pa.table({"item": [case.item for case in cases], **columns}), job.out / RATINGS)
     failed = np.isnan(np.stack(list(columns.values()))).any(axis=0)
-    about = {
+    record = {
         "items": len(cases),
         "failed": [case.item for case, bad in zip(cases, failed.tolist(), strict=True) if bad],
-        "why_failed": bench.why_failed,
-        "tokens_read": bench.usage.read,
-        "tokens_written": bench.usage.written,
+        "why_failed": session.why_failed,
+        "tokens_read": session.usage.read,
+        "tokens_written": session.usage.written,
     }
-    (job.out / "written.json").write_text(json.dumps(about, indent=1))
+    (job.out / "written.json").write_text(json.dumps(record, indent=1))
 
 
 def read_cases(task: Task, split: Split, inputs: Mapping[str, Path], against: str | None) -> list[JudgedItem]:
@@ -108,10 +107,10 @@ def _texts(folder: Path, items: Sequence[str]) -> list[str]:
 
 @dataclass
 class JudgeSession:
-    """A judge, and how it is asked."""
+    """A judge with its prompt and decoding, and the tokens it has used."""
 
     job: Job
-    author: TextGenerator
+    generator: TextGenerator
     prompt: str
     system: str | None
     decoding: Mapping[str, Any]
@@ -119,12 +118,12 @@ class JudgeSession:
     places: Int[np.ndarray, "item"]
     usage: Usage = NOTHING
     why_failed: str = ""
-    """Of the first question that the judge failed at."""
+    """Of the first question without a rating."""
 
     def rate(self, cases: Sequence[JudgedItem], scales: list[RatingScale]) -> Float[np.ndarray, "item scale"]:
-        """Every answer by itself."""
+        """Ratings of every answer alone."""
         rated = self._ratings(cases, [self._single(case, scales) for case in cases], scales, "alone")
-        return np.asarray([[np.nan] * len(scales) if one is None else one for one in rated], dtype=np.float64)
+        return np.asarray([ratings or [np.nan] * len(scales) for ratings in rated], dtype=np.float64)
 
     def compare(self, cases: Sequence[JudgedItem], scale: RatingScale, swap: bool) -> Float[np.ndarray, "item"]:
         """1 where the row's answer is rated higher than the other one, 0 where lower, 0.5 where both are equal."""
@@ -132,10 +131,10 @@ class JudgeSession:
         ratings = self._ratings(cases, asked_first, [scale, scale], "first")
         if swap:
             asked_second = [self._pair(case, scale, case.other, case.own) for case in cases]
-            turned = self._ratings(cases, asked_second, [scale, scale], "second")
-            undone = [None if one is None else one[::-1] for one in turned]
-            ratings = [swap_mean(*pair) for pair in zip(ratings, undone, strict=True)]
-        pairs = np.asarray([[np.nan, np.nan] if one is None else one for one in ratings], dtype=np.float64)
+            swapped = self._ratings(cases, asked_second, [scale, scale], "second")
+            unswapped = [pair and pair[::-1] for pair in swapped]
+            ratings = [swap_mean(*pair) for pair in zip(ratings, unswapped, strict=True)]
+        pairs = np.asarray([pair or [np.nan, np.nan] for pair in ratings], dtype=np.float64)
         return win_rate(pairs[:, 0], pairs[:, 1])
 
     def _single(self, case: JudgedItem, scales: list[RatingScale]) -> str:
@@ -162,15 +161,15 @@ class JudgeSession:
     def _ratings(
         self, cases: Sequence[JudgedItem], prompts: Sequence[str], scales: list[RatingScale], order: str
     ) -> list[list[float] | None]:
-        """What the judge's samples on every question come to; None where it failed."""
-        said = self._ask(cases, prompts, order)
-        reasons = (why_failed(samples, scales) for samples in said)
+        """The agreed ratings of every question; None where it failed."""
+        answers = self._generate(cases, prompts, order)
+        reasons = (why_failed(samples, scales) for samples in answers)
         self.why_failed = self.why_failed or next(filter(None, reasons), "")
-        return [agreed_rating(samples, scales) for samples in said]
+        return [agreed_rating(samples, scales) for samples in answers]
 
-    def _ask(self, cases: Sequence[JudgedItem], prompts: Sequence[str], order: str) -> list[list[str]]:
+    def _generate(self, cases: Sequence[JudgedItem], prompts: Sequence[str], order: str) -> list[list[str]]:
         """The judge's samples on every question."""
-        errand = GenerationRequest(
+        request = GenerationRequest(
             items=[case.item for case in cases],
             conversations=[single_turn(prompt, self.system) for prompt in prompts],
             decoding=self.decoding,
@@ -178,6 +177,6 @@ class JudgeSession:
             places=self.places,
             distinct=False,
         )
-        written = self.author.write(self.job.apart(order), errand)
-        self.usage += written.usage
-        return [[one.text for one in found] for found in written.candidates]
+        result = self.generator.write(self.job.apart(order), request)
+        self.usage += result.usage
+        return [[sample.text for sample in samples] for samples in result.candidates]

@@ -1,10 +1,35 @@
 """Losses: pure functions of logits and targets, one number per example, no reduction.
 
-A new loss is one file, one line in `LOSSES` and a class with its options in `config.method.Loss`; one linear in
-its target says so in `LINEAR_IN_TARGET`. Every loss takes `(logits, target, **options)` with classes in the last
-dimension and any leading shape, and is checked against a brute-force definition in float64, gradients too.
+A new loss is one file with its options, its function and its `LossRecord`, and one row in `LOSSES`. Every loss takes
+`(logits, target, **options)` with classes in the last dimension and any leading shape. Every row is checked by
+`tests/losses/test_loss_registry.py`.
 """
 
-from outgrow.losses.objective import LINEAR_IN_TARGET, LOSSES, Objective, make_objective
+from collections.abc import Iterator
+from typing import Annotated
 
-__all__ = ["LINEAR_IN_TARGET", "LOSSES", "Objective", "make_objective"]
+from outgrow.extensions import OneOf, Registry
+from outgrow.losses.evidential_record import EVIDENTIAL
+from outgrow.losses.record import LossRecord, LossSection
+from outgrow.losses.softmax_losses import CROSS_ENTROPY, GENERALIZED_CROSS_ENTROPY, PRODUCT
+from outgrow.text_format import listed
+
+LOSSES: Registry[LossRecord] = Registry("loss", [CROSS_ENTROPY, EVIDENTIAL, GENERALIZED_CROSS_ENTROPY, PRODUCT])
+Loss = Annotated[LossSection, OneOf(LOSSES)]
+"""The section of any loss."""
+
+
+def text_loss_complaints(key: str, loss: LossSection) -> Iterator[str]:
+    """Options of a loss that a student of texts cannot have; the sentences begin with `key`."""
+    record = LOSSES.of(loss)
+    if record.token_function is None:
+        names = listed([name for name, other in LOSSES.items() if other.token_function is not None])
+        yield f"{key} `{record.name}` is for classes; texts have {names}"
+        return
+    for name in record.class_only:
+        value, default = getattr(loss, name), type(loss).model_fields[name].default
+        if value != default:
+            yield f"{key.rstrip(':')}.{name}: `{value}` is for classes; tokens have `{default}`"
+
+
+__all__ = ["LOSSES", "Loss", "LossRecord", "LossSection", "text_loss_complaints"]

@@ -28,7 +28,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from outgrow.losses.log_softmax import log_softmax
+from outgrow.losses.softmax_losses import log_softmax
 
 BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6)
 """B_2, B_4, … B_14: the coefficients of Stirling's series."""
@@ -75,13 +75,8 @@ CONCENTRATIONS: Mapping[str, Callable[[Tensor], Concentration]] = {
 }
 
 
-def dirichlet_mean(logits: Float[Tensor, "*batch class"], evidence: str) -> Float[Tensor, "*batch class"]:
-    """The predictive distribution alpha / sum(alpha)."""
-    return log_dirichlet_mean(logits, evidence).exp()
-
-
 def log_dirichlet_mean(logits: Float[Tensor, "*batch class"], evidence: str) -> Float[Tensor, "*batch class"]:
-    """Its logarithm, finite for every finite logit."""
+    """The logarithm of the predictive distribution alpha / sum(alpha), finite for every finite logit."""
     return log_softmax(CONCENTRATIONS[evidence](logits).log_alpha)
 
 

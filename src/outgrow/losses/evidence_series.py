@@ -30,11 +30,10 @@ from numpy.polynomial import Chebyshev, Polynomial
 from scipy.special import digamma, gammaln
 from torch import Tensor
 
+from outgrow.losses.dirichlet import BERNOULLI
+
 FEWEST_TOKENS = 8
 """From this vocabulary size on the truncated series below are exact to 1e-12."""
-
-BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6)
-"""B_2, B_4, … B_14, the coefficients of Stirling's series."""
 
 
 class Term(NamedTuple):

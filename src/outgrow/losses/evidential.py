@@ -19,7 +19,6 @@ in one pass over blocks of rows that stay in the processor's cache; what is kept
 as much memory as cross-entropy keeps. Derivatives are taken by ln alpha, where they stay moderate.
 """
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -27,7 +26,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from outgrow.losses.dirichlet import CONCENTRATIONS, phi
-from outgrow.losses.log_softmax import log_softmax
+from outgrow.losses.softmax_losses import log_softmax
 
 BLOCK = 1 << 16
 """Numbers handled at a time on a CPU: few enough for its cache, enough to hide the cost of a call."""
@@ -59,11 +58,6 @@ def evidential(
     rows = [tensor.to(dtype).expand(shape).reshape(-1, shape[-1]) for tensor in (logits, target.detach())]
     loss: Tensor = _Evidential.apply(*rows, evidence, kl, kl_weight)  # type: ignore[no-untyped-call]
     return loss.reshape(shape[:-1])
-
-
-def evidential_is_linear(options: Mapping[str, Any]) -> bool:
-    """Whether `evidential` with these options is linear in its target: the expectation over classes, eq. 4, is."""
-    return bool(options.get("kl", "per_class") == "per_class")
 
 
 class _Evidential(torch.autograd.Function):

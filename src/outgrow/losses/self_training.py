@@ -25,11 +25,6 @@ SLACK = 8
 """Rows per class that stay open for exchange: with them the result is the best assignment but for rare rows."""
 
 
-def ramp(progress: float, over: float = 1.0) -> float:
-    """Linear from 0 at progress 0 to 1 at progress `over`, then 1."""
-    return min(1.0, progress / over)
-
-
 def harden_argmax(logits: Float[Tensor, "*batch class"]) -> Float[Tensor, "*batch class"]:
     """One-hot of the most probable class (the first one on a tie)."""
     return one_hot(logits.detach().argmax(-1), logits.shape[-1]).to(logits.dtype)

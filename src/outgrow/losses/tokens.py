@@ -22,8 +22,7 @@ from torch import Tensor
 from outgrow.losses.evidence_series import total_term
 from outgrow.losses.token_chunks import TokenLoss, chunked_loss
 from outgrow.losses.token_evidence import Kl, evidential_rows
-from outgrow.losses.token_soft_label import soft_label_rows
-from outgrow.losses.token_targets import Rest, check_target
+from outgrow.losses.token_targets import Rest, check_target, soft_label_rows
 
 __all__ = ["TokenLoss", "evidential_token_loss", "soft_label_loss", "token_cross_entropy"]
 

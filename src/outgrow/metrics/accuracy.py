@@ -20,9 +20,3 @@ def is_correct(hard: Int[np.ndarray, "*row item"], gold: Int[np.ndarray, "item"]
 def accuracy(probs: Float[np.ndarray, "item class"], gold: Int[np.ndarray, "item"]) -> float:
     """Share of right answers, 0 … 1."""
     return float(is_correct(answers(probs), gold).mean())
-
-
-def mean_vote(probs: Float[np.ndarray, "item source class"]) -> Float[np.ndarray, "item class"]:
-    """The mean of the sources that did not abstain; zeros where all did."""
-    voters = probs.any(axis=2).sum(axis=1)
-    return np.asarray(probs.sum(axis=1) / np.maximum(voters, 1)[:, None])

@@ -1,16 +1,16 @@
-"""The arithmetic of a language model as judge: from what it wrote to ratings, and from ratings to wins.
+"""Ratings by a language model: from its answers to ratings, and from ratings to win rates.
 
 A judge is asked to give one rating per scale in double brackets ("Content Rating: [[7]] Style Rating: [[9]]"), several
 times at a temperature above zero. The samples are brought to one rating per scale thus (Somerstep et al. 2024,
 arXiv 2405.16236):
 
-1. every `[[number]]` of a sample is one of its ratings, in the order in which it wrote them;
+1. every `[[number]]` of a sample is one of its ratings, in the order of the text;
 2. samples whose number of ratings is not the median number are dropped (they rated twice, or refused);
-3. what is left is averaged, scale by scale;
+3. the others are averaged, scale by scale;
 4. the question has *failed* (None) if there are more or fewer ratings than scales, or an average lies outside its
    scale. A failed question has no rating; it is not a rating of zero.
 
-Here is no model and no prompt. What the judged text says is no danger to the parser, but may be one to the judge.
+The judged text cannot mislead the parser, but may mislead the judge.
 """
 
 import math
@@ -30,12 +30,12 @@ RATING = re.compile(r"\[\[\s*+([+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++))\s*+\]\]
 Nothing is tried twice (`++`, `*+`): a long run of digits takes no longer than to read it.
 """
 QUOTED = 80
-"""Characters of a judge's words that a message repeats."""
+"""Characters of a judge's answer that a message repeats."""
 
 
 @dataclass(frozen=True)
 class RatingScale:
-    """What a rating is about, and its ends, which belong to it."""
+    """The name of a scale, and its ends, which belong to it."""
 
     name: str
     lowest: float
@@ -71,7 +71,7 @@ def agreed_rating(samples: Sequence[str], scales: Sequence[RatingScale]) -> list
     lower of the two (`statistics.median_low`), so that some sample is always kept. Without samples a question failed.
     Means are exact until they are rounded once: the order of the samples never matters, nor does taking all twice.
 
-    >>> content, style = Scale("content", 1.0, 10.0), Scale("style", 1.0, 10.0)
+    >>> content, style = RatingScale("content", 1.0, 10.0), RatingScale("style", 1.0, 10.0)
     >>> agreed_rating(["[[7]] [[9]]", "[[8]] [[9]]", "I would say [[8]]."], [content, style])
     [7.5, 9.0]
     >>> agreed_rating(["[[7]] [[11]]"], [content, style]) is None
@@ -89,7 +89,7 @@ def agreed_rating(samples: Sequence[str], scales: Sequence[RatingScale]) -> list
 def why_failed(samples: Sequence[str], scales: Sequence[RatingScale]) -> str:
     """Why a question has no agreed rating, and a sample of what the judge wrote; empty if it has one.
 
-    >>> why_failed(["I would rather not."], [Scale("style", 1.0, 10.0)])
+    >>> why_failed(["I would rather not."], [RatingScale("style", 1.0, 10.0)])
     'ratings given: 0, asked for: 1, as in “I would rather not.”'
     """
     if agreed_rating(samples, scales) is not None:
@@ -99,20 +99,20 @@ def why_failed(samples: Sequence[str], scales: Sequence[RatingScale]) -> str:
     count = _agreed_count(samples)
     outside = "a mean rating lies outside of its scale"
     why = outside if count == len(scales) else f"ratings given: {count}, asked for: {len(scales)}"
-    said = next(sample for sample in samples if len(parse_ratings(sample)) == count)
-    return f"{why}, as in “{' '.join(said.split())[:QUOTED]}”"
+    sample = next(sample for sample in samples if len(parse_ratings(sample)) == count)
+    return f"{why}, as in “{' '.join(sample.split())[:QUOTED]}”"
 
 
 def _agreed_count(samples: Sequence[str]) -> int | None:
-    """How many ratings most samples have; None without samples."""
+    """The median number of ratings per sample; None without samples."""
     return median_low([len(parse_ratings(sample)) for sample in samples]) if samples else None
 
 
 def swap_mean(first: Sequence[float] | None, second: Sequence[float] | None) -> list[float] | None:
-    """Mean of the ratings that the same texts got in two orders, which cancels a taste for the first or the last.
+    """Mean of the ratings of the same texts in two orders, which cancels a preference for the first or the last.
 
-    Both list the ratings by text, not by place: of the second order, the caller has undone the swap. None if either
-    order failed, for a single one would bring the taste back.
+    Both list the ratings by text, not by position: the caller has undone the swap of the second order. None if either
+    order failed, because a single order would keep the preference.
 
     >>> swap_mean([7.0, 4.0], [6.0, 5.0])
     [6.5, 4.5]

@@ -17,27 +17,25 @@ import numpy as np
 from jaxtyping import Float
 
 from outgrow.metrics.final_answer import final_answer
-from outgrow.metrics.slu_f1 import SLOT_METRICS, parse_slots
+from outgrow.metrics.slu_f1 import parse_slots
 from outgrow.metrics.stated_choice import stated_choice
-from outgrow.metrics.text_answers import TEXT_METRICS
+from outgrow.metrics.text_score import TEXT_METRICS, Each
 from outgrow.metrics.words import normalise
-
-ANSWER_METRICS = ("answer_match", "math_match")
 
 
 def can_tell(metric: str, gold: str, allowed: Sequence[str] = ()) -> bool:
     """Whether it can be told of an item what is no answer."""
     if allowed:
-        return metric in TEXT_METRICS
-    return metric in SLOT_METRICS or (metric in ANSWER_METRICS and final_answer(gold) is not None)
+        return TEXT_METRICS[metric].each is not None
+    return TEXT_METRICS[metric].of_slots or (TEXT_METRICS[metric].of_final_answers and final_answer(gold) is not None)
 
 
 def is_readable(metric: str, text: str, gold: str, allowed: Sequence[str] = ()) -> bool:
     """Whether a text is an answer to an item of which `can_tell` holds."""
-    if metric in SLOT_METRICS:
+    if TEXT_METRICS[metric].of_slots:
         return parse_slots(text) is not None
     if not allowed:
-        return final_answer(text) is not None or bool(TEXT_METRICS[metric]([text], [gold])[0])
+        return final_answer(text) is not None or bool(_each(metric)([text], [gold])[0])
     return bool(_values(metric, text, allowed).any())
 
 
@@ -57,12 +55,18 @@ def chosen_option(metric: str, text: str, allowed: Sequence[str]) -> int | None:
 
 def _values(metric: str, text: str, allowed: Sequence[str]) -> Float[np.ndarray, "option"]:
     if metric != "exact_match":
-        return TEXT_METRICS[metric]([text] * len(allowed), allowed)
-    found = np.zeros(len(allowed))
-    place = _places(tuple(allowed)).get(normalise(text))
-    if place is not None:
-        found[place] = 1.0
-    return found
+        return _each(metric)([text] * len(allowed), allowed)
+    values = np.zeros(len(allowed))
+    position = _positions(tuple(allowed)).get(normalise(text))
+    if position is not None:
+        values[position] = 1.0
+    return values
+
+
+def _each(metric: str) -> Each:
+    each = TEXT_METRICS[metric].each
+    assert each is not None, "only asked of metrics that are means"
+    return each
 
 
 def answer_in(metric: str, text: str, allowed: Sequence[str] = ()) -> str | int | None:
@@ -71,15 +75,15 @@ def answer_in(metric: str, text: str, allowed: Sequence[str] = ()) -> str | int 
     The number of the option where the item has some, the final answer where the metric looks for one, else the text
     itself; `None` for an option or a final answer that is not there.
     """
-    if allowed and metric in TEXT_METRICS:
+    if allowed and TEXT_METRICS[metric].each is not None:
         return chosen_option(metric, text, allowed)
-    return final_answer(text) if metric in ANSWER_METRICS else normalise(text)
+    return final_answer(text) if TEXT_METRICS[metric].of_final_answers else normalise(text)
 
 
 @lru_cache(maxsize=1 << 12)
-def _places(texts: tuple[str, ...]) -> dict[str, int]:
-    """By normalised text, the first place where it stands."""
-    found: dict[str, int] = {}
-    for number, text in enumerate(texts):
-        found.setdefault(normalise(text), number)
-    return found
+def _positions(texts: tuple[str, ...]) -> dict[str, int]:
+    """By normalised text, its first position."""
+    positions: dict[str, int] = {}
+    for index, text in enumerate(texts):
+        positions.setdefault(normalise(text), index)
+    return positions

@@ -125,11 +125,6 @@ def scores_by_type(counts: SlotCounts) -> dict[str, SlotScore]:
     return {name: _score(sums) for name, sums in zip(counts.types, counts.counts.sum(axis=0), strict=True)}
 
 
-def macro_f1(counts: SlotCounts) -> float:
-    """The mean over the types of their F1; 0 without any type."""
-    return float(np.mean([one.f1 for one in scores_by_type(counts).values()])) if counts.types else 0.0
-
-
 def micro_f1(sums: Float[np.ndarray, "*rows 3"]) -> Float[np.ndarray, "*rows"]:
     """F1 from summed true positives, false positives and false negatives: 2TP / (2TP + FP + FN)."""
     hits = 2 * sums[..., 0]

@@ -55,20 +55,9 @@ def rouge_l(predicted: Sequence[str], gold: Sequence[str]) -> Float[np.ndarray, 
     return _each(lambda said, wanted: _overlap(words(said), words(wanted), common_length), predicted, gold)
 
 
-def levenshtein_similarity(one: Sequence[str], other: Sequence[str]) -> Float[np.ndarray, "item"]:
+def levenshtein_similarity(left: Sequence[str], right: Sequence[str]) -> Float[np.ndarray, "item"]:
     """1 for equal texts, 0 for texts without a common character; texts are taken as they are."""
-    return _each(lambda left, right: 1 - normalised_distance(left, right), one, other)
-
-
-TEXT_METRICS: dict[str, Callable[[Sequence[str], Sequence[str]], Float[np.ndarray, "item"]]] = {
-    "exact_match": exact_match,
-    "answer_match": answer_match,
-    "math_match": answer_match,
-    "contains": contains,
-    "token_f1": token_f1,
-    "word_f1": word_f1,
-    "rouge_l": rouge_l,
-}
+    return _each(lambda first, second: 1 - normalised_distance(first, second), left, right)
 
 
 def _contains(said: str, wanted: str) -> bool:

@@ -24,13 +24,15 @@ other score. A capability without anything to measure (in a draw of few items, s
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
+from outgrow.config.section import Section
+from outgrow.extensions import NameOf, Record, Registry
 from outgrow.metrics.slu_f1 import ANY_CASE, micro_f1, read_answers, slu_counts
-from outgrow.metrics.text_answers import TEXT_METRICS
+from outgrow.metrics.text_answers import answer_match, contains, exact_match, rouge_l, token_f1, word_f1
 
 
 @dataclass(frozen=True)
@@ -70,27 +72,85 @@ def _where_any(value: Float[np.ndarray, "*rows"], sums: Float[np.ndarray, "*rows
     return np.where((sums > 0).any(axis=-1), value, np.nan)
 
 
-def _mean_of(name: str, title: str) -> TextScore:
-    """The mean over items of one of `text_answers.TEXT_METRICS`."""
+Each = Callable[[Sequence[str], Sequence[str]], Float[np.ndarray, "item"]]
+"""`each(predicted, gold)`: one number per item, 0 … 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricRecord(Record):
+    """A metric of generated texts; it has no options, and is named in `task.metric` and `measures.NAME.metric`."""
+
+    section: type[Section] = Section
+    key: str
+    """Its name in a file of settings."""
+    score: TextScore
+    each: Each | None = None
+    """One number per item, of a metric that is their mean."""
+    of_slots: bool = False
+    """Whether answers are JSON objects of slots (`slu_f1`)."""
+    of_final_answers: bool = False
+    """Whether only the final answer of a text counts."""
+    decides_equality: bool = False
+    """Whether two answers are the same or not, with nothing in between, so that answers can be counted."""
+    without_gold: str = ""
+    """The metric that compares two texts of which neither is gold; default: this one."""
+
+    @property
+    def name(self) -> str:
+        return self.key
+
+    @property
+    def summary(self) -> str:
+        return self.score.title
+
+
+def mean_of(each: Each, title: str) -> TextScore:
+    """The mean of one number per item."""
 
     def counts(predicted: Sequence[str], gold: Sequence[str]) -> Float[np.ndarray, "item 2"]:
-        each = TEXT_METRICS[name](predicted, gold)
-        return np.stack([each, np.ones_like(each)], axis=-1)
+        values = each(predicted, gold)
+        return np.stack([values, np.ones_like(values)], axis=-1)
 
     return TextScore(title, counts, mean_value)
 
 
-TEXT_SCORES: Mapping[str, TextScore] = {
-    "slu_f1": TextScore("SLU-F1", slot_counts, slot_value),
-    ANY_CASE: TextScore("SLU-F1 in any case", partial(slot_counts, any_case=True), slot_value),
-    "exact_match": _mean_of("exact_match", "exact match"),
-    "answer_match": _mean_of("answer_match", "answer match"),
-    "math_match": _mean_of("math_match", "answer match"),
-    "contains": _mean_of("contains", "gold containment"),
-    "token_f1": _mean_of("token_f1", "token F1"),
-    "word_f1": _mean_of("word_f1", "word F1"),
-    "rouge_l": _mean_of("rouge_l", "ROUGE-L"),
-}
+def mean_metric(name: str, each: Each, title: str, **properties: Any) -> MetricRecord:
+    """The record of a metric that is a mean over items."""
+    return MetricRecord(key=name, score=mean_of(each, title), each=each, **properties)
+
+
+SLU_F1 = MetricRecord(
+    key="slu_f1", score=TextScore("SLU-F1", slot_counts, slot_value), of_slots=True, without_gold=ANY_CASE
+)
+SLU_F1_ANY_CASE = MetricRecord(
+    key=ANY_CASE,
+    score=TextScore("SLU-F1 in any case", partial(slot_counts, any_case=True), slot_value),
+    of_slots=True,
+)
+EXACT_MATCH = mean_metric("exact_match", exact_match, "exact match", decides_equality=True)
+ANSWER_MATCH = mean_metric("answer_match", answer_match, "answer match", decides_equality=True, of_final_answers=True)
+MATH_MATCH = mean_metric("math_match", answer_match, "answer match", decides_equality=True, of_final_answers=True)
+CONTAINS = mean_metric("contains", contains, "gold containment")
+TOKEN_F1 = mean_metric("token_f1", token_f1, "token F1")
+WORD_F1 = mean_metric("word_f1", word_f1, "word F1")
+ROUGE_L = mean_metric("rouge_l", rouge_l, "ROUGE-L")
+
+TEXT_METRICS: Registry[MetricRecord] = Registry(
+    "metric",
+    [
+        SLU_F1,
+        SLU_F1_ANY_CASE,
+        EXACT_MATCH,
+        ANSWER_MATCH,
+        MATH_MATCH,
+        CONTAINS,
+        TOKEN_F1,
+        WORD_F1,
+        ROUGE_L,
+    ],
+)
+TextMetric = Annotated[str, NameOf(TEXT_METRICS)]
+"""The name of a metric of texts."""
 
 MACRO = "macro"
 """The metric of a mixture of capabilities."""
@@ -107,9 +167,9 @@ class TaskScore:
     @property
     def columns(self) -> Mapping[str, slice]:
         """By capability, which of the parts are its own."""
-        widths = [one.counts([], []).shape[1] for one in self.scores.values()]
+        widths = [score.counts([], []).shape[1] for score in self.scores.values()]
         ends = np.cumsum([0, *widths]).tolist()
-        return {name: slice(*ends[number : number + 2]) for number, name in enumerate(self.scores)}
+        return {name: slice(*ends[index : index + 2]) for index, name in enumerate(self.scores)}
 
     def counts(
         self, predicted: Sequence[str], gold: Sequence[str], capabilities: Sequence[str] | None = None
@@ -119,12 +179,12 @@ class TaskScore:
         if not (len(predicted) == len(gold) == len(whose)) or not set(whose.tolist()) <= set(self.scores):
             raise ValueError("texts, gold and capabilities do not fit together")
         columns = self.columns
-        found = np.zeros((len(whose), max(one.stop for one in columns.values())))
+        parts = np.zeros((len(whose), max(column.stop for column in columns.values())))
         for name, score in self.scores.items():
             rows = np.flatnonzero(whose == name)
-            said, wanted = ([texts[row] for row in rows.tolist()] for texts in (predicted, gold))
-            found[rows, columns[name]] = score.counts(said, wanted)
-        return found
+            own, own_gold = ([texts[row] for row in rows.tolist()] for texts in (predicted, gold))
+            parts[rows, columns[name]] = score.counts(own, own_gold)
+        return parts
 
     def value(self, sums: Float[np.ndarray, "*rows part"]) -> Float[np.ndarray, "*rows"]:
         """The mean over the capabilities that have something to measure; NaN where none has."""
@@ -150,12 +210,14 @@ class HasMetrics(Protocol):
 
 def score_of(task: HasMetrics) -> TaskScore:
     """What the answers of a *generate* task are measured by."""
-    return _task_score(task, TEXT_SCORES)
+    return _task_score(task, {name: record.score for name, record in TEXT_METRICS.items()})
 
 
 def likeness_of(task: HasMetrics) -> TaskScore:
     """The same for two texts of which neither is gold: capitals of slots count on neither side."""
-    return _task_score(task, {**TEXT_SCORES, "slu_f1": TEXT_SCORES[ANY_CASE]})
+    return _task_score(
+        task, {name: TEXT_METRICS[record.without_gold or name].score for name, record in TEXT_METRICS.items()}
+    )
 
 
 def _task_score(task: HasMetrics, scores: Mapping[str, TextScore]) -> TaskScore:

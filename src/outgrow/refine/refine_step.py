@@ -1,4 +1,4 @@
-"""The step `refined`: one teacher's labels of half B, rewritten by the strong model."""
+"""The step `refined`: one supervisor's labels of half B, rewritten by the strong model."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,77 +11,65 @@ from outgrow.data.task import Split, Task
 from outgrow.data.task_forms import unanswered
 from outgrow.endpoints.usage import Usage
 from outgrow.errors import DataError
+from outgrow.extensions import function_of
 from outgrow.generation.text_generator import GenerationRequest, GenerationResult, TextGenerator, open_generator
 from outgrow.graph.step import Job, Json
-from outgrow.refine import refiners
-from outgrow.refine.question_batches import WeakExample
-from outgrow.refine.refiners import RefinerRequest
+from outgrow.refine import REFINERS
+from outgrow.refine.record import RefinerInputs, RefinerRequest, WeakExample
 from outgrow.texts import Candidate, WeakTexts
 
-STRONG = "half_b.parquet"
+HALF_B = "half_b.parquet"
 
 
 def refine_texts(
     job: Job,
     *,
-    refiner: str,
-    batch: int | None,
-    fixed: int | None,
+    refine: dict[str, Json],
     prompts: dict[str, str],
     model: dict[str, Json],
     decoding: dict[str, Json],
-    naming: dict[str, Json] | None,
     name: str,
     seed: int,
 ) -> None:
-    """Inputs `pool`, `split` and, but for `self_bootstrap`, `texts`; writes `half_b.parquet` and `written.json`.
+    """Inputs `pool`, `split` and, if the refiner reads labels, `texts`; writes `half_b.parquet` and `written.json`.
 
     An item without a weak answer gets none here either; nor does a fixed demonstration. Without any weak answer there
     is nothing to rewrite: a `DataError`.
 
     Args:
-        refiner: one of `refine.prompts.FIELDS`.
-        batch: how many questions are shown together.
-        fixed: `icl` only: so many items are everybody's demonstrations.
+        refine: the section of a refiner in `REFINERS`, without what the other arguments say.
         prompts: the prompts' texts.
-        model: who rewrites.
+        model: the model that rewrites.
         decoding: how the answers are written.
-        naming: how the common style is written.
-        name: of the teacher, under which the new labels are known.
+        name: of the supervisor, under which the new labels are stored.
         seed: of samples.
     """
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
+    record = REFINERS.named(refine["type"])
     # The refiners' prompts say `Answer:` themselves.
     questions = {task.items.ids[row]: unanswered(task.items.prompts[row]) for row in split.half_b.tolist()}
     places = dict(zip(questions, split.half_b.tolist(), strict=True))
-    desk = RefinerSession(job, open_generator(job, model), places, seed)
-    concepts: dict[int, str] = {}
-    if refiner == "self_bootstrap":
-        asks = refiners.self_bootstrap(questions, prompts, model["system"])
-    else:
+    session = RefinerSession(job, open_generator(job, model), places, seed)
+    examples = [WeakExample(item, question, "") for item, question in questions.items()]
+    if record.reads_labels:
         capabilities = dict(zip(task.items.ids, task.items.capabilities or [], strict=False))
-        examples = weak_examples(WeakTexts.load(job.inputs["texts"] / STRONG), questions, capabilities)
-        if refiner == "ask_to_improve":
-            asks = refiners.ask_to_improve(examples, prompts)
-        elif refiner == "icl":
-            asks = refiners.icl(examples, prompts, batch or 0, fixed)
-        else:
-            concepts = desk.concepts(refiners.naming(examples, prompts, batch or 0), naming or {})
-            asks = refiners.responding(examples, prompts, batch or 0, concepts)
-    answers = desk.answers(asks, decoding)
-    WeakTexts(list(questions), (name,), [[answers.get(item, [])] for item in questions]).save(job.out / STRONG)
-    (job.out / "written.json").write_text(json.dumps(desk.record(asks, concepts), indent=1))
+        examples = weak_examples(WeakTexts.load(job.inputs["texts"] / HALF_B), questions, capabilities)
+    inputs = RefinerInputs(examples, prompts, refine, model["system"], session.texts)
+    requests = function_of(record.requests)(inputs)
+    answers = session.answers(requests, decoding)
+    WeakTexts(list(questions), (name,), [[answers.get(item, [])] for item in questions]).save(job.out / HALF_B)
+    (job.out / "written.json").write_text(json.dumps(session.record(requests), indent=1))
 
 
 def weak_examples(
     labels: WeakTexts, questions: Mapping[str, str], capabilities: Mapping[str, str]
 ) -> list[WeakExample]:
-    """The items of half B that a teacher answered, in their order; `capabilities` by item, of a mixture only.
+    """The items of half B that a supervisor answered, in their order; `capabilities` by item, of a mixture only.
 
-    Where several teachers answered, the answer of the one that was surest of it counts.
+    If several supervisors answered, the answer with the highest mean log-probability counts.
     """
     best = {
-        item: max((found[0] for found in row if found), key=lambda one: one.mean_logprob).text
+        item: max((texts[0] for texts in row if texts), key=lambda text: text.mean_logprob).text
         for item, row in zip(labels.items, labels.candidates, strict=True)
         if any(row)
     }
@@ -91,51 +79,53 @@ def weak_examples(
         if item in best
     ]
     if not examples:
-        whose = ", ".join(f"`{name}`" for name in labels.sources)
-        raise DataError(f"supervisor {whose} answered no item of half B: there is nothing to rewrite")
+        names = ", ".join(f"`{name}`" for name in labels.sources)
+        raise DataError(f"supervisor {names} answered no item of half B: there is nothing to rewrite")
     return examples
 
 
 @dataclass
 class RefinerSession:
-    """Who asks, and what came of it."""
+    """The model that rewrites, and all that it has written."""
 
     job: Job
-    author: TextGenerator
+    generator: TextGenerator
     places: Mapping[str, int]
     seed: int
     written: list[tuple[GenerationRequest, GenerationResult]] = field(default_factory=list)
 
-    def concepts(self, asks: Sequence[RefinerRequest], decoding: Mapping[str, Any]) -> dict[int, str]:
-        """By batch, the sentence that names its style, on one line."""
-        found = self._ask(asks, decoding, "naming")
-        named = zip(asks, found, strict=True)
-        return {ask.batch: " ".join(texts[0].text.split()) for ask, texts in named if texts}
+    def texts(self, name: str, requests: Sequence[RefinerRequest], decoding: Mapping[str, Any]) -> list[list[str]]:
+        """For every request of a round before the last, the texts, best first."""
+        return [
+            [candidate.text for candidate in candidates] for candidates in self._generate(name, requests, decoding)
+        ]
 
-    def answers(self, asks: Sequence[RefinerRequest], decoding: Mapping[str, Any]) -> dict[str, list[Candidate]]:
+    def answers(self, requests: Sequence[RefinerRequest], decoding: Mapping[str, Any]) -> dict[str, list[Candidate]]:
         """By item, the new answers, best first."""
-        found = self._ask(asks, decoding, "answers")
-        return {ask.item: texts for ask, texts in zip(asks, found, strict=True)}
+        candidates = self._generate("answers", requests, decoding)
+        return {request.item: texts for request, texts in zip(requests, candidates, strict=True)}
 
-    def _ask(self, asks: Sequence[RefinerRequest], decoding: Mapping[str, Any], kind: str) -> list[list[Candidate]]:
-        errand = GenerationRequest(
-            items=[ask.item for ask in asks],
-            conversations=[ask.conversation for ask in asks],
+    def _generate(
+        self, name: str, requests: Sequence[RefinerRequest], decoding: Mapping[str, Any]
+    ) -> list[list[Candidate]]:
+        generation = GenerationRequest(
+            items=[request.item for request in requests],
+            conversations=[request.conversation for request in requests],
             decoding=decoding,
             seed=self.seed,
-            places=np.asarray([self.places[ask.item] for ask in asks], dtype=np.int64),
+            places=np.asarray([self.places[request.item] for request in requests], dtype=np.int64),
         )
-        written = self.author.write(self.job.apart(kind), errand)
-        self.written.append((errand, written))
-        return written.candidates
+        result = self.generator.write(self.job.apart(name), generation)
+        self.written.append((generation, result))
+        return result.candidates
 
-    def record(self, asks: Sequence[RefinerRequest], concepts: Mapping[int, str]) -> dict[str, Any]:
-        """What the step notes: of the last round, the tokens of all, and the style under which each item was asked."""
-        errand, last = self.written[-1]
-        usage = sum((written.usage for _, written in self.written), Usage())
+    def record(self, requests: Sequence[RefinerRequest]) -> dict[str, Any]:
+        """The last round's record, the tokens of all rounds, and the concept under which each item was answered."""
+        generation, last = self.written[-1]
+        usage = sum((result.usage for _, result in self.written), Usage())
         return {
-            **last.record(errand),
+            **last.record(generation),
             "tokens_read": usage.read,
             "tokens_written": usage.written,
-            "concepts": {ask.item: concepts[ask.batch] for ask in asks if ask.batch in concepts},
+            "concepts": {request.item: request.concept for request in requests if request.concept is not None},
         }

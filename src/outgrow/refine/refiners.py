@@ -1,4 +1,4 @@
-"""What the strong model is asked in order to rewrite weak labels, after Somerstep et al. 2024 (arXiv 2405.16236).
+"""Refiners: requests to the strong model that rewrite weak labels, after Somerstep et al. 2024 (arXiv 2405.16236).
 
 | refiner | the strong model sees | it does not see |
 |---|---|---|
@@ -7,26 +7,93 @@
 | `ask_to_improve` (3) | the question and its weak answer | other questions |
 | `self_bootstrap` | the question | everything weak |
 
-Everything here is but what would be asked: who asks it is `refine_step.py`.
+The requests are sent by `refine_step.py`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import Annotated, Literal, NamedTuple
 
+from pydantic import Field
+
+from outgrow.config.decoding import Decoding
 from outgrow.data.template import fill
 from outgrow.generation.chat import Conversation, Message, single_turn
-from outgrow.refine.question_batches import ShownQuestion, WeakExample, in_batches, leave_one_out, with_fixed
+from outgrow.refine.record import (
+    Options,
+    Prompts,
+    RefinerInputs,
+    RefinerRecord,
+    RefinerRequest,
+    RefinerSection,
+    TokenSizes,
+    WeakExample,
+)
 
-Prompts = Mapping[str, str]
+# ---- batches of questions -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class RefinerRequest:
-    """One conversation about one item or, for what a batch has in common, about its first."""
+class ShownQuestion(NamedTuple):
+    """A question that is to be answered anew, and the examples that are shown with it."""
 
-    item: str
-    conversation: Conversation
+    example: WeakExample
+    others: tuple[WeakExample, ...]
+    """Without the question itself."""
     batch: int
+
+
+def in_batches(examples: Sequence[WeakExample], size: int) -> list[list[WeakExample]]:
+    """Batches of `size` questions that follow each other in one capability.
+
+    A last batch of one question is joined to the batch before.
+    """
+    return [batch for alike in _by_capability(examples) for batch in _cut(alike, size)]
+
+
+def _cut(examples: Sequence[WeakExample], size: int) -> list[list[WeakExample]]:
+    batches = [list(examples[start : start + size]) for start in range(0, len(examples), size)]
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        last = batches.pop()
+        batches[-1] += last
+    return batches
+
+
+def leave_one_out(examples: Sequence[WeakExample], size: int) -> list[ShownQuestion]:
+    """Every question with the others of its batch, in their order."""
+    return [
+        ShownQuestion(example, tuple(other for other in batch if other is not example), index)
+        for index, batch in enumerate(in_batches(examples, size))
+        for example in batch
+    ]
+
+
+def with_fixed(examples: Sequence[WeakExample], n: int) -> list[ShownQuestion]:
+    """Every question but the first `n` of its capability, which are shown with all others of it."""
+    return [
+        ShownQuestion(example, tuple(alike[:n]), index)
+        for index, alike in enumerate(_by_capability(examples))
+        for example in alike[n:]
+    ]
+
+
+def _by_capability(examples: Sequence[WeakExample]) -> list[list[WeakExample]]:
+    """The examples of each capability, in their order."""
+    groups: dict[str, list[WeakExample]] = {}
+    for example in examples:
+        groups.setdefault(example.capability, []).append(example)
+    return list(groups.values())
+
+
+# ---- in-context learning --------------------------------------------------------------------------------
+
+
+class Icl(RefinerSection):
+    """Answer each question of a batch after the other questions with their weak answers; its own is not shown."""
+
+    type: Literal["icl"]
+    batch: Annotated[int, Field(ge=2)] = 5
+    """Questions that are each other's demonstrations."""
+    fixed: Annotated[int, Field(ge=1)] | None = None
+    """Instead: so many items are everybody's demonstrations, and are not learned from."""
 
 
 def icl(examples: Sequence[WeakExample], prompts: Prompts, batch: int, fixed: int | None) -> list[RefinerRequest]:
@@ -35,14 +102,57 @@ def icl(examples: Sequence[WeakExample], prompts: Prompts, batch: int, fixed: in
     return [RefinerRequest(one.example.item, _after_demonstrations(one, prompts), one.batch) for one in shown]
 
 
+def _icl_tokens(options: Options, sizes: TokenSizes) -> tuple[float, float]:
+    """Every question brings its demonstrations along."""
+    others = options["fixed"] or options["batch"] - 1
+    read = others * (sizes.question + sizes.weak_answer) + sizes.question
+    return sizes.items * read, sizes.items * sizes.written
+
+
+DEMONSTRATION = {"demonstration": ("question", "answer")}
+ICL = RefinerRecord(
+    Icl,
+    paper="Somerstep et al. 2024, algorithm 1",
+    requests=lambda given: icl(given.examples, given.prompts, given.options["batch"], given.options["fixed"]),
+    prompts={**DEMONSTRATION, "icl.system": ("demonstrations",), "icl.user": ("question",)},
+    set_aside="fixed",
+    tokens=_icl_tokens,
+)
+
+
+# ---- infer and respond ----------------------------------------------------------------------------------
+
+
+class InferAndRespond(RefinerSection):
+    """Name what a batch of weak answers has in common, then answer each question accordingly."""
+
+    type: Literal["infer_and_respond"]
+    batch: Annotated[int, Field(ge=1)] = 5
+    naming: Decoding = Decoding(beams=1, candidates=1)
+    """How the common concept is written."""
+
+
+def infer_and_respond(given: RefinerInputs) -> list[RefinerRequest]:
+    """Two rounds: the style of every batch, on one line; then every question under its batch's style."""
+    batch = given.options["batch"]
+    requests = naming(given.examples, given.prompts, batch)
+    texts = given.generate("naming", requests, given.options["naming"])
+    concepts = {
+        request.batch: " ".join(candidates[0].split())
+        for request, candidates in zip(requests, texts, strict=True)
+        if candidates
+    }
+    return responding(given.examples, given.prompts, batch, concepts)
+
+
 def naming(examples: Sequence[WeakExample], prompts: Prompts, batch: int) -> list[RefinerRequest]:
     """What is asked to name the style of each batch."""
     system = Message("system", fill(prompts["infer_and_respond.naming.system"]))
-    asks = []
-    for number, members in enumerate(in_batches(examples, batch)):
-        shown = fill(prompts["infer_and_respond.naming.user"], demonstrations=demonstrations(members, prompts))
-        asks.append(RefinerRequest(members[0].item, (system, Message("user", shown)), number))
-    return asks
+    requests = []
+    for index, members in enumerate(in_batches(examples, batch)):
+        text = fill(prompts["infer_and_respond.naming.user"], demonstrations=demonstrations(members, prompts))
+        requests.append(RefinerRequest(members[0].item, (system, Message("user", text)), index))
+    return requests
 
 
 def responding(
@@ -50,32 +160,93 @@ def responding(
 ) -> list[RefinerRequest]:
     """Each question under its batch's style; `concepts` by batch. A batch without one is not asked."""
     return [
-        RefinerRequest(one.item, _under(concepts[number], one, prompts), number)
-        for number, members in enumerate(in_batches(examples, batch))
-        if number in concepts
-        for one in members
+        RefinerRequest(example.item, _under(concepts[index], example, prompts), index, concepts[index])
+        for index, members in enumerate(in_batches(examples, batch))
+        if index in concepts
+        for example in members
     ]
+
+
+def _infer_and_respond_tokens(options: Options, sizes: TokenSizes) -> tuple[float, float]:
+    """A style is named once per batch."""
+    batches, sentence = -(-sizes.items // options["batch"]), options["naming"]["max_new_tokens"]
+    read = sizes.items * (2 * sizes.question + sizes.weak_answer + sentence) + batches * sizes.prompt
+    return read, sizes.items * sizes.written + batches * sentence
+
+
+INFER_AND_RESPOND = RefinerRecord(
+    InferAndRespond,
+    paper="Somerstep et al. 2024, algorithm 2",
+    requests=infer_and_respond,
+    prompts={
+        **DEMONSTRATION,
+        "infer_and_respond.naming.system": (),
+        "infer_and_respond.naming.user": ("demonstrations",),
+        "infer_and_respond.system": ("concept",),
+        "infer_and_respond.user": ("question",),
+    },
+    decodings=("naming",),
+    tokens=_infer_and_respond_tokens,
+)
+
+
+# ---- ask to improve -------------------------------------------------------------------------------------
+
+
+class AskToImprove(RefinerSection):
+    """Question and weak answer, and the request for a better one."""
+
+    type: Literal["ask_to_improve"]
 
 
 def ask_to_improve(examples: Sequence[WeakExample], prompts: Prompts) -> list[RefinerRequest]:
     """Each question with its weak answer."""
-    system = fill(prompts["ask_to_improve.system"])
+    system, template = fill(prompts["ask_to_improve.system"]), prompts["ask_to_improve.user"]
     return [
         RefinerRequest(
-            one.item,
-            single_turn(fill(prompts["ask_to_improve.user"], question=one.question, answer=one.answer), system),
-            0,
+            example.item, single_turn(fill(template, question=example.question, answer=example.answer), system), 0
         )
-        for one in examples
+        for example in examples
     ]
 
 
-def self_bootstrap(questions: Mapping[str, str], prompts: Prompts, system: str | None) -> list[RefinerRequest]:
-    """Each question alone, after what the model is always told."""
+ASK_TO_IMPROVE = RefinerRecord(
+    AskToImprove,
+    paper="Somerstep et al. 2024, algorithm 3",
+    requests=lambda given: ask_to_improve(given.examples, given.prompts),
+    prompts={"ask_to_improve.system": (), "ask_to_improve.user": ("question", "answer")},
+)
+
+
+# ---- self-bootstrap -------------------------------------------------------------------------------------
+
+
+class SelfBootstrap(RefinerSection):
+    """The strong model's own answers, weak labels unseen: the negative control."""
+
+    type: Literal["self_bootstrap"]
+
+
+def self_bootstrap(examples: Sequence[WeakExample], prompts: Prompts, system: str | None) -> list[RefinerRequest]:
+    """Each question alone, after the model's system prompt."""
     return [
-        RefinerRequest(item, single_turn(fill(prompts["self_bootstrap.user"], question=question), system), 0)
-        for item, question in questions.items()
+        RefinerRequest(
+            example.item, single_turn(fill(prompts["self_bootstrap.user"], question=example.question), system), 0
+        )
+        for example in examples
     ]
+
+
+SELF_BOOTSTRAP = RefinerRecord(
+    SelfBootstrap,
+    paper="Somerstep et al. 2024",
+    requests=lambda given: self_bootstrap(given.examples, given.prompts, given.system),
+    prompts={"self_bootstrap.user": ("question",)},
+    reads_labels=False,
+)
+
+
+# ---- texts of prompts -----------------------------------------------------------------------------------
 
 
 def demonstrations(examples: Sequence[WeakExample], prompts: Prompts) -> str:

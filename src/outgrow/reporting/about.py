@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 
 from outgrow.config.experiment import Experiment
-from outgrow.config.measure import JudgeMeasure
 from outgrow.config.model import LanguageModel, local_model, remote_model
 from outgrow.config.section import Section
 from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
-from outgrow.metrics.text_score import TEXT_SCORES, score_of
+from outgrow.judge.options import JudgeMeasure
+from outgrow.metrics.text_score import TEXT_METRICS, score_of
 from outgrow.models.model_size import model_size
 from outgrow.supervise.sources import SOURCES
 
@@ -35,7 +35,7 @@ class About:
     kind: str
     classes: tuple[str, ...]
     metric: str
-    """The metric of the answers: `accuracy`, one of `metrics.text_score.TEXT_SCORES`, or `macro` of a mixture."""
+    """The metric of the answers: `accuracy`, one of `metrics.text_score.TEXT_METRICS`, or `macro` of a mixture."""
     metric_title: str
     """The same for headings: `accuracy`, `SLU-F1`."""
     sizes: dict[str, int]
@@ -95,7 +95,7 @@ def make_about(experiment: Experiment, task: Task, splits: list[Split | None], b
         measures=tuple(measure_names(experiment)),
         plane=measure_plane(experiment),
         scales=measure_scales(experiment),
-        capabilities={name: TEXT_SCORES[metric].title for name, metric in task.metrics.items()},
+        capabilities={name: TEXT_METRICS[metric].score.title for name, metric in task.metrics.items()},
     )
 
 

@@ -1,14 +1,14 @@
-"""What a reward model learns from: texts that two models agree on, and texts that stand alone.
+"""Training examples of a reward model: texts on which two models agree, and texts on which they do not.
 
 A weak text and the strong model's own text for the same item are compared by the task's metric
-(`scores.text_agreement`). From a value `consistent` on they agree.
+(`row_scores.text_agreement`). From a value `consistent` on they agree.
 
     positive    every weak text with which the strong model agrees              (Zhou et al.: D^c)
     negative    the strong model's text where it agrees with no weak text       (its inconsistent answers, D̂^c)
 
-So one item gives positives or a negative, never both, and no text twice. Nothing here knows gold: a positive may be
-wrong where both models are, and a negative right where only the strong one is. Items without a text of one of the two
-give neither. Positives are in the weak models' words and negatives in the strong one's, as in the paper.
+So one item gives positives or a negative, never both, and no text twice. Gold is not used: a positive may be wrong
+where both models are, and a negative right where only the strong one is. Items without a text of one of the two give
+neither. Positives are in the weak models' words and negatives in the strong one's, as in the paper.
 
 For the Bradley-Terry loss each example is paired with a random one of the other kind (`make_pairs`), because nothing
 orders the answers to one item: it has examples of one kind only.
@@ -23,7 +23,8 @@ from jaxtyping import Int
 
 from outgrow.data.task import Task
 from outgrow.select.keep_rules import lots
-from outgrow.select.row_scores import capabilities_of, text_agreement
+from outgrow.select.row_scores import text_agreement
+from outgrow.select.selection import capabilities_of
 from outgrow.texts import TextTargets, WeakTexts
 
 

@@ -4,12 +4,12 @@
     fraction f     the best ⌈f n⌉ of n rows, within each capability or of all rows together
     quota q        the best q rows of each capability, or all of them where there are fewer
 
-Equal scores are put in order by lots. A row's lot is a hash of a seed and of what the row says, so that it depends
-neither on where the row stands nor on which other rows there are: a table in another order keeps the same rows. The
-rows of a random selection are those with the highest lots.
+Equal scores are ordered by lots. A row's lot is a hash of a seed and of the row's content, so that it depends neither
+on its position nor on the other rows: a table in another order keeps the same rows. The rows of a random selection are
+those with the highest lots.
 
-A row without a score (NaN) is never kept, but counts among the n rows of which a fraction is taken. What this does
-not do: look at weights, or weigh one capability against another.
+A row without a score (NaN) is never kept, but counts among the n rows of which a fraction is taken. Weights of rows
+are not used.
 """
 
 import math
@@ -27,7 +27,7 @@ ROUNDING = 9
 
 
 def lots(seed: int, rows: Iterable[Sequence[str]]) -> Float[np.ndarray, "row"]:
-    """A number within 0 … 1 for every row, drawn by `seed` from nothing but the row's own words."""
+    """A number within 0 … 1 for every row, which depends on `seed` and the row's content only."""
     return np.asarray([_lot(SEPARATOR.join([str(seed), *words])) for words in rows], dtype=np.float64)
 
 
@@ -92,4 +92,4 @@ def _require_known(quota: Mapping[str, int], capability: Sequence[str]) -> None:
 
 def sizes(capability: Sequence[str]) -> dict[str, int]:
     """By capability, the number of rows, in the order in which they first appear."""
-    return {name: sum(one == name for one in capability) for name in dict.fromkeys(capability)}
+    return {name: sum(other == name for other in capability) for name in dict.fromkeys(capability)}

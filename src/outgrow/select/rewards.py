@@ -1,4 +1,4 @@
-"""`Rewards`: what a reward model thinks of each target, as the table between its training and the selection."""
+"""`Rewards`: a reward model's score of each target, the table between its training and the selection."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +26,9 @@ class Rewards:
     probability: Float[np.ndarray, "row"]
     """The same as a probability; NaN too where the reward is something else instead."""
     fold: Int[np.ndarray, "row"]
-    """Which of the models said so; each has learned from the other folds, or there is only one."""
+    """Which of the models scored the row; each was trained on the other folds, or there is only one."""
     origin: tuple[str, ...] = ()
-    """What had to be done otherwise, one sentence each."""
+    """Deviations from what was asked for, one sentence each."""
 
     def save(self, folder: Path) -> None:
         """Write `rewards.parquet`: `item`, `text`, `reward`, `probability`, `fold`; a missing number is null."""
@@ -61,4 +61,6 @@ class Rewards:
     def require(self, targets: TextTargets) -> None:
         """`DataError` unless these are the rewards of those targets."""
         if self.items != targets.items or self.texts != targets.texts:
-            raise DataError(f"{NAME}: has not the rows of targets.parquet; run the reward model on the same targets")
+            raise DataError(
+                f"{NAME}: does not have the rows of targets.parquet; run the reward model on the same targets"
+            )

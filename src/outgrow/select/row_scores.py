@@ -1,51 +1,38 @@
-"""How good each target looks, to whoever is asked: one score per row, higher is better, NaN where nothing is known.
+"""A quality score for each target: one number per row, higher is better, NaN where there is none.
 
 Targets that are texts, and targets that are distributions over classes:
 
     agreement    the task's metric between the weak text and the strong model's, mean of both directions
                  classes: 1 where both have the same most probable class
-    confidence   exp(mean log-probability per piece), by whoever wrote the text or has read it
+    confidence   exp(mean log-probability per piece), by the model that wrote the text or another one that read it
                  classes: exp(−entropy)
     oracle       the task's metric against gold
                  classes: 1 where the most probable class is gold
 
-An agreement has no direction, but some metrics have one (`contains`). Where a metric finds nothing to measure, because
-neither text has a slot, two texts that say so agree; what cannot be read agrees with nothing. Both confidences are e
-to the minus surprise, within 0 … 1: the entropy of a writer over whole texts is out of reach, and −log p of the text
-that it wrote is an unbiased estimate of it where the text was drawn. A text that somebody took from a file is certain
-in every piece and says nothing by its confidence.
+Agreement is symmetric, while some metrics are not (`contains`). Where a metric has nothing to measure because neither
+text has a slot, two texts without slots agree; a text that cannot be parsed agrees with nothing. Both confidences are
+e to the minus surprise, within 0 … 1: the entropy of a writer over whole texts cannot be computed, and −log p of a
+sampled text is an unbiased estimate of it. A text from a file has probability 1 in every piece, which says nothing.
+
+The functions at the end are those of the records in `selectors.py` and `reward_model.py`.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
 from scipy.special import xlogy
 
+from outgrow.combiners.text_targets_step import load_texts
 from outgrow.data.task import Task
-from outgrow.errors import DataError
+from outgrow.errors import ConfigError, DataError
 from outgrow.labels import Targets, WeakLabels
 from outgrow.metrics.slu_f1 import parse_slots
 from outgrow.metrics.text_score import TaskScore, likeness_of, score_of
+from outgrow.select import VOTES_LACK
+from outgrow.select.rewards import Rewards
+from outgrow.select.selection import Scores, SelectionInputs, capabilities_of, rows_of
+from outgrow.select.votes_as_text import targets_as_texts
 from outgrow.texts import Candidate, TextTargets, WeakTexts
-
-Scores = Float[np.ndarray, "row"]
-
-
-def rows_of(task: Task, items: Sequence[str]) -> list[int]:
-    """The row of each item in the task. `DataError` for an item that is not there."""
-    place = {name: row for row, name in enumerate(task.items.ids)}
-    unknown = [name for name in items if name not in place]
-    if unknown:
-        raise DataError(f"targets.parquet: item `{unknown[0]}` is not in the task `{task.name}`")
-    return [place[name] for name in items]
-
-
-def capabilities_of(task: Task, items: Sequence[str]) -> list[str]:
-    """The capability of each item; the empty name in a task that is no mixture."""
-    names = task.items.capabilities
-    return [""] * len(items) if names is None else [names[row] for row in rows_of(task, items)]
-
 
 # ---- texts ----------------------------------------------------------------------------------------------
 
@@ -139,3 +126,57 @@ def vote_oracle(task: Task, targets: Targets) -> Scores:
 def _equal(targets: Targets, wanted: Sequence[int]) -> Scores:
     known = np.asarray(wanted, dtype=np.int64)
     return np.where(known < 0, np.nan, (targets.probs.argmax(axis=1) == known).astype(np.float64))
+
+
+# ---- functions of the records ---------------------------------------------------------------------------
+
+
+def agreement_of_texts(inputs: SelectionInputs) -> Scores:
+    return text_agreement(inputs.task, inputs.texts, load_texts(inputs.folders["strong"]))
+
+
+def agreement_of_votes(inputs: SelectionInputs) -> Scores:
+    return vote_agreement(inputs.votes, WeakLabels.load(inputs.folders["strong"] / "half_b.parquet"))
+
+
+def confidence_of_texts(inputs: SelectionInputs) -> Scores:
+    read = load_texts(inputs.folders["scores"]) if inputs.options["by"] == "student" else None
+    return text_confidence(inputs.texts, read)
+
+
+def confidence_of_votes(inputs: SelectionInputs) -> Scores:
+    if inputs.options["by"] == "student":
+        raise ConfigError(VOTES_LACK["student_scores"])
+    return vote_confidence(inputs.votes)
+
+
+def oracle_of_texts(inputs: SelectionInputs) -> Scores:
+    return text_oracle(inputs.task, inputs.texts)
+
+
+def oracle_of_votes(inputs: SelectionInputs) -> Scores:
+    return vote_oracle(inputs.task, inputs.votes)
+
+
+def rewards_of_texts(inputs: SelectionInputs) -> Scores:
+    return _rewards(inputs, inputs.texts)
+
+
+def rewards_of_votes(inputs: SelectionInputs) -> Scores:
+    return _rewards(inputs, targets_as_texts(inputs.task, inputs.votes))
+
+
+def _rewards(inputs: SelectionInputs, targets: TextTargets) -> Scores:
+    """Rewards order the rows even where probabilities are all but 1; a threshold is of the latter."""
+    rewards = Rewards.load(inputs.folders["reward"])
+    rewards.require(targets)
+    inputs.notes.extend(rewards.origin)
+    return rewards.reward if inputs.options["keep"]["threshold"] is None else rewards.probability
+
+
+def random_scores(inputs: SelectionInputs) -> Scores:
+    return inputs.rows.lot
+
+
+def capability_scores(inputs: SelectionInputs) -> Scores:
+    return np.asarray([name in inputs.options["only"] for name in inputs.rows.capability], dtype=np.float64)

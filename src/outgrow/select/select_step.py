@@ -1,150 +1,87 @@
-"""The step `selected`: some of a method's targets, in their order, and why these.
+"""The step `selected`: some of a method's targets, in their order, and the scores by which they were selected.
 
-What a selection goes by beside the targets comes as an input, by its type:
+Beside `pool` and `targets` its inputs are what the selection needs (`record.Needs`):
 
-    agreement      `strong`    the strong model's own answers (classes: its votes)
-    confidence     `scores`    `by: student`, texts only: what the student thinks of them
-    reward_model   `reward`    what the step `reward` says of these very targets
-    random         `like`      another selection, whose size this one copies; without, `keep` says how many
+    strong    the strong model's own answers (classes: its votes)
+    scores    the student's log-probabilities of the targets, texts only
+    reward    the result of the step `reward` on these very targets
+    like      another selection, whose size this one copies; otherwise the rule is in `keep`
 
-Gold and capabilities stand in the pool. The kept targets are as they were: same pieces, same weights.
+The kept targets are unchanged: same pieces, same weights.
 """
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool
 
-from outgrow.combiners.text_targets_step import load_texts
 from outgrow.data.task import Task
 from outgrow.errors import ConfigError
+from outgrow.extensions import Function, function_of
 from outgrow.graph.step import Job, Json
-from outgrow.labels import Targets, WeakLabels
-from outgrow.select import VOTES_LACK
+from outgrow.labels import Targets
+from outgrow.select import SELECTIONS
 from outgrow.select.keep_rules import sizes
-from outgrow.select.rewards import Rewards
-from outgrow.select.row_scores import (
-    Scores,
-    capabilities_of,
-    text_agreement,
-    text_confidence,
-    text_oracle,
-    vote_agreement,
-    vote_confidence,
-    vote_oracle,
-)
-from outgrow.select.selection import Selection, TargetRows
-from outgrow.select.votes_as_text import spoken_targets
+from outgrow.select.selection import Scores, Selection, SelectionInputs, TargetRows, capabilities_of
 from outgrow.texts import TextTargets
 
 TARGETS = "targets.parquet"
 
 
 def select_texts(job: Job, *, select: dict[str, Json], seed: int) -> None:
-    """Inputs `pool`, `targets` and what the type needs; writes `targets.parquet` (`TextTargets`) and `kept.json`.
+    """Inputs `pool`, `targets` and what the selection needs; writes `targets.parquet` (`TextTargets`) and `kept.json`.
 
     Args:
-        select: a section of `config.select`, as far as it is not about the inputs.
+        select: the section of a selection in `SELECTIONS`, without the options that chose the inputs.
         seed: of the lots.
 
     Raises:
+        ConfigError: the selection is not for texts, or its scores are faulty.
         DataError: nothing is kept, or the inputs do not fit each other.
     """
-    task, targets = Task.load(job.inputs["pool"]), TextTargets.load(job.inputs["targets"] / TARGETS)
-    # Two sources may have written the same text; what each thought of it tells their rows apart.
+    targets = TextTargets.load(job.inputs["targets"] / TARGETS)
+    # Two sources may have written the same text; their log-probabilities tell the rows apart.
     columns = zip(targets.items, targets.texts, targets.pieces, strict=True)
     words = [(item, text, pieces.logprob.tobytes().hex()) for item, text, pieces in columns]
-    rows = TargetRows.of(task, targets.items, words, seed)
-    score, origin = _text_scores(job, task, targets, rows, select)
-    like = TextTargets.load(job.inputs["like"] / TARGETS).items if "like" in job.inputs else None
-    chosen = Selection(select["type"], rows, score, _rule(task, rows, select, like), origin)
-    kept = chosen.kept()
-    _write(job, targets, chosen, kept)
+    _select(job, targets, words, select, seed, SELECTIONS.named(select["type"]).text_scores)
 
 
 def select_votes(job: Job, *, select: dict[str, Json], seed: int) -> None:
-    """The same for targets that are distributions over classes (`Targets`).
-
-    Raises:
-        ConfigError: a selection that needs texts.
-        DataError: nothing is kept, or the inputs do not fit each other.
-    """
-    task, targets = Task.load(job.inputs["pool"]), Targets.load(job.inputs["targets"] / TARGETS)
-    columns = zip(targets.items, targets.probs, strict=True)
-    rows = TargetRows.of(task, targets.items, [(item, probs.tobytes().hex()) for item, probs in columns], seed)
-    score, origin = _vote_scores(job, task, targets, rows, select)
-    like = Targets.load(job.inputs["like"] / TARGETS).items if "like" in job.inputs else None
-    chosen = Selection(select["type"], rows, score, _rule(task, rows, select, like), origin)
-    kept = chosen.kept()
-    _write(job, targets, chosen, kept)
+    """The same for targets that are distributions over classes (`Targets`)."""
+    targets = Targets.load(job.inputs["targets"] / TARGETS)
+    words = [(item, probs.tobytes().hex()) for item, probs in zip(targets.items, targets.probs, strict=True)]
+    _select(job, targets, words, select, seed, SELECTIONS.named(select["type"]).vote_scores)
 
 
-# ---- scores ---------------------------------------------------------------------------------------------
-
-
-def _text_scores(
-    job: Job, task: Task, targets: TextTargets, rows: TargetRows, select: dict[str, Json]
-) -> tuple[Scores, tuple[str, ...]]:
-    """Of every row, and what had to be done otherwise."""
-    match select["type"]:
-        case "reward_model":
-            return _rewards(job, targets, select)
-        case "agreement":
-            return text_agreement(task, targets, load_texts(job.inputs["strong"])), ()
-        case "confidence":
-            read = load_texts(job.inputs["scores"]) if select["by"] == "student" else None
-            return text_confidence(targets, read), ()
-        case "oracle":
-            return text_oracle(task, targets), ()
-    return _plain_scores(rows, select), ()
-
-
-def _vote_scores(
-    job: Job, task: Task, targets: Targets, rows: TargetRows, select: dict[str, Json]
-) -> tuple[Scores, tuple[str, ...]]:
-    match select["type"]:
-        case "reward_model":
-            return _rewards(job, spoken_targets(task, targets), select)
-        case "agreement":
-            return vote_agreement(targets, WeakLabels.load(job.inputs["strong"] / "half_b.parquet")), ()
-        case "confidence":
-            if select["by"] == "student":
-                raise ConfigError(VOTES_LACK["student"])
-            return vote_confidence(targets), ()
-        case "oracle":
-            return vote_oracle(task, targets), ()
-    return _plain_scores(rows, select), ()
-
-
-def _rewards(job: Job, targets: TextTargets, select: dict[str, Json]) -> tuple[Scores, tuple[str, ...]]:
-    """Rewards order the rows even where probabilities are all but 1; a threshold is of the latter."""
-    rewards = Rewards.load(job.inputs["reward"])
-    rewards.require(targets)
-    return rewards.reward if select["keep"]["threshold"] is None else rewards.probability, rewards.origin
-
-
-def _plain_scores(rows: TargetRows, select: dict[str, Json]) -> Scores:
-    """Of selections that do not look at what the targets say."""
-    if select["type"] == "random":
-        return rows.lot
-    return np.asarray([name in select["only"] for name in rows.capability], dtype=np.float64)
-
-
-def _rule(task: Task, rows: TargetRows, select: dict[str, Json], like: list[str] | None) -> dict[str, Json]:
-    """Arguments of `keep_rows`; `like`: the items of the rows that another selection kept."""
-    if select["type"] == "capability":
-        return {"threshold": 1.0}
-    if like is None:
-        return dict(select["keep"])
-    copied = sizes(capabilities_of(task, like))
-    return {"quota": {name: copied.get(name, 0) for name in sizes(rows.capability)}}
-
-
-# ---- writing --------------------------------------------------------------------------------------------
-
-
-def _write(job: Job, targets: Targets | TextTargets, chosen: Selection, kept: Bool[np.ndarray, "row"]) -> None:
+def _select(
+    job: Job,
+    targets: Targets | TextTargets,
+    words: Iterable[Sequence[str]],
+    select: dict[str, Json],
+    seed: int,
+    scores: Function | None,
+) -> None:
+    task, record = Task.load(job.inputs["pool"]), SELECTIONS[select["type"]]
+    if scores is None:
+        raise ConfigError(f"select `{record.name}` has no scores for targets of this kind; select by something else")
+    rows = TargetRows.of(task, targets.items, words, seed)
+    inputs = SelectionInputs(task, targets, rows, select, job.inputs)
+    score = _checked(function_of(scores)(inputs), len(rows.items), record.name)
+    rule = record.rule(select)
+    if "like" in job.inputs:
+        copied = sizes(capabilities_of(task, type(targets).load(job.inputs["like"] / TARGETS).items))
+        rule = {"quota": {name: copied.get(name, 0) for name in sizes(rows.capability)}}
+    selection = Selection(record, rows, score, rule, tuple(inputs.notes))
+    kept = selection.kept()
     some = targets.keep(kept)
-    replace(some, origin=(*some.origin, *chosen.sentences(kept))).save(job.out / TARGETS)
-    (job.out / "kept.json").write_text(json.dumps(chosen.record(kept), ensure_ascii=False, indent=1))
+    replace(some, origin=(*some.origin, *selection.sentences(kept))).save(job.out / TARGETS)
+    (job.out / "kept.json").write_text(json.dumps(selection.record(kept), ensure_ascii=False, indent=1))
+
+
+def _checked(score: object, n: int, name: str) -> Scores:
+    """The scores, if there is one number per target."""
+    array = np.asarray(score, dtype=np.float64)
+    if array.shape != (n,):
+        raise ConfigError(f"select `{name}`: scores of shape {list(array.shape)} for {n} targets; return one per row")
+    return array

@@ -1,8 +1,7 @@
-"""Votes as texts, for a model that reads: what was voted for is what was said.
+"""Votes as texts, for a reward model, which scores a text in answer to a prompt.
 
-A reward model judges a text in answer to a prompt. So an item of classes or options becomes the question that
-`form: text` would ask (`data/task_forms.py`), and a vote the class's name or the option's text, of one piece with the
-vote's own probability.
+An item of classes or options becomes the question of `form: text` (`data/text_form.py`). A vote becomes the class's
+name or the option's text, as one piece with the vote's probability.
 """
 
 import math
@@ -22,13 +21,13 @@ TINY = 1e-12
 """Keeps the log of a vote without probability finite."""
 
 
-def spoken_task(task: Task) -> Task:
-    """The same items as questions to be answered in words."""
+def task_as_texts(task: Task) -> Task:
+    """The same items as questions whose answers are texts."""
     texts = replace(as_text(task), metric="exact_match")
     return instruct(texts, TEMPLATES[task.kind], ("text", "options"), list_options(task))
 
 
-def spoken_targets(task: Task, targets: Targets) -> TextTargets:
+def targets_as_texts(task: Task, targets: Targets) -> TextTargets:
     """Every row's most probable class as a text."""
     chosen = targets.probs.argmax(axis=1).tolist()
     texts = _names(task, targets.items, chosen)
@@ -36,8 +35,8 @@ def spoken_targets(task: Task, targets: Targets) -> TextTargets:
     return TextTargets(targets.items, texts, pieces, targets.weight, targets.origin)
 
 
-def spoken_labels(task: Task, labels: WeakLabels) -> WeakTexts:
-    """Every vote as a text; who abstained says nothing."""
+def labels_as_texts(task: Task, labels: WeakLabels) -> WeakTexts:
+    """Every vote as a text; an abstention has none."""
     candidates: list[list[list[Candidate]]] = [[[] for _ in labels.sources] for _ in labels.items]
     for column, hard in enumerate(labels.hard.T.tolist()):
         texts = _names(task, labels.items, hard)
@@ -48,11 +47,11 @@ def spoken_labels(task: Task, labels: WeakLabels) -> WeakTexts:
 
 
 def _names(task: Task, items: Sequence[str], classes: Sequence[int]) -> list[str]:
-    """What each item's class (-1: none) is called there."""
+    """The text of each item's class; empty for -1."""
     place = {name: row for row, name in enumerate(task.items.ids)}
     options = task.items.options
     named = [task.classes if options is None else options[place[item]] for item in items]
-    return ["" if one < 0 else names[one] for names, one in zip(named, classes, strict=True)]
+    return ["" if index < 0 else names[index] for names, index in zip(named, classes, strict=True)]
 
 
 def _piece(text: str, prob: float) -> PieceTable:

@@ -11,18 +11,18 @@ from outgrow.combiners.record import unknown_supervisors
 from outgrow.config.decoding import Decoding
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import Evidential, Method
+from outgrow.config.method import Method
 from outgrow.config.model import local_model, remote_model
-from outgrow.config.refine import Icl, InferAndRespond, Refine
-from outgrow.config.select import AgreementSelection, RewardModelSelection
 from outgrow.data.task import Kind
 from outgrow.data.task_kind import metric_of, to_be_written
 from outgrow.errors import ConfigError, suggest
+from outgrow.losses import LOSSES, text_loss_complaints
+from outgrow.refine import REFINERS, Refine
+from outgrow.select import SELECTIONS, Select
 from outgrow.study.check_stages import losses_of, stage_complaints, vote_stage_complaints
 from outgrow.study.method_rows import parts_of
 from outgrow.supervise.sources import SOURCES
 
-TEXT_LOSSES = ("cross_entropy", "evidential")
 TEXT_VARIANTS = ("plain", "self_training")
 
 
@@ -112,8 +112,9 @@ def _provider_complaints(experiment: Experiment, student: EndpointSection) -> It
         yield "variants: `self_training` looks into the student as it learns, and a server's is closed; use [plain]"
     for method in experiment.methods:
         for loss in losses_of(method):
-            if loss.type != "cross_entropy":
-                yield f"method `{method.name}`: loss `{loss.type}`: a provider trains by `cross_entropy` only"
+            if not LOSSES.of(loss).for_providers:
+                allowed = " or ".join(f"`{name}`" for name, record in LOSSES.items() if record.for_providers)
+                yield f"method `{method.name}`: loss `{loss.type}`: a provider trains by {allowed} only"
         if method.preference is not None:
             yield f"method `{method.name}`: `preference` tunes weights of this machine; remove it"
 
@@ -135,8 +136,8 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
         yield from _refine_complaints("refine", method.refine, experiment)
         yield from _rewritten_complaints(method.refine, method)
     for part in parts_of(method):
-        if isinstance(part.select, AgreementSelection | RewardModelSelection):
-            yield from _refine_complaints("select.strong", part.select.strong, experiment)
+        if part.select is not None:
+            yield from _text_selection_complaints(part.select, experiment)
     for name in _scorers(method, experiment):
         scorer = experiment.supervisors.get(name)  # `_joint_complaints` reports an unknown one
         record = None if scorer is None else SOURCES.of(scorer)
@@ -144,10 +145,7 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
             where = "is behind a server" if record.remote else "is a file"
             yield f"supervisor `{name}` {where} and cannot score texts; leave it out by `sources`"
     for loss in losses_of(method):
-        if loss.type not in TEXT_LOSSES:
-            yield f"loss `{loss.type}` is for classes; texts have {_listed(TEXT_LOSSES)}"
-        if isinstance(loss, Evidential) and loss.evidence != "exp_plus_one":
-            yield f"loss.evidence: `{loss.evidence}` is for classes; tokens have `exp_plus_one`"
+        yield from text_loss_complaints("loss", loss)
     if method.rounds > 1:
         yield "rounds: a second round multiplies distributions over classes; leave it out"
     if (method.self_training or experiment.self_training).harden != "argmax":
@@ -156,6 +154,15 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
         yield from unknown_supervisors(
             "preference.weights", method.preference.weights, method.teachers(experiment.supervisors)
         )
+
+
+def _text_selection_complaints(select: Select, experiment: Experiment) -> Iterator[str]:
+    record = SELECTIONS.of(select)
+    if record.text_scores is None:
+        yield f"select `{record.name}` is for classes; select by something else"
+    strong = record.needs(select).strong
+    if strong is not None:
+        yield from _refine_complaints("select.strong", strong, experiment)
 
 
 def _scorers(method: Method, experiment: Experiment) -> Sequence[str]:
@@ -170,24 +177,27 @@ def _scorers(method: Method, experiment: Experiment) -> Sequence[str]:
 def _refine_complaints(key: str, refine: Refine, experiment: Experiment) -> Iterator[str]:
     if refine.decoding is not None:
         yield from _decoding_complaints(f"{key}.decoding", refine.decoding)
-    if isinstance(refine, InferAndRespond):
-        yield from _decoding_complaints(f"{key}.naming", refine.naming)
+    record = REFINERS.of(refine)
+    for option in record.decodings:
+        yield from _decoding_complaints(f"{key}.{option}", getattr(refine, option))
+    demonstrations = getattr(refine, record.set_aside) if record.set_aside else None
     model = local_model(refine.by)
     if model is not None and model.adapt not in ("none", "probe"):
         yield f"{key}.by.adapt: `{model.adapt}` is not looked at, as nothing is trained; leave it out"
     for name, sizes in experiment.task.sizes_by_capability.items():
         half_b = sizes.counts["half_b"]
-        if isinstance(refine, Icl) and refine.fixed is not None and half_b is not None and refine.fixed >= half_b:
+        if demonstrations is not None and half_b is not None and demonstrations >= half_b:
             where = f" of `{name}`" if name else ""
-            yield f"{key}.fixed: {refine.fixed} demonstrations are all {half_b} labels{where}; name fewer"
+            option = f"{key}.{record.set_aside}"
+            yield f"{option}: {demonstrations} demonstrations are all {half_b} labels{where}; name fewer"
 
 
 def _rewritten_complaints(refine: Refine, method: Method) -> Iterator[str]:
     pool = method.combine.pool
     if pool is not None and (pool.writers or pool.beams):
         yield "combine: `writers` and `beams` are of labels as they are; with `refine` the rewritten ones are pooled"
-    if refine.type == "self_bootstrap" and method.combine != Method.model_fields["combine"].default:
-        yield "refine: `self_bootstrap` hears no supervisor; leave `combine` out"
+    if not REFINERS.of(refine).reads_labels and method.combine != Method.model_fields["combine"].default:
+        yield f"refine: `{refine.type}` reads no supervisor's labels; leave `combine` out"
 
 
 def _listed(names: Iterable[str]) -> str:

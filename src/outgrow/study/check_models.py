@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from outgrow.config.model import ModelSection
-from outgrow.config.select import RewardModelSelection
 from outgrow.data.task import Kind
 from outgrow.errors import OutgrowError
 from outgrow.models.model_names import (
@@ -21,6 +20,7 @@ from outgrow.models.model_names import (
     require_wheels,
 )
 from outgrow.models.model_size import can_answer, read_config, size_in_config
+from outgrow.select.record import RewardModel
 
 READERS = {"*.tiktoken": "tiktoken", "tekken.json": "mistral_common", "*.model": "sentencepiece"}
 """Packages by the vocabulary that they read, where there is no `tokenizer.json`."""
@@ -34,11 +34,12 @@ def model_problems(where: str, section: ModelSection, kind: Kind | None) -> Iter
         yield f"{where}.model: {error}"
 
 
-def reward_layer_problems(where: str, select: RewardModelSelection, student: ModelSection | None) -> Iterator[str]:
+def reward_layer_problems(where: str, reward: RewardModel, student: ModelSection | None) -> Iterator[str]:
     """Of the layer that a reward model's probe reads."""
-    size = _size_of(select.model or student)
-    if select.adapt == "probe" and select.layer is not None and size is not None:
-        yield from _layer_problems(f"{where}.layer", select.layer, size.layers)
+    layer = reward.params.get("layer")
+    size = None if layer is None else _size_of(reward.model or student)
+    if layer is not None and size is not None:
+        yield from _layer_problems(f"{where}.layer", layer, size.layers)
 
 
 def _problems(where: str, section: ModelSection, kind: Kind | None) -> Iterator[str]:

@@ -1,20 +1,14 @@
 """Checks of the stages of a method."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import Loss, Method, TrainingStage
+from outgrow.config.method import Method, TrainingStage
 from outgrow.config.model import LanguageModel, local_model, remote_model
-from outgrow.config.select import (
-    CapabilitySelection,
-    ConfidenceSelection,
-    RandomSelection,
-    RewardModelSelection,
-    Select,
-)
 from outgrow.errors import suggest
+from outgrow.losses import Loss
 from outgrow.models.model_size import can_answer
-from outgrow.select import VOTES_LACK
+from outgrow.select import SELECTIONS, VOTES_LACK, Select
 from outgrow.study.method_rows import NEARLY, expanded, parts_of, selection_of
 
 
@@ -38,14 +32,23 @@ def vote_stage_complaints(method: Method, experiment: Experiment) -> Iterator[st
     if method.rounds > 1 and method.stages != [TrainingStage()]:
         yield "rounds: a further round learns all targets; leave out `stages`, or `rounds`"
     for part in parts_of(method):
-        if isinstance(part.select, RewardModelSelection) and not _reads(part.select.model or experiment.student):
-            yield VOTES_LACK["reward_model"]
-        if isinstance(part.select, ConfidenceSelection) and part.select.by == "student":
-            yield VOTES_LACK["student"]
+        if part.select is not None:
+            yield from _vote_selection_complaints(part.select, experiment)
+
+
+def _vote_selection_complaints(select: Select, experiment: Experiment) -> Iterator[str]:
+    record = SELECTIONS.of(select)
+    needs = record.needs(select)
+    if record.vote_scores is None:
+        yield f"select `{record.name}` is for texts; select by something else"
+    if needs.reward is not None and not _reads(needs.reward.model or experiment.student):
+        yield VOTES_LACK["reward"]
+    if needs.student_scores:
+        yield VOTES_LACK["student_scores"]
 
 
 def _reads(section: LanguageModel) -> bool:
-    """Whether a model can be asked what it thinks of a text."""
+    """Whether a model can compute the probability of a text."""
     model = local_model(section)
     return model is not None and can_answer(model.model, model.revision)
 
@@ -58,21 +61,22 @@ def losses_of(method: Method) -> list[Loss]:
 
 def _selection_complaints(select: Select, experiment: Experiment) -> Iterator[str]:
     remote = remote_model(experiment.student) is not None
-    if isinstance(select, CapabilitySelection):
-        yield from _capability_complaints(select, experiment)
-    if isinstance(select, ConfidenceSelection) and select.by == "student" and remote:
+    needs = SELECTIONS.of(select).needs(select)
+    if needs.capabilities is not None:
+        yield from _capability_complaints(needs.capabilities, experiment)
+    if needs.student_scores and remote:
         yield "`by: student` reads the student's probabilities, and a server's are closed; use `by: supervisors`"
-    if isinstance(select, RewardModelSelection) and select.model is None and remote:
+    if needs.reward is not None and needs.reward.model is None and remote:
         yield "a reward model starts from the student's weights, and a server's are closed; name a `model`"
-    if isinstance(select, RandomSelection) and select.size_of is not None:
-        yield from _size_complaints(select.size_of, experiment)
+    if needs.size_of is not None:
+        yield from _size_complaints(needs.size_of, experiment)
 
 
-def _capability_complaints(select: CapabilitySelection, experiment: Experiment) -> Iterator[str]:
+def _capability_complaints(names: Sequence[str], experiment: Experiment) -> Iterator[str]:
     known = experiment.task.capabilities
     if not known:
         yield "`capability` is for a task made of several `capabilities`; remove it"
-    for name in select.only or ():
+    for name in names:
         if known and name not in known:
             yield f"only: no capability `{name}`; {suggest(name, known)}"
 
@@ -85,5 +89,5 @@ def _size_complaints(name: str, experiment: Experiment) -> Iterator[str]:
     copied = selection_of(rows[name])
     if copied is None:
         yield f"size_of: `{name}` selects nothing; name a method with a `select`"
-    elif isinstance(copied, RandomSelection) and copied.size_of is not None:
+    elif SELECTIONS.of(copied).needs(copied).size_of is not None:
         yield f"size_of: `{name}` copies a size itself; name the method that it copies"

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from outgrow.config.experiment import Experiment
 from outgrow.config.model import local_model
-from outgrow.config.select import RewardModelSelection
 from outgrow.config.user_code import sections_in
 from outgrow.data.data_identity import data_identity
 from outgrow.data.row_counts import size_complaints
@@ -24,6 +23,7 @@ from outgrow.errors import ConfigError, OutgrowError
 from outgrow.extensions import function_of
 from outgrow.graph.store import Store
 from outgrow.graph.writable import refuse_unwritable_folder
+from outgrow.select import SELECTIONS, SelectorSection
 from outgrow.study.check_methods import fit_complaints
 from outgrow.study.check_models import reward_layer_problems
 from outgrow.study.steps import pool_step
@@ -71,8 +71,8 @@ def _section_problems(experiment: Experiment, kind: Kind | None) -> Iterator[str
         record = source_record(section)
         if record is not None and record.check is not None:
             yield from function_of(record.check)(where, section, kind)
-        elif isinstance(section, RewardModelSelection):
-            yield from reward_layer_problems(where, section, local_model(experiment.student))
+        elif isinstance(section, SelectorSection) and (reward := SELECTIONS.of(section).needs(section).reward):
+            yield from reward_layer_problems(where, reward, local_model(experiment.student))
 
 
 def _kind(experiment: Experiment) -> tuple[Kind | None, list[str]]:

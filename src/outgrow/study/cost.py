@@ -14,6 +14,7 @@ from outgrow.data.load_task import load_task
 from outgrow.data.pool import counts_in, with_gold
 from outgrow.data.task import Task
 from outgrow.graph.step import Step
+from outgrow.select import SELECTIONS
 from outgrow.study.model_cost import (
     SMALL_STEP_SECONDS,
     Cost,
@@ -136,7 +137,7 @@ def _rows(targets: Step, sizes: StudySizes) -> int:
 def _kept(selected: Step) -> float:
     """The share of the labels that a selection keeps; all of them where it depends on their scores."""
     select = selected.params["select"]
-    if select["type"] == "capability":
+    if not SELECTIONS[select["type"]].by_content:
         return len(select["only"]) / len(selected.inputs["pool"].params["task"]["capabilities"])
     return float(select["keep"]["fraction"] or 1.0)
 

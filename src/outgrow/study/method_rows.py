@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from outgrow.config.experiment import Experiment
-from outgrow.config.method import Loss, Method, TrainingStage
-from outgrow.config.select import CapabilitySelection, Select
+from outgrow.config.method import Method, TrainingStage
+from outgrow.losses import Loss
+from outgrow.select import SELECTIONS, Select
 
 NEARLY = 1e-9
 """What is left of 1 - .1 - .2 - .7 is rounding, and no share."""
@@ -67,7 +68,7 @@ def _once_per_source(method: Method, experiment: Experiment) -> Iterator[Method]
 
 
 def _once_per_capability(method: Method, experiment: Experiment) -> Iterator[Method]:
-    if not any(isinstance(stage.select, CapabilitySelection) and stage.select.only is None for stage in method.stages):
+    if not any(map(_is_of_each_capability, method.stages)):
         yield method
         return
     for name in experiment.task.capabilities:
@@ -76,6 +77,10 @@ def _once_per_capability(method: Method, experiment: Experiment) -> Iterator[Met
 
 
 def _about(stage: TrainingStage, capability: str) -> TrainingStage:
-    if not isinstance(stage.select, CapabilitySelection) or stage.select.only is not None:
+    if stage.select is None or not _is_of_each_capability(stage):
         return stage
     return stage.model_copy(update={"select": stage.select.model_copy(update={"only": [capability]})})
+
+
+def _is_of_each_capability(stage: TrainingStage) -> bool:
+    return stage.select is not None and SELECTIONS.of(stage.select).once_per_capability(stage.select)

@@ -16,6 +16,8 @@ from outgrow.config.endpoint import CHOICE_TOKENS
 from outgrow.endpoints.usage import MILLION, Usage, price_of
 from outgrow.graph.step import Step
 from outgrow.models.model_identity import ModelSize, model_size
+from outgrow.refine import REFINERS
+from outgrow.refine.record import TokenSizes
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 FULL_TRAINING_BYTES = 16
@@ -106,18 +108,10 @@ def rating_traffic(step: Step, sizes: StudySizes) -> TokenTraffic:
 
 
 def refine_traffic(step: Step, sizes: StudySizes) -> TokenTraffic:
-    """With `icl` every question repeats its demonstrations; a style is named once per batch."""
-    params, items = step.settings, sizes.half_b
-    per_answer, shown = answer_tokens(params), sizes.tokens_per_item + ANSWER_TOKENS
-    if params["refiner"] == "icl":
-        others = params["fixed"] or params["batch"] - 1
-        return TokenTraffic(items * (others * shown + sizes.tokens_per_item), items * per_answer)
-    if params["refiner"] == "infer_and_respond":
-        batches = -(-items // params["batch"])
-        sentence = params["naming"]["max_new_tokens"]
-        read = items * (shown + sizes.tokens_per_item) + batches * FRAME_TOKENS
-        return TokenTraffic(read + items * sentence, items * per_answer + batches * sentence)
-    return TokenTraffic(items * shown, items * per_answer)
+    """As the refiner's record counts them."""
+    params = step.settings
+    tokens = TokenSizes(sizes.half_b, sizes.tokens_per_item, ANSWER_TOKENS, FRAME_TOKENS, answer_tokens(params))
+    return TokenTraffic(*REFINERS[params["refine"]["type"]].tokens(params["refine"], tokens))
 
 
 def answer_tokens(params: Mapping[str, Any]) -> int:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from outgrow.config.combine import Combine
-from outgrow.config.method import Evidential, Loss
 from outgrow.config.model import ModelSection, local_model
 from outgrow.config.section import Section
 from outgrow.config.task import TaskSection
@@ -13,6 +12,7 @@ from outgrow.data.task import Kind
 from outgrow.data.task_kind import metric_of
 from outgrow.endpoints.usage import CACHE_NAME as ANSWERS
 from outgrow.graph.step import Json
+from outgrow.losses import LOSSES, Loss
 from outgrow.models.model_identity import model_identity
 from outgrow.models.model_names import parse_name
 from outgrow.study.seed_plan import SeedPlan
@@ -57,14 +57,7 @@ def places_of_model(model: str) -> dict[str, str]:
 
 def loss_params(loss: Loss, kind: Kind) -> dict[str, Json]:
     """A loss with the defaults of its kind of task."""
-    if not isinstance(loss, Evidential):
-        return dump(loss)
-    texts = kind == "generate"
-    kl = loss.kl or ("mixed" if texts else "per_class")
-    weight = loss.kl_weight if loss.kl_weight is not None else 1e-4 if texts else 0.01
-    # Evidence of tokens is always exp(z) + 1; the KL of a few classes needs no clamp.
-    params = dump(loss, without=["evidence" if texts else "kl_clamp"])
-    return {**params, "kl": kl, "kl_weight": weight}
+    return LOSSES.of(loss).params(loss, of_texts=kind == "generate")
 
 
 def combine_params(combine: Combine, task: TaskSection) -> dict[str, Json]:

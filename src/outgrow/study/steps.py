@@ -19,19 +19,18 @@ from typing import Literal
 
 from outgrow.config.method import Method
 from outgrow.config.model import ModelSection, local_model
-from outgrow.config.select import RewardModelSelection, Select
 from outgrow.config.task import TaskSection
 from outgrow.data.data_identity import data_identity, paths_of, without_paths
 from outgrow.graph.step import Json, Step
 from outgrow.models import feature_reuse
 from outgrow.models.model_identity import model_identity
+from outgrow.select import SELECTIONS, Select
+from outgrow.select.record import RewardModel
 from outgrow.study.seed_plan import Experiment, SeedPlan
 from outgrow.study.step_params import dump, hints, layers_of, reading_params
 
 STUDENT = "student"
 """The name of every student's predictions, so that renaming a method re-runs nothing."""
-INPUT_OPTIONS = ["strong", "size_of"]
-"""Options of a selection that decide which inputs its step has."""
 
 
 def student_here(experiment: Experiment) -> ModelSection:
@@ -113,36 +112,25 @@ def selected_step(
     plan: SeedPlan, method: Method, what: Literal["texts", "votes"], select: Select, inputs: Mapping[str, Step]
 ) -> Step:
     """Some of a method's targets; `inputs`: all of them, and what the selection needs besides."""
-    params: dict[str, Json] = {"select": dump(select, without=INPUT_OPTIONS), "seed": plan.seed}
+    params: dict[str, Json] = {"select": dump(select, without=SELECTIONS.of(select).asked_before), "seed": plan.seed}
     label = f"{select.type}, {method.name}, seed {plan.seed}"
     function = f"outgrow.select.select_step:select_{what}"
     version = 2 if what == "texts" else 1
     return Step("selected", function, params, {"pool": plan.pool, **inputs}, label=label, version=version)
 
 
-def reward_step(plan: SeedPlan, method: Method, select: RewardModelSelection, inputs: Mapping[str, Step]) -> Step:
-    """The strong model as a judge of a method's labels, trained where it agrees with them.
+def reward_step(plan: SeedPlan, method: Method, reward: RewardModel, inputs: Mapping[str, Step]) -> Step:
+    """A reward model of a method's labels, trained where the strong model agrees with them.
 
     `inputs`: the `targets`, and the answers of the `strong` model itself.
     """
-    section = select.model or student_here(plan.experiment)
-    params = {
-        "model": reading_params(section),
-        "reward": dump(select, only=_reward_options(select)),
-        "seed": plan.seed,
-    }
+    section = reward.model or student_here(plan.experiment)
     return Step(
         "reward",
         "outgrow.training.reward_step:train_reward",
-        params,
+        {"model": reading_params(section), "reward": dict(reward.params), "seed": plan.seed},
         {**plan.data, **inputs},
         hints=hints(plan, section),
-        label=f"{select.loss}, {method.name}, seed {plan.seed}",
+        label=f"{reward.params['loss']}, {method.name}, seed {plan.seed}",
         version=2,
     )
-
-
-def _reward_options(select: RewardModelSelection) -> list[str]:
-    """What of a reward model's section changes its ratings."""
-    training = ["layer", "l2"] if select.adapt == "probe" else ["training", "lora"]
-    return ["adapt", "loss", "separate", "folds", "consistent", "otherwise", *training]

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 
 from outgrow.config.endpoint import EndpointSection
-from outgrow.config.method import CrossEntropy, Loss, Method, SelfTraining, SoftLabels
+from outgrow.config.method import Method, SelfTraining, SoftLabels
 from outgrow.config.model import LanguageModel, local_model, remote_model
 from outgrow.data.task import Kind
 from outgrow.graph.step import Json, Step
+from outgrow.losses import LOSSES, Loss
+from outgrow.losses.softmax_losses import CrossEntropy
 from outgrow.study.seed_plan import SeedPlan
 from outgrow.study.step_params import dump, hints, loss_params, model_params, reading_params, trained_params
 from outgrow.study.steps import STUDENT, features_input
@@ -42,9 +44,10 @@ def student_step(
         return _remote_step(remote, inputs, seed, hints, label)
     model = local_model(section)
     assert model is not None, "a language model is local or remote"
+    loss = loss or CrossEntropy()
     params: dict[str, Json] = {
         "adapt": model.adapt,
-        "loss": loss_params(loss or CrossEntropy(), kind),
+        "loss": loss_params(loss, kind),
         "self_training": None if self_training is None else dump(self_training),
         "passes": passes,
         "seed": seed,
@@ -53,7 +56,8 @@ def student_step(
         params |= {"model": trained_params(model), "soft_labels": dump(soft_labels or SoftLabels())}
     else:
         params |= {"model": model_params(model), "tune": dict(tune), "name": STUDENT}
-    return Step("student", TEXTS if kind == "generate" else CLASSES, params, inputs, hints=hints, label=label)
+    function, version = TEXTS if kind == "generate" else CLASSES, LOSSES.of(loss).version
+    return Step("student", function, params, inputs, hints=hints, label=label, version=version)
 
 
 def _remote_step(

@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from outgrow.config.decoding import Decoding
-from outgrow.config.measure import JudgeMeasure
 from outgrow.config.method import Method
 from outgrow.config.model import LanguageModel, local_model
-from outgrow.config.refine import Icl, InferAndRespond, Refine
 from outgrow.config.section import Section
 from outgrow.graph.step import Json, Step
-from outgrow.judge.prompts import read_prompt
+from outgrow.judge.options import JudgeMeasure, read_prompt
 from outgrow.models.model_size import can_answer
+from outgrow.refine import REFINERS, Refine
 from outgrow.refine.prompts import read_prompts
 from outgrow.study.seed_plan import SeedPlan
 from outgrow.study.step_params import dump, hints, reading_params
@@ -77,8 +76,8 @@ def _candidates(plan: SeedPlan, name: str, source: TextSource, beams: int | None
 
 
 def _refined(plan: SeedPlan, refine: Refine, texts: Mapping[str, Step]) -> dict[str, Step]:
-    """Every source's labels rewritten; `self_bootstrap` uses the strong model's own alone."""
-    if refine.type == "self_bootstrap":
+    """Every source's labels rewritten; a refiner that does not read them has one result for all."""
+    if not REFINERS.of(refine).reads_labels:
         return {UNTOUCHED: refined_step(plan, refine, UNTOUCHED, None)}
     return {name: refined_step(plan, refine, name, step) for name, step in texts.items()}
 
@@ -93,7 +92,8 @@ def gathered(plan: SeedPlan, texts: Mapping[str, Step]) -> Step:
 
 def _described(name: str, texts: Step) -> str:
     """A source's name, and what changed its texts after they were written."""
-    change = texts.params.get("refiner", "" if texts.name == "texts" else texts.name)
+    refine = texts.params.get("refine")
+    change = refine["type"] if refine else "" if texts.name == "texts" else texts.name
     return f"{name} ({change})" if change else name
 
 
@@ -133,13 +133,10 @@ def refined_step(plan: SeedPlan, refine: Refine, name: str, texts: Step | None) 
     """One source's labels of half B, rewritten; without `texts`, the strong model's own answers."""
     section = refine.by or plan.experiment.student
     params: dict[str, Json] = {
-        "refiner": refine.type,
-        "batch": refine.batch if isinstance(refine, Icl | InferAndRespond) else None,
-        "fixed": refine.fixed if isinstance(refine, Icl) else None,
+        "refine": dump(refine, without=["by", "decoding", "prompts"]),
         "prompts": dict(read_prompts(refine.type, refine.prompts)),
         "model": reading_params(section),
         "decoding": dump(refine.decoding or plan.experiment.labelling.greedy()),
-        "naming": dump(refine.naming) if isinstance(refine, InferAndRespond) else None,
         "name": name,
         "seed": plan.seed,
     }

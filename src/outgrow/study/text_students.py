@@ -11,15 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from outgrow.config.method import Method, Preference
-from outgrow.config.refine import Refine
-from outgrow.config.select import (
-    AgreementSelection,
-    ConfidenceSelection,
-    RandomSelection,
-    RewardModelSelection,
-    Select,
-)
 from outgrow.graph.step import Json, Step
+from outgrow.refine import REFINERS, Refine
+from outgrow.select import SELECTIONS, Select
 from outgrow.study.method_rows import method_named, parts_of, selection_of
 from outgrow.study.seed_plan import SeedPlan
 from outgrow.study.step_params import combine_params, dump, hints, trained_params
@@ -89,27 +83,26 @@ def selected_texts(data: TextTrainingData, select: Select) -> Step:
 
 def _selection_inputs(data: TextTrainingData, select: Select) -> dict[str, Step]:
     """What a selection needs beside the targets."""
-    plan = data.plan
-    if isinstance(select, AgreementSelection):
-        return {"strong": strong_answers(data, select.strong)}
-    if isinstance(select, RewardModelSelection):
-        inputs = {"targets": data.targets, "strong": strong_answers(data, select.strong)}
-        return {"reward": reward_step(plan, data.method, select, inputs)}
-    if isinstance(select, ConfidenceSelection) and select.by == "student":
+    plan, needs, inputs = data.plan, SELECTIONS.of(select).needs(select), dict[str, Step]()
+    if needs.strong is not None:
+        inputs["strong"] = strong_answers(data, needs.strong)
+    if needs.reward is not None:
+        inputs = {"reward": reward_step(plan, data.method, needs.reward, {"targets": data.targets, **inputs})}
+    if needs.student_scores:
         tables = {"labels": data.labels.texts}
-        return {"scores": scores_step(plan, student_here(plan.experiment), None, STUDENT, tables)}
-    if isinstance(select, RandomSelection) and select.size_of is not None:
-        other = training_data(plan, method_named(plan.experiment, select.size_of), data.sources)
+        inputs["scores"] = scores_step(plan, student_here(plan.experiment), None, STUDENT, tables)
+    if needs.size_of is not None:
+        other = training_data(plan, method_named(plan.experiment, needs.size_of), data.sources)
         copied = selection_of(other.method)
         assert copied is not None, "`check_methods.py` requires one"
-        return {"like": selected_texts(other, copied)}
-    return {}
+        inputs["like"] = selected_texts(other, copied)
+    return inputs
 
 
 def strong_answers(data: TextTrainingData, refine: Refine) -> Step:
     """The strong model's own answers to the items of the method's labels."""
-    shown = None if refine.type == "self_bootstrap" else data.labels.texts
-    return refined_step(data.plan, refine, STUDENT, shown)
+    labels = data.labels.texts if REFINERS.of(refine).reads_labels else None
+    return refined_step(data.plan, refine, STUDENT, labels)
 
 
 # ---- preferences ----------------------------------------------------------------------------------------

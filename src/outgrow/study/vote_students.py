@@ -10,10 +10,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from outgrow.config.method import Loss, Method, TrainingStage, Variant
+from outgrow.config.method import Method, TrainingStage, Variant
 from outgrow.config.model import ModelSection
-from outgrow.config.select import AgreementSelection, RandomSelection, RewardModelSelection, Select
 from outgrow.graph.step import Step
+from outgrow.losses import Loss
+from outgrow.select import SELECTIONS, Select
 from outgrow.study.method_rows import method_named, parts_of, selection_of
 from outgrow.study.seed_plan import SeedPlan
 from outgrow.study.step_params import dump
@@ -87,14 +88,14 @@ def targets_step(plan: SeedPlan, labels: Step, method: Method) -> Step:
 
 def selected_votes(data: VoteTrainingData, select: Select) -> Step:
     """Some of a method's targets. The strong model's own votes are those of a student that has learned all targets."""
-    inputs = {"targets": data.targets}
-    if isinstance(select, AgreementSelection | RewardModelSelection):
+    needs, inputs = SELECTIONS.of(select).needs(select), {"targets": data.targets}
+    if needs.strong is not None:
         unselected = replace(data, method=data.method.model_copy(update={"stages": [TrainingStage()]}))
         inputs["strong"] = trained_row(unselected, self_training=False).student
-    if isinstance(select, RewardModelSelection):
-        inputs = {"targets": data.targets, "reward": reward_step(data.plan, data.method, select, inputs)}
-    if isinstance(select, RandomSelection) and select.size_of is not None:
-        other = replace(data, method=method_named(data.plan.experiment, select.size_of))
+    if needs.reward is not None:
+        inputs = {"targets": data.targets, "reward": reward_step(data.plan, data.method, needs.reward, inputs)}
+    if needs.size_of is not None:
+        other = replace(data, method=method_named(data.plan.experiment, needs.size_of))
         copied = selection_of(other.method)
         assert copied is not None, "`check_methods.py` requires one"
         inputs["like"] = selected_votes(other, copied)

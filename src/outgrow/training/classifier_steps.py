@@ -22,9 +22,9 @@ from outgrow.combiners.targets import mean_vote
 from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job, Json
-from outgrow.labels import Targets, WeakLabels
-from outgrow.losses import Objective, make_objective
-from outgrow.training.fit_spec import FitResult, FitSpec, Tuning, one_hot, save_answers, save_record
+from outgrow.labels import Targets, WeakLabels, one_hot
+from outgrow.losses.objective import Objective, make_objective
+from outgrow.training.fit_spec import FitResult, FitSpec, Tuning, save_answers, save_record
 from outgrow.training.grid_search import SelectBy
 from outgrow.training.probe import learn_probe
 from outgrow.training.sampling import holdout_rows

@@ -31,7 +31,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from outgrow.data.task import Kind
 from outgrow.generation.causal_lm import merged
 from outgrow.graph.step import Job
-from outgrow.losses import Objective
+from outgrow.losses.objective import Objective
 from outgrow.models.load_model import (
     DTYPES,
     load_causal_lm,

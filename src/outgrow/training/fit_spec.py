@@ -98,11 +98,6 @@ class FitResult(NamedTuple):
     """Items of the pool that were too long for the model and lost their beginning."""
 
 
-def one_hot(gold: Int[np.ndarray, "item"], n_classes: int) -> Float[np.ndarray, "item class"]:
-    """Gold as distributions; a row of zeros where gold is unknown (-1)."""
-    return np.asarray(np.eye(n_classes + 1)[gold][:, :n_classes])
-
-
 def save_answers(probs: Float[np.ndarray, "item class"], ids: list[str], name: str, path: Path) -> None:
     """Write answers as the labels of the source `name`, summing to 1 in double precision."""
     exact = probs.astype(np.float64)

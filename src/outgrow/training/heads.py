@@ -25,7 +25,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from outgrow.losses import Objective
+from outgrow.losses.objective import Objective
 
 BETA_MEAN, BETA_SQUARE, TINY = 0.9, 0.999, 1e-8
 """Adam's constants (Kingma & Ba 2015)."""

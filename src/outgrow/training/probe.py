@@ -25,7 +25,7 @@ from torch import Tensor
 
 from outgrow.errors import DataError, StepFailed
 from outgrow.graph.step import Job
-from outgrow.losses import Objective
+from outgrow.losses.objective import Objective
 from outgrow.models.load_model import pick_device
 from outgrow.training.fit_spec import FitResult, FitSpec, Tuning
 from outgrow.training.grid_search import GridPoint, probe_grid, search

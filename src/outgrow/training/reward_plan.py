@@ -20,7 +20,7 @@ from outgrow.data.task import Task
 from outgrow.errors import ConfigError, DataError
 from outgrow.generation.chat import Prompt
 from outgrow.select.comparisons import Comparisons, Sample, make_pairs
-from outgrow.select.row_scores import capabilities_of, rows_of
+from outgrow.select.selection import capabilities_of, rows_of
 from outgrow.texts import TextTargets, certain
 from outgrow.training.grid_search import fold_of
 from outgrow.training.text_tokenizer import TextRow, TextTokenizer, tokenize_targets

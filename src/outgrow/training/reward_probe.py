@@ -23,7 +23,7 @@ from transformers import PreTrainedModel
 from outgrow.generation.causal_lm import spelling_tokenizer
 from outgrow.generation.chat import Prompt
 from outgrow.graph.step import Job
-from outgrow.losses import make_objective
+from outgrow.losses.objective import make_objective
 from outgrow.models.hidden import layer_states, resolve_layers
 from outgrow.models.load_model import load_backbone, load_config, pick_device
 from outgrow.models.resumable_inference import ResumableInference, sweep

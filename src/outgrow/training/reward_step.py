@@ -31,7 +31,7 @@ from outgrow.models.skipped_items import NAMED
 from outgrow.select.comparisons import Sample, compare
 from outgrow.select.rewards import Rewards
 from outgrow.select.row_scores import text_confidence
-from outgrow.select.votes_as_text import spoken_labels, spoken_targets, spoken_task
+from outgrow.select.votes_as_text import labels_as_texts, targets_as_texts, task_as_texts
 from outgrow.texts import TextTargets, WeakTexts
 from outgrow.training.principal_plane import save_plane
 from outgrow.training.reward_plan import (
@@ -89,7 +89,7 @@ def _inputs(job: Job) -> tuple[Task, TextTargets, WeakTexts]:
     if task.kind == "generate":
         return task, TextTargets.load(path), load_texts(job.inputs["strong"])
     votes = WeakLabels.load(job.inputs["strong"] / "half_b.parquet")
-    return spoken_task(task), spoken_targets(task, Targets.load(path)), spoken_labels(task, votes)
+    return task_as_texts(task), targets_as_texts(task, Targets.load(path)), labels_as_texts(task, votes)
 
 
 @dataclass(frozen=True)

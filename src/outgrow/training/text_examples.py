@@ -13,9 +13,9 @@ the loss (`losses/tokens.py`), so that logits of a batch never exist. This assum
 last hidden state; models that scale or cap their logits are refused.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -30,8 +30,10 @@ from transformers import PreTrainedModel
 
 from outgrow.align.targets import split_logprob
 from outgrow.errors import ConfigError, DataError
-from outgrow.losses.self_training import ramp
-from outgrow.losses.tokens import TokenLoss, evidential_token_loss, soft_label_loss
+from outgrow.extensions import function_of
+from outgrow.losses import LOSSES
+from outgrow.losses.record import ramp
+from outgrow.losses.softmax_losses import CROSS_ENTROPY
 from outgrow.models.token_batches import pad
 from outgrow.training.text_tokenizer import TextRow
 
@@ -41,15 +43,15 @@ class TextLoss:
     """A loss of tokens with everything that it needs but the model."""
 
     loss: Mapping[str, Any]
-    """The method's `loss` section: `cross_entropy` or `evidential`, with numbers for all options."""
+    """The method's `loss` section, with numbers for all options."""
     soft_labels: Mapping[str, Any]
     """`config.method.SoftLabels` as a dictionary."""
     self_training: Mapping[str, Any] | None = None
     """`config.method.SelfTraining` as a dictionary; `None` = without it."""
 
     def __post_init__(self) -> None:
-        if self.loss["type"] not in TOKEN_LOSSES:
-            raise ValueError(f"a loss of texts is cross_entropy or evidential, not {self.loss['type']!r}")
+        if LOSSES.named(self.loss["type"]).token_function is None:
+            raise ValueError(f"the loss {self.loss['type']!r} has no `token_function`: it is for classes only")
         if self.self_training is not None and self.self_training["harden"] != "argmax":
             raise ValueError(f"texts harden by argmax only, not by {self.self_training['harden']!r}")
 
@@ -75,28 +77,16 @@ class TextLoss:
             "token_weight": token_weight,
             "self_training": 0.0 if own is None else own["gamma_max"] * ramp(progress, own["ramp"]),
         }
-        by_tokens = TOKEN_LOSSES[self.loss["type"]](self.loss, progress)
-        return by_tokens(hidden, output_matrix(head, hidden.dtype), label, prob, **common).total
+        record = LOSSES[self.loss["type"]]
+        assert record.token_function is not None, "checked when the object was made"
+        options = record.token_options_at({key: self.loss[key] for key in self.loss if key != "type"}, progress)
+        matrix = output_matrix(head, hidden.dtype)
+        total: Tensor = function_of(record.token_function)(hidden, matrix, label, prob, **common, **options).total
+        return total
 
-
-def _soft_labels(loss: Mapping[str, Any], progress: float) -> Callable[..., TokenLoss]:
-    return soft_label_loss
-
-
-def _evidence(loss: Mapping[str, Any], progress: float) -> Callable[..., TokenLoss]:
-    annealing = progress if loss["kl_anneal"] else 1.0
-    weighed = {"kl": loss["kl"], "kl_weight": loss["kl_weight"], "clamp": loss["kl_clamp"]}
-    return partial(evidential_token_loss, annealing=annealing, **weighed)
-
-
-TOKEN_LOSSES: Mapping[str, Callable[[Mapping[str, Any], float], Callable[..., TokenLoss]]] = {
-    "cross_entropy": _soft_labels,
-    "evidential": _evidence,
-}
-"""By the type of a method's loss: the loss of tokens with its options, at a share of the training."""
 
 CERTAIN = TextLoss(
-    {"type": "cross_entropy"}, {"rest": "onehot", "split": "uniform", "temperature": 1.0, "unit": "span"}
+    {"type": CROSS_ENTROPY.name}, {"rest": "onehot", "split": "uniform", "temperature": 1.0, "unit": "span"}
 )
 """Plain cross-entropy: what gold is learned by, and what held-out texts are judged by."""
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from outgrow.data.task import Items
-from outgrow.losses import Objective
+from outgrow.losses.objective import Objective
 from outgrow.models.choices import Choices, tokenize_choices
 from outgrow.models.packing import may_pack, pack_batch, packed_option_logits
 from outgrow.models.token_batches import Tokens, pad, tokenize, usable_length

@@ -52,8 +52,6 @@ MOST_SQUARES = 400
 SQUARES = frozenset({"triplets", "flying_squid"})
 MOST_TEMPERED = 100_000
 """Votes times classes up to which posteriors are tempered by hidden votes: five more fits of every combiner."""
-LEAST_GOLD = 30
-"""Items with gold from which on it tempers posteriors."""
 SEED = 0
 LEAST_VOTES = 20
 TIE = 1e-9

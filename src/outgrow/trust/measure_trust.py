@@ -12,12 +12,12 @@ import pyarrow as pa
 from jaxtyping import Float, Int
 
 from outgrow.combiners.bayesian_dawid_skene import BayesianFit
+from outgrow.combiners.cross_fit import LEAST_GOLD
 from outgrow.errors import ConfigError, DataError
 from outgrow.metrics.estimate import Estimate, undefined
-from outgrow.metrics.fleiss import fleiss_kappa
-from outgrow.metrics.krippendorff import Level, krippendorff_alpha
+from outgrow.metrics.rater_agreement import Level, fleiss_kappa, krippendorff_alpha
 from outgrow.text_format import many
-from outgrow.trust.combiner_answers import LEAST_GOLD, NO_LABEL, CombinerAnswers, ask, by_gold
+from outgrow.trust.combiner_answers import NO_LABEL, CombinerAnswers, ask, by_gold
 from outgrow.trust.label_quality import accuracy_by_gold, expected_accuracy
 from outgrow.trust.next_items import next_items
 from outgrow.trust.source_pairs import pair_trust

@@ -7,7 +7,7 @@ Accuracy is *given a vote*: what a source does not say is no error.
                     allows for the truth being in doubt. Of other models, and of a source that only ever says one
                     class, the mean posterior of what it said, with an interval as if that were counted: too narrow
 
-A source is judged by gold from `LEAST_GOLD` votes with gold on. Someone who says what it says, as often, without
+A source is judged by gold from `LEAST_GOLD_VOTES` votes with gold on. Someone who says what it says, as often, without
 looking would be right with the chance Σ_k (share of k among its votes) · (balance of k): a source whose interval holds
 that number tells nothing, one whose interval lies below it is worse than silence, or turned around.
 
@@ -29,7 +29,8 @@ from outgrow.trust.label_quality import counted
 from outgrow.trust.trust_report import Basis, Confusion, SourceTrust
 from outgrow.vote_table import VoteTable
 
-LEAST_GOLD = 20
+LEAST_GOLD_VOTES = 20
+"""Votes of a source on items with gold, from which on gold judges it."""
 LEAST_VOTES = 20
 """With fewer votes a source is not judged."""
 MOST_CLASSES = 10
@@ -82,7 +83,7 @@ def _one(
     votes, said = int(table.n_per_source[number]), tally.said[number]
     by_gold = counted(float(tally.gold_right[number]), int(tally.gold_votes[number]))
     by_agreement = _by_agreement(table, answers, tally, number)
-    basis: Basis = "gold" if by_gold.n >= LEAST_GOLD else "agreement" if by_agreement.defined else "none"
+    basis: Basis = "gold" if by_gold.n >= LEAST_GOLD_VOTES else "agreement" if by_agreement.defined else "none"
     goes = by_gold if basis == "gold" else by_agreement
     most = int(said.argmax())
     chance = float(said @ balance / votes) if votes else 0.0
@@ -160,14 +161,14 @@ def tally_of(table: VoteTable, posterior: Float[np.ndarray, "item class"]) -> So
 
 
 def confusion_of(table: VoteTable, posterior: Float[np.ndarray, "item class"]) -> list[Confusion | None]:
-    """P(said | truth) of every source, counted on its votes with gold if there are `LEAST_GOLD`, else expected."""
+    """P(vote | truth) of every source, counted on votes with gold from `LEAST_GOLD_VOTES` on, else expected."""
     group, names = _class_groups(table)
     n_groups, n_sources = len(names), len(table.sources)
     truth = _grouped(posterior, group, n_groups)
     by_gold = np.eye(n_groups + 1)[np.where(table.gold >= 0, group[table.gold], n_groups)][:, :n_groups]
     counts, exact = (_counts(table, group, one) for one in (truth, by_gold))
     n_gold = exact.sum(axis=(1, 2))
-    used = np.where((n_gold >= LEAST_GOLD)[:, None, None], exact, counts)
+    used = np.where((n_gold >= LEAST_GOLD_VOTES)[:, None, None], exact, counts)
     return [
         Confusion(names, _shares(used[number])) if table.n_per_source[number] else None for number in range(n_sources)
     ]

@@ -28,12 +28,12 @@ from outgrow.reporting.topics.consistency import CONSISTENCY
 from outgrow.reporting.topics.curves import CURVES
 from outgrow.reporting.topics.error_copying import ERROR_COPYING
 from outgrow.reporting.topics.labels import LABELS
-from outgrow.reporting.topics.measures import MEASURES
+from outgrow.reporting.topics.measures import MEASURES_TOPIC
 from outgrow.reporting.topics.picture import PICTURE
 from outgrow.reporting.topics.reward_models import REWARD_MODELS
 from outgrow.reporting.topics.scores import COMPARISONS, SCORES
 from outgrow.reporting.topics.seeds import MISSING_ROWS, PREFERENCES, SEEDS
-from outgrow.reporting.topics.selections import SELECTIONS
+from outgrow.reporting.topics.selections import SELECTIONS_TOPIC
 from outgrow.reporting.topics.slot_types import SLOT_TYPES
 from outgrow.reporting.topics.spending import SPENDING
 from outgrow.reporting.topics.supervisors import MODELS, SUPERVISORS
@@ -45,7 +45,7 @@ TOPICS = Topics(
         SCORES,
         CAPABILITIES,
         CURVES,
-        MEASURES,
+        MEASURES_TOPIC,
         ABLATION,
         PREFERENCES,
         COMPARISONS,
@@ -58,7 +58,7 @@ TOPICS = Topics(
         MODELS,
         AGREEMENT,
         LABELS,
-        SELECTIONS,
+        SELECTIONS_TOPIC,
         CLOUD,
         REWARD_MODELS,
         CONSISTENCY,

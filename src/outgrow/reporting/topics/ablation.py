@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method
-from outgrow.config.refine import Refine
+from outgrow.refine import Refine
 from outgrow.render.table import Cell, Column, Line, Table
 from outgrow.reporting.frame import Frame
 from outgrow.reporting.results import Results

@@ -10,8 +10,8 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Int
 
-from outgrow.metrics.agreement import error_correlation
 from outgrow.metrics.bootstrap import over_seeds, seed_means, seeds_with
+from outgrow.metrics.error_correlation import error_correlation
 from outgrow.metrics.estimate import Estimate, from_draws, show, undefined
 from outgrow.metrics.proportion import share_from_draws
 from outgrow.metrics.text_answers import levenshtein_similarity

@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from outgrow.config.method import Method
-from outgrow.config.select import CapabilitySelection
 from outgrow.metrics.estimate import Estimate, show
 from outgrow.metrics.text_score import TaskScore
 from outgrow.render.canvas import INK, WIDTH, Drawing, axes, drawing, figure, style
@@ -21,6 +20,7 @@ from outgrow.reporting.frame import Frame
 from outgrow.reporting.results import Results, RowResult
 from outgrow.reporting.rows import Measured, mean_estimate, recovered, versus
 from outgrow.reporting.topic import INTERVALS, TEXTS, TopicRecord, results_table, sample_size, score_columns
+from outgrow.select import SELECTIONS
 from outgrow.study.build import Row, Study
 from outgrow.study.method_rows import expanded, parts_of
 
@@ -96,7 +96,7 @@ def learned_alone(study: Study) -> dict[str, str]:
 
 def _only_capability(method: Method) -> str | None:
     seen = {
-        tuple(part.select.only or ()) if isinstance(part.select, CapabilitySelection) else ()
+        () if part.select is None else SELECTIONS.of(part.select).needs(part.select).capabilities or ()
         for part in parts_of(method)
     }
     names = next(iter(seen))

@@ -21,6 +21,7 @@ from outgrow.reporting.frame import Frame
 from outgrow.reporting.results import Results
 from outgrow.reporting.topic import TopicRecord
 from outgrow.reporting.topics.selections import Vectors
+from outgrow.select import SELECTIONS
 
 MOST_POINTS = 400
 SEED = 11
@@ -67,7 +68,7 @@ def _worth_drawing(selections: Sequence[SharedStep[Step]]) -> list[SharedStep[St
     return [
         selection
         for place, (selection, kind) in enumerate(zip(selections, kinds, strict=True))
-        if kind != "capability" and not (kind == "random" and "random" in kinds[:place])
+        if SELECTIONS[kind].by_content and not (SELECTIONS[kind].is_control and kind in kinds[:place])
     ]
 
 

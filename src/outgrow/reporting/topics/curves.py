@@ -18,7 +18,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from outgrow.config.method import Method
-from outgrow.config.select import RandomSelection
 from outgrow.metrics.estimate import Estimate, show, show_number, show_percent, undefined
 from outgrow.render import canvas
 from outgrow.render.canvas import Axes, Drawing, Legend, LegendMark
@@ -30,6 +29,8 @@ from outgrow.reporting.results import WHOLE, Results
 from outgrow.reporting.rows import MISSING
 from outgrow.reporting.tally import LabelContext, SeedCounts
 from outgrow.reporting.topic import INTERVALS, TopicRecord, results_table, sample_size
+from outgrow.select import SELECTIONS, Select
+from outgrow.select.record import KeepSection
 from outgrow.study.build import Row
 from outgrow.study.method_rows import expanded
 
@@ -97,19 +98,21 @@ def by_noise(method: Method) -> tuple[str, float, str]:
 
 def by_share(method: Method) -> tuple[str, float, str]:
     """All settings but the random share; the share; the line, which is the training budget."""
-    chosen = [stage.select for stage in method.stages if _is_share(stage.select)]
-    if len(chosen) != 1 or not isinstance(chosen[0], RandomSelection):
+    chosen = [(stage.select, keep) for stage in method.stages if (keep := _random_share(stage.select)) is not None]
+    if len(chosen) != 1:
         return _settings(method, without=["budget"]), 1.0, ""
-    whole = [
-        stage.model_copy(update={"select": None}) if stage.select is chosen[0] else stage for stage in method.stages
-    ]
-    keep = chosen[0].keep
+    select, keep = chosen[0]
+    whole = [stage.model_copy(update={"select": None}) if stage.select is select else stage for stage in method.stages]
     line = BUDGETS[method.budget] + (TOGETHER if keep.within == "all" else "")
     return _settings(method.model_copy(update={"stages": whole}), without=["budget"]), keep.fraction or 1.0, line
 
 
-def _is_share(select: object) -> bool:
-    return isinstance(select, RandomSelection) and select.size_of is None and select.keep.fraction is not None
+def _random_share(select: Select | None) -> KeepSection | None:
+    """The rule of a random selection that keeps a share of the labels; `None` for any other selection."""
+    if select is None or not SELECTIONS.of(select).is_control or SELECTIONS.of(select).needs(select).size_of:
+        return None
+    keep: KeepSection | None = getattr(select, "keep", None)
+    return keep if keep is not None and keep.fraction is not None else None
 
 
 def _settings(method: Method, without: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from outgrow.metrics.bootstrap import Resamples, over_seeds, seed_means, seeds_with
-from outgrow.metrics.error_copying import weak_is_wrong
+from outgrow.metrics.error_correlation import weak_is_wrong
 from outgrow.metrics.estimate import Estimate, show_number, undefined
 from outgrow.metrics.proportion import share_from_draws
 from outgrow.render import canvas

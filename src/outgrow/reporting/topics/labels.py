@@ -99,7 +99,7 @@ def title(source: LabelSource) -> str:
             changes.append(f"{show_percent(step.params['share'])} exchanged")
             step = step.inputs["labels"]
         elif "texts" in step.inputs:
-            changes.append(f"rewritten ({step.params['refiner']})")
+            changes.append(f"rewritten ({step.params['refine']['type']})")
             step = step.inputs["texts"]
         else:
             name, step = "student's own answers", None

@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow.parquet as pq
 from jaxtyping import Float
 
-from outgrow.config.measure import Measure, PatternMeasure
 from outgrow.errors import DataError
 from outgrow.graph.step import Step
 from outgrow.metrics.estimate import Estimate, show, show_number
-from outgrow.metrics.text_score import TEXT_SCORES, TextScore, alone, mean_value
+from outgrow.metrics.measures import MEASURES, Measure
+from outgrow.metrics.text_score import alone, mean_value
 from outgrow.render import canvas
 from outgrow.render.canvas import Axes, Drawing, Legend, LegendMark, NamedPoint
 from outgrow.render.table import Column, Line, Table
@@ -96,13 +96,10 @@ def _without_judge(
 ) -> Iterator[tuple[str, Counts, Value]]:
     test = frame.test
     for name, measure in frame.study.experiment.measures.items():
-        if isinstance(measure, PatternMeasure):
-            score = alone(pattern_score(measure.pattern, matches[name]))
-            yield name, score_counts(texts, test.answers, score), mean_value
-        else:
-            gold = test.keys if measure.against == "key" else test.answers
-            score = alone(TEXT_SCORES[measure.metric])
-            yield name, score_counts(texts, gold, score), score.value
+        measure_record = MEASURES.of(measure)
+        score = measure_record.score(measure, matches[name].found if name in matches else {})
+        gold = test.keys if measure_record.against_key(measure) else test.answers
+        yield name, score_counts(texts, gold, alone(score)), score.value
 
 
 class Ratings(NamedTuple):
@@ -167,9 +164,9 @@ class PatternMatches(NamedTuple):
 
 def search_all(measures: Mapping[str, Measure], texts: Iterable[str]) -> dict[str, PatternMatches]:
     """Every pattern among the measures, on every text once."""
-    patterns = {name: measure for name, measure in measures.items() if isinstance(measure, PatternMeasure)}
-    distinct = sorted(set(texts)) if patterns else []
-    return {name: _search(measure.pattern, distinct) for name, measure in patterns.items()}
+    patterns = {name: MEASURES.of(measure).pattern(measure) for name, measure in measures.items()}
+    distinct = sorted(set(texts)) if any(patterns.values()) else []
+    return {name: _search(pattern, distinct) for name, pattern in patterns.items() if pattern}
 
 
 def _search(pattern: str, texts: list[str]) -> PatternMatches:
@@ -183,16 +180,6 @@ def _search(pattern: str, texts: list[str]) -> PatternMatches:
     return PatternMatches(
         found, f"the pattern was stopped on {many(stopped, 'text')}, left out here" if stopped else ""
     )
-
-
-def pattern_score(pattern: str, matches: PatternMatches) -> TextScore:
-    """The share of texts in which the pattern is found, among those that were searched; gold is not used."""
-
-    def counts(predicted: Sequence[str], gold: Sequence[str]) -> Float[np.ndarray, "item 2"]:
-        parts = [(float(matches.found.get(text, False)), float(text in matches.found)) for text in predicted]
-        return np.asarray(parts, dtype=np.float64).reshape(-1, 2)
-
-    return TextScore(pattern, counts, mean_value)
 
 
 # ---- table and sentences --------------------------------------------------------------------------------
@@ -329,7 +316,7 @@ def notes(results: Results, found: dict[str, RowMeasures]) -> Iterator[str]:
         yield f"Fewer than two rows have both {first} and {second}, so there is no plane; the table's notes say why."
 
 
-MEASURES = TopicRecord(
+MEASURES_TOPIC = TopicRecord(
     name="measures",
     summary="Further measures of texts, and two of them as a plane",
     heading="Results",

@@ -31,7 +31,7 @@ from outgrow.reporting.frame import Frame
 from outgrow.reporting.results import WHOLE, Results
 from outgrow.reporting.tally import LabelContext, Marks, SeedCounts, records
 from outgrow.reporting.topic import CapabilityLine, TopicRecord, label_chart, listed_methods, tables_by_capability
-from outgrow.select.selection import BY
+from outgrow.select import SELECTIONS
 
 Vectors = Float[np.ndarray, "_ 2"]
 Columns = dict[str, dict[str, Estimate]]
@@ -67,7 +67,7 @@ class SelectionResult:
     methods: tuple[str, ...]
     """The methods that learned them."""
     type: str
-    """Of `config.select`."""
+    """Of `select.SELECTIONS`."""
     by: str
     """What selected, in words."""
     oracle: bool
@@ -109,8 +109,8 @@ def _result(
     return SelectionResult(
         methods=selection.methods,
         type=kind,
-        by=BY[kind],
-        oracle=kind == "oracle",
+        by=SELECTIONS[kind].by,
+        oracle=SELECTIONS[kind].sees_gold,
         sizes={name: _sizes(name, kept) for name in dict.fromkeys([WHOLE, *context.names])},
         measured=records(KeptMeasures, means(context, kept) | looks(context, kept, vectors)),
     )
@@ -279,7 +279,7 @@ def selections_plot(results: Results, found: tuple[SelectionResult, ...]) -> Ite
     )
 
 
-SELECTIONS = TopicRecord(
+SELECTIONS_TOPIC = TopicRecord(
     name="selections",
     summary="Accuracy, length and diversity of selected labels",
     heading="What was selected",

@@ -1,0 +1,82 @@
+"""Further measures of texts, beside `task.metric`: options and records.
+
+A new measure is one file with its options and its `MeasureRecord`, and one row in `MEASURES`. Judges (`judge/`), which
+are models, have a key of their own.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from outgrow.config.rules import Pattern
+from outgrow.config.section import Section
+from outgrow.extensions import OneOf, Record, Registry
+from outgrow.metrics.text_score import TEXT_METRICS, TextMetric, TextScore, mean_value
+
+
+class MeasureSection(Section):
+    """Options of a measure."""
+
+    type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureRecord(Record):
+    """One kind of measure."""
+
+    score: Callable[[Any, Mapping[str, bool]], TextScore]
+    """`score(section, matches)`; `matches`: by text, whether the pattern is found in it; absent if it was stopped."""
+    pattern: Callable[[Any], str] = lambda section: ""
+    """The pattern that is searched for in every answer, in a process with a time limit; empty for none."""
+    against_key: Callable[[Any], bool] = lambda section: False
+    """Whether answers are compared with an item's key (its bare answer) instead of its gold text."""
+
+
+# ---- rule -----------------------------------------------------------------------------------------------
+
+
+class PatternMeasure(MeasureSection):
+    """The share of answers in which a pattern is found."""
+
+    type: Literal["rule"]
+    pattern: Pattern
+    """A regular expression, searched for; `^…$` for a whole answer."""
+
+
+def pattern_score(section: PatternMeasure, matches: Mapping[str, bool]) -> TextScore:
+    """The share of the searched texts in which the pattern is found; gold does not matter."""
+
+    def counts(predicted: Sequence[str], gold: Sequence[str]) -> Float[np.ndarray, "item 2"]:
+        parts = [(float(matches.get(text, False)), float(text in matches)) for text in predicted]
+        return np.asarray(parts, dtype=np.float64).reshape(-1, 2)
+
+    return TextScore(section.pattern, counts, mean_value)
+
+
+RULE = MeasureRecord(PatternMeasure, score=pattern_score, pattern=lambda section: str(section.pattern))
+
+
+# ---- metric ---------------------------------------------------------------------------------------------
+
+
+class MetricMeasure(MeasureSection):
+    """A metric other than `task.metric`."""
+
+    type: Literal["metric"]
+    metric: TextMetric
+    against: Literal["key", "answer"] = "key"
+    """What the text must contain or equal: an item's bare answer, or its whole gold text."""
+
+
+METRIC = MeasureRecord(
+    MetricMeasure,
+    score=lambda section, matches: TEXT_METRICS[section.metric].score,
+    against_key=lambda section: section.against == "key",
+)
+
+MEASURES: Registry[MeasureRecord] = Registry("measure", [RULE, METRIC])
+Measure = Annotated[MeasureSection, OneOf(MEASURES)]
+"""The section of any measure."""

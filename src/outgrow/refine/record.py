@@ -1,0 +1,99 @@
+"""`RefinerRecord`: all that is known of one way of rewriting weak labels, and what its function gets and returns."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from outgrow.config.decoding import Decoding
+from outgrow.config.model import LanguageModel
+from outgrow.config.section import Section
+from outgrow.extensions import Function, Record
+from outgrow.generation.chat import Conversation
+
+Options = Mapping[str, Any]
+Prompts = Mapping[str, str]
+
+
+class RefinerSection(Section):
+    """Options that all refiners share."""
+
+    type: str
+    by: LanguageModel | None = None
+    """The model that rewrites; default: the untouched student."""
+    decoding: Decoding | None = None
+    """How the better answers are written; default: as the study's `labelling`, but greedily (one beam, one text)."""
+    prompts: Path | None = None
+    """A folder with prompts of your own, such as `icl.user.txt` (docs/methods.md lists them); the others are ours."""
+
+
+class WeakExample(NamedTuple):
+    """A question with its weak answer."""
+
+    item: str
+    question: str
+    answer: str
+    """Empty for a refiner that does not read the weak answers."""
+    capability: str = ""
+    """Of a mixture: what the question is about. Only questions of one capability are shown together."""
+
+
+@dataclass(frozen=True)
+class RefinerRequest:
+    """One conversation about one item or, for what a batch has in common, about its first."""
+
+    item: str
+    conversation: Conversation
+    batch: int
+    concept: str | None = None
+    """What the batch's weak answers have in common, if the refiner asked for it."""
+
+
+@dataclass(frozen=True)
+class RefinerInputs:
+    """What a refiner's function gets."""
+
+    examples: Sequence[WeakExample]
+    prompts: Prompts
+    options: Options
+    system: str | None
+    """The model's system prompt."""
+    generate: Callable[[str, Sequence[RefinerRequest], Options], list[list[str]]]
+    """`generate(name, requests, decoding)`: the texts for each request of a round before the last, best first."""
+
+
+class TokenSizes(NamedTuple):
+    """Expected numbers of tokens, from which the cost of a refiner is estimated."""
+
+    items: int
+    question: float
+    """With the task's own text."""
+    weak_answer: float
+    prompt: float
+    """Of a conversation without any question."""
+    written: float
+    """Per answer, over all beams or samples."""
+
+
+def tokens_of_one_round(options: Options, sizes: TokenSizes) -> tuple[float, float]:
+    """Every question is read once with its weak answer."""
+    return sizes.items * (sizes.question + sizes.weak_answer), sizes.items * sizes.written
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefinerRecord(Record):
+    """One way of rewriting weak labels."""
+
+    requests: Function
+    """`requests(inputs: RefinerInputs) -> list[RefinerRequest]`: the last round, one request per rewritten item."""
+    prompts: Mapping[str, tuple[str, ...]]
+    """Its prompts by name, with the fields that each must have. Their texts are `NAME.txt` in `prompt_folder`."""
+    prompt_folder: Path = Path(__file__).parent / "prompts"
+    reads_labels: bool = True
+    """Whether it sees the weak answers. Without, its result is the same for every supervisor."""
+    decodings: tuple[str, ...] = ()
+    """Options that say how the texts of a further round are written."""
+    set_aside: str = ""
+    """The option that says how many items serve as demonstrations and are not rewritten."""
+    tokens: Callable[[Options, TokenSizes], tuple[float, float]] = tokens_of_one_round
+    """Expected numbers of tokens read and written."""
