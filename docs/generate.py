@@ -19,7 +19,7 @@ from outgrow.cli.verbs import app
 from outgrow.config.experiment import Experiment
 from outgrow.config.load import presets
 from outgrow.config.section import Section
-from outgrow.extensions import parts_of, registries
+from outgrow.extensions import parts_of, registries, unfolded
 
 FOLDER = Path(__file__).parent
 WIDTH = 96

@@ -12,9 +12,9 @@ from outgrow.cli.votes_text import combined_text
 from outgrow.deliver.card import as_cell
 from outgrow.errors import ConfigError, DataError, suggest
 from outgrow.text_format import MOST_LETTERS, MOST_QUOTED, listed, short, shortened
-from outgrow.trust.measure_trust import next_table
-from outgrow.trust.trust_page import trust_html
-from outgrow.trust.trust_text import trust_markdown, trust_text
+from outgrow.trust_report.measure_trust import next_table
+from outgrow.trust_report.trust_page import trust_html
+from outgrow.trust_report.trust_text import trust_markdown, trust_text
 from outgrow.vote_table import VoteTable
 
 LONG = "z" * 100_000

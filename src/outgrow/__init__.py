@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from outgrow.metrics.estimate import Estimate
     from outgrow.plugins import load_plugins
     from outgrow.study.build import Study, build_study
-    from outgrow.trust.trust_report import Trust
+    from outgrow.trust_report.findings import Trust
     from outgrow.vote_table import VoteTable
 
 _HOMES = {
@@ -52,7 +52,7 @@ _HOMES = {
     "outgrow.labels": ("Anchors", "Targets", "WeakLabels"),
     "outgrow.metrics.estimate": ("Estimate",),
     "outgrow.plugins": ("load_plugins",),
-    "outgrow.trust.trust_report": ("Trust",),
+    "outgrow.trust_report.findings": ("Trust",),
     "outgrow.study.build": ("Study", "build_study"),
     "outgrow.vote_table": ("VoteTable",),
 }

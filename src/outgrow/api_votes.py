@@ -36,8 +36,8 @@ from outgrow.readers.class_names import alike
 from outgrow.readers.read_texts import read_texts
 from outgrow.readers.read_votes import read_votes
 from outgrow.texts import WeakTexts
-from outgrow.trust.measure_trust import trust as look_at
-from outgrow.trust.trust_report import Trust
+from outgrow.trust_report.findings import Trust
+from outgrow.trust_report.measure_trust import trust as look_at
 from outgrow.vote_table import VoteTable
 
 STORE = Path("runs/steps")

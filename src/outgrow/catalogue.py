@@ -1,11 +1,9 @@
 """All methods and extensions by name, as `outgrow methods` and the generated docs show them."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
-from importlib import import_module
 from importlib.resources import files
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -14,19 +12,11 @@ from outgrow.config.accepted import accepted
 from outgrow.config.load import presets
 from outgrow.config.section import Section
 from outgrow.errors import ConfigError, suggest
-from outgrow.extensions import Record, registries
+from outgrow.extensions import registries
 from outgrow.plugins import plugin_of
 
 METHOD = "method"
 """The kind of a row of `methods.yaml`."""
-UNIONS = {
-    "combiner": "outgrow.config.combine:Combine",
-    "loss": "outgrow.config.method:Loss",
-    "selection": "outgrow.select:Select",
-    "refiner": "outgrow.refine:Refine",
-    "source": "outgrow.config.model:Supervisor",
-}
-"""The sections of kinds that have no registry of records yet."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +54,8 @@ class Entry:
 def entries() -> list[Entry]:
     """All methods, then all extensions by kind."""
     found = [Entry(name, METHOD, summary, settings=presets()[name]) for name, summary in _method_summaries().items()]
-    known = registries()
-    for kind, registry in known.items():
+    for kind, registry in registries().items():
         found += [_of_record(kind, record) for record in registry.values()]
-    for kind, place in UNIONS.items():
-        if kind not in known:
-            found += [_of_section(kind, section) for section in _sections(place)]
     return found
 
 
@@ -116,11 +102,6 @@ def _of_record(kind: str, record: Any) -> Entry:
     )
 
 
-def _of_section(kind: str, section: type[Section]) -> Entry:
-    record = Record(section)
-    return Entry(record.name, kind, record.summary, options_of(section))
-
-
 def options_of(section: type[Section]) -> tuple[Option, ...]:
     """The keys of a section, but for `type`."""
     return tuple(_option(name, field) for name, field in section.model_fields.items() if name != "type")
@@ -135,17 +116,3 @@ def _option(name: str, field: FieldInfo) -> Option:
     return Option(
         name, accepted(annotation), None if default is PydanticUndefined else default, field.is_required(), meaning
     )
-
-
-def _sections(place: str) -> Iterator[type[Section]]:
-    """The sections with a `type` in a union."""
-    module, name = place.split(":")
-    union = getattr(import_module(module), name)
-    while get_origin(union) is Annotated:
-        union = get_args(union)[0]
-    for part in get_args(union):
-        if isinstance(part, type) and issubclass(part, Section) and "type" in part.model_fields:
-            if get_args(part.model_fields["type"].annotation):
-                yield part
-        elif get_origin(part) is Annotated:
-            yield from (one for one in get_args(get_args(part)[0]) if "type" in one.model_fields)

@@ -110,29 +110,24 @@ KINDS: dict[str, Kind] = {
     "loss": Kind("outgrow.losses:LOSSES", ("loss",)),
     "selection": Kind("outgrow.select:SELECTIONS", ("select",)),
     "refiner": Kind("outgrow.refine:REFINERS", ("refine",)),
-    "metric": Kind("outgrow.metrics:METRICS", ("metric",)),
-    "source": Kind("outgrow.supervise:SOURCES"),
+    "metric": Kind("outgrow.metrics.text_score:TEXT_METRICS", ("metric",)),
+    "measure": Kind("outgrow.metrics.measures:MEASURES"),
+    "source": Kind("outgrow.supervise.sources:SOURCES"),
     "report topic": Kind("outgrow.reporting.topics:TOPICS"),
 }
 """One row per kind. A source's steps name its function, and topics are measured in no step."""
 
 
-def registry_of(kind: str) -> "Registry[Any] | None":
-    """The registry of a kind, imported now; none while the kind lists no records."""
+def registry_of(kind: str) -> "Registry[Any]":
+    """The registry of a kind, imported now."""
     module, name = KINDS[kind].registry.split(":")
-    try:
-        listed: Any = getattr(import_module(module), name, None)
-    except ModuleNotFoundError as error:
-        if error.name != module:
-            raise
-        return None
-    return listed if hasattr(listed, "add") else None
+    registry: Registry[Any] = getattr(import_module(module), name)
+    return registry
 
 
 def registries() -> dict[str, "Registry[Any]"]:
-    """Every kind's registry. A kind that does not yet list records is left out."""
-    found = {kind: registry_of(kind) for kind in KINDS}
-    return {kind: registry for kind, registry in found.items() if registry is not None}
+    """Every kind's registry."""
+    return {kind: registry_of(kind) for kind in KINDS}
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from outgrow.metrics.text_answers import (
     token_f1,
     word_f1,
 )
+from outgrow.metrics.text_score import TEXT_METRICS
 from outgrow.metrics.words import normalise, words
 
 SHORT = st.text("abc日", max_size=12)
@@ -189,7 +190,7 @@ def test_levenshtein_similarity():
 
 
 def test_every_named_metric_gives_one_number_per_item():
-    for metric in (record.each for record in METRICS.values() if record.each):
+    for metric in (record.each for record in TEXT_METRICS.values() if record.each):
         assert metric(["a 1", "b"], ["a 1", "c"]).tolist() == [1, 0]
         assert metric([], []).dtype == np.float64
 

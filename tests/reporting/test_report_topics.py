@@ -150,7 +150,7 @@ def test_names_are_given_once_and_unknown_ones_are_suggested() -> None:
 def test_results_and_tables_need_no_matplotlib(report_folder: Path) -> None:
     code = (
         "import sys, pathlib; from outgrow.reporting.collect import read_results;"
-        "from outgrow.reporting.topics import make_tables; import outgrow.trust.trust_page;"
+        "from outgrow.reporting.topics import make_tables; import outgrow.trust_report.trust_page;"
         f"make_tables(read_results(pathlib.Path({str(report_folder)!r})));"
         "assert not {'matplotlib', 'torch', 'openai'} & set(sys.modules), 'heavy'"
     )

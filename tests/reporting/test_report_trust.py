@@ -12,13 +12,13 @@ from fresh import SEEDS
 from outgrow.combiners import fit_by, section_named
 from outgrow.combiners.votes import Votes
 from outgrow.errors import ConfigError, DataError
-from outgrow.trust import trust
-from outgrow.trust.combiner_answers import ask
-from outgrow.trust.label_quality import counted, expected_accuracy
-from outgrow.trust.measure_trust import disputed_table, next_table
-from outgrow.trust.next_items import next_items, place_in_pattern, score_of, vote_patterns
-from outgrow.trust.source_pairs import pair_errors
-from outgrow.trust.source_quality import ADVERSARIAL, CHANCE, FEW, ONE_CLASS, ONLY, SILENT
+from outgrow.trust_report import trust
+from outgrow.trust_report.combiner_answers import ask
+from outgrow.trust_report.label_quality import counted, expected_accuracy
+from outgrow.trust_report.measure_trust import disputed_table, next_table
+from outgrow.trust_report.next_items import next_items, place_in_pattern, score_of, vote_patterns
+from outgrow.trust_report.source_pairs import pair_errors
+from outgrow.trust_report.source_quality import ADVERSARIAL, CHANCE, FEW, ONE_CLASS, ONLY, SILENT
 from outgrow.vote_table import VoteTable
 
 QUICK = ("one_coin", "dawid_skene", "vote")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from fresh import SEEDS
-from outgrow.trust import trust
-from outgrow.trust.trust_page import trust_html
-from outgrow.trust.trust_tables import trust_tables
-from outgrow.trust.trust_text import facts, trust_markdown, trust_text
+from outgrow.trust_report import trust
+from outgrow.trust_report.trust_page import trust_html
+from outgrow.trust_report.trust_tables import trust_tables
+from outgrow.trust_report.trust_text import facts, trust_markdown, trust_text
 from outgrow.vote_table import VoteTable
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

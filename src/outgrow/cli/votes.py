@@ -64,9 +64,9 @@ def labels(
     from outgrow import api_votes
     from outgrow.data.write_table import SUFFIXES, write_table
     from outgrow.readers.raw_file import shown
-    from outgrow.trust.measure_trust import next_table
-    from outgrow.trust.trust_page import FORMATS, write_trust
-    from outgrow.trust.trust_text import trust_text
+    from outgrow.trust_report.measure_trust import next_table
+    from outgrow.trust_report.trust_page import FORMATS, write_trust
+    from outgrow.trust_report.trust_text import trust_text
 
     _check_outputs([file, gold], {"--report": (report, tuple(FORMATS)), "--next": (ask, SUFFIXES)})
     votes = api_votes.read_labels(file, *(words or []), classes=_split(classes), gold=gold, renormalise=renormalise)

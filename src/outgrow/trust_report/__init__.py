@@ -1,6 +1,6 @@
 """Should I trust these labels? A report on votes alone, before anything is trained.
 
-    measure_trust.py     `trust(table)`: all measurements, as plain data (`trust_report.py`)
+    measure_trust.py     `trust(table)`: all measurements, as plain data (`findings.py`)
     combiner_answers.py  the label of every combiner, and where combiners differ
     label_quality.py     accuracy of the combined label, with an interval
     source_quality.py    each source;  source_pairs.py: each pair of sources
@@ -11,7 +11,7 @@
 Gold is used to check and never to fit, so that the estimates hold for the items without gold.
 """
 
-from outgrow.trust.measure_trust import trust
-from outgrow.trust.trust_report import Trust
+from outgrow.trust_report.findings import Trust
+from outgrow.trust_report.measure_trust import trust
 
 __all__ = ["Trust", "trust"]

@@ -20,7 +20,7 @@ from outgrow.combiners.em import LEAST, Weights, expectation_step, posteriors, s
 from outgrow.combiners.source_prior import LEAST_ACCURACY, SourcePrior
 from outgrow.combiners.votes import Votes
 from outgrow.metrics.estimate import LEVEL, TAILS, Estimate, undefined
-from outgrow.trust.combiner_answers import CombinerAnswers
+from outgrow.trust_report.combiner_answers import CombinerAnswers
 
 WARM_UP, DRAWS = 30, 120
 SEED = 0

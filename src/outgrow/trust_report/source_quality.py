@@ -24,9 +24,9 @@ from scipy.sparse import csr_array
 from outgrow.combiners import section_named
 from outgrow.combiners.bayesian_dawid_skene import BayesianFit
 from outgrow.metrics.estimate import Estimate, undefined
-from outgrow.trust.combiner_answers import CombinerAnswers
-from outgrow.trust.label_quality import counted
-from outgrow.trust.trust_report import Basis, Confusion, SourceTrust
+from outgrow.trust_report.combiner_answers import CombinerAnswers
+from outgrow.trust_report.findings import Basis, Confusion, SourceTrust
+from outgrow.trust_report.label_quality import counted
 from outgrow.vote_table import VoteTable
 
 LEAST_GOLD_VOTES = 20

@@ -17,13 +17,8 @@ from outgrow.errors import ConfigError, DataError
 from outgrow.metrics.estimate import Estimate, undefined
 from outgrow.metrics.rater_agreement import Level, fleiss_kappa, krippendorff_alpha
 from outgrow.text_format import many
-from outgrow.trust.combiner_answers import NO_LABEL, CombinerAnswers, ask, by_gold
-from outgrow.trust.label_quality import accuracy_by_gold, expected_accuracy
-from outgrow.trust.next_items import next_items
-from outgrow.trust.source_pairs import pair_trust
-from outgrow.trust.source_quality import source_trust
-from outgrow.trust.summary import summarise
-from outgrow.trust.trust_report import (
+from outgrow.trust_report.combiner_answers import NO_LABEL, CombinerAnswers, ask, by_gold
+from outgrow.trust_report.findings import (
     Basis,
     ClassShare,
     CombinerTrust,
@@ -33,6 +28,11 @@ from outgrow.trust.trust_report import (
     Trust,
     VoteCounts,
 )
+from outgrow.trust_report.label_quality import accuracy_by_gold, expected_accuracy
+from outgrow.trust_report.next_items import next_items
+from outgrow.trust_report.source_pairs import pair_trust
+from outgrow.trust_report.source_quality import source_trust
+from outgrow.trust_report.summary import summarise
 from outgrow.vote_table import UNKNOWN, VoteTable
 
 MOST_NUMBERS = 500_000_000

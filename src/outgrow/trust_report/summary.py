@@ -4,9 +4,17 @@ from collections.abc import Sequence
 
 from outgrow.metrics.estimate import Estimate
 from outgrow.text_format import many, short
-from outgrow.trust.source_pairs import COPY, SAME
-from outgrow.trust.source_quality import ADVERSARIAL, CHANCE, ONE_CLASS
-from outgrow.trust.trust_report import Basis, CombinerTrust, NextItem, PairTrust, SourceTrust, TrustSummary, VoteCounts
+from outgrow.trust_report.findings import (
+    Basis,
+    CombinerTrust,
+    NextItem,
+    PairTrust,
+    SourceTrust,
+    TrustSummary,
+    VoteCounts,
+)
+from outgrow.trust_report.source_pairs import COPY, SAME
+from outgrow.trust_report.source_quality import ADVERSARIAL, CHANCE, ONE_CLASS
 
 NAMED = 4
 BAD = {ADVERSARIAL: "worse than chance", ONE_CLASS: "always the same", CHANCE: "no better than chance"}

@@ -22,8 +22,8 @@ Choosing by votes biases nothing: given the votes, whether an item has gold does
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt64
 
-from outgrow.trust.combiner_answers import CombinerAnswers
-from outgrow.trust.trust_report import NextItem
+from outgrow.trust_report.combiner_answers import CombinerAnswers
+from outgrow.trust_report.findings import NextItem
 from outgrow.vote_table import VoteTable
 
 FULL_SHARE = 0.2

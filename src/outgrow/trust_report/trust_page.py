@@ -15,10 +15,10 @@ from outgrow.metrics.estimate import Estimate
 from outgrow.render.html_page import style_sheet, template
 from outgrow.reporting.report_folder import write_file
 from outgrow.text_format import short
-from outgrow.trust.figures import trust_plots
-from outgrow.trust.trust_report import Trust
-from outgrow.trust.trust_tables import trust_tables
-from outgrow.trust.trust_text import facts, table_facts, trust_markdown
+from outgrow.trust_report.figures import trust_plots
+from outgrow.trust_report.findings import Trust
+from outgrow.trust_report.trust_tables import trust_tables
+from outgrow.trust_report.trust_text import facts, table_facts, trust_markdown
 
 LEAST_VOTES = 20
 """Of a source that may be the best or the worst."""

@@ -3,8 +3,8 @@
 from outgrow.metrics.estimate import Estimate, show, show_number
 from outgrow.render.table import Cell, Table, markdown_text
 from outgrow.text_format import many, short
-from outgrow.trust.trust_report import Trust, VoteCounts
-from outgrow.trust.trust_tables import trust_tables
+from outgrow.trust_report.findings import Trust, VoteCounts
+from outgrow.trust_report.trust_tables import trust_tables
 
 IN_TERMINAL = ("combiners", "sources", "costs", "agreement")
 """Tables that a terminal shows."""

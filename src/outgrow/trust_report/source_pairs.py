@@ -23,7 +23,7 @@ from scipy.sparse import csr_array
 from outgrow.combiners.dependence import LEAST_DUPLICATES, copying
 from outgrow.combiners.pairwise_agreement import Pairs, PairwiseAgreement, agreement
 from outgrow.combiners.votes import Votes
-from outgrow.trust.trust_report import PairTrust
+from outgrow.trust_report.findings import PairTrust
 
 MOST_SOURCES = 100
 BUDGET = 2e10

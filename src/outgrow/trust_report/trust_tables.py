@@ -5,8 +5,8 @@ from typing import TypeVar
 
 from outgrow.render.table import Cell, Column, Line, Table
 from outgrow.text_format import short
-from outgrow.trust.source_quality import ADVERSARIAL, CHANCE, ONE_CLASS
-from outgrow.trust.trust_report import SourceTrust, Trust
+from outgrow.trust_report.findings import SourceTrust, Trust
+from outgrow.trust_report.source_quality import ADVERSARIAL, CHANCE, ONE_CLASS
 
 MOST_SOURCES, MOST_PAIRS, MOST_ITEMS, MOST_CLASSES, MOST_NEXT = 24, 40, 30, 20, 200
 BAD = frozenset({ADVERSARIAL, CHANCE, ONE_CLASS})

@@ -9,9 +9,9 @@ from outgrow.render import canvas
 from outgrow.render.canvas import Axes, Drawing, Legend, LegendMark, Pixels
 from outgrow.render.charts import dot, heat_map, name_line
 from outgrow.text_format import short
-from outgrow.trust.trust_report import SourceTrust, Trust
-from outgrow.trust.trust_tables import important
-from outgrow.trust.trust_text import printable
+from outgrow.trust_report.findings import SourceTrust, Trust
+from outgrow.trust_report.trust_tables import important
+from outgrow.trust_report.trust_text import printable
 
 MOST_DOTS, MOST_CELLS, MOST_MATRICES = 20, 10, 6
 LINE, FOOT, HEAD, NAMES = 26, 48, 30, 170
