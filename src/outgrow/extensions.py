@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import reduce
 from importlib import import_module
 from operator import or_
-from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
+from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar, get_args, runtime_checkable
 
 from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
@@ -48,7 +48,18 @@ class Record:
         return (self.section.__doc__ or "").strip().partition("\n")[0]
 
 
-R = TypeVar("R", bound=Record)
+@runtime_checkable
+class Named(Protocol):
+    """What a registry needs of its records."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def summary(self) -> str: ...
+
+
+R = TypeVar("R", bound=Named)
 
 
 class Registry(Mapping[str, R], Generic[R]):
@@ -59,6 +70,8 @@ class Registry(Mapping[str, R], Generic[R]):
         self._records: dict[str, R] = {}
         for record in records:
             self.add(record)
+        self.built_in = frozenset(self._records)
+        """The names of outgrow's own."""
 
     def add(self, record: R) -> None:
         """Add a record; raises `ConfigError` if the name exists."""
@@ -83,7 +96,8 @@ class Registry(Mapping[str, R], Generic[R]):
     @property
     def union(self) -> Any:
         """The type of a section of any of them."""
-        return reduce(or_, (record.section for record in self._records.values()))
+        sections = (record.section for record in self._records.values() if isinstance(record, Record))
+        return reduce(or_, sections)
 
     def __getitem__(self, name: str) -> R:
         return self._records[name]
@@ -199,7 +213,7 @@ def _rebuild(section: type[Section], takes: dict[type[Section], bool]) -> bool:
             part for field in section.model_fields.values() for part in parts_of(field.annotation, *field.metadata)
         ]
         inner = [_rebuild(part, takes) for part in parts if isinstance(part, type) and issubclass(part, Section)]
-        takes[section] = any(inner) or any(isinstance(part, OneOf) for part in parts)
+        takes[section] = any(inner) or any(isinstance(part, OneOf | NameOf) for part in parts)
         if takes[section]:
             section.model_rebuild(force=True)
     return takes[section]

@@ -223,8 +223,8 @@ def _records(module: ModuleType, name: str) -> tuple[Any, ...]:
     if not isinstance(records, list | tuple) or not records:
         raise ConfigError(f"{name}: the plug-in has no list `{LIST}` of records, such as `{LIST} = [LossRecord(…)]`")
     for record in records:
-        if not isinstance(record, Record):
-            continue  # a report topic has no section
+        if not isinstance(record, Record) or type(record).name is not Record.name:
+            continue  # it has no section that names it
         tag = record.section.model_fields.get("type")
         if tag is None or get_origin(tag.annotation) is not Literal or len(get_args(tag.annotation)) != 1:
             raise ConfigError(f'{name}: the section `{record.section.__name__}` needs a field `type: Literal["NAME"]`')
@@ -237,7 +237,7 @@ def _kind(record: Any, name: str) -> tuple[str, Registry[Any]]:
     classes = []
     for kind in sorted(KINDS, key=lambda kind: _folder(KINDS[kind].registry) != folder):
         registry = registry_of(kind)
-        if registry is not None and registry:
+        if registry:
             known = type(next(iter(registry.values())))
             if known is type(record):
                 return kind, registry

@@ -16,9 +16,9 @@ from outgrow.combiners.fit import Fit, fit_of_posterior
 from outgrow.combiners.record import CombinerRecord, CombinerSection, PosteriorSection
 from outgrow.combiners.targets import combine_labels
 from outgrow.combiners.votes import Votes
-from outgrow.config.combine import rebuild
 from outgrow.config.method import Method
 from outgrow.errors import ConfigError
+from outgrow.extensions import rebuild_sections
 from outgrow.labels import Anchors, WeakLabels
 
 
@@ -43,12 +43,12 @@ SECTIONS = [section for record in OF_VOTES for section in checks.sections_of(rec
 @pytest.fixture(autouse=True, scope="module")
 def plugin() -> Iterator[None]:
     COMBINERS.add(PLUGIN)
-    rebuild()
+    rebuild_sections()
     try:
         yield
     finally:
         COMBINERS.remove(PLUGIN.name)
-        rebuild()
+        rebuild_sections()
 
 
 def anchors_for(labels: WeakLabels, rng: np.random.Generator) -> Anchors:

@@ -4,7 +4,7 @@ A combiner is one file with its record (`record.py` says what that holds), and o
 deterministic. They take one source or more, abstentions, soft and hard votes, two classes or more.
 
 `targets.py` makes a student's targets by any combiner of votes, `fit_by` gives the function behind a section. After
-`COMBINERS.add(record)` call `config.combine.rebuild()`, so that files of settings know the new combiner.
+`COMBINERS.add(record)` call `extensions.rebuild_sections()`, so that files of settings know the new combiner.
 """
 
 from collections.abc import Callable

@@ -5,11 +5,10 @@ and one row in `topics.TOPICS`. Page, terminal, exports and `results.json` find 
 `TOPICS.add(record)`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from outgrow.errors import ConfigError, suggest
 from outgrow.metrics.estimate import Estimate
 from outgrow.render.canvas import Drawing
 from outgrow.render.charts import DotChart, DotLine, Series, dot_chart
@@ -65,39 +64,6 @@ class TopicRecord(Generic[Found]):
         """What it measured in this study."""
         found: Found = results.topics[self.name]
         return found
-
-
-class Topics(Mapping[str, TopicRecord[Any]]):
-    """Topics by name, in the order of the report."""
-
-    def __init__(self, records: Iterable[TopicRecord[Any]]) -> None:
-        self._records = {record.name: record for record in records}
-        self.built_in = frozenset(self._records)
-
-    def add(self, record: TopicRecord[Any]) -> None:
-        """Add one from a plug-in. Raises `ConfigError` if the name is taken."""
-        if record.name in self._records:
-            raise ConfigError(f"there is a report topic called `{record.name}` already; choose another name")
-        self._records[record.name] = record
-
-    def remove(self, name: str) -> None:
-        """Remove one, as after the test of a plug-in."""
-        del self._records[name]
-
-    def named(self, name: str) -> TopicRecord[Any]:
-        """Raises `ConfigError` for an unknown name, with a suggestion."""
-        if name not in self._records:
-            raise ConfigError(f"no report topic is called `{name}`; {suggest(name, self._records)}")
-        return self._records[name]
-
-    def __getitem__(self, name: str) -> TopicRecord[Any]:
-        return self._records[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._records)
-
-    def __len__(self) -> int:
-        return len(self._records)
 
 
 # ---- tables ---------------------------------------------------------------------------------------------

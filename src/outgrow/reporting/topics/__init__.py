@@ -13,11 +13,12 @@ from typing import Any, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter
 
+from outgrow.extensions import Registry
 from outgrow.render.canvas import Drawing
 from outgrow.render.table import Table
 from outgrow.reporting.frame import Frame
 from outgrow.reporting.results import Results
-from outgrow.reporting.topic import TopicRecord, Topics
+from outgrow.reporting.topic import TopicRecord
 from outgrow.reporting.topics.ablation import ABLATION
 from outgrow.reporting.topics.agreement import AGREEMENT
 from outgrow.reporting.topics.calibration import CALIBRATION
@@ -39,7 +40,8 @@ from outgrow.reporting.topics.spending import SPENDING
 from outgrow.reporting.topics.supervisors import MODELS, SUPERVISORS
 from outgrow.reporting.topics.text_quality import TEXT_QUALITY
 
-TOPICS = Topics(
+TOPICS: Registry[TopicRecord[Any]] = Registry(
+    "report topic",
     [
         PICTURE,
         SCORES,
@@ -66,7 +68,7 @@ TOPICS = Topics(
         CALIBRATION,
         CHOSEN,
         ORIGINS,
-    ]
+    ],
 )
 
 Made = TypeVar("Made")
