@@ -161,7 +161,7 @@ class Try:
         hints = {"endpoint": section, "answers": str(self.folder / "answers.sqlite")}
         job = Job(out / "out", {name: out / name for name in ("pool", "split")}, out / "scratch", hints)
         ask_supervisor(job, model=section, source="far")
-        labels = [WeakLabels.load(out / "out" / f"{part}.parquet") for part in ("half_a", "half_b", "test")]
+        labels = [WeakLabels.load(out / "out" / f"{part}.parquet") for part in ("anchors", "half_b", "test")]
         return np.concatenate([one.probs[:, 0] for one in labels])
 
     def redirected(self, count: int) -> None:

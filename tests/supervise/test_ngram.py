@@ -171,7 +171,7 @@ def test_the_same_twice_is_the_same_bytes(tmp_path: Path, rng: np.random.Generat
     split = shuffled(task, rng, (30, 10, 20))
     one, other = (train(tmp_path / name, task, split) for name in ("one", "other"))
     files = sorted(path.name for path in one.iterdir())
-    assert files == ["chosen.json", "metrics.jsonl", "half_b.parquet", "test.parquet", "anchors.parquet"]
+    assert files == ["anchors.parquet", "chosen.json", "half_b.parquet", "metrics.jsonl", "test.parquet"]
     for name in files:
         assert (one / name).read_bytes() == (other / name).read_bytes()
 

@@ -62,7 +62,7 @@ def test_a_study_with_two_rules_and_an_n_gram_model(folder: Path) -> None:
     assert results(folder)["about"]["untaught"] == ["cells", "law"]
     for name in ("cells", "law"):
         found = step_folder(folder, "supervisor", f"{name}, seed 0")
-        tables = {part: WeakLabels.load(found / f"{part}.parquet") for part in ("half_a", "half_b", "test")}
+        tables = {part: WeakLabels.load(found / f"{part}.parquet") for part in ("anchors", "half_b", "test")}
         assert [len(table.items) for table in tables.values()] == [60, 200, 150]
         assert {table.sources for table in tables.values()} == {(name,)}
         share = np.concatenate([table.voted[:, 0] for table in tables.values()]).mean()

@@ -75,7 +75,7 @@ class TokenSizes(NamedTuple):
     """Per answer, over all beams or samples."""
 
 
-def tokens_of_one_round(options: Options, sizes: TokenSizes) -> tuple[float, float]:
+def tokens_of_one_round(options: Options, sizes: TokenSizes) -> tuple[float | int, float | int]:
     """Every question is read once with its weak answer."""
     return sizes.items * (sizes.question + sizes.weak_answer), sizes.items * sizes.written
 
@@ -95,5 +95,5 @@ class RefinerRecord(Record):
     """Options that say how the texts of a further round are written."""
     set_aside: str = ""
     """The option that says how many items serve as demonstrations and are not rewritten."""
-    tokens: Callable[[Options, TokenSizes], tuple[float, float]] = tokens_of_one_round
+    tokens: Callable[[Options, TokenSizes], tuple[float | int, float | int]] = tokens_of_one_round
     """Expected numbers of tokens read and written."""

@@ -102,7 +102,7 @@ def icl(examples: Sequence[WeakExample], prompts: Prompts, batch: int, fixed: in
     return [RefinerRequest(one.example.item, _after_demonstrations(one, prompts), one.batch) for one in shown]
 
 
-def _icl_tokens(options: Options, sizes: TokenSizes) -> tuple[float, float]:
+def _icl_tokens(options: Options, sizes: TokenSizes) -> tuple[float | int, float | int]:
     """Every question brings its demonstrations along."""
     others = options["fixed"] or options["batch"] - 1
     read = others * (sizes.question + sizes.weak_answer) + sizes.question
@@ -167,7 +167,7 @@ def responding(
     ]
 
 
-def _infer_and_respond_tokens(options: Options, sizes: TokenSizes) -> tuple[float, float]:
+def _infer_and_respond_tokens(options: Options, sizes: TokenSizes) -> tuple[float | int, float | int]:
     """A style is named once per batch."""
     batches, sentence = -(-sizes.items // options["batch"]), options["naming"]["max_new_tokens"]
     read = sizes.items * (2 * sizes.question + sizes.weak_answer + sentence) + batches * sizes.prompt
