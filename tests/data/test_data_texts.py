@@ -183,7 +183,7 @@ def test_gold_that_slu_f1_cannot_read_is_named_with_its_item(path):
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"template": "Say it"}, r"does not say where the item's `{text}` goes"),
+        ({"template": "Say it"}, r"task\.template: `Say it` .*`{text}`"),
         ({"template": "{text"}, "task.template: .* is no template"),
         ({"template": "{text} {slots}"}, r"`{slots}` cannot be filled; use `{text}`, and `{{` for a brace"),
         ({"template": "{text} {types}"}, r"`{types}` is for tasks measured by slu_f1"),

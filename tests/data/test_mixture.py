@@ -322,7 +322,7 @@ def test_a_damaged_row_is_named_with_its_capability(tmp_path):
         ),
         (
             {"half_a": 1500, "half_b": 600, "test": 1},
-            r"only 2000 usable train items.*lower task\.capabilities\.sums\.sizes\.weak to at most 1400",
+            r"only 2000 usable train items.*lower task\.capabilities\.sums\.sizes\.half_a to at most 1400",
         ),
     ],
 )

@@ -74,7 +74,7 @@ def test_needed_is_what_is_wanted_and_all_unfinished_ways_to_it(seed):
     steps = random_graph(draw, 30)
     finished = {step.identity for step in steps if draw.random() < 0.3}
     wanted = draw.sample(steps, 4)
-    record = Done("", "", 1, {}, {}, {}, 0.0, "", "", "")
+    record = Done("", "", 1, {}, {}, {}, 0.0, "", "", "", code="", identity_without_code="")
     found = needed(wanted, lambda step: record if step.identity in finished else None)
     order = [step.identity for step, _ in found]
     assert len(set(order)) == len(order)

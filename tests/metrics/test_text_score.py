@@ -111,7 +111,7 @@ def mixture(metrics):
 
 def mixed_texts(generator, n):
     """Capabilities in any order, each with texts that its metric can read; some predictions are right."""
-    whose = generator.choice(list(TEXT_METRICS), n).tolist()
+    whose = generator.choice(list(METRICS), n).tolist()
     gold, said = slot_texts(generator, n)
     other_gold, other_said = words_of(generator, n), words_of(generator, n)
     gold = [one if name == "slots" else other for name, one, other in zip(whose, gold, other_gold, strict=True)]
@@ -123,7 +123,7 @@ def mixed_texts(generator, n):
 def macro_average(whose, gold, said):
     """By definition: every capability's own score over its own items, then their mean."""
     values = []
-    for name, metric in TEXT_METRICS.items():
+    for name, metric in METRICS.items():
         rows = [row for row, one in enumerate(whose) if one == name]
         texts = [[side[row] for row in rows] for side in (said, gold)]
         if metric == "slu_f1":
@@ -155,12 +155,12 @@ def test_a_capability_has_the_score_that_it_has_alone():
     whose, gold, said = mixed_texts(generator, 50)
     measure = score_of(mixture(METRICS))
     sums = measure.counts(said, gold, whose).sum(0)
-    for name, metric in TEXT_METRICS.items():
+    for name, metric in METRICS.items():
         rows = [row for row, one in enumerate(whose) if one == name]
         own = TEXT_METRICS[metric].score
         alone = own.value(own.counts([said[row] for row in rows], [gold[row] for row in rows]).sum(0))
         assert measure.value_of(name, sums) == pytest.approx(alone, abs=1e-12, nan_ok=True)
-    other = score_of(mixture(dict(reversed(TEXT_METRICS.items()))))
+    other = score_of(mixture(dict(reversed(METRICS.items()))))
     assert other.value(other.counts(said, gold, whose).sum(0)) == pytest.approx(measure.value(sums), abs=1e-12)
 
 
