@@ -133,9 +133,9 @@ def test_the_text_form_of_a_bundled_set_says_what_its_native_form_says(name):
     ("section", "message"),
     [
         ({"template": "{text} {types}"}, "`{types}` is for tasks measured by slu_f1; use `{text}` and `{options}`"),
-        ({"template": "{options}"}, "does not say where the item's `{text}` goes"),
+        ({"template": "{options}"}, "task.template"),
         ({"template": "{text} {choices}"}, "`{choices}` cannot be filled"),
-        ({"answer": "so"}, "task.answer: does not say where the `{text}` goes"),
+        ({"answer": "so"}, "task.answer"),
     ],
 )
 def test_bad_settings_are_named(section, message):

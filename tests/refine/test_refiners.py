@@ -124,7 +124,7 @@ def test_a_file_of_ones_own_replaces_ours(tmp_path: Path) -> None:
     [
         ("icl.usr", "{question}", "did you mean `icl.user`"),
         ("icl.user", "{answer}", "`{answer}` cannot be filled; its fields are `{question}`"),
-        ("icl.user", "no field", "does not say where the `{question}` goes"),
+        ("icl.user", "no field", "`{question}`"),
         ("icl.user", "{question", "is no template"),
     ],
 )
