@@ -248,7 +248,7 @@ def _kind(record: Any, name: str) -> tuple[str, Registry[Any]]:
 
 
 def _folder(module: str) -> str:
-    """`outgrow.losses` of `outgrow.losses.record` and of `outgrow.losses:LOSSES`."""
+    """`outgrow.losses` of `outgrow.losses.loss_record` and of `outgrow.losses:LOSSES`."""
     return ".".join(module.partition(":")[0].split(".")[:2])
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import textbook_sources as textbook
 
 from outgrow.combiners import COMBINERS
-from outgrow.combiners.record import CombinerRecord, CombinerSection
+from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection
 from outgrow.combiners.targets import combine_labels, most_probable
 from outgrow.deliver.combined import combine_votes
 from outgrow.deliver.training_data import anchors_of

@@ -12,8 +12,8 @@ import textbook_sources as textbook
 import outgrow
 from fresh import SEEDS
 from outgrow.combiners import COMBINERS, fit_by, fit_names, section_named, short_name, vote_combiners
+from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection, PosteriorSection
 from outgrow.combiners.fit import Fit, fit_of_posterior
-from outgrow.combiners.record import CombinerRecord, CombinerSection, PosteriorSection
 from outgrow.combiners.targets import combine_labels
 from outgrow.combiners.votes import Votes
 from outgrow.config.method import Method

@@ -9,7 +9,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 
 from fresh import SEEDS
-from outgrow.losses.record import ramp
+from outgrow.losses.loss_record import ramp
 from outgrow.losses.self_training import exact_counts, harden_argmax, harden_balanced
 
 

@@ -11,7 +11,7 @@ from outgrow.errors import ConfigError
 from outgrow.generation.chat import Message, flat
 from outgrow.refine import REFINERS, refiners
 from outgrow.refine.prompts import read_prompts
-from outgrow.refine.record import WeakExample
+from outgrow.refine.refiner_record import WeakExample
 from outgrow.refine.refiners import in_batches, leave_one_out, with_fixed
 
 EXAMPLES = [WeakExample(f"i{n}", f"q{n}?", f"a{n}!") for n in range(1, 6)]

@@ -25,7 +25,7 @@ from outgrow.reporting.evidence.row_provenance import (
 )
 from outgrow.reporting.topics.capabilities import learned_alone
 from outgrow.reporting.topics.curves import TOGETHER, by_noise, by_share
-from outgrow.reporting.topics.labels import title
+from outgrow.reporting.topics.label_quality import title
 from outgrow.study.build import Study, build_study
 from outgrow.study.method_rows import expanded
 

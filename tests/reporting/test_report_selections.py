@@ -28,7 +28,7 @@ from outgrow.reporting.headline import make_headline
 from outgrow.reporting.results import WHOLE, Results
 from outgrow.reporting.topics import make_tables
 from outgrow.reporting.topics.curves import lines_of
-from outgrow.reporting.topics.labels import GOLD
+from outgrow.reporting.topics.label_quality import GOLD
 from outgrow.reporting.topics.selections import shift
 from outgrow.select.rewards import Rewards
 from outgrow.texts import TextTargets, WeakTexts

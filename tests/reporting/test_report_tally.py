@@ -7,7 +7,7 @@ import pytest
 
 from fresh import SEEDS
 from outgrow.metrics.bootstrap import Resamples, draw_resamples
-from outgrow.reporting.evidence.votes import EvaluatedItems
+from outgrow.reporting.evidence.row_answers import EvaluatedItems
 from outgrow.reporting.results import WHOLE
 from outgrow.reporting.tally import LabelContext, SeedCounts, macro
 

@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from outgrow import __version__
-from outgrow.cli import INTERRUPTED, inspection, study, votes
+from outgrow.cli import INTERRUPTED, inspection
+from outgrow.cli import study_commands as studies
+from outgrow.cli import vote_commands as votes
 from outgrow.cli.output import complain, say, say_json
 from outgrow.errors import OutgrowError
 
@@ -23,7 +25,7 @@ methods_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Sho
 examples_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Experiments to start from.")
 
 VERBS: tuple[Callable[..., None], ...] = (
-    *(study.run, study.suite, study.simulate, study.plan, study.report, study.show),
+    *(studies.run, studies.suite, studies.simulate, studies.plan, studies.report, studies.show),
     *(votes.labels, votes.rules, votes.combine, votes.train, votes.export, inspection.doctor),
 )
 for verb in VERBS:

@@ -1,6 +1,6 @@
 """From several sources' labels to what a student learns.
 
-A combiner is one file with its record (`record.py` says what that holds), and one row here. Its functions are pure and
+A combiner is one file with its record (`combiner_record.py`), and one row here. Its functions are pure and
 deterministic. They take one source or more, abstentions, soft and hard votes, two classes or more.
 
 `targets.py` makes a student's targets by any combiner of votes, `fit_by` gives the function behind a section. After
@@ -14,6 +14,7 @@ from typing import Any
 from outgrow.combiners.answer_vote import ANSWER_VOTE
 from outgrow.combiners.auto import AUTO
 from outgrow.combiners.bayesian_dawid_skene import BAYESIAN_DAWID_SKENE
+from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection
 from outgrow.combiners.dawid_skene import DAWID_SKENE, ONE_COIN
 from outgrow.combiners.flying_squid import FLYING_SQUID
 from outgrow.combiners.glad import GLAD
@@ -21,7 +22,6 @@ from outgrow.combiners.joint_decoding import JOINT_DECODING
 from outgrow.combiners.keep_all import KEEP_ALL, SINGLE
 from outgrow.combiners.log_pool import LOG_POOL
 from outgrow.combiners.mace import MACE
-from outgrow.combiners.record import CombinerRecord, CombinerSection
 from outgrow.combiners.rule_vote import RULE_VOTE
 from outgrow.combiners.slot_vote import SLOT_VOTE
 from outgrow.combiners.triplets import TRIPLETS

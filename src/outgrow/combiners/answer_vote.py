@@ -21,8 +21,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection
 from outgrow.combiners.keep_texts import remarks
-from outgrow.combiners.record import CombinerRecord, CombinerSection
 from outgrow.errors import ConfigError
 from outgrow.metrics.final_answer import final_answer, merge_answers
 from outgrow.metrics.slu_f1 import SLOT_METRICS

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from outgrow.combiners.record import CombinerRecord, HardVotesSection
+from outgrow.combiners.combiner_record import CombinerRecord, HardVotesSection
 
 
 class Auto(HardVotesSection):

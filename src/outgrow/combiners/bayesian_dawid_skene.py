@@ -25,6 +25,7 @@ import numpy as np
 from jaxtyping import Float
 
 from outgrow.combiners.accuracy_intervals import accuracy_intervals
+from outgrow.combiners.combiner_record import CombinerRecord, LabelModelSection
 from outgrow.combiners.dependence import Dependence, copying, duplicate_sources, mean_weight
 from outgrow.combiners.em import (
     Confusion,
@@ -38,7 +39,6 @@ from outgrow.combiners.em import (
 )
 from outgrow.combiners.fit import Fit, accuracy_of, counted_interval
 from outgrow.combiners.pairwise_agreement import Pairs, agreement
-from outgrow.combiners.record import CombinerRecord, LabelModelSection
 from outgrow.combiners.source_prior import SourcePrior
 from outgrow.combiners.votes import Votes
 from outgrow.lazy import special

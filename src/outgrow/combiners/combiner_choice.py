@@ -24,10 +24,10 @@ import numpy as np
 from jaxtyping import Bool
 
 from outgrow.combiners import COMBINERS, fit_by, fit_names, section_named
+from outgrow.combiners.combiner_record import CombinerSection
 from outgrow.combiners.cross_fit import cross_fitted, enough_gold, gold_folds
 from outgrow.combiners.fit import Fit
 from outgrow.combiners.held_out_votes import HeldOut, hold_out, log_probabilities, predict
-from outgrow.combiners.record import CombinerSection
 from outgrow.combiners.temperature_scaling import LEAST_SOURCES, calibration, temperature_by_gold, with_temperature
 from outgrow.combiners.votes import Votes
 from outgrow.errors import DataError, OutgrowError

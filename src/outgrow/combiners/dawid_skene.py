@@ -20,9 +20,9 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from outgrow.combiners.combiner_record import CombinerRecord, LabelModelSection, Smoothing
 from outgrow.combiners.em import LEAST, ROUNDS, TOLERANCE, Confusion, run_em
 from outgrow.combiners.fit import Fit, fit_of, with_accuracy_of_votes
-from outgrow.combiners.record import CombinerRecord, LabelModelSection, Smoothing
 from outgrow.combiners.votes import Votes
 
 

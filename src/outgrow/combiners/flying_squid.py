@@ -35,9 +35,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from pydantic import Field
 
+from outgrow.combiners.combiner_record import CombinerRecord, PosteriorSection
 from outgrow.combiners.em import LEAST
 from outgrow.combiners.fit import Fit, fit_of_posterior
-from outgrow.combiners.record import CombinerRecord, PosteriorSection
 from outgrow.combiners.votes import Votes
 from outgrow.errors import ConfigError, DataError
 from outgrow.lazy import special

@@ -21,10 +21,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from outgrow.combiners.combiner_record import CombinerRecord, LabelModelSection
 from outgrow.combiners.dawid_skene import one_coin_confusion
 from outgrow.combiners.em import ROUNDS, TOLERANCE, by_item, log_probability, posterior_of
 from outgrow.combiners.fit import Fit, counted_interval
-from outgrow.combiners.record import CombinerRecord, LabelModelSection
 from outgrow.combiners.votes import Block, Votes
 from outgrow.lazy import special
 

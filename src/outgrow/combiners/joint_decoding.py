@@ -13,9 +13,9 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
+from outgrow.combiners.combiner_record import CandidatePool, CombinerRecord, CombinerSection, unknown_supervisors
 from outgrow.combiners.ensemble_score import ensemble_score, scorers_of, scores_by_scorer
 from outgrow.combiners.keep_texts import remarks
-from outgrow.combiners.record import CandidatePool, CombinerRecord, CombinerSection, unknown_supervisors
 from outgrow.errors import ConfigError
 from outgrow.texts import Candidate, TextTargets, WeakTexts
 

@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection
 from outgrow.combiners.fit import Fit, fit_of_posterior
-from outgrow.combiners.record import CombinerRecord, CombinerSection
 from outgrow.combiners.votes import Votes
 from outgrow.combiners.weights import source_weights
 from outgrow.errors import ConfigError

@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
+from outgrow.combiners.combiner_record import CombinerRecord, PosteriorSection
 from outgrow.combiners.fit import Fit, fit_of_posterior
-from outgrow.combiners.record import CombinerRecord, PosteriorSection
 from outgrow.combiners.votes import Votes
 from outgrow.combiners.weights import source_weights
 from outgrow.lazy import optimize, special

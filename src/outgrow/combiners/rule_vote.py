@@ -20,10 +20,10 @@ from typing import Literal
 
 import numpy as np
 
+from outgrow.combiners.combiner_record import CombinerRecord, HardVotesSection
 from outgrow.combiners.dawid_skene import fit_dawid_skene
 from outgrow.combiners.dependence import duplicate_sources
 from outgrow.combiners.fit import Fit, with_accuracy_of_votes
-from outgrow.combiners.record import CombinerRecord, HardVotesSection
 from outgrow.combiners.votes import Votes
 
 ROUNDS = 1

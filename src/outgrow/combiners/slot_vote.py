@@ -24,7 +24,7 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from outgrow.combiners.record import CombinerRecord, CombinerSection
+from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection
 from outgrow.errors import ConfigError
 from outgrow.metrics.slu_f1 import SLOT_METRICS, Slot, parse_slots, write_slots
 from outgrow.metrics.words import normalise

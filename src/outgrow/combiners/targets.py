@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Float
 
 from outgrow.combiners import COMBINERS, fit_by
+from outgrow.combiners.combiner_record import CombinerSection
 from outgrow.combiners.fit import Fit
 from outgrow.combiners.keep_all import without_votes
-from outgrow.combiners.record import CombinerSection
 from outgrow.combiners.temperature_scaling import temperature_scaled
 from outgrow.combiners.vote import fit_vote, fit_weighted_vote
 from outgrow.combiners.votes import Votes

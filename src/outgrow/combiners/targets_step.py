@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from outgrow.combiners import COMBINERS
-from outgrow.combiners.record import CombinerSection
+from outgrow.combiners.combiner_record import CombinerSection
 from outgrow.combiners.targets import calibrated_targets, combine_labels
 from outgrow.data.task import Split, Task
 from outgrow.errors import DataError

@@ -29,10 +29,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from outgrow.combiners import fit_by
+from outgrow.combiners.combiner_record import CombinerSection
 from outgrow.combiners.cross_fit import FOLDS, CrossFitted, cross_fitted, enough_gold, gold_folds
 from outgrow.combiners.fit import Fit
 from outgrow.combiners.held_out_votes import HeldOut, Prediction, hold_out, log_probabilities, predict
-from outgrow.combiners.record import CombinerSection
 from outgrow.combiners.votes import Votes
 from outgrow.lazy import optimize
 from outgrow.metrics.calibration import (

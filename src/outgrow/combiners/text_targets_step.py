@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from outgrow.combiners import COMBINERS
+from outgrow.combiners.combiner_record import CombinerSection
 from outgrow.combiners.preference_pairs import preference_pairs
-from outgrow.combiners.record import CombinerSection
 from outgrow.combiners.targets_step import section_of
 from outgrow.data.task import Split, Task
 from outgrow.errors import ConfigError, DataError

@@ -24,11 +24,11 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from outgrow.combiners.combiner_record import CombinerRecord, LabelModelSection
 from outgrow.combiners.dawid_skene import one_coin_confusion
 from outgrow.combiners.em import LEAST, naive_bayes, posteriors
 from outgrow.combiners.fit import Fit, closed_form_fit
 from outgrow.combiners.pairwise_agreement import Pairs, agreement
-from outgrow.combiners.record import CombinerRecord, LabelModelSection
 from outgrow.combiners.votes import Votes
 from outgrow.errors import DataError
 

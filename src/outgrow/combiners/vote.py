@@ -21,9 +21,9 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from outgrow.combiners.combiner_record import CombinerRecord, PosteriorSection
 from outgrow.combiners.em import row_scores, scores_by
 from outgrow.combiners.fit import Fit, fit_of_posterior
-from outgrow.combiners.record import CombinerRecord, PosteriorSection
 from outgrow.combiners.votes import Votes
 from outgrow.combiners.weights import gold_accuracy
 

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from outgrow.combiners import COMBINERS
 from outgrow.combiners.auto import Auto
-from outgrow.combiners.record import CombinerRecord
+from outgrow.combiners.combiner_record import CombinerRecord
 from outgrow.config.combine import Combine
 from outgrow.config.decoding import Decoding
 from outgrow.config.model import BatchSize, ModelSection, Passes, Rate, Training

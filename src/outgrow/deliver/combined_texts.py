@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class TextSource(NamedTuple):
+class TextSourceSummary(NamedTuple):
     """A source of texts."""
 
     name: str
@@ -65,7 +65,7 @@ class CombinedTexts:
         return (*self.targets.origin, *self.notes)
 
     @property
-    def writers(self) -> list[TextSource]:
+    def writers(self) -> list[TextSourceSummary]:
         """The sources, with how often they agree with what was made of all."""
         label_of = dict(zip(self.targets.items, self.targets.texts, strict=True))
         merged = self.method in COMBINERS and COMBINERS[self.method].merges_texts
@@ -77,7 +77,7 @@ class CombinedTexts:
             pair = ([best[item] for item in shared], [label_of[item] for item in shared])
             score = TEXT_METRICS[self.metric].score
             agreement = float(score.value(score.counts(*pair).sum(axis=0))) if shared else None
-            found.append(TextSource(name, len(best), agreement))
+            found.append(TextSourceSummary(name, len(best), agreement))
         return found
 
     @property

@@ -26,7 +26,7 @@ FOLLOWED = HASHED | {"deliver", "supervise", "training"}
 """Folders through which it is reached."""
 
 
-class Registry(NamedTuple):
+class StaticRegistry(NamedTuple):
     """Entries by name; a step uses one of them."""
 
     section: str
@@ -38,10 +38,10 @@ class Registry(NamedTuple):
 
 
 REGISTRIES = {
-    ("outgrow.losses", "LOSSES"): Registry("loss"),
-    ("outgrow.select", "SELECTIONS"): Registry("select"),
-    ("outgrow.refine", "REFINERS"): Registry("refine"),
-    ("outgrow.combiners", "COMBINERS"): Registry("combine", everything=("auto",)),
+    ("outgrow.losses", "LOSSES"): StaticRegistry("loss"),
+    ("outgrow.select", "SELECTIONS"): StaticRegistry("select"),
+    ("outgrow.refine", "REFINERS"): StaticRegistry("refine"),
+    ("outgrow.combiners", "COMBINERS"): StaticRegistry("combine", everything=("auto",)),
 }
 SECTIONS = frozenset(registry.section for registry in REGISTRIES.values())
 UNSAID = {"loss": "cross_entropy"}

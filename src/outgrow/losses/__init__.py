@@ -10,7 +10,7 @@ from typing import Annotated
 
 from outgrow.extensions import OneOf, Registry
 from outgrow.losses.evidential_record import EVIDENTIAL
-from outgrow.losses.record import LossRecord, LossSection
+from outgrow.losses.loss_record import LossRecord, LossSection
 from outgrow.losses.softmax_losses import CROSS_ENTROPY, GENERALIZED_CROSS_ENTROPY, PRODUCT
 from outgrow.text_format import listed
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from outgrow.losses.record import LossRecord, LossSection, Options, ramp
+from outgrow.losses.loss_record import LossRecord, LossSection, Options, ramp
 
 
 class Evidential(LossSection):

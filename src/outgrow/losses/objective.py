@@ -13,7 +13,7 @@ from torch import Tensor
 from outgrow.errors import ConfigError, OutgrowError
 from outgrow.extensions import function_of
 from outgrow.losses import LOSSES
-from outgrow.losses.record import LossRecord, Options, ramp
+from outgrow.losses.loss_record import LossRecord, Options, ramp
 from outgrow.losses.self_training import harden_argmax, harden_balanced
 
 LossFunction = Callable[..., Tensor]

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from pydantic import Field
 
 from outgrow.lazy import torch
-from outgrow.losses.record import LossRecord, LossSection
+from outgrow.losses.loss_record import LossRecord, LossSection
 
 REGISTER = 64
 """Bytes of the widest vector register there is."""

@@ -6,7 +6,7 @@ A new refiner is one file with its options, its function and its `RefinerRecord`
 from typing import Annotated
 
 from outgrow.extensions import OneOf, Registry
-from outgrow.refine.record import RefinerRecord, RefinerSection
+from outgrow.refine.refiner_record import RefinerRecord, RefinerSection
 from outgrow.refine.refiners import ASK_TO_IMPROVE, ICL, INFER_AND_RESPOND, SELF_BOOTSTRAP
 
 REFINERS: Registry[RefinerRecord] = Registry("refiner", [ICL, INFER_AND_RESPOND, ASK_TO_IMPROVE, SELF_BOOTSTRAP])

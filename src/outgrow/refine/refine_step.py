@@ -15,7 +15,7 @@ from outgrow.extensions import function_of
 from outgrow.generation.text_generator import GenerationRequest, GenerationResult, TextGenerator, open_generator
 from outgrow.graph.step import Job, Json
 from outgrow.refine import REFINERS
-from outgrow.refine.record import RefinerInputs, RefinerRequest, WeakExample
+from outgrow.refine.refiner_record import RefinerInputs, RefinerRequest, WeakExample
 from outgrow.texts import Candidate, WeakTexts
 
 HALF_B = "half_b.parquet"

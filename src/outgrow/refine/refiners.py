@@ -18,7 +18,7 @@ from pydantic import Field
 from outgrow.config.decoding import Decoding
 from outgrow.data.template import fill
 from outgrow.generation.chat import Conversation, Message, single_turn
-from outgrow.refine.record import (
+from outgrow.refine.refiner_record import (
     Options,
     Prompts,
     RefinerInputs,

@@ -20,6 +20,7 @@ from outgrow.metrics.estimate import show_number
 from outgrow.metrics.text_score import TaskScore, score_of
 from outgrow.render.html_page import style_sheet, template
 from outgrow.reporting.about import About
+from outgrow.reporting.evidence.row_answers import EvaluatedItems, read_part, read_split
 from outgrow.reporting.evidence.text_columns import (
     ColumnKind,
     ShadedText,
@@ -30,7 +31,6 @@ from outgrow.reporting.evidence.text_columns import (
     labelling,
     shades,
 )
-from outgrow.reporting.evidence.votes import EvaluatedItems, read_part, read_split
 from outgrow.reporting.results import Results, highest
 from outgrow.study.build import Study
 from outgrow.study.method_rows import expanded

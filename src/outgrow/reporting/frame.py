@@ -20,9 +20,7 @@ from outgrow.graph.store import Store
 from outgrow.metrics.bootstrap import Resamples, draw_items, draw_seeds
 from outgrow.metrics.estimate import Estimate
 from outgrow.metrics.text_score import TaskScore, mean_value, score_of
-from outgrow.reporting.evidence.steps import reason, record
-from outgrow.reporting.evidence.texts import TextAnswers, read_answers_of_row, score_counts
-from outgrow.reporting.evidence.votes import (
+from outgrow.reporting.evidence.row_answers import (
     EvaluatedItems,
     RowAnswers,
     accuracy_counts,
@@ -30,6 +28,8 @@ from outgrow.reporting.evidence.votes import (
     read_part,
     read_split,
 )
+from outgrow.reporting.evidence.steps import reason, record
+from outgrow.reporting.evidence.texts import TextAnswers, read_answers_of_row, score_counts
 from outgrow.reporting.results import MissingStep, RowResult
 from outgrow.reporting.rows import MISSING, Measured, baseline_name, measure, row_result, seed_sums
 from outgrow.study.build import Row, Study

@@ -18,8 +18,8 @@ from outgrow.metrics.bootstrap import Resamples, difference, over_seeds, paired,
 from outgrow.metrics.estimate import Estimate, from_draws, undefined
 from outgrow.metrics.pgr import performance_gap_recovered
 from outgrow.metrics.proportion import difference_from_draws, share_from_draws
+from outgrow.reporting.evidence.row_answers import EvaluatedItems
 from outgrow.reporting.evidence.row_provenance import chosen_by_gold
-from outgrow.reporting.evidence.votes import EvaluatedItems
 from outgrow.reporting.results import ANSWERED, AnswerCount, RowResult
 from outgrow.study.build import Row
 from outgrow.study.method_rows import parts_of

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from outgrow.metrics.bootstrap import Resamples, seeds_with
 from outgrow.metrics.estimate import Estimate
 from outgrow.metrics.text_score import mean_value
-from outgrow.reporting.evidence.votes import EvaluatedItems
+from outgrow.reporting.evidence.row_answers import EvaluatedItems
 from outgrow.reporting.frame import Frame
 from outgrow.reporting.results import WHOLE
 from outgrow.reporting.rows import seed_values, seeds_estimate

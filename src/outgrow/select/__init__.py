@@ -6,8 +6,8 @@ A new selection is one file with its options, its scores and its `SelectorRecord
 from typing import Annotated
 
 from outgrow.extensions import OneOf, Registry
-from outgrow.select.record import SelectorRecord, SelectorSection
 from outgrow.select.reward_model import REWARD_MODEL
+from outgrow.select.selector_record import SelectorRecord, SelectorSection
 from outgrow.select.selectors import AGREEMENT, CAPABILITY, CONFIDENCE, ORACLE, RANDOM
 
 SELECTIONS: Registry[SelectorRecord] = Registry(

@@ -8,7 +8,7 @@ from outgrow.config.model import Lora, ModelSection, Training
 from outgrow.config.section import complaint
 from outgrow.refine import Refine
 from outgrow.refine.refiners import Icl
-from outgrow.select.record import KeepSection, Needs, RewardModel, SelectorRecord, SelectorSection
+from outgrow.select.selector_record import KeepSection, Needs, RewardModel, SelectorRecord, SelectorSection
 
 
 class RewardTraining(Training):

@@ -12,7 +12,7 @@ from outgrow.errors import DataError
 from outgrow.graph.step import Json
 from outgrow.labels import Targets
 from outgrow.select.keep_rules import keep_rows, lots, sizes
-from outgrow.select.record import SelectorRecord
+from outgrow.select.selector_record import SelectorRecord
 from outgrow.texts import TextTargets
 
 Scores = Float[np.ndarray, "row"]

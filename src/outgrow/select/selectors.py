@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from outgrow.config.section import complaint
 from outgrow.refine import Refine
 from outgrow.refine.refiners import Icl
-from outgrow.select.record import KeepSection, Needs, SelectorRecord, SelectorSection
+from outgrow.select.selector_record import KeepSection, Needs, SelectorRecord, SelectorSection
 
 # ---- random ---------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from outgrow.combiners import COMBINERS
-from outgrow.combiners.record import unknown_supervisors
+from outgrow.combiners.combiner_record import unknown_supervisors
 from outgrow.config.decoding import Decoding
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.experiment import Experiment

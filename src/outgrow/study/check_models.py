@@ -20,7 +20,7 @@ from outgrow.models.model_names import (
     require_wheels,
 )
 from outgrow.models.model_size import can_answer, read_config, size_in_config
-from outgrow.select.record import RewardModel
+from outgrow.select.selector_record import RewardModel
 
 READERS = {"*.tiktoken": "tiktoken", "tekken.json": "mistral_common", "*.model": "sentencepiece"}
 """Packages by the vocabulary that they read, where there is no `tokenizer.json`."""

@@ -17,7 +17,7 @@ from outgrow.endpoints.usage import MILLION, Usage, price_of
 from outgrow.graph.step import Step
 from outgrow.models.model_identity import ModelSize, model_size
 from outgrow.refine import REFINERS
-from outgrow.refine.record import TokenSizes
+from outgrow.refine.refiner_record import TokenSizes
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 FULL_TRAINING_BYTES = 16

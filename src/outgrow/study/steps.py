@@ -25,7 +25,7 @@ from outgrow.graph.step import Json, Step
 from outgrow.models import feature_reuse
 from outgrow.models.model_identity import model_identity
 from outgrow.select import SELECTIONS, Select
-from outgrow.select.record import RewardModel
+from outgrow.select.selector_record import RewardModel
 from outgrow.study.seed_plan import Experiment, SeedPlan
 from outgrow.study.step_params import dump, hints, layers_of, reading_params
 

@@ -32,7 +32,7 @@ from outgrow.align.targets import split_logprob
 from outgrow.errors import ConfigError, DataError
 from outgrow.extensions import function_of
 from outgrow.losses import LOSSES
-from outgrow.losses.record import ramp
+from outgrow.losses.loss_record import ramp
 from outgrow.losses.softmax_losses import CROSS_ENTROPY
 from outgrow.models.token_batches import pad
 from outgrow.training.text_tokenizer import TextRow

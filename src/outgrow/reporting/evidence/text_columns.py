@@ -9,9 +9,9 @@ import numpy as np
 from outgrow.align.pieces import PieceTable
 from outgrow.graph.step import Step, walk
 from outgrow.graph.store import Store
+from outgrow.reporting.evidence.row_answers import EvaluatedItems
 from outgrow.reporting.evidence.steps import record
 from outgrow.reporting.evidence.texts import TextTable, table_of
-from outgrow.reporting.evidence.votes import EvaluatedItems
 from outgrow.study.build import Row, Study
 from outgrow.texts import Candidate, TextTargets
 

@@ -15,8 +15,8 @@ from outgrow.errors import DataError
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 from outgrow.metrics.text_score import TaskScore
+from outgrow.reporting.evidence.row_answers import EvaluatedItems
 from outgrow.reporting.evidence.steps import record
-from outgrow.reporting.evidence.votes import EvaluatedItems
 from outgrow.texts import Candidate, WeakTexts
 
 

@@ -28,7 +28,7 @@ from outgrow.reporting.topics.cloud import CLOUD
 from outgrow.reporting.topics.consistency import CONSISTENCY
 from outgrow.reporting.topics.curves import CURVES
 from outgrow.reporting.topics.error_copying import ERROR_COPYING
-from outgrow.reporting.topics.labels import LABELS
+from outgrow.reporting.topics.label_quality import LABELS
 from outgrow.reporting.topics.measures import MEASURES_TOPIC
 from outgrow.reporting.topics.picture import PICTURE
 from outgrow.reporting.topics.reward_models import REWARD_MODELS

@@ -23,7 +23,7 @@ from outgrow.metrics.proportion import share_from_draws
 from outgrow.render import canvas
 from outgrow.render.canvas import Axes, Drawing
 from outgrow.render.table import Cell, Column, Line, Table
-from outgrow.reporting.evidence.votes import EvaluatedItems, RowAnswers
+from outgrow.reporting.evidence.row_answers import EvaluatedItems, RowAnswers
 from outgrow.reporting.frame import Frame
 from outgrow.reporting.results import Results, RowResult, highest
 from outgrow.reporting.topic import INTERVALS, NOT_TOLD, VOTES, TopicRecord, results_table

@@ -39,7 +39,7 @@ class ChosenSettings:
 
 
 @dataclass(frozen=True)
-class Choices:
+class ChosenByRow:
     """All of a study."""
 
     settings: tuple[ChosenSettings, ...]
@@ -50,10 +50,10 @@ class Choices:
 # ---- measure --------------------------------------------------------------------------------------------
 
 
-def find_choices(frame: Frame) -> Choices:
+def find_choices(frame: Frame) -> ChosenByRow:
     """What every training recorded of its settings."""
     choices = list(_records(frame.study, frame.store))
-    return Choices(
+    return ChosenByRow(
         tuple(_chosen(row.name, seed, chosen) for row, seed, chosen in choices),
         find_edges(frame.study, frame.store, [(row, chosen) for row, _, chosen in choices]),
     )
@@ -174,7 +174,7 @@ def _sentence(edge: Edge, rows: list[str]) -> str:
 # ---- table of choices -----------------------------------------------------------------------------------
 
 
-def chosen_table(results: Results, found: Choices) -> Iterator[Table]:
+def chosen_table(results: Results, found: ChosenByRow) -> Iterator[Table]:
     """The settings that tuning chose, or how training on texts ended; if seeds differ, in their order."""
     keys = list(dict.fromkeys(key for choice in found.settings for key in choice.settings))
     searched = not results.about.of_texts
@@ -219,7 +219,7 @@ def _criterion(choice: ChosenSettings, learns_gold: bool) -> str:
     return f"{CRITERIA[choice.select_by]} by {by}{' (oracle selection)' if choice.oracle else ''}"
 
 
-def choice_caveats(results: Results, found: Choices) -> Iterator[str]:
+def choice_caveats(results: Results, found: ChosenByRow) -> Iterator[str]:
     """Oracle selection, and edges of grids."""
     if any(choice.oracle for choice in found.settings):
         yield "Settings were chosen on gold (oracle selection), which a real use does not have."

@@ -15,7 +15,7 @@ from outgrow.graph.step import Step
 from outgrow.metrics.estimate import show_percent
 from outgrow.render import canvas
 from outgrow.render.canvas import Axes, Drawing, Legend, LegendMark, NamedPoint, Pixels
-from outgrow.reporting.evidence.labels import LabelReader, LabelRows
+from outgrow.reporting.evidence.label_reader import LabelReader, LabelRows
 from outgrow.reporting.evidence.row_provenance import SharedStep, identity, last_selection, reward_model, shared
 from outgrow.reporting.frame import Frame
 from outgrow.reporting.results import Results

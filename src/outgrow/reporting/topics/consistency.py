@@ -15,7 +15,7 @@ from outgrow.metrics.estimate import Estimate
 from outgrow.render.canvas import BLUE, GREEN, ORANGE, Drawing
 from outgrow.render.charts import DotLine, Series
 from outgrow.render.table import Column, Table
-from outgrow.reporting.evidence.labels import LabelComparison, LabelReader
+from outgrow.reporting.evidence.label_reader import LabelComparison, LabelReader
 from outgrow.reporting.evidence.row_provenance import comparison, same_comparison, shared
 from outgrow.reporting.frame import Frame
 from outgrow.reporting.results import Results

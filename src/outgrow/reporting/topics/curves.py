@@ -22,7 +22,7 @@ from outgrow.metrics.estimate import Estimate, show, show_number, show_percent, 
 from outgrow.render import canvas
 from outgrow.render.canvas import Axes, Drawing, Legend, LegendMark
 from outgrow.render.table import Column, Line, Table
-from outgrow.reporting.evidence.labels import LabelReader, LabelRows
+from outgrow.reporting.evidence.label_reader import LabelReader, LabelRows
 from outgrow.reporting.evidence.row_provenance import learned_last
 from outgrow.reporting.frame import Frame
 from outgrow.reporting.results import WHOLE, Results
@@ -30,7 +30,7 @@ from outgrow.reporting.rows import MISSING
 from outgrow.reporting.tally import LabelContext, SeedCounts
 from outgrow.reporting.topic import INTERVALS, TopicRecord, results_table, sample_size
 from outgrow.select import SELECTIONS, Select
-from outgrow.select.record import KeepSection
+from outgrow.select.selector_record import KeepSection
 from outgrow.study.build import Row
 from outgrow.study.method_rows import expanded
 

@@ -15,7 +15,7 @@ from outgrow.render import canvas
 from outgrow.render.canvas import Axes, Drawing, Legend, LegendMark
 from outgrow.render.charts import name_line
 from outgrow.render.table import Column, Line, Table
-from outgrow.reporting.evidence.votes import EvaluatedItems, RowAnswers
+from outgrow.reporting.evidence.row_answers import EvaluatedItems, RowAnswers
 from outgrow.reporting.frame import Frame
 from outgrow.reporting.results import Results, Role
 from outgrow.reporting.topic import INTERVALS, VOTES, TopicRecord, results_table

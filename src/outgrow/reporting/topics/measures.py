@@ -102,7 +102,7 @@ def _without_judge(
         yield name, score_counts(texts, gold, alone(score)), score.value
 
 
-class Ratings(NamedTuple):
+class JudgeRatings(NamedTuple):
     """A judge's ratings of a row's answers."""
 
     counts: dict[str, Counts]
@@ -112,7 +112,7 @@ class Ratings(NamedTuple):
     """Why some seed has no ratings; empty if all have."""
 
 
-def _ratings(frame: Frame, steps: Sequence[Step], columns: Sequence[str]) -> Ratings:
+def _ratings(frame: Frame, steps: Sequence[Step], columns: Sequence[str]) -> JudgeRatings:
     test = frame.test
     counts = {column: np.zeros((*test.of_seed.shape, 2)) for column in columns}
     place = {item: index for index, item in enumerate(test.ids)}
@@ -130,7 +130,7 @@ def _ratings(frame: Frame, steps: Sequence[Step], columns: Sequence[str]) -> Rat
                     counts[column][seed, place[item]] = (value, 1.0)
     # An answer is rated on all scales or on none.
     n_rated = int(counts[columns[0]][:, :, 1].sum())
-    return Ratings(counts, RatedCount(AnswerCount(n_rated, of), why_not_all), missing)
+    return JudgeRatings(counts, RatedCount(AnswerCount(n_rated, of), why_not_all), missing)
 
 
 def _why_failed(frame: Frame, step: Step) -> str:

@@ -21,7 +21,7 @@ from outgrow.metrics.estimate import Estimate
 from outgrow.render.canvas import BLUE, ORANGE, Drawing
 from outgrow.render.charts import DotLine, Series
 from outgrow.render.table import Column, Table
-from outgrow.reporting.evidence.labels import LabelReader, LabelRows
+from outgrow.reporting.evidence.label_reader import LabelReader, LabelRows
 from outgrow.reporting.evidence.row_provenance import SharedStep, identity, reward_model, shared
 from outgrow.reporting.frame import Frame
 from outgrow.reporting.results import WHOLE, Results

@@ -25,7 +25,7 @@ from outgrow.metrics.estimate import Estimate
 from outgrow.render.canvas import BLUE, ORANGE, Drawing
 from outgrow.render.charts import DotLine, Series
 from outgrow.render.table import Cell, Column, Table
-from outgrow.reporting.evidence.labels import LabelReader, SelectionRecord
+from outgrow.reporting.evidence.label_reader import LabelReader, SelectionRecord
 from outgrow.reporting.evidence.row_provenance import SharedStep, identity, last_selection, reward_model, shared
 from outgrow.reporting.frame import Frame
 from outgrow.reporting.results import WHOLE, Results

@@ -14,8 +14,8 @@ from outgrow.render import canvas
 from outgrow.render.canvas import Axes, Drawing, Legend, LegendMark
 from outgrow.render.charts import name_line
 from outgrow.render.table import Column, Line, Table
+from outgrow.reporting.evidence.row_answers import EvaluatedItems
 from outgrow.reporting.evidence.texts import TextAnswers
-from outgrow.reporting.evidence.votes import EvaluatedItems
 from outgrow.reporting.frame import Frame
 from outgrow.reporting.results import Results, RowResult, highest
 from outgrow.reporting.rows import MISSING, seed_values, seeds_estimate

@@ -10,8 +10,8 @@ from outgrow.metrics.bootstrap import Resamples
 from outgrow.metrics.estimate import Estimate, show
 from outgrow.metrics.text_score import mean_value
 from outgrow.render.table import Cell, Column, Line, Table
+from outgrow.reporting.evidence.row_answers import EvaluatedItems, RowAnswers, accuracy_counts, read_mean_vote
 from outgrow.reporting.evidence.texts import TextAnswers, read_labels, score_counts
-from outgrow.reporting.evidence.votes import EvaluatedItems, RowAnswers, accuracy_counts, read_mean_vote
 from outgrow.reporting.frame import Frame, Given
 from outgrow.reporting.results import ANSWERED, AnswerCount, Results
 from outgrow.reporting.rows import Measured, mean_estimate, measure, unanswered

@@ -12,8 +12,8 @@ from outgrow.metrics.readable import can_tell, is_readable
 from outgrow.metrics.slu_f1 import ANY_CASE, SLOT_METRICS, SlotCounts, read_answers, span_counts
 from outgrow.metrics.text_score import slot_value
 from outgrow.render.table import Column, Line, Table
+from outgrow.reporting.evidence.row_answers import EvaluatedItems
 from outgrow.reporting.evidence.texts import TextAnswers
-from outgrow.reporting.evidence.votes import EvaluatedItems
 from outgrow.reporting.frame import Frame
 from outgrow.reporting.results import Results
 from outgrow.reporting.rows import seed_values, seeds_estimate

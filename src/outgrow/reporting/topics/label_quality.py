@@ -27,7 +27,7 @@ from outgrow.metrics.readable import answer_in
 from outgrow.render.canvas import GREEN, ORANGE, PURPLE, Drawing
 from outgrow.render.charts import DotLine, Series
 from outgrow.render.table import Column, Table
-from outgrow.reporting.evidence.labels import LabelReader, LabelRows
+from outgrow.reporting.evidence.label_reader import LabelReader, LabelRows
 from outgrow.reporting.evidence.row_provenance import LabelSource, shared_sources
 from outgrow.reporting.frame import Frame
 from outgrow.reporting.results import Results
