@@ -207,7 +207,7 @@ def test_only_what_is_agreed_on_is_learned(made: Any) -> None:
         (["keep.confidence=0.5"], "keep.confidence: is not for texts, of which `keep.agreement` may be asked"),
         (["classes=[a, b]"], "classes: is not for texts"),
         (["loss={type: product}"], "loss: `product` is for classes"),
-        (["combine={type: vote}", "kind=generate"], "combine: `vote` is not for texts; use `answer_vote`"),
+        (["combine={type: vote}", "kind=generate"], "combine: `vote` is not for texts; use .*`answer_vote`"),
         (["kind=classify"], "combine: `answer_vote` is for texts, and `kind` is classify"),
         (["combine={type: vote}", "metric=rouge_l"], "metric: is for texts"),
         (["tune.lr=[0.1, 0.2]"], "tune: is not for texts"),

@@ -66,7 +66,7 @@ def tiles(trust: Trust) -> list[KeyNumber]:
 
 @cache
 def _template() -> jinja2.Template:
-    return template("trust/trust.html")
+    return template("trust_report/trust.html")
 
 
 # ---- files ----------------------------------------------------------------------------------------------

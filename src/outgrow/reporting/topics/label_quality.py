@@ -96,7 +96,7 @@ def title(source: LabelSource) -> str:
     name, changes = source.name, []
     while step is not None and step.name in ("refined", "noised"):
         if step.name == "noised":
-            changes.append(f"{show_percent(step.params['share'])} exchanged")
+            changes.append(f"{show_percent(step.params['noise'])} exchanged")
             step = step.inputs["labels"]
         elif "texts" in step.inputs:
             changes.append(f"rewritten ({step.params['refine']['type']})")
