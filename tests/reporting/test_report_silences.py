@@ -110,7 +110,7 @@ def test_bare_votes_tell_no_confidence(bare: tuple[Any, Results, Path]) -> None:
     assert "static" in results.topics["calibration"]
     table = table_of(results, "calibration")
     assert cells_of(table, "words", "") == ["words", "not told", "not told", "not told"]
-    assert "Not told: the answers are bare choices." in table.caption
+    assert "Not told: the answers have no probabilities." in table.caption
     record = next(record for record in table.records() if record["row"] == "words")
     assert (record["ece"], record["ece_note"]) == (None, "not told")
     assert "<td>not told</td>" in (folder / "report.html").read_text()

@@ -29,8 +29,8 @@ class MeasureRecord(Record):
 
     score: Callable[[Any, Mapping[str, bool]], TextScore]
     """`score(section, matches)`; `matches`: by text, whether the pattern is found in it; absent if it was stopped."""
-    pattern: Callable[[Any], str] = lambda section: ""
-    """The pattern that is searched for in every answer, in a process with a time limit; empty for none."""
+    pattern: Callable[[Any], str | None] = lambda section: None
+    """The pattern that is searched for in every answer, in a process with a time limit; `None` for none."""
     against_key: Callable[[Any], bool] = lambda section: False
     """Whether answers are compared with an item's key (its bare answer) instead of its gold text."""
 

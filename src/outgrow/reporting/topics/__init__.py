@@ -52,8 +52,8 @@ TOPICS: Registry[TopicRecord[Any]] = Registry(
         PREFERENCES,
         COMPARISONS,
         SEEDS,
-        SLOT_TYPES,
         TEXT_QUALITY,
+        SLOT_TYPES,
         SPENDING,
         MISSING_ROWS,
         SUPERVISORS,
@@ -149,7 +149,7 @@ def topic_contents(results: Results, *, draw: bool = False) -> Iterator[TopicCon
         names = [] if content is None else [table.name for table in content.tables]
         twice = taken.intersection(names)
         if twice:
-            failure = f"The topic `{record.name}` has a table `{twice.pop()}`, a name that is taken; choose another."
+            failure = f"The topic `{record.name}` has a table `{min(twice)}`, a name that is taken; choose another."
         taken |= set(names)
         yield TopicContent(record, (), (), (failure,)) if content is None or twice else content
     for name, failure in results.failures.items():

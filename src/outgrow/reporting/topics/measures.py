@@ -165,8 +165,8 @@ class PatternMatches(NamedTuple):
 def search_all(measures: Mapping[str, Measure], texts: Iterable[str]) -> dict[str, PatternMatches]:
     """Every pattern among the measures, on every text once."""
     patterns = {name: MEASURES.of(measure).pattern(measure) for name, measure in measures.items()}
-    distinct = sorted(set(texts)) if any(patterns.values()) else []
-    return {name: _search(pattern, distinct) for name, pattern in patterns.items() if pattern}
+    distinct = sorted(set(texts)) if any(pattern is not None for pattern in patterns.values()) else []
+    return {name: _search(pattern, distinct) for name, pattern in patterns.items() if pattern is not None}
 
 
 def _search(pattern: str, texts: list[str]) -> PatternMatches:
