@@ -26,10 +26,10 @@ def test_a_loss_that_is_edited_is_computed_again(tmp_path: Path) -> None:
     assert {step["state"] for step in json.loads(command(folder, "plan", FILE, "--json").stdout)} == {"cached"}
     before, told = accuracies(folder), len(events_of(folder))
 
-    loss = copied / "losses" / "cross_entropy.py"
+    loss = copied / "losses" / "softmax_losses.py"
     text = loss.read_text()
-    assert "return -(" in text
-    loss.write_text(text.replace("return -(", "return -0 * ("))
+    assert "return -(target" in text
+    loss.write_text(text.replace("return -(target", "return -0 * (target"))
     steps = json.loads(command(folder, "plan", FILE, "--json").stdout)
     changed = {f"{step['name']} {step['label']}" for step in steps if step["code_changed"]}
     assert changed == {f"{step['name']} {step['label']}" for step in steps if step["state"] == "new"}

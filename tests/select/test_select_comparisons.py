@@ -33,7 +33,7 @@ def test_examples_are_their_definition(seed, consistent):
     own = {item: row[0] for item, row in zip(strong.items, strong.texts, strict=True)}
 
     def agree(item, text):
-        metric = TEXT_METRICS[METRICS[capability[item]].each]
+        metric = TEXT_METRICS[METRICS[capability[item]]].each
         pair = ([text], [own[item]])
         return own[item] is not None and (metric(*pair)[0] + metric(*pair[::-1])[0]) / 2 >= consistent
 

@@ -41,7 +41,8 @@ def some_labels(seed, names=("sums", "tales", "words")):
 
 def metric_of(task, item):
     place = task.items.ids.index(item)
-    return TEXT_METRICS[METRICS[task.items.capabilities[place]].each if task.items.capabilities else task.metric]
+    metric = METRICS[task.items.capabilities[place]] if task.items.capabilities else task.metric
+    return TEXT_METRICS[metric].each
 
 
 @pytest.mark.parametrize("seed", SEEDS)
