@@ -10,10 +10,12 @@ import ipaddress
 import json
 import ssl
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import partial
 from importlib.util import find_spec
-from threading import local
+from queue import Empty, Queue
+from threading import Thread, local
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -277,4 +279,29 @@ class ClockedNetwork(httpcore2.NetworkBackend):
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.NetworkStream:
         left = self._clock.left(timeout)
-        return ClockedStream(self._network.connect_tcp(host, port, left, local_address, socket_options), self._clock)
+        connect = partial(self._network.connect_tcp, host, port, left, local_address, socket_options)
+        return ClockedStream(connect() if left is None else within(left, connect), self._clock)
+
+
+def within(seconds: float, connect: Callable[[], httpcore2.NetworkStream]) -> httpcore2.NetworkStream:
+    """The connection, or `ConnectTimeout` after so many seconds.
+
+    The system limits the time of a connection, but not that of looking up the host's name. So both run in a thread
+    that is left alone when the time is over.
+    """
+    result: Queue[httpcore2.NetworkStream | Exception] = Queue(1)
+
+    def run() -> None:
+        try:
+            result.put(connect())
+        except Exception as error:
+            result.put(error)
+
+    Thread(target=run, daemon=True).start()
+    try:
+        found = result.get(timeout=seconds)
+    except Empty:
+        raise httpcore2.ConnectTimeout("the time is over") from None
+    if isinstance(found, Exception):
+        raise found
+    return found
