@@ -26,13 +26,13 @@ def test_a_look_up_that_hangs_ends_with_the_time() -> None:
 
 def test_what_goes_wrong_in_time_is_raised_as_it_is() -> None:
     clock = Clock()
-    with clock.running(10), pytest.raises(httpcore2.ConnectError):
+    with clock.running(10.0), pytest.raises(httpcore2.ConnectError):
         ClockedNetwork(clock).connect_tcp("no-such-host.invalid", 80)
 
 
 def test_a_connection_in_time_is_used() -> None:
     clock = Clock()
-    with socket.create_server(("127.0.0.1", 0)) as server, clock.running(10):
+    with socket.create_server(("127.0.0.1", 0)) as server, clock.running(10.0):
         stream = ClockedNetwork(clock).connect_tcp("127.0.0.1", server.getsockname()[1])
         other, _ = server.accept()
         other.sendall(b"here")
