@@ -184,7 +184,7 @@ def test_a_plan_finds_that_a_file_is_too_short(end: str, enough: bool, tmp_path:
     lines = GOOD.decode().splitlines(keepends=True)[:6]
     done = outgrow(tmp_path, "plan", str(own_data(tmp_path, "".join([*lines, end]).encode())))
     assert (done.returncode == 0) == enough
-    told = "own.csv has 5 usable items at most, and weak 2 + strong 2 + test 2 = 6 are asked for; lower task.sizes."
+    told = "own.csv has 5 usable items at most, and half_a 2 + half_b 2 + test 2 = 6 are asked for; lower task.sizes."
     assert (told in done.stderr) != enough
 
 

@@ -91,7 +91,7 @@ def test_what_rules_of_a_study_cannot_be_is_said_before_it_runs(folder: Path) ->
     for task in ("{name: arc_easy}", "{name: errands}"):
         with pytest.raises(ConfigError, match=r"supervisors\.cells: a rule votes for one of a task's classes"):
             supervisors(folder, f"task={task}")
-    with pytest.raises(ConfigError, match=r"student\.type: `regex` is unknown"):
+    with pytest.raises(ConfigError, match=r"student\.regex: unknown key"):
         supervisors(folder, "student={regex: x, says: law}")
 
 

@@ -125,7 +125,7 @@ def test_what_is_wrong_is_said_before_the_study_runs(folder: Path) -> None:
         supervisors(folder, "supervisors.ada.columns.itm=ticket")
     with pytest.raises(ConfigError, match=r"supervisors\.ada: votes of a file name classes, and here are options"):
         supervisors(folder, "task={name: arc_easy}")
-    with pytest.raises(ConfigError, match=r"student\.type: `votes` is unknown"):
+    with pytest.raises(ConfigError, match=r"student\.votes: unknown key"):
         supervisors(folder, "student={votes: ticket_votes.csv}")
 
 

@@ -70,14 +70,14 @@ def mean_tokens(pool_folder: Path) -> float:
 
 def cost_of(step: Step, sizes: StudySizes) -> Cost:
     """The estimate for one step of a study."""
-    estimate = _estimates().get(step.function)
+    estimate = ESTIMATES.get(step.function) or _of_source(step.function)
     cost = Cost() if estimate is None else estimate(step, sizes)
     return cost if cost.seconds is None else replace(cost, seconds=max(SMALL_STEP_SECONDS, cost.seconds))
 
 
-def _estimates() -> dict[str, Callable[[Step, StudySizes], Cost]]:
-    """By step function; those of sources are in their records."""
-    return {**ESTIMATES, **{key: cost for record in SOURCES.values() for key, cost in record.costs.items()}}
+def _of_source(function: str) -> Callable[[Step, StudySizes], Cost] | None:
+    """The estimate of a source's step, from the source's record."""
+    return next((record.costs[function] for record in SOURCES.values() if function in record.costs), None)
 
 
 def _features(step: Step, sizes: StudySizes) -> Cost:
