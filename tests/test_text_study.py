@@ -170,7 +170,8 @@ def test_the_strong_model_writes_as_the_supervisors_do_but_greedily(small: dict[
     assert decodings("labelling={sample: true, stop: [x]}") == [{**greedy, "max_new_tokens": 64, "stop": ["x"]}] * 3
     own = decodings("methods.0.refine.decoding={beams: 2, candidates: 1}")
     assert [one["max_new_tokens"] for one in own] == [64, 64, 9]
-    named = [step.params["naming"] for step in build(small, *words).steps if step.name == "refined"]
+    refined = [step.params["refine"] for step in build(small, *words).steps if step.name == "refined"]
+    named = [refine.get("naming") for refine in refined]
     assert [one and one["max_new_tokens"] for one in named] == [64, 64, None]
 
 
