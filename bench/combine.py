@@ -25,7 +25,7 @@ import pandas as pd
 
 from outgrow.combiners.bayesian_dawid_skene import fit_bayesian_dawid_skene
 from outgrow.combiners.dawid_skene import fit_dawid_skene, fit_one_coin
-from outgrow.combiners.em import naive_bayes, read
+from outgrow.combiners.em import naive_bayes, posteriors
 from outgrow.combiners.fit import Fit
 from outgrow.combiners.glad import fit_glad
 from outgrow.combiners.mace import fit_mace
@@ -131,7 +131,7 @@ def likelihood(model: Any, draw: Draw) -> float:
     errors = model.errors_.reindex(index=every, columns=range(classes)).fillna(0).to_numpy()
     matrices = errors.reshape(sources, classes, classes).transpose(0, 2, 1)
     balance = model.priors_.reindex(range(classes)).to_numpy()
-    return read(votes_of(draw), naive_bayes(matrices), np.log(balance))[1] / draw.codes.size
+    return posteriors(votes_of(draw), naive_bayes(matrices), np.log(balance))[1] / draw.codes.size
 
 
 def by_snorkel(draw: Draw) -> Line:

@@ -29,11 +29,11 @@ from outgrow.judge import options
 from outgrow.losses import LOSSES
 from outgrow.metrics.measures import MEASURES
 from outgrow.refine import REFINERS
-from outgrow.select import SELECTIONS, record, reward_model
+from outgrow.select import SELECTIONS, reward_model, selector_record
 
 MODULES = (
     *(combine, decoding, endpoint, method, model, rules, task, train, simulation, suite),
-    *(tune, votes, options, record, reward_model),
+    *(tune, votes, options, selector_record, reward_model),
 )
 WRONG: dict[str, Any] = {
     "text": "zzz zzz",
