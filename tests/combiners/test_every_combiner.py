@@ -89,8 +89,7 @@ def test_one_source_and_one_item(section: CombinerSection) -> None:
     assert targets.probs.argmax() == 1
 
 
-@pytest.mark.parametrize("soft", [False, True])
-@pytest.mark.parametrize("known", [0, 60])
+@pytest.mark.parametrize(("soft", "known"), [(True, 0), (False, 60)])
 @pytest.mark.parametrize("section", SECTIONS, ids=named)
 def test_a_study_and_combine_give_the_same_posterior(section: CombinerSection, known: int, soft: bool) -> None:
     rng = np.random.default_rng([SEEDS[2], known])

@@ -23,8 +23,8 @@ from outgrow.reporting.evidence.row_provenance import (
     trainings,
     whole_targets,
 )
+from outgrow.reporting.evidence.row_series import TOGETHER, by_noise, by_share
 from outgrow.reporting.topics.capabilities import learned_alone
-from outgrow.reporting.topics.curves import TOGETHER, by_noise, by_share
 from outgrow.reporting.topics.label_quality import title
 from outgrow.study.build import Study, build_study
 from outgrow.study.method_rows import expanded

@@ -8,7 +8,7 @@ import numpy as np
 
 from outgrow.metrics.measures import MetricMeasure, PatternMeasure, pattern_score
 from outgrow.metrics.text_score import mean_value
-from outgrow.reporting.topics.measures import LIMIT, MOST_STOPPED, search_all
+from outgrow.reporting.evidence.pattern_search import LIMIT, MOST_STOPPED, search_all
 
 TEXTS = ["Arr, matey!", "", "arr", "no\nArr at the beginning of a line", "\x1b[31m", "x" * 5000]
 

@@ -32,9 +32,10 @@ from jaxtyping import Float, Int
 from scipy.sparse.csgraph import connected_components
 
 from outgrow.combiners.dependence import copying, duplicate_sources
+from outgrow.combiners.equal_rows import HardVotes
 from outgrow.combiners.fit import Fit
 from outgrow.combiners.pairwise_agreement import agreement
-from outgrow.combiners.votes import HardVotes, SoftVotes, Votes
+from outgrow.combiners.votes import SoftVotes, Votes
 
 FOLDS = 5
 SEED = 0

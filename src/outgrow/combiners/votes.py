@@ -22,6 +22,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from outgrow.combiners.equal_rows import HardVotes, equal_rows
 from outgrow.errors import DataError
 from outgrow.labels import Anchors, WeakLabels
 from outgrow.lazy import sparse
@@ -31,13 +32,7 @@ BLOCK_ENTRIES = 2**16
 """Entries of X per block: its scores and posteriors stay in a core's cache."""
 FEW_ENTRIES = 2**19
 """Up to this many entries the blocks are kept (10 MB); more are made anew in every pass."""
-LARGEST_TABLE = 2**16
-"""Row patterns are numbered through a table if there are this many possible ones, or four per item, at most."""
-LARGEST_KEY = 2**62
-WORTH_SORTING = 0.9
-"""Share of an eighth of the rows that may be different from one another if half of all rows are to be equal."""
 
-HardVotes = Int[np.ndarray, "row source"]
 SoftVotes = Float[np.ndarray, "row source class"]
 
 
@@ -128,7 +123,7 @@ class Votes:
         """Votes by row, the last `n_anchors` of them outside the table; `gold` is -1 where unknown."""
         gold = np.full(len(values), -1) if gold is None else gold
         n_items = len(values) - n_anchors
-        patterns = _equal_rows(values, gold, n_classes) if values.ndim == 2 else None
+        patterns = equal_rows(values, gold, n_classes) if values.ndim == 2 else None
         if patterns is None:
             inside = (np.arange(len(values)) < n_items).astype(float)
             return cls(sources, n_classes, values, gold, inside, 1 - inside, np.arange(n_items), n_classes)
@@ -290,28 +285,3 @@ def _split_anchors(labels: WeakLabels, anchors: Anchors) -> tuple[Anchors, Int[n
     gold[place[place >= 0]] = anchors.gold[place >= 0]
     outside = np.flatnonzero(place < 0)
     return Anchors(anchors.labels.only(labels.sources).take(outside), anchors.gold[outside]), gold
-
-
-def _equal_rows(
-    codes: HardVotes, gold: Int[np.ndarray, "row"], n_classes: int
-) -> tuple[Int[np.ndarray, "pattern"], Int[np.ndarray, "row"]] | None:
-    """One row of every pattern, and each row's pattern; `None` where too few rows repeat to be worth it."""
-    possible = (n_classes + 1) ** (codes.shape[1] + 1)
-    if possible > LARGEST_KEY:
-        return None
-    key = gold.astype(np.int64) + 1
-    for column in codes.T:
-        key = key * (n_classes + 1) + (column + 1)
-    if possible <= max(LARGEST_TABLE, 4 * len(codes)):
-        first = np.full(possible, -1)
-        first[key[::-1]] = np.arange(len(codes))[::-1]
-        seen = np.flatnonzero(first >= 0)
-        pattern_of = np.empty(possible, np.int64)
-        pattern_of[seen] = np.arange(len(seen))
-        return first[seen], pattern_of[key]
-    # Sorting a million keys takes as long as reading the votes: an eighth of them shows whether it will pay.
-    sample = key[::8]
-    if len(np.unique(sample)) > WORTH_SORTING * len(sample):
-        return None
-    seen, first, row_of = np.unique(key, return_index=True, return_inverse=True)
-    return (first, row_of) if len(seen) <= len(codes) / 2 else None

@@ -1,8 +1,7 @@
 """`Endpoint`: a model behind an OpenAI-compatible server, with many requests at a time.
 
 The `openai` package repeats a request after 408, 409, 429, 5xx, timeouts and cut connections, honouring Retry-After.
-Its results are checked here. Responses are cached before they are used (`endpoints/response_cache.py`), so that a
-repeated run requests only what is missing.
+Responses are cached before they are used (`response_cache.py`): a repeated run requests only what is missing.
 
 Failures of one item (refused, or an empty answer) are a `Refusal`. Failures of the server are listed at the end, and
 sent again by the same command. Failures of the account (no key, no such model, no money left) stop all requests.
@@ -282,10 +281,8 @@ class Endpoint:
 
     def _account_message(self, error: openai.APIStatusError) -> str:
         if isinstance(error, openai.NotFoundError):
-            return (
-                f"{endpoint_name(self.section)}: the server knows no such model or address"
-                f" (404: {words(self.section, error)})"
-            )
+            name, why = endpoint_name(self.section), words(self.section, error)
+            return f"{name}: the server knows no such model or address (404: {why})"
         return refused(self.section, error)
 
     def _failure_message(self, requests: Sequence[ChatRequest], failures: Mapping[int, str]) -> str:

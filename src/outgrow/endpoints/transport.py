@@ -2,20 +2,15 @@
 
 The `openai` package decides what is sent and repeated; this decides what of a reply reaches it. A reply is read whole,
 within `timeout` and the size that an answer may have. The HTTP library limits single reads and writes only; here every
-wait is for what is left of the whole time (`Clock`). Of the headers those for retries are passed on, of an error its
-message without the key. No redirection is followed: the requests and the key are for the host in the file.
+wait is for what is left of the whole time (`deadline.py`). Of the headers those for retries are passed on, of an error
+its message without the key. No redirection is followed: the requests and the key are for the host in the file.
 """
 
 import ipaddress
 import json
-import ssl
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from functools import partial
 from importlib.util import find_spec
-from queue import Empty, Queue
-from threading import Thread, local
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -24,6 +19,7 @@ import httpcore2
 import httpx2
 
 from outgrow.endpoints.api_key import ApiKey
+from outgrow.endpoints.deadline import Clock, ClockedNetwork
 from outgrow.endpoints.response import largest_reply, parsed, readable
 from outgrow.errors import DataError, StepFailed
 
@@ -213,95 +209,3 @@ def as_httpx2_errors() -> Iterator[None]:
         raise httpx2.TransportError(str(error)) from None
     except httpcore2.UnsupportedProtocol as error:
         raise httpx2.UnsupportedProtocol(str(error)) from None
-
-
-class Clock(local):
-    """When the request of this thread has to be over; every thread has its own."""
-
-    end = float("inf")
-
-    @contextmanager
-    def running(self, seconds: float) -> Iterator[None]:
-        """What this thread waits for within the block ends after so many seconds."""
-        self.end = time.monotonic() + seconds
-        try:
-            yield
-        finally:
-            self.end = float("inf")
-
-    def left(self, timeout: float | None) -> float | None:
-        """The longest wait for one read or write. Raises `httpcore2.ReadTimeout` if the time is over."""
-        rest = self.end - time.monotonic()
-        if rest <= 0:
-            raise httpcore2.ReadTimeout("the time is over")
-        waits = [wait for wait in (timeout, rest) if wait is not None and wait != float("inf")]
-        return min(waits, default=None)
-
-
-class ClockedStream(httpcore2.NetworkStream):
-    """A connection under a clock."""
-
-    def __init__(self, stream: httpcore2.NetworkStream, clock: Clock) -> None:
-        self._stream, self._clock = stream, clock
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, self._clock.left(timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._clock.left(timeout))
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore2.NetworkStream:
-        secure = self._stream.start_tls(ssl_context, server_hostname, self._clock.left(timeout))
-        return ClockedStream(secure, self._clock)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-
-class ClockedNetwork(httpcore2.NetworkBackend):
-    """Opens connections under a clock."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._network = httpcore2.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
-    ) -> httpcore2.NetworkStream:
-        left = self._clock.left(timeout)
-        connect = partial(self._network.connect_tcp, host, port, left, local_address, socket_options)
-        return ClockedStream(connect() if left is None else within(left, connect), self._clock)
-
-
-def within(seconds: float, connect: Callable[[], httpcore2.NetworkStream]) -> httpcore2.NetworkStream:
-    """The connection, or `ConnectTimeout` after so many seconds.
-
-    The system limits the time of a connection, but not that of looking up the host's name. So both run in a thread
-    that is left alone when the time is over.
-    """
-    result: Queue[httpcore2.NetworkStream | Exception] = Queue(1)
-
-    def run() -> None:
-        try:
-            result.put(connect())
-        except Exception as error:
-            result.put(error)
-
-    Thread(target=run, daemon=True).start()
-    try:
-        found = result.get(timeout=seconds)
-    except Empty:
-        raise httpcore2.ConnectTimeout("the time is over") from None
-    if isinstance(found, Exception):
-        raise found
-    return found

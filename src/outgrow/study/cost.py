@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from outgrow.combiners import COMBINERS
 from outgrow.config.experiment import Experiment
 from outgrow.config.task import PARTS
 from outgrow.data.load_task import load_task
@@ -130,8 +131,9 @@ def _rows(targets: Step, sizes: StudySizes) -> int:
     if targets.name == "selected":
         return round(_rows(targets.inputs["targets"], sizes) * _kept(targets))
     labels = targets.inputs.get("labels")
-    pooled = targets.params.get("combine", {}).get("type") in ("joint_decoding", "answer_vote", "slot_vote")
-    return sizes.half_b * (1 if labels is None or pooled else len(labels.params["sources"]))
+    combine = targets.params.get("combine")
+    one_row_each = combine is None or not COMBINERS[combine["type"]].keeps_votes
+    return sizes.half_b * (1 if labels is None or one_row_each else len(labels.params["sources"]))
 
 
 def _kept(selected: Step) -> float:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from outgrow.graph.step import Step
+from outgrow.select import SELECTIONS
 from outgrow.study.build import Row, Study
 
 BEFORE = ("model", "student", "first")
@@ -116,7 +117,7 @@ def sources(answers: Step) -> list[LabelSource]:
 
 def chosen_by_gold(answers: Step) -> bool:
     """Whether gold selected the labels of some training."""
-    return any(step.params["select"]["type"] == "oracle" for step in selections(answers))
+    return any(SELECTIONS[step.params["select"]["type"]].sees_gold for step in selections(answers))
 
 
 # ---- of a whole study -----------------------------------------------------------------------------------

@@ -9,34 +9,28 @@ with all labels begins every line of its series. Measured are the labels of the 
 of the row.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from outgrow.config.method import Method
 from outgrow.metrics.estimate import Estimate, show, show_number, show_percent, undefined
 from outgrow.render import canvas
 from outgrow.render.canvas import Axes, Drawing, Legend, LegendMark
 from outgrow.render.table import Column, Line, Table
 from outgrow.reporting.evidence.label_reader import LabelReader, LabelRows
 from outgrow.reporting.evidence.row_provenance import learned_last
+from outgrow.reporting.evidence.row_series import CurvePosition, Setting, series_of
 from outgrow.reporting.frame import Frame
 from outgrow.reporting.results import WHOLE, Results
 from outgrow.reporting.rows import MISSING
 from outgrow.reporting.tally import LabelContext, SeedCounts
 from outgrow.reporting.topic import INTERVALS, TopicRecord, results_table, sample_size
-from outgrow.select import SELECTIONS, Select
-from outgrow.select.selector_record import KeepSection
 from outgrow.study.build import Row
 from outgrow.study.method_rows import expanded
 
-Setting = Literal["noise", "share"]
-BUDGETS = {"examples": "same number of updates", "epochs": "same number of passes"}
-TOGETHER = ", drawn from all together"
 BEGINNING = {"noise": 0.0, "share": 1.0}
 """The number of the row that has all labels unchanged."""
 
@@ -59,14 +53,6 @@ class LabelCurvePoint:
     """Their number; mean over the seeds. None: not there yet."""
 
 
-class CurvePosition(NamedTuple):
-    """A row in a series; `line` is empty where all lines begin."""
-
-    row: Row
-    value: float
-    line: str
-
-
 # ---- measure --------------------------------------------------------------------------------------------
 
 
@@ -76,47 +62,9 @@ def find_curves(frame: Frame) -> tuple[LabelCurvePoint, ...]:
     methods = {method.name: method for method in expanded(frame.study.experiment)}
     rows = [row for row in frame.study.rows if row.role == "method"]
     settings: tuple[Setting, ...] = ("noise", "share")
-    return tuple(point for setting in settings for point in _points(reader, setting, _series(setting, rows, methods)))
-
-
-def _series(setting: Setting, rows: Iterable[Row], methods: dict[str, Method]) -> Iterator[list[CurvePosition]]:
-    """Rows whose other settings are equal, by their number."""
-    series: dict[str, list[CurvePosition]] = {}
-    for row in rows:
-        method = methods[row.method]
-        key, value, line = by_noise(method) if setting == "noise" else by_share(method)
-        series.setdefault(f"{row.variant} {key}", []).append(CurvePosition(row, value, line))
-    for positions in series.values():
-        if len({position.value for position in positions}) > 1:
-            yield sorted(positions, key=lambda position: (position.line, position.value))
-
-
-def by_noise(method: Method) -> tuple[str, float, str]:
-    """All settings but noise; the noise; the line."""
-    return _settings(method, without=["noise"]), method.noise, "noise" if method.noise else ""
-
-
-def by_share(method: Method) -> tuple[str, float, str]:
-    """All settings but the random share; the share; the line, which is the training budget."""
-    chosen = [(stage.select, keep) for stage in method.stages if (keep := _random_share(stage.select)) is not None]
-    if len(chosen) != 1:
-        return _settings(method, without=["budget"]), 1.0, ""
-    select, keep = chosen[0]
-    whole = [stage.model_copy(update={"select": None}) if stage.select is select else stage for stage in method.stages]
-    line = BUDGETS[method.budget] + (TOGETHER if keep.within == "all" else "")
-    return _settings(method.model_copy(update={"stages": whole}), without=["budget"]), keep.fraction or 1.0, line
-
-
-def _random_share(select: Select | None) -> KeepSection | None:
-    """The rule of a random selection that keeps a share of the labels; `None` for any other selection."""
-    if select is None or not SELECTIONS.of(select).is_control or SELECTIONS.of(select).needs(select).size_of:
-        return None
-    keep: KeepSection | None = getattr(select, "keep", None)
-    return keep if keep is not None and keep.fraction is not None else None
-
-
-def _settings(method: Method, without: Iterable[str]) -> str:
-    return json.dumps(method.model_dump(mode="json", exclude={"name", "variants", *without}), sort_keys=True)
+    return tuple(
+        point for setting in settings for point in _points(reader, setting, series_of(setting, rows, methods))
+    )
 
 
 def _points(reader: LabelReader, setting: Setting, series: Iterable[list[CurvePosition]]) -> Iterator[LabelCurvePoint]:

@@ -1,13 +1,10 @@
 """Further measures of texts beside the study's metric: patterns, other metrics, ratings of judges; two as a plane.
 
 An answer without a rating is left out of a judge's mean; the number of rated answers stands beside it (`rated`).
-
-Patterns are searched for in a process of its own, as for rules that vote (`supervise/rule_processes.py`): a search
-that takes too long is stopped, and its text is left out of the mean.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -15,15 +12,15 @@ import numpy as np
 import pyarrow.parquet as pq
 from jaxtyping import Float
 
-from outgrow.errors import DataError
 from outgrow.graph.step import Step
 from outgrow.metrics.estimate import Estimate, show, show_number
-from outgrow.metrics.measures import MEASURES, Measure
+from outgrow.metrics.measures import MEASURES
 from outgrow.metrics.text_score import alone, mean_value
 from outgrow.render import canvas
 from outgrow.render.canvas import Axes, Drawing, Legend, LegendMark, NamedPoint
 from outgrow.render.table import Column, Line, Table
 from outgrow.reporting.about import judged_names
+from outgrow.reporting.evidence.pattern_search import PatternMatches, search_all
 from outgrow.reporting.evidence.steps import reason, record
 from outgrow.reporting.evidence.texts import TextAnswers, score_counts
 from outgrow.reporting.frame import Frame
@@ -32,8 +29,6 @@ from outgrow.reporting.rows import Value, seed_values, seeds_estimate
 from outgrow.reporting.topic import INTERVALS, TEXTS, TopicRecord, results_table, score_columns
 from outgrow.reporting.topics.scores import leading
 from outgrow.study.build import Row
-from outgrow.supervise.rule_processes import run_rules
-from outgrow.text_format import many
 
 Counts = Float[np.ndarray, "seed item part"]
 
@@ -71,7 +66,7 @@ def find_measures(frame: Frame) -> dict[str, RowMeasures]:
     return {row.name: row_measures(frame, row, given, matches) for row, given in zip(rows, answers, strict=True)}
 
 
-def row_measures(frame: Frame, row: Row, texts: TextAnswers, matches: Mapping[str, "PatternMatches"]) -> RowMeasures:
+def row_measures(frame: Frame, row: Row, texts: TextAnswers, matches: Mapping[str, PatternMatches]) -> RowMeasures:
     """Every further measure of one row. `matches`: the texts in which the measures' patterns were found."""
     measures = {name: _estimate(frame, counts, value) for name, counts, value in _without_judge(frame, texts, matches)}
     notes = {name: match.note for name, match in matches.items() if match.note}
@@ -92,7 +87,7 @@ def _estimate(frame: Frame, counts: Counts, value: Value) -> Estimate:
 
 
 def _without_judge(
-    frame: Frame, texts: TextAnswers, matches: Mapping[str, "PatternMatches"]
+    frame: Frame, texts: TextAnswers, matches: Mapping[str, PatternMatches]
 ) -> Iterator[tuple[str, Counts, Value]]:
     test = frame.test
     for name, measure in frame.study.experiment.measures.items():
@@ -144,42 +139,6 @@ def _note(judge: str, rated: RatedCount) -> str:
     lost = AnswerCount(rated.answers.of - rated.answers.count, rated.answers.of)
     why = f" ({rated.why_not_all})" if rated.why_not_all else ""
     return f"the judge {judge} gave no rating to {lost} answers{why}" if lost.count else ""
-
-
-# ---- patterns -------------------------------------------------------------------------------------------
-
-LIMIT = 0.25
-"""Seconds for one text; an answer of a thousand words takes less than a thousandth of that."""
-MOST_STOPPED = 10
-
-
-class PatternMatches(NamedTuple):
-    """The result of a pattern on all texts."""
-
-    found: Mapping[str, bool]
-    """By text, without those whose search was stopped."""
-    note: str
-    """The caveat of a mean without these; empty if there are none."""
-
-
-def search_all(measures: Mapping[str, Measure], texts: Iterable[str]) -> dict[str, PatternMatches]:
-    """Every pattern among the measures, on every text once."""
-    patterns = {name: MEASURES.of(measure).pattern(measure) for name, measure in measures.items()}
-    distinct = sorted(set(texts)) if any(pattern is not None for pattern in patterns.values()) else []
-    return {name: _search(pattern, distinct) for name, pattern in patterns.items() if pattern is not None}
-
-
-def _search(pattern: str, texts: list[str]) -> PatternMatches:
-    rule = {"name": "measure", "limit": LIMIT, "regex": pattern, "ignore_case": False, "text": "text", "says": 0}
-    try:
-        (answers,) = run_rules([rule], ["found"], [{"text": text} for text in texts], most_stopped=MOST_STOPPED)
-    except DataError:
-        return PatternMatches({}, f"the pattern takes more than {LIMIT:g} s on at least {MOST_STOPPED} texts; mend it")
-    found = {text: answer == 0 for text, answer in zip(texts, answers, strict=True) if answer is None or answer == 0}
-    stopped = len(texts) - len(found)
-    return PatternMatches(
-        found, f"the pattern was stopped on {many(stopped, 'text')}, left out here" if stopped else ""
-    )
 
 
 # ---- table and sentences --------------------------------------------------------------------------------

@@ -273,7 +273,7 @@ def selections_plot(results: Results, found: tuple[SelectionResult, ...]) -> Ite
                 {key: (part.everything, part.kept) for key, part in one.measured.items()},
             )
             for one in found
-            if one.type != "capability"
+            if SELECTIONS[one.type].by_content
         ],
         caption=CAPTION,
     )

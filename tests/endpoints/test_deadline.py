@@ -7,7 +7,7 @@ from threading import Event
 import httpcore2
 import pytest
 
-from outgrow.endpoints.transport import Clock, ClockedNetwork, within
+from outgrow.endpoints.deadline import Clock, ClockedNetwork, within
 
 
 def test_a_look_up_that_hangs_ends_with_the_time() -> None:
