@@ -66,4 +66,4 @@ def test_measures_read_their_scores_from_their_records() -> None:
     assert counts.tolist() == [[1, 1], [0, 1], [0, 0]]
     metric = MetricMeasure(type="metric", metric="contains", against="answer")
     assert MEASURES.of(metric).score(metric, {}) is TEXT_METRICS["contains"].score
-    assert (MEASURES.of(metric).pattern(metric), MEASURES.of(metric).against_key(metric)) == ("", False)
+    assert (MEASURES.of(metric).pattern(metric), MEASURES.of(metric).against_key(metric)) == (None, False)
