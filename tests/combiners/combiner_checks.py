@@ -8,7 +8,7 @@ import textbook_sources as textbook
 
 from outgrow.combiners import COMBINERS
 from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection
-from outgrow.combiners.targets import combine_labels, most_probable
+from outgrow.combiners.targets import combine_labels
 from outgrow.deliver.combined import combine_votes
 from outgrow.deliver.training_data import anchors_of
 from outgrow.labels import Anchors, Targets, WeakLabels
@@ -104,7 +104,9 @@ def check_a_study_and_combine_agree(section: CombinerSection, table: VoteTable) 
     labels = table.weak_labels()
     targets = textbook.by_item(combine_labels(section, labels, anchors_of(table)))
     posterior = combine_votes(table, section, calibrate=False).posterior
-    wanted = most_probable(posterior) if section.hard_targets else posterior
+    voted = labels.voted.any(axis=1)
+    wanted = posterior.copy()
+    wanted[voted] = section.targets_from(posterior[voted])
     row = {name: index for index, name in enumerate(table.items)}
     if record.targets is not None:  # they are the votes, also where gold is known
         targets = {name: probs for name, probs in targets.items() if table.gold[row[name]] < 0}

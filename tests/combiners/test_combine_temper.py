@@ -178,4 +178,6 @@ def test_the_option_is_off_by_default():
     assert Vote(type="vote").model_dump() == {"type": "vote", "calibrate": False, "majority": True}
     assert not DawidSkene(type="dawid_skene").calibrated
     assert Vote(type="vote", calibrate=True).calibrated
-    assert not Vote(type="vote", calibrate=True).hard_targets
+    posterior = np.array([[0.3, 0.7]])
+    np.testing.assert_array_equal(Vote(type="vote", calibrate=True).targets_from(posterior), posterior)
+    np.testing.assert_array_equal(Vote(type="vote").targets_from(posterior), [[0, 1]])

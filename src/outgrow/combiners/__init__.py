@@ -24,6 +24,7 @@ from outgrow.combiners.log_pool import LOG_POOL
 from outgrow.combiners.mace import MACE
 from outgrow.combiners.rule_vote import RULE_VOTE
 from outgrow.combiners.slot_vote import SLOT_VOTE
+from outgrow.combiners.stacked import STACKED
 from outgrow.combiners.triplets import TRIPLETS
 from outgrow.combiners.vote import VOTE, WEIGHTED_VOTE
 from outgrow.errors import ConfigError, suggest
@@ -43,6 +44,7 @@ COMBINERS: Registry[CombinerRecord] = Registry(
         VOTE,
         WEIGHTED_VOTE,
         LOG_POOL,
+        STACKED,
         FLYING_SQUID,
         RULE_VOTE,
         AUTO,

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, NamedTuple
 
+import numpy as np
+from jaxtyping import Float
 from pydantic import Field
 
 from outgrow.config.section import Section
@@ -61,10 +63,9 @@ class CombinerSection(Section):
         """Whether a source's most probable class counts as its vote."""
         return bool(getattr(self, "hard", False))
 
-    @property
-    def hard_targets(self) -> bool:
-        """Whether a student learns the most probable class instead of the posterior."""
-        return False
+    def targets_from(self, posterior: Float[np.ndarray, "item class"]) -> Float[np.ndarray, "item class"]:
+        """What a student learns of the voted items' posteriors; by default the posteriors themselves."""
+        return posterior
 
     @property
     def reads_silence(self) -> bool:
@@ -83,6 +84,10 @@ class CombinerSection(Section):
 
     def with_text_metric(self, metric: str) -> "CombinerSection":
         """The section with the task's metric filled in, where the combiner compares texts and names no metric."""
+        return self
+
+    def for_options(self) -> "CombinerSection":
+        """The section for tasks of kind *choose*, whose classes are positions of options."""
         return self
 
     def for_each(self, sources: Sequence[str]) -> dict[str, "CombinerSection"]:

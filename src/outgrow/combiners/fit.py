@@ -34,6 +34,8 @@ from outgrow.lazy import special
 
 LEVEL = 0.95
 """Probability within a source's interval."""
+TIE = 1e-9
+"""Classes whose probabilities differ by less are equally probable."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +93,12 @@ def closed_form_fit(
         objective=(log_likelihood,),
         converged=True,
     )
+
+
+def most_probable(posterior: Float[np.ndarray, "item class"]) -> Float[np.ndarray, "item class"]:
+    """The most probable class of every item; classes that tie share it."""
+    first = posterior >= posterior.max(axis=1, keepdims=True) - TIE
+    return np.asarray(first / first.sum(axis=1, keepdims=True))
 
 
 def given_a_vote(confusion: Confusion) -> Float[np.ndarray, "source truth truth"]:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from outgrow.combiners import COMBINERS, fit_by
 from outgrow.combiners.combiner_record import CombinerSection
-from outgrow.combiners.fit import Fit
+from outgrow.combiners.fit import Fit, most_probable
 from outgrow.combiners.keep_all import without_votes
 from outgrow.combiners.temperature_scaling import temperature_scaled
 from outgrow.combiners.vote import fit_vote, fit_weighted_vote
@@ -16,8 +16,6 @@ from outgrow.errors import DataError
 from outgrow.extensions import function_of
 from outgrow.labels import INSTEAD, Anchors, Targets, WeakLabels
 
-TIE = 1e-9
-"""Classes whose probabilities differ by less are equally probable."""
 LEAST_VOTES = 20
 """With fewer votes it is no sign of anything that a source votes for one class only."""
 MOST_NAMED = 12
@@ -67,18 +65,11 @@ def targets_of(
     labels: WeakLabels, votes: Votes, section: CombinerSection, fit: Fit, notes: tuple[str, ...] = ()
 ) -> Targets:
     """One row of weight 1 for every item with a vote, and sentences on the sources and the fit."""
-    probs = most_probable(fit.posterior) if section.hard_targets else fit.posterior
     voted = np.asarray(labels.voted.any(axis=1))
     names = [name for name, has_vote in zip(labels.items, voted.tolist(), strict=True) if has_vote]
     silent = () if section.reads_silence else one_sided(votes)
     origin = (*notes, *fit_notes(section, fit), *silent, *fit.notes, *without_votes(int((~voted).sum())))
-    return Targets(names, probs[voted], np.ones(len(names)), origin)
-
-
-def most_probable(posterior: Float[np.ndarray, "item class"]) -> Float[np.ndarray, "item class"]:
-    """The most probable class of every item; classes that tie share it."""
-    first = posterior >= posterior.max(axis=1, keepdims=True) - TIE
-    return np.asarray(first / first.sum(axis=1, keepdims=True))
+    return Targets(names, section.targets_from(fit.posterior[voted]), np.ones(len(names)), origin)
 
 
 def fit_notes(section: CombinerSection, fit: Fit) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ the rule of Nitzan and Paroush (1982) for K = 2.
 classes that tie share the probability. How accurate the sources are together is estimated from how often two of them
 agree: with the skill b = (K a - 1) / (K - 1), b² = (K P(agree) - 1) / (K - 1). `outgrow combine` gives this posterior,
 which is as sure as equally good sources are right. The published rule gives a label and no probability, so that a
-student's target is that label itself (`hard_targets`).
+student's target is that label itself (`majority`).
 """
 
 from typing import Literal
@@ -23,7 +23,7 @@ from jaxtyping import Float
 
 from outgrow.combiners.combiner_record import CombinerRecord, PosteriorSection
 from outgrow.combiners.em import row_scores, scores_by
-from outgrow.combiners.fit import Fit, fit_of_posterior
+from outgrow.combiners.fit import Fit, fit_of_posterior, most_probable
 from outgrow.combiners.votes import Votes
 from outgrow.combiners.weights import gold_accuracy
 
@@ -43,9 +43,8 @@ class Vote(PosteriorSection):
 
     not_passed = frozenset({"type", "calibrate", "majority"})
 
-    @property
-    def hard_targets(self) -> bool:
-        return self.majority and not self.calibrate
+    def targets_from(self, posterior: Float[np.ndarray, "item class"]) -> Float[np.ndarray, "item class"]:
+        return most_probable(posterior) if self.majority and not self.calibrate else posterior
 
 
 class WeightedVote(PosteriorSection):

@@ -11,10 +11,11 @@ from typing import Annotated
 from outgrow.extensions import OneOf, Registry
 from outgrow.losses.evidential_record import EVIDENTIAL
 from outgrow.losses.loss_record import LossRecord, LossSection
+from outgrow.losses.marginal_likelihood import MARGINAL_LIKELIHOOD
 from outgrow.losses.softmax_losses import CROSS_ENTROPY, GENERALIZED_CROSS_ENTROPY, PRODUCT
 from outgrow.text_format import listed
 
-LOSSES: Registry[LossRecord] = Registry("loss", [CROSS_ENTROPY, EVIDENTIAL, GENERALIZED_CROSS_ENTROPY, PRODUCT])
+LOSSES: Registry[LossRecord] = Registry("loss", [CROSS_ENTROPY, EVIDENTIAL, GENERALIZED_CROSS_ENTROPY, PRODUCT, MARGINAL_LIKELIHOOD])
 Loss = Annotated[LossSection, OneOf(LOSSES)]
 """The section of any loss."""
 
