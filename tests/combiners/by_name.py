@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from outgrow.combiners import COMBINERS, fit_by, fit_names, section_named
+from outgrow.combiners import fit_by, fit_names, section_named
 from outgrow.combiners.fit import Fit
 from outgrow.combiners.targets import calibrated_targets, combine_labels
 from outgrow.combiners.temperature_scaling import CalibratedFit, temperature_scaled
@@ -35,7 +35,7 @@ def fit_named(name: str, votes: Votes, **options: Any) -> Fit:
 
 def without_gold() -> list[str]:
     """Combiners with a posterior that need no gold."""
-    return [name for name in fit_names() if not COMBINERS.of(section_named(name)).needs_gold]
+    return [name for name in fit_names() if not section_named(name).needs_gold]
 
 
 def scaled(name: str, votes: Votes) -> CalibratedFit:

@@ -6,7 +6,7 @@ import textbook_sources as textbook
 from by_name import fit_named, targets_by, vote, without_gold
 
 from fresh import SEEDS
-from outgrow.combiners import COMBINERS, fit_names, section_named
+from outgrow.combiners import fit_names, section_named
 from outgrow.combiners.fit import counts_by
 from outgrow.combiners.keep_all import fit_single
 from outgrow.combiners.rule_vote import fit_rule_vote
@@ -32,7 +32,7 @@ def posteriors(labels, fit):
 def test_any_votes_give_a_whole_fit(name, soft, seed):
     codes, gold = drawn(seed, items=120)
     labels = textbook.soft_labels(np.random.default_rng(seed), items=120) if soft else textbook.hard_labels(codes, 3)
-    known = Anchors(labels.take(np.arange(40)), gold[:40]) if COMBINERS.of(section_named(name)).needs_gold else None
+    known = Anchors(labels.take(np.arange(40)), gold[:40]) if section_named(name).needs_gold else None
     votes = Votes.of(labels, known)
     try:
         fit = fit_named(name, votes)

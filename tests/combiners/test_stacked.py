@@ -100,7 +100,7 @@ def test_without_gold_the_mean_vote() -> None:
 
 
 def test_a_source_without_votes_on_gold_keeps_its_equal_share() -> None:
-    labels, anchors = labels_and_anchors(SEEDS[2])
+    _, anchors = labels_and_anchors(SEEDS[2])
     silent = anchors.labels.probs.copy()
     silent[:, 1] = 0
     stack = fit_stack(log_votes(silent), anchors.gold)

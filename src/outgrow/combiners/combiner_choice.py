@@ -172,7 +172,7 @@ def _worth_trying(votes: Votes) -> list[str]:
         # The pool of hard votes is a vote of sources that are never wrong.
         return (
             (silent or not section.reads_silence)
-            and (known or not COMBINERS.of(section).needs_gold)
+            and (known or not section.needs_gold)
             and (votes.soft or not COMBINERS.of(section).soft_only)
         )
 

@@ -68,6 +68,16 @@ class CombinerSection(Section):
         return posterior
 
     @property
+    def needs_gold(self) -> bool:
+        """Whether it cannot do without gold for some items."""
+        return getattr(self, "weights", None) == "accuracy"
+
+    @property
+    def uses_gold(self) -> bool:
+        """Whether gold of some items, where there is any, changes the targets of the others."""
+        return self.needs_gold
+
+    @property
     def reads_silence(self) -> bool:
         """Whether an abstention is evidence, as that of a rule is."""
         return False
@@ -110,6 +120,10 @@ class PosteriorSection(CombinerSection):
     not_passed = frozenset({"type", "calibrate", "hard"})
 
     @property
+    def uses_gold(self) -> bool:
+        return True
+
+    @property
     def calibrated(self) -> bool:
         return self.calibrate
 
@@ -144,8 +158,6 @@ class CombinerRecord(Record):
     """`(votes: Votes) -> CombinerChoice`, of a combiner that chooses among the others."""
     instead: Function | None = None
     """`(labels, anchors, why: str) -> Targets`, a study's targets where `fit` raises `DataError`."""
-    needs_gold: bool = False
-    """Whether `fit` cannot do without gold for some items."""
     soft_only: bool = False
     """Whether `auto` considers it for soft votes only."""
     needs_source: bool = False

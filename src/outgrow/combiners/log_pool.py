@@ -33,6 +33,10 @@ class LogPool(PosteriorSection):
     calibrate_sources: bool = True
     """Fit one temperature per source on items with gold first. (`calibrate` is one temperature on the result.)"""
 
+    @property
+    def uses_gold(self) -> bool:
+        return self.calibrate_sources or self.calibrate or self.needs_gold
+
 
 def fit_log_pool(
     votes: Votes, *, weights: str | Mapping[str, float] = "average", calibrate_sources: bool = True

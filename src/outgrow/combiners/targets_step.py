@@ -15,14 +15,14 @@ from outgrow.labels import Anchors, Targets, WeakLabels, one_hot
 GOLD = "gold"
 
 
-def make_targets(job: Job, *, combine: dict[str, Any]) -> None:
-    """Combine the `labels` of half B by the combiner named in `combine["type"]`."""
-    _save(job, combine_labels(section_of(combine), *_labels(job)))
+def make_targets(job: Job, *, combine: dict[str, Any], anchors: bool = True) -> None:
+    """Combine the `labels` of half B by the combiner named in `combine["type"]`; `anchors`: with half A's gold."""
+    _save(job, combine_labels(section_of(combine), *_labels(job, anchors)))
 
 
-def make_calibrated_targets(job: Job, *, combine: dict[str, Any]) -> None:
+def make_calibrated_targets(job: Job, *, combine: dict[str, Any], anchors: bool = True) -> None:
     """The same with calibrated posteriors."""
-    _save(job, calibrated_targets(section_of(combine), *_labels(job)))
+    _save(job, calibrated_targets(section_of(combine), *_labels(job, anchors)))
 
 
 def section_of(combine: dict[str, Any]) -> CombinerSection:
@@ -30,8 +30,8 @@ def section_of(combine: dict[str, Any]) -> CombinerSection:
     return COMBINERS.named(combine["type"]).section.model_validate(combine)
 
 
-def _labels(job: Job) -> tuple[WeakLabels, Anchors | None]:
-    return WeakLabels.load(job.inputs["labels"] / "half_b.parquet"), read_anchors(job)
+def _labels(job: Job, anchors: bool) -> tuple[WeakLabels, Anchors | None]:
+    return WeakLabels.load(job.inputs["labels"] / "half_b.parquet"), read_anchors(job) if anchors else None
 
 
 def _save(job: Job, targets: Targets) -> None:
@@ -49,6 +49,21 @@ def read_anchors(job: Job) -> Anchors | None:
     items = Task.load(job.inputs["pool"]).items
     gold = dict(zip(items.ids, items.gold.tolist(), strict=True))
     return Anchors(labels, np.asarray([gold[name] for name in labels.items], dtype=np.int64))
+
+
+def add_half_a_gold(job: Job) -> None:
+    """Half A's gold as one-hot targets of weight 1, before the input `targets` if there is one."""
+    task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
+    items = task.items.take(split.half_a[task.items.gold[split.half_a] >= 0])
+    if not len(items):
+        raise DataError("no item of half A has gold, and this row learns it")
+    names, probs, weight, origin = items.ids, one_hot(items.gold, task.n_classes), np.ones(len(items)), ()
+    if "targets" in job.inputs:
+        targets = Targets.load(job.inputs["targets"] / "targets.parquet")
+        names, origin = [*names, *targets.items], targets.origin
+        probs, weight = np.concatenate([probs, targets.probs]), np.concatenate([weight, targets.weight])
+    note = f"Items of half A learned with their gold: {len(items)}."
+    Targets(names, probs, weight, (note, *origin)).save(job.out / "targets.parquet")
 
 
 def make_gold(job: Job) -> None:

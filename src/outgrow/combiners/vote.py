@@ -43,6 +43,10 @@ class Vote(PosteriorSection):
 
     not_passed = frozenset({"type", "calibrate", "majority"})
 
+    @property
+    def uses_gold(self) -> bool:
+        return self.calibrate
+
     def targets_from(self, posterior: Float[np.ndarray, "item class"]) -> Float[np.ndarray, "item class"]:
         return most_probable(posterior) if self.majority and not self.calibrate else posterior
 
@@ -51,6 +55,10 @@ class WeightedVote(PosteriorSection):
     """Hard votes weighted by log-odds of each source's held-out accuracy."""
 
     type: Literal["weighted_vote"]
+
+    @property
+    def needs_gold(self) -> bool:
+        return True
 
 
 def fit_vote(votes: Votes) -> Fit:
@@ -92,4 +100,4 @@ def _sum_by_class(votes: Votes, per_source: Float[np.ndarray, "source"]) -> Floa
 
 
 VOTE = CombinerRecord(Vote, paper="majority rule", fit=fit_vote)
-WEIGHTED_VOTE = CombinerRecord(WeightedVote, paper="Nitzan & Paroush 1982", fit=fit_weighted_vote, needs_gold=True)
+WEIGHTED_VOTE = CombinerRecord(WeightedVote, paper="Nitzan & Paroush 1982", fit=fit_weighted_vote)

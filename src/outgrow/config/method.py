@@ -10,6 +10,7 @@ from outgrow.config.combine import Combine
 from outgrow.config.decoding import Decoding
 from outgrow.config.model import BatchSize, Passes, Rate, Training
 from outgrow.config.section import Section
+from outgrow.config.tune import SelectBy
 from outgrow.losses import Loss
 from outgrow.losses.softmax_losses import CrossEntropy
 from outgrow.refine import Refine
@@ -88,7 +89,15 @@ class Method(Section):
     combine: Combine = KeepAll()
     sources: Annotated[list[str], Field(min_length=1)] | None = None
     """Only these supervisors teach this row; default: all."""
+    anchors: Literal["half_a", "none"] | None = None
+    """Gold that the combiner may use: the supervisors' held-out answers to half A with its gold, or none. Default:
+    `half_a`; `none` where all of the row's supervisors are files of votes and the combiner can do without."""
+    half_a_gold: Literal["unused", "added", "alone"] = "unused"
+    """*classify*, *choose*: whether the student itself learns half A's gold, beside the labels of half B or instead of
+    them. Such a row is a control: a weak-to-strong study assumes that the student has no gold."""
     loss: Loss = CrossEntropy()
+    select_by: SelectBy | None = None
+    """Overrides the study's `tune.select_by` in this row."""
     self_training: SelfTraining | None = None
     """Overrides the study's `self_training` in this row's self-training variant."""
     rounds: Annotated[int, Field(ge=1, le=5)] = 1

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from outgrow.config.section import Section
 
+SelectBy = Literal["weak_accuracy", "weak_log_loss", "half_a_log_loss", "gold_accuracy"]
+
 
 class Tune(Section):
     """The grid every method searches, and on what: the same for all, or the comparison is not fair."""
@@ -17,5 +19,7 @@ class Tune(Section):
     epochs: list[Annotated[float, Field(gt=0, le=1_000_000)]] | None = None
     """Passes over the data; default: one (probe 100 full-batch steps, else `training.epochs`)."""
     folds: Annotated[int, Field(ge=2, le=1000)] = 3
-    select_by: Literal["weak_accuracy", "weak_log_loss", "gold_accuracy"] = "weak_accuracy"
-    """Held-out agreement with the supervisors' mean, its log loss, or gold: `gold_accuracy` is oracle selection."""
+    select_by: SelectBy = "weak_accuracy"
+    """What chooses a method's settings. `weak_accuracy`, `weak_log_loss`: agreement of held-out answers on half B with
+    the mean vote, by cross-validation. `half_a_log_loss`: log loss on half A's gold, with one temperature per setting
+    and no folds. `gold_accuracy`: held-out answers against half B's gold, which is oracle selection."""

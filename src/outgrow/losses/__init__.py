@@ -15,7 +15,9 @@ from outgrow.losses.marginal_likelihood import MARGINAL_LIKELIHOOD
 from outgrow.losses.softmax_losses import CROSS_ENTROPY, GENERALIZED_CROSS_ENTROPY, PRODUCT
 from outgrow.text_format import listed
 
-LOSSES: Registry[LossRecord] = Registry("loss", [CROSS_ENTROPY, EVIDENTIAL, GENERALIZED_CROSS_ENTROPY, PRODUCT, MARGINAL_LIKELIHOOD])
+LOSSES: Registry[LossRecord] = Registry(
+    "loss", [CROSS_ENTROPY, EVIDENTIAL, GENERALIZED_CROSS_ENTROPY, PRODUCT, MARGINAL_LIKELIHOOD]
+)
 Loss = Annotated[LossSection, OneOf(LOSSES)]
 """The section of any loss."""
 

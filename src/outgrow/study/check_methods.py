@@ -20,6 +20,7 @@ from outgrow.losses import LOSSES, text_loss_complaints
 from outgrow.refine import REFINERS, Refine
 from outgrow.select import SELECTIONS, Select
 from outgrow.study.check_stages import losses_of, stage_complaints, vote_stage_complaints
+from outgrow.study.gold_use import uses_anchors
 from outgrow.study.method_rows import parts_of
 from outgrow.supervise.sources import SOURCES
 
@@ -70,7 +71,22 @@ def vote_complaints(experiment: Experiment) -> Iterator[str]:
             yield f"method `{method.name}`: `preference` compares texts; remove it"
         if method.refine is not None:
             yield f"method `{method.name}`: `refine` rewrites texts; remove it"
+        yield from (f"method `{method.name}`: {complaint}" for complaint in _gold_complaints(method, experiment))
         yield from (f"method `{method.name}`: {complaint}" for complaint in vote_stage_complaints(method, experiment))
+
+
+def _gold_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
+    """What does not fit a method's use of gold."""
+    if method.combine.needs_gold and not uses_anchors(method, experiment):
+        yield f"anchors: combine `{method.combine.type}` with these options needs gold; use `anchors: half_a`"
+    if method.half_a_gold == "unused":
+        return
+    if (method.select_by or experiment.tune.select_by) == "half_a_log_loss":
+        yield "select_by: `half_a_log_loss` needs items that are not learned; use `select_by: weak_accuracy`"
+    if method.rounds > 1:
+        yield "half_a_gold: a further round multiplies labels of half B; leave out `rounds`"
+    if any(part.select is not None for part in parts_of(method)):
+        yield "half_a_gold: a selection is among labels of half B; leave out `select`"
 
 
 def text_complaints(experiment: Experiment) -> Iterator[str]:
@@ -146,6 +162,8 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
             yield f"supervisor `{name}` {where} and cannot score texts; leave it out by `sources`"
     for loss in losses_of(method):
         yield from text_loss_complaints("loss", loss)
+    if method.half_a_gold != "unused":
+        yield "half_a_gold: is for classes; remove it"
     if method.rounds > 1:
         yield "rounds: a second round multiplies distributions over classes; leave it out"
     if (method.self_training or experiment.self_training).harden != "argmax":

@@ -92,11 +92,14 @@ def study_student(
     grid = experiment.tune if model is None or model.tune is None else model.tune
     options = None if method is None else method.self_training
     soft_labels = None if method is None else method.soft_labels
+    tune = dump(grid, without=["select_by"] if method is None else [])
+    if method is not None and method.select_by is not None:
+        tune["select_by"] = method.select_by
     return student_step(
         kind,
         section,
         {**plan.data, **inputs, **features},
-        tune=dump(grid, without=["select_by"] if method is None else []),
+        tune=tune,
         seed=plan.seed,
         hints=hints(plan, section),
         label=label,

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 
 from outgrow.config.method import Method, TrainingStage, Variant
 from outgrow.config.model import ModelSection
-from outgrow.graph.step import Step
+from outgrow.data.task_kind import kind_of
+from outgrow.graph.step import Json, Step
 from outgrow.losses import Loss
 from outgrow.select import SELECTIONS, Select
+from outgrow.study.gold_use import uses_anchors
 from outgrow.study.method_rows import method_named, parts_of, selection_of
 from outgrow.study.seed_plan import SeedPlan
 from outgrow.study.step_params import dump
@@ -44,8 +46,13 @@ class VoteTrainingData:
 
     @property
     def targets(self) -> Step:
-        """What they are combined to."""
-        return targets_step(self.plan, self.labels, self.method)
+        """What they are combined to, with half A's gold where the method learns it."""
+        if self.method.half_a_gold == "unused":
+            return targets_step(self.plan, self.labels, self.method)
+        added = self.method.half_a_gold == "added"
+        labels = {"targets": targets_step(self.plan, self.labels, self.method)} if added else {}
+        function, label = "outgrow.combiners.targets_step:add_half_a_gold", f"half A's gold, seed {self.plan.seed}"
+        return Step("targets", function, {}, {**self.plan.data, **labels}, label=label)
 
 
 @dataclass(frozen=True)
@@ -79,10 +86,14 @@ def labels_step(plan: SeedPlan, sources: Mapping[str, Step]) -> Step:
 
 def targets_step(plan: SeedPlan, labels: Step, method: Method) -> Step:
     """What the student of this method learns."""
-    params = {"combine": dump(method.combine)}
+    task, combine = plan.experiment.task, method.combine
+    combine = combine.for_options() if kind_of(task) == "choose" else combine
+    params: dict[str, Json] = {"combine": dump(combine)}
+    if not uses_anchors(method, plan.experiment):
+        params["anchors"] = False
     inputs = {**plan.data, "labels": labels}
-    label = f"{method.combine.type} of {labels.label}"
-    function = "make_calibrated_targets" if method.combine.calibrated else "make_targets"
+    label = f"{combine.type} of {labels.label}"
+    function = "make_calibrated_targets" if combine.calibrated else "make_targets"
     return Step("targets", f"outgrow.combiners.targets_step:{function}", params, inputs, label=label)
 
 

@@ -2,6 +2,8 @@
 
 A student learns half B from targets; the ceiling is a student with gold targets. The search for training settings is
 the same for all methods (`grid_search.py`): held-out items of half B, judged by the mean of all supervisors' votes.
+With `select_by: half_a_log_loss` it is judged by half A's gold. Targets may hold half A's gold, too: then half A is
+learned beside half B, or alone, and judged by its gold.
 
 A supervisor learns half A's gold by cross-entropy with the same code. Its `anchors.parquet` has answers to items of
 half A that the answering model did not learn from:
@@ -16,16 +18,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from outgrow.combiners.targets import mean_vote
+from outgrow.config.tune import SelectBy
 from outgrow.data.task import Split, Task
-from outgrow.errors import DataError
+from outgrow.errors import ConfigError, DataError
 from outgrow.graph.step import Job, Json
 from outgrow.labels import Targets, WeakLabels, one_hot
 from outgrow.losses.objective import Objective, make_objective
 from outgrow.training.fit_spec import FitResult, FitSpec, Tuning, save_answers, save_record
-from outgrow.training.grid_search import SelectBy
 from outgrow.training.probe import learn_probe
 from outgrow.training.sampling import holdout_rows
 
@@ -79,12 +81,14 @@ def train_student(
     whole = Targets.load(job.inputs["whole"] / "targets.parquet") if "whole" in job.inputs else targets
     more = 1.0 if adapt == "probe" else len(whole.items) / len(targets.items)
     select_by = tune.get("select_by", "weak_accuracy")
+    rows = learned_rows(task, split, targets)
     spec = FitSpec(
         task=task,
-        rows=split.half_b,
+        rows=rows,
         targets=targets.collapse() if objective.linear else targets,
-        yardstick=yardstick(job, task, split, select_by),
+        yardstick=yardstick(job, task, split, rows, select_by),
         asked=np.concatenate([split.half_b, split.test]),
+        judged=judged_rows(task, split, rows) if select_by == "half_a_log_loss" else None,
         start=job.inputs["start"] / "model" if "start" in job.inputs else None,
         passes=passes * more,
     )
@@ -96,17 +100,43 @@ def train_student(
     save_record(learned, tuning, job.out)
 
 
-def yardstick(job: Job, task: Task, split: Split, select_by: str) -> Float[np.ndarray, "item class"]:
-    """The reference for held-out answers: the supervisors' mean vote, or gold for oracle selection."""
-    if select_by == "gold_accuracy":
-        return one_hot(task.items.gold[split.half_b], task.n_classes)
+def learned_rows(task: Task, split: Split, targets: Targets) -> Int[np.ndarray, "item"]:
+    """Pool rows that may be learned from: of each half that has a target; of half A those with a target only."""
+    named = set(targets.items)
+    has_target = [task.items.ids[row] in named for row in split.half_a.tolist()]
+    half_a = split.half_a[np.asarray(has_target, dtype=bool)]
+    return np.concatenate([half_a, split.half_b]) if len(named) > len(half_a) or not len(half_a) else half_a
+
+
+def judged_rows(task: Task, split: Split, learned: Int[np.ndarray, "item"]) -> Int[np.ndarray, "judged"]:
+    """Pool rows of half A with gold. Raises `ConfigError` where they are learned, `DataError` without any."""
+    if np.isin(split.half_a, learned).any():
+        raise ConfigError("select_by: `half_a_log_loss` needs items that are not learned, and this row learns half A")
+    rows = split.half_a[task.items.gold[split.half_a] >= 0]
+    if not len(rows):
+        raise DataError("select_by: `half_a_log_loss` needs gold, and no item of half A has any; use `weak_accuracy`")
+    return rows
+
+
+def yardstick(
+    job: Job, task: Task, split: Split, rows: Int[np.ndarray, "item"], select_by: str
+) -> Float[np.ndarray, "item class"]:
+    """The reference for held-out answers: on half B the supervisors' mean vote, or gold for oracle selection.
+
+    On half A, where its gold is learned, that gold.
+    """
+    reference = one_hot(task.items.gold[rows], task.n_classes)
+    half_b = ~np.isin(rows, split.half_a)
+    if select_by == "gold_accuracy" or not half_b.any():
+        return reference
     labels = WeakLabels.load(job.inputs["labels"] / "half_b.parquet")
     row = {name: number for number, name in enumerate(labels.items)}
-    wanted = [task.items.ids[item] for item in split.half_b.tolist()]
+    wanted = [task.items.ids[item] for item in rows[half_b].tolist()]
     missing = [name for name in wanted if name not in row]
     if missing:
         raise DataError(f"{job.inputs['labels'] / 'half_b.parquet'}: item `{missing[0]}` of half B is not in it")
-    return mean_vote(labels.take(np.asarray([row[name] for name in wanted])))
+    reference[half_b] = mean_vote(labels.take(np.asarray([row[name] for name in wanted])))
+    return reference
 
 
 def train_supervisor(

@@ -44,7 +44,7 @@ from outgrow.models.model_names import parse_name
 from outgrow.models.silence_transformers import silence_transformers
 from outgrow.models.token_batches import Rows, length_sorted_batches, with_smaller_batches
 from outgrow.training.fit_spec import FitResult, FitSpec, Tuning
-from outgrow.training.grid_search import GridPoint, search, training_grid
+from outgrow.training.grid_search import GridPoint, SearchResult, search, search_on_gold, training_grid
 from outgrow.training.sampling import sealed_randomness
 from outgrow.training.trainer import ExampleTrainer, history, train
 from outgrow.training.training_examples import ClassExamples, Reading, read_items
@@ -155,14 +155,14 @@ class FineTuner:
             probs[batch] = result
         return probs
 
-    def fold_answers(
-        self, point: GridPoint, held: Bool[np.ndarray, "item"], name: str
-    ) -> Float[np.ndarray, "held class"]:
-        """Train without the held-out items and answer them; kept in the scratch folder."""
+    def kept_answers(
+        self, point: GridPoint, rows: Rows, name: str, held: Bool[np.ndarray, "item"] | None = None
+    ) -> Float[np.ndarray, "row class"]:
+        """Train without the held-out items and answer some pool items; kept in the scratch folder."""
         kept = self.job.scratch / f"{name}.npy"
         if not kept.is_file():
             trainer, reading = self.trained(point, self.job.scratch / name, held)
-            probs = self.answers(trainer, reading, self.spec.rows[held])
+            probs = self.answers(trainer, reading, rows)
             del trainer
             release_memory()
             unfinished = kept.with_suffix(".unfinished")
@@ -181,12 +181,7 @@ def learn_model(
     apprentice = FineTuner(job, spec, objective, model, seed)
     grid = spec.paced(training_grid(dict(tuning.section), model["training"]))
 
-    def answer(held: Bool[np.ndarray, "item"], fold: int) -> Float[np.ndarray, "grid held class"]:
-        names = [f"fold-{fold}-point-{number}" for number in range(len(grid))]
-        return np.stack([apprentice.fold_answers(point, held, name) for point, name in zip(grid, names, strict=True)])
-
-    fold = spec.folds(tuning.section["folds"]) if len(grid) > 1 else np.zeros(len(spec.rows), dtype=np.int64)
-    choice = search(grid, fold, spec.yardstick, tuning.select_by, answer)
+    choice = _search(apprentice, grid, tuning)
     trainer, reading = apprentice.trained(choice.point, job.scratch / "all")
     answers = apprentice.answers(trainer, reading, spec.asked)
     merge, classes = spec.start is not None, spec.task.classes if spec.task.kind == "classify" else ()
@@ -195,6 +190,28 @@ def learn_model(
     del trainer
     release_memory()
     return learned
+
+
+def _search(apprentice: FineTuner, grid: Sequence[GridPoint], tuning: Tuning) -> SearchResult:
+    """The best point: by half A's gold where the spec names items to judge by, else by cross-validation."""
+    spec = apprentice.spec
+    if spec.judged is not None:
+        judged = spec.judged
+
+        def answer_judged() -> Float[np.ndarray, "grid judged class"]:
+            points = enumerate(grid)
+            return np.stack([apprentice.kept_answers(point, judged, f"point-{index}") for index, point in points])
+
+        return search_on_gold(grid, spec.task.items.gold[judged], answer_judged)
+
+    def answer(held: Bool[np.ndarray, "item"], fold: int) -> Float[np.ndarray, "grid held class"]:
+        points, rows = enumerate(grid), spec.rows[held]
+        return np.stack(
+            [apprentice.kept_answers(point, rows, f"fold-{fold}-point-{index}", held) for index, point in points]
+        )
+
+    fold = spec.folds(tuning.section["folds"]) if len(grid) > 1 else np.zeros(len(spec.rows), dtype=np.int64)
+    return search(grid, fold, spec.yardstick, tuning.select_by, answer)
 
 
 def release_memory() -> None:

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from outgrow.config.tune import SelectBy
 from outgrow.data.task import Task
 from outgrow.errors import DataError
 from outgrow.labels import Targets, WeakLabels
-from outgrow.training.grid_search import GridPoint, SearchResult, SelectBy, describe, fold_of
+from outgrow.training.grid_search import GridPoint, SearchResult, describe, fold_of
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class FitSpec:
     """What held-out answers are compared with; zeros where nothing is known."""
     asked: Int[np.ndarray, "asked"]
     """Pool rows of the items to answer when all is learned."""
+    judged: Int[np.ndarray, "judged"] | None = None
+    """Pool rows with gold, outside `rows`, whose answers choose among settings; by default the folds of `rows` do."""
     start: Path | None = None
     """`model/` of an earlier training, from whose weights this one goes on."""
     passes: float = 1.0

@@ -8,6 +8,10 @@ fit on the other folds' targets, answer the held-out items, compare the answers 
     weak_log_loss   mean over held-out items of  −Σ_k m_i[k] log p_i[k]
     gold_accuracy   share of held-out items whose argmax is gold: *oracle selection*, which no real use can have
 
+or, without folds, on items of half A, whose gold is known and which the method does not learn:
+
+    half_a_log_loss min over T of the mean over half A's items of  −log softmax(log p_i / T)[gold]
+
 where m_i is the mean of all supervisors' votes on item i, not the method's own targets: methods that combine the
 votes differently are held to the same thing. Where gold is what is learned (supervisors, the ceiling), m_i is gold.
 
@@ -18,14 +22,15 @@ order, which is the strongest regularisation. A grid of one point needs no searc
 import hashlib
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from outgrow.combiners.log_pool import FLOOR, temperatures
+from outgrow.config.tune import SelectBy
 from outgrow.errors import ConfigError, DataError
-
-SelectBy = Literal["weak_accuracy", "weak_log_loss", "gold_accuracy"]
+from outgrow.metrics.calibration import log_loss
 
 L2_GRID = tuple(10.0**power for power in np.linspace(0.5, -4, 8).tolist())
 PROBE_LR, PROBE_STEPS = 0.05, 100
@@ -121,6 +126,32 @@ def search(
     sign = -1 if select_by == "weak_log_loss" else 1
     best = int(np.argmax(np.round(sign * np.asarray(scores), 9)))
     return SearchResult(grid[best], scores, held_out[best])
+
+
+def search_on_gold(
+    grid: Sequence[GridPoint],
+    gold: Int[np.ndarray, "item"],
+    answer: Callable[[], Float[np.ndarray, "grid item class"]],
+) -> SearchResult:
+    """Train every point once and take the one with the least calibrated log loss on items outside the training.
+
+    `answer()` trains all points and answers the items whose classes are `gold`. Ties go to the earlier point.
+    """
+    if len(grid) == 1:
+        return SearchResult(grid[0], None, None)
+    scores = calibrated_log_losses(answer(), gold).tolist()
+    return SearchResult(grid[int(np.argmin(np.round(scores, 9)))], scores, None)
+
+
+def calibrated_log_losses(
+    probs: Float[np.ndarray, "grid item class"], gold: Int[np.ndarray, "item"]
+) -> Float[np.ndarray, "grid"]:
+    """Every point's mean log loss, in nats, at the temperature at which it is least."""
+    by_item = np.moveaxis(np.maximum(probs, FLOOR), 0, 1)
+    logs = np.log(by_item) / temperatures(by_item, gold)[:, None]
+    likelihood = np.exp(logs - logs.max(axis=2, keepdims=True))
+    scaled = likelihood / likelihood.sum(axis=2, keepdims=True)
+    return np.stack([log_loss(scaled[:, point], gold).mean() for point in range(len(probs))])
 
 
 def score(

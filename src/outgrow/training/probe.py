@@ -28,7 +28,7 @@ from outgrow.graph.step import Job
 from outgrow.losses.objective import Objective
 from outgrow.models.load_model import pick_device
 from outgrow.training.fit_spec import FitResult, FitSpec, Tuning
-from outgrow.training.grid_search import GridPoint, probe_grid, search
+from outgrow.training.grid_search import GridPoint, SearchResult, probe_grid, search, search_on_gold
 from outgrow.training.heads import Affine, Heads, fit_heads
 
 
@@ -75,24 +75,44 @@ def learn_probe(job: Job, spec: FitSpec, objective: Objective, model: Mapping[st
         for point in spec.paced(probe_grid(dict(tuning.section), features.layers))
         if start is None or point.layer == start.layer
     ]
-    fold = spec.folds(tuning.section["folds"])
-    rounds = int(fold.max()) + 1
-
-    def answer(held: Bool[np.ndarray, "item"], number: int) -> Float[np.ndarray, "grid held class"]:
-        job.report(f"fold {number + 1} of {rounds}", number / (rounds + 1))
-        parts = [
-            heads.probs(features.take(spec.rows[held], layer)).cpu().numpy()
-            for layer, heads in fit_grid(features, spec, objective, grid, held, start)
-        ]
-        return np.concatenate(parts)
-
-    choice = search(grid, fold, spec.yardstick, tuning.select_by, answer, tuning.held_out_wanted)
-    job.report("all items", rounds / (rounds + 1))
+    if spec.judged is None:
+        choice = _cross_validated(job, spec, objective, features, grid, tuning, start)
+    else:
+        judged, fitted = spec.judged, fit_grid(features, spec, objective, grid, start=start)
+        choice = search_on_gold(grid, spec.task.items.gold[judged], lambda: _answers(features, judged, fitted))
+    job.report("all items", 0.75)
     [(layer, heads)] = fit_grid(features, spec, objective, [choice.point], start=start)
     answers = heads.probs(features.take(spec.asked, layer))[0].cpu().numpy()
     save_head(heads, job.out / "model", model, layer, spec)
     metrics = [{"step": step, "loss": loss} for step, loss in enumerate(heads.losses[:, 0].tolist())]
     return FitResult(answers, grid, choice, metrics)
+
+
+def _cross_validated(
+    job: Job,
+    spec: FitSpec,
+    objective: Objective,
+    features: Features,
+    grid: Sequence[GridPoint],
+    tuning: Tuning,
+    start: SavedHead | None,
+) -> SearchResult:
+    """The best point by its answers to held-out items."""
+    fold = spec.folds(tuning.section["folds"])
+    rounds = int(fold.max()) + 1
+
+    def answer(held: Bool[np.ndarray, "item"], number: int) -> Float[np.ndarray, "grid held class"]:
+        job.report(f"fold {number + 1} of {rounds}", number / (rounds + 1))
+        return _answers(features, spec.rows[held], fit_grid(features, spec, objective, grid, held, start))
+
+    return search(grid, fold, spec.yardstick, tuning.select_by, answer, tuning.held_out_wanted)
+
+
+def _answers(
+    features: Features, rows: Int[np.ndarray, "row"], fitted: Iterator[tuple[int | None, Heads]]
+) -> Float[np.ndarray, "grid row class"]:
+    """All heads' predictive distributions for some pool items."""
+    return np.concatenate([heads.probs(features.take(rows, layer)).cpu().numpy() for layer, heads in fitted])
 
 
 def fit_grid(

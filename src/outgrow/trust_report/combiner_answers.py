@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import entr
 
-from outgrow.combiners import COMBINERS, fit_by, fit_names, section_named
+from outgrow.combiners import fit_by, fit_names, section_named
 from outgrow.combiners.bayesian_dawid_skene import BayesianFit, fit_bayesian_dawid_skene
 from outgrow.combiners.em import by_item, posteriors, scores_by
 from outgrow.combiners.fit import Fit
@@ -222,7 +222,7 @@ def _entries(votes: Votes) -> int:
 def _fit(name: str, votes: Votes) -> tuple[Fit, list[str]]:
     """A combiner's fit and what there is to say of it; of very many votes the Bayesian model learns from a sample."""
     section = section_named(name)
-    if COMBINERS.of(section).needs_gold:
+    if section.needs_gold:
         raise ConfigError(f"`{name}` learns from gold, which is kept for checking here; choose another")
     entries = _entries(votes)
     if name == "bayesian_dawid_skene" and entries > BAYESIAN_ENTRIES:
