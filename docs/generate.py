@@ -17,7 +17,7 @@ from pydantic_core import PydanticUndefined
 from outgrow.catalogue import METHOD, entries
 from outgrow.cli.verbs import app
 from outgrow.config.experiment import Experiment
-from outgrow.config.load import presets
+from outgrow.config.presets import presets
 from outgrow.config.section import Section
 from outgrow.extensions import parts_of, registries, unfolded
 

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from outgrow.config.accepted import accepted
-from outgrow.config.load import presets
+from outgrow.config.presets import presets
 from outgrow.config.section import Section
 from outgrow.errors import ConfigError, suggest
 from outgrow.extensions import registries

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from outgrow import plugins
 from outgrow.catalogue import entries, entries_named
 from outgrow.cli.verbs import app
-from outgrow.config.load import presets
+from outgrow.config.presets import presets
 from outgrow.errors import ConfigError
 from outgrow.extensions import KINDS
 from small_study import outgrow

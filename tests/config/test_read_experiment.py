@@ -11,7 +11,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outgrow.config.load import dump_experiment, presets, read_experiment
+from outgrow.config.load import dump_experiment, read_experiment
+from outgrow.config.presets import presets
 from outgrow.config.recipes import where_to_start
 from outgrow.errors import ConfigError, OutgrowError
 from outgrow.losses.evidential_record import Evidential

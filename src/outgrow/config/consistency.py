@@ -23,6 +23,8 @@ def _complaints(experiment: Experiment, place: FileLocation) -> Iterator[str]:
             yield f"{place.at('supervisors', name)}: this name is taken by the study; choose another"
     yield from _twice("seeds", experiment.seeds, place)
     yield from _twice("methods", [method.name for method in experiment.methods], place)
+    if experiment.headline is not None and experiment.headline not in (names := [m.name for m in experiment.methods]):
+        yield f"{place.at('headline')}: no method `{experiment.headline}`; {suggest(experiment.headline, names)}"
     for number, method in enumerate(experiment.methods):
         yield from _source_complaints(method, experiment, place.at("methods", number))
         for variant in method.variants or ():

@@ -13,6 +13,7 @@ from outgrow.config.decoding import Decoding
 from outgrow.config.method import Method, SelfTraining, SoftLabels, Variant
 from outgrow.config.model import LanguageModel, ModelSection
 from outgrow.config.paths import REPORTS
+from outgrow.config.presets import default_methods
 from outgrow.config.section import Name, Section, Seed, SourceName
 from outgrow.config.task import TaskSection
 from outgrow.config.tune import Tune
@@ -38,8 +39,14 @@ class Experiment(Section):
     """The strong model that learns from the supervisors' labels, and from gold for the ceiling."""
     second_view: ModelSection | None = None
     """Another layer or model whose student is averaged with the first in the `two_views` variant."""
-    methods: Annotated[list[Method], Field(min_length=1)]
-    """Rows: a name from `methods.yaml`, a name with changes (`{preset: bayesian, …}`), or a row of your own."""
+    methods: Annotated[list[Method], Field(min_length=1)] = Field(default_factory=default_methods)
+    """Rows: a name from `methods.yaml`, a name with changes (`{preset: bayesian, …}`), or a row of your own. Default:
+    `outgrow`, `single`, `naive`, `bayesian`."""
+    headline: str | None = None
+    """The method that the report's headline is about, fixed before any result. Default: `outgrow` if it is among
+    `methods`, else the first method with several supervisors."""
+    gold_controls: bool = True
+    """*classify*, *choose*: add the rows `gold_a` and `gold_a_and_votes` where a supervisor learns half A's gold."""
     variants: Annotated[list[Variant], Field(min_length=1)] = ["plain", "self_training"]
     """The forms in which every method runs, unless it names its own."""
     self_training: SelfTraining = SelfTraining()

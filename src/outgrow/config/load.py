@@ -6,8 +6,6 @@ message with file, line and key; an unknown key comes with the nearest known one
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +18,7 @@ from outgrow.config.experiment import Experiment
 from outgrow.config.messages import FileLocation, error_messages
 from outgrow.config.override import Word, changes_of, override
 from outgrow.config.paths import ANSWERS, REPORTS, STORE, seen_from, told_from
+from outgrow.config.presets import DEFAULT_METHODS, presets
 from outgrow.config.recipes import where_to_start
 from outgrow.config.section import Section
 from outgrow.config.user_code import refusal
@@ -112,13 +111,6 @@ def dump_experiment(experiment: Experiment, *, of_report: bool = False) -> str:
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
 
 
-@cache
-def presets() -> dict[str, Tree]:
-    """The named method rows of `methods.yaml`."""
-    text = (files("outgrow.config") / "methods.yaml").read_text()
-    return dict(yaml.safe_load(text))
-
-
 def load_tree(path: Path) -> tuple[Tree, FileLocation]:
     """The mapping in a YAML file, and the lines of its keys. Raises `ConfigError` for anything else."""
     try:
@@ -155,6 +147,7 @@ def _with_places(tree: Tree, folder: Path) -> Tree:
 
 def _fill_in_methods(tree: Tree, place: FileLocation) -> None:
     rows = tree.get("methods")
+    rows = list(DEFAULT_METHODS) if rows is None else rows
     rows = [rows] if isinstance(rows, str) else rows
     if isinstance(rows, list):
         tree["methods"] = [_method_row(row, place.at("methods", number)) for number, row in enumerate(rows)]

@@ -4,12 +4,14 @@ from dataclasses import dataclass, field
 
 from outgrow.config.experiment import Experiment
 from outgrow.config.model import LanguageModel, local_model, remote_model
+from outgrow.config.presets import DEFAULT
 from outgrow.config.section import Section
 from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
 from outgrow.judge.options import JudgeMeasure
 from outgrow.metrics.text_score import TEXT_METRICS, score_of
 from outgrow.models.model_size import model_size
+from outgrow.study.method_rows import expanded
 from outgrow.supervise.sources import SOURCES
 
 REMOTE = "behind a server"
@@ -50,6 +52,8 @@ class About:
     variants: tuple[str, ...]
     baseline: str | None
     """The method that others are compared with: the first row that is naive multi-weak."""
+    headline: str | None
+    """The method that the headline is about."""
     resamples: int
     notes: tuple[str, ...]
     """What loading the data left out or changed."""
@@ -90,6 +94,7 @@ def make_about(experiment: Experiment, task: Task, splits: list[Split | None], b
         models=_models(experiment),
         variants=tuple(experiment.variants),
         baseline=baseline,
+        headline=headline_name(experiment),
         resamples=experiment.bootstrap,
         notes=task.notes,
         measures=tuple(measure_names(experiment)),
@@ -97,6 +102,17 @@ def make_about(experiment: Experiment, task: Task, splits: list[Split | None], b
         scales=measure_scales(experiment),
         capabilities={name: TEXT_METRICS[metric].score.title for name, metric in task.metrics.items()},
     )
+
+
+def headline_name(experiment: Experiment) -> str | None:
+    """The method that the headline is about: named, `outgrow`, or the first with several supervisors."""
+    methods = [method for method in expanded(experiment) if method.half_a_gold == "unused"]
+    wanted = [
+        *(method.name for method in methods if method.name.partition(": ")[0] == (experiment.headline or DEFAULT)),
+        *(method.name for method in methods if len(method.teachers(experiment.supervisors)) > 1),
+        *(method.name for method in methods),
+    ]
+    return next(iter(wanted), None)
 
 
 def _model_and_training(section: LanguageModel) -> str:

@@ -128,8 +128,8 @@ def find_examples(study: Study, store: Store, results: Results) -> ItemExamples 
 
 
 def students_to_show(study: Study, results: Results) -> tuple[str, str]:
-    """The highest row, and the highest one that differs from it in whether labels were rewritten; or nothing."""
-    best = results.best_method
+    """The headline's row, and the highest one that differs in whether labels were rewritten; or nothing."""
+    best = results.headline
     if best is None:
         return "", ""
     rewriting = {method.name for method in expanded(study.experiment) if method.refine is not None}

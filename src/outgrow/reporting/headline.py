@@ -1,8 +1,8 @@
 """The headline and the sentences below it: what the numbers say, and what a reader must know of them.
 
-A claim is made only if an interval supports it: "outgrew its supervisors" needs an interval above zero. The best of
-many rows is called the highest of many, since picking it on the test items flatters it; rows that tie are called a
-tie. Topics add their own sentences (`TopicRecord.caveats`).
+The headline is about one row that was fixed before any result (`About.headline`), never about the highest of many,
+which is flattered by being picked on the test items. A claim is made only if an interval supports it: "outgrew its
+supervisors" needs an interval above zero. Topics add their own sentences (`TopicRecord.caveats`).
 """
 
 from collections.abc import Iterator
@@ -12,14 +12,15 @@ from typing import Literal
 from outgrow.metrics.estimate import Estimate, show, show_number, show_percent
 from outgrow.reporting.results import ANSWERED, Results, RowResult, highest, leaders
 from outgrow.reporting.topics import topic_caveats
-from outgrow.reporting.topics.scores import NO_NAIVE, leading
+from outgrow.reporting.topics.scores import GOLD_USED, NO_NAIVE, leading
+from outgrow.study.gold_use import CONTROLS
 
 
 @dataclass(frozen=True)
 class HeadlineNumber:
     """A number to put in large type."""
 
-    kind: Literal["floor", "naive", "best", "ceiling"]
+    kind: Literal["floor", "naive", "student", "ceiling"]
     title: str
     what: str
     estimate: Estimate
@@ -36,33 +37,44 @@ class Headline:
 
 def make_headline(results: Results) -> Headline:
     """From the results alone."""
-    best = results.best_method
-    story = [] if best is None else list(_story(results, best))
-    title = "No method has a result yet." if best is None else _title(best, results.about.metric_title)
+    row = results.headline
+    story = [] if row is None else list(_story(results, row))
+    title = _no_title(results) if row is None else _title(row, results.about.metric_title)
     sentences = (*story, *topic_caveats(results), *_caveats(results))
     return Headline(title, sentences, tuple(_tiles(results)))
 
 
-def _title(best: RowResult, metric: str) -> str:
-    ahead = best.versus_best_supervisor
+def _no_title(results: Results) -> str:
+    name = results.about.headline
+    return "No method has a result yet." if name is None else f"`{name}` has no result yet."
+
+
+def _title(row: RowResult, metric: str) -> str:
+    ahead = row.versus_best_supervisor
     if ahead is None or ahead.value is None:
-        return f"The best student reaches a test {metric} of {show_number(best.score.value)}."
+        return f"The student reaches a test {metric} of {show_number(row.score.value)} with {row.name}."
     if not ahead.clear:
-        return "No student is clearly better than the best of its supervisors."
+        return f"With {row.name}, the student is not clearly better than the best of its supervisors."
     if ahead.value < 0:
-        return "Every student stays below the best of its supervisors."
-    share = best.pgr
+        return f"With {row.name}, the student stays below the best of its supervisors."
+    share = row.pgr
     if share is None or share.value is None:
-        return "The student outgrew its supervisors; by which share is unknown: no ceiling is clearly above them."
-    return f"The student outgrew its supervisors and recovered {show_percent(share.value)} of the gap to its ceiling."
+        return (
+            f"With {row.name}, the student outgrew its supervisors; by which share is unknown: no ceiling is clearly"
+            " above them."
+        )
+    return (
+        f"With {row.name}, the student outgrew its supervisors and recovered {show_percent(share.value)} of the gap to"
+        " its ceiling."
+    )
 
 
 def _story(results: Results, best: RowResult) -> Iterator[str]:
     ceiling = results.ceiling(best.view)
     gold = f"; trained on gold it reaches {show(ceiling.score)}" if ceiling else ""
     yield (
-        f"Trained on nothing but the labels of {_teachers(results, best)}, the student reaches a test"
-        f" {results.about.metric_title} of {show(best.score)} with {leading(results.fair)}{gold}."
+        f"Trained on the labels of {_teachers(results, best)}, the student reaches a test"
+        f" {results.about.metric_title} of {show(best.score)} with {best.name}{gold}. {GOLD_USED[best.gold]}"
     )
     untouched = highest(results.of("untouched"))
     if untouched and (untouched.score.value or 0.0) > (best.score.value or 0.0):
@@ -76,6 +88,19 @@ def _story(results: Results, best: RowResult) -> Iterator[str]:
             f"Naive multi-weak training ({naive.name}) reaches {show(naive.score)}; the difference is"
             f" {show(difference, signed=True)}{chance}."
         )
+    yield from _control(results, best)
+
+
+def _control(results: Results, row: RowResult) -> Iterator[str]:
+    """How the student does on half A's gold alone, which its supervisors learned."""
+    control = highest([other for other in results.of("control") if other.name == CONTROLS[0]])
+    if control is None or control.score.value is None or row.score.value is None:
+        return
+    yield f"Trained on half A's gold alone, as its supervisors are, the student reaches {show(control.score)}" + (
+        f", more than with {row.name}: where that gold is at hand, train the student on it."
+        if control.score.value > row.score.value
+        else "."
+    )
 
 
 def _teachers(results: Results, best: RowResult) -> str:
@@ -90,8 +115,8 @@ def _teachers(results: Results, best: RowResult) -> str:
 
 def _caveats(results: Results) -> Iterator[str]:
     rows = [row for row in results.fair if row.score.defined]
-    if len(rows) > 1:
-        yield _picked(rows)
+    if len(rows) > 1 and results.headline is not None:
+        yield _highest(results, rows)
     if results.about.baseline is None and results.of("method"):
         yield NO_NAIVE
     bounds = [row.name for row in results.of("method") if row.oracle]
@@ -107,23 +132,27 @@ def _caveats(results: Results) -> Iterator[str]:
         )
 
 
-def _picked(rows: list[RowResult]) -> str:
-    count = len(leaders(rows))
-    if count == len(rows):
-        return f"All {count} rows tie on these test items."
-    verb, them = ("is", "it") if count == 1 else ("are", "them")
-    return f"{leading(rows)} {verb} the highest of {len(rows)} rows on these test items; being picked flatters {them}."
+def _highest(results: Results, rows: list[RowResult]) -> str:
+    """Where the headline's row stands among all rows, and why it is not the highest by choice."""
+    first, row = leaders(rows), results.headline
+    if len(first) == len(rows):
+        return f"All {len(first)} rows tie on these test items."
+    verb, them = ("is", "it") if len(first) == 1 else ("are", "them")
+    fixed = f" The headline is about {row.name}, which was fixed beforehand." if row is not None else ""
+    return (
+        f"{leading(rows)} {verb} the highest of {len(rows)} rows on these test items; being picked flatters {them}."
+        f"{fixed if row not in first else ''}"
+    )
 
 
 def _tiles(results: Results) -> Iterator[HeadlineNumber]:
-    floor, naive, best = highest(results.of("floor")), results.plain_naive, results.best_method
+    floor, naive, best = highest(results.of("floor")), results.plain_naive, results.headline
     ceiling = results.ceiling(best.view if best else "main")
     if floor:
         yield HeadlineNumber("floor", "best supervisor", floor.name, floor.score)
     if naive and naive is not best:
         yield HeadlineNumber("naive", "naive student", naive.name, naive.score)
     if best:
-        tied = len(leaders(results.fair)) > 1
-        yield HeadlineNumber("best", "best students" if tied else "best student", leading(results.fair), best.score)
+        yield HeadlineNumber("student", "student", best.name, best.score)
     if ceiling:
         yield HeadlineNumber("ceiling", "ceiling", "student trained on gold", ceiling.score)

@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from outgrow.metrics.estimate import Estimate
 from outgrow.reporting.about import About
+from outgrow.study.gold_use import GoldUse
 
-Role = Literal["floor", "untouched", "ceiling", "method"]
+Role = Literal["floor", "untouched", "ceiling", "method", "control"]
 
 ANSWERED = "on the items that it answered"
 """The note of a score that is not measured on all items."""
@@ -37,6 +38,8 @@ class RowResult:
     """In the order of the study's seeds; undefined where the result is missing."""
     pgr_per_seed: tuple[Estimate, ...] = ()
     """Methods only; in the order of the study's seeds."""
+    gold: GoldUse = "none"
+    """Which gold it uses beside its supervisors' labels; of a floor, which gold the supervisor learns."""
     oracle: bool = False
     """Whether gold selected some of its labels: an upper bound, which is ranked with no other row."""
     pgr: Estimate | None = None
@@ -104,9 +107,10 @@ class Results:
         return next(row for row in self.rows if row.name == name)
 
     @property
-    def best_method(self) -> RowResult | None:
-        """The method row with the highest test score; none whose labels gold selected."""
-        return highest(self.fair)
+    def headline(self) -> RowResult | None:
+        """The row that the headline is about; it was fixed before any result."""
+        rows = [row for row in self.of("method") if row.method == self.about.headline and row.score.defined]
+        return next((row for row in rows if row.variant == "plain"), next(iter(rows), None))
 
     @property
     def plain_naive(self) -> RowResult | None:

@@ -171,9 +171,10 @@ def row_result(row: Row, measured: Measured, baseline: str | None) -> RowResult:
         teachers=row.teachers,
         score=mean_estimate(row, measured),
         per_seed=tuple(_one_seed(row, measured, seed) for seed in range(per_seed.shape[1])),
+        gold=row.gold,
         oracle=row.role == "method" and chosen_by_gold(row.steps[0]),
     )
-    return result if row.role != "method" else _with_comparisons(result, row, measured, baseline)
+    return result if row.role not in ("method", "control") else _with_comparisons(result, row, measured, baseline)
 
 
 def _one_seed(row: Row, measured: Measured, seed: int) -> Estimate:

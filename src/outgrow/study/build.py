@@ -1,6 +1,6 @@
 """`Study`: the steps of an experiment, and which of them make which row of the final table."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -15,9 +15,11 @@ from outgrow.study import text_steps as texts
 from outgrow.study import text_students
 from outgrow.study import vote_students as votes
 from outgrow.study.check_methods import require_fit
+from outgrow.study.gold_use import GoldUse, control_methods, gold_use
 from outgrow.study.method_rows import expanded
 from outgrow.study.seed_plan import SeedPlan
 from outgrow.study.steps import pool_step, split_step, student_here, untouched_step
+from outgrow.supervise.sources import SOURCES
 
 VARIANT_NAMES: Mapping[Variant, str] = {
     "self_training": "self-training",
@@ -26,7 +28,8 @@ VARIANT_NAMES: Mapping[Variant, str] = {
     "two_views": "two views",
 }
 
-Role = Literal["floor", "untouched", "ceiling", "method"]
+Role = Literal["floor", "untouched", "ceiling", "method", "control"]
+"""`control`: a method whose student learns half A's gold."""
 View = Literal["main", "two_views"]
 
 
@@ -46,6 +49,8 @@ class Row:
     """Which ceiling the row is held against."""
     teachers: tuple[str, ...] = ()
     """method only: the supervisors whose labels it learned from."""
+    gold: GoldUse = "none"
+    """Which gold it uses beside its supervisors' labels; of a floor, which gold the supervisor learns."""
     judged: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
     """By judge, its ratings of the row's answers; one step per seed."""
 
@@ -97,18 +102,25 @@ def row_name(method: Method, variant: Variant) -> str:
 
 def method_rows(experiment: Experiment, student: Callable[[int, Method, Variant], Step]) -> Iterator[Row]:
     """Every method in every variant; `student` gives its student under a seed, by the seed's index."""
-    for method in expanded(experiment):
-        for variant in variants_of(method, experiment):
-            yield Row(
-                role="method",
-                name=row_name(method, variant),
-                steps=tuple(student(index, method, variant) for index in range(len(dict.fromkeys(experiment.seeds)))),
-                method=method.name,
-                variant=variant,
-                source=method.combine.only_source,
-                view="two_views" if variant == "two_views" else "main",
-                teachers=method.teachers(experiment.supervisors),
-            )
+    pairs = [(method, variant) for method in expanded(experiment) for variant in variants_of(method, experiment)]
+    for method, variant in pairs:
+        yield _method_row(experiment, method, variant, student)
+
+
+def _method_row(
+    experiment: Experiment, method: Method, variant: Variant, student: Callable[[int, Method, Variant], Step]
+) -> Row:
+    return Row(
+        role="method" if method.half_a_gold == "unused" else "control",
+        name=row_name(method, variant),
+        steps=tuple(student(index, method, variant) for index in range(len(dict.fromkeys(experiment.seeds)))),
+        method=method.name,
+        variant=variant,
+        source=method.combine.only_source,
+        view="two_views" if variant == "two_views" else "main",
+        teachers=method.teachers(experiment.supervisors),
+        gold=gold_use(method, experiment),
+    )
 
 
 # ---- votes ----------------------------------------------------------------------------------------------
@@ -117,16 +129,25 @@ def method_rows(experiment: Experiment, student: Callable[[int, Method, Variant]
 def vote_study(experiment: Experiment, plans: list[SeedPlan]) -> tuple[tuple[Step, ...], list[Row]]:
     """Labels per seed and rows of a study of classes or options."""
     sources = [votes.supervisor_steps(plan) for plan in plans]
+
+    def student(index: int, method: Method, variant: Variant) -> Step:
+        return votes.variant_student(plans[index], method, sources[index], variant)
+
     rows = [
-        *(Row("floor", name, tuple(steps[name] for steps in sources), source=name) for name in experiment.supervisors),
+        *_floor_rows(experiment, sources),
         *_untouched_rows(experiment, plans),
         *_ceiling_rows(experiment, plans),
-        *method_rows(
-            experiment,
-            lambda index, method, variant: votes.variant_student(plans[index], method, sources[index], variant),
-        ),
+        *method_rows(experiment, student),
+        *(_method_row(experiment, method, "plain", student) for method in control_methods(experiment)),
     ]
     return tuple(map(votes.labels_step, plans, sources)), rows
+
+
+def _floor_rows(experiment: Experiment, sources: Sequence[Mapping[str, Step]]) -> Iterator[Row]:
+    """Every supervisor, whose `sources` are steps by name, for every seed."""
+    for name, section in experiment.supervisors.items():
+        gold: GoldUse = "half_a" if SOURCES.of(section).trained(section) else "none"
+        yield Row("floor", name, tuple(steps[name] for steps in sources), source=name, gold=gold)
 
 
 def _untouched_rows(experiment: Experiment, plans: list[SeedPlan]) -> Iterator[Row]:
@@ -139,11 +160,12 @@ def _untouched_rows(experiment: Experiment, plans: list[SeedPlan]) -> Iterator[R
 def _ceiling_rows(experiment: Experiment, plans: list[SeedPlan]) -> Iterator[Row]:
     """The student on half B's gold; with a second view also the mean of both views' ceilings."""
     main = [votes.ceiling(plan, student_here(experiment)) for plan in plans]
-    yield Row("ceiling", "ceiling", tuple(main))
+    yield Row("ceiling", "ceiling", tuple(main), gold="half_b")
     if experiment.second_view is not None:
         second = [votes.ceiling(plan, experiment.second_view) for plan in plans]
         both = (votes.views_step(*views, "ceiling") for views in zip(main, second, strict=True))
-        yield Row("ceiling", "ceiling, two views", tuple(both), view="two_views", variant="two_views")
+        name = "ceiling, two views"
+        yield Row("ceiling", name, tuple(both), view="two_views", variant="two_views", gold="half_b")
 
 
 # ---- texts ----------------------------------------------------------------------------------------------
@@ -158,15 +180,13 @@ def text_study(experiment: Experiment, plans: list[SeedPlan]) -> tuple[tuple[Ste
         student = text_students.trained_student(plans[index], method, sources[index], self_training)
         return texts.answers(plans[index], student)
 
-    rows = [
-        Row("floor", name, tuple(steps[name].test for steps in sources), source=name)
-        for name in experiment.supervisors
-    ]
+    answered = [{name: source.test for name, source in steps.items()} for steps in sources]
+    rows = list(_floor_rows(experiment, answered))
     if experiment.untouched and texts.can_write(experiment.student):
         untouched = tuple(texts.answers(plan, None, texts.UNTOUCHED) for plan in plans)
         rows.append(Row("untouched", "untouched student", untouched))
     ceiling = tuple(texts.answers(plan, text_students.ceiling(plan)) for plan in plans)
-    rows += [Row("ceiling", "ceiling", ceiling), *method_rows(experiment, answers)]
+    rows += [Row("ceiling", "ceiling", ceiling, gold="half_b"), *method_rows(experiment, answers)]
     rows = [replace(row, judged=_ratings(experiment, plans, row)) for row in rows]
     labels = [
         texts.gathered(plan, {name: source.half_b for name, source in steps.items()})

@@ -181,7 +181,7 @@ def _important_rows(results: Results) -> list[RowResult]:
     rows = [
         highest(results.of("floor")),
         results.plain_naive,
-        results.best_method,
+        results.headline,
         results.ceiling(),
         highest(results.of("untouched")),
     ]

@@ -178,7 +178,7 @@ def chosen_table(results: Results, found: ChosenByRow) -> Iterator[Table]:
     """The settings that tuning chose, or how training on texts ended; if seeds differ, in their order."""
     keys = list(dict.fromkeys(key for choice in found.settings for key in choice.settings))
     searched = not results.about.of_texts
-    learn_gold = {row.name for row in (*results.of("floor"), *results.of("ceiling"))}
+    learn_gold = {row.name for row in (*results.of("floor"), *results.of("ceiling"), *results.of("control"))}
     columns = [Column("row", ""), *(Column(key, key) for key in keys)]
     columns += [Column("by", "chosen by")] if searched else []
     rows: dict[str, list[ChosenSettings]] = {}
@@ -210,9 +210,12 @@ def _setting(value: str | int | float | bool | None) -> str:
 
 CRITERIA = {"weak_accuracy": "accuracy", "weak_log_loss": "log loss", "gold_accuracy": "accuracy"}
 """Measured on held-out items, by weak labels or by gold: by those that the row learns."""
+HALF_A = "log loss by half A's gold"
 
 
 def _criterion(choice: ChosenSettings, learns_gold: bool) -> str:
+    if choice.select_by == "half_a_log_loss":
+        return HALF_A
     if choice.select_by not in CRITERIA:
         return choice.select_by
     by = "gold" if learns_gold or choice.oracle else "weak labels"

@@ -200,6 +200,7 @@ MARKS: dict[Role, LegendMark] = {
     "untouched": LegendMark("untouched student", canvas.INK, "o", hollow=True),
     "ceiling": LegendMark("ceiling", canvas.GREEN, "^"),
     "method": LegendMark("students", canvas.BLUE, "D"),
+    "control": LegendMark("students on half A's gold", canvas.PURPLE, "D"),
 }
 ROOM, LEFT, RIGHT, TALL = 0.06, 54, 30, 440
 """The part of an axis beyond the ends of its scale; pixels at the left, at the right, and of the height."""

@@ -85,8 +85,8 @@ def methods_box(results: Results) -> ListBox:
 
 def student_box(results: Results) -> ListBox:
     """The strong model."""
-    best, ceiling, untouched = results.best_method, results.ceiling(), highest(results.of("untouched"))
-    lines = [("on weak labels", show_number(best.score.value))] if best else []
+    row, ceiling, untouched = results.headline, results.ceiling(), highest(results.of("untouched"))
+    lines = [(f"with {row.name}", show_number(row.score.value))] if row else []
     lines += [("on gold (ceiling)", show_number(ceiling.score.value))] if ceiling else []
     lines += [("untouched", show_number(untouched.score.value))] if untouched else []
     return ListBox("Student", results.about.student, tuple(lines), canvas.GREEN)
@@ -190,11 +190,11 @@ class ScaleMark:
 
 
 def _marks(results: Results) -> Iterator[ScaleMark]:
-    naive, best = results.plain_naive, results.best_method
+    naive, student = results.plain_naive, results.headline
     for row, text, colour, above in (
         (highest(results.of("floor")), "best supervisor", canvas.RED, True),
-        (naive if naive is not best else None, "naive", canvas.PURPLE, False),
-        (best, "best student", canvas.BLUE, True),
+        (naive if naive is not student else None, "naive", canvas.PURPLE, False),
+        (student, student.name if student else "", canvas.BLUE, True),
         (results.ceiling(), "ceiling", canvas.GREEN, False),
     ):
         if row is not None and row.score.value is not None:
@@ -214,7 +214,13 @@ def _scale(ax: Axes, results: Results, left: Pixels, right: Pixels, y: Pixels) -
         return left + (right - left) * (value - low) / (high - low)
 
     ax.plot([left, right], [y, y], color=canvas.FAINT, lw=6, solid_capstyle="round")
-    colours = {"floor": canvas.ORANGE, "method": canvas.BLUE, "ceiling": canvas.GREEN, "untouched": canvas.SOFT}
+    colours = {
+        "floor": canvas.ORANGE,
+        "method": canvas.BLUE,
+        "ceiling": canvas.GREEN,
+        "untouched": canvas.SOFT,
+        "control": canvas.PURPLE,
+    }
     for row in results.rows:
         if row.score.value is not None:
             ax.plot([at(row.score.value)], [y], "o", ms=7, color=colours[row.role], alpha=0.45, mew=0)

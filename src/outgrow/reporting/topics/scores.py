@@ -19,6 +19,21 @@ NO_NAIVE = "No row has the settings of naive multi-weak, so there is no differen
 ORACLE = " Settings were chosen on gold (oracle selection)."
 ONE, ALL = "One supervisor (weak-to-strong)", "All supervisors (weaks-to-strong)"
 BOUND = "Labels chosen by gold (oracle selection: an upper bound)"
+CONTROL = "Controls: the student learns half A's gold itself"
+GOLD = {"none": "none", "held_out": "A, held out", "half_a": "A", "half_b": "B", "oracle": "B (oracle)"}
+"""Which gold a row uses beside its supervisors' labels, in the column `gold`."""
+GOLD_CAPTION = (
+    " Gold beside the supervisors' labels: A, held out = the supervisors' held-out answers to half A with its gold;"
+    " A = all gold of half A; B = gold of half B."
+)
+GOLD_USED = {
+    "none": "It uses no gold beside these labels.",
+    "held_out": "Beside these labels it uses the gold of the supervisors' held-out answers to half A.",
+    "half_a": "Beside these labels it uses half A's gold to weight the sources or to choose settings.",
+    "half_b": "It learns half B's gold.",
+    "oracle": "Gold of half B chose its settings or its labels (oracle selection).",
+}
+"""The same as a sentence about a method."""
 MOST_NAMED = 3
 """Rows that tie and are listed by name."""
 
@@ -42,7 +57,7 @@ def leading(rows: Sequence[RowResult], scores: Mapping[str, Estimate] | None = N
 def main_table(results: Results) -> Table:
     """Ceiling and supervisors above; below them every method, score and PGR side by side for each variant."""
     metric = results.about.metric_title
-    columns = [Column("method", "")]
+    columns = [Column("method", ""), Column("gold", "gold")]
     for variant in results.about.variants:
         group = VARIANT_TITLES[variant]
         columns.append(Column(f"score_{variant}", metric, group, best="high"))
@@ -54,7 +69,7 @@ def main_table(results: Results) -> Table:
         f"{metric[:1].upper()}{metric[1:]} and performance gap recovered",
         f"Test {metric} and PGR (0 = the supervisors, 1 = the ceiling). {INTERVALS} {size and f'n = {size}.'} Bold:"
         " the highest among the rows with several supervisors. PGR is the mean over the supervisors of the row."
-        f"{ORACLE if any(settings.oracle for settings in CHOSEN.of(results).settings) else ''}",
+        f"{GOLD_CAPTION}{ORACLE if any(settings.oracle for settings in CHOSEN.of(results).settings) else ''}",
         columns,
         [*_reference_lines(results), *_method_lines(results)],
     )
@@ -63,7 +78,7 @@ def main_table(results: Results) -> Table:
 def _reference_lines(results: Results) -> list[Line]:
     titles = {"ceiling": "Student trained on gold (ceiling)", "untouched": "Untouched", "floor": "Supervisors (floor)"}
     rows = [*results.of("ceiling"), *results.of("untouched"), *results.of("floor")]
-    return [Line((row.name, *_in_variant(results, row)), titles[row.role]) for row in rows]
+    return [Line((row.name, GOLD[row.gold], *_in_variant(results, row)), titles[row.role]) for row in rows]
 
 
 def _in_variant(results: Results, row: RowResult) -> tuple[Cell, ...]:
@@ -78,25 +93,25 @@ def _in_variant(results: Results, row: RowResult) -> tuple[Cell, ...]:
 
 def _method_lines(results: Results) -> list[Line]:
     methods: dict[str, dict[str, RowResult]] = {}
-    for row in results.of("method"):
+    for row in (*results.of("method"), *results.of("control")):
         methods.setdefault(row.method, {})[row.variant] = row
     lines = [_method_line(results, name, rows) for name, rows in methods.items()]
     teachers = {name: len(next(iter(rows.values())).teachers) for name, rows in methods.items()}
-    places = {ONE: 0, BOUND: 2}
-    return sorted(lines, key=lambda line: (places.get(line.section, 1), teachers[str(line.cells[0])]))
+    places = {ONE: 2, BOUND: 3, CONTROL: 1}
+    return sorted(lines, key=lambda line: (places.get(line.section, 0), teachers[str(line.cells[0])]))
 
 
 def _method_line(results: Results, name: str, rows: Mapping[str, RowResult]) -> Line:
-    cells: list[Cell] = [name]
+    first = next(iter(rows.values()))
+    cells: list[Cell] = [name, "B (oracle)" if first.oracle else GOLD[first.gold]]
     for variant in results.about.variants:
         row = rows.get(variant)
         cells += [row.score, row.pgr] if row else [None, None]
-    first = next(iter(rows.values()))
     count, total = len(first.teachers), len(results.about.supervisors)
     several = ALL if count == total else f"{count} of {total} supervisors (weaks-to-strong-{count})"
     alone = first.source is not None
-    section = BOUND if first.oracle else ONE if alone else several
-    return Line(tuple(cells), section, ranked=not alone and not first.oracle)
+    section = CONTROL if first.role == "control" else BOUND if first.oracle else ONE if alone else several
+    return Line(tuple(cells), section, ranked=first.ranked and not alone)
 
 
 # ---- further tables -------------------------------------------------------------------------------------
