@@ -9,6 +9,7 @@ row of zeros, which no distribution can be.
 Losses that are linear in the target see only the weighted mean of an item's rows; `collapse` makes it.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,6 +131,15 @@ class Targets:
     weight: Float[np.ndarray, "row"]
     origin: tuple[str, ...] = ()
     """What the targets were made of and what had to be done otherwise, one sentence each."""
+    prior: Float[np.ndarray, "class"] | None = None
+    """Class shares of the labels, where `probs` are evidence that was divided by them; None = the mean of `probs`."""
+
+    @property
+    def class_shares(self) -> Float[np.ndarray, "class"]:
+        """How frequent each class is among the labels, by weight."""
+        if self.prior is not None:
+            return self.prior
+        return np.asarray(self.weight @ self.probs / self.weight.sum())
 
     def collapse(self) -> "Targets":
         """One row per item: the weighted mean of its rows, with the sum of their weights.
@@ -143,29 +153,34 @@ class Targets:
         weight = np.bincount(rows, self.weight, minlength=len(order))
         total = np.zeros((len(order), self.probs.shape[1]))
         np.add.at(total, rows, self.weight[:, None] * self.probs)
-        return Targets(list(order), total / weight[:, None], weight, self.origin)
+        return Targets(list(order), total / weight[:, None], weight, self.origin, self.prior)
 
     def keep(self, row: Bool[np.ndarray, "row"]) -> "Targets":
         """The rows marked true."""
         items = [name for name, wanted in zip(self.items, row.tolist(), strict=True) if wanted]
-        return Targets(items, self.probs[row], self.weight[row], self.origin)
+        return Targets(items, self.probs[row], self.weight[row], self.origin, self.prior)
 
     def save(self, path: Path) -> None:
         """Write the table `item`, `probs`, `weight`."""
         probs = pa.FixedSizeListArray.from_arrays(self.probs.ravel(), self.probs.shape[1])
         table = pa.table({"item": self.items, "probs": probs, "weight": self.weight})
-        pq.write_table(table.replace_schema_metadata({"origin": pack_names(self.origin)}), path)
+        about = {"origin": pack_names(self.origin)}
+        if self.prior is not None:
+            about["prior"] = json.dumps(self.prior.tolist()).encode()
+        pq.write_table(table.replace_schema_metadata(about), path)
 
     @staticmethod
     def load(path: Path) -> "Targets":
         """Read what `save` wrote."""
         table = pq.read_table(path)
         votes = table["probs"].combine_chunks()
+        prior = table.schema.metadata.get(b"prior")
         return Targets(
             items=table["item"].to_pylist(),
             probs=votes.flatten().to_numpy().reshape(len(table), votes.type.list_size),
             weight=table["weight"].to_numpy(),
             origin=tuple(unpack_names(table.schema.metadata[b"origin"])),
+            prior=None if prior is None else np.asarray(json.loads(prior)),
         )
 
 

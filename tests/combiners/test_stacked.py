@@ -1,5 +1,7 @@
 """The stack against its definition by brute force, its gradient, and its limits."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import textbook_sources as textbook
@@ -11,7 +13,7 @@ from outgrow.combiners.stacked import FLOOR, evidence_of, fit_stack, fit_stacked
 from outgrow.combiners.targets import combine_labels
 from outgrow.combiners.votes import Votes
 from outgrow.errors import ConfigError
-from outgrow.labels import Anchors, WeakLabels
+from outgrow.labels import Anchors, Targets, WeakLabels
 
 
 def drawn(seed: int, *, items: int = 60, sources: int = 3, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -145,3 +147,13 @@ def test_evidence_of_equal_rows_is_uniform() -> None:
 def test_an_unknown_option_is_named() -> None:
     with pytest.raises((ConfigError, ValueError), match="evidense"):
         section_named("stacked", evidense=True)
+
+
+def test_evidence_keeps_the_class_shares_of_the_posterior(tmp_path: Path) -> None:
+    labels, anchors = labels_and_anchors(SEEDS[0])
+    posterior = combine_labels(section_named("stacked"), labels, anchors)
+    evidence = combine_labels(section_named("stacked", evidence=True), labels, anchors)
+    np.testing.assert_allclose(evidence.class_shares, posterior.probs.mean(axis=0))
+    evidence.save(tmp_path / "targets.parquet")
+    np.testing.assert_array_equal(Targets.load(tmp_path / "targets.parquet").class_shares, evidence.class_shares)
+    np.testing.assert_allclose(posterior.class_shares, posterior.probs.mean(axis=0))

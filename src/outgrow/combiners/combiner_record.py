@@ -63,6 +63,11 @@ class CombinerSection(Section):
         """Whether a source's most probable class counts as its vote."""
         return bool(getattr(self, "hard", False))
 
+    @property
+    def divides_prior(self) -> bool:
+        """Whether `targets_from` divides by the classes' mean posterior."""
+        return False
+
     def targets_from(self, posterior: Float[np.ndarray, "item class"]) -> Float[np.ndarray, "item class"]:
         """What a student learns of the voted items' posteriors; by default the posteriors themselves."""
         return posterior

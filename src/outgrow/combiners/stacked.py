@@ -47,6 +47,10 @@ class Stacked(PosteriorSection):
     def for_options(self) -> CombinerSection:
         return self.model_copy(update={"class_biases": False, "evidence": False})
 
+    @property
+    def divides_prior(self) -> bool:
+        return self.evidence
+
     def targets_from(self, posterior: Float[np.ndarray, "item class"]) -> Float[np.ndarray, "item class"]:
         return evidence_of(posterior) if self.evidence else posterior
 

@@ -69,7 +69,9 @@ def targets_of(
     names = [name for name, has_vote in zip(labels.items, voted.tolist(), strict=True) if has_vote]
     silent = () if section.reads_silence else one_sided(votes)
     origin = (*notes, *fit_notes(section, fit), *silent, *fit.notes, *without_votes(int((~voted).sum())))
-    return Targets(names, section.targets_from(fit.posterior[voted]), np.ones(len(names)), origin)
+    posterior = fit.posterior[voted]
+    prior = posterior.mean(axis=0) if section.divides_prior else None
+    return Targets(names, section.targets_from(posterior), np.ones(len(names)), origin, prior)
 
 
 def fit_notes(section: CombinerSection, fit: Fit) -> tuple[str, ...]:

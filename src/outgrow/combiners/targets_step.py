@@ -57,13 +57,22 @@ def add_half_a_gold(job: Job) -> None:
     items = task.items.take(split.half_a[task.items.gold[split.half_a] >= 0])
     if not len(items):
         raise DataError("no item of half A has gold, and this row learns it")
-    names, probs, weight, origin = items.ids, one_hot(items.gold, task.n_classes), np.ones(len(items)), ()
-    if "targets" in job.inputs:
-        targets = Targets.load(job.inputs["targets"] / "targets.parquet")
-        names, origin = [*names, *targets.items], targets.origin
-        probs, weight = np.concatenate([probs, targets.probs]), np.concatenate([weight, targets.weight])
     note = f"Items of half A learned with their gold: {len(items)}."
-    Targets(names, probs, weight, (note, *origin)).save(job.out / "targets.parquet")
+    gold = Targets(items.ids, one_hot(items.gold, task.n_classes), np.ones(len(items)), (note,))
+    if "targets" in job.inputs:
+        gold = _joined(gold, Targets.load(job.inputs["targets"] / "targets.parquet"))
+    gold.save(job.out / "targets.parquet")
+
+
+def _joined(gold: Targets, labels: Targets) -> Targets:
+    """Rows of half A, then rows of half B; the class shares are those of half B's labels."""
+    return Targets(
+        [*gold.items, *labels.items],
+        np.concatenate([gold.probs, labels.probs]),
+        np.concatenate([gold.weight, labels.weight]),
+        (*gold.origin, *labels.origin),
+        labels.prior,
+    )
 
 
 def make_gold(job: Job) -> None:

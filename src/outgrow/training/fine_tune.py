@@ -136,6 +136,7 @@ class FineTuner:
             torch.tensor(self.spec.targets.probs[kept], dtype=torch.float32),
             torch.tensor(self.spec.targets.weight[kept], dtype=torch.float32),
             self.objective,
+            None if self.spec.targets.prior is None else torch.tensor(self.spec.targets.prior, dtype=torch.float32),
         )
 
     def answers(self, trainer: ExampleTrainer, reading: Reading, rows: Rows) -> Float[np.ndarray, "row class"]:

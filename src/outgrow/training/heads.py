@@ -73,6 +73,7 @@ def fit_heads(
     steps: int,
     item: Int[Tensor, "row"] | None = None,
     start: Affine | None = None,
+    prior: Float[Tensor, "class"] | None = None,
 ) -> Heads:
     """Train one head for each (l2, lr).
 
@@ -86,6 +87,7 @@ def fit_heads(
         steps: full-batch updates.
         item: which item each row speaks of; by default row i is item i.
         start: where the heads begin, in terms of the features as they are; by default at zero.
+        prior: the labels' class shares; by default the weighted mean of the targets.
 
     Returns:
         The heads at the end of training, in the order of `l2`, in the features' precision and on their device.
@@ -93,7 +95,7 @@ def fit_heads(
     mean, deviation = _moments(features)
     inputs = (features - mean) / deviation
     share = weight / weight.sum()
-    class_shares = share @ targets
+    class_shares = share @ targets if prior is None else prior
     targets = targets.expand(len(l2), *targets.shape)
     out = targets.shape[-1] if features.ndim == 2 else 1
     parameters = [inputs.new_zeros(features.shape[-1], len(l2), out), inputs.new_zeros(len(l2), out)]

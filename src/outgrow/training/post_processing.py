@@ -3,7 +3,7 @@
 **Marginal matching.** Averaged weak labels are under-confident, and the *answers* of a student trained on them, its
 most probable classes, drift to the frequent classes. (Its mean probabilities do not: a free bias in the head makes
 them equal to the targets' mean.) One bias b per class, added to the log-probabilities, brings the answers on the
-weak-labelled inputs back to the class shares m of the weak targets. With a sharpness s,
+weak-labelled inputs back to the class shares m of the weak labels. With a sharpness s,
 
     mean_i softmax(s (log p_i + b)) = m,
 
@@ -80,7 +80,7 @@ def match_marginals(job: Job, *, name: str, of: str) -> None:
     if missing:
         raise DataError(f"{job.inputs['student'] / 'half_b.parquet'}: no prediction for item `{missing[0]}`")
     labelled = [row[item] for item in targets.items]
-    bias = marginal_bias(student["half_b"].probs[labelled, 0], targets.probs.mean(axis=0), SHARPNESS[of])
+    bias = marginal_bias(student["half_b"].probs[labelled, 0], targets.class_shares, SHARPNESS[of])
     for part, labels in student.items():
         WeakLabels(labels.items, (name,), apply_bias(labels.probs, bias)).save(job.out / f"{part}.parquet")
     finite = [float(value) if np.isfinite(value) else None for value in bias]

@@ -131,6 +131,7 @@ def fit_grid(
     items, item = np.unique(spec.item_of_target[kept], return_inverse=True)
     targets = torch.tensor(spec.targets.probs[kept], dtype=torch.float32, device=features.device)
     weight = torch.tensor(spec.targets.weight[kept], dtype=torch.float32, device=features.device)
+    prior = None if spec.targets.prior is None else targets.new_tensor(spec.targets.prior)
     rows = None if len(items) == len(item) else torch.tensor(item, device=features.device)
     if rows is None:  # one row per item: put the items in the rows' order instead
         items = spec.item_of_target[kept]
@@ -148,6 +149,7 @@ def fit_grid(
             max(1, round(epochs)),
             rows,
             None if start is None else start.affine,
+            prior,
         )
         if not heads.losses.isfinite().all():
             raise StepFailed(f"a probe's loss is not finite at a learning rate of {lr.max().item():g}; lower tune.lr")

@@ -135,6 +135,8 @@ class ClassExamples:
     targets: Float[Tensor, "row class"]
     weight: Float[Tensor, "row"]
     objective: Objective
+    prior: Float[Tensor, "class"] | None = None
+    """The labels' class shares; by default the weighted mean of the targets."""
 
     @property
     def lengths(self) -> Int[np.ndarray, "row"]:
@@ -146,7 +148,9 @@ class ClassExamples:
 
     @cached_property
     def class_shares(self) -> Float[Tensor, "class"]:
-        """The weak targets' mean, which balanced self-training keeps to."""
+        """The labels' class shares, which balanced self-training keeps to."""
+        if self.prior is not None:
+            return self.prior
         return (self.weight / self.weight.sum()) @ self.targets
 
     def outputs(
