@@ -35,7 +35,7 @@ def names(found: Study) -> Counter[str]:
 
 def test_a_study_has_exactly_the_steps_it_needs() -> None:
     seeds, supervisors, variants = 2, 3, 3
-    methods_learned = supervisors + 3  # single is once per supervisor
+    methods_learned, controls = supervisors + 3, 2  # single is once per supervisor
     trained = (
         seeds * methods_learned * 2
     )  # plain and self-training; the first round of `two_rounds` is naive's student
@@ -46,11 +46,12 @@ def test_a_study_has_exactly_the_steps_it_needs() -> None:
         supervisor=seeds * supervisors,
         labels=seeds * (1 + supervisors),  # all sources, and each alone
         gold=seeds,
-        targets=seeds * (supervisors + 1 + 2),  # one per source, one for keep_all, two joined by a student
-        student=trained + seeds,  # and the ceiling
+        # One per source, one for keep_all, two joined by a student; half A's gold alone, the stack, both together.
+        targets=seeds * (supervisors + 1 + 2 + 3),
+        student=trained + seeds + seeds * controls,  # and the ceiling
         matched=seeds * methods_learned,
     )
-    assert len(study().rows) == supervisors + 1 + methods_learned * variants
+    assert len(study().rows) == supervisors + 1 + methods_learned * variants + controls
 
 
 def changed(before: Study, after: Study) -> Counter[str]:
@@ -91,7 +92,45 @@ def test_another_seed_shares_the_items_and_their_features() -> None:
 def test_the_yardstick_of_tuning_does_not_touch_supervisors_or_the_ceiling() -> None:
     rerun = changed(study(), study("tune.select_by=gold_accuracy"))
     assert rerun["supervisor"] == 0
-    assert rerun["student"] == names(study())["student"] - 2
+    unaffected = 2 * (1 + 2)  # the ceiling, and the controls, which name their own yardstick
+    assert rerun["student"] == names(study())["student"] - unaffected
+
+
+def test_the_default_methods_and_the_controls_of_gold() -> None:
+    tree = {key: value for key, value in SMALL.items() if key != "methods"}
+    experiment = read_experiment(tree, ["variants=[plain]"])
+    assert [method.name for method in experiment.methods] == ["outgrow", "single", "naive", "bayesian"]
+    rows = {row.name: row for row in build_study(experiment).rows}
+    assert {name: row.gold for name, row in rows.items() if row.role in ("method", "control")} == {
+        "outgrow": "half_a",
+        **{f"single: {name}": "none" for name in experiment.supervisors},
+        "naive": "none",
+        "bayesian": "none",
+        "gold_a": "half_a",
+        "gold_a_and_votes": "half_a",
+    }
+    assert {row.gold for row in rows.values() if row.role == "ceiling"} == {"half_b"}
+    off = build_study(read_experiment(tree, ["variants=[plain]", "gold_controls=false"]))
+    assert [row.name for row in off.rows if row.role == "control"] == []
+    named = build_study(read_experiment(SMALL, ["methods=[naive, gold_a]", "variants=[plain]"]))
+    assert [(row.name, row.role) for row in named.rows][-3:] == [
+        ("naive", "method"),
+        ("gold_a", "control"),
+        ("gold_a_and_votes", "control"),
+    ]
+
+
+def test_a_row_without_anchors_gets_no_gold_and_one_that_needs_it_is_refused() -> None:
+    rows = study("methods=[{preset: one_coin, anchors: none}]").rows
+    row = next(row for row in rows if row.role == "method")
+    assert row.gold == "none"
+    assert row.steps[0].inputs["targets"].params["anchors"] is False
+    with pytest.raises(ConfigError, match="anchors"):
+        build_study(read_experiment(SMALL, ["methods=[{preset: weighted_vote, anchors: none}]"]))
+    with pytest.raises(ConfigError, match="select_by"):
+        build_study(read_experiment(SMALL, ["methods=[{preset: gold_a, select_by: half_a_log_loss}]"]))
+    with pytest.raises(ConfigError, match="headline"):
+        read_experiment(SMALL, ["headline=bayesain"])
 
 
 def test_two_views_bring_their_own_ceiling() -> None:
