@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import cleandoc
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -128,7 +129,7 @@ def section_text(section: type[Section], title: str) -> str:
     others += [""] if others and rows else []
     table = ["| key | values | default | meaning |", "|---|---|---|---|", *rows]
     listed = table if rows else [] if inherited else ["No further keys."]
-    return "\n".join([f"## {title}\n", f"{section.__doc__}\n", *others, *listed, ""])
+    return "\n".join([f"## {title}\n", f"{cleandoc(section.__doc__ or '')}\n", *others, *listed, ""])
 
 
 def same(field: FieldInfo, other: FieldInfo | None) -> bool:
@@ -165,6 +166,8 @@ def values(annotation: Any) -> str:
         return "section" if issubclass(annotation, Section) else NAMES.get(annotation.__name__, annotation.__name__)
     if get_origin(annotation) is list:
         return f"list of {values(get_args(annotation)[0])}"
+    if get_origin(annotation) is tuple and Ellipsis not in get_args(annotation):
+        return f"list of {len(get_args(annotation))} {values(get_args(annotation)[0])}"
     if get_origin(annotation) is dict:
         return f"name: {values(get_args(annotation)[1])}"
     parts = dict.fromkeys(values(part) for part in get_args(annotation) if values(part))

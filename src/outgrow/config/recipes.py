@@ -1,4 +1,4 @@
-"""The experiments that come with outgrow: where they lie, and what they are called."""
+"""The experiments that come with outgrow: their folder and their names."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -18,11 +18,11 @@ def recipes() -> dict[str, Path]:
 
 
 def where_to_start(path: Path) -> str:
-    """What to do about an experiment file that is not there: copy the recipe that was probably meant."""
+    """The fix for a missing experiment file: copy the recipe that was probably meant."""
     here = path.with_suffix(".yaml")
     if here != path and here.is_file():
         return f"did you mean `{here}`?"
     meant = path.with_suffix("").as_posix().removeprefix("examples/")
     if meant in recipes():
-        return f"`outgrow examples cp {meant}` puts that recipe here"
+        return f"`outgrow examples cp {meant}` copies that recipe to this folder"
     return "`outgrow examples ls` lists experiments to start from"

@@ -1,4 +1,4 @@
-"""What a file may say about tuning: one grid, one yardstick, for every method."""
+"""The section `tune`: one grid and one criterion for every method."""
 
 from typing import Annotated, Literal
 
@@ -8,14 +8,16 @@ from outgrow.config.section import Section
 
 
 class Tune(Section):
-    """The grid every method searches, and on what: the same for all, or the comparison is not fair."""
+    """The grid that every method searches, and its criterion. They are the same for all methods, so that the
+    comparison is fair."""
 
     l2: list[Annotated[float, Field(ge=0)]] | None = None
-    """probe: weights of the ridge penalty; default 10^-4 … 10^0.5."""
+    """probe: weights of the ridge penalty; default: 10^-4 … 10^0.5."""
     lr: list[Annotated[float, Field(gt=0, le=1000)]] | None = None
-    """Learning rates; default: one (probe .05, else `training.lr`)."""
+    """Learning rates; default: one value (probe .05, else `training.lr`)."""
     epochs: list[Annotated[float, Field(gt=0, le=1_000_000)]] | None = None
-    """Passes over the data; default: one (probe 100 full-batch steps, else `training.epochs`)."""
+    """Epochs; default: one value (probe 100 full-batch steps, else `training.epochs`)."""
     folds: Annotated[int, Field(ge=2, le=1000)] = 3
     select_by: Literal["weak_accuracy", "weak_log_loss", "gold_accuracy"] = "weak_accuracy"
-    """Held-out agreement with the supervisors' mean, its log loss, or gold: `gold_accuracy` is oracle selection."""
+    """On held-out items: agreement with the supervisors' mean, its log loss, or accuracy on gold (`gold_accuracy` is
+    oracle selection)."""
