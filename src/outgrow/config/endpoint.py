@@ -57,7 +57,9 @@ class Prices(Section):
     """Money per million tokens, in a currency of your choice."""
 
     input: Annotated[float, Field(ge=0)] = 0.0
+    """Per million tokens of prompts."""
     output: Annotated[float, Field(ge=0)] = 0.0
+    """Per million tokens of responses."""
     training: Annotated[float, Field(ge=0)] = 0.0
     """Per million tokens of fine-tuning."""
 
@@ -66,6 +68,7 @@ class Budget(Section):
     """Limit of what all studies with the same `answers` folder spend on one model; no request is sent beyond it."""
 
     tokens: Annotated[int, Field(ge=1)] | None = None
+    """Tokens of prompts and responses."""
     money: Annotated[float, Field(gt=0)] | None = None
     """In the currency of `prices`, which must be given."""
 
@@ -74,8 +77,11 @@ class FineTuning(Section):
     """A student that its provider tunes, by OpenAI's fine-tuning protocol."""
 
     epochs: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    """Passes over the training data."""
     batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    """Examples per update."""
     lr_multiplier: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
+    """Factor of the provider's learning rate."""
     poll: Annotated[float, Field(gt=0)] = 20.0
     """Seconds between two requests for the status of a running job."""
 
@@ -109,7 +115,9 @@ class EndpointSection(Section):
     options: Annotated[dict[str, Any], AfterValidator(_beside_ours)] = {}
     """Further fields of every request, sent unchanged."""
     prices: Prices = Prices()
+    """The server's prices, for the cost in plan and report."""
     budget: Budget = Budget()
+    """Limits of tokens and money."""
     unfit: Literal["skip", "stop"] = "skip"
     """Items that the server refuses (400, 422) or whose response is empty: skip them, with a note that names them, or
     stop."""

@@ -22,6 +22,7 @@ class SelfTraining(Section):
     """(1 - gamma) loss(weak label) + gamma loss(student's own hardened prediction), eqs 1 and 5."""
 
     gamma_max: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Final weight of the student's own prediction."""
     ramp: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of training over which gamma grows linearly from 0 to gamma_max."""
     harden: Literal["argmax", "balanced"] = "argmax"
@@ -54,7 +55,9 @@ class Preference(Section):
     """*generate*: a further training on the supervisors' preferences among the student's own texts (eqs 8-9)."""
 
     loss: Literal["cdpo", "robust", "ipo"] = "cdpo"
+    """Conservative DPO, robust DPO, or IPO."""
     beta: Annotated[float, Field(gt=0)] = 2.0
+    """Factor of the difference of log-ratios in the loss."""
     epsilon: Annotated[float, Field(ge=0, lt=0.5)] | Literal["per_pair"] = 0.1
     """Probability that a preference is wrong; `per_pair`: 1 - the supervisors' probability that it is right."""
     logprobs: Literal["sum", "mean"] = "sum"
@@ -64,6 +67,7 @@ class Preference(Section):
     candidates: Decoding = Decoding(beams=10, candidates=10)
     """The student's texts that the supervisors compare."""
     training: PreferenceTraining = PreferenceTraining()
+    """Settings of this training."""
 
 
 class TrainingStage(Section):
@@ -82,15 +86,18 @@ class Method(Section):
     """One row of the study: how labels become targets, and how the student learns them."""
 
     name: str
+    """The name of the row."""
     noise: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of every supervisor's labels that are exchanged among items first, to measure the effect of label
     quality."""
     refine: Refine | None = None
     """*generate*: how the supervisors' labels are rewritten before they are combined."""
     combine: Combine = KeepAll()
+    """The combiner: how the supervisors' labels become targets."""
     sources: Annotated[list[str], Field(min_length=1)] | None = None
     """The supervisors of this row; default: all."""
     loss: Loss = CrossEntropy()
+    """The loss of the student's training."""
     self_training: SelfTraining | None = None
     """Replaces the study's `self_training` in this row's self-training variants."""
     rounds: Annotated[int, Field(ge=1, le=5)] = 1

@@ -17,25 +17,34 @@ class Lora(Section):
     """A low-rank adapter (peft)."""
 
     r: Annotated[int, Field(ge=1, le=65_536)] = 8
+    """Rank of the adapter's matrices."""
     alpha: Annotated[int, Field(ge=1)] = 16
+    """The adapter's output is scaled by alpha / r."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Dropout on the adapter's input."""
     modules: str | list[str] = "all-linear"
+    """Names of the layers that get an adapter; `all-linear`: all linear layers except the output layer."""
 
 
 class Training(Section):
     """Gradient training of a transformer (`adapt: full | lora`); defaults are paper 1's for its student."""
 
     lr: Rate = 1e-5
+    """Learning rate, at its highest."""
     epochs: Passes = 2
+    """Passes over the training data; may be a fraction."""
     batch_size: BatchSize = 32
     """Examples per update. They are split into smaller forward passes if memory is short."""
     micro_batch_size: BatchSize | None = None
     """Examples per forward pass; gradients are accumulated up to `batch_size`."""
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
+    """How the learning rate falls after the warmup."""
     warmup: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the updates over which the learning rate rises from 0."""
     optimizer: Literal["adamw_torch", "adafactor", "sgd"] = "adamw_torch"
+    """The optimizer, by its name in transformers."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Weight decay of the optimizer."""
     max_grad_norm: Annotated[float, Field(ge=0)] = 0.0
     """Clip the gradient's norm at this value; 0 = no clipping."""
     keep: Literal["last", "best"] = "last"
@@ -60,6 +69,7 @@ class ModelSection(Section):
     dims: Annotated[int, Field(ge=1)] | None = None
     """probe: the number of leading dimensions that are used (static embeddings)."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Number format of the weights."""
     max_length: Annotated[int, Field(ge=8, le=10**7)] = 512
     """In tokens. Longer inputs lose their beginning; a note gives their number."""
     chat: bool | Literal["auto"] = "auto"
@@ -72,13 +82,16 @@ class ModelSection(Section):
     batch_tokens: Annotated[int, Field(ge=64, le=10**9)] = 4096
     """Tokens per forward pass without training; does not change results."""
     training: Training = Training()
+    """Settings of full and LoRA training."""
     lora: Lora = Lora()
+    """Settings of the adapter."""
     holdout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """full/lora supervisor: share of its gold that is held out to estimate its accuracy (probes use cross-fitting on
     all gold). *generate*: share of the training items that is held out for `training.keep: best`."""
     tune: Tune | None = None
     """This model's own grid; default: the study's `tune`."""
     trust_remote_code: bool = False
+    """Whether code in the model's folder may run."""
 
 
 def _default_type(value: Any) -> Any:

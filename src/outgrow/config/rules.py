@@ -63,6 +63,7 @@ class RegexRule(RuleSection):
     says: str
     """The class."""
     ignore_case: bool = False
+    """Whether upper and lower case are the same."""
 
 
 class FunctionRule(RuleSection):

@@ -94,6 +94,7 @@ class SetSection(Section):
     """*generate*: a template around every gold text, such as `Arr, {text} it be!`. `measures` still compare answers
     with the text without it."""
     columns: Columns = Columns()
+    """The roles of the columns of your own file."""
     classes: list[str] | None = None
     """For your own data: the class names in order; by default the sorted labels of the file."""
     join_classes: bool = False
@@ -108,8 +109,11 @@ class OwnSizes(Section):
     """How many items one capability gets; by default the task's `sizes`."""
 
     half_a: Amount | None = None
+    """Items that the supervisors learn from."""
     half_b: Amount | None = None
+    """Items that the supervisors label."""
     test: Amount | None = None
+    """Test items."""
 
     @model_validator(mode="before")
     @classmethod
@@ -130,6 +134,7 @@ class TaskSection(SetSection):
     """The task of a study: one data set or, with `capabilities`, several that one student learns together."""
 
     sizes: Sizes = Sizes()
+    """How many items each part gets."""
     split_seed: Seed = 0
     """Seed of the order in which items are drawn from a larger data set."""
     resplit: bool = True

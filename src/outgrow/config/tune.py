@@ -18,6 +18,7 @@ class Tune(Section):
     epochs: list[Annotated[float, Field(gt=0, le=1_000_000)]] | None = None
     """Epochs; default: one value (probe 100 full-batch steps, else `training.epochs`)."""
     folds: Annotated[int, Field(ge=2, le=1000)] = 3
+    """Number of folds for held-out items."""
     select_by: Literal["weak_accuracy", "weak_log_loss", "gold_accuracy"] = "weak_accuracy"
     """On held-out items: agreement with the supervisors' mean, its log loss, or accuracy on gold (`gold_accuracy` is
     oracle selection)."""
