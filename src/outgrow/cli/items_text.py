@@ -24,7 +24,7 @@ def look_at_items(name: str, words: Sequence[str], n: int, model: str | None) ->
     """Load a task by its name or from an experiment file and take `n` of its items.
 
     Their tokens are those of `model`, by default the experiment's student: a list per text of an item; for *generate*
-    one list, with `learned` beside it. Raises `ConfigError` and `DataError`.
+    one list, and `learned`, a list of true and false. Raises `ConfigError` and `DataError`.
     """
     reader = None if model is None else ModelSection(model=model)
     of_study = Path(name).suffix in (".yaml", ".yml")

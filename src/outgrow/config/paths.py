@@ -20,7 +20,7 @@ PATHS: Mapping[str, Sequence[str]] = {
     "methods": ("prompts", "model"),
     "judges": ("prompt", "model"),
 }
-"""By section, the keys that name files, however deep they stand; a model may be a folder."""
+"""By section, the keys that name files, at any depth; a model may be a folder."""
 PLACES = ("store", "output", "answers")
 """Keys of the file itself that name folders."""
 LISTS = ("plugins",)

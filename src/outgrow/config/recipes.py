@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def recipes_folder() -> Path:
-    """`examples/`: inside an installed package, beside `src/` in a checkout."""
+    """`examples/`: inside an installed package, next to `src/` in a checkout."""
     packed = Path(str(files("outgrow"))) / "examples"
     return packed if packed.is_dir() else Path(str(files("outgrow"))).parents[1] / "examples"
 

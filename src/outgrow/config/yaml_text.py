@@ -40,7 +40,7 @@ class YamlProblem(ConfigError):
 
 
 class Loader(yaml.SafeLoader):
-    """See above; `sizes` has, by node, how many values it stands for and how deep they go."""
+    """See above; `sizes` has by node the number of its values and their depth."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -115,7 +115,7 @@ Loader.yaml_implicit_resolvers = {
 
 
 def parse_yaml(text: str) -> tuple[Any, yaml.Node | None]:
-    """The data that a text holds, and where its parts stand. Raises `YamlProblem`, one sentence without the file."""
+    """The data of a text, and its nodes with their lines. Raises `YamlProblem`, one sentence without the file."""
     if len(text) > MOST_LETTERS:
         raise YamlProblem(f"more than {MOST_LETTERS:,} characters; a file of settings has a few thousand")
     try:
@@ -127,7 +127,7 @@ def parse_yaml(text: str) -> tuple[Any, yaml.Node | None]:
 
 
 def unshared(tree: Any, depth: int = 0) -> Any:
-    """A deep copy of plain containers: what an alias stands for is changed in one place alone."""
+    """A deep copy of plain containers, so that a change of one alias does not change the others."""
     if depth > DEEPEST:
         raise YamlProblem(f"nested more than {DEEPEST} deep")
     if isinstance(tree, Mapping):
