@@ -108,7 +108,7 @@ def complaints_of(section: type[Section], tree: dict[str, Any]) -> list[str]:
         ({"name": None}, "name: write a text, not nothing; write a text that looks like another value in quotes"),
         ({"variants": ["self-training"]}, "did you mean `self_training`?"),
         ({"plane": "a, b, c"}, "plane: has 3 entries; give at most 2"),
-        ({"output": "x" * 300}, "output: a path of 300 bytes; one part of it can have 255"),
+        ({"output": "x" * 300}, "output: a path of 300 bytes; the maximum is 4000, and 255 for one part"),
         ({"output": "a\0b"}, "output: contains a NUL character"),
         ({"name": "x" * 256}, "name: a name of 256 characters; the maximum is 200"),
         ({"student": {"model": "m", "layer": "x"}}, "student.layer.0: write a whole number, not 'x'"),
