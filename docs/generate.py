@@ -1,9 +1,10 @@
 """Write cli.md, configuration.md and a block of methods.md from the code. Run by `make docs`; a test compares."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import cleandoc
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -128,7 +129,7 @@ def section_text(section: type[Section], title: str) -> str:
     others += [""] if others and rows else []
     table = ["| key | values | default | meaning |", "|---|---|---|---|", *rows]
     listed = table if rows else [] if inherited else ["No further keys."]
-    return "\n".join([f"## {title}\n", f"{section.__doc__}\n", *others, *listed, ""])
+    return "\n".join([f"## {title}\n", f"{cleandoc(section.__doc__ or '')}\n", *others, *listed, ""])
 
 
 def same(field: FieldInfo, other: FieldInfo | None) -> bool:
@@ -163,12 +164,21 @@ def values(annotation: Any) -> str:
         return " · ".join(f"`{choice}`" for choice in get_args(annotation))
     if isinstance(annotation, type) and get_origin(annotation) is None:
         return "section" if issubclass(annotation, Section) else NAMES.get(annotation.__name__, annotation.__name__)
-    if get_origin(annotation) is list:
-        return f"list of {values(get_args(annotation)[0])}"
-    if get_origin(annotation) is dict:
-        return f"name: {values(get_args(annotation)[1])}"
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is list or (origin is tuple and Ellipsis in arguments):
+        return f"list of {many(arguments[0])}"
+    if origin is tuple:
+        return f"list of {len(arguments)} {many(arguments[0])}"
+    if origin in (dict, Mapping):
+        return f"name: {values(arguments[1])}"
     parts = dict.fromkeys(values(part) for part in get_args(annotation) if values(part))
     return " or ".join(part for part in parts if part != "nothing")
+
+
+def many(annotation: Any) -> str:
+    """The same in the plural: `whole numbers`."""
+    word = values(annotation)
+    return f"{word}s" if word in ("section", *NAMES.values()) and word.isascii() and "/" not in word else word
 
 
 NAMES = {

@@ -163,13 +163,10 @@ def test_a_table_is_shown_without_a_warning_to_whoever_names_the_study_alone(tmp
 def test_a_recipe_that_is_not_here_is_told_how_to_come_here(tmp_path: Path) -> None:
     done = outgrow(tmp_path, "run", "persona_laptop")
     assert done.returncode == 2
-    assert "`outgrow examples cp persona_laptop` puts that recipe here" in done.stderr
+    assert "`outgrow examples cp persona_laptop` copies that recipe to this folder" in done.stderr
     assert "Next: outgrow simulate theory" in outgrow(tmp_path, "examples", "cp", "theory_mixture").stdout
     for verb in ("run", "show", "plan"):
-        assert (
-            "is a simulation, which `outgrow simulate` runs and shows"
-            in outgrow(tmp_path, verb, "theory_mixture.yaml").stderr
-        )
+        assert "is a simulation; use `outgrow simulate`" in outgrow(tmp_path, verb, "theory_mixture.yaml").stderr
 
 
 def test_a_plan_finds_a_column_that_is_not_there(tmp_path: Path) -> None:
@@ -218,17 +215,15 @@ def test_a_study_that_runs_code_of_its_own_says_so_and_can_be_refused(tmp_path: 
     (tmp_path / "rules.py").write_text("open('ran', 'w')\ndef good(item):\n    return 'yes'\n")
     word = "supervisors.rule.function=rules.py:good"
     planned = outgrow(tmp_path, "plan", str(path), word)
-    assert planned.stdout.splitlines()[-1] == (
-        "This file runs code of its own: rules.py:good (`--no-code` refuses it)."
-    )
+    assert planned.stdout.splitlines()[-1] == ("This file runs its own code: rules.py:good (`--no-code` refuses it).")
     as_json = outgrow(tmp_path, "plan", str(path), word, "--json")
     assert json.loads(as_json.stdout)[0]["name"] == "pool"
     assert as_json.stderr == f"outgrow: {planned.stdout.splitlines()[-1]}\n"
-    assert "code of its own" not in outgrow(tmp_path, "plan", str(path)).stdout
+    assert "its own code" not in outgrow(tmp_path, "plan", str(path)).stdout
     for verb in ("plan", "run"):
         done = outgrow(tmp_path, verb, str(path), word, "--no-code")
         assert done.returncode == 2
-        assert "own: runs code of its own (" in done.stderr
+        assert "own: runs its own code (" in done.stderr
         assert done.stderr.count("\n") == 1
     assert not (tmp_path / "ran").exists()
     assert not (tmp_path / "runs").exists()
@@ -243,12 +238,12 @@ def test_rules_and_models_that_bring_code_of_their_own_can_be_refused(tmp_path: 
     (tmp_path / "rules.yaml").write_text("classes: [good, bad]\nrules:\n  mine: {function: 'mine.py:good'}\n")
     done = outgrow(tmp_path, "rules", "rules.yaml", "items.csv", "-o", "votes.csv", "--no-code")
     assert done.returncode == 2
-    assert done.stderr.startswith("outgrow: rules.yaml: runs code of its own (mine.py:good), which `--no-code`")
+    assert done.stderr.startswith("outgrow: rules.yaml: runs its own code (mine.py:good), which `--no-code`")
     assert done.stderr.count("\n") == 1
     trusting = ["student.trust_remote_code=true", "--model", "bundled:smollm2-135m", "--no-code"]
     done = outgrow(tmp_path, "train", "--items", "items.csv", "--labels", "votes.csv", *trusting)
     assert done.returncode == 2
-    assert "train: runs code of its own (trust_remote_code of bundled:smollm2-135m)" in done.stderr
+    assert "train: runs its own code (trust_remote_code of bundled:smollm2-135m)" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["items.csv", "mine.py", "rules.yaml"]
     (tmp_path / "rules.yaml").write_text("classes: [good, bad]\nrules:\n  mine: {regex: good, says: good}\n")
     done = outgrow(tmp_path, "rules", "rules.yaml", "items.csv", "-o", "votes.csv", "--no-code")
@@ -264,4 +259,4 @@ def test_rules_that_are_to_be_read_from_a_pipe_are_refused_at_once(tmp_path: Pat
     os.mkfifo(tmp_path / pipe)
     done = outgrow(tmp_path, "rules", "rules.yaml", "items.csv", "-o", "votes.csv")
     assert done.returncode == 2
-    assert re.fullmatch(f"outgrow: {pipe}: is (no file of a fixed size|a pipe or a device).*\n", done.stderr)
+    assert re.fullmatch(f"outgrow: {pipe}: is (not a regular file|a pipe or a device).*\n", done.stderr)

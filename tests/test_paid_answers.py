@@ -41,8 +41,8 @@ def test_deleting_runs_deletes_no_answer_that_was_paid_for(tmp_path: Path) -> No
 
 def test_the_doctor_says_where_answers_are(tmp_path: Path) -> None:
     found = json.loads(outgrow(tmp_path, "doctor", "--json").stdout)
-    assert found["paid answers here"] == "none (answers/answers.sqlite)"
+    assert found["paid responses here"] == "none (answers/answers.sqlite)"
     (tmp_path / "answers").mkdir()
     (tmp_path / "answers" / "answers.sqlite").write_bytes(bytes(2_000_000))
     found = json.loads(outgrow(tmp_path, "doctor", "--json").stdout)
-    assert found["paid answers here"] == "answers/answers.sqlite (2.0 MB; keep it)"
+    assert found["paid responses here"] == "answers/answers.sqlite (2.0 MB; keep it)"

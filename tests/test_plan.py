@@ -87,7 +87,7 @@ def test_it_says_which_variable_goes_where_and_which_is_not_set(
 def test_the_last_line_says_what_its_numbers_mean(tmp_path: Path) -> None:
     text = plan_text(plan(VOTES, tmp_path, "supervisors.far.prices={input: 1000}"))
     total = next(line for line in text.splitlines() if " steps: " in line)
-    assert "on this machine class, one after another;" in total
+    assert "on this type of machine, one after another;" in total
     assert re.search(r"; at most \d+\.\d\d in the currency of `prices`; ", total)
     assert "; unknown (?): 1 new step whose model is behind a server. Nothing was executed." in total
     absent = plan_text(plan({**TEXTS, "student": {"model": "org/not-here", "adapt": "lora"}}, tmp_path))

@@ -244,5 +244,5 @@ def test_a_suite_is_looked_through_before_its_first_study(tmp_path: Path) -> Non
     with pytest.raises(OutgrowError, match=r"^both\.bad: supervisors\.a\.dims: 999, and the vectors have 256"):
         run_suite(path)
     assert not (tmp_path / "steps").exists()
-    with pytest.raises(OutgrowError, match="code of its own"):
+    with pytest.raises(OutgrowError, match="runs its own code"):
         run_suite(path, "student.trust_remote_code=true", code=False)

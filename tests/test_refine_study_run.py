@@ -121,7 +121,7 @@ def test_a_study_of_rewritten_labels_ends_in_a_whole_report(tmp_path: Path, serv
     [
         ({"plane": ["contained", "stile"]}, "did you mean `style`?"),
         ({"measures": {"style": {"type": "rule", "pattern": "x"}}}, "the name `style` stands twice"),
-        ({"measures": {"bad": {"type": "rule", "pattern": "("}}}, "no regular expression"),
+        ({"measures": {"bad": {"type": "rule", "pattern": "("}}}, "not a regular expression"),
         ({"supervisors": {"far": {"type": "endpoint", "model": "m", "url": "localhost"}}}, "up to `/v1`"),
     ],
 )

@@ -132,9 +132,9 @@ def test_results_as_json(tmp_path: Path) -> None:
         ("sigma=.nan", "sigma: "),
         ("dims=3", "components: 4 orthonormal directions do not fit into 3 dimensions; raise `dims`"),
         ("refined=7", "refined: a student of 8 dims needs at least as many labels"),
-        ("demonstrations=8,2", "demonstrations: the numbers must rise, not [8, 2]"),
+        ("demonstrations=8,2", "demonstrations: the numbers must increase, not [8, 2]"),
         ("demonstrations=[]", "demonstrations: "),
-        ("weak_labels=4,4", "weak_labels: the numbers must rise, not [4, 4]"),
+        ("weak_labels=4,4", "weak_labels: the numbers must increase, not [4, 4]"),
         ("refine=median", "refine: 'median' is not one of 'mean', 'mode' or 'draw'"),
         ("simulation=mixture", "simulation: 'mixture' is not one of 'mixture_of_regressions'"),
         ("name=../up", "name: "),
@@ -161,10 +161,10 @@ def test_a_mistake_in_the_file_is_told_with_its_line_and_exit_code_2(tmp_path: P
 def test_a_simulation_is_not_run_as_a_study_nor_a_study_as_a_simulation(tmp_path: Path) -> None:
     done = outgrow(tmp_path, "run", str(RECIPE))
     assert done.returncode == 2
-    assert "is a simulation, which `outgrow simulate` runs and shows" in done.stderr
+    assert "is a simulation; use `outgrow simulate`" in done.stderr
     done = outgrow(tmp_path, "simulate", str(RECIPE.parent / "quickstart.yaml"))
     assert done.returncode == 2
-    assert "is no simulation" in done.stderr
+    assert "no key `simulation`" in done.stderr
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:

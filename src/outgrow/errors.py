@@ -1,7 +1,7 @@
 """The errors that a user can cause.
 
-Each has one sentence that names the file, row or key and the fix, and is printed without a traceback. Any other
-exception that escapes is a defect of outgrow.
+Each has one sentence with the file, row or key and the fix, and is printed without a traceback. Any other uncaught
+exception is a defect of outgrow.
 """
 
 from collections.abc import Iterable
@@ -10,14 +10,14 @@ from difflib import get_close_matches
 from outgrow.text_format import harmless, listed, shortened
 
 LONGEST_WORD = 200
-"""A longer one is not compared with known words."""
+"""Characters. A longer word is not compared with known words."""
 MOST_COMPARED = 5000
-"""Words that one is compared with; more would take seconds."""
+"""Maximum number of known words for a comparison; more would take seconds."""
 MOST_KNOWN = 60
 
 
 class OutgrowError(Exception):
-    """A problem that the user can fix; `exit_code` is the command's exit code.
+    """A problem that the user can fix. `exit_code` is the exit code of the command.
 
     Text in backticks is shortened, and control characters are replaced: a user's names may have any length and
     content."""
@@ -29,21 +29,21 @@ class OutgrowError(Exception):
 
 
 class ConfigError(OutgrowError):
-    """The experiment file or an override names something that does not exist or is not possible."""
+    """The experiment file or an override has an unknown name or an impossible value."""
 
 
 class DataError(OutgrowError):
-    """A data file, label table or model folder is missing, damaged or of another form."""
+    """A data file, label table or model folder is missing, damaged or in an unknown format."""
 
 
 class StepFailed(OutgrowError):
-    """A step of the study could not be finished; steps that were finished before it are kept."""
+    """A step of the study failed. Finished steps are kept."""
 
     exit_code = 1
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """The tail of an error message: the nearest known word, or the list of all of them.
+    """The end of an error message: the nearest known word, or the list of known words.
 
     >>> suggest("suprvisors", ["supervisors", "student"])
     'did you mean `supervisors`?'
@@ -115,4 +115,4 @@ SAME_AS = {
     "openai": "endpoint",
     "llm": "model",
 }
-"""Other names of the same things, without hyphens."""
+"""Other names of known words, without hyphens."""

@@ -79,15 +79,15 @@ def test_every_preset_is_a_valid_row() -> None:
         ("supervisors.words.longst=3", "did you mean `longest`?"),
         ("supervisors.static.adapt=prob", "supervisors.static.adapt: 'prob' is not one of"),
         ("supervisors.static.tune.lr=[-1]", "greater than 0"),
-        ("supervisors.gold.type=ngram", "this name is taken"),
+        ("supervisors.gold.type=ngram", "the study itself uses this name"),
         ("methods.0=naiv", "methods.0: no method named `naiv`; did you mean `naive`?"),
-        ("methods.7=naive", "`7` is not one of the list's places 0 … 1"),
-        ("methods.1=naive", "methods.1: `naive` stands twice"),
+        ("methods.7=naive", "`7` is not an index of the list (0 … 1)"),
+        ("methods.1=naive", "methods.1: `naive` occurs twice"),
         ("methods.1.loss.kl_wieght=1", "methods.1.loss.kl_wieght: unknown key; did you mean `kl_weight`?"),
         ("methods.0.combine={type: single, source: word}", "no supervisor `word`; did you mean `words`?"),
-        ("methods.0.combine={type: keep_all, weights: {words: -1}}", "weights are >= 0"),
+        ("methods.0.combine={type: keep_all, weights: {words: -1}}", "weights must be >= 0"),
         ("methods=[]", "methods"),
-        ("seeds=1,1", "seeds.1: `1` stands twice"),
+        ("seeds=1,1", "seeds.1: `1` occurs twice"),
         ("seeds=x", "seeds"),
         ("variants=[two_views]", "needs a `second_view`"),
         ("second_view.model=bundled:minilm-l6", "is not used"),
@@ -142,7 +142,7 @@ def test_capabilities_are_read_with_their_paths_and_sizes(tmp_path: Path) -> Non
         ("task.capabilities.maths.form=binary", "task.capabilities.maths.form: 'binary' is not one of 'text'"),
         ("task.capabilities.maths.resplit=false", "task.capabilities.maths.resplit: unknown key"),
         ("task.capabilities.new.path=x", "task.capabilities.new.name: is required"),
-        ("task.capabilities.a/b={name: sums}", "task.capabilities.a/b: 'a/b' is no name; use letters"),
+        ("task.capabilities.a/b={name: sums}", "task.capabilities.a/b: 'a/b' is not a name; use letters"),
         ("task.capabilities=3", "task.capabilities: write names with their values, such as `capabilities: {NAME: …}`"),
         ("task.capabilities.maths=3", "task.capabilities.maths: write a section, such as `maths: {name: …}`, not 3"),
     ],
@@ -194,7 +194,7 @@ WRITTEN = {
         ("methods.0.refine.by=far", "write `by: {model: far}`, not 'far'"),
         ("methods.0.refine={batch: 4}", "methods.0.refine: needs a `type`; known: `icl`, `infer_and_respond`"),
         ("methods.0.refine.type=icll", "methods.0.refine.type: `icll` is unknown; did you mean `icl`?"),
-        ("measures.arr.pattern=(", "measures.arr.pattern: `(` is no regular expression (missing ), unterminated"),
+        ("measures.arr.pattern=(", "measures.arr.pattern: `(` is not a regular expression (missing ), unterminated"),
         ("supervisors={}", "supervisors: has 0 entries; give at least 1"),
         ("methods=[3]", "methods.0: write a section, such as `{name: …}`, not 3"),
         ("task=tales", "task: write `task: {name: tales}`, not 'tales'"),
@@ -285,7 +285,7 @@ def test_a_mistake_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
         (b"- 1", "is a mapping with keys"),
         (b"", "is a mapping with keys"),
         (b"name: \xff\xfe", "not UTF-8"),
-        (b"name: a\nname: b", "line 2: the key `name` stands twice"),
+        (b"name: a\nname: b", "line 2: the key `name` occurs twice"),
         (b"? [a, b]\n: 1", "key"),
         (b"a: &a [*a]", ""),
         (b"studen]: 1", "studen]: unknown key; did you mean `student`"),
@@ -304,7 +304,7 @@ def test_a_missing_file_says_where_to_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="examples ls"):
         read_experiment(tmp_path / "absent.yaml")
     for name in ("persona_laptop", "persona_laptop.yaml", "examples/persona_laptop.yaml"):
-        assert where_to_start(Path(name)) == "`outgrow examples cp persona_laptop` puts that recipe here"
+        assert where_to_start(Path(name)) == "`outgrow examples cp persona_laptop` copies that recipe to this folder"
     assert "cp ablations/weights`" in where_to_start(Path("ablations/weights"))
     (tmp_path / "mine.yaml").write_text("name: x")
     with pytest.raises(ConfigError, match=r"no such file; did you mean `.*mine\.yaml`\?"):
@@ -394,22 +394,22 @@ def test_a_list_is_written_alike_in_a_file_and_in_an_override(seeds: object) -> 
         ("store=x,[y", "the value is not YAML"),
         ("task=" + "[" * 5000, "nested more than 50 deep"),
         ("task=" + "{a: " * 500, "nested more than 50 deep"),
-        ("seeds.²=5", "`²` is not one of the list's places 0 … 1"),
-        ("seeds.99999999999999999999=5", "is not one of the list's places 0 … 1"),
+        ("seeds.²=5", "`²` is not an index of the list (0 … 1)"),
+        ("seeds.99999999999999999999=5", "is not an index of the list (0 … 1)"),
         ("student.model=~nosuchuser/x", ""),
         ("student.training.lr=.nan", "student.training.lr: write a number greater than 0 and at most 1000, not nan"),
-        ("seeds=!!int ''", "`` is no int"),
+        ("seeds=!!int ''", "`` is not of type int"),
         ("seeds=!!timestamp x", "the tag `tag:yaml.org,2002:timestamp` is unknown"),
         ("seeds=" + ":".join(["1"] * 3000), "seeds.0: write a whole number"),
         ("seeds=" + "9" * 3000, "a number of more than 300 digits"),
         ("seeds=[-1]", "seeds.0: write a whole number at least 0"),
         ("seeds=4294967296", "seeds.0: write a whole number at least 0"),
-        ("name=" + "x" * 256, "name: a name of 256 letters; 200 are enough"),
-        ('name="a\\0b"', "name: 'a\\x00b' is no name"),
-        ('output="a\\0b"', "output: holds a NUL character"),
-        ("output=" + "x" * 256, "output: a path of 256 bytes; one part of it can have 255"),
+        ("name=" + "x" * 256, "name: a name of 256 characters; the maximum is 200"),
+        ('name="a\\0b"', "name: 'a\\x00b' is not a name"),
+        ('output="a\\0b"', "output: contains a NUL character"),
+        ("output=" + "x" * 256, "output: a path of 256 bytes; the maximum is 4000, and 255 for one part"),
         ('name="\\ud800"', "holds half a character"),
-        ("task.path=~nosuchuser/x", "`~nosuchuser/x`: there is no home folder of such a user"),
+        ("task.path=~nosuchuser/x", "`~nosuchuser/x`: this user has no home folder"),
         ("student.model=" + "x" * 300, ""),
         ("student.training.epochs=-1", "student.training.epochs: write a number greater than 0"),
         ("=5", "an override is written key.sub=value"),
@@ -434,13 +434,13 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (BOMB, "line 5: more than 100,000 values, aliases counted as often as they are used"),
+        (BOMB, "line 5: more than 100,000 values, with every use of an alias counted"),
         ("a: &a {b: *a}", "recursive"),
-        ("name: x\ntask:\n\tname: y\n", "line 3 has a tab where YAML wants spaces; write two spaces for it"),
+        ("name: x\ntask:\n\tname: y\n", "line 3 is indented with a tab; use spaces"),
         ("a: " + "[" * 3000, "line 1: nested more than 50 deep"),
         ("a: !!set {b}", "line 1: the tag `tag:yaml.org,2002:set` is unknown; plain values need none"),
         ("x: y\n" * (1 << 19), "more than 1,048,576 characters"),
-        ("a: &a {name: x}\nb: {<<: *a, name: y, name: z}", "line 2: the key `name` stands twice"),
+        ("a: &a {name: x}\nb: {<<: *a, name: y, name: z}", "line 2: the key `name` occurs twice"),
         ("---\na: 1\n---\nb: 1\n", "another document"),
     ],
     ids=["bomb", "recursive", "tab", "deep", "tag", "long", "twice", "two documents"],
@@ -458,7 +458,7 @@ def test_yaml_that_stands_for_too_much_gets_a_sentence(text: str, said: str, tmp
 def test_a_folder_and_an_endless_device_are_no_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is a folder; name a YAML file"):
         read_experiment(tmp_path)
-    with pytest.raises(ConfigError, match="no file of a fixed size"):
+    with pytest.raises(ConfigError, match="not a regular file"):
         read_experiment("/dev/zero")
 
 

@@ -203,8 +203,8 @@ def test_only_what_is_agreed_on_is_learned(made: Any) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["weight=certainty"], "weight: is not for texts, whose weight is an option of the combiner"),
-        (["keep.confidence=0.5"], "keep.confidence: is not for texts, of which `keep.agreement` may be asked"),
+        (["weight=certainty"], r"weight: is not for texts \(their weight is the combiner's option"),
+        (["keep.confidence=0.5"], r"keep.confidence: is not for texts \(`keep.agreement` is\)"),
         (["classes=[a, b]"], "classes: is not for texts"),
         (["loss={type: product}"], "loss: `product` is for classes"),
         (["combine={type: vote}", "kind=generate"], "combine: `vote` is not for texts; use .*`answer_vote`"),

@@ -263,11 +263,14 @@ def test_an_interrupt_leaves_no_process_behind(tmp_path: Path) -> None:
     ("change", "told"),
     [
         ({"rules": {"a": {"regex": "x", "says": "spm"}}}, r"rules\.a\.says: no class `spm`; did you mean `spam`"),
-        ({"rules": {"a": {"regex": "(x", "says": "spam"}}}, r"rules\.a\.regex: `\(x` is no regular expression"),
+        ({"rules": {"a": {"regex": "(x", "says": "spam"}}}, r"rules\.a\.regex: `\(x` is not a regular expression"),
         ({"rules": {"a": {"regex": "x", "says": "spam", "cases": 1}}}, r"rules\.a\.cases: unknown key"),
         ({"rules": {"a": {"regex": "x"}}}, r"rules\.a\.says: is required"),
         ({"rules": {"a": {"says": "spam"}}}, r"rules\.a: needs a `type`; known: `regex`, `function`"),
-        ({"rules": {"a": {"function": "my_rules.is_short"}}}, r"names no function; write FILE\.py:FUNCTION"),
+        (
+            {"rules": {"a": {"function": "my_rules.is_short"}}},
+            r"is not a function's name; write FILE\.py:FUNCTION",
+        ),
         ({"rules": {}}, "rules: has 0 entries; give at least 1"),
         ({"classes": ["ham"]}, "classes: has 1 entry; give at least 2"),
         ({"classes": ["ham", "ham"]}, "classes: `ham` stands twice"),

@@ -3,7 +3,7 @@
 import sys
 
 INTERRUPTED = 130
-STOPPED = "outgrow: interrupted; finished steps are kept, the same command continues\n"
+STOPPED = "outgrow: interrupted; finished steps are kept, and the same command continues\n"
 
 
 def main() -> None:

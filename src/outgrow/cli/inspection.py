@@ -1,4 +1,4 @@
-"""The commands that show what there is: this machine, data, methods, recipes."""
+"""The commands that show this machine, data, methods and recipes."""
 
 import os
 import platform
@@ -33,7 +33,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def examine() -> dict[str, str]:
-    """One line per finding; what is absent raises nothing."""
+    """One line per finding; a missing library or device is no error."""
     from outgrow.config.paths import ANSWERS
     from outgrow.endpoints.usage import CACHE_NAME
     from outgrow.models.model_names import cache_folder
@@ -44,9 +44,9 @@ def examine() -> dict[str, str]:
     findings["cpu cores"] = str(os.cpu_count())
     findings["free disk here"] = f"{shutil.disk_usage(Path()).free / 1e9:.1f} GB"
     findings["hub"] = (
-        "not asked (HF_HUB_OFFLINE=1)" if os.environ.get("HF_HUB_OFFLINE") == "1" else "asked when a study names it"
+        "not used (HF_HUB_OFFLINE=1)" if os.environ.get("HF_HUB_OFFLINE") == "1" else "used if a study needs it"
     )
-    findings["paid answers here"] = _answers(ANSWERS / CACHE_NAME)
+    findings["paid responses here"] = _answers(ANSWERS / CACHE_NAME)
     findings["HF_HOME"] = os.environ.get("HF_HOME", "default")
     findings["model cache"] = str(cache_folder())
     findings |= _devices()
@@ -79,7 +79,7 @@ def _devices() -> dict[str, str]:
 
 
 def data_ls(as_json: AsJson = False) -> None:
-    """List the known tasks, and where each can come from."""
+    """List the known tasks and their data sources."""
     from outgrow.data.preview import describe_tasks
 
     say_rows(describe_tasks(), as_json)
@@ -110,7 +110,7 @@ def methods_ls(
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the methods, and the combiners, losses, selections, … that methods are made of."""
+    """List the methods and their parts: combiners, losses, selections, …"""
     from outgrow.catalogue import entries
     from outgrow.errors import ConfigError, suggest
     from outgrow.plugins import load_plugins
@@ -129,7 +129,7 @@ def methods_show(
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a method: its settings or options with their defaults, what it needs, paper and deviations."""
+    """Show a method or part: settings or options with their defaults, requirements, paper, deviations."""
     from outgrow.catalogue import entries_named
     from outgrow.plugins import load_plugins
 
@@ -175,7 +175,7 @@ def examples_cp(
     to: Annotated[Path | None, typer.Argument(help="File to write; default: NAME.yaml here.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Copy an experiment to start from. An existing file is not overwritten."""
+    """Copy an experiment and its data files to this folder. Existing files are not overwritten."""
     written = copy_recipe(name, to)
     if as_json:
         say_json({"written": [str(path) for path in written]})
@@ -184,7 +184,7 @@ def examples_cp(
 
 
 def first_sentence(recipe: Path) -> str:
-    """The first sentence of the comment under the command."""
+    """The first sentence of the comment after the command line."""
     words: list[str] = []
     for line in recipe.read_text().splitlines()[1:]:
         if not line.startswith("#"):
@@ -194,7 +194,7 @@ def first_sentence(recipe: Path) -> str:
 
 
 def command_of(recipe: Path) -> str:
-    """Which command runs a recipe: the comment at its top begins with the whole command line."""
+    """The command that runs a recipe: its first line is a comment with the command line."""
     return recipe.read_text().split()[2]
 
 
@@ -212,7 +212,7 @@ def copy_recipe(name: str, to: Path | None) -> list[Path]:
     file = known[name].name
     target = Path(file) if to is None else to / file if to.is_dir() else to
     if target.exists():
-        raise ConfigError(f"{target}: exists already; name another file")
+        raise ConfigError(f"{target}: exists already; choose another file")
     try:
         _copy(known[name], target)
         return [target, *_copy_data(known[name], target.parent)]
@@ -221,7 +221,7 @@ def copy_recipe(name: str, to: Path | None) -> list[Path]:
 
 
 def _copy(file: Path, target: Path) -> None:
-    """Whole or not at all: half a file would count as existing the next time."""
+    """Copy the complete file or nothing: a partial file would count as existing the next time."""
     from outgrow.graph.output import whole_file
 
     with whole_file(target) as unfinished:
@@ -229,7 +229,7 @@ def _copy(file: Path, target: Path) -> None:
 
 
 def _copy_data(recipe: Path, folder: Path) -> list[Path]:
-    """Copy the files that a recipe's `task.path` and supervisors' `votes` name to where the copy looks for them."""
+    """Copy the files of a recipe's `task.path` and its supervisors' `votes` to the same relative paths in `folder`."""
     import yaml
 
     tree = yaml.safe_load(recipe.read_text())

@@ -1,6 +1,6 @@
 """Items as text: prompt, options, gold, and the tokens that a model reads.
 
-For texts also the loss mask: a model reads the prompt's tokens, and learns the answer's with the end token.
+For texts also the loss mask: a model reads the prompt's tokens, and learns the answer's tokens and the end token.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ def look_at_items(name: str, words: Sequence[str], n: int, model: str | None) ->
     """Load a task by its name or from an experiment file and take `n` of its items.
 
     Their tokens are those of `model`, by default the experiment's student: a list per text of an item; for *generate*
-    one list, with `learned` beside it. Raises `ConfigError` and `DataError`.
+    one list, and `learned`, a list of true and false. Raises `ConfigError` and `DataError`.
     """
     reader = None if model is None else ModelSection(model=model)
     of_study = Path(name).suffix in (".yaml", ".yml")
@@ -33,7 +33,7 @@ def look_at_items(name: str, words: Sequence[str], n: int, model: str | None) ->
         section = experiment.task
         reader = reader or local_model(experiment.student)
     elif words:
-        raise ConfigError(f"`{words[0]}`: overrides belong to an experiment file, and `{name}` is the name of a task")
+        raise ConfigError(f"`{words[0]}`: overrides are for an experiment file, but `{name}` is the name of a task")
     else:
         section = TaskSection(name=name)
     task = load_task(section)
@@ -87,7 +87,7 @@ def _learning(section: ModelSection) -> Callable[[Seen], Seen]:
 
 
 def _spelling(section: ModelSection) -> Callable[[str], list[str]]:
-    """From a text to the tokens that the model makes of it."""
+    """From a text to the model's tokens."""
     if parse_name(section.model).static:
         from outgrow.models.static_embeddings import load_static
 
@@ -100,7 +100,7 @@ def _spelling(section: ModelSection) -> Callable[[str], list[str]]:
 
 
 def items_text(seen: Seen) -> str:
-    """The same, for reading."""
+    """The same as text."""
     what = f"measured by {seen['metric']}" if seen["kind"] == "generate" else f"{len(seen['classes'])} classes"
     head = [f"{seen['task']}: {seen['kind']}, {seen['items']} items, {what}"]
     head += [

@@ -52,7 +52,7 @@ def end(results: "list[Result]") -> None:
 def say(text: str) -> None:
     text, encoding = harmless(text), sys.stdout.encoding
     if encoding.lower() != "utf-8":
-        # A terminal may lack a character; the minus sign has to stay visible.
+        # A terminal may lack a character; the minus sign must stay visible.
         text = text.replace("\N{MINUS SIGN}", "-").encode(encoding, "replace").decode(encoding)
     try:
         sys.stdout.write(text + "\n")

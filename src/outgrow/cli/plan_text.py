@@ -1,4 +1,4 @@
-"""A plan as text: a line per step, the total cost, the servers with their keys, the code that the file runs."""
+"""A plan as text: a line per step, the total cost, servers and their keys, code in the file."""
 
 import os
 from collections import Counter
@@ -20,7 +20,7 @@ def plan_text(plan: Plan) -> str:
 
 
 def remarks(plan: Plan) -> list[str]:
-    """Notes, code that the file runs, and what this machine lacks."""
+    """Notes, code in the file, and what this machine lacks."""
     return [*plan.notes, *_code(plan), *_lacking(plan)]
 
 
@@ -45,10 +45,10 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
 def _total(plan: Plan) -> str:
     counts = Counter(step.state for step in plan.steps)
     changed = sum(step.code_changed for step in plan.new)
-    again = f" ({changed} made before, by code that has changed)" if changed else ""
+    again = f" ({changed} finished before with other code)" if changed else ""
     parts = [f"{len(plan.steps)} steps: {counts['cached']} cached, {counts['new']} new{again}"]
     if any(step.cost.seconds for step in plan.new):
-        parts.append(f"about {duration(plan.seconds)} on this machine class, one after another")
+        parts.append(f"about {duration(plan.seconds)} on this type of machine, one after another")
     largest = max((step.cost.memory or 0 for step in plan.steps), default=0)
     parts += [f"largest model state {amount(largest, 'B')}"] if largest else []
     paid = sum(step.cost.money for step in plan.new)
@@ -64,19 +64,19 @@ def _unknown(plan: Plan) -> list[str]:
 
 
 def _servers(plan: Plan) -> list[str]:
-    """Which environment variable's value each server gets, and which variables are not set."""
+    """The environment variable of each server's key, and whether it is set."""
     asked = dict.fromkeys((step.server, step.key) for step in plan.steps if step.server)
     return [f"{server} is sent {_sent(key)}." for server, key in asked]
 
 
 def _code(plan: Plan) -> list[str]:
-    """Code of the file that runs with the user's rights."""
+    """Code in the file, which runs with the user's rights."""
     code = ", ".join(map(short, plan.code))
-    return [f"This file runs code of its own: {code} (`--no-code` refuses it)."] if code else []
+    return [f"This file runs its own code: {code} (`--no-code` refuses it)."] if code else []
 
 
 def _lacking(plan: Plan) -> list[str]:
-    return ["It cannot be run on this machine:", *plan.lacking] if plan.lacking else []
+    return ["This machine lacks:", *plan.lacking] if plan.lacking else []
 
 
 def _sent(key: str | None) -> str:
@@ -86,7 +86,7 @@ def _sent(key: str | None) -> str:
 
 
 def amount(value: float | int | None, unit: str = "") -> str:
-    """`7.6 G`, `135 M`; an empty cell for nothing."""
+    """`7.6 G`, `135 M`; an empty text for 0."""
     if value is None:
         return UNKNOWN
     if not value:

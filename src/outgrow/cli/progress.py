@@ -1,4 +1,4 @@
-"""Progress of a run: bars on a terminal, plain lines elsewhere."""
+"""Progress of a run: bars on a terminal, lines in a file or pipe."""
 
 import time
 from types import TracebackType
@@ -10,7 +10,7 @@ from outgrow.graph.runner import Event
 from outgrow.text_format import harmless
 
 EVERY_SECONDS = 10.0
-"""How often a plain log reports a long step."""
+"""Seconds between two lines about a long step."""
 
 
 class Lines:
@@ -44,7 +44,7 @@ class Lines:
 
 
 class Bars:
-    """One bar for the study, one for each step under way."""
+    """One bar for the study, and one for each running step."""
 
     def __init__(self, console: Console) -> None:
         columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=28), TimeElapsedColumn())

@@ -1,4 +1,4 @@
-"""A finished study as text: the headline, and the tables of topics that are for the terminal, without intervals.
+"""A finished study as text: headline, sentences, and some tables without intervals.
 
 A number with a caveat has a star; the caveats are below the table.
 """

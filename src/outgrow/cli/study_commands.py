@@ -10,9 +10,7 @@ from outgrow.cli.output import AsJson, Words, complain, end, say, say_json, say_
 
 NoCode = Annotated[
     bool,
-    typer.Option(
-        "--no-code", help="Refuse a study that runs code of its own: plug-ins, functions of rules, models' code."
-    ),
+    typer.Option("--no-code", help="Refuse a study that contains code: plug-ins, functions of rules, models' code."),
 ]
 File = Annotated[Path, typer.Argument(help="The experiment, a YAML file.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace a finished report of other settings.")]
@@ -30,7 +28,7 @@ def run(
     """Run a study and write its report. Finished steps are reused.
 
     A finished report is replaced by one of other settings only with --replace. A report that lacks results does not
-    replace it, and goes to NAME.incomplete beside it.
+    replace it: it is written to the folder NAME.incomplete.
     """
     from rich.console import Console
 
@@ -51,7 +49,7 @@ def suite(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run several studies and compare them. Reports are replaced as by `run`."""
+    """Run several studies and compare them. The rules for replacing reports are those of `run`."""
     from rich.console import Console
 
     from outgrow.cli.progress import display
@@ -82,7 +80,7 @@ def simulate(
     replace: Replace = False,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate the theory: data with a known truth, on which refinement is better than naive fine-tuning."""
+    """Simulate the theory of label refinement, on data with a known truth."""
     from outgrow.config.simulation import read_simulation
     from outgrow.simulate.simulation_folder import plain_data, require_place, terminal_text, write_simulation
     from outgrow.simulate.study import simulate
@@ -98,7 +96,7 @@ def simulate(
 
 
 def plan(file: File, words: Words = None, no_code: NoCode = False, as_json: AsJson = False) -> None:
-    """List every step with its expected cost, cached or new. Runs no step."""
+    """List every step, its expected cost, and whether it is cached or new. Runs no step."""
     from outgrow import api
     from outgrow.cli.plan_text import plan_text, remarks
 
@@ -112,7 +110,7 @@ def plan(file: File, words: Words = None, no_code: NoCode = False, as_json: AsJs
 
 
 def report(file: File, words: Words = None, replace: Replace = False, as_json: AsJson = False) -> None:
-    """Write the report of the finished steps. Runs no step. Reports are replaced as by `run`."""
+    """Write the report of the finished steps. Runs no step. The rules for replacing reports are those of `run`."""
     from outgrow import api
 
     say_result(api.report(file, *(words or []), replace=replace), as_json)

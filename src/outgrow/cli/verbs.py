@@ -1,4 +1,5 @@
-"""The command: each verb parses, calls the Python function, and prints. Heavy imports happen within verbs."""
+"""The command: each verb parses its arguments, calls the Python function, and prints. Heavy imports are inside the
+verbs."""
 
 import sys
 from collections.abc import Callable
@@ -49,7 +50,7 @@ def version(show_version: Annotated[bool, typer.Option("--version", help="Print 
 
 
 def run() -> None:
-    """An error becomes a sentence on stderr (with --json an object on stdout) and an exit code."""
+    """An error becomes a message on stderr (with --json also an object on stdout) and an exit code."""
     try:
         app()
     except OutgrowError as error:

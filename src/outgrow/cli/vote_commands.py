@@ -15,7 +15,7 @@ from outgrow.text_format import many
 Votes = Annotated[Path, typer.Argument(help="Votes: CSV, TSV, JSONL, JSON, Parquet, Arrow or .npy.")]
 Columns = Annotated[
     list[str] | None,
-    typer.Argument(help="Which column holds what: item=task_id source=worker label=answer …", show_default=False),
+    typer.Argument(help="Roles of columns: item=task_id source=worker label=answer …", show_default=False),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -32,7 +32,7 @@ Method = Annotated[str, typer.Option(help="The combiner.")]
 
 
 class WithMethods(TyperCommand):
-    """A command whose help lists every combiner; only the help imports them."""
+    """A command whose help lists every combiner. Only the help imports them."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         from outgrow.combiners import text_combiners, vote_combiners
@@ -85,8 +85,8 @@ def rules(
     file: Annotated[Path, typer.Argument(help="Rules, a YAML file.")],
     items: Annotated[Path, typer.Argument(help="Items: CSV, TSV, JSONL, JSON, Parquet or Arrow.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The votes: .csv, .tsv, .jsonl or .parquet.")],
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes at a time.")] = 1,
-    no_code: Annotated[bool, typer.Option("--no-code", help="Refuse rules that are functions.")] = False,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Number of processes.")] = 1,
+    no_code: Annotated[bool, typer.Option("--no-code", help="Refuse a file of rules with functions.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Apply rules to items: regular expressions, and functions of your own."""
@@ -118,19 +118,19 @@ def combine(
     renormalise: Renormalise = False,
     calibrate: Annotated[bool, typer.Option(help="Calibrate probabilities (temperature scaling).")] = True,
     state: Annotated[
-        Path | None, typer.Option(help="Write a state that --update can extend.", show_default=False)
+        Path | None, typer.Option(help="Write a state to which --update can add votes.", show_default=False)
     ] = None,
     update: Annotated[
         Path | None, typer.Option(help="Add the file's votes to this state.", show_default=False)
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="With --update: new votes replace old ones.")] = False,
     near: Annotated[
-        bool, typer.Option("--near", help="With --update: fit only items with new votes; approximate.")
+        bool, typer.Option("--near", help="With --update: fit only items with new votes. The result is approximate.")
     ] = False,
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
-    """Combine the votes of several sources to one label per item, with its probability."""
+    """Combine the votes of several sources to one label per item with its probability."""
     from outgrow import api_votes
     from outgrow.combiners import text_combiners
     from outgrow.data.write_table import SUFFIXES
@@ -140,7 +140,7 @@ def combine(
     _check_outputs([file, gold, update], {"--output": (output, SUFFIXES), "--state": (state, ())})
     _check_outputs([file, gold], {"--update": (update, ())})
     if update is None and (near or overwrite):
-        raise ConfigError(f"{'--near' if near else '--overwrite'}: goes with `--update STATE`")
+        raise ConfigError(f"{'--near' if near else '--overwrite'}: needs `--update STATE`")
     if update is not None:
         _refuse_beside_update(
             {"--state": state, "--classes": classes, "--method": None if method == "auto" else method}
@@ -167,8 +167,8 @@ def combine(
 
 
 def train(
-    items: Annotated[Path, typer.Option(help="The texts: CSV, TSV, JSONL, JSON, Parquet or Arrow.")],
-    labels: Annotated[Path, typer.Option(help="The votes on them.")],
+    items: Annotated[Path, typer.Option(help="The items: CSV, TSV, JSONL, JSON, Parquet or Arrow.")],
+    labels: Annotated[Path, typer.Option(help="The votes on the items.")],
     model: Annotated[str, typer.Option(help="org/name on the hub, bundled:NAME, or a folder.")],
     words: Settings = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The student's folder.")] = Path("student"),
@@ -178,15 +178,15 @@ def train(
         Path | None, typer.Option(help="Items with true classes, to measure the student on.", show_default=False)
     ] = None,
     classes: Classes = None,
-    store: Annotated[Path, typer.Option(help="Folder of the finished steps, which are reused.")] = Path("runs/steps"),
+    store: Annotated[Path, typer.Option(help="Folder of the finished steps. They are reused.")] = Path("runs/steps"),
     plugin: Plugins = None,
     no_code: Annotated[
-        bool, typer.Option("--no-code", help="Refuse plug-in files, and code in models' folders.")
+        bool, typer.Option("--no-code", help="Refuse plug-in files and code in models' folders.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Combine votes, train a model on the combined labels, and write it with its model card."""
+    """Combine votes, train a student on the combined labels, and write it with a model card."""
     from rich.console import Console
 
     from outgrow import api_votes
@@ -218,12 +218,12 @@ def train(
 
 
 def export(
-    path: Annotated[Path, typer.Argument(help="A student's folder, or combined labels in Parquet.")],
+    path: Annotated[Path, typer.Argument(help="A student's folder, or a Parquet file of combined labels.")],
     hub: Annotated[str, typer.Option(help="The repository: name/repository.")],
     public: Annotated[bool, typer.Option("--public", help="Make it public; by default it is private.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Upload a student or labels to the Hugging Face hub. No other command uploads anything."""
+    """Upload a student or labels to the Hugging Face hub. No other command uploads to the hub."""
     from outgrow.deliver.export import export as send
 
     address = send(path, hub, private=not public)
@@ -234,16 +234,16 @@ def export(
 
 
 def _refuse_options(method: str, **given: Any) -> None:
-    """Options that a combiner of texts does not use. Raises `ConfigError`."""
+    """Refuse options that a combiner of texts does not use. Raises `ConfigError`."""
     for name, value in given.items():
         if value:
-            raise ConfigError(f"--{name}: is for votes on classes, and `{method}` combines texts; leave it out")
+            raise ConfigError(f"--{name}: is for votes on classes, but `{method}` combines texts; leave it out")
 
 
 def _refuse_beside_update(given: dict[str, Any]) -> None:
     for option, value in given.items():
         if value is not None:
-            raise ConfigError(f"{option}: the state in `--update` has its own; leave it out")
+            raise ConfigError(f"{option}: the state in `--update` defines it; leave it out")
 
 
 def _written(output: Path | None, state: Path | None) -> list[str]:
@@ -253,7 +253,7 @@ def _written(output: Path | None, state: Path | None) -> list[str]:
 
 
 def _check_outputs(read: list[Path | None], written: dict[str, tuple[Path | None, tuple[str, ...]]]) -> None:
-    """Check before any work that outputs (by option, with their formats) can be written, and are no inputs.
+    """Check before any work that outputs (by option, with their formats) can be written and are not inputs.
 
     Raises `ConfigError` and `DataError`.
     """
@@ -264,7 +264,7 @@ def _check_outputs(read: list[Path | None], written: dict[str, tuple[Path | None
             continue
         refuse_unwritable(option, path, formats)
         if os.path.exists(path) and any(one and os.path.exists(one) and path.samefile(one) for one in read):
-            raise ConfigError(f"{option}: {path} is a file that is read; write to another one")
+            raise ConfigError(f"{option}: {path} is an input file; write to another file")
 
 
 def _split(names: str | None) -> list[str] | None:

@@ -1,4 +1,4 @@
-"""Combined labels, and a student of them, as text for a terminal."""
+"""Combined labels, and a student trained on them, as text for a terminal."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ MOST_SOURCES = 12
 
 
 def combined_text(found: Combined | CombinedTexts) -> str:
-    """What was done, why, and what is held of the sources."""
+    """The combiner, why it was chosen, and the estimated accuracy of the sources."""
     if isinstance(found, CombinedTexts):
         return _of_texts(found)
     about = found.about
@@ -24,7 +24,7 @@ def combined_text(found: Combined | CombinedTexts) -> str:
 
 
 def _of_texts(found: CombinedTexts) -> str:
-    """The same of texts."""
+    """The same for texts."""
     votes = found.about["votes"]
     head = f"{_heard(votes, 'answer')} to {many(votes['n_items'], 'item')}, by {short(found.method)}"
     sure = f"{many(len(found.targets), 'text')}; mean share {found.share.mean():.3f}"
@@ -48,18 +48,18 @@ def _share(value: float | None) -> str:
 
 
 def student_text(student: TrainedStudent) -> str:
-    """How good it is, as far as anybody knows, and where it lies."""
+    """The student's accuracy, if known, and its folder."""
     card = student.card
     test, data = card["answers"]["test"], card["training_data"]
     learned = f"learned {data['kept']} of {many(data['n_items'], 'item')}, combined by {_named(card)}"
     agreement = card["answers"]["agreement"]
     if test is None:
         agrees = "" if agreement is None else f"agrees with {agreement:.1%} of the labels that it learned; "
-        known = f"{agrees}its accuracy is unknown without test items (--test)"
+        known = f"{agrees}its accuracy is unknown; give test items (--test)"
     else:
         title, value = ("accuracy", test["accuracy"]) if "accuracy" in test else (test["metric"], test["score"])
         n_left = data["test_left_out"]
-        left = f" (left out, as their texts were learned from: {n_left})" if n_left else ""
+        left = f" (left out, since the student learned their texts: {n_left})" if n_left else ""
         known = f"{title} {value:.3f} [{test['low']:.3f}, {test['high']:.3f}] on {many(test['n'], 'test item')}{left}"
     return "\n".join([learned, known, *card["combine"]["told"], "", f"student: {student.folder}"])
 

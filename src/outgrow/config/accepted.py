@@ -1,4 +1,5 @@
-"""What a key takes, in words: `a whole number from 1`, `'a' or 'b'`, `a list of numbers greater than 0`."""
+"""The accepted values of a key, in words: `a whole number at least 1`, `'a' or 'b'`,
+`a list of numbers greater than 0`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ ANYTHING = ("a value", "values")
 
 
 def accepted(annotation: Any, many: bool = False) -> str:
-    """What a type with its bounds takes; `many`: of each entry of a list."""
+    """The values that a type with its bounds accepts; `many`: in the plural."""
     return " or ".join(dict.fromkeys(_alternatives(annotation, many)))
 
 

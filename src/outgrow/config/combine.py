@@ -1,4 +1,4 @@
-"""What a file may name as `combine`: any combiner of `combiners.COMBINERS`."""
+"""The key `combine`: any combiner of `combiners.COMBINERS`."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What no single field can know: whether the parts of an experiment fit each other."""
+"""Checks of several keys together: whether the parts of an experiment fit each other."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,11 +8,11 @@ from outgrow.config.method import Method
 from outgrow.errors import ConfigError, suggest
 
 RESERVED = ("student", "gold", "untouched")
-"""Names that the study itself gives to columns of labels."""
+"""Names that a study uses itself for columns of labels."""
 
 
 def check(experiment: Experiment, place: FileLocation) -> None:
-    """Raise `ConfigError` with everything that cannot work, a line each."""
+    """Raise `ConfigError` with all mistakes, one line each."""
     if found := list(_complaints(experiment, place)):
         raise ConfigError("\n".join(found))
 
@@ -20,7 +20,7 @@ def check(experiment: Experiment, place: FileLocation) -> None:
 def _complaints(experiment: Experiment, place: FileLocation) -> Iterator[str]:
     for name in experiment.supervisors:
         if name in RESERVED:
-            yield f"{place.at('supervisors', name)}: this name is taken by the study; choose another"
+            yield f"{place.at('supervisors', name)}: the study itself uses this name; choose another"
     yield from _twice("seeds", experiment.seeds, place)
     yield from _twice("methods", [method.name for method in experiment.methods], place)
     if experiment.headline is not None and experiment.headline not in (names := [m.name for m in experiment.methods]):
@@ -41,7 +41,7 @@ def _twice(key: str, values: Iterable[object], place: FileLocation) -> Iterator[
     seen: set[object] = set()
     for number, value in enumerate(values):
         if value in seen:
-            yield f"{place.at(key, number)}: `{value}` stands twice; every one of `{key}` must differ"
+            yield f"{place.at(key, number)}: `{value}` occurs twice; the values of `{key}` must differ"
         seen.add(value)
 
 
@@ -53,7 +53,7 @@ def _source_complaints(method: Method, experiment: Experiment, where: str) -> It
         if name not in experiment.supervisors:
             yield f"{where}.sources: no supervisor `{name}`; {suggest(name, experiment.supervisors)}"
     if weights and (min(weights.values()) < 0 or not any(weights.values())):
-        yield f"{where}.combine.weights: weights are >= 0 and not all zero"
+        yield f"{where}.combine.weights: weights must be >= 0 and not all zero"
     teachers = method.teachers(experiment.supervisors)
     for name in named:
         if name not in experiment.supervisors:

@@ -1,4 +1,4 @@
-"""What a file may say about how texts are written."""
+"""The sections `labelling`, `answering` and others: how texts are generated."""
 
 from typing import Annotated
 
@@ -13,19 +13,19 @@ class Decoding(Section):
     beams: Annotated[int, Field(ge=1, le=10_000)] = 5
     """Width of the beam search; 1 = greedy."""
     candidates: Annotated[int, Field(ge=1, le=10_000)] = 5
-    """Texts kept per item; at most `beams` unless sampled. Equal texts are kept once, so there may be fewer."""
+    """Texts kept per item; without sampling at most `beams`. Equal texts are kept once, so there may be fewer."""
     sample: bool = False
     """Draw `candidates` texts at random instead of searching for the most probable ones."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
     """Of sampling."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Of sampling: draw among the most probable tokens that together have this probability."""
+    """Of sampling: draw from the most probable tokens that together have this probability."""
     max_new_tokens: Annotated[int, Field(ge=1, le=10**6)] = 64
-    """Texts that have not ended by then are cut off."""
+    """Longer texts are cut off."""
     stop: list[Annotated[str, Field(min_length=1)]] = []
-    """Such a text ends the answer and is no part of it; a line break, say, for a model that was never taught to end.
-    Not for a beam search."""
+    """Each of these texts ends the answer and is not part of it, such as a line break for a model that was not trained
+    to end. Not for beam search."""
 
     def greedy(self) -> "Decoding":
-        """The most probable token again and again, to the same end."""
+        """Greedy decoding with the same limits."""
         return Decoding(beams=1, candidates=1, max_new_tokens=self.max_new_tokens, stop=self.stop)

@@ -1,4 +1,4 @@
-"""What a file may say about a model that lives behind a server: where it is, what it costs, how often it is asked."""
+"""The section of a model behind a server: its address, its prices, its limits."""
 
 import json
 from typing import Annotated, Any, Literal
@@ -10,7 +10,7 @@ from outgrow.config.section import Section, complaint
 
 OPENAI_HOST, OPENAI_KEY = "api.openai.com", "OPENAI_API_KEY"
 CHOICE_TOKENS = 16
-"""Longest answer of a supervisor that chooses: a letter, or an object with one."""
+"""Longest response of a supervisor that chooses: a letter, or an object with one."""
 
 
 def _name_of_variable(value: str | None) -> str | None:
@@ -57,27 +57,33 @@ class Prices(Section):
     """Money per million tokens, in a currency of your choice."""
 
     input: Annotated[float, Field(ge=0)] = 0.0
+    """Per million tokens of prompts."""
     output: Annotated[float, Field(ge=0)] = 0.0
+    """Per million tokens of responses."""
     training: Annotated[float, Field(ge=0)] = 0.0
     """Per million tokens of fine-tuning."""
 
 
 class Budget(Section):
-    """What all studies that share a `store` may spend on one model's answers together; nothing is asked beyond it."""
+    """Limit of what all studies with the same `answers` folder spend on one model; no request is sent beyond it."""
 
     tokens: Annotated[int, Field(ge=1)] | None = None
+    """Tokens of prompts and responses."""
     money: Annotated[float, Field(gt=0)] | None = None
-    """In the currency of `prices`, which it needs."""
+    """In the currency of `prices`, which must be given."""
 
 
 class FineTuning(Section):
-    """A student that is tuned by its provider, by the fine-tuning protocol of OpenAI."""
+    """A student that its provider tunes, by OpenAI's fine-tuning protocol."""
 
     epochs: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    """Passes over the training data."""
     batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    """Examples per update."""
     lr_multiplier: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
+    """Factor of the provider's learning rate."""
     poll: Annotated[float, Field(gt=0)] = 20.0
-    """Seconds between two looks at a running job."""
+    """Seconds between two requests for the status of a running job."""
 
 
 class EndpointSection(Section):
@@ -85,36 +91,38 @@ class EndpointSection(Section):
 
     type: Literal["endpoint"]
     model: str
-    """What the server calls it."""
+    """The model's name on the server."""
     url: Annotated[str, AfterValidator(_server)]
     """The server's address up to `/v1`."""
     key: Annotated[str | None, AfterValidator(_name_of_variable)] = None
-    """The environment variable that holds the key. Default: no key is sent, but for `api.openai.com`, which is sent
-    that of `OPENAI_API_KEY`."""
+    """The environment variable with the API key. Default: `OPENAI_API_KEY` for `api.openai.com`, no key for other
+    servers."""
     system: str | None = None
     """The system prompt of every request about an item."""
     concurrency: Annotated[int, Field(ge=1, le=512)] = 8
-    """Requests under way at a time, over all steps."""
+    """Requests in flight at the same time, over all steps."""
     timeout: Annotated[float, Field(gt=0)] = 120.0
-    """Seconds for one answer, from the request to the last byte of the reply."""
+    """Seconds for one response, from the request to its last byte."""
     retries: Annotated[int, Field(ge=0)] = 12
-    """How often a request is sent again after 408, 409, 429, 5xx, a timeout or a cut connection: after the pause that
-    the server asks for, else after 0.5 s, 1 s, … 8 s. Twelve outlast a minute."""
+    """How often a request is repeated after 408, 409, 429, 5xx, a timeout or a lost connection. The pause is the one
+    in the response, else 0.5 s, 1 s, … 8 s. Twelve retries last more than a minute."""
     logprobs: bool = False
-    """Ask for the log-probabilities of tokens; without, every answer counts as certain."""
+    """Request log-probabilities of tokens. Without them, every answer has confidence 1."""
     limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    """What the server calls the longest answer; newer models of OpenAI want the second."""
+    """The request's field for the maximum number of tokens; newer models of OpenAI need the second."""
     structured: bool = False
-    """classify/choose: demand one of the choices by a JSON schema, where the server can."""
+    """*classify*, *choose*: restrict the response to the choices by a JSON schema, if the server supports it."""
     options: Annotated[dict[str, Any], AfterValidator(_beside_ours)] = {}
-    """Further fields of every request, as they are."""
+    """Further fields of every request, sent unchanged."""
     prices: Prices = Prices()
+    """The server's prices, for the cost in plan and report."""
     budget: Budget = Budget()
+    """Limits of tokens and money."""
     unfit: Literal["skip", "stop"] = "skip"
-    """Items that the server refuses (400, 422) or answers with nothing: go on without them, with a note that names
-    them, or stop."""
+    """Items that the server refuses (400, 422) or whose response is empty: skip them, with a note that names them, or
+    stop."""
     fine_tuning: FineTuning | None = None
-    """student only: how the provider tunes it."""
+    """For the student only: its provider tunes it, with these settings."""
 
     @model_validator(mode="before")
     @classmethod

@@ -32,13 +32,13 @@ class Experiment(Section):
     name: Name
     """The study's name; also its folder below `runs/`."""
     task: TaskSection
-    """The items, and what is asked about them."""
+    """The items, and the question about them."""
     supervisors: Annotated[dict[SourceName, Supervisor], Field(min_length=1)]
-    """The weak sources, each under a name of your choice."""
+    """The supervisors, each under a name of your choice."""
     student: LanguageModel
-    """The strong model that learns from the supervisors' labels, and from gold for the ceiling."""
+    """The strong model. It learns from the supervisors' labels; for the ceiling it learns from gold."""
     second_view: ModelSection | None = None
-    """Another layer or model whose student is averaged with the first in the `two_views` variant."""
+    """Another layer or model. The variant `two_views` averages its student with the first one."""
     methods: Annotated[list[Method], Field(min_length=1)] = Field(default_factory=default_methods)
     """Rows: a name from `methods.yaml`, a name with changes (`{preset: bayesian, …}`), or a row of your own. Default:
     `outgrow`, `single`, `naive`, `bayesian`."""
@@ -48,7 +48,7 @@ class Experiment(Section):
     gold_controls: bool = True
     """*classify*, *choose*: add the rows `gold_a` and `gold_a_and_votes` where a supervisor learns half A's gold."""
     variants: Annotated[list[Variant], Field(min_length=1)] = ["plain", "self_training"]
-    """The forms in which every method runs, unless it names its own."""
+    """The forms in which every method runs, unless the method has its own `variants`."""
     self_training: SelfTraining = SelfTraining()
     """How the `self_training` variants weight the student's own predictions."""
     soft_labels: SoftLabels = SoftLabels()
@@ -62,34 +62,35 @@ class Experiment(Section):
     judges: dict[Name, JudgeMeasure] = {}
     """*generate*: language models that rate every row's answers; each of their scales is a measure."""
     plane: tuple[str, str] | None = None
-    """*generate*: the two measures that the report plots against each other (content, style); default: the first two
+    """*generate*: the two measures that the report plots against each other (content, style). Default: the first two
     of `measures` and `judges`."""
     matching: Literal["answers", "probabilities"] = "answers"
-    """What the `matching` variants match to the weak labels' class shares."""
+    """The `matching` variants match the class shares of the student's answers, or of its probabilities, to those of
+    the weak labels."""
     tune: Tune = Tune()
     """The grid that every method searches."""
     untouched: bool = True
-    """Also measure the student before any training, where it can answer (causal language models)."""
+    """Also measure the student before any training, if it can answer (causal language models)."""
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0, 1, 2]
-    """One whole study per seed: splits, training order, everything random."""
+    """One whole study per seed: its splits and every random draw."""
     bootstrap: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
     """Resamples behind every interval."""
     output: Path | None = None
-    """Folder of the report; default `runs/NAME` beside the file."""
+    """Folder of the report; default: `runs/NAME` in the file's folder."""
     store: Path = Path("runs/steps")
-    """Folder of the finished steps, by default beside the file. Studies with one folder share results."""
+    """Folder of the finished steps, by default in the file's folder. Studies with the same store share steps."""
     answers: Path = Path("answers")
-    """Folder of `answers.sqlite`, by default beside the file: the responses of servers. They were paid for and cannot
-    be computed again, so keep it; it is no part of `runs/`."""
+    """Folder of `answers.sqlite`, the responses of servers; by default in the file's folder. Keep it: responses were
+    paid for and cannot be computed again. It is not part of `runs/`."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where models run; `auto` takes a GPU where there is one."""
+    """Where models run; `auto` uses a GPU if there is one."""
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
-    """CPU threads per step; default: cores divided by `--jobs`, or `OMP_NUM_THREADS` where that is less. With fixed
+    """CPU threads per step; default: cores divided by `--jobs`, or `OMP_NUM_THREADS` if it is lower. With fixed
     threads results are equal bit for bit."""
     plugins: list[Path] = []
     """Python files with extensions of your own, loaded before the rest of the file is read (docs/extend.md)."""
     report_to: list[Literal["wandb", "trackio", "mlflow", "tensorboard"]] = []
-    """Trackers for full and LoRA training; by default nothing leaves the machine."""
+    """Experiment trackers for full and LoRA training; by default none."""
 
     @property
     def folder(self) -> Path:

@@ -37,11 +37,11 @@ def read_experiment(
 ) -> Experiment:
     """Parse and check an experiment.
 
-    `source` is a YAML file or the mapping it would hold; each of `words` is `key.sub=value` with a YAML value
+    `source` is a YAML file or a mapping with its content; each of `words` is `key.sub=value` with a YAML value
     (`seeds=0,1`, `task.sizes.test=200`, `methods.0.loss.type=evidential`), or a mapping that is merged in. Paths in a
-    file are seen from its folder, those in words and mappings from the working directory; a mapping may be given
-    another `folder`, and a name for messages. Plug-ins that it names are loaded; without `code` they are refused.
-    Raises `ConfigError`.
+    file are relative to its folder, those in words and mappings to the working directory. A mapping may have another
+    `folder`, and a name for messages (`called`). Its plug-ins are loaded; without `code` they are refused. Raises
+    `ConfigError`.
     """
     if isinstance(source, Mapping):
         tree, place = unshared(source), FileLocation(called)
@@ -49,9 +49,9 @@ def read_experiment(
         tree, place = load_tree(Path(source))
         folder = Path(source).parent
     if "suite" in tree:
-        raise ConfigError(f"{place.name}: is a suite of several studies, which `outgrow suite` runs and shows")
+        raise ConfigError(f"{place.name}: is a suite of several studies; use `outgrow suite`")
     if "simulation" in tree:
-        raise ConfigError(f"{place.name}: is a simulation, which `outgrow simulate` runs and shows")
+        raise ConfigError(f"{place.name}: is a simulation; use `outgrow simulate`")
     tree = seen_from(folder, tree)
     # Before every override, which may change a key of a named row, and after the last, which may name a row.
     place = with_words(place, words)
@@ -81,7 +81,7 @@ def _load_plugins(files: Any, place: FileLocation, code: bool = True) -> None:
 
 
 def read_section(section: type[S], tree: Tree, words: Sequence[Word], place: FileLocation) -> S:
-    """A section from a tree, which `key.sub=value` words change first. Raises `ConfigError` that names key and fix."""
+    """A section from a tree with the overrides `words`. Raises `ConfigError` that names key and fix."""
     plugins.load_installed()
     for word in words:
         override(tree, word)
@@ -103,9 +103,9 @@ def file_settings(experiment: Experiment) -> Tree:
 
 
 def dump_experiment(experiment: Experiment, *, of_report: bool = False) -> str:
-    """The resolved experiment as YAML: every default spelled out.
+    """The resolved experiment as YAML, with every default.
 
-    Paths are seen from the working directory; with `of_report`, from the report's folder.
+    Paths are relative to the working directory; with `of_report`, to the report's folder.
     """
     tree = file_settings(experiment) if of_report else experiment.model_dump(mode="json")
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
@@ -125,7 +125,7 @@ def load_tree(path: Path) -> tuple[Tree, FileLocation]:
 def _text_of(path: Path) -> str:
     try:
         if path.exists() and not path.is_file():
-            what = "a folder" if path.is_dir() else "no file of a fixed size"
+            what = "a folder" if path.is_dir() else "not a regular file"
             raise ConfigError(f"{path}: is {what}; name a YAML file")
         with path.open("rb") as file:
             return file.read(4 * MOST_LETTERS).decode("utf-8-sig")
@@ -136,7 +136,7 @@ def _text_of(path: Path) -> str:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError:
-        raise ConfigError(f"{str(path)!r}: holds a NUL character, which no path can have") from None
+        raise ConfigError(f"{str(path)!r}: contains a NUL character; remove it") from None
 
 
 def _with_places(tree: Tree, folder: Path) -> Tree:

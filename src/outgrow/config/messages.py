@@ -21,9 +21,9 @@ SHOWN = 60
 MOST_SUGGESTED = 3
 """A key that more sections have is not suggested."""
 MOST_LISTED = 20
-"""Mistakes that are listed of one file."""
+"""Maximum number of mistakes in a message."""
 NO_SECTION = ("model_type", "model_attributes_type")
-"""A bare value stands where a section is expected."""
+"""A bare value in place of a section."""
 
 
 class ErrorLocation(NamedTuple):
@@ -35,9 +35,9 @@ class ErrorLocation(NamedTuple):
     wanted: Any
     """The expected type."""
     bounded: Any
-    """The same with its bounds."""
+    """The expected type with its bounds."""
     is_name: bool
-    """The name is wrong, and not its value."""
+    """The name is wrong, not its value."""
 
 
 @dataclass(frozen=True)
@@ -136,10 +136,12 @@ def _plain_words(detail: ErrorDetails, location: ErrorLocation) -> str:
 def _not(location: ErrorLocation, value: Any) -> str:
     """The accepted values, and the given one."""
     if location.is_name:
-        return f"{_shown(value)} is no name; write a text"
+        return f"{_shown(value)} is not a name; write a text"
     if isinstance(value, str) and HALF_CHARACTER.search(value):
         return "holds half a character (a lone surrogate, \\uD800 … \\uDFFF)"
-    quotes = "; a word that is meant as a text stands in quotes" if value is None or isinstance(value, bool) else ""
+    quotes = (
+        "; write a text that looks like another value in quotes" if value is None or isinstance(value, bool) else ""
+    )
     return f"write {accepted(location.bounded)}, not {_shown(value)}{quotes if location.wanted is str else ''}"
 
 

@@ -1,4 +1,4 @@
-"""What a file may say about a method: a row of (noise, refine, combine, loss, rounds, stages, preference)."""
+"""The section of a method: a row of (noise, refine, combine, loss, rounds, stages, preference)."""
 
 from collections.abc import Iterable
 from typing import Annotated, Literal
@@ -23,6 +23,7 @@ class SelfTraining(Section):
     """(1 - gamma) loss(weak label) + gamma loss(student's own hardened prediction), eqs 1 and 5."""
 
     gamma_max: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Final weight of the student's own prediction."""
     ramp: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of training over which gamma grows linearly from 0 to gamma_max."""
     harden: Literal["argmax", "balanced"] = "argmax"
@@ -30,16 +31,16 @@ class SelfTraining(Section):
 
 
 class SoftLabels(Section):
-    """*generate*: from a source's pieces to the student's tokens (eqs 6-7), and what the target says of the rest."""
+    """*generate*: from a source's pieces to targets for the student's tokens (eqs 6-7)."""
 
     unit: Literal["span", "word"] = "span"
-    """Group pieces by the smallest stretches that both tokenizers cut out, or by words as in the paper."""
+    """Group pieces by the smallest spans at whose ends both tokenizers split, or by words as in the paper."""
     split: Literal["confidence", "uniform"] = "confidence"
     """Share a group's log-probability among the student's tokens by softmax(-confidence) (eq. 7), or equally."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
     """Divides the confidence in that softmax."""
     rest: Literal["student", "target_only", "onehot"] = "student"
-    """Other tokens: the student's own distribution, rescaled; nothing; or one-hot targets (table 8)."""
+    """Targets of the other tokens: the student's own distribution, rescaled; none; or one-hot targets (table 8)."""
 
 
 class PreferenceTraining(Training):
@@ -52,28 +53,32 @@ class PreferenceTraining(Training):
 
 
 class Preference(Section):
-    """*generate*: a second stage on the supervisors' preferences among the student's own texts (eqs 8-9)."""
+    """*generate*: a further training on the supervisors' preferences among the student's own texts (eqs 8-9)."""
 
     loss: Literal["cdpo", "robust", "ipo"] = "cdpo"
+    """Conservative DPO, robust DPO, or IPO."""
     beta: Annotated[float, Field(gt=0)] = 2.0
+    """Factor of the difference of log-ratios in the loss."""
     epsilon: Annotated[float, Field(ge=0, lt=0.5)] | Literal["per_pair"] = 0.1
-    """How often a preference is the wrong way round; `per_pair`: 1 - the supervisors' probability that it is not."""
+    """Probability that a preference is wrong; `per_pair`: 1 - the supervisors' probability that it is right."""
     logprobs: Literal["sum", "mean"] = "sum"
-    """A text's log-probability, or the same per token."""
+    """The log-probability of a text, or its mean per token."""
     weights: Literal["average"] | dict[str, float] = "average"
-    """Of the supervisors' mean log-probabilities when a pair is chosen."""
+    """Weights of the supervisors' mean log-probabilities when a pair is chosen."""
     candidates: Decoding = Decoding(beams=10, candidates=10)
-    """The student's texts among which the supervisors prefer."""
+    """The student's texts that the supervisors compare."""
     training: PreferenceTraining = PreferenceTraining()
+    """Settings of this training."""
 
 
 class TrainingStage(Section):
-    """One training of a row's student; each goes on from the weights of the one before."""
+    """One training of a row's student. Each starts from the weights of the one before."""
 
     select: Select | None = None
-    """Which of the targets it learns from; default: all."""
+    """The targets that it learns from; default: all."""
     share: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Of the row's training; default: an equal part of what the others leave. A stage without any is left out."""
+    """Share of the row's training; default: an equal part of what the other stages leave. A stage with share 0 is left
+    out."""
     loss: Loss | None = None
     """Default: the row's."""
 
@@ -82,39 +87,44 @@ class Method(Section):
     """One row of the study: how labels become targets, and how the student learns them."""
 
     name: str
+    """The name of the row."""
     noise: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share of every teacher's labels that are exchanged among items first, to see how much quality matters."""
+    """Share of every supervisor's labels that are exchanged among items first, to measure the effect of label
+    quality."""
     refine: Refine | None = None
-    """*generate*: how every teacher's labels are rewritten before they are combined."""
+    """*generate*: how the supervisors' labels are rewritten before they are combined."""
     combine: Combine = KeepAll()
+    """The combiner: how the supervisors' labels become targets."""
     sources: Annotated[list[str], Field(min_length=1)] | None = None
-    """Only these supervisors teach this row; default: all."""
+    """The supervisors of this row; default: all."""
     anchors: Literal["half_a", "none"] | None = None
     """Gold that the combiner may use: the supervisors' held-out answers to half A with its gold, or none. Default:
-    `half_a`; `none` where all of the row's supervisors are files of votes and the combiner can do without."""
+    `half_a`; `none` if all of the row's supervisors are files of votes and the combiner does not need gold."""
     half_a_gold: Literal["unused", "added", "alone"] = "unused"
-    """*classify*, *choose*: whether the student itself learns half A's gold, beside the labels of half B or instead of
-    them. Such a row is a control: a weak-to-strong study assumes that the student has no gold."""
+    """*classify*, *choose*: whether the student itself learns half A's gold: not, beside the labels of half B, or
+    instead of them. Such a row is a control: a weak-to-strong study assumes that the student has no gold."""
     loss: Loss = CrossEntropy()
+    """The loss of the student's training."""
     select_by: SelectBy | None = None
-    """Overrides the study's `tune.select_by` in this row."""
+    """Replaces the study's `tune.select_by` in this row."""
     self_training: SelfTraining | None = None
-    """Overrides the study's `self_training` in this row's self-training variant."""
+    """Replaces the study's `self_training` in this row's self-training variants."""
     rounds: Annotated[int, Field(ge=1, le=5)] = 1
-    """Further rounds add the last student's predictions as one more source, pooled log-linearly."""
+    """Each further round adds the last student's predictions as one more source, by log-linear pooling."""
     variants: Annotated[list[Variant], Field(min_length=1)] | None = None
-    """Only these of the study's variants."""
+    """The variants of this row; default: all variants of the study."""
     soft_labels: SoftLabels | None = None
-    """*generate*: overrides the study's `soft_labels`."""
+    """*generate*: replaces the study's `soft_labels`."""
     stages: Annotated[list[TrainingStage], Field(min_length=1)] = [TrainingStage()]
-    """The student's trainings, one after the other."""
+    """The student's trainings, in order."""
     budget: Literal["examples", "epochs"] = "examples"
-    """What a selection leaves as it was: the number of examples seen, so that fewer are seen more often; or passes."""
+    """What stays the same when a selection keeps fewer targets: the number of training examples (each is used more
+    often), or of epochs."""
     preference: Preference | None = None
-    """*generate*: tune the finished student on the supervisors' preferences."""
+    """*generate*: train the finished student further on the supervisors' preferences."""
 
     def teachers(self, supervisors: Iterable[str]) -> tuple[str, ...]:
-        """Whose labels this row learns from, in the order of the study's `supervisors`."""
+        """The supervisors of this row, in the order of the study's `supervisors`."""
         if self.combine.only_source is not None:
             return (self.combine.only_source,)
         return tuple(name for name in supervisors if self.sources is None or name in self.sources)

@@ -1,4 +1,4 @@
-"""What a file may say about a model: which one, how it is adapted, how it is trained."""
+"""The section of a model: which one, how it is adapted, how it is trained."""
 
 from typing import Annotated, Any, Literal
 
@@ -17,29 +17,39 @@ class Lora(Section):
     """A low-rank adapter (peft)."""
 
     r: Annotated[int, Field(ge=1, le=65_536)] = 8
+    """Rank of the adapter's matrices."""
     alpha: Annotated[int, Field(ge=1)] = 16
+    """The adapter's output is scaled by alpha / r."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Dropout on the adapter's input."""
     modules: str | list[str] = "all-linear"
+    """Names of the layers that get an adapter; `all-linear`: all linear layers except the output layer."""
 
 
 class Training(Section):
     """Gradient training of a transformer (`adapt: full | lora`); defaults are paper 1's for its student."""
 
     lr: Rate = 1e-5
+    """Learning rate, at its highest."""
     epochs: Passes = 2
+    """Passes over the training data; may be a fraction."""
     batch_size: BatchSize = 32
-    """Examples per update; split into smaller forward passes when memory asks for it."""
+    """Examples per update. They are split into smaller forward passes if memory is short."""
     micro_batch_size: BatchSize | None = None
     """Examples per forward pass; gradients are accumulated up to `batch_size`."""
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
+    """How the learning rate falls after the warmup."""
     warmup: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share of the updates over which the learning rate rises."""
+    """Share of the updates over which the learning rate rises from 0."""
     optimizer: Literal["adamw_torch", "adafactor", "sgd"] = "adamw_torch"
+    """The optimizer, by its name in transformers."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Weight decay of the optimizer."""
     max_grad_norm: Annotated[float, Field(ge=0)] = 0.0
     """Clip the gradient's norm at this value; 0 = no clipping."""
     keep: Literal["last", "best"] = "last"
-    """*generate*: the weights at the end, or those after the epoch with the lowest loss on the `holdout` items."""
+    """*generate*: keep the weights at the end, or those after the epoch with the lowest loss on the `holdout`
+    items."""
 
 
 class ModelSection(Section):
@@ -47,36 +57,41 @@ class ModelSection(Section):
 
     type: Literal["model"] = "model"
     model: str
-    """`bundled:NAME`, `bundled:NAME@LAYERS` (cut after so many layers), `org/name` on the hub, or a folder."""
+    """`bundled:NAME`, `bundled:NAME@LAYERS` (only its first layers), `org/name` on the hub, or a folder."""
     revision: str | None = None
     """A branch, tag or commit of a hub model."""
     adapt: Literal["full", "lora", "probe", "none"] = "probe"
-    """Train all weights, a low-rank adapter, or only a linear head on frozen hidden states. *generate*: `none` takes
-    the model as it is, and tells it what to do by `system`."""
+    """Train all weights, a low-rank adapter, or only a linear head on frozen hidden states. *generate*: `none` does
+    not train the model; `system` gives it instructions."""
     layer: int | list[int] | None = None
-    """probe: the hidden layer (0 = embeddings); a list is chosen from on held-out items; default: the last."""
+    """probe: the hidden layer (0 = embeddings). From a list, one layer is chosen on held-out items. Default: the
+    last."""
     dims: Annotated[int, Field(ge=1)] | None = None
-    """probe: keep only so many leading dimensions (static embeddings)."""
+    """probe: the number of leading dimensions that are used (static embeddings)."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Number format of the weights."""
     max_length: Annotated[int, Field(ge=8, le=10**7)] = 512
-    """Longer inputs lose their beginning, with a note that counts them."""
+    """In tokens. Longer inputs lose their beginning; a note gives their number."""
     chat: bool | Literal["auto"] = "auto"
-    """*generate*: ask through the tokenizer's chat template; `auto`: where it has one."""
+    """*generate*: prompts use the tokenizer's chat template; `auto`: if it has one."""
     system: str | None = None
-    """*generate*: the system prompt, in training and in use."""
+    """*generate*: the system prompt, in training and afterwards."""
     unfit: Literal["skip", "stop"] = "skip"
-    """*generate*: items that the model cannot take (longer than `max_length`, or not to be spelled by its tokenizer):
-    go on without them, with a note that names them, or stop."""
+    """*generate*: items that the model cannot read (longer than `max_length`, or with characters that its tokenizer
+    cannot spell): skip them, with a note that names them, or stop."""
     batch_tokens: Annotated[int, Field(ge=64, le=10**9)] = 4096
-    """Tokens per forward pass when nothing is trained; does not change results."""
+    """Tokens per forward pass without training; does not change results."""
     training: Training = Training()
+    """Settings of full and LoRA training."""
     lora: Lora = Lora()
+    """Settings of the adapter."""
     holdout: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """full/lora supervisor: share of its gold kept aside to estimate its accuracy (probes use all, by folds);
-    *generate*: share of the training items that is held out for `training.keep: best`."""
+    """full/lora supervisor: share of its gold that is held out to estimate its accuracy (probes use cross-fitting on
+    all gold). *generate*: share of the training items that is held out for `training.keep: best`."""
     tune: Tune | None = None
     """This model's own grid; default: the study's `tune`."""
     trust_remote_code: bool = False
+    """Whether code in the model's folder may run."""
 
 
 def _default_type(value: Any) -> Any:
@@ -86,7 +101,7 @@ def _default_type(value: Any) -> Any:
 LanguageModel = Annotated[
     Annotated[ModelSection | EndpointSection, Field(discriminator="type")], BeforeValidator(_default_type)
 ]
-"""A model that can be asked for a text, on this machine or behind a server."""
+"""A language model on this machine or behind a server."""
 
 
 def local_model(section: object) -> ModelSection | None:

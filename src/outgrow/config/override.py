@@ -1,8 +1,8 @@
-"""What a command's words, or mappings given to Python's functions, change in a file.
+"""Overrides: words of a command, or mappings given to a Python function, change keys of a file.
 
     seeds=0,1     task.sizes.test=200     {"seeds": [0, 1]}     {"task.sizes.test": 200}     {"task": {"sizes": …}}
 
-A word sets its key. A mapping is merged key by key into what is there; null sets a key to its default.
+A word sets its key. A mapping is merged key by key into the file's tree; null sets a key to its default.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,11 +15,11 @@ from outgrow.text_format import short
 Word = str | Mapping[str, Any]
 """An override."""
 LONGEST_PLACE = 6
-"""Digits of a place in a list."""
+"""Digits of an index in a list."""
 
 
 def override(tree: Tree, word: Word) -> None:
-    """Change the tree as an override says. Raises `ConfigError` for one that says nothing."""
+    """Apply an override to the tree. Raises `ConfigError` for an override without key or value."""
     if isinstance(word, Mapping):
         for key, value in unshared(word).items():
             _put(tree, str(key), value, f"{key}={short(value)}", merged=True)
@@ -72,7 +72,7 @@ def _read(word: str) -> tuple[str, Any]:
     except YamlProblem as error:
         said = str(error).removeprefix("not YAML: ")
         raise ConfigError(
-            f"`{word}`: the value is not YAML: {said}; a text with such signs stands in quotes"
+            f"`{word}`: the value is not YAML: {said}; write a text with such characters in quotes"
         ) from None
     return key, value
 
@@ -101,6 +101,8 @@ def _child(node: Any, name: str, word: str) -> Any:
 def _number(name: str, items: list[Any], word: str) -> int:
     usable = name.isascii() and name.isdecimal() and len(name) <= LONGEST_PLACE
     if not usable or int(name) >= len(items):
-        places = f"is not one of the list's places 0 … {len(items) - 1}" if items else "is no place of an empty list"
+        places = (
+            f"is not an index of the list (0 … {len(items) - 1})" if items else "is not an index: the list is empty"
+        )
         raise ConfigError(f"`{word}`: `{name}` {places}")
     return int(name)

@@ -1,7 +1,7 @@
-"""Paths in a file are seen from that file's folder, on the command line and from Python from the working directory.
+"""Paths in a file are relative to its folder, those on the command line and in Python to the working directory.
 
-The same holds for what a file leaves out: finished steps are in `runs/steps`, reports in `runs/NAME`, and what servers
-answered in `answers`, all beside the file. So a file finds its data and its finished steps from wherever it is run.
+The same holds for defaults: finished steps are in `runs/steps`, reports in `runs/NAME`, and responses of servers in
+`answers`, all in the file's folder. So a file finds its data and its finished steps from any working directory.
 """
 
 import os
@@ -20,7 +20,7 @@ PATHS: Mapping[str, Sequence[str]] = {
     "methods": ("prompts", "model"),
     "judges": ("prompt", "model"),
 }
-"""By section, the keys that name files, however deep they stand; a model may be a folder."""
+"""By section, the keys that name files, at any depth; a model may be a folder."""
 PLACES = ("store", "output", "answers")
 """Keys of the file itself that name folders."""
 LISTS = ("plugins",)
@@ -31,12 +31,12 @@ REPORTS = Path("runs")
 
 
 def seen_from(folder: Path, tree: Mapping[str, Any]) -> dict[str, Any]:
-    """A file's tree with every path in it seen from the working directory; the file lies in `folder`."""
+    """The tree of a file in `folder`, with every path relative to the working directory."""
     return _changed(tree, lambda path: str(folder / at_home(path)), lambda name: _model(name, folder))
 
 
 def told_from(folder: Path, tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The reverse: a tree as it would stand in a file in `folder`."""
+    """The reverse: a tree as a file in `folder` would have it."""
     home = os.path.abspath(folder)
     return _changed(
         tree,
@@ -77,7 +77,7 @@ def files_of(value: Any) -> list[Any]:
 
 
 def _model(name: str, folder: Path) -> str:
-    """A model's name; one that is a folder seen from `folder` is its path. What no path can be stays as it is."""
+    """A model's name; if it is a folder relative to `folder`, its path. An impossible path is unchanged."""
     try:
         place = folder / at_home(name)
     except ConfigError:  # reported where the model is loaded

@@ -1,11 +1,11 @@
-"""The experiments that come with outgrow: where they lie, and what they are called."""
+"""The experiments that come with outgrow: their folder and their names."""
 
 from importlib.resources import files
 from pathlib import Path
 
 
 def recipes_folder() -> Path:
-    """`examples/`: inside an installed package, beside `src/` in a checkout."""
+    """`examples/`: inside an installed package, next to `src/` in a checkout."""
     packed = Path(str(files("outgrow"))) / "examples"
     return packed if packed.is_dir() else Path(str(files("outgrow"))).parents[1] / "examples"
 
@@ -18,11 +18,11 @@ def recipes() -> dict[str, Path]:
 
 
 def where_to_start(path: Path) -> str:
-    """What to do about an experiment file that is not there: copy the recipe that was probably meant."""
+    """The fix for a missing experiment file: copy the recipe that was probably meant."""
     here = path.with_suffix(".yaml")
     if here != path and here.is_file():
         return f"did you mean `{here}`?"
     meant = path.with_suffix("").as_posix().removeprefix("examples/")
     if meant in recipes():
-        return f"`outgrow examples cp {meant}` puts that recipe here"
+        return f"`outgrow examples cp {meant}` copies that recipe to this folder"
     return "`outgrow examples ls` lists experiments to start from"

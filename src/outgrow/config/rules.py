@@ -1,4 +1,4 @@
-"""What a file may say about rules: patterns and functions that vote for a class, or say nothing.
+"""A file of rules: patterns and functions that vote for a class, or abstain.
 
 text: text                # column of the items that patterns search
 classes: [ham, spam]
@@ -19,7 +19,7 @@ from outgrow.text_format import short
 
 def _pattern(value: str) -> str:
     if len(value) > LONGEST_PATTERN:
-        raise complaint(f"a pattern of {len(value)} characters; {LONGEST_PATTERN} are enough")
+        raise complaint(f"a pattern of {len(value)} characters; the maximum is {LONGEST_PATTERN}")
     try:
         with warnings.catch_warnings():  # of signs that may mean something else in a later Python
             warnings.simplefilter("ignore")
@@ -28,13 +28,13 @@ def _pattern(value: str) -> str:
         raise complaint(f"`{short(value)}` is nested too deep for a regular expression") from None
     except (re.error, OverflowError) as error:
         raise complaint(
-            f"`{short(value)}` is no regular expression ({error}); put a backslash before a sign that means itself"
+            f"`{short(value)}` is not a regular expression ({error}); escape literal special characters"
         ) from None
     return value
 
 
 Pattern = Annotated[str, AfterValidator(_pattern)]
-"""A regular expression of Python; the time that it takes is limited where it is used."""
+"""A Python regular expression; the time of a search is limited where it is used."""
 LONGEST_PATTERN = 10_000
 
 
@@ -42,36 +42,37 @@ def _named_function(value: str) -> str:
     file, _, name = value.rpartition(":")
     if not file.endswith(".py") or not name.isidentifier():
         raise complaint(
-            f"{short(repr(value))} names no function; write FILE.py:FUNCTION, such as `my_rules.py:is_short`"
+            f"{short(repr(value))} is not a function's name; write FILE.py:FUNCTION, such as `my_rules.py:is_short`"
         )
     return value
 
 
 class RuleSection(Section):
-    """What all rules share."""
+    """The keys of all rules."""
 
     limit: Annotated[float, Field(gt=0, le=3600)] = 1.0
-    """Seconds that a rule may take for one item; beyond, the item counts as an error of the rule."""
+    """Seconds that a rule may take for one item; after that the item counts as an error of the rule."""
 
 
 class RegexRule(RuleSection):
-    """A class for every text in which a pattern is found; silence elsewhere."""
+    """Votes for a class if a pattern is found in the text; abstains otherwise."""
 
     type: Literal["regex"] = "regex"
     regex: Pattern
-    """A regular expression of Python, looked for anywhere in the text."""
+    """A Python regular expression, searched anywhere in the text."""
     says: str
     """The class."""
     ignore_case: bool = False
+    """Whether upper and lower case are the same."""
 
 
 class FunctionRule(RuleSection):
-    """A function of yours that looks at an item."""
+    """A Python function that votes on an item."""
 
     type: Literal["function"] = "function"
     function: Annotated[str, AfterValidator(_named_function)]
-    """`FILE.py:FUNCTION`, the file seen from the folder of the YAML file. It is given the item as a mapping (in a
-    study of `item` and `text`) and returns a class, its number from 0, probabilities by class, or None."""
+    """`FILE.py:FUNCTION`, the file relative to the folder of the YAML file. The function gets the item as a mapping
+    (in a study: `item` and `text`) and returns a class, its number from 0, probabilities by class, or None."""
 
 
 Rule = RegexRule | FunctionRule
@@ -83,7 +84,7 @@ class RuleFile(Section):
     text: str = "text"
     """The column that patterns search."""
     item: str | None = None
-    """The column that names an item; by default `item` or `id` where there is one, else the row's number, from 0."""
+    """The column of ids; by default `item` or `id` if there is one, else the row's number, from 0."""
     classes: Annotated[list[str], Field(min_length=2)]
     """All classes, in the order of their numbers."""
     rules: Annotated[dict[SourceName, Annotated[Rule, Field(discriminator="type")]], Field(min_length=1)]
@@ -98,7 +99,7 @@ class RuleFile(Section):
 
 
 def with_rule_type(section: object, otherwise: str | None = None) -> object:
-    """A section with the `type` that its keys tell."""
+    """A section with the `type` that follows from its keys."""
     if not isinstance(section, dict):
         return section
     implied = next((key for key in ("regex", "function") if key in section), otherwise)

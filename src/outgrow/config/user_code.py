@@ -1,6 +1,6 @@
-"""Code that a file of settings brings with it: plug-ins, functions of rules, and code in models' folders.
+"""Code that a file runs: plug-ins, functions of rules, and code in models' folders.
 
-Such a file is like a program: it runs with the rights of its user.
+This code runs with the rights of the user.
 """
 
 from collections.abc import Iterable, Iterator
@@ -46,5 +46,5 @@ def refuse_code(settings: Section, name: str) -> None:
 
 
 def refusal(name: str, code: Iterable[str]) -> str:
-    """Why settings are refused where no code may run."""
-    return f"{name}: runs code of its own ({', '.join(code)}), which `--no-code` (in Python `code=False`) refuses"
+    """The message that refuses settings with code."""
+    return f"{name}: runs its own code ({', '.join(code)}), which `--no-code` (in Python `code=False`) refuses"

@@ -1,9 +1,8 @@
-"""YAML as the files of outgrow are written in it: plain data of bounded size, in which nothing is repeated silently.
+"""YAML of experiment and rule files: plain data of limited size, without repeated keys.
 
-Safe YAML, with these differences. A key that stands twice is an error. A key is the text that stands there (`no: …`
-and `1: …` are the names `no` and `1`). Dates and times of day are texts. Only the tags of plain data are known. What
-aliases stand for is counted before it is made, so that a few lines cannot stand for billions of values, and each gets
-a copy of its own.
+Safe YAML, with these differences. A repeated key is an error. A key is always a text (`no: …` and `1: …` are the names
+`no` and `1`). Dates and times of day are texts. Only the tags of plain data are allowed. The values of aliases are
+counted before they are created, so that a few lines cannot expand to billions of values. Each alias gets its own copy.
 """
 
 import re
@@ -17,9 +16,9 @@ from outgrow.text_format import HALF_CHARACTER, short
 
 Tree = dict[str, Any]
 MOST_LETTERS = 1 << 20
-"""Of a text; a study has a few thousand."""
+"""Characters of a file; a study has a few thousand."""
 MOST_VALUES = 100_000
-"""Aliases counted as often as they are used."""
+"""Values of a file; an alias counts each time it is used."""
 DEEPEST = 50
 MOST_DIGITS = 300
 """Of a whole number."""
@@ -37,11 +36,11 @@ NUMBERS = {
 
 
 class YamlProblem(ConfigError):
-    """Text that is no YAML, or no data that a file may hold; the line stands in the sentence."""
+    """Text that is not YAML, or not plain data; the message has the line."""
 
 
 class Loader(yaml.SafeLoader):
-    """See above; `sizes` has, by node, how many values it stands for and how deep they go."""
+    """See above; `sizes` has by node the number of its values and their depth."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -67,12 +66,12 @@ class Loader(yaml.SafeLoader):
         known = [self.sizes.get(id(child)) for child in children]
         line = node.start_mark.line + 1
         if None in known:
-            raise YamlProblem(f"line {line}: an alias stands within what it is an alias of")
+            raise YamlProblem(f"line {line}: an alias is inside its own anchor")
         count = 1 + sum(size for size, _ in known)  # type: ignore[misc]
         depth = 1 + max((depth for _, depth in known), default=0)  # type: ignore[misc]
         if count > MOST_VALUES or depth > DEEPEST:
             much = f"more than {MOST_VALUES:,} values" if count > MOST_VALUES else f"nested more than {DEEPEST} deep"
-            raise YamlProblem(f"line {line}: {much}, aliases counted as often as they are used")
+            raise YamlProblem(f"line {line}: {much}, with every use of an alias counted")
         return count, depth
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
@@ -85,23 +84,23 @@ class Loader(yaml.SafeLoader):
         try:
             value = super().construct_object(node, deep=True)
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
-            found = f"`{short(node.value)}`" if isinstance(node, yaml.ScalarNode) else "what stands here"
-            raise YamlProblem(f"line {line}: {found} is no {node.tag.removeprefix(TAG)}") from None
+            found = f"`{short(node.value)}`" if isinstance(node, yaml.ScalarNode) else "this value"
+            raise YamlProblem(f"line {line}: {found} is not of type {node.tag.removeprefix(TAG)}") from None
         if isinstance(value, str) and HALF_CHARACTER.search(value):
             raise YamlProblem(f"line {line}: holds half a character (a lone surrogate, \\uD800 … \\uDFFF)")
         return value
 
     def construct_tree(self, node: yaml.MappingNode) -> Tree:
-        """A mapping whose keys are texts; raises `YamlProblem` for one that stands twice."""
+        """A mapping whose keys are texts; raises `YamlProblem` for a repeated key."""
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 line = key.start_mark.line + 1
-                raise YamlProblem(f"line {line}: a mapping or list stands where a key is expected")
+                raise YamlProblem(f"line {line}: a mapping or list cannot be a key")
             if key.tag != f"{TAG}merge":
                 if key.value in seen:
                     line = key.start_mark.line + 1
-                    raise YamlProblem(f"line {line}: the key `{short(key.value)}` stands twice; keep one of them")
+                    raise YamlProblem(f"line {line}: the key `{short(key.value)}` occurs twice; keep one of them")
                 seen.add(key.value)
                 key.tag = f"{TAG}str"
         self.flatten_mapping(node)
@@ -116,7 +115,7 @@ Loader.yaml_implicit_resolvers = {
 
 
 def parse_yaml(text: str) -> tuple[Any, yaml.Node | None]:
-    """The data that a text holds, and where its parts stand. Raises `YamlProblem`, one sentence without the file."""
+    """The data of a text, and its nodes with their lines. Raises `YamlProblem`, one sentence without the file."""
     if len(text) > MOST_LETTERS:
         raise YamlProblem(f"more than {MOST_LETTERS:,} characters; a file of settings has a few thousand")
     try:
@@ -128,7 +127,7 @@ def parse_yaml(text: str) -> tuple[Any, yaml.Node | None]:
 
 
 def unshared(tree: Any, depth: int = 0) -> Any:
-    """A deep copy of plain containers: what an alias stands for is changed in one place alone."""
+    """A deep copy of plain containers, so that a change of one alias does not change the others."""
     if depth > DEEPEST:
         raise YamlProblem(f"nested more than {DEEPEST} deep")
     if isinstance(tree, Mapping):
@@ -142,8 +141,8 @@ def _problem(error: Exception) -> str:
         mark = error.problem_mark
         letter = mark.buffer[mark.pointer : mark.pointer + 1] if mark.buffer is not None else ""
         if letter == "\t":
-            return f"line {mark.line + 1} has a tab where YAML wants spaces; write two spaces for it"
+            return f"line {mark.line + 1} is indented with a tab; use spaces"
         return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
     if isinstance(error, yaml.reader.ReaderError):
-        return f"the character {error.character!r} may not stand in a file (position {error.position})"
+        return f"the character {error.character!r} is not allowed in YAML (position {error.position})"
     return "nested too deep" if isinstance(error, RecursionError) else " ".join(str(error).split())
