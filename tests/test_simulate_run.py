@@ -171,7 +171,7 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     done = simulate(tmp_path, "output=taken")
     assert done.returncode == 2
-    assert "output: taken cannot be there" in done.stderr
+    assert "output: taken cannot be made" in done.stderr
 
 
 def test_a_report_of_other_settings_is_not_replaced_without_a_word(tmp_path: Path) -> None:

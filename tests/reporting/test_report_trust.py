@@ -314,9 +314,7 @@ def test_rules_are_read_with_their_silence():
     assert found.base == "rule_vote"
     assert all(one.flags == (ONLY,) for one in found.sources)
     assert any("as rules do" in note for note in found.notes)
-    assert any(
-        note.startswith("Judged are the labels of `rule_vote`, which is made for rules") for note in found.notes
-    )
+    assert any(note.startswith("The evaluated labels are those of `rule_vote`") for note in found.notes)
 
 
 def test_many_classes_and_numbers_for_classes():

@@ -93,7 +93,7 @@ class SimulationResult:
 
     @property
     def crossing(self) -> int | None:
-        """The fewest demonstrations from which the interval of refinement lies below the floor of naive fine-tuning."""
+        """The fewest demonstrations from which refinement's interval lies below the floor of naive fine-tuning."""
         crossing = None
         for point in reversed(self.of("refinement")):
             if point.risk.high is None or point.risk.high >= self.floor:
@@ -190,7 +190,7 @@ def _speeds(
 
 
 def _drift(drawn: RiskDraws, counts: UInt8[np.ndarray, "draw rep"], settings: Simulation, expected: Decay) -> Rate:
-    """Growth of the mean log odds of the target against its closest rival, which is linear from the prior's log odds."""
+    """Growth of the mean log odds of the target against its closest rival per demonstration, from the prior's on."""
     rival = int(expected.drift.argmin())
     prior = np.asarray(settings.shares)
     start = np.log(prior[0]) - np.log(np.delete(prior, 0)[rival])

@@ -7,8 +7,8 @@ uniform on [−1, 1]^d. The target is one of its components, β_*. The weak supe
 ⟨β_k, β_w⟩ ≥ 0, the paper's condition). A student is a linear predictor b; because x has covariance I/3, its excess
 risk is |b − β_*|²/3, exactly.
 
-*Naive fine-tuning* ends on the segment between the source's mean Σ a_k β_k and β_w, with any number of weak labels. The
-point of the segment nearest to β_* has a positive risk: `segment_floor`.
+*Naive fine-tuning* ends on the segment between the source's mean Σ a_k β_k and β_w, with any number of weak labels.
+The point of the segment nearest to β_* has a positive risk: `segment_floor`.
 
 *Refinement* puts n weak labels into the source's context, from which it infers the component. Under implicit Bayesian
 inference its posterior of k is w_k ∝ a_k exp(−Σ_i (y_i − ⟨β_k, x_i⟩)²/2σ²). Its convergence to the target:
@@ -103,10 +103,10 @@ def excess_risk(
 def segment_floor(mixture: Mixture) -> float:
     """The lowest excess risk on the segment between the source's mean and the weak supervisor.
 
-    No `shrunken` student has a lower mean risk. Its mean lies on this segment, with any number of labels and any penalty
-    (the distribution of the inputs is invariant to permutations and signs of coordinates), and by Jensen's inequality its
-    mean risk is at least the risk of its mean. The floor is at least 1/(1/W + 1/S), with W and S the risks of the two
-    ends, because the scalar product of their errors is not negative.
+    No `shrunken` student has a lower mean risk. Its mean lies on this segment, with any number of labels and any
+    penalty (the distribution of the inputs is invariant to permutations and signs of coordinates), and by Jensen's
+    inequality its mean risk is at least the risk of its mean. The floor is at least 1/(1/W + 1/S), with W and S the
+    risks of the two ends, because the scalar product of their errors is not negative.
     """
     direction = mixture.source - mixture.weak
     length = float(direction @ direction)
@@ -191,7 +191,7 @@ def log_moment(mixture: Mixture, rival: int, t: float, x: Float[np.ndarray, "poi
 def decay(mixture: Mixture) -> Decay:
     """Drift, rate and tilt against each rival."""
     points = qmc.Sobol(mixture.betas.shape[1], scramble=False).random_base2(QUADRATURE)
-    # The sequence starts at a corner of the cube; a shift by half a step moves its points to the centres of their cells.
+    # The sequence starts at a corner of the cube; a shift by half a step moves its points to the cells' centres.
     x = 2 * (points + 0.5 ** (QUADRATURE + 1)) - 1
     drifts, rates, tilts = drift(mixture), [], []
     for rival, towards_target in zip(mixture.rivals.tolist(), drifts, strict=True):

@@ -88,8 +88,8 @@ def sentences(outcome: SimulationResult) -> list[str]:
         parts.append("The bias of the weak supervisor is too large: its labels do not identify the target.")
     elif rate.measured.defined:
         parts.append(
-            f"The logarithm of its mean risk falls by {show(rate.measured)} per demonstration; the theoretical limit is"
-            f" {rate.expected:.3f}."
+            f"The logarithm of its mean risk falls by {show(rate.measured)} per demonstration; the theoretical limit"
+            f" is {rate.expected:.3f}."
         )
     return parts
 
@@ -116,8 +116,8 @@ def risk_table(outcome: SimulationResult) -> Table:
             lines.append(Line(cells))
     caption = (
         f"Mean over {outcome.repetitions:,} repetitions; in brackets 95 % intervals. Over floor: divided by the floor"
-        f" of naive fine-tuning, {outcome.floor:.4f}. Typical: the geometric mean, with risks clipped at 1e-30. Penalty:"
-        " per label, the best of a grid."
+        f" of naive fine-tuning, {outcome.floor:.4f}. Typical: the geometric mean, with risks clipped at 1e-30."
+        " Penalty: per label, the best of a grid."
     )
     return Table("risk", "Excess risk", caption, columns, tuple(lines))
 

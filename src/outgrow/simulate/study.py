@@ -74,7 +74,7 @@ def _fine_tuned(
     y: Float[np.ndarray, "rep item"],
     sizes: Int[np.ndarray, "size"],
 ) -> tuple[Float[np.ndarray, "rep size penalty"], Float[np.ndarray, "rep size penalty"]]:
-    """Risks for each size and penalty: with weak labels, and with the target's labels for the same inputs and noise."""
+    """Risks for each size and penalty: with weak labels, and with the target's labels, same inputs and noise."""
     parts = [(x[:, start:end], y[:, start:end]) for start, end in zip([0, *sizes[:-1]], sizes, strict=True)]
     gram = np.cumsum(np.stack([part.swapaxes(1, 2) @ part for part, _ in parts], axis=1), axis=1)
     moment = np.cumsum(np.stack([(label[:, None] @ part)[:, 0] for part, label in parts], axis=1), axis=1)
