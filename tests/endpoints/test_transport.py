@@ -148,7 +148,7 @@ def test_a_key_from_a_file_with_other_line_ends_is_refused_unsent(
 ) -> None:
     monkeypatch.setenv("SOME_KEY", value)
     with running(RawServer(sending(plain(200, GOOD.encode())))) as server:
-        with pytest.raises(StepFailed, match=f"environment variable SOME_KEY {trouble}; set it anew") as told:
+        with pytest.raises(StepFailed, match=f"environment variable SOME_KEY {trouble}; set it again") as told:
             endpoint(tmp_path, server.url).ask([ChatRequest("q0", single_turn("what is it?"), {})])
         assert server.requests == []
     assert KEY[:8] not in str(told.value)

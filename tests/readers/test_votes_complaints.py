@@ -78,7 +78,7 @@ def test_a_missing_file_is_told(tmp_path):
 def test_an_unknown_class_is_named_with_its_line(tmp_path):
     path = tmp_path / "v.csv"
     path.write_text(GOOD + "3,a,X\n")
-    with pytest.raises(DataError, match=r"line 5: the label `X` is no class; known: `x`, `y`|did you mean `x`"):
+    with pytest.raises(DataError, match=r"line 5: the label `X` is not a class; known: `x`, `y`|did you mean `x`"):
         read_votes(path, classes=["x", "y"])
     assert read_votes(path, classes=["x", "y", "X"]).n_votes == 4
     apart = read_votes(path, classes=["x", "y", "X"])
@@ -133,7 +133,7 @@ def test_gold_that_fits_nothing_shows_both(tmp_path):
         read_votes(votes, gold=np.zeros(3, int))
     with pytest.raises(DataError, match="row 2: gold of item `q1` is `y`"):
         read_votes(votes, gold=pd.DataFrame({"item": ["q1", "q1"], "gold": ["x", "y"]}))
-    with pytest.raises(DataError, match="the true class `z` is no class"):
+    with pytest.raises(DataError, match="the true class `z` is not a class"):
         read_votes(votes, gold=pd.DataFrame({"item": ["q1"], "gold": ["z"]}), classes=["x", "y"])
 
 

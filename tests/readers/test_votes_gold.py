@@ -64,12 +64,12 @@ def test_texts_taken_for_gold_are_refused():
     texts = VoteColumns(item="nr", gold="remark")
     with pytest.raises(DataError, match=r"`remark` of the DataFrame: no vote .*`first` .* `x`.*`gold=COLUMN`"):
         read_votes(VOTES, columns=texts, gold=GOLD)
-    with pytest.raises(DataError, match="`remark` of the DataFrame: no vote .*`first`"):
+    with pytest.raises(DataError, match=r"`remark` of the DataFrame: no vote .*`first`"):
         read_votes(VOTES.assign(remark=["first", "first", "second", "third"]), columns=texts)
     soft = VOTES.drop(columns="label").assign(probs=[{"x": 0.7, "y": 0.3}] * 4)
-    with pytest.raises(DataError, match="no vote .*`first`"):
+    with pytest.raises(DataError, match=r"no vote .*`first`"):
         read_votes(soft, columns=texts, gold=GOLD)
-    with pytest.raises(DataError, match="the given array: no vote .*`7`"):
+    with pytest.raises(DataError, match=r"the given array: no vote .*`7`"):
         read_votes(MATRIX, gold=np.asarray([-1, 7, 7]))
 
 

@@ -161,7 +161,7 @@ def test_test_items_are_joined_as_the_votes_are(tmp_path: Path) -> None:
     plain = TrainSettings.model_validate({"student": {"model": "-"}})
     wanted = plain.model_copy(update={"votes": JOIN})
     assert read_test(path, wanted, None, ("no", "yes")).gold.tolist() == [1, 0, 1]
-    with pytest.raises(DataError, match="`YES` is no class of the votes"):
+    with pytest.raises(DataError, match="`YES` is not a class of the votes"):
         read_test(path, plain, None, ("no", "yes"))
 
 

@@ -1,4 +1,4 @@
-"""Options of a judge, which is a language model that rates answers, and its prompts."""
+"""Options and prompts of a judge, a language model that rates answers."""
 
 import math
 from collections.abc import Mapping
@@ -27,19 +27,19 @@ FORM = "[["
 
 
 def _scales(value: Any) -> Any:
-    """The value itself; every scale is checked alone, so that the message names the wrong one."""
+    """The value; each scale is checked separately, so that the message names the wrong one."""
     if not isinstance(value, Mapping) or not value:
         name = next(iter(value), "content") if isinstance(value, list) else "content"
         raise complaint(
             f"write every scale with its lowest and highest rating, such as `scales: {{{short(name)}: [1, 10]}}`"
         )
-    for name, ends in value.items():
-        pair = ends if isinstance(ends, list | tuple) else ()
+    for name, bounds in value.items():
+        pair = bounds if isinstance(bounds, list | tuple) else ()
         numbers = [end for end in pair if isinstance(end, int | float) and not isinstance(end, bool)]
         if len(pair) != 2 or len(numbers) != 2 or not -math.inf < numbers[0] < numbers[1] < math.inf:
             scale = short(name)
             raise complaint(
-                f"{scale}: write the lowest and the highest rating, such as `{scale}: [1, 10]`, not {short(ends)}"
+                f"{scale}: write the lowest and the highest rating, such as `{scale}: [1, 10]`, not {short(bounds)}"
             )
     return value
 
@@ -71,16 +71,16 @@ class JudgeMeasure(Section):
 
 
 def read_prompt(kind: str, path: Path | None = None) -> str:
-    """Our prompt, or the one in a file.
+    """The default prompt, or the prompt in a file.
 
-    Raises `ConfigError` for fields that cannot be filled or are missing, and where nothing shows the ratings' form.
+    Raises `ConfigError` for unknown or missing fields, and if nothing shows the format of the ratings.
     """
     if path is None:
         return (files("outgrow.judge") / "prompts" / f"{kind}.txt").read_text(encoding="utf-8")
     text = decode(read_bytes(path), str(path))
     require_fields(text, str(path), FIELDS[kind], NEEDED[kind])
     if FORM not in text and "{example}" not in text:
-        raise ConfigError(f"{path}: does not say how to write a rating; add `{{example}}`, or show it as `[[1]]`")
+        raise ConfigError(f"{path}: does not show the format of a rating; add `{{example}}`, or show it as `[[1]]`")
     return text
 
 
