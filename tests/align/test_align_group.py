@@ -150,8 +150,8 @@ def test_a_stack_is_its_parts():
 @pytest.mark.parametrize(
     ("table_end", "pieces_end", "words"),
     [
-        ([2, 3], [2], "only the supervisor's pieces hold the end"),
-        ([2], [2, 3], "only the student's pieces hold the end"),
+        ([2, 3], [2], "only the supervisor's pieces have the end"),
+        ([2], [2, 3], "only the student's pieces have the end"),
         ([2], [1], "supervisor's pieces end at byte 2, the student's at byte 1, the text at byte 2"),
         ([5], [5], "the text at byte 2"),
     ],

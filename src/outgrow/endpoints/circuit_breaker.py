@@ -19,7 +19,7 @@ class CircuitBreaker:
         self._turn = Condition()
 
     def may_begin(self) -> bool:
-        """Wait until a request may be sent or the circuit is open; returns whether it may. It is in flight until `ended`."""
+        """Wait for a free slot; whether a request may be sent, which is then in flight until `ended`."""
         with self._turn:
             self._turn.wait_for(
                 lambda: self.has_reply or self._failed + self._in_flight < self._patience or self._is_open()

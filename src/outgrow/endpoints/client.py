@@ -211,10 +211,7 @@ class Endpoint:
 
     @contextmanager
     def retry_on_error(self, requests: Sequence[ChatRequest]) -> Iterator[None]:
-        """After a `DataError` in this block the responses are requested again by the next run.
-
-        Without this, a repaired server would not be used. The cost of the earlier responses stays in the ledger.
-        """
+        """After a `DataError` in this block the next run requests the responses again; their cost stays counted."""
         try:
             yield
         except DataError:

@@ -82,7 +82,7 @@ class ResponseCache:
             return Usage(*self._file.execute(SPENT, (url, model)).fetchone())
 
     def _begin_log(self) -> None:
-        """Switch to write-ahead logging. SQLite does not wait here if another process creates the file, so this retries."""
+        """Switch to write-ahead logging. SQLite does not wait here for another process, so this retries."""
         deadline = time.monotonic() + PATIENCE
         while True:
             try:

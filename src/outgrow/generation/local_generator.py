@@ -37,7 +37,7 @@ class LocalGenerator:
     writer: CausalLM
 
     def write(self, job: Job, request: GenerationRequest) -> GenerationResult:
-        """Generate texts. A prompt that is too long gets no answer, or stops the step if the section has `unfit: stop`."""
+        """Generate texts. A prompt that is too long gets no answer, or stops the step with `unfit: stop`."""
         self.warn_too_long(request)
         return GenerationResult(
             write(
@@ -70,7 +70,7 @@ def open_local(job: Job, section: Section, trained: Path | None) -> LocalGenerat
 
 
 SEARCH_TOKENS = 8192
-"""Padded tokens of all beams of a search with their answers. No hint changes it, because rounding can change a text."""
+"""Padded tokens of all beams and their answers. No hint changes it, because rounding can change a text."""
 
 
 def write(

@@ -49,7 +49,7 @@ class RemoteGenerator:
         return GenerationResult(candidates, responses.usage, refused, responses.served)
 
     def requests(self, request: GenerationRequest) -> Iterator[ChatRequest]:
-        """The requests for all items. A search is greedy decoding, as servers have no beam search; samples have a seed."""
+        """The requests for all items: greedy decoding, as servers have no beam search, or seeded samples."""
         section, decoding = self.endpoint.section, request.decoding
         fields: dict[str, Any] = {section["limit"]: decoding["max_new_tokens"], "temperature": 0.0}
         if decoding["sample"]:

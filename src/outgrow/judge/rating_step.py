@@ -126,7 +126,7 @@ class JudgeSession:
         return np.asarray([ratings or [np.nan] * len(scales) for ratings in rated], dtype=np.float64)
 
     def compare(self, cases: Sequence[JudgedItem], scale: RatingScale, swap: bool) -> Float[np.ndarray, "item"]:
-        """1 if the row's answer is rated higher than the other one, 0 if lower, 0.5 if equal; NaN for a failed question."""
+        """1 if the row's answer is rated higher than the other one, 0 if lower, 0.5 if equal; NaN if it failed."""
         prompts = [self._pair(case, scale, case.answer, case.other) for case in cases]
         ratings = self._ratings(cases, prompts, [scale, scale], "first")
         if swap:

@@ -124,8 +124,8 @@ def _wide(table: SourceTable, roles: ColumnRoles, rows: FilteredRows, columns: V
     gold = None if roles.gold is None else text(roles.gold)
     note = roles.note(table.origin)
     if roles.layout == "matrix":
-        columns = [numbers(arrow[name], f"column `{name}`", place) for name in roles.votes]
-        return vote_rows_of_matrix(np.stack(columns, axis=1), table.origin, item, roles.votes, gold, place, note)
+        arrays = [numbers(arrow[name], f"column `{name}`", place) for name in roles.votes]
+        return vote_rows_of_matrix(np.stack(arrays, axis=1), table.origin, item, roles.votes, gold, place, note)
     refuse_nested(arrow.select(list(roles.votes)), table.origin, columns.ignore)
     if all(holds_distributions(arrow[name]) for name in roles.votes):
         soft_columns = [soft_of_column(arrow[name], f"column `{name}`", place) for name in roles.votes]
