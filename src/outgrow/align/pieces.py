@@ -9,16 +9,12 @@ The end of the sequence is a piece of one byte after the text: it spans `(n, n +
 without it does not state whether the text ends there.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from outgrow.errors import DataError
-
-ABOVE_ZERO = 1e-4
-"""Log-probabilities up to this value above 0 are rounding errors and count as 0."""
 
 
 @dataclass(frozen=True)
@@ -71,27 +67,6 @@ def starts(end: Int[np.ndarray, "piece"]) -> Int[np.ndarray, "piece"]:
     return np.concatenate([np.zeros(min(len(end), 1), dtype=end.dtype), end[:-1]])
 
 
-def piece_table(
-    text: str, start: Sequence[int], end: Sequence[int], logprob: Sequence[float], *, item: str = ""
-) -> PieceTable:
-    """A supervisor's table from stored or given values, checked against `text`.
-
-    Spans are in bytes, in order. Spaces between two pieces may be missing (words with a confidence each): they are
-    added to the next piece, at the end of the text to the last one. Log-probabilities are natural logarithms, finite,
-    at most 0. Raises `DataError` with the `item` for other values.
-    """
-    data = text_bytes(text, item)
-    first, last = np.asarray(start, dtype=np.int64), np.asarray(end, dtype=np.int64)
-    scores = np.asarray(logprob, dtype=np.float64)
-    if not len(first) == len(last) == len(scores):
-        raise DataError(
-            f"item `{item}`: {len(first)} starts, {len(last)} ends and {len(scores)} log-probabilities of pieces;"
-            " a piece needs one of each"
-        )
-    _require_log_probabilities(scores, item)
-    return PieceTable(_tiled(data, first, last, item), np.minimum(scores, 0.0))
-
-
 def text_bytes(text: str, item: str = "") -> bytes:
     """The text as UTF-8. Raises `DataError` for half a surrogate pair, which is not a character."""
     try:
@@ -101,36 +76,3 @@ def text_bytes(text: str, item: str = "") -> bytes:
             f"item `{item}`: character {error.start} of its text is U+{ord(text[error.start]):04X}, half a surrogate"
             " pair; correct the text in its source"
         ) from error
-
-
-def _require_log_probabilities(scores: Float[np.ndarray, "piece"], item: str) -> None:
-    is_invalid = ~np.isfinite(scores) | (scores > ABOVE_ZERO)
-    if is_invalid.any():
-        index = int(is_invalid.argmax())
-        raise DataError(
-            f"item `{item}`: the log-probability of piece {index} is {scores[index]:g}; it must be finite and at"
-            " most 0"
-        )
-
-
-def _tiled(
-    data: bytes, start: Int[np.ndarray, "piece"], end: Int[np.ndarray, "piece"], item: str
-) -> Int[np.ndarray, "piece"]:
-    """The ends, after a check that the spans cover all text except spaces, in order."""
-    closed = len(end) > 0 and (start[-1], end[-1]) == (len(data), len(data) + 1)
-    inside = len(end) - closed
-    position = 0
-    for row in range(inside):
-        gap = data[position : start[row]]
-        if not position <= start[row] <= end[row] <= len(data) or gap.strip():
-            raise DataError(
-                f"item `{item}`: piece {row} spans bytes {start[row]} to {end[row]}, which does not follow byte"
-                f" {position} of a text of {len(data)} bytes; the pieces must spell the text from its first byte on"
-            )
-        position = int(end[row])
-    if data[position:].strip() or (data and not inside):
-        raise DataError(
-            f"item `{item}`: the pieces spell {position} of the text's {len(data)} bytes; they must spell all of it"
-        )
-    # Trailing spaces without a piece belong to the last piece.
-    return np.concatenate([end[: inside - 1], [len(data)], end[inside:]]) if inside else end

@@ -20,8 +20,7 @@ class Event:
 
     kind: Kind
     """`damaged`: a stored result is damaged and is computed again; `waiting`: another run computes this step;
-    `changed`:
-    the stored result of this step was computed by other code."""
+    `changed`: the stored result of this step was computed by other code."""
     step: Step
     message: str = ""
     share: float = 0.0

@@ -42,8 +42,8 @@ def run_steps(
     `on_event` is called from this thread. `log` gets one JSON line per event (default: `events.jsonl` in the store).
     An unfinished input whose users are all finished is not computed and has no outcome, unless `steps` contains it.
 
-    Ctrl-C ends the workers and returns; unfinished steps are then `interrupted`.
-    Raises `DataError` or `StepFailed` if the store cannot be used, `ConfigError` for `jobs` or `threads` below one.
+    Ctrl-C ends the workers and returns; unfinished steps are then `interrupted`. Raises `DataError` or `StepFailed` if
+    the store cannot be used, `ConfigError` for `jobs` or `threads` below one.
     """
     threads = default_threads(max(1, jobs)) if threads is None else threads
     if jobs < 1 or threads < 1:

@@ -50,21 +50,22 @@ class JudgeMeasure(Section):
     by: LanguageModel
     """The judge."""
     scales: Annotated[dict[str, tuple[float, float]], BeforeValidator(_scales)]
-    """What is rated, in the order in which the judge writes its `[[numbers]]`, each with its lowest and highest."""
+    """The rated scales, in the order of the judge's `[[numbers]]`, each with its lowest and highest rating."""
     prompt: Path | None = None
-    """A text file; default: ours. It must have the field `{answer}` (with `against`: `{first}` and `{second}`) and may
-    have `{question}`, `{key}`, `{scales}` and `{example}`. `{example}`, or `[[1]]`, must show the form of a rating."""
+    """A text file; default: the built-in prompt. It must have the field `{answer}` (with `against`: `{first}` and
+    `{second}`) and may have `{question}`, `{key}`, `{scales}` and `{example}`. `{example}`, or `[[1]]`, must show the
+    format of a rating."""
     system: str | None = None
     """The judge's system prompt."""
     samples: Annotated[int, Field(ge=1)] = 10
-    """Answers of the judge per question; those with the median count of numbers are averaged. One number off its scale
-    is averaged in, and the question fails only if the mean is off the scale too."""
+    """Answers of the judge per question; those with the median count of numbers are averaged. A number outside its
+    scale enters the mean; the question fails only if the mean is outside the scale, too."""
     temperature: Annotated[float, Field(ge=0)] = 1.0
     max_new_tokens: Annotated[int, Field(ge=1)] = 64
     against: Literal["gold", "untouched"] | None = None
-    """Rate two answers side by side, the row's and this one, on the one scale given: the measure is the win rate."""
+    """Rate two answers together, the row's and this one, on a single scale: the measure is the win rate."""
     swap: bool = True
-    """With `against`: ask in both orders and take the mean."""
+    """With `against`: rate in both orders and take the mean."""
 
 
 # ---- prompts --------------------------------------------------------------------------------------------

@@ -50,14 +50,6 @@ def draw_items(n_items: int, n_resamples: int, generator: np.random.Generator) -
     return counts
 
 
-def draw_resamples(n_seeds: int, n_items: int, n_resamples: int, generator: np.random.Generator) -> Resamples:
-    """Independent draws of seeds and items."""
-    return Resamples(
-        draw_seeds(n_seeds, n_resamples, generator),
-        draw_items(n_items, n_resamples, generator),
-    )
-
-
 def resampled_sums(
     items: UInt8[np.ndarray, "draw item"],
     columns: Bool[np.ndarray, "item column"] | Float[np.ndarray, "item column"],

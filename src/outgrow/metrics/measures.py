@@ -39,11 +39,11 @@ class MeasureRecord(Record):
 
 
 class PatternMeasure(MeasureSection):
-    """The share of answers in which a pattern is found."""
+    """The share of answers that contain a pattern."""
 
     type: Literal["rule"]
     pattern: Pattern
-    """A regular expression, searched for; `^…$` for a whole answer."""
+    """A regular expression to search for; `^…$` matches a whole answer."""
 
 
 def pattern_score(section: PatternMeasure, matches: Mapping[str, bool]) -> TextScore:
@@ -68,7 +68,7 @@ class MetricMeasure(MeasureSection):
     type: Literal["metric"]
     metric: TextMetric
     against: Literal["key", "answer"] = "key"
-    """What the text must contain or equal: an item's bare answer, or its whole gold text."""
+    """The text to compare with: an item's bare answer (`key`), or its whole gold text (`answer`)."""
 
 
 METRIC = MeasureRecord(

@@ -11,8 +11,8 @@ m_u is the number of votes on item u, n that of all votes on items with two or m
     interval   δ² = (v − w)²                      classes are numbers
     ordinal    δ² = (r − s)²                      r, s: mid-ranks of the classes among all votes
 
-The sums over pairs follow from counts and squares, so the time is linear in the votes.
-Krippendorff, Content Analysis (2004), chapter 11.
+The sums over pairs follow from counts and squares, so the time is linear in the votes. Krippendorff, Content Analysis
+(2004), chapter 11.
 
 The interval is a bootstrap over items. It covers other items, not other raters. The mid-ranks of ordinal classes stay
 those of the sample. Votes are hard: give each source's most probable class.

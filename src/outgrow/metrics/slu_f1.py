@@ -120,11 +120,6 @@ def score(counts: SlotCounts) -> SlotScore:
     return _score(counts.per_item.sum(axis=0))
 
 
-def scores_by_type(counts: SlotCounts) -> dict[str, SlotScore]:
-    """The score of each slot type."""
-    return {name: _score(sums) for name, sums in zip(counts.types, counts.counts.sum(axis=0), strict=True)}
-
-
 def micro_f1(sums: Float[np.ndarray, "*rows 3"]) -> Float[np.ndarray, "*rows"]:
     """F1 from summed true positives, false positives and false negatives: 2TP / (2TP + FP + FN)."""
     twice_tp = 2 * sums[..., 0]

@@ -27,8 +27,7 @@ def decide_classes(
     vote_rows: VoteRows, given: Sequence[object] | None, abstain: Sequence[str] = ()
 ) -> tuple[str, ...]:
     """The classes of votes. Raises `ConfigError` for invalid classes, `DataError` for fewer than two, and for classes
-    that
-    differ only in case or white space from each other or from a label of abstention."""
+    that differ only in case or white space from each other or from a label of abstention."""
     soft = vote_rows.soft
     if given is not None:
         classes = tuple(str(name) for name in given)

@@ -20,11 +20,11 @@ class RefinerSection(Section):
 
     type: str
     by: LanguageModel | None = None
-    """The model that rewrites; default: the untouched student."""
+    """The rewriting model; default: the untouched student."""
     decoding: Decoding | None = None
-    """How the better answers are written; default: as the study's `labelling`, but greedily (one beam, one text)."""
+    """Decoding of the new answers; default: the study's `labelling`, but greedy (one beam, one text)."""
     prompts: Path | None = None
-    """A folder with prompts of your own, such as `icl.user.txt` (docs/methods.md lists them); the others are ours."""
+    """A folder with your prompts, such as `icl.user.txt` (docs/methods.md lists them); others are built-in."""
 
 
 class WeakExample(NamedTuple):

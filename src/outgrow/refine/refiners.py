@@ -87,13 +87,13 @@ def _by_capability(examples: Sequence[WeakExample]) -> list[list[WeakExample]]:
 
 
 class Icl(RefinerSection):
-    """Answer each question of a batch after the other questions with their weak answers; its own is not shown."""
+    """Answer each question of a batch after the other questions with their weak answers, without its own."""
 
     type: Literal["icl"]
     batch: Annotated[int, Field(ge=2)] = 5
-    """Questions that are each other's demonstrations."""
+    """Number of questions that are demonstrations for each other."""
     fixed: Annotated[int, Field(ge=1)] | None = None
-    """Instead: so many items are everybody's demonstrations, and are not learned from."""
+    """Instead: number of items that are demonstrations for all others and are not learned from."""
 
 
 def icl(examples: Sequence[WeakExample], prompts: Prompts, batch: int, fixed: int | None) -> list[RefinerRequest]:
@@ -124,12 +124,12 @@ ICL = RefinerRecord(
 
 
 class InferAndRespond(RefinerSection):
-    """Name what a batch of weak answers has in common, then answer each question accordingly."""
+    """Describe the common style of a batch of weak answers, then answer each question in this style."""
 
     type: Literal["infer_and_respond"]
     batch: Annotated[int, Field(ge=1)] = 5
     naming: Decoding = Decoding(beams=1, candidates=1)
-    """How the common concept is written."""
+    """Decoding of the description."""
 
 
 def infer_and_respond(inputs: RefinerInputs) -> list[RefinerRequest]:
@@ -194,7 +194,7 @@ INFER_AND_RESPOND = RefinerRecord(
 
 
 class AskToImprove(RefinerSection):
-    """Question and weak answer, and the request for a better one."""
+    """Question and weak answer with the request for a better answer."""
 
     type: Literal["ask_to_improve"]
 
@@ -222,7 +222,7 @@ ASK_TO_IMPROVE = RefinerRecord(
 
 
 class SelfBootstrap(RefinerSection):
-    """The strong model's own answers, weak labels unseen: the negative control."""
+    """The strong model's answers without weak labels: the negative control."""
 
     type: Literal["self_bootstrap"]
 

@@ -206,17 +206,6 @@ def next_table(report: Trust) -> pa.Table:
     return pa.table({"item": pa.array(items, pa.string()), "label": pa.array([""] * len(items), pa.string())})
 
 
-def disputed_table(report: Trust) -> pa.Table:
-    """All items in dispute: `item`, `votes`, and a column of labels per combiner."""
-    columns = {
-        "item": pa.array(report.disputed.items, pa.string()),
-        "votes": pa.array(report.disputed.votes, pa.int64()),
-    }
-    for name, labels in zip(report.disputed.combiners, report.disputed.labels, strict=True):
-        columns[name] = pa.array(labels, pa.string())
-    return pa.table(columns)
-
-
 def _next(table: VoteTable, answers: CombinerAnswers, n: int) -> tuple[NextItem, ...]:
     """The items to label next, by fits that use gold, at the temperatures of the fits without gold."""
     has_gold = table.gold != UNKNOWN
