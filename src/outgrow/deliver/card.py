@@ -153,8 +153,8 @@ def of_texts(task: Task, data: Path, answered: Path) -> dict[str, Any]:
     with_gold = np.flatnonzero(task.items.gold[rows] >= 0).tolist()
     if not with_gold or task.items.answers is None:
         return {"agreement": None, "test": None}
-    written = WeakTexts.load(answered / "test.parquet").texts
-    texts = [written[row][0] for row in with_gold]
+    answers = WeakTexts.load(answered / "test.parquet").texts
+    texts = [answers[row][0] for row in with_gold]
     gold = [task.items.answers[row] for row in rows[with_gold].tolist()]
     score = TEXT_METRICS[task.metric].score
     counts = score.counts([text or "" for text in texts], gold)

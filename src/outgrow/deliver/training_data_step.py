@@ -91,8 +91,8 @@ def combine_labels(
     if isinstance(labels, WeakTexts):
         rows, notes = known_rows(labels.items, items, files)
         texts = labels.take([labels.items[row] for row in rows.tolist()])
-        written = combine_texts(texts, settings.combine, settings.metric, notes)
-        return written, text_training_data(written, settings)
+        combined_texts = combine_texts(texts, settings.combine, settings.metric, notes)
+        return combined_texts, text_training_data(combined_texts, settings)
     combined = combine_votes(known_votes(labels, items, files), settings.combine, calibrate=settings.calibrate)
     return combined, vote_training_data(combined, settings)
 

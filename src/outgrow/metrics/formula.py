@@ -85,13 +85,13 @@ def to_latex(answer: str) -> str:
     return _UNITS.sub("", _TEXT.sub(r" \1", plain)).strip()
 
 
-def same_formula(one: str, other: str) -> bool:
+def same_formula(first_answer: str, second_answer: str) -> bool:
     r"""Whether two formulas are equal; False if one cannot be parsed.
 
     >>> same_formula(r"\sqrt{8}", r"2\sqrt{2}")
     True
     """
-    sides = to_latex(one), to_latex(other)
+    sides = to_latex(first_answer), to_latex(second_answer)
     if any(_TOO_MUCH.search(side) for side in sides) or not _same_base(*sides):
         return False
     # Imports sympy, which takes a second.
@@ -104,9 +104,9 @@ def same_formula(one: str, other: str) -> bool:
     )
 
 
-def _same_base(one: str, other: str) -> bool:
+def _same_base(first_latex: str, second_latex: str) -> bool:
     """Whether numbers with a base (`101_2`) have the same base."""
-    bases = [match[1] for match in map(_BASE.search, (one, other)) if match]
+    bases = [match[1] for match in map(_BASE.search, (first_latex, second_latex)) if match]
     return len(set(bases)) < 2
 
 

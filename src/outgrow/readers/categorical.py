@@ -37,22 +37,22 @@ class Categorical(NamedTuple):
         return self.names[int(self.code[row])]
 
 
-def categorical(column: pa.ChunkedArray | pa.Array, what: str) -> Categorical:
-    """The texts of a column. `what` names it in the `DataError` for lists, infinite numbers and the like."""
+def categorical(column: pa.ChunkedArray | pa.Array, subject: str) -> Categorical:
+    """The texts of a column. `subject` names it in the `DataError` for lists, infinite numbers and the like."""
     column = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
     if pa.types.is_nested(column.type):
-        raise DataError(f"{what}: contains {short(column.type)}; every cell must be a text or a number")
+        raise DataError(f"{subject}: contains {short(column.type)}; every cell must be a text or a number")
     try:
         encoded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
         joined = _one_chunk(encoded)
-        texts = pc.dictionary_encode(_texts(joined.dictionary, what))
+        texts = pc.dictionary_encode(_texts(joined.dictionary, subject))
         # Different values may have the same text, and a text may be empty.
         text_code = np.append(np.asarray(texts.indices.fill_null(EMPTY)), EMPTY)
         code = np.asarray(joined.indices.cast(pa.int64()).fill_null(len(text_code) - 1))
         names = texts.dictionary.to_pylist()
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise DataError(
-            f"{what}: contains {column.type}, which cannot be read as text ({str(error)[:120]})"
+            f"{subject}: contains {column.type}, which cannot be read as text ({str(error)[:120]})"
         ) from error
     return by_appearance(text_code[code], names)
 
@@ -77,10 +77,10 @@ def by_appearance(code: Int[np.ndarray, "row"], names: list[str]) -> Categorical
     return Categorical(rank[code], [names[index] for index in order.tolist()])
 
 
-def _texts(values: pa.Array, what: str) -> pa.Array:
+def _texts(values: pa.Array, subject: str) -> pa.Array:
     """Distinct values as texts; null for an empty text."""
     if pa.types.is_floating(values.type):
-        return _texts_of_floats(values.cast(pa.float64()), what)
+        return _texts_of_floats(values.cast(pa.float64()), subject)
     texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
     texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
     if len(texts) - texts.null_count and pc.all(pc.match_substring_regex(texts, WHOLE)).as_py():
@@ -88,33 +88,33 @@ def _texts(values: pa.Array, what: str) -> pa.Array:
     return texts
 
 
-def _texts_of_floats(values: pa.Array, what: str) -> pa.Array:
+def _texts_of_floats(values: pa.Array, subject: str) -> pa.Array:
     values_or_nan = np.asarray(values.fill_null(np.nan))
     if np.isinf(values_or_nan).any():
-        raise DataError(f"{what}: contains an infinite number; a name is needed")
+        raise DataError(f"{subject}: contains an infinite number; a name is needed")
     if (np.abs(values_or_nan) >= LARGEST_EXACT).any():
-        raise DataError(f"{what}: contains rounded numbers of 2^53 or more; write them as text")
+        raise DataError(f"{subject}: contains rounded numbers of 2^53 or more; write them as text")
     is_integer = values_or_nan == np.round(values_or_nan)
     integer_texts = pa.array(np.where(is_integer, values_or_nan, 0).astype(np.int64)).cast(pa.string())
     texts = pc.if_else(pa.array(is_integer), integer_texts, values.cast(pa.string()))
     return pc.if_else(pa.array(np.isnan(values_or_nan)), pa.scalar(None, pa.string()), texts)
 
 
-def numbers(column: pa.ChunkedArray, what: str, place: Place) -> Float[np.ndarray, "row"]:
+def numbers(column: pa.ChunkedArray, subject: str, place: Place) -> Float[np.ndarray, "row"]:
     """The numbers of a column; nan = an empty cell. Raises `DataError` with the row for other cells."""
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_null(column.type):
         result = np.asarray(column.cast(pa.float64()).fill_null(np.nan), dtype=np.float64)
     else:
-        cells = categorical(column, what)
+        cells = categorical(column, subject)
         values = [_number(name) for name in cells.names]
         is_invalid = np.asarray([*(value is None for value in values), False])[cells.code]
         if is_invalid.any():
             text = cells.text(int(is_invalid.argmax()))
             comma = "; decimals need a point, not a comma" if "," in text else ""
-            raise DataError(f"{place(int(is_invalid.argmax()))}: `{short(text)}` in {what} is not a number{comma}")
+            raise DataError(f"{place(int(is_invalid.argmax()))}: `{short(text)}` in {subject} is not a number{comma}")
         result = np.asarray([*values, np.nan], dtype=np.float64)[cells.code]
     if np.isinf(result).any():
-        raise DataError(f"{place(int(np.isinf(result).argmax()))}: an infinite number in {what}")
+        raise DataError(f"{place(int(np.isinf(result).argmax()))}: an infinite number in {subject}")
     return result
 
 

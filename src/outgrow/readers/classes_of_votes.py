@@ -95,7 +95,7 @@ def _rank(name: str) -> tuple[bool, float, str]:
 
 
 def class_numbers(
-    cells: Categorical, classes: Sequence[str], place: Place, *, by_place: bool = False, what: str = "label"
+    cells: Categorical, classes: Sequence[str], place: Place, *, by_place: bool = False, noun: str = "label"
 ) -> Int[np.ndarray, "row"]:
     """The class of each row, -1 for an empty cell. Raises `DataError` with the row for an unknown class."""
     index_of = {name: index for index, name in enumerate(classes)}
@@ -106,7 +106,7 @@ def class_numbers(
     if (class_of_row == -2).any():
         row = int((class_of_row == -2).argmax())
         raise DataError(
-            f"{place(row)}: the {what} `{short(cells.text(row))}` is not a class; {_fix(cells.text(row), classes)}"
+            f"{place(row)}: the {noun} `{short(cells.text(row))}` is not a class; {_fix(cells.text(row), classes)}"
         )
     return np.asarray(class_of_row)
 

@@ -157,7 +157,7 @@ def _refuse_empty(cells: Categorical, part: str, place: Place) -> None:
         raise DataError(f"{place(int((cells.code == EMPTY).argmax()))}: the {part} is empty")
 
 
-def one_each(column: pa.ChunkedArray, what: str, place: Place) -> pa.ChunkedArray:
+def one_each(column: pa.ChunkedArray, subject: str, place: Place) -> pa.ChunkedArray:
     """A column of labels with lists of one label replaced by the label, and empty lists by no vote.
 
     Raises `DataError` with the row for a list of several labels.
@@ -168,7 +168,7 @@ def one_each(column: pa.ChunkedArray, what: str, place: Place) -> pa.ChunkedArra
     if (length > 1).any():
         row = int((length > 1).argmax())
         raise DataError(
-            f"{place(row)}: {what} has {length[row]} labels, but a vote is for one class: give a separate question"
+            f"{place(row)}: {subject} has {length[row]} labels, but a vote is for one class: give a separate question"
             " for each class, or keep one of the labels"
         )
     position = np.cumsum(length) - 1

@@ -55,60 +55,60 @@ def soft_of_columns(table: pa.Table, place: Place) -> SoftVotes:
     return SoftVotes(probs, tuple(class_named(name) for name in table.column_names))
 
 
-def _marks(column: pa.ChunkedArray, what: str) -> Float[np.ndarray, "row"] | None:
+def _marks(column: pa.ChunkedArray, subject: str) -> Float[np.ndarray, "row"] | None:
     """1 where a cell is true, 0 elsewhere; None for a column with other values than true and false."""
     if pa.types.is_nested(column.type) or pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
         return None
-    cells = categorical(column, what)
+    cells = categorical(column, subject)
     if not MARKS.issuperset(map(str.lower, cells.names)):
         return None
     marked = np.asarray([*(name.lower() == "true" for name in cells.names), False], dtype=np.float64)
     return np.asarray(marked[cells.code])
 
 
-def soft_of_column(column: pa.ChunkedArray, what: str, place: Place) -> SoftVotes:
+def soft_of_column(column: pa.ChunkedArray, subject: str, place: Place) -> SoftVotes:
     """One column of lists, mappings, or JSON of either. Raises `DataError` with the row for other cells."""
     if not pa.types.is_nested(column.type):
-        column = _parsed(column, what, place)
+        column = _parsed(column, subject, place)
     kind = column.type
     if pa.types.is_struct(kind):
-        return _of_mappings(column, what, place)
+        return _of_mappings(column, subject, place)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        return _of_lists(column, what, place)
+        return _of_lists(column, subject, place)
     raise DataError(
-        f"{place(0)}: {what} contains {kind}; a distribution is a list of numbers, or classes with numbers"
+        f"{place(0)}: {subject} contains {kind}; a distribution is a list of numbers, or classes with numbers"
     )
 
 
-def _of_lists(column: pa.ChunkedArray, what: str, place: Place) -> SoftVotes:
+def _of_lists(column: pa.ChunkedArray, subject: str, place: Place) -> SoftVotes:
     has_value = np.asarray(column.is_valid())
     length = np.asarray(pc.list_value_length(column).fill_null(0))
     n_classes = int(length.max()) if len(length) else 0
     wrong_length = has_value & (length != n_classes)
     if wrong_length.any() or not n_classes:
         row = int(wrong_length.argmax())
-        raise DataError(f"{place(row)}: {what} has {many(int(length[row]), 'number')}, other rows have {n_classes}")
+        raise DataError(f"{place(row)}: {subject} has {many(int(length[row]), 'number')}, other rows have {n_classes}")
     probs = np.full((len(has_value), n_classes), np.nan)
     rows_with_value = np.flatnonzero(has_value)
     values = numbers(
         pc.list_flatten(column.filter(pa.array(has_value))),
-        what,
+        subject,
         lambda index: place(int(rows_with_value[index // n_classes])),
     )
     probs[has_value] = values.reshape(-1, n_classes)
     is_missing = np.isnan(probs).any(axis=1) & has_value
     if is_missing.any():
-        raise DataError(f"{place(int(is_missing.argmax()))}: a probability is missing in {what}")
+        raise DataError(f"{place(int(is_missing.argmax()))}: a probability is missing in {subject}")
     return SoftVotes(probs, None)
 
 
-def _of_mappings(column: pa.ChunkedArray, what: str, place: Place) -> SoftVotes:
+def _of_mappings(column: pa.ChunkedArray, subject: str, place: Place) -> SoftVotes:
     """A column of mappings; classes that are missing from a mapping have probability 0."""
     names = [field.name for field in column.type]
     if not names:
-        raise DataError(f"{place(0)}: {what} has mappings without classes")
+        raise DataError(f"{place(0)}: {subject} has mappings without classes")
     columns = [
-        numbers(pc.struct_field(column, [index]), f"{what}, `{name}`", place) for index, name in enumerate(names)
+        numbers(pc.struct_field(column, [index]), f"{subject}, `{name}`", place) for index, name in enumerate(names)
     ]
     probs = np.stack(columns, axis=1)
     has_value = ~np.isnan(probs).all(axis=1)
@@ -116,9 +116,9 @@ def _of_mappings(column: pa.ChunkedArray, what: str, place: Place) -> SoftVotes:
     return SoftVotes(probs, tuple(names))
 
 
-def _parsed(column: pa.ChunkedArray, what: str, place: Place) -> pa.ChunkedArray:
+def _parsed(column: pa.ChunkedArray, subject: str, place: Place) -> pa.ChunkedArray:
     """The values of a column of JSON texts."""
-    cells = categorical(column, what)
+    cells = categorical(column, subject)
     deep_cell = next((cell for cell, text in enumerate(cells.names) if too_deep(text)), None)
     if deep_cell is not None:
         refuse_deep(cells.names[deep_cell], place(int((cells.code == deep_cell).argmax())))
@@ -131,9 +131,9 @@ def _parsed(column: pa.ChunkedArray, what: str, place: Place) -> pa.ChunkedArray
             except (ValueError, RecursionError) as error:
                 where = place(int((cells.code == cell).argmax()))
                 raise DataError(
-                    f"{where}: `{short(text)}` in {what} is not a JSON list or mapping ({error})"
+                    f"{where}: `{short(text)}` in {subject} is not a JSON list or mapping ({error})"
                 ) from error
-        parsed = column_of(values, what, lambda cell: place(int((cells.code == cell).argmax())))
+        parsed = column_of(values, subject, lambda cell: place(int((cells.code == cell).argmax())))
     index = pa.array(np.maximum(cells.code, 0), mask=cells.code == EMPTY)
     return parsed.take(index)
 
@@ -163,11 +163,13 @@ def interleaved(columns: Sequence[SoftVotes], origin: str) -> SoftVotes:
     )
 
 
-def _refuse_gaps(probs: Float[np.ndarray, "row class"], what: str, place: Place) -> None:
+def _refuse_gaps(probs: Float[np.ndarray, "row class"], subject: str, place: Place) -> None:
     missing = np.isnan(probs)
     partly = missing.any(axis=1) & ~missing.all(axis=1)
     if partly.any():
-        raise DataError(f"{place(int(partly.argmax()))}: some of the {what} are missing; give all of a vote, or none")
+        raise DataError(
+            f"{place(int(partly.argmax()))}: some of the {subject} are missing; give all of a vote, or none"
+        )
 
 
 def checked(

@@ -167,10 +167,10 @@ def _of_dataset(source: Any) -> pa.Table:
     return table
 
 
-def column_of(values: list[Any], what: str = "a column", place: Place | None = None) -> pa.ChunkedArray:
+def column_of(values: list[Any], subject: str = "a column", place: Place | None = None) -> pa.ChunkedArray:
     """A list of Python values as a column; mixed types become texts.
 
-    Raises `DataError` for half a character; `what` and `place` locate it in the message.
+    Raises `DataError` for half a character; `subject` and `place` locate it in the message.
     """
     try:
         column = pa.array(values, from_pandas=True)
@@ -180,7 +180,7 @@ def column_of(values: list[Any], what: str = "a column", place: Place | None = N
         if bad is not None:
             where = f"row {bad + 1}" if place is None else place(bad)
             raise DataError(
-                f"{where}: {what} contains half a character (a lone surrogate, \\uD800 … \\uDFFF)"
+                f"{where}: {subject} contains half a character (a lone surrogate, \\uD800 … \\uDFFF)"
             ) from None
         column = pa.array(texts, pa.string())
     return pa.chunked_array([column]) if isinstance(column, pa.Array) else column

@@ -150,7 +150,7 @@ def _gold(vote_rows: VoteRows, names: Sequence[str]) -> Int[np.ndarray, "item"]:
     def where(item: int) -> str:
         return f"{vote_rows.origin}, gold of item `{vote_rows.item.names[item]}`"
 
-    return class_numbers(gold, names, where, by_place=vote_rows.numbered, what="true class")
+    return class_numbers(gold, names, where, by_place=vote_rows.numbered, noun="true class")
 
 
 def _of_gold(vote_rows: VoteRows, table: VoteTable) -> Iterator[str]:

@@ -40,10 +40,10 @@ TOO_NARROW = "the interval ignores the uncertainty of the truth and is too narro
 ADVERSARIAL, CHANCE, ONE_CLASS, FEW, SILENT, ONLY = (
     "worse than chance",
     "no better than chance",
-    "always says the same",
+    "always the same vote",
     "few votes",
     "never voted",
-    "only ever says one class",
+    "votes for one class only",
 )
 
 
