@@ -171,7 +171,7 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     done = simulate(tmp_path, "output=taken")
     assert done.returncode == 2
-    assert "output: taken cannot be there" in done.stderr
+    assert "output: taken cannot be made" in done.stderr
 
 
 def test_a_report_of_other_settings_is_not_replaced_without_a_word(tmp_path: Path) -> None:
@@ -181,10 +181,10 @@ def test_a_report_of_other_settings_is_not_replaced_without_a_word(tmp_path: Pat
     before = contents(folder)
     done = simulate(tmp_path, "seed=1")
     assert done.returncode == 2
-    assert "runs/small holds the finished report of other settings (`seed`)" in done.stderr
+    assert "runs/small has the finished report of other settings (`seed`)" in done.stderr
     assert contents(folder) == before
     assert simulate(tmp_path, "seed=1", "--replace").returncode == 0
     assert contents(folder) != before
     (tmp_path / "report.html").write_text("mine")
-    assert "holds a report.html that tells no settings" in simulate(tmp_path, "output=.").stderr
+    assert "has a report.html without settings" in simulate(tmp_path, "output=.").stderr
     assert (tmp_path / "report.html").read_text() == "mine"

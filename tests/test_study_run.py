@@ -90,7 +90,7 @@ def test_other_settings_are_refused_before_anything_is_computed(verb: str, tmp_p
     before, told = report_bytes(folder), len(events(folder))
     done = outgrow(folder, verb, FILE, "seeds=0,1", "bootstrap=100", "threads=2")
     assert done.returncode == 2
-    assert "runs/small holds the finished report of other settings (`seeds`, `bootstrap`): keep both" in done.stderr
+    assert "runs/small has the finished report of other settings (`seeds`, `bootstrap`)" in done.stderr
     assert (report_bytes(folder), len(events(folder))) == (before, told)
     assert outgrow(folder, verb, FILE, "name=other", "bootstrap=100", "threads=2").returncode == 0
     assert outgrow(folder, verb, FILE, "bootstrap=100", "--replace").returncode == 0

@@ -38,4 +38,8 @@ def test_names_of_a_file_are_shown_harmless(tmp_path: Path, wrong: bool) -> None
     told = outgrow("combine", path, "--method", "vote", "--json").stdout
     assert harmless(told) == told
     found = json.loads(told)
-    assert ("says two things" in found["error"]) if wrong else (found["votes"]["classes"] == [f"{EVIL}0", f"{EVIL}1"])
+    assert (
+        ("votes for two classes" in found["error"])
+        if wrong
+        else (found["votes"]["classes"] == [f"{EVIL}0", f"{EVIL}1"])
+    )

@@ -1,8 +1,8 @@
-"""A suite of studies: run one after another, then put side by side.
+"""A suite of studies: runs them one after another, then compares them.
 
-The table over all studies has a row per method and variant and a column per study; the last column is the mean over
-the studies with a Student interval over them: how the method would do on another set of this kind, which no interval
-within a study can tell.
+The table over all studies has a row per method and variant and a column per study. The last column is the mean over
+the studies with a Student interval over them. It estimates the result on another data set of this kind, unlike the
+intervals within a study.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ from outgrow.study.checks import require_ready
 
 @dataclass(frozen=True)
 class SuiteResult:
-    """The results of every study, by name, and the tables over all of them."""
+    """The results of each study by name, and the tables over all studies."""
 
     folder: Path
     results: dict[str, Result]
@@ -51,9 +51,9 @@ def run_suite(
 ) -> SuiteResult:
     """Run every study of a suite file to its report, then write the tables over all of them.
 
-    Steps that studies share are made once. `code` and `replace` are those of `api.run`. `on_study` is called with each
-    study's name before it starts. An interrupted study is the last one. Raises `ConfigError` and `DataError` for bad
-    input, before anything runs if the file shows it.
+    Shared steps run once. `code` and `replace` are those of `api.run`. `on_study` is called with the name of each
+    study before it starts. No study runs after an interrupted one. Raises `ConfigError` and `DataError` for bad input,
+    before the first study if possible.
     """
     suite = read_suite(path, words, code)
     settings = {"suite": suite.name, "studies": list(suite.studies)}
@@ -69,8 +69,8 @@ def run_suite(
         results[name] = api.run_experiment(experiment, jobs=jobs, replace=replace, on_event=on_event)
         if results[name].interrupted:
             break
-    found = {name: result.results for name, result in results.items()}
-    tables = (pgr_table(found), accuracy_table(found))
+    study_results = {name: result.results for name, result in results.items()}
+    tables = (pgr_table(study_results), accuracy_table(study_results))
     complete = len(results) == len(suite.studies) and all(result.complete for result in results.values())
     folder = suite.folder if complete or not holds_finished(suite.folder) else beside(suite.folder)
     files = {name: text for table in tables for name, text in table.files().items()}
@@ -81,7 +81,7 @@ def run_suite(
 
 
 def pgr_table(results: dict[str, Results]) -> Table:
-    """PGR of every row in every study, and its mean over the studies."""
+    """PGR of each row in each study, and its mean over the studies."""
     caption = (
         "Performance gap recovered, mean over supervisors; in brackets 95 % intervals: within a study over items and"
         " seeds, in the last column over the studies."
@@ -90,7 +90,7 @@ def pgr_table(results: dict[str, Results]) -> Table:
 
 
 def accuracy_table(results: dict[str, Results]) -> Table:
-    """Paired difference of accuracy to plain naive of every row in every study, and its mean."""
+    """Paired difference of accuracy to plain naive for each row in each study, and its mean."""
     caption = (
         "Test accuracy minus that of naive multi-weak without self-training, paired within a study; in brackets 95 %"
         " intervals: within a study over items and seeds, in the last column over the studies."
@@ -108,18 +108,21 @@ def _table(
 ) -> Table:
     studies = [Column(study, study, signed=signed, best="high") for study in results]
     columns = (Column("row", ""), *studies, Column("mean", f"mean of {len(results)}", signed=signed, best="high"))
-    found = {study: {row.name: pick(row) for row in one.of("method")} for study, one in results.items()}
-    names = dict.fromkeys(row for rows in found.values() for row in rows)
+    estimates = {
+        study: {row.name: pick(row) for row in results_of_study.of("method")}
+        for study, results_of_study in results.items()
+    }
+    names = dict.fromkeys(row for rows in estimates.values() for row in rows)
     lines = []
     for row in names:
-        cells = [rows.get(row) for rows in found.values()]
+        cells = [rows.get(row) for rows in estimates.values()]
         if any(cells):
             lines.append(Line((row, *cells, over_studies(cells)), ranked=True))
     return Table(name, title, caption, columns, tuple(lines))
 
 
 def over_studies(cells: list[Estimate | None]) -> Estimate:
-    """Mean over the studies in which the row is defined, with a Student interval over studies."""
+    """Mean over the studies where the row is defined, with a Student interval over studies."""
     values = np.asarray([cell.value for cell in cells if cell is not None and cell.value is not None])
     seeds = max((cell.seeds for cell in cells if cell is not None), default=0)
     left_out = len(cells) - len(values)
@@ -129,5 +132,5 @@ def over_studies(cells: list[Estimate | None]) -> Estimate:
     mean = round(float(values.mean()), 6)
     if len(values) < 2:
         return Estimate(mean, None, None, len(values), seeds, note)
-    half = float(student_t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-    return Estimate(mean, round(mean - half, 6), round(mean + half, 6), len(values), seeds, note)
+    half_width = float(student_t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    return Estimate(mean, round(mean - half_width, 6), round(mean + half_width, 6), len(values), seeds, note)

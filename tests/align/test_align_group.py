@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from texts import PLAIN, TEXTS
 
 from outgrow.align.group import align, stack, word_ends
-from outgrow.align.pieces import Pieces, PieceTable, piece_table
+from outgrow.align.pieces import Pieces, PieceTable
 from outgrow.align.spans import encode
 from outgrow.errors import DataError
 
@@ -103,9 +103,13 @@ def test_word_ends(text, ends):
     assert word_ends(text.encode()).tolist() == ends
 
 
+def table_of(end, logprob) -> PieceTable:
+    return PieceTable(np.array(end, dtype=np.int64), np.array(logprob, dtype=np.float64))
+
+
 def test_a_piece_across_a_space_joins_two_words():
     text = "by the way"
-    supervisor = piece_table(text, [0, 2, 6], [2, 6, 10], [-1.0, -2.0, -4.0])
+    supervisor = table_of([2, 6, 10], [-1.0, -2.0, -4.0])
     across = Pieces(np.array([5, 6]), np.array([6, 10]))
     found = align(text, supervisor, across, unit="word")
     assert found.group.tolist() == [0, 1]
@@ -114,14 +118,14 @@ def test_a_piece_across_a_space_joins_two_words():
 
 def test_half_characters_meet_at_the_next_common_byte():
     text = "日a"
-    supervisor = piece_table(text, [0, 1, 3], [1, 3, 4], [-1.0, -2.0, -4.0])
+    supervisor = table_of([1, 3, 4], [-1.0, -2.0, -4.0])
     found = align(text, supervisor, Pieces(np.arange(3), np.array([2, 3, 4])))
     assert found.group.tolist() == [0, 0, 1]
     assert found.logprob.tolist() == [-3.0, -4.0]
 
 
 def test_empty_pieces_stay_with_what_is_before_them():
-    supervisor = piece_table("ab", [0, 0, 1, 1], [0, 1, 1, 2], [-1.0, -2.0, -4.0, -8.0])
+    supervisor = table_of([0, 1, 1, 2], [-1.0, -2.0, -4.0, -8.0])
     found = align("ab", supervisor, Pieces(np.arange(4), np.array([0, 1, 1, 2])))
     assert found.logprob.tolist() == [-7.0, -8.0]
     assert found.group.tolist() == [0, 0, 0, 1]
@@ -129,7 +133,7 @@ def test_empty_pieces_stay_with_what_is_before_them():
 
 def test_an_empty_text_is_its_end():
     nothing = Pieces(np.empty(0, dtype=int), np.empty(0, dtype=int))
-    table = piece_table("", [], [], [])
+    table = table_of([], [])
     assert len(align("", table, nothing).logprob) == 0
     closed = align("", table.close(-0.5, 0), nothing.close(2, 0))
     assert closed.group.tolist() == [0]
@@ -138,7 +142,7 @@ def test_an_empty_text_is_its_end():
 
 def test_a_stack_is_its_parts():
     parts = [
-        align(text, piece_table(text, [0], [len(text)], [score]), Pieces(np.arange(2), np.array([1, len(text)])))
+        align(text, table_of([len(text)], [score]), Pieces(np.arange(2), np.array([1, len(text)])))
         for text, score in (("ab", -1.0), ("cde", -2.0))
     ]
     both = stack(parts)
@@ -150,8 +154,8 @@ def test_a_stack_is_its_parts():
 @pytest.mark.parametrize(
     ("table_end", "pieces_end", "words"),
     [
-        ([2, 3], [2], "only the supervisor's pieces hold the end"),
-        ([2], [2, 3], "only the student's pieces hold the end"),
+        ([2, 3], [2], "only the supervisor's pieces have the end"),
+        ([2], [2, 3], "only the student's pieces have the end"),
         ([2], [1], "supervisor's pieces end at byte 2, the student's at byte 1, the text at byte 2"),
         ([5], [5], "the text at byte 2"),
     ],

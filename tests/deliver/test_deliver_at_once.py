@@ -70,8 +70,7 @@ def test_a_second_training_of_one_folder_is_refused_at_once(tmp_path: Path) -> N
         began = time.monotonic()
         run = started(tmp_path, words)
         assert run.communicate(timeout=60)[1] == (
-            "outgrow: student: another process is writing it at this moment; wait until that has ended, or choose"
-            " another place\n"
+            "outgrow: student: another process is writing it; wait until it has ended, or choose another path\n"
         )
     assert run.returncode == 2
     assert time.monotonic() - began < 30

@@ -178,4 +178,4 @@ def test_votes_on_other_items_are_refused_with_examples(made: Any) -> None:
             output=made.folder / "y",
             store=made.folder / "steps",
         )
-    assert "none is in both" in str(caught.value)
+    assert "no item is in both" in str(caught.value)

@@ -137,7 +137,7 @@ def test_a_function_that_is_not_there_fails_its_step(tmp_path, function):
             "was killed (SIGKILL); probably the machine ran out",
         ),
         (step("bad", "shoot_itself", number=int(signal.SIGSEGV)), "was killed (SIGSEGV)"),
-        (step("bad", "leave", code=3), "ended itself with exit code 3"),
+        (step("bad", "leave", code=3), "exit code 3"),
         (step("bad", "leave_child_and_die"), "was killed (SIGKILL)"),
     ],
     ids=["kill", "crash", "exit", "orphan"],

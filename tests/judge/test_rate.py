@@ -143,7 +143,7 @@ def test_a_prompt_of_ones_own_must_have_its_fields(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"mine\.txt: .*`\{answer\}`"):
         read_prompt("rate", path)
     path.write_text("Rate {answer} by {scales}")
-    with pytest.raises(ConfigError, match=r"mine\.txt: does not say how to write a rating; add `\{example\}`"):
+    with pytest.raises(ConfigError, match=r"mine\.txt: does not show the format of a rating; add `\{example\}`"):
         read_prompt("rate", path)
     for whole in ("Rate {answer}: {example}", "Rate {answer} from 1 to 10, such as [[7]]"):
         path.write_text(whole)

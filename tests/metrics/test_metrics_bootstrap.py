@@ -9,13 +9,13 @@ from outgrow.metrics.accuracy import accuracy, answers
 from outgrow.metrics.bootstrap import (
     Resamples,
     difference,
-    draw_resamples,
     over_seeds,
     resampled_sums,
     seed_means,
     seeds_with,
 )
 from outgrow.metrics.estimate import from_draws
+from resamples import draw_resamples
 
 
 def loop_mean(resamples: Resamples, draw: int, values: np.ndarray, among: np.ndarray) -> float:

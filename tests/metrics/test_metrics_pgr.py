@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from outgrow.metrics.bootstrap import draw_resamples, over_seeds, seed_means
+from outgrow.metrics.bootstrap import over_seeds, seed_means
 from outgrow.metrics.pgr import Recovered, performance_gap_recovered, recovered_share
+from resamples import draw_resamples
 
 N = 800
 

@@ -5,10 +5,11 @@ import pytest
 from scipy.stats import beta, binom, binomtest
 
 from fresh import SEEDS
-from outgrow.metrics.bootstrap import draw_resamples, over_seeds, seed_means
+from outgrow.metrics.bootstrap import over_seeds, seed_means
 from outgrow.metrics.estimate import from_draws
 from outgrow.metrics.pgr import performance_gap_recovered
 from outgrow.metrics.proportion import FEW, clopper_pearson, difference_from_draws, near_edge, share_from_draws
+from resamples import draw_resamples
 
 DRAWS = 4000
 

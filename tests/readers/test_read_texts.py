@@ -118,9 +118,9 @@ def test_ten_thousand_rows_of_a_file_come_back(tmp_path: Path) -> None:
         ("item,source,words\n1,a,x\n", {}, "no column is known to be the label"),
         ("item,source,words\n1,a,x\n", {"label": "word"}, "there is no column `word`; did you mean `words`"),
         ("item,source,answer,sure\n1,a,x,1\n", {"confidence": "sure"}, "columns.confidence: texts of a file count"),
-        ("item,a,b\n1,0,1\n", {"layout": "matrix"}, "a matrix holds class numbers"),
+        ("item,a,b\n1,0,1\n", {"layout": "matrix"}, "a matrix has class numbers"),
         ("item,source,answer\n1,a\n", {}, "line 2: 2 cells"),
-        ("item,source,p_x,p_y\n1,a,0.5,0.5\n", {}, "holds probabilities and no text"),
+        ("item,source,p_x,p_y\n1,a,0.5,0.5\n", {}, "has probabilities and no text"),
     ],
 )
 def test_what_cannot_be_read_is_told(tmp_path: Path, content: str, columns: dict[str, Any], message: str) -> None:
@@ -131,8 +131,8 @@ def test_what_cannot_be_read_is_told(tmp_path: Path, content: str, columns: dict
 
 
 def test_arrays_and_lists_are_no_tables_of_texts(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="a matrix holds class numbers"):
+    with pytest.raises(ConfigError, match="a matrix has class numbers"):
         read_texts(np.zeros((2, 2), dtype=np.int64))
     np.save(tmp_path / "t.npy", np.zeros((2, 2)))
-    with pytest.raises(ConfigError, match=r"t\.npy: a table with named columns is needed"):
+    with pytest.raises(ConfigError, match=r"t\.npy: an array has no named columns"):
         read_texts(tmp_path / "t.npy")

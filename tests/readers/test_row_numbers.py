@@ -89,7 +89,7 @@ def test_a_training_learns_the_label_of_the_same_row(folder: Path, items: str) -
         assert counts[int(row["label"])] == counts.max()
     ran = small_study.outgrow(folder, *words[:4], "short.npy", *words[5:], "threads=1")
     assert "short.npy has 80 rows and" in ran.stderr
-    assert f"{items} has 90: neither names its items" in ran.stderr
+    assert f"{items} has 90: neither has ids" in ran.stderr
 
 
 def test_gold_of_a_file_without_names_is_that_of_the_same_row(folder: Path) -> None:

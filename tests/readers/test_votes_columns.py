@@ -58,18 +58,18 @@ def test_wide_columns_may_be_named_or_ignored():
     assert table.items == ["0", "1"]
 
 
-def test_one_number_written_in_two_ways_is_told():
+def test_two_spellings_of_one_number_are_noted():
     rows = {"item": ["7", "7.0", "a", "007"], "source": ["1", "1.0", "b", "b"], "label": ["2", "2", "2.0", "x"]}
     table = read_votes(pd.DataFrame(rows))
     assert len(table.items) == 4
-    told = [note for note in table.notes if "one number written in two ways" in note]
+    told = [note for note in table.notes if "two spellings of one number" in note]
     pairs = ("items `7` and `7.0`", "sources `1` and `1.0`", "classes `2` and `2.0`")
     assert [pair in note for pair, note in zip(pairs, told, strict=True)] == [True] * 3
-    assert "(3 names are so)" in told[0]
+    assert "(3 such names)" in told[0]
     rows |= {"source": list("abcd"), "label": list("xyzx")}
     for fine in ([7.0, 8.0, 9.0, 7.5], ["7.0", "8.0", "9.00", "10.0"], ["7", "08", "a", "7.5"]):
         notes = read_votes(pd.DataFrame({**rows, "item": fine})).notes
-        assert not any("written in two ways" in note for note in notes)
+        assert not any("two spellings" in note for note in notes)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -94,17 +94,17 @@ def test_numbers_are_compared_digit_by_digit(seed):
 
 def test_a_class_that_only_gold_names_is_told():
     rows = frame().assign(gold=["x", "x", "z"])
-    assert "Classes that gold names and nobody votes for: `z`." in read_votes(rows).notes
+    assert "Classes of gold without votes: `z`." in read_votes(rows).notes
     soft = frame().drop(columns="label").assign(probs=[{"x": 0.7, "y": 0.2, "z": 0.1}] * 3, gold=["x", "x", "z"])
-    assert not any("gold names" in note for note in read_votes(soft).notes)
-    assert not any("gold names" in note for note in read_votes(frame(), classes=["x", "y", "z"]).notes)
+    assert not any("Classes of gold" in note for note in read_votes(soft).notes)
+    assert not any("Classes of gold" in note for note in read_votes(frame(), classes=["x", "y", "z"]).notes)
 
 
 def test_a_wide_source_that_never_votes_is_kept_and_told():
     table = read_votes(pd.DataFrame({"id": [1, 2, 3], "a": ["x", "y", ""], "b": [None, None, None]}))
     assert table.sources == ("a", "b")
     assert table.n_per_source.tolist() == [2, 0]
-    assert "Sources that never vote: `b`." in table.notes
+    assert "Sources without votes: `b`." in table.notes
     assert "1 of 3 items has no vote." in table.notes
 
 

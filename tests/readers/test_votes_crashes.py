@@ -64,10 +64,10 @@ def test_deep_nesting_is_refused_with_its_place(tmp_path, kind, depth, marks):
     path = tmp_path / kind
     path.write_text(DEEP[kind](nested(depth, *marks)))
     where = "" if kind == "v.json" else ", line 2" if kind == "v.jsonl" else ", line 3"
-    with pytest.raises(DataError, match=rf"{kind}{where}: cannot be read: lists and objects stand within one another"):
+    with pytest.raises(DataError, match=rf"{kind}{where}: cannot be read: lists and objects are nested"):
         read_votes(path)
     if kind != "v.csv":
-        with pytest.raises(DataError, match="within one another more than 100 deep"):
+        with pytest.raises(DataError, match="nested more than 100 deep"):
             read_table(path)
 
 
@@ -90,11 +90,11 @@ def test_half_a_character_is_refused_where_it_is_used(tmp_path, name, part):
     assert read_votes(path).n_votes == 6
     rows[3][part] = "a\ud800"
     path.write_text(json.dumps(rows) if name == "v.json" else "\n".join(map(json.dumps, rows)))
-    with pytest.raises(DataError, match=rf"{name}, (line|row) 4: `{part}` holds half a character"):
+    with pytest.raises(DataError, match=rf"{name}, (line|row) 4: `{part}` contains half a character"):
         read_votes(path)
     rows[3] = {"\ud800": 1}
     path.write_text(json.dumps(rows) if name == "v.json" else "\n".join(map(json.dumps, rows)))
-    with pytest.raises(DataError, match=rf"{name}, (line|row) 4: the key .* holds half a character"):
+    with pytest.raises(DataError, match=rf"{name}, (line|row) 4: the key .* contains half a character"):
         read_votes(path)
 
 
@@ -114,7 +114,7 @@ def test_blank_ids_of_exports_are_told(tmp_path, blank):
             read_votes(tmp_path / name)
     tasks[1] = task("s", blank, "b")
     (tmp_path / "tasks.json").write_text(json.dumps(tasks))
-    with pytest.raises(DataError, match=r"a vote whose source is empty|has no annotator"):
+    with pytest.raises(DataError, match=r"a vote without a source|has no annotator"):
         read_votes(tmp_path / "tasks.json")
 
 
@@ -159,7 +159,7 @@ def test_file_names_need_not_be_text(tmp_path):
         read_votes(path)
 
 
-WIDE = {"id": "would each be a source", "text,label": "no column is known to be the source", "item,source,label": ""}
+WIDE = {"id": "columns would be sources", "text,label": "no column is known to be the source", "item,source,label": ""}
 
 
 @pytest.mark.parametrize("head", WIDE)

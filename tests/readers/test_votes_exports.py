@@ -65,11 +65,11 @@ def test_label_studio_with_several_questions(tmp_path):
 @pytest.mark.parametrize(
     ("tasks", "message"),
     [
-        ([task(1, {"completed_by": 1, "result": [{"value": {"text": ["x"]}, "from_name": "q"}]})], "holds a choice"),
+        ([task(1, {"completed_by": 1, "result": [{"value": {"text": ["x"]}, "from_name": "q"}]})], "has a choice"),
         ([task(1, annotation(None, "good"))], "task 1: an annotation has no annotator"),
-        ([task(1, annotation(1, "a"), annotation(1, "b"))], "task 1: source `1` says two things on item `1`"),
+        ([task(1, annotation(1, "a"), annotation(1, "b"))], "task 1: source `1` votes for two classes on item `1`"),
         ([{"annotations": [annotation(1, "a")], "id": {}}], "has no `id`"),
-        ([task(1, annotation(1, "a") | {"lead_time": "long"})], "task 1: `long` in the seconds is no number"),
+        ([task(1, annotation(1, "a") | {"lead_time": "long"})], "task 1: `long` in the seconds is not a number"),
     ],
 )
 def test_label_studio_that_cannot_be_read(tmp_path, tasks, message):

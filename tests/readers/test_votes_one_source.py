@@ -62,7 +62,7 @@ def test_a_table_of_probabilities_is_one_sources(tmp_path, seed):
     assert read_votes(probs, alone="cleo").sources == ("cleo",)
     np.testing.assert_allclose(read_votes(probs.astype(np.float32)).probs, probs[heard], atol=1e-6)
     assert read_votes(np.eye(3)).sources == ("0", "1", "2"), "whole numbers are classes"
-    with pytest.raises(DataError, match="is no class number"):
+    with pytest.raises(DataError, match="is not a class number"):
         read_votes(probs * 3)
 
 

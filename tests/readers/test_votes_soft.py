@@ -84,7 +84,7 @@ def test_hard_votes_and_distributions_may_stand_together():
     table = read_votes(pd.DataFrame(rows))
     assert table.probs.tolist() == [[1, 0], [0.1, 0.9], [0.2, 0.8]]
     assert table.said.tolist() == [0, 1, 1]
-    assert any(note.startswith("1 vote gives another class more") for note in table.notes)
+    assert any(note.startswith("1 vote gives another class a higher probability") for note in table.notes)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -119,18 +119,18 @@ def test_what_does_not_sum_to_one_is_told_and_repaired_only_when_asked(seed):
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        ({"p_a": [0.5, -0.5], "p_b": [0.5, 1.5]}, "row 2: -0.5 is no probability"),
+        ({"p_a": [0.5, -0.5], "p_b": [0.5, 1.5]}, "row 2: -0.5 is not a probability"),
         ({"p_a": [0.5, np.nan], "p_b": [0.5, 1.0]}, "row 2: some of the probabilities are missing"),
         ({"p_a": [0.5, np.inf], "p_b": [0.5, 0]}, "row 2: an infinite number in column `p_a`"),
         (
             {"p_a": ["0.5", "0,5"], "p_b": [0.5, 0.5]},
-            "row 2: `0,5` in column `p_a` is no number; decimals need a point",
+            "row 2: `0,5` in column `p_a` is not a number; decimals need a point",
         ),
         ({"probs": ["[0.5, 0.5]", "[0.5, 0.5"]}, "row 2: `.0.5, 0.5` in column `probs` is no JSON"),
         ({"probs": ["[0.5, 0.5]", "[1]"]}, "row 2: column `probs` has 1 number, other rows have 2"),
         ({"probs": ["[0.5, null]", "[1, 0]"]}, "row 1: a probability is missing"),
         ({"label": ["x", "y"], "confidence": [0.9, 80]}, "row 2: a confidence of 80; .*divide it by 100"),
-        ({"label": ["x", "y"], "confidence": ["high", 1]}, "row 1: `high` in column `confidence` is no number"),
+        ({"label": ["x", "y"], "confidence": ["high", 1]}, "row 1: `high` in column `confidence` is not a number"),
         ({"probs": [[0.0, 0.0], [1.0, 0.0]]}, "row 1: the probabilities sum to 0, not to 1"),
     ],
 )
@@ -144,5 +144,5 @@ def test_probability_columns_may_be_named():
     table = read_votes(rows, columns=VoteColumns(probability=("yes", "no")))
     assert table.classes == ("no", "yes")
     assert table.said.tolist() == [1, 0]
-    with pytest.raises(DataError, match="there are probabilities of `yes`, which is no class"):
+    with pytest.raises(DataError, match="`yes` has probabilities and is not a class"):
         read_votes(rows, columns=VoteColumns(probability=("yes", "no")), classes=["no", "maybe"])

@@ -159,7 +159,7 @@ def test_items_without_a_weak_answer_get_none_but_by_bootstrapping(study: Path) 
 def test_a_teacher_who_said_nothing_is_named(study: Path) -> None:
     silent = WeakTexts([f"i{n}" for n in range(1, 5)], ("t",), [[[]]] * 4)
     silent.save(study / "weak" / "half_b.parquet")
-    with pytest.raises(DataError, match="supervisor `t` answered no item of half B"):
+    with pytest.raises(DataError, match="supervisor `t` has no answer to an item of half B"):
         refine(study, "a", "icl", MODEL, {})
 
 

@@ -137,7 +137,7 @@ def test_a_wrong_prompt_is_named(tmp_path: Path, name: str, text: str, words: st
 
 
 def test_a_folder_without_prompts_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is no folder"):
+    with pytest.raises(ConfigError, match="nowhere"):
         read_prompts("icl", tmp_path / "nowhere")
     with pytest.raises(ConfigError, match="has none of"):
         read_prompts("icl", tmp_path)

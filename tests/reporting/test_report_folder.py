@@ -171,7 +171,7 @@ def test_who_would_replace_a_finished_report_is_told_what_differs(tmp_path: Path
 
 def test_a_page_that_is_nobodys_report_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("mine")
-    with pytest.raises(ConfigError, match=r"report\.html that tells no settings"):
+    with pytest.raises(ConfigError, match=r"report\.html without settings"):
         refuse_to_replace(tmp_path, {"seeds": [1]})
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from fresh import SEEDS
-from outgrow.metrics.bootstrap import Resamples, draw_resamples
+from outgrow.metrics.bootstrap import Resamples
 from outgrow.reporting.evidence.row_answers import EvaluatedItems
 from outgrow.reporting.results import WHOLE
 from outgrow.reporting.tally import LabelContext, SeedCounts, macro
+from resamples import draw_resamples
 
 NAMES = ("a", "b", "empty")
 

@@ -12,7 +12,7 @@ from fresh import SEEDS
 from outgrow.combiners.keep_all import KeepAll
 from outgrow.errors import DataError
 from outgrow.graph.event import StepOutcome
-from outgrow.metrics.bootstrap import draw_resamples, seed_means
+from outgrow.metrics.bootstrap import seed_means
 from outgrow.metrics.slu_f1 import parse_slots, score, slu_counts, span_counts
 from outgrow.metrics.text_score import TEXT_METRICS, mean_value, score_of
 from outgrow.reporting.collect import collect, write_report
@@ -23,6 +23,7 @@ from outgrow.reporting.results import Results
 from outgrow.reporting.rows import baseline_name, measure, seed_values
 from outgrow.reporting.topics import make_tables
 from outgrow.texts import Candidate, WeakTexts
+from resamples import draw_resamples
 
 Told = list[tuple[str, Candidate | None, str]]
 """(item, best text, gold) of every item with gold."""

@@ -117,7 +117,7 @@ def test_what_cannot_be_taken_is_told(tmp_path: Path) -> None:
         take_votes(job, reading=READING, content="other", file_source="ada", source="mine")
     written(file, [(name, "ada", "maybe") for name in names])
     with pytest.raises(
-        DataError, match=r"v\.csv, line 2: the label `maybe` is no class; known: `no`, `perhaps`, `yes`"
+        DataError, match=r"v\.csv, line 2: the label `maybe` is not a class; known: `no`, `perhaps`, `yes`"
     ):
         taken(job, "ada")
     written(file, [(f"T{name}", "ada", "yes") for name in names])

@@ -263,7 +263,7 @@ def test_what_was_begun_can_be_cancelled_later_even_without_a_note(study: Path, 
     assert cancel_remote(study, section(server.url)) is None
     server.course = ["running"]
     server.trouble = lambda request, count: "500" if request.endswith("ftjob-0") and count > 1 else None
-    with pytest.raises(StepFailed, match=r"HTTP 500.*goes on: run the same command again"):
+    with pytest.raises(StepFailed, match=r"HTTP 500.*run the same command again"):
         run(study, server.url, retries=0)
     server.trouble = lambda request, count: None
     (study / "scratch" / "job.json").unlink()
@@ -288,7 +288,7 @@ def test_trouble_that_passes_is_outlasted(study: Path, server: TuningServer, tro
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [("401", "environment variable TUNING_KEY is not right"), ("400", "HTTP 400"), ("404", "HTTP 404")],
+    [("401", "environment variable TUNING_KEY has a wrong key"), ("400", "HTTP 400"), ("404", "HTTP 404")],
 )
 @pytest.mark.parametrize("where", ["GET /files", "POST /files", "POST /fine_tuning/jobs"])
 def test_a_refusal_is_told_once_and_without_the_key(

@@ -1,11 +1,11 @@
-"""A text and a tokenizer's pieces of it as byte spans: from the text (`encode`), or from token ids (`spell`).
+"""Byte spans of a tokenizer's pieces: from a text (`encode`), or from token ids (`spell`).
 
-Where the pieces' own bytes spell the text (byte-level, SentencePiece), spans are exact, also within a character.
-Where the tokenizer normalises (lowercases, composes accents, drops spaces), spans come from its character offsets: a
-dropped accent stays with the piece before it, a dropped space goes to the piece behind it, and of several pieces of
-one character the first has all of it.
+If the bytes of the pieces spell the text (byte-level, SentencePiece), spans are exact, also within a character. If the
+tokenizer normalises (lowercases, composes accents, drops spaces), spans come from its character offsets: a dropped
+accent belongs to the previous piece, a dropped space to the next piece, and of several pieces of one character the
+first one has the whole character.
 
-A generated text must be spelled from the very ids that were drawn: its canonical tokens are often others.
+The spans of a generated text must come from the generated ids, because its canonical tokens are often different.
 """
 
 import re
@@ -20,16 +20,16 @@ from outgrow.align.spelling import META_SPACE, Spelling
 from outgrow.errors import DataError
 
 SPACES = re.compile(rf"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000{META_SPACE}]+")
-"""What Unicode calls white space, as tokenizers do. Python's `isspace` also has four control characters."""
+"""Unicode white space, as in tokenizers. Python's `isspace` includes four control characters in addition."""
 
 REPLACEMENT_BYTES = len("\ufffd".encode())
 
 
 def encode(spelling: Spelling, text: str, *, item: str = "") -> Pieces:
-    """The tokens that the tokenizer gives `text`, without special tokens, and the bytes they stand for.
+    """The tokens of `text`, without special tokens, and their byte spans.
 
-    Special tokens that the text happens to spell stay text. Raises `DataError`, with the `item`, where the tokens do
-    not say the text (up to the tokenizer's own normalisation): unknown characters, nothing left of it.
+    Special tokens in the text are encoded as ordinary text. Raises `DataError` with the `item` if the tokens do not
+    reproduce the text (up to the tokenizer's own normalisation), as with unknown characters.
     """
     data = text_bytes(text, item)
     encoding = spelling.tokenizer.encode(text, add_special_tokens=False)
@@ -43,10 +43,10 @@ def encode(spelling: Spelling, text: str, *, item: str = "") -> Pieces:
 
 
 def spell(spelling: Spelling, ids: Sequence[int]) -> tuple[str, Pieces]:
-    """The text that token ids stand for, and their spans in it; the inverse of `encode`.
+    """The text of token ids, and their spans in it; the inverse of `encode`.
 
-    The space that the tokenizer would put before the text is taken away again. Bytes that are no UTF-8 (a model may
-    stop within a character) become U+FFFD. Leave the end of the sequence out, and add it with `close`.
+    The tokenizer's space before the text is removed. Bytes that are not UTF-8 (a model may stop within a character)
+    become U+FFFD. `ids` must not include the end of the sequence; add it with `close`.
     """
     tokens = np.asarray(ids, dtype=np.int64)
     words = spelling.spell(tokens.tolist())
@@ -62,7 +62,7 @@ def _running_length(words: Sequence[bytes]) -> Int[np.ndarray, "piece"]:
 
 
 def _spelled_ends(words: Sequence[bytes], data: bytes) -> Int[np.ndarray, "piece"] | None:
-    """Where each piece ends, if the pieces spell the text to the byte, but for a space before it."""
+    """The end of each piece, if the bytes of the pieces equal the text, up to a space before it; else None."""
     joined = b"".join(words)
     if joined == data:
         return _running_length(words)
@@ -72,11 +72,11 @@ def _spelled_ends(words: Sequence[bytes], data: bytes) -> Int[np.ndarray, "piece
 
 
 def _offset_ends(words: Sequence[bytes], offsets: Sequence[tuple[int, int]], text: str) -> Int[np.ndarray, "piece"]:
-    """Where each piece ends, from character offsets that may overlap, or leave characters out."""
+    """The end of each piece, from character offsets that may overlap or omit characters."""
     ends = []
     for word, ((start, end), (following, _)) in zip(words, pairwise([*offsets, (len(text), 0)]), strict=True):
         if word == b" " and not text[start:end].isspace():
-            # A space that the tokenizer put there claims the character behind it.
+            # The offsets of a space that the tokenizer inserts include the next character.
             end = start
         while end < following and not text[end].isspace():
             end += 1
@@ -93,7 +93,7 @@ def _byte_positions(text: str) -> Int[np.ndarray, "character"]:
 
 
 def _repaired_positions(data: bytes) -> Int[np.ndarray, "position"]:
-    """For every position in `data`, its position once each stretch that is no UTF-8 has become U+FFFD."""
+    """For each position in `data`, its position after each invalid UTF-8 sequence is replaced by U+FFFD."""
     width = np.ones(len(data), dtype=np.int64)
     start = 0
     while start < len(data):
@@ -108,20 +108,20 @@ def _repaired_positions(data: bytes) -> Int[np.ndarray, "position"]:
 
 
 def _require_same_text(spelling: Spelling, ids: Int[np.ndarray, "piece"], text: str, item: str) -> None:
-    """Refuse a text of which the tokens say something else, or leave something out."""
+    """Raise `DataError` for a text that its tokens do not reproduce."""
     normalizer = spelling.tokenizer.normalizer
-    wanted = text if normalizer is None else normalizer.normalize_str(text)
-    said = b"".join(spelling.spell(ids.tolist())).decode(errors="replace")
-    same = _letters(said, spelling.byte_level) == _letters(wanted, spelling.byte_level)
+    normalised = text if normalizer is None else normalizer.normalize_str(text)
+    decoded = b"".join(spelling.spell(ids.tolist())).decode(errors="replace")
+    same = _letters(decoded, spelling.byte_level) == _letters(normalised, spelling.byte_level)
     if same and len(ids) and spelling.unknown not in ids:
         return
     shown = text if len(text) <= 60 else f"{text[:59]}…"
     raise DataError(
-        f"item `{item}`: the tokenizer cannot reproduce the text {shown!r}: its tokens say"
-        f" {said.strip()[:60]!r}; leave the item out, or take a model whose tokenizer knows these characters"
+        f"item `{item}`: the tokenizer cannot reproduce the text {shown!r}: its tokens spell"
+        f" {decoded.strip()[:60]!r}; leave the item out, or use a model whose tokenizer has these characters"
     )
 
 
 def _letters(text: str, keep_spaces: bool) -> str:
-    """What must be the same. Pre-tokenizers of words drop spaces; added tokens escape a normaliser that lowercases."""
+    """The compared part of a text: word pre-tokenizers drop spaces, and added tokens are not lowercased."""
     return text.removeprefix(" ") if keep_spaces else SPACES.sub("", text).lower()

@@ -1,1 +1,1 @@
-"""From votes that somebody has to what they take away: labels, a trained student, a card that tells how."""
+"""Results from a user's votes: combined labels, a trained student, and a model card."""

@@ -1,8 +1,8 @@
 """The model card of a student: its sources with their estimated accuracy, its training, its evaluation, its command.
 
-The evaluation is against gold of test items, and against the training labels. Accuracy has Wilson's interval, and so
-has a metric of texts that is 0 or 1 for every item. Other metrics of texts are resampled over items (percentiles of
-2,000 draws from a fixed seed).
+The evaluation uses gold of test items, and the training labels. Accuracy, and a metric of texts that is 0 or 1 for
+every item, have Wilson's interval. Other metrics of texts are resampled over items (percentiles of 2,000 draws from a
+fixed seed).
 """
 
 import json
@@ -34,9 +34,9 @@ from outgrow.texts import WeakTexts
 
 
 def facts_of(data: Path, answered: Path, about: dict[str, Any]) -> dict[str, Any]:
-    """The content of the card, as plain data.
+    """The content of the card as plain data.
 
-    `answered` is the folder with the student's answers; `about` has `student`, `command` and `content`.
+    `answered` is the folder of the student's answers; `about` has `student`, `command` and `content`.
     """
     combined, task = about_file(data / "combined.parquet"), Task.load(data)
     return {
@@ -69,7 +69,7 @@ def card_text(facts: dict[str, Any]) -> str:
 
 
 def asked_as(template: str) -> str:
-    """An item's text as Python makes it of its columns, with … for what they hold.
+    """The Python expression that makes an item's text from its columns, with … for their values.
 
     >>> asked_as("{title}: {body}"), asked_as("message")
     ('"{title}: {body}".format(title="…", body="…")', '"…"')
@@ -77,18 +77,18 @@ def asked_as(template: str) -> str:
     if not in_braces(template):
         return '"…"'
     names = list(dict.fromkeys(name for _, name in template_pieces(template, "items.text") if name is not None))
-    plain = all(name.isidentifier() and not iskeyword(name) for name in names)
-    values = ", ".join(f'{name}="…"' for name in names)
-    return f"{json.dumps(template, ensure_ascii=False)}{f'.format({values})' if plain else ''}"
+    is_callable = all(name.isidentifier() and not iskeyword(name) for name in names)
+    arguments = ", ".join(f'{name}="…"' for name in names)
+    return f"{json.dumps(template, ensure_ascii=False)}{f'.format({arguments})' if is_callable else ''}"
 
 
 def in_braces(template: str) -> bool:
-    """Whether a text is made of several columns; else the template is the name of one."""
+    """Whether a template has fields; otherwise it is the name of a column."""
     return "{" in template or "}" in template
 
 
 def front_matter(facts: dict[str, Any]) -> str:
-    """What the hub reads."""
+    """The front matter for the hub."""
     base = parse_name(facts["student"]["model"])
     about = {
         "library_name": "transformers",
@@ -105,12 +105,12 @@ def as_line(text: str) -> str:
 
 
 def as_name(text: str) -> str:
-    """The same of a name, which may be long."""
+    """A name on one line, without markup, shortened."""
     return as_line(short(text))
 
 
 def as_cell(text: str) -> str:
-    """The same within a table."""
+    """A name for a cell of a table."""
     return as_name(text).replace("|", "\\|")
 
 
@@ -118,49 +118,49 @@ DRAWS = 2000
 
 
 def answers_of(data: Path, answered: Path) -> dict[str, Any]:
-    """The card's numbers of the answers in the folder `answered`; `test` is None without test items with gold."""
+    """The card's evaluation of the answers in `answered`; `test` is None without test items with gold."""
     task = Task.load(data)
     return of_texts(task, data, answered) if task.kind == "generate" else of_classes(task, data, answered)
 
 
 def of_classes(task: Task, data: Path, answered: Path) -> dict[str, Any]:
-    """Agreement with the combined labels on what was learned; accuracy and log-loss on test items."""
+    """Agreement with the combined labels on training items; accuracy and log loss on test items."""
     learned = WeakLabels.load(answered / "half_b.parquet")
     labels = pq.read_table(data / "combined.parquet", columns=["item", "label"])
     label_of = dict(zip(labels["item"].to_pylist(), labels["label"].to_pylist(), strict=True))
     predicted = [task.classes[index] for index in learned.hard[:, 0].tolist()]
-    same = [label_of.get(name) == label for name, label in zip(learned.items, predicted, strict=True)]
+    is_equal = [label_of.get(name) == label for name, label in zip(learned.items, predicted, strict=True)]
     gold = task.items.gold[Split.load(data).test]
-    known = np.flatnonzero(gold >= 0)
+    with_gold = np.flatnonzero(gold >= 0)
     test = None
-    if len(known):
-        probs = WeakLabels.load(answered / "test.parquet").probs[known, 0]
-        right = int((probs.argmax(axis=1) == gold[known]).sum())
-        low, high = wilson(right, len(known))
+    if len(with_gold):
+        probs = WeakLabels.load(answered / "test.parquet").probs[with_gold, 0]
+        right = int((probs.argmax(axis=1) == gold[with_gold]).sum())
+        low, high = wilson(right, len(with_gold))
         test = {
-            "n": len(known),
-            "accuracy": right / len(known),
+            "n": len(with_gold),
+            "accuracy": right / len(with_gold),
             "low": low,
             "high": high,
-            "log_loss": float(log_loss(probs, gold[known]).mean()),
+            "log_loss": float(log_loss(probs, gold[with_gold]).mean()),
         }
-    return {"agreement": float(np.mean(same)), "test": test}
+    return {"agreement": float(np.mean(is_equal)), "test": test}
 
 
 def of_texts(task: Task, data: Path, answered: Path) -> dict[str, Any]:
-    """The task's metric on test items; a missing answer counts as an empty one. Training items are not answered."""
+    """The task's metric on test items; a missing answer counts as empty. There are no answers to training items."""
     rows = Split.load(data).test
-    known = np.flatnonzero(task.items.gold[rows] >= 0).tolist()
-    if not known or task.items.answers is None:
+    with_gold = np.flatnonzero(task.items.gold[rows] >= 0).tolist()
+    if not with_gold or task.items.answers is None:
         return {"agreement": None, "test": None}
-    written = WeakTexts.load(answered / "test.parquet").texts
-    texts = [written[row][0] for row in known]
-    gold = [task.items.answers[row] for row in rows[known].tolist()]
+    answers = WeakTexts.load(answered / "test.parquet").texts
+    texts = [answers[row][0] for row in with_gold]
+    gold = [task.items.answers[row] for row in rows[with_gold].tolist()]
     score = TEXT_METRICS[task.metric].score
     counts = score.counts([text or "" for text in texts], gold)
     low, high = interval_of(score, counts)
     test = {
-        "n": len(known),
+        "n": len(with_gold),
         "metric": score.title,
         "score": float(score.value(counts.sum(axis=0))),
         "low": low,
@@ -171,7 +171,7 @@ def of_texts(task: Task, data: Path, answered: Path) -> dict[str, Any]:
 
 
 def interval_of(score: TextScore, counts: Float[np.ndarray, "item part"]) -> tuple[float, float]:
-    """The `LEVEL` interval of a score; see the module."""
+    """The interval of a score at `LEVEL`; see the module."""
     right = counts[:, 0]
     if counts.shape[1] == 2 and np.isin(right, (0, 1)).all() and (counts[:, 1] == 1).all():
         return wilson(int(right.sum()), len(right))
@@ -182,6 +182,6 @@ def interval_of(score: TextScore, counts: Float[np.ndarray, "item part"]) -> tup
 
 
 def wilson(right: int, n: int) -> tuple[float, float]:
-    """The `LEVEL` interval of a share."""
+    """Wilson's interval of a share at `LEVEL`."""
     interval = binomtest(right, n).proportion_ci(LEVEL, method="wilson")
     return float(interval.low), float(interval.high)

@@ -1,8 +1,8 @@
-"""`Combined`: one label per item, made of many votes, with its probability and its sources.
+"""`Combined`: one label per item from many votes, with its probability and the accuracy of the sources.
 
-What is written is a table with a row per item: `item`, `source` (always `combined`, so that it can be read as votes
-again), `label`, `confidence` (the label's probability), `probabilities` (by class), `votes` (how many there are),
-`agreement`, `certainty`, and `gold` where it is known. In Parquet the metadata hold how it was made.
+The written table has a row per item: `item`, `source` (always `combined`, so that the table can be read as votes),
+`label`, `confidence` (the label's probability), `probabilities` (by class), `votes` (their number), `agreement`,
+`certainty`, and `gold` if there is gold. The metadata of a Parquet file describe how the labels were made.
 """
 
 import json
@@ -34,30 +34,30 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ABOUT = b"outgrow"
-"""The key of the metadata."""
+"""Key of the Parquet metadata."""
 COMBINED = "combined"
-"""The source under which combined labels are votes again."""
+"""The source of combined labels if they are read as votes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Combined:
-    """The votes, and a combiner's labels of them."""
+    """Votes and the labels that a combiner gives to their items."""
 
     votes: VoteTable
     method: str
     source: str | None
-    """The source, where `method` is `single`."""
+    """The source, if `method` is `single`."""
     calibrated: CalibratedFit
     choice: CombinerChoice | None = None
     """The comparison of `auto`."""
     uncalibrated: Fit | None = None
     """The fit before calibration, for `update`; `None` for a combiner with options other than its defaults."""
     keeps_votes: bool = False
-    """Every vote is a target of its own; the labels are the majority's."""
+    """Whether every vote is a target of its own; the labels are then those of the majority."""
 
     @property
     def state(self) -> State | None:
-        """From which `update` continues; `None` for a combiner with options other than its defaults."""
+        """The state for `update`; `None` for a combiner with options other than its defaults."""
         if self.uncalibrated is None:
             return None
         return state_of(self.votes, self.method, self.source, self.uncalibrated)
@@ -68,7 +68,7 @@ class Combined:
 
     @property
     def posterior(self) -> Float[np.ndarray, "item class"]:
-        """P(class | votes); the balance of the classes where there is no vote."""
+        """P(class | votes); the class balance for an item without votes."""
         return np.asarray(self.fit.posterior)
 
     @cached_property
@@ -89,7 +89,7 @@ class Combined:
 
     @cached_property
     def agreement(self) -> Float[np.ndarray, "item"]:
-        """The share of the item's votes for the combined label; 0 without votes."""
+        """Share of the item's votes for the combined label; 0 without votes."""
         votes, label = self.votes, self.said[self.votes.item]
         share = votes.said == label if votes.probs is None else votes.probs[np.arange(votes.n_votes), label]
         total = np.bincount(votes.item, share.astype(float), minlength=len(votes.items))
@@ -97,27 +97,29 @@ class Combined:
 
     @property
     def told_of(self) -> Bool[np.ndarray, "item"]:
-        """Items with a vote or gold; the others have the balance alone."""
+        """Whether an item has a vote or gold; the others have the class balance as posterior."""
         return np.asarray((self.votes.n_per_item > 0) | (self.votes.gold >= 0))
 
     @property
     def told(self) -> tuple[str, ...]:
-        """How the labels were made, one sentence each."""
-        nothing = int((~self.told_of).sum())
-        silent = (f"Items without a vote: {nothing}; theirs is the balance of the classes alone.",) if nothing else ()
+        """Notes on how the labels were made."""
+        n_without = int((~self.told_of).sum())
+        without_votes = (
+            (f"Items without a vote: {n_without}; their probabilities are the class balance.",) if n_without else ()
+        )
         if self.keeps_votes:
             return (
-                "Every vote is a target of its own; the labels shown are the majority's.",
-                *silent,
+                "Every vote is a target of its own; the labels in the table are those of the majority.",
+                *without_votes,
                 *self.votes.notes,
             )
-        why = () if self.choice is None else (self.choice.why,)
-        notes = (*why, self.calibrated.sentence, *self.fit.notes, *silent, *self.votes.notes)
+        choice_note = () if self.choice is None else (self.choice.why,)
+        notes = (*choice_note, self.calibrated.sentence, *self.fit.notes, *without_votes, *self.votes.notes)
         return tuple(shortened(sentence, self.votes.sources) for sentence in notes)
 
     @property
     def about(self) -> dict[str, Any]:
-        """How the labels were made, and the estimates of the sources, as plain data."""
+        """The combiner, its notes, and the estimated accuracy of the sources, as plain data."""
         fit, votes = self.fit, self.votes
         columns = (votes.sources, votes.n_per_source, fit.accuracy, *fit.interval.T)
         return {
@@ -140,7 +142,7 @@ class Combined:
         }
 
     def to_arrow(self) -> pa.Table:
-        """See the module."""
+        """The table described in the module."""
         votes, classes = self.votes, pa.array(self.votes.classes, pa.string())
         gold = classes.take(pa.array(votes.gold, mask=votes.gold < 0))
         columns = {
@@ -158,7 +160,7 @@ class Combined:
         return pa.table(columns).replace_schema_metadata(metadata)
 
     def to_pandas(self) -> "pd.DataFrame":
-        """One row per item."""
+        """`to_arrow` as a DataFrame."""
         frame: pd.DataFrame = self.to_arrow().to_pandas()
         return frame
 
@@ -168,14 +170,14 @@ class Combined:
 
 
 def combine_votes(votes: VoteTable, section: Combine | None = None, *, calibrate: bool = True) -> Combined:
-    """One label per item, by the combiner that `section` names (default: `auto`).
+    """One label per item by the combiner of `section` (default: `auto`).
 
-    `calibrate` calibrates the posteriors, by gold where there is some, else by held-out votes. Raises `ConfigError`
-    for a combiner that is not for votes, `DataError` without votes.
+    `calibrate`: fit a temperature of the posteriors, by gold if there is gold, otherwise by held-out votes. Raises
+    `ConfigError` for a combiner that is not for votes, `DataError` without votes.
     """
     section = section_named("auto") if section is None else section
     if not votes.n_votes:
-        raise DataError("there is no vote, and so nothing to combine")
+        raise DataError("there is no vote to combine")
     record, compact = COMBINERS.of(section), Votes.of_table(votes)
     if not record.of_votes:
         raise ConfigError(f"`{record.name}` is for texts, and these are votes on classes")
@@ -202,14 +204,14 @@ def combined_of(votes: VoteTable, method: str, source: str | None, fit: Fit, *, 
 
 
 def uncalibrated(fit: Fit) -> CalibratedFit:
-    """The fit as it is."""
+    """The fit without calibration."""
     return CalibratedFit(fit, 1.0, "nothing", None, None)
 
 
 def changed_options(section: Combine) -> list[str]:
     """Options that differ from the defaults of the section, or of its short name.
 
-    Options that only a study's targets have are left out: here `calibrate` of the settings decides.
+    Options of a study's targets, such as `calibrate`, do not count: here `calibrate` of the settings applies.
     """
     defaults = {"type": section.type, **short_names().get(short_name(section), {})}
     fields = {name: field for name, field in type(section).model_fields.items() if name not in defaults}
@@ -218,7 +220,7 @@ def changed_options(section: Combine) -> list[str]:
 
 
 def about_file(path: Path) -> dict[str, Any]:
-    """The metadata that `Combined.save` wrote into a Parquet file."""
+    """The metadata of a Parquet file by `Combined.save`."""
     metadata: Mapping[bytes, bytes] = pq.read_schema(path).metadata or {}
     if ABOUT not in metadata:
         raise DataError(f"{path}: was not written by `outgrow combine`")

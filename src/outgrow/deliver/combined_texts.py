@@ -1,10 +1,9 @@
-"""`CombinedTexts`: one text per item, made of what several sources wrote, with how many of them agree.
+"""`CombinedTexts`: one text per item from the texts of several sources, with the share of sources that agree.
 
-What is written is a table with a row per text that is to be learned: `item`, `label` (the text), `share` (of the votes
-that its answer won, or of the sources that agree with its slots; of texts that are kept as they are the weight) and
-`votes` (how many sources wrote something). In Parquet its metadata tell how it was made. Every source counts the same,
-and no share is a calibrated probability. How often a source agrees with the combined texts says who stands apart, not
-who is right.
+The written table has a row per target text: `item`, `label` (the text), `share` (of the votes for its answer, or of
+the sources that agree with its slots; for texts that are not combined, their weight) and `votes` (number of sources
+with a text). The metadata of a Parquet file describe how it was made. All sources have equal weight, and a share is
+not a calibrated probability. The agreement of a source with the combined texts measures deviation, not correctness.
 """
 
 import json
@@ -31,58 +30,58 @@ if TYPE_CHECKING:
 
 
 class TextSourceSummary(NamedTuple):
-    """A source of texts."""
+    """The texts of one source."""
 
     name: str
     votes: int
-    """Items for which it wrote something."""
+    """Items with a text of this source."""
     agreement: float | None
-    """Its texts held against the combined ones, by the metric of the task; `None` where nothing is combined."""
+    """The task's metric of its texts against the combined ones; `None` if texts are not combined."""
 
 
 @dataclass(frozen=True, eq=False)
 class CombinedTexts:
-    """The texts, and what a combiner makes of them."""
+    """Texts of several sources, and the targets that a combiner makes from them."""
 
     texts: WeakTexts
     method: str
     metric: str
-    """By which texts are compared."""
+    """The metric that compares texts."""
     targets: TextTargets
-    """What a student learns; texts that counted for nothing have no row."""
+    """The targets of a student; a text of weight 0 has no row."""
     share: Float[np.ndarray, "row"]
-    """Of each row of the targets, whatever it weighs."""
+    """The share of each row of the targets, independent of its weight."""
     notes: tuple[str, ...] = ()
 
     @property
     def votes(self) -> Int[np.ndarray, "item"]:
-        """How many sources wrote something for each item."""
+        """Number of sources with a text for each item."""
         return np.asarray([sum(map(bool, row)) for row in self.texts.candidates], dtype=np.int64)
 
     @property
     def told(self) -> tuple[str, ...]:
-        """What was done and what to know of it, one sentence each."""
+        """Notes on how the texts were made."""
         return (*self.targets.origin, *self.notes)
 
     @property
     def writers(self) -> list[TextSourceSummary]:
-        """The sources, with how often they agree with what was made of all."""
+        """The sources with their agreement with the combined texts."""
         label_of = dict(zip(self.targets.items, self.targets.texts, strict=True))
         merged = self.method in COMBINERS and COMBINERS[self.method].merges_texts
-        found = []
-        for number, name in enumerate(self.texts.sources):
-            cells = zip(self.texts.items, (row[number] for row in self.texts.candidates), strict=True)
+        summaries = []
+        for index, name in enumerate(self.texts.sources):
+            cells = zip(self.texts.items, (row[index] for row in self.texts.candidates), strict=True)
             best = {item: cell[0].text for item, cell in cells if cell}
             shared = [item for item in best if item in label_of] if merged else []
-            pair = ([best[item] for item in shared], [label_of[item] for item in shared])
+            compared = ([best[item] for item in shared], [label_of[item] for item in shared])
             score = TEXT_METRICS[self.metric].score
-            agreement = float(score.value(score.counts(*pair).sum(axis=0))) if shared else None
-            found.append(TextSourceSummary(name, len(best), agreement))
-        return found
+            agreement = float(score.value(score.counts(*compared).sum(axis=0))) if shared else None
+            summaries.append(TextSourceSummary(name, len(best), agreement))
+        return summaries
 
     @property
     def about(self) -> dict[str, Any]:
-        """How the texts were made, as plain data; the same keys as `Combined.about` as far as they apply."""
+        """The combiner, its notes and the sources as plain data, with the keys of `Combined.about`."""
         return {
             "combine": {"method": self.method, "temperature": None, "told": list(self.told), "table": None},
             "votes": {
@@ -91,12 +90,12 @@ class CombinedTexts:
                 "gold": 0,
                 "classes": [],
                 "metric": TEXT_METRICS[self.metric].score.title,
-                "sources": [one._asdict() for one in self.writers],
+                "sources": [source._asdict() for source in self.writers],
             },
         }
 
     def to_arrow(self) -> pa.Table:
-        """See the module."""
+        """The table described in the module."""
         votes_of = dict(zip(self.texts.items, self.votes.tolist(), strict=True))
         columns = {
             "item": pa.array(self.targets.items, pa.string()),
@@ -107,7 +106,7 @@ class CombinedTexts:
         return pa.table(columns).replace_schema_metadata({ABOUT: json.dumps(self.about, ensure_ascii=False)})
 
     def to_pandas(self) -> "pd.DataFrame":
-        """One row per text."""
+        """`to_arrow` as a DataFrame."""
         frame: pd.DataFrame = self.to_arrow().to_pandas()
         return frame
 
@@ -119,11 +118,10 @@ class CombinedTexts:
 def combine_texts(
     texts: WeakTexts, section: Combine, metric: TextMetric | None = None, notes: tuple[str, ...] = ()
 ) -> CombinedTexts:
-    """One text per item, by the combiner that `section` names; `keep_all` and `single` leave texts as they are.
+    """One text per item by the combiner of `section`; `keep_all` and `single` keep texts unchanged.
 
-    `metric` is what texts are measured by (default: as in `config.train`), and says when answers are the same where
-    `section` does not. Raises `ConfigError` for a combiner of classes or a metric that does not count answers,
-    `DataError` where nothing can be read.
+    `metric` compares texts (default: as in `config.train`), and decides the equality of answers unless `section` does.
+    Raises `ConfigError` for a combiner of classes or a metric that cannot count answers, `DataError` without targets.
     """
     record, measured = COMBINERS.of(section), text_metric(section, metric)
     if not combines_texts(record):
@@ -133,7 +131,9 @@ def combine_texts(
         weighted = weighted.model_copy(update={"weight": "share"})
     targets = combine_texts_by(weighted, texts)
     if not len(targets):
-        raise DataError(f"no item has a text that counts: there is nothing to learn. {' '.join(targets.origin)}")
+        raise DataError(
+            f"no item has a text with a weight above 0, so there are no targets. {' '.join(targets.origin)}"
+        )
     share = targets.weight
     if getattr(section, "weight", None) == "one":
         targets = replace(targets, weight=np.ones(len(targets)))

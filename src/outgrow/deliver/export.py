@@ -1,4 +1,4 @@
-"""Uploads a finished student or combined labels to the Hugging Face hub; outgrow uploads nothing elsewhere."""
+"""Upload of a finished student or of combined labels to the Hugging Face hub, the only upload of outgrow."""
 
 import shutil
 import tempfile
@@ -24,19 +24,19 @@ Labels of {items}, combined from {n} of {sources} by `{method}` with outgrow. `l
 OF_CLASSES = (
     "a row per item: `label`, its `confidence`, its `probabilities` by class, the number of `votes`, their `agreement`"
 )
-OF_TEXTS = "a row per text: `item`, the text in `label`, the `share` of the votes that it won, the number of `votes`"
+OF_TEXTS = "a row per text: `item`, the text in `label`, the `share` of the votes for it, the number of `votes`"
 
 
 def export(path: Path, hub: str, *, private: bool = True) -> str:
-    """Push a student's folder as a model, or a file of combined labels as a data set; returns its address.
+    """Upload a student's folder as a model, or a file of combined labels as a data set; returns its address.
 
-    Needs `hf auth login` or `HF_TOKEN`. Raises `DataError` for any other path, and where the upload fails;
-    `ConfigError` for a name that the hub does not allow.
+    Needs `hf auth login` or `HF_TOKEN`. Raises `DataError` for another path and for a failed upload, `ConfigError` for
+    a name that the hub does not allow.
     """
     if path.is_dir():
         missing = [name for name in STUDENT_FILES if not (path / name).is_file()]
         if missing:
-            raise DataError(f"{path}: is no student that `outgrow train` wrote ({missing[0]} is not there)")
+            raise DataError(f"{path}: is not a student of `outgrow train` ({missing[0]} is missing)")
         return upload(path, hub, "model", private)
     if not path.is_file():
         raise DataError(f"{path}: there is no such student or file of labels")
@@ -48,7 +48,7 @@ def export(path: Path, hub: str, *, private: bool = True) -> str:
 
 
 def labels_card(path: Path) -> str:
-    """The data set's card. Raises `DataError` for a file that is no Parquet of combined labels."""
+    """The data set's card. Raises `DataError` unless the file is a Parquet file of combined labels."""
     if path.suffix != ".parquet":
         raise DataError(f"{path}: only labels in Parquet can be exported; `outgrow combine … -o labels.parquet`")
     about = about_file(path)
@@ -65,21 +65,23 @@ def labels_card(path: Path) -> str:
 
 
 def upload(folder: Path, hub: str, kind: str, private: bool) -> str:
-    """Create the repository if need be, and send the folder."""
+    """Create the repository if it does not exist, and upload the folder."""
     import httpx2
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     api = HfApi()
     try:
-        made = api.create_repo(hub, repo_type=kind, private=private, exist_ok=True)
-        api.upload_folder(folder_path=folder, repo_id=made.repo_id, repo_type=kind, ignore_patterns=["predictions*"])
+        repository = api.create_repo(hub, repo_type=kind, private=private, exist_ok=True)
+        api.upload_folder(
+            folder_path=folder, repo_id=repository.repo_id, repo_type=kind, ignore_patterns=["predictions*"]
+        )
     except HFValidationError as error:
-        raise ConfigError(f"--hub: `{hub}` is no name that the hub allows; write it as name/student") from error
+        raise ConfigError(f"--hub: `{hub}` is not a valid name of the hub; write it as name/student") from error
     except HfHubHTTPError as error:
         refused = error.response is not None and error.response.status_code in (401, 403)
-        fix = "log in with `hf auth login`, to an account that may write there" if refused else str(error)[:200]
+        fix = "log in with `hf auth login` to an account with write access" if refused else str(error)[:200]
         raise DataError(f"`{hub}` could not be written: {fix}") from error
     except (httpx2.HTTPError, OSError) as error:
         raise DataError(f"`{hub}` could not be written: the hub cannot be reached ({error})") from error
-    return str(made)
+    return str(repository)

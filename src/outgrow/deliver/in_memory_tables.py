@@ -1,4 +1,4 @@
-"""Tables given from Python, as files, which steps can read again."""
+"""Tables from Python as files, which steps can read again."""
 
 import hashlib
 import os
@@ -18,7 +18,7 @@ FOLDER = "in_memory"
 
 
 def file_of_table(table: Any, store: Path, key: str) -> Path:
-    """The path itself, or that of a Parquet file in `store` with the table's content.
+    """The path itself, or the path of a Parquet file in `store` with the table's content.
 
     `table`: a path, a pandas `DataFrame`, a `pyarrow.Table`, a `datasets.Dataset`, a list of dicts, a `VoteTable` or
     `WeakTexts`; `key` names it in messages.
@@ -40,7 +40,7 @@ def file_of_table(table: Any, store: Path, key: str) -> Path:
 
 
 def as_arrow(table: Any, key: str) -> pa.Table:
-    """A table of any of the usual libraries as Arrow. Raises `ConfigError` for anything else."""
+    """A table of a supported library as an Arrow table. Raises `ConfigError` for other objects."""
     if isinstance(table, VoteTable):
         return table.to_arrow()
     if isinstance(table, WeakTexts):
@@ -50,7 +50,7 @@ def as_arrow(table: Any, key: str) -> pa.Table:
 
 
 def _rows_of(table: WeakTexts) -> pa.Table:
-    """A row per text, as `read_texts` reads it again; an item without any keeps an empty one."""
+    """A row per text in the form of `read_texts`; an item without texts has one row with an empty text."""
     rows = [(table.items[item], table.sources[source], text.text) for item, source, _, text in table.rows()]
     rows += [
         (item, table.sources[0], "") for item, row in zip(table.items, table.candidates, strict=True) if not any(row)

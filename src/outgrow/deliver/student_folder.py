@@ -1,6 +1,6 @@
 """The step `delivered`: a trained student as a folder that `from_pretrained` reads, with its card.
 
-config.json, model.safetensors, tokenizer …   an adapter is merged into its base, so that nothing else is needed
+config.json, model.safetensors, tokenizer …   an adapter is merged into its base
 README.md                                     the model card
 labels.parquet                                the combined labels it learned from
 predictions.parquet                           the student's predictions for all items; a text student's answers to the
@@ -29,9 +29,9 @@ ADAPTER = "adapter_config.json"
 
 
 def make_folder(job: Job, *, model: dict[str, Any], about: dict[str, Any]) -> None:
-    """Inputs `training_data` and `student`; for a text student also `answers`.
+    """Write the folder. Inputs: `training_data` and `student`; for a text student also `answers`.
 
-    `model` is the student's section, `about` what the card says of the settings.
+    `model` is the student's section, `about` the card's description of the settings.
     """
     data, student = job.inputs["training_data"], job.inputs["student"]
     answers = job.inputs.get("answers", student)
@@ -48,11 +48,11 @@ def make_folder(job: Job, *, model: dict[str, Any], about: dict[str, Any]) -> No
 
 
 def write_model(trained: Path, model: Mapping[str, Any], classes: Sequence[str], out: Path) -> None:
-    """Copy a plain model's folder; merge an adapter into the base in `model`. Text models have no `classes`."""
+    """Copy the folder of full weights, or merge an adapter into the base in `model`. Text models have no `classes`."""
     if not (trained / ADAPTER).is_file():
         shutil.copytree(trained, out, dirs_exist_ok=True)
         return
-    # The libraries behind take seconds to import, and this module is read before a worker runs.
+    # These imports take seconds, and the main process imports this module, too.
     from outgrow.generation.causal_lm import merged
     from outgrow.models.load_model import load_causal_lm, load_classifier, load_tokenizer
     from outgrow.models.silence_transformers import silence_transformers
@@ -62,24 +62,24 @@ def write_model(trained: Path, model: Mapping[str, Any], classes: Sequence[str],
         base = load_classifier(name, revision, n_classes=len(classes), seed=0, trust_remote_code=trusted)
     else:
         base = load_causal_lm(name, revision, dtype="float32", device="cpu", trust_remote_code=trusted)
-    whole = merged(base, trained)
+    full_model = merged(base, trained)
     if classes:
-        whole.config.id2label = dict(enumerate(classes))
-        whole.config.label2id = {name: index for index, name in enumerate(classes)}
+        full_model.config.id2label = dict(enumerate(classes))
+        full_model.config.label2id = {name: index for index, name in enumerate(classes)}
     with silence_transformers():
-        whole.save_pretrained(out)
+        full_model.save_pretrained(out)
         load_tokenizer(name, revision, trust_remote_code=trusted).save_pretrained(out)
 
 
 def is_asked_by_chat(folder: Path, chat: bool | str) -> bool:
-    """Whether a model is asked through its tokenizer's chat template; `auto`: where it has one."""
+    """Whether the model is prompted with its tokenizer's chat template; `auto`: if it has one."""
     from outgrow.models.load_model import load_tokenizer
 
     return bool(load_tokenizer(str(folder), None).chat_template) if chat == "auto" else bool(chat)
 
 
 def write_predictions(data: Path, student: Path, path: Path) -> None:
-    """Class, confidence and distribution of every item."""
+    """Write class, confidence and distribution for every item."""
     task, split = Task.load(data), Split.load(data)
     parts = [WeakLabels.load(student / f"{part}.parquet") for part in ("half_b", "test")]
     probs = np.concatenate([part.probs[:, 0] for part in parts])
@@ -103,12 +103,12 @@ def write_predictions(data: Path, student: Path, path: Path) -> None:
 
 
 def write_texts(data: Path, answers: Path, path: Path) -> None:
-    """A text student's answers to the items that it did not learn from; null where it could not read one."""
+    """Write a text student's answers to the items that it did not learn from; null for a prompt that was too long."""
     task, written = Task.load(data), WeakTexts.load(answers / "test.parquet")
-    asked = [task.items.ids[row] for row in Split.load(data).test.tolist()]
-    if written.items != asked:
+    item_ids = [task.items.ids[row] for row in Split.load(data).test.tolist()]
+    if written.items != item_ids:
         raise StepFailed(
-            f"{answers}: answers to {len(written.items)} items of {len(asked)}; run the same command again"
+            f"{answers}: answers to {len(written.items)} items of {len(item_ids)}; run the same command again"
         )
     label = pa.array([row[0] for row in written.texts], pa.string())
-    pq.write_table(pa.table({"item": pa.array(asked, pa.string()), "label": label}), path)
+    pq.write_table(pa.table({"item": pa.array(item_ids, pa.string()), "label": label}), path)

@@ -1,7 +1,7 @@
 """From votes and items to a trained student's folder, as steps of a graph.
 
-    items, votes ─► training_data ─► student ───────────► delivered ─► the folder asked for
-                                        └─► answers ─┘                 a text student answers in a step of its own
+    items, votes ─► training_data ─► student ───────────► delivered ─► the output folder
+                                        └─► answers ─┘                 a text student has a step for its answers
 
 Finished steps are reused, as in a study.
 """
@@ -64,24 +64,24 @@ def train_from_votes(
 ) -> TrainedStudent:
     """Run the steps and copy the student to `output`.
 
-    Raises `DataError` and `ConfigError` for bad input, and where another training writes the same folder; `StepFailed`
-    for a training that broke, `KeyboardInterrupt` after Ctrl-C; the same call goes on from what was finished.
+    Raises `DataError` and `ConfigError` for bad input and if another training writes the same folder, `StepFailed` for
+    a failed training, `KeyboardInterrupt` after Ctrl-C. The same call continues from the finished steps.
     """
     refuse_to_overwrite(output)
     if settings.of_texts and files.gold is not None:
         raise ConfigError(
-            "--gold: combiners of texts look at no gold; leave it out, or measure the student by `--test`"
+            "--gold: combiners of texts do not use gold; leave it out, or evaluate the student with `--test`"
         )
     _pin_revision(settings)
     last = delivered_step(settings, files, output.name, command)
     with alone(output):
         recover(output)
-        put(_made(last, Store(store), settings.threads, on_event), output)
+        put(_run_to(last, Store(store), settings.threads, on_event), output)
     return TrainedStudent(output, json.loads((output / CARD).read_text()))
 
 
-def _made(last: Step, store: Store, threads: int | None, on_event: Callable[[Event], None]) -> Path:
-    """The result of the last step, with all that it needs."""
+def _run_to(last: Step, store: Store, threads: int | None, on_event: Callable[[Event], None]) -> Path:
+    """Run the last step and its inputs; returns the folder of its result."""
     outcomes = run_steps([last], store, threads=threads, on_event=on_event)
     if outcomes[last.identity].state == "interrupted":
         raise KeyboardInterrupt
@@ -95,7 +95,7 @@ def _made(last: Step, store: Store, threads: int | None, on_event: Callable[[Eve
 
 
 def delivered_step(settings: TrainSettings, files: TrainingFiles, name: str, command: str) -> Step:
-    """The last of the steps, with the others as its inputs."""
+    """The last step, with the other steps as its inputs."""
     read_again()
     paths = {kind: path for kind, path in files._asdict().items() if path is not None}
     content = {kind: content_hash(path, f"--{kind}") for kind, path in paths.items()}
@@ -164,7 +164,7 @@ def answers_step(settings: TrainSettings, data: Step, student: Step) -> Step:
 
 
 def prompt_params(settings: TrainSettings) -> dict[str, Json]:
-    """How a text student is prompted."""
+    """The prompt settings of a text student."""
     prompt = dump(settings.student, only=["system", "chat"])
     return {**prompt, "max_new_tokens": settings.answering.max_new_tokens}
 
@@ -177,17 +177,17 @@ def refuse_to_overwrite(output: Path) -> None:
     """Raise `DataError` for a folder that is not a student's, or that cannot be made."""
     if output.name in ("", ".."):
         raise DataError(
-            f"--output: {output} is where you are, or above; name a folder for the student, such as `student`"
+            f"--output: {output} is the working folder or above it; name a folder for the student, such as `student`"
         )
     refuse_odd_name("--output", output)
     refuse_unwritable_folder("--output", output.parent)
     if output.exists() and not (output / CARD).is_file() and (not output.is_dir() or any(output.iterdir())):
-        raise DataError(f"{output}: is there already, and is no student that outgrow wrote; choose another `--output`")
+        raise DataError(f"{output}: exists and is not a student of outgrow; choose another `--output`")
 
 
 def put(made: Path, output: Path) -> None:
-    """Copy a step's result to `output`: whole, or not at all."""
-    refuse_to_overwrite(output)  # once more: a training takes its time
+    """Copy a step's result to `output` atomically."""
+    refuse_to_overwrite(output)  # again, because the training may have taken hours
     try:
         place_folder(made, output, without=DONE)
     except OSError as error:
@@ -197,9 +197,9 @@ def put(made: Path, output: Path) -> None:
 
 
 def _pin_revision(settings: TrainSettings) -> None:
-    """Let the hub name the model's commit, so that every later run finds the same steps."""
+    """Resolve the model's commit on the hub, so that later runs find the same steps."""
     if parse_name(settings.student.model).place == "hub":
-        from outgrow.models.fetch_model import pin_revision  # the hub's library takes its time to import
+        from outgrow.models.fetch_model import pin_revision  # slow to import
 
         pin_revision(settings.student.model, settings.student.revision)
 
@@ -215,8 +215,8 @@ def command_of(
     store: Path | None = None,
     plugins: Iterable[str | Path] = (),
 ) -> str:
-    """The command line; with `store` only if it is not the default."""
-    settings_given = dict(_flat(settings.model_dump(mode="json", exclude_unset=True)))
+    """The command line; `store` is included only if it is not the default."""
+    changed_settings = dict(_flat(settings.model_dump(mode="json", exclude_unset=True)))
     method = settings.combine.type
     options: dict[str, Any] = {
         "--items": files.items,
@@ -224,26 +224,28 @@ def command_of(
         "--gold": files.gold,
         "--test": files.test,
         "--model": settings.student.model,
-        "--method": f"{method}:{settings_given['combine.source']}" if settings_given.get("combine.source") else method,
+        "--method": f"{method}:{changed_settings['combine.source']}"
+        if changed_settings.get("combine.source")
+        else method,
         "--output": output,
         "--store": store,
     }
-    given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
-    given += [part for file in plugins for part in ("--plugin", str(file))]
-    words = [f"{key}={_plain(value)}" for key, value in settings_given.items() if key not in OPTIONS]
-    return shlex.join(["outgrow", "train", *given, *words])
+    words = [part for name, value in options.items() if value is not None for part in (name, str(value))]
+    words += [part for file in plugins for part in ("--plugin", str(file))]
+    setting_words = [f"{key}={_plain(value)}" for key, value in changed_settings.items() if key not in OPTIONS]
+    return shlex.join(["outgrow", "train", *words, *setting_words])
 
 
-def _flat(tree: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
-    """Every leaf under its dotted key."""
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of nested settings by dotted key."""
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{at}{key}.")
+            yield from _flat(value, f"{prefix}{key}.")
         else:
-            yield f"{at}{key}", value
+            yield f"{prefix}{key}", value
 
 
 def _plain(value: Any) -> str:
-    """As YAML on one line; quotes only where they are needed."""
-    bare = isinstance(value, str) and value.replace("_", "").replace("-", "").isalnum()
-    return str(value) if bare else json.dumps(value, ensure_ascii=False)
+    """A value as YAML on one line, with quotes only if necessary."""
+    without_quotes = isinstance(value, str) and value.replace("_", "").replace("-", "").isalnum()
+    return str(value) if without_quotes else json.dumps(value, ensure_ascii=False)

@@ -23,18 +23,18 @@ from outgrow.vote_table import VoteTable
 
 
 class TrainingData(NamedTuple):
-    """What a student learns, and what was left out."""
+    """The targets of a student, and counts of what was left out."""
 
     targets: Targets | TextTargets
     about: dict[str, Any]
 
 
 def vote_training_data(combined: Combined, settings: TrainSettings) -> TrainingData:
-    """Targets of the items with a vote (or gold) that are worth keeping. Raises `DataError` if none is left."""
+    """Targets of the items that pass `worth_keeping`. Raises `DataError` if there is none."""
     voted, kept = combined.told_of, worth_keeping(combined, settings)
     if not kept.any():
         raise DataError(
-            f"of {many(int(voted.sum()), 'item')} with a vote none has a confidence of {settings.keep.confidence:g}"
+            f"of {many(int(voted.sum()), 'item')} with a vote, none has a confidence of {settings.keep.confidence:g}"
             f" and an agreement of {settings.keep.agreement:g}; lower `keep.confidence` or `keep.agreement`"
         )
     weight = combined.certainty if settings.weight == "certainty" else np.ones(len(kept))
@@ -55,7 +55,7 @@ def vote_training_data(combined: Combined, settings: TrainSettings) -> TrainingD
 
 
 def text_training_data(combined: CombinedTexts, settings: TrainSettings) -> TrainingData:
-    """The combined texts with enough agreement. Raises `DataError` if none is left."""
+    """The combined texts with sufficient agreement. Raises `DataError` if there is none."""
     kept = combined.share >= settings.keep.agreement
     if not kept.any():
         raise DataError(
@@ -78,9 +78,9 @@ def text_training_data(combined: CombinedTexts, settings: TrainSettings) -> Trai
 
 
 def worth_keeping(combined: Combined, settings: TrainSettings) -> Bool[np.ndarray, "item"]:
-    """Items with a vote or gold whose label has enough confidence and agreement."""
-    sure = combined.confidence >= settings.keep.confidence
-    return np.asarray(combined.told_of & sure & (combined.agreement >= settings.keep.agreement))
+    """Whether an item has a vote or gold, and a label of sufficient confidence and agreement."""
+    confident = combined.confidence >= settings.keep.confidence
+    return np.asarray(combined.told_of & confident & (combined.agreement >= settings.keep.agreement))
 
 
 def _targets(
@@ -98,5 +98,5 @@ def _targets(
 
 def anchors_of(votes: VoteTable) -> Anchors | None:
     """The items with gold and at least one vote."""
-    known = np.flatnonzero((votes.gold >= 0) & (votes.n_per_item > 0))
-    return Anchors(votes.take(known).weak_labels(), votes.gold[known]) if len(known) else None
+    with_gold = np.flatnonzero((votes.gold >= 0) & (votes.n_per_item > 0))
+    return Anchors(votes.take(with_gold).weak_labels(), votes.gold[with_gold]) if len(with_gold) else None

@@ -1,9 +1,9 @@
-"""The step `training_data`: votes and items become all that a student's training reads.
+"""The step `training_data`: makes the inputs of a student's training from votes and items.
 
 Its folder has the files of several steps of a study: `task.json` and `items.parquet` (as `pool`), `split.json`,
-`targets.parquet`, `half_b.parquet` (the combined label as the only source, by which held-out items are judged; not for
-texts) and, for people, `combined.parquet`. Half B are the items to learn from. The test items are those of `--test`
-and the items without a vote, which the trained student answers.
+`targets.parquet`, `half_b.parquet` (the combined label as the only source, for the evaluation on held-out items; not
+for texts) and `combined.parquet` for users. Half B are the training items. The test items are those of `--test` and
+the items without a vote, which the trained student answers.
 """
 
 import json
@@ -39,7 +39,7 @@ SHOWN = 3
 
 
 class TrainingFiles(NamedTuple):
-    """The files from which a student is trained."""
+    """The input files of a training."""
 
     items: Path
     labels: Path
@@ -48,7 +48,7 @@ class TrainingFiles(NamedTuple):
 
 
 def make_training_data(job: Job, *, settings: dict[str, Any], content: dict[str, str]) -> None:
-    """Read the files of the hint `files`, whose `content` is identity only, and write what the module says."""
+    """Read the files of the hint `files` and write the files above. `content` only enters the step's identity."""
     options = TrainSettings.model_validate(settings)
     files = TrainingFiles(**{name: Path(path) for name, path in job.hints["files"].items()})
     job.report("reading votes", 0.0)
@@ -80,25 +80,25 @@ def read_labels(files: TrainingFiles, settings: TrainSettings) -> VoteTable | We
         gold=files.gold,
         renormalise=settings.renormalise,
     )
-    # The notes go into the card, which names no path of this machine.
+    # The notes go into the card, which must not contain paths of this machine.
     return replace(votes, notes=tuple(note.replace(str(files.labels), files.labels.name) for note in votes.notes))
 
 
 def combine_labels(
     labels: VoteTable | WeakTexts, items: Items, files: TrainingFiles, settings: TrainSettings
 ) -> tuple[Combined | CombinedTexts, TrainingData]:
-    """The combined labels, and what of them is learned."""
+    """The combined labels, and the training data from them."""
     if isinstance(labels, WeakTexts):
         rows, notes = known_rows(labels.items, items, files)
         texts = labels.take([labels.items[row] for row in rows.tolist()])
-        written = combine_texts(texts, settings.combine, settings.metric, notes)
-        return written, text_training_data(written, settings)
+        combined_texts = combine_texts(texts, settings.combine, settings.metric, notes)
+        return combined_texts, text_training_data(combined_texts, settings)
     combined = combine_votes(known_votes(labels, items, files), settings.combine, calibrate=settings.calibrate)
     return combined, vote_training_data(combined, settings)
 
 
 def known_votes(votes: VoteTable, items: Items, files: TrainingFiles) -> VoteTable:
-    """The votes on known items, with a note on the others. Raises `DataError` if there is none."""
+    """The votes on known items, with a note on the others. Raises `DataError` if no item is known."""
     rows, notes = known_rows(votes.items, items, files)
     return replace(votes.take(rows), notes=(*votes.notes, *notes)) if notes else votes
 
@@ -106,31 +106,31 @@ def known_votes(votes: VoteTable, items: Items, files: TrainingFiles) -> VoteTab
 def known_rows(
     voted_on: Sequence[str], items: Items, files: TrainingFiles
 ) -> tuple[Int[np.ndarray, "known"], tuple[str, ...]]:
-    """The rows of `voted_on` that are among the items, and a note on the others. Raises `DataError` if none is."""
-    known = set(items.ids)
-    rows = np.asarray([row for row, name in enumerate(voted_on) if name in known], dtype=np.int64)
+    """The rows of `voted_on` with a known item, and a note on the others. Raises `DataError` if there is none."""
+    item_ids = set(items.ids)
+    rows = np.asarray([row for row, name in enumerate(voted_on) if name in item_ids], dtype=np.int64)
     if not len(rows):
         raise DataError(
-            f"{files.labels} votes on items such as {listed(voted_on[:SHOWN])}, and {files.items} has items such as"
-            f" {listed(items.ids[:SHOWN])}: none is in both; name the column of ids by `items.id=…` and `votes.item=…`"
+            f"{files.labels} has votes on items such as {listed(voted_on[:SHOWN])}, and {files.items} has items"
+            f" such as {listed(items.ids[:SHOWN])}; no item is in both. Name the column of ids"
+            " by `items.id=…` and `votes.item=…`"
         )
     unknown = len(voted_on) - len(rows)
-    note = f"Items with votes that are not among the items: {unknown} of {len(voted_on)}; left out."
+    note = f"Votes on unknown items were left out: {unknown} of {len(voted_on)} items."
     return rows, (note,) if unknown else ()
 
 
 def read_test(path: Path, settings: TrainSettings, ids: str | None, classes: Sequence[str] | None) -> Items:
-    """Test items with gold, which is a text if there are no `classes`. `ids`: their column, if there is one.
+    """Test items with gold, which is a text if `classes` is None. `ids`: the column of ids, if there is one.
 
-    The classes of gold are spelled as those of the votes.
-
-    Raises `DataError` for a class that the votes do not have, and if there is no gold.
+    With `join_classes` the classes of gold get the spelling of the votes. Raises `DataError` for a class that the
+    votes do not have, and without gold.
     """
     table = read_table(path)
     items = read_unlabelled(table, settings.items.text, ids if ids in table.columns else None)
     column = settings.items.gold or "label"
     if column not in table.columns:
-        raise DataError(f"{path}: there is no column `{column}` of true answers; name it by `items.gold=…`")
+        raise DataError(f"{path}: there is no column `{column}` with gold; name it by `items.gold=…`")
     items = replace(items, ids=[f"test-{name}" for name in items.ids])
     if classes is None:
         return _with_texts(items, table, column)
@@ -139,42 +139,42 @@ def read_test(path: Path, settings: TrainSettings, ids: str | None, classes: Seq
     names = [str(cells.get(column)) for cells in table.rows]
     for row, name in enumerate(join(names, classes) if settings.votes.join_classes else names):
         if name not in class_of:
-            raise DataError(f"{table.place(row)}: `{name}` is no class of the votes; there are {listed(classes)}")
+            raise DataError(f"{table.place(row)}: `{name}` is not a class of the votes; known: {listed(classes)}")
         gold[row] = class_of[name]
     return replace(items, gold=gold)
 
 
 def _with_texts(items: Items, table: SourceTable, column: str) -> Items:
-    """The same with the right texts; an empty one is unknown."""
+    """The items with gold texts; an empty text is unknown."""
     answers = [answer_text(cells.get(column), column, table.place(row)) for row, cells in enumerate(table.rows)]
     if not any(answers):
-        raise DataError(f"{table.origin}: `{column}` holds no text; name the column of right texts by `items.gold=…`")
+        raise DataError(f"{table.origin}: `{column}` has no text; name the column of gold texts by `items.gold=…`")
     gold = np.asarray([0 if answer else -1 for answer in answers], dtype=np.int64)
     return replace(items, gold=gold, answers=answers, keys=answers)
 
 
 def unseen(test: Items, items: Items, data: TrainingData) -> Items:
-    """The test items whose text is not learned. Raises `DataError` if all are."""
+    """The test items whose text is not a training text. Raises `DataError` if there is none."""
     learned = set(data.targets.items)
     texts = {text for name, text in zip(items.ids, items.prompts, strict=True) if name in learned}
-    fresh = np.asarray([row for row, text in enumerate(test.prompts) if text not in texts], dtype=np.int64)
-    if not len(fresh):
-        raise DataError("--test: every one of its texts is among those that are learned from; give others")
-    data.about["test_left_out"] = len(test) - len(fresh)
-    return test.take(fresh)
+    new_rows = np.asarray([row for row, text in enumerate(test.prompts) if text not in texts], dtype=np.int64)
+    if not len(new_rows):
+        raise DataError("--test: all its texts are training texts; give other items")
+    data.about["test_left_out"] = len(test) - len(new_rows)
+    return test.take(new_rows)
 
 
 def _task_of(
     items: Items, test: Items | None, data: TrainingData, combined: Combined | CombinedTexts
 ) -> tuple[Task, Split]:
-    """All items, and their split; items whose label was not kept are answered too."""
+    """All items and their split. Items whose label was not kept are test items, too."""
     row_of = {name: row for row, name in enumerate(items.ids)}
     learned = np.unique([row_of[name] for name in data.targets.items])
     others = np.setdiff1d(np.arange(len(items)), learned)
     n_test = 0 if test is None else len(test)
     pool = items if test is None else _joined(items, test)
-    asked = np.concatenate([others, np.arange(len(items), len(items) + n_test)])
-    split = Split(half_a=np.empty(0, dtype=np.int64), half_b=learned, test=asked)
+    to_answer = np.concatenate([others, np.arange(len(items), len(items) + n_test)])
+    split = Split(half_a=np.empty(0, dtype=np.int64), half_b=learned, test=to_answer)
     if isinstance(combined, CombinedTexts):
         answers = pool.answers or [""] * len(pool)
         pool = replace(pool, answers=answers, keys=answers)

@@ -4,22 +4,22 @@ from threading import Condition
 
 
 class CircuitBreaker:
-    """For the requests of many threads to one server, in one round.
+    """A circuit breaker for the requests of many threads to one server.
 
-    It opens after `patience` failures in a row. Until the first reply, no more requests are in flight than may fail
-    before it opens.
+    It opens after `patience` consecutive failures. Until the first reply, at most as many requests are in flight as
+    may fail before it opens.
     """
 
     def __init__(self, patience: int) -> None:
         self.has_reply = False
-        """Whether the server has replied at all."""
+        """Whether the server has replied to any request."""
         self._patience = patience
         self._failed = self._in_flight = 0
         self._stopped = False
         self._turn = Condition()
 
     def may_begin(self) -> bool:
-        """Whether a further request may be sent; if so, it is in flight until `ended`."""
+        """Wait for a free slot; whether a request may be sent, which is then in flight until `ended`."""
         with self._turn:
             self._turn.wait_for(
                 lambda: self.has_reply or self._failed + self._in_flight < self._patience or self._is_open()
@@ -32,20 +32,20 @@ class CircuitBreaker:
         return self._stopped or self._failed >= self._patience
 
     def ended(self, failed: bool) -> None:
-        """A request is no longer in flight; `failed`: the server did not answer it."""
+        """End a request in flight; `failed`: the server did not answer it."""
         with self._turn:
             self._failed += failed
             self._in_flight -= 1
             self._turn.notify_all()
 
     def answered(self) -> None:
-        """The server answered: earlier failures do not count."""
+        """Record an answer, which resets the count of failures."""
         with self._turn:
             self.has_reply, self._failed = True, 0
             self._turn.notify_all()
 
     def stop(self) -> None:
-        """Allow no further request."""
+        """Open the circuit: no further request is allowed."""
         with self._turn:
             self._stopped = True
             self._turn.notify_all()

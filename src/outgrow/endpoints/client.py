@@ -1,10 +1,11 @@
-"""`Endpoint`: a model behind an OpenAI-compatible server, with many requests at a time.
+"""`Endpoint`: a model behind an OpenAI-compatible server, with concurrent requests.
 
-The `openai` package repeats a request after 408, 409, 429, 5xx, timeouts and cut connections, honouring Retry-After.
-Responses are cached before they are used (`response_cache.py`): a repeated run requests only what is missing.
+The `openai` package repeats a request after 408, 409, 429, 5xx, timeouts and lost connections, and follows
+Retry-After. Responses are cached before they are used (`response_cache.py`), so a repeated run requests only missing
+ones.
 
-Failures of one item (refused, or an empty answer) are a `Refusal`. Failures of the server are listed at the end, and
-sent again by the same command. Failures of the account (no key, no such model, no money left) stop all requests.
+A failure of one item (refused, or an empty answer) is a `Refusal`. Failures of the server are listed at the end; the
+same command requests them again. Failures of the account (no key, unknown model, no credit) stop all requests.
 """
 
 import logging
@@ -53,7 +54,7 @@ class ChatRequest:
     """Fields of the body: `temperature`, `stop`, …"""
     samples: int = 1
     seed: int | None = None
-    """Of samples; further requests for missing ones count on from it."""
+    """Seed of the samples; a request for missing samples uses the next seeds."""
 
 
 class ChatResponse(NamedTuple):
@@ -64,13 +65,13 @@ class ChatResponse(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why an item has no answer, for good."""
+    """The permanent reason why an item has no answer."""
 
     reason: str
 
 
 class Unreachable(Exception):
-    """A failure of the server: the same request may succeed later."""
+    """A failure of the server; the same request may succeed later."""
 
 
 @dataclass(frozen=True)
@@ -79,23 +80,23 @@ class ChatResponses:
 
     answers: list[ChatResponse | Refusal]
     served: tuple[str, ...]
-    """Names under which the server answered that are not the model's."""
+    """Other names of the model in the server's replies."""
 
     @property
     def usage(self) -> Usage:
-        """Tokens of these answers, cached ones included; one that several requests share counts once."""
-        different = {id(answer): answer.usage for answer in self.answers if isinstance(answer, ChatResponse)}
-        return sum(different.values(), Usage())
+        """Tokens of these answers, including cached ones; a shared answer counts once."""
+        usage_of = {id(answer): answer.usage for answer in self.answers if isinstance(answer, ChatResponse)}
+        return sum(usage_of.values(), Usage())
 
 
 def place_of(have: int, blank: int) -> str:
-    """Distinguishes the requests for one item: by the samples received before, and by the empty replies."""
+    """Distinguishes the requests for one item by the number of earlier samples and of empty replies."""
     return f"sample {have}, try {blank}"
 
 
 @dataclass
 class Endpoint:
-    """A server's model as `config.endpoint.EndpointSection` describes it."""
+    """A server's model, described by a `config.endpoint.EndpointSection`."""
 
     section: Mapping[str, Any]
     store: ResponseCache
@@ -119,14 +120,14 @@ class Endpoint:
     def ask(
         self, requests: Sequence[ChatRequest], report: Callable[[str, float], None] = lambda message, share: None
     ) -> ChatResponses:
-        """The response to every request, in order; equal requests share one.
+        """The responses to the requests, in order; equal requests share a response.
 
-        Raises `StepFailed` if some failed because of the server or the account; all others are cached.
+        Raises `StepFailed` if requests fail because of the server or the account; all other responses are cached.
         """
         keys = [key_of(self.url, self.body(request, 0), f"all {request.samples}") for request in requests]
-        different = dict(zip(keys, requests, strict=True))
+        request_of = dict(zip(keys, requests, strict=True))
         with self.store.exclusive(self.url, self.model):
-            results = self._ask_all(different, report)
+            results = self._ask_all(request_of, report)
         failures = {index: str(results[key]) for index, key in enumerate(keys) if isinstance(results[key], str)}
         if failures:
             raise StepFailed(self._failure_message(requests, failures))
@@ -137,10 +138,10 @@ class Endpoint:
     def _ask_all(
         self, requests: Mapping[str, ChatRequest], report: Callable[[str, float], None]
     ) -> dict[str, ChatResponse | Refusal | str]:
-        """By key, the result of each request."""
+        """The result of each request, by key."""
         report(f"asking {self.url}", 0.0)
         self._circuit = CircuitBreaker(self.section["concurrency"])
-        # Read again, as other processes may have spent from the same budget.
+        # Read again, because other processes may have used the same budget.
         self._budget = TokenBudget(self.section, self.store.spent(self.url, self.model))
         results: dict[str, ChatResponse | Refusal | str] = {}
         with (
@@ -160,7 +161,7 @@ class Endpoint:
         return results
 
     def _one(self, request: ChatRequest) -> ChatResponse | Refusal | str:
-        """The answer, or why the server failed; empty if the request was not sent."""
+        """The answer, or the failure of the server as text, which is empty if the request was not sent."""
         if not self._circuit.may_begin():
             return ""
         failure = ""
@@ -170,34 +171,34 @@ class Endpoint:
             failure = str(error)
             return failure
         except BaseException:
-            # At once: the thread that collects the answers may be late.
+            # Stop here, because the collecting thread may be late.
             self._circuit.stop()
             raise
         finally:
             self._circuit.ended(failed=bool(failure))
 
     def _answer(self, request: ChatRequest) -> ChatResponse | Refusal:
-        """As many samples as were requested, by as many requests as that takes."""
+        """The requested number of samples, by as many requests as necessary."""
         choices: list[ResponseChoice] = []
-        usage, blank = Usage(), 0
+        usage, n_blank = Usage(), 0
         while len(choices) < request.samples:
             body = self.body(request, len(choices))
             try:
-                reply = self._cached_or_send(body, place_of(len(choices), blank))
+                reply = self._cached_or_send(body, place_of(len(choices), n_blank))
             except openai.APIStatusError as error:
                 return Refusal(f"HTTP {error.status_code}: {words(self.section, error)}")
             choices_now = list(read_choices(reply))
             new = [choice for choice in choices_now if choice.text.strip()]
             choices += new[: request.samples - len(choices)]
             usage += read_usage(reply, body)
-            blank += not new
-            if blank == TRIES:
-                why = next((choice.trouble for choice in choices_now if choice.trouble), "an empty answer")
-                return Refusal(f"{why}, {TRIES} times")
+            n_blank += not new
+            if n_blank == TRIES:
+                reason = next((choice.trouble for choice in choices_now if choice.trouble), "an empty answer")
+                return Refusal(f"{reason}, {TRIES} times")
         return ChatResponse(tuple(choices), usage)
 
     def body(self, request: ChatRequest, have: int) -> dict[str, Any]:
-        """The request for the samples that are still missing."""
+        """The body of a request for the missing samples."""
         missing = request.samples - have
         return {
             "model": self.model,
@@ -210,10 +211,7 @@ class Endpoint:
 
     @contextmanager
     def retry_on_error(self, requests: Sequence[ChatRequest]) -> Iterator[None]:
-        """After a `DataError` from within these answers are requested again the next time.
-
-        Otherwise a repaired server could not help; the cost of the old answers stays in the ledger.
-        """
+        """After a `DataError` in this block the next run requests the responses again; their cost stays counted."""
         try:
             yield
         except DataError:
@@ -226,17 +224,17 @@ class Endpoint:
             raise
 
     def _cached_or_send(self, body: Mapping[str, Any], place: str) -> dict[str, Any]:
-        """The reply from the cache, or from the server, and then cached."""
+        """The reply from the cache, or from the server, which is then cached."""
         key = key_of(self.url, body, place)
         reply = self.store.get(key) or self._send_and_cache(key, body)
         served = served_by(reply, self.secret) or self.model
-        # `gpt-4o` is answered by a dated version, `org/name` perhaps by `name`.
+        # A reply for `gpt-4o` names a dated version, one for `org/name` perhaps `name`.
         if not (served.startswith(self.model) or self.model.endswith(served)):
             self._served[served] = None
         return reply
 
     def _send_and_cache(self, key: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The server's reply, cached when this returns."""
+        """Request a reply and cache it before it is returned."""
         expected = expected_usage(body)
         self._budget.reserve(expected)
         try:
@@ -250,7 +248,7 @@ class Endpoint:
         return reply
 
     def _send(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The server's reply, well-formed."""
+        """The server's well-formed reply."""
         reason = ""
         for attempt in range(TRIES):
             time.sleep(PAUSE * 2 ** (attempt - 1) if attempt else 0)
@@ -269,7 +267,9 @@ class Endpoint:
             raise StepFailed(self._account_message(error)) from None
         except openai.APIStatusError as error:
             if passes(error):
-                raise Unreachable(f"HTTP {error.status_code} to the end: {words(self.section, error)}") from None
+                raise Unreachable(
+                    f"HTTP {error.status_code} after all retries: {words(self.section, error)}"
+                ) from None
             self._circuit.answered()
             raise
         except openai.APITimeoutError:
@@ -281,19 +281,19 @@ class Endpoint:
 
     def _account_message(self, error: openai.APIStatusError) -> str:
         if isinstance(error, openai.NotFoundError):
-            name, why = endpoint_name(self.section), words(self.section, error)
-            return f"{name}: the server knows no such model or address (404: {why})"
+            name, reason = endpoint_name(self.section), words(self.section, error)
+            return f"{name}: the server does not have this model or address (404: {reason})"
         return refused(self.section, error)
 
     def _failure_message(self, requests: Sequence[ChatRequest], failures: Mapping[int, str]) -> str:
         items = named([requests[index].item for index in sorted(failures)])
         reasons = "; ".join(list(dict.fromkeys(reason for reason in failures.values() if reason))[:3])
         return (
-            f"{endpoint_name(self.section)}: {len(failures)} of {len(requests)} questions got no answer ({items}):"
-            f" {reasons}{'' if reasons.endswith('?') else '.'} All answers are kept: run the same command again to ask"
-            " only these"
+            f"{endpoint_name(self.section)}: {len(failures)} of {len(requests)} requests have no answer ({items}):"
+            f" {reasons}{'' if reasons.endswith('?') else '.'} All answers are cached: run the same command again to"
+            " request only these"
         )
 
     def _warn_served(self) -> None:
         if self._served:
-            log.warning("asked for `%s`, answered by %s", self.model, listed(list(self._served)))
+            log.warning("requested model `%s`, the server names %s", self.model, listed(list(self._served)))

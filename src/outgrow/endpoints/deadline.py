@@ -1,7 +1,7 @@
-"""A network whose waits end together: `timeout` is for a whole answer, however small the pieces in which it comes.
+"""Network connections with a deadline: `timeout` limits a whole answer, with any number of pieces.
 
-The HTTP library limits every single read and write. A server that sends a byte now and then would hold a request for
-as long as it likes. Here every wait is for what is left of the whole time, the look-up of the host's name included.
+The HTTP library limits single reads and writes, so a server that sends single bytes could extend a request without
+limit. Here every wait, including the look-up of the host's name, is limited by the remaining time.
 """
 
 import ssl
@@ -17,13 +17,13 @@ import httpcore2
 
 
 class Clock(local):
-    """When the request of this thread has to be over; every thread has its own."""
+    """The deadline of the current request, per thread."""
 
     end = float("inf")
 
     @contextmanager
     def running(self, seconds: float) -> Iterator[None]:
-        """What this thread waits for within the block ends after so many seconds."""
+        """Limit the waits of this thread in the block to a total of `seconds`."""
         self.end = time.monotonic() + seconds
         try:
             yield
@@ -31,16 +31,16 @@ class Clock(local):
             self.end = float("inf")
 
     def left(self, timeout: float | None) -> float | None:
-        """The longest wait for one read or write. Raises `httpcore2.ReadTimeout` if the time is over."""
-        rest = self.end - time.monotonic()
-        if rest <= 0:
+        """The remaining time for one read or write. Raises `httpcore2.ReadTimeout` after the deadline."""
+        remaining = self.end - time.monotonic()
+        if remaining <= 0:
             raise httpcore2.ReadTimeout("the time is over")
-        waits = [wait for wait in (timeout, rest) if wait is not None and wait != float("inf")]
+        waits = [wait for wait in (timeout, remaining) if wait is not None and wait != float("inf")]
         return min(waits, default=None)
 
 
 class ClockedStream(httpcore2.NetworkStream):
-    """A connection under a clock."""
+    """A connection with a deadline."""
 
     def __init__(self, stream: httpcore2.NetworkStream, clock: Clock) -> None:
         self._stream, self._clock = stream, clock
@@ -65,7 +65,7 @@ class ClockedStream(httpcore2.NetworkStream):
 
 
 class ClockedNetwork(httpcore2.NetworkBackend):
-    """Opens connections under a clock."""
+    """Opens connections with a deadline."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -79,16 +79,16 @@ class ClockedNetwork(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.NetworkStream:
-        left = self._clock.left(timeout)
-        connect = partial(self._network.connect_tcp, host, port, left, local_address, socket_options)
-        return ClockedStream(connect() if left is None else within(left, connect), self._clock)
+        remaining = self._clock.left(timeout)
+        connect = partial(self._network.connect_tcp, host, port, remaining, local_address, socket_options)
+        return ClockedStream(connect() if remaining is None else within(remaining, connect), self._clock)
 
 
 def within(seconds: float, connect: Callable[[], httpcore2.NetworkStream]) -> httpcore2.NetworkStream:
-    """The connection, or `ConnectTimeout` after so many seconds.
+    """The connection. Raises `ConnectTimeout` after `seconds`.
 
-    The system limits the time of a connection, but not that of looking up the host's name. So both run in a thread
-    that is left alone when the time is over.
+    The system limits the time of a connection, but not that of the look-up of the host's name. So both run in a daemon
+    thread that is abandoned after the time limit.
     """
     result: Queue[httpcore2.NetworkStream | Exception] = Queue(1)
 
@@ -100,9 +100,9 @@ def within(seconds: float, connect: Callable[[], httpcore2.NetworkStream]) -> ht
 
     Thread(target=run, daemon=True).start()
     try:
-        found = result.get(timeout=seconds)
+        outcome = result.get(timeout=seconds)
     except Empty:
         raise httpcore2.ConnectTimeout("the time is over") from None
-    if isinstance(found, Exception):
-        raise found
-    return found
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome

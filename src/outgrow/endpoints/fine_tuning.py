@@ -1,9 +1,9 @@
-"""`FineTuningClient`: a server that tunes its own models, by the fine-tuning protocol of OpenAI.
+"""`FineTuningClient`: fine-tuning of a server's models by the fine-tuning protocol of OpenAI.
 
-A tuning costs money, and a kill may fall between the server's work and the note of it. So what was made is noted on
-the disk at once, and without a note the server's lists decide whether a new job is made. A job is identified by its
-`JobSpec`, everything that it depends on, whose hash stands in the job's metadata, in its suffix and in the name of its
-training file: not every server keeps all three.
+A job costs money, and a kill may happen between the server's work and its record. So each object is recorded on the
+disk at once. Without a record the server's lists decide whether a new job is created. A job is identified by its
+`JobSpec`, everything that it depends on. The hash of the spec is in the job's metadata, in its suffix and in the name
+of its training file, because not every server keeps all three.
 """
 
 import hashlib
@@ -25,18 +25,18 @@ from outgrow.errors import StepFailed
 from outgrow.graph.durable import sync
 
 FILE, JOB = "file.json", "job.json"
-"""Notes in the scratch folder: the training file and the job."""
+"""Records in the scratch folder: the training file and the job."""
 LOST = ("failed", "cancelled")
 ENDED = ("succeeded", *LOST)
 SHORT = 16
-"""Digits of a hash in names."""
+"""Hash digits in names."""
 MARK = "purchase"
-"""Under which a job's metadata hold the hash."""
+"""The key of the hash in a job's metadata."""
 
 
 @dataclass(frozen=True)
 class JobSpec:
-    """All that a job depends on. Equal ones are paid for once, whichever step needs them."""
+    """Everything that a job depends on. Steps with equal specs share one paid job."""
 
     content: bytes
     """The training file."""
@@ -50,7 +50,7 @@ class JobSpec:
 
     @cached_property
     def digest(self) -> str:
-        """64 hex digits over everything."""
+        """64 hex digits over all fields."""
         about = [self.content_digest, self.model, self.hyperparameters, self.seed]
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
@@ -64,23 +64,23 @@ class JobSpec:
 
 
 class ServerObject(NamedTuple):
-    """Something that was made at the server."""
+    """An object on the server."""
 
     id: str
-    """Its name at the server."""
+    """Its id on the server."""
     spec: str
     """The hash of its `JobSpec`."""
 
 
 @dataclass(frozen=True)
 class FineTuningClient:
-    """A tuning server, and the folder of notes on what was started there."""
+    """A fine-tuning server, and the folder of records of its objects."""
 
     server: FineTuningServer
     scratch: Path
 
     def start(self, spec: JobSpec) -> FineTuningJob:
-        """The job: the one that was noted, else one that the server has, else a new one."""
+        """The recorded job, or one on the server, or a new one."""
         noted = self.noted(JOB, spec.digest)
         if noted is not None:
             return self.retrieve(noted.id)
@@ -99,14 +99,14 @@ class FineTuningClient:
                 ),
                 FineTuningJob,
             ),
-            # The last thing that a killed run did may have been to ask for the job.
+            # A killed run may have created the job just before the kill.
             doubtful=resumed,
         )
         self._note(JOB, ServerObject(job.id, spec.digest))
         return job
 
     def upload(self, spec: JobSpec) -> str:
-        """What the server calls the training file, which is there afterwards."""
+        """Upload the training file if it is not on the server; returns its id."""
         noted = self.noted(FILE, spec.digest)
         if noted is not None and self._has_file(noted.id):
             return noted.id
@@ -119,7 +119,7 @@ class FineTuningClient:
         return file.id
 
     def follow(self, job: FineTuningJob, report: Callable[[str, float], None]) -> FineTuningJob:
-        """The job once it has succeeded. Raises `StepFailed` if it fails; its note is removed then."""
+        """Wait until the job has succeeded. If it fails, its record is removed and `StepFailed` raised."""
         while job.status not in ENDED:
             report(*self._progress(job))
             sleep(self.server.pause)
@@ -128,11 +128,11 @@ class FineTuningClient:
         if job.status in LOST:
             (self.scratch / JOB).unlink(missing_ok=True)
             message = getattr(job.error, "message", job.error)
-            why = f": {self.server.words(message)}" if message else ""
-            how = "failed" if job.status == "failed" else "was cancelled"
-            raise StepFailed(f"{about} {how}{why}; the same command starts a new one, which costs anew")
+            reason = f": {self.server.words(message)}" if message else ""
+            outcome = "failed" if job.status == "failed" else "was cancelled"
+            raise StepFailed(f"{about} {outcome}{reason}; the same command starts a new one, which costs money again")
         if not is_name(job.fine_tuned_model):
-            raise StepFailed(f"{about} succeeded, but the server gives no name of the tuned model")
+            raise StepFailed(f"{about} succeeded, but the server does not name the tuned model")
         return job
 
     def retrieve(self, job: str) -> FineTuningJob:
@@ -141,12 +141,12 @@ class FineTuningClient:
             return self.server.ask(lambda: whole(self.server.client.fine_tuning.jobs.retrieve(job), FineTuningJob))
         except NotFound:
             raise StepFailed(
-                f"{self.server.name}: the server does not know the fine-tuning job {job} that was started there;"
+                f"{self.server.name}: the server does not have the fine-tuning job {job} any more;"
                 f" if it was removed on purpose, delete {self.scratch / JOB} and run the same command again"
             ) from None
 
     def metrics(self, job: str) -> list[dict[str, int | float]]:
-        """The numbers of every event, in order; none from a server without events."""
+        """The numbers of each event, in order; empty for a server without events."""
         jobs = self.server.client.fine_tuning.jobs
         try:
             events = self.server.ask(lambda: list(listed(jobs.list_events(job, limit=100), FineTuningJobEvent)))
@@ -156,28 +156,28 @@ class FineTuningClient:
         return sorted(filter(None, rows), key=lambda row: row.get("step", 0.0))
 
     def cancel(self) -> str | None:
-        """Cancel the job, noted or not; returns its status, or `None` if there is none."""
+        """Cancel the job, recorded or not; returns its status, or `None` without a job."""
         job = self._started()
         if job is None:
             return None
         if job.status not in ENDED:
-            begun = job.id
-            job = self.server.ask(lambda: whole(self.server.client.fine_tuning.jobs.cancel(begun), FineTuningJob))
+            job_id = job.id
+            job = self.server.ask(lambda: whole(self.server.client.fine_tuning.jobs.cancel(job_id), FineTuningJob))
         if job.status in LOST:
             (self.scratch / JOB).unlink(missing_ok=True)
         return job.status
 
     def find_job(self, file: ServerObject) -> FineTuningJob | None:
-        """The server's job for the same spec that has not failed; a finished one before others."""
+        """A job on the server with the same spec that has not failed, preferably a finished one."""
         jobs = self.server.client.fine_tuning.jobs
-        there = self.server.ask(lambda: list(listed(jobs.list(limit=100), FineTuningJob)))
-        same = [job for job in there if job.status not in LOST and _is_for(job, file)]
+        all_jobs = self.server.ask(lambda: list(listed(jobs.list(limit=100), FineTuningJob)))
+        same = [job for job in all_jobs if job.status not in LOST and _is_for(job, file)]
         return min(same, key=lambda job: (job.status != "succeeded", when(job)), default=None)
 
     def _find_file(self, name: str) -> FileObject | None:
         files = self.server.client.files
-        there = self.server.ask(lambda: list(listed(files.list(purpose="fine-tune"), FileObject)))
-        return next((file for file in there if file.filename == name and file.status != "error"), None)
+        all_files = self.server.ask(lambda: list(listed(files.list(purpose="fine-tune"), FileObject)))
+        return next((file for file in all_files if file.filename == name and file.status != "error"), None)
 
     def _has_file(self, file: str) -> bool:
         files = self.server.client.files
@@ -193,7 +193,7 @@ class FineTuningClient:
         return None if file is None else self.find_job(file)
 
     def _progress(self, job: FineTuningJob) -> tuple[str, float]:
-        """The last event and the share of steps done, or the status; failures of events do not matter."""
+        """The last event and the share of steps, or the status; errors of events are ignored."""
         jobs = self.server.once.fine_tuning.jobs
         try:
             event = next(listed(jobs.list_events(job.id, limit=1), FineTuningJobEvent), None)
@@ -206,13 +206,13 @@ class FineTuningClient:
         return f"{job.status}: {self.server.words(event.message)}", min(1.0, max(0.0, share))
 
     def _numbers(self, event: FineTuningJobEvent) -> dict[str, int | float]:
-        """What an event measures."""
+        """The numbers in an event."""
         data: Mapping[str, Any] = event.data if isinstance(event.data, dict) else {}
         names = {key: self.server.words(key) for key, value in data.items() if number(value) is not None}
         return {name: data[key] for key, name in names.items()}
 
     def noted(self, name: str, spec: str | None = None) -> ServerObject | None:
-        """A note, if there is one (for this spec)."""
+        """A record, if there is one (for this spec)."""
         path = self.scratch / name
         if not path.exists():
             return None
@@ -220,7 +220,7 @@ class FineTuningClient:
         return note if spec in (None, note.spec) else None
 
     def _note(self, name: str, note: ServerObject) -> None:
-        """When this returns, the note is on the disk."""
+        """Write a record and sync it to the disk."""
         path = self.scratch / name
         draft = path.with_suffix(".draft")
         draft.write_text(json.dumps(note._asdict()))
@@ -230,7 +230,7 @@ class FineTuningClient:
 
 
 def _is_for(job: FineTuningJob, file: ServerObject) -> bool:
-    """Whether a job was made for the spec of this training file."""
+    """Whether a job has the spec of this training file."""
     digest = job.metadata.get(MARK) if isinstance(job.metadata, dict) else None
     if digest is not None:
         return digest == file.spec

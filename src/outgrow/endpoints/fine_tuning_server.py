@@ -1,9 +1,8 @@
-"""`FineTuningServer`: requests to a server at which things are made that cost money.
+"""`FineTuningServer`: requests to a server for files and jobs that cost money.
 
-Reading requests may be repeated: the `openai` package repeats them after 408, 409, 429, 5xx, timeouts and cut
-connections. A request that creates something may not, as it may have succeeded although the reply was lost: it is sent
-once, and before the next one the server's own list is read. All failures become one sentence, which never holds the
-key.
+Reading requests may be repeated: the `openai` package repeats them after 408, 409, 429, 5xx, timeouts and lost
+connections. A creating request may not, because it may have succeeded although the reply was lost. It is sent once,
+and before a second one the server's own list is read. All failures become one sentence without the key.
 """
 
 import time
@@ -31,7 +30,7 @@ T = TypeVar("T")
 
 
 class NotFound(StepFailed):
-    """The server has no such thing, or no such list."""
+    """The server does not have the object or the list."""
 
 
 @dataclass(frozen=True)
@@ -40,24 +39,24 @@ class FineTuningServer:
 
     section: Mapping[str, Any]
     pause: float = 1.0
-    """Seconds before the server is looked at again for something whose making was not confirmed."""
+    """Seconds before the server's list is read again after an unconfirmed creation."""
 
     @cached_property
     def client(self) -> openai.OpenAI:
-        """For questions."""
+        """The client for reading requests."""
         return client_of(self.section)
 
     @cached_property
     def once(self) -> openai.OpenAI:
-        """For requests that go out once."""
+        """The client for creating requests, which are not repeated."""
         return self.client.with_options(max_retries=0)
 
     def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         self.client.close()
 
     def ask(self, request: Callable[[], T]) -> T:
-        """The answer. Raises `StepFailed` for a failure of the server, `NotFound` for what it does not have."""
+        """The reply. Raises `StepFailed` for a failure of the server, `NotFound` for a missing object."""
         failure = ""
         for attempt in range(TRIES):
             time.sleep(PAUSE * 2 ** (attempt - 1) if attempt else 0)
@@ -71,15 +70,18 @@ class FineTuningServer:
         raise StepFailed(failure)
 
     def make(self, find: Callable[[], T | None], create: Callable[[], T], doubtful: bool = False) -> T:
-        """What `find` finds or else `create` makes; `doubtful` if it may be in the making. Raises `StepFailed`."""
+        """The object that `find` returns, or else a created one. Raises `StepFailed`.
+
+        `doubtful`: an earlier creation may be in progress, so wait before the first creation.
+        """
         failure = ""
         if doubtful and find() is None:
             time.sleep(self.pause)
         for attempt in range(self.section["retries"] + 1):
             time.sleep(self.pause if attempt else 0)
-            found = find()
-            if found is not None:
-                return found
+            existing = find()
+            if existing is not None:
+                return existing
             try:
                 return self._without_key(create())
             except (openai.APIConnectionError, openai.APIStatusError, ValueError) as error:
@@ -89,81 +91,81 @@ class FineTuningServer:
         raise StepFailed(failure)
 
     def _without_key(self, reply: T) -> T:
-        """What a server made, or several things; a `ValueError` if a name that has to be kept holds the key."""
-        for made in reply if isinstance(reply, list) else [reply]:
-            names = (getattr(made, "id", None), getattr(made, "fine_tuned_model", None))
+        """The reply, one object or several. Raises `ValueError` if a name that is recorded contains the key."""
+        for created in reply if isinstance(reply, list) else [reply]:
+            names = (getattr(created, "id", None), getattr(created, "fine_tuned_model", None))
             if any(isinstance(name, str) and self.secret.is_in(name) for name in names):
-                raise ValueError("a name with the key in it")
+                raise ValueError("a name that contains the key")
         return reply
 
     @cached_property
     def secret(self) -> ApiKey:
-        """The key, for what is kept of a server's messages."""
+        """The key, to be hidden in messages."""
         return secret_of(self.section)
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """The name of the endpoint in messages."""
         return endpoint_name(self.section)
 
     def words(self, message: object) -> str:
-        """The message of a server or a library, short, on one line, without the key."""
+        """A message of a server or a library, shortened, on one line, without the key."""
         return words(self.section, message)
 
     def sentence(self, error: Exception) -> str:
-        """What went wrong, and whether trying again helps."""
-        again = "what was begun there goes on: run the same command again"
+        """The message for an error, with advice on repeating the command."""
+        advice = "jobs on the server continue: run the same command again"
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
             return refused(self.section, error)
         if isinstance(error, openai.APIStatusError):
             sentence = f"{self.name}: fine-tuning: HTTP {error.status_code}: {self.words(error)}"
-            return f"{sentence}; {again}" if passes(error) else sentence
+            return f"{sentence}; {advice}" if passes(error) else sentence
         if isinstance(error, openai.APITimeoutError):
-            return f"{self.name}: no answer within {self.section['timeout']:g} s; {again}"
+            return f"{self.name}: no answer within {self.section['timeout']:g} s; {advice}"
         if isinstance(error, openai.APIConnectionError):
-            return f"{self.name}: the connection failed ({self.words(error.__cause__ or error)}); {again}"
-        return f"{self.name}: an answer that is not of the fine-tuning protocol ({self.words(error)}); {again}"
+            return f"{self.name}: the connection failed ({self.words(error.__cause__ or error)}); {advice}"
+        return f"{self.name}: an answer that is not of the fine-tuning protocol ({self.words(error)}); {advice}"
 
 
 def whole(reply: object, kind: type[Thing]) -> Thing:
-    """The reply if it is what it should be, else a `ValueError`: the package passes on whatever a server sends."""
+    """The reply if it has the right type. Raises `ValueError`; the package does not check replies."""
     if not isinstance(reply, kind) or not is_name(reply.id):
-        raise ValueError(f"no {kind.__name__} in it")
+        raise ValueError(f"no {kind.__name__} in the reply")
     if isinstance(reply, FineTuningJob) and not is_name(reply.status):
-        raise ValueError(f"no status of the job {reply.id} in it")
+        raise ValueError(f"no status of the job {reply.id} in the reply")
     return reply
 
 
 def is_name(value: object) -> bool:
-    """Whether it can be a server's name of something: text on a line, not too long."""
+    """Whether a value is a valid name: one printable line of at most `LONGEST_NAME` characters."""
     return isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and value.isprintable()
 
 
 def when(thing: FineTuningJob | FineTuningJobEvent) -> float:
-    """When it was made, in the server's time; 0 if that is unknown."""
+    """The time of creation by the server's clock; 0 if it is unknown."""
     return number(thing.created_at) or 0.0
 
 
 def number(value: object) -> float | None:
-    """A finite number; `None` for anything else."""
+    """A value as a finite number; `None` for other values."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST_NUMBER:
         return None
     return float(value)
 
 
 def listed(first: object, kind: type[Thing]) -> Iterator[Thing]:
-    """Everything on a list's pages, to their end or until a server that cannot turn pages repeats itself.
+    """All objects on the pages of a list, until the end or until a server without paging repeats itself.
 
-    Raises `ValueError` for what is no list, or has no end.
+    Raises `ValueError` if it is not a list, or has no end.
     """
     if not isinstance(first, SyncCursorPage):
-        raise ValueError("no list in it")
+        raise ValueError("no list in the reply")
     seen: set[str] = set()
-    for turned, page in enumerate(first.iter_pages()):
-        if turned == MOST_PAGES:
+    for page_number, page in enumerate(first.iter_pages()):
+        if page_number == MOST_PAGES:
             raise ValueError(f"a list of more than {MOST_PAGES} pages")
         if not isinstance(page.data, list):
-            raise ValueError("no list in it")
+            raise ValueError("no list in the reply")
         for thing in page.data:
             if whole(thing, kind).id in seen:
                 return

@@ -1,7 +1,7 @@
-"""Replies of servers of the chat protocol, read defensively: every part is checked before it is used.
+"""Replies of chat servers. Every part is checked before it is used.
 
-What has the wrong shape is left out; an answer that cannot be read is empty, with the reason; an impossible count of
-tokens is replaced by an estimate.
+Parts of the wrong shape are left out. An unreadable answer is empty, with the reason. An impossible count of tokens is
+replaced by an estimate.
 """
 
 import json
@@ -15,19 +15,19 @@ from outgrow.endpoints.usage import Usage
 from outgrow.text_format import HALF_CHARACTER
 
 FRAME_TOKENS = 16
-"""At most so many tokens does a chat template put around a message."""
+"""Tokens of a chat template around a message, at most."""
 LONGEST_TOKEN = 12
-"""Characters: no language has more per token on average over a text, runs of one character counted as one."""
+"""Characters per token, an upper bound on a text's mean in any language, with repeated characters counted once."""
 FREE = 24
-"""Characters of a text that may be a token by exception."""
+"""Characters of a text that this bound does not cover."""
 MOST_TOKENS = 10_000_000
-"""No reply takes more."""
+"""Tokens of a reply, at most."""
 BYTES_PER_TOKEN, BYTES_PER_LOGPROB = 256, 1024
-"""Of a reply, far more than any server needs: for a token's text, for the log-probability of one alternative."""
+"""Generous limits of a reply: bytes per token of text, and per log-probability of an alternative."""
 REPLY_FRAME = 2**20
-"""Bytes of a reply around its answers."""
+"""Bytes of a reply without its answers, at most."""
 UNKNOWN_LENGTH = 100_000
-"""Tokens that an answer may have where the request sets no limit."""
+"""Tokens of an answer, at most, if the request sets no limit."""
 LONGEST_NAME = 1000
 
 NOT_TEXT, NOT_UNICODE, WITH_KEY = (
@@ -38,38 +38,38 @@ NOT_TEXT, NOT_UNICODE, WITH_KEY = (
 
 
 class ResponseChoice(NamedTuple):
-    """One answer."""
+    """An answer of the model."""
 
     text: str
     ended: bool
-    """Whether the model came to an end by itself."""
+    """Whether the model ended the answer itself."""
     tokens: tuple[Mapping[str, Any], ...] | None
-    """With `token`, `bytes`, `logprob` and perhaps `top_logprobs` each; `None` if the server sends none."""
+    """Each with `token`, `bytes`, `logprob` and `top_logprobs`; `None` if the server sends no tokens."""
     trouble: str = ""
-    """Why there is no text, if something was sent that is none."""
+    """Why the text is empty, if the server sent an invalid one."""
 
 
 def parsed(content: bytes) -> dict[str, Any]:
-    """An object of JSON. Raises `ValueError` for anything else; bytes that are no UTF-8 become lone surrogates."""
+    """Parse a JSON object; bytes that are not UTF-8 become lone surrogates. Raises `ValueError` for other values."""
     try:
         reply = json.loads(content.decode("utf-8", "surrogateescape"))
     except RecursionError as error:
         raise ValueError("JSON that cannot be read") from error
     if not isinstance(reply, dict):
-        raise ValueError("no object of JSON")
+        raise ValueError("not a JSON object")
     return reply
 
 
 def well_formed(content: bytes) -> dict[str, Any]:
-    """A reply with a list of choices. Raises `ValueError` for anything else."""
+    """A reply with a list of choices. Raises `ValueError` for other replies."""
     reply = parsed(content)
     if not isinstance(reply.get("choices"), list):
-        raise ValueError("no `choices` in it")
+        raise ValueError("no `choices` in the reply")
     return reply
 
 
 def kept(reply: Mapping[str, Any], body: Mapping[str, Any], secret: ApiKey) -> dict[str, Any]:
-    """What of a reply is kept: the parts that are read, in the protocol's shape, without the key."""
+    """The cached parts of a reply, in the protocol's shape, without the key."""
     usage = read_usage(reply, body)
     choices = [_without_key(choice, secret) for choice in list(read_choices(reply))[: count_of(body, "n") or 1]]
     return {
@@ -80,25 +80,25 @@ def kept(reply: Mapping[str, Any], body: Mapping[str, Any], secret: ApiKey) -> d
 
 
 def served_by(reply: Mapping[str, Any], secret: ApiKey) -> str | None:
-    """The server's name of its model, on one line, without the key; `None` if it sends none."""
+    """The server's name of its model, on one line, without the key; `None` if it is missing."""
     name = reply.get("model")
     return readable(secret.hidden(name[:LONGEST_NAME])) if isinstance(name, str) and name else None
 
 
 def readable(text: str) -> str:
-    """A server's words as a terminal can show them."""
-    return "".join(letter if letter.isprintable() else "�" for letter in text)
+    """A server's text with only printable characters."""
+    return "".join(character if character.isprintable() else "�" for character in text)
 
 
 def _without_key(choice: ResponseChoice, secret: ApiKey) -> ResponseChoice:
-    """The answer, empty if it gives the key away; without its tokens if they do."""
+    """The answer, empty if its text reveals the key, and without tokens if they reveal it."""
     if secret.is_in(choice.text):
         return ResponseChoice("", choice.ended, None, WITH_KEY)
-    return choice._replace(tokens=None) if any(map(secret.is_in, _spelled(choice.tokens or ()))) else choice
+    return choice._replace(tokens=None) if any(map(secret.is_in, _token_texts(choice.tokens or ()))) else choice
 
 
-def _spelled(tokens: tuple[Mapping[str, Any], ...]) -> Iterator[str]:
-    """Everything in which tokens may spell a key."""
+def _token_texts(tokens: tuple[Mapping[str, Any], ...]) -> Iterator[str]:
+    """All texts of the tokens that may contain a key."""
     yield "".join(token["token"] for token in tokens)
     yield b"".join(bytes(token["bytes"] or ()) for token in tokens).decode("latin-1")
     for token in tokens:
@@ -106,14 +106,14 @@ def _spelled(tokens: tuple[Mapping[str, Any], ...]) -> Iterator[str]:
 
 
 def _as_sent(choice: ResponseChoice) -> dict[str, Any]:
-    """The answer as a server would send it, and why there is none."""
+    """The answer in the server's format, with the reason for an empty one."""
     sent: dict[str, Any] = {"message": {"content": choice.text}, "finish_reason": "stop" if choice.ended else "length"}
     sent |= {} if choice.tokens is None else {"logprobs": {"content": list(choice.tokens)}}
     return sent | ({"trouble": choice.trouble} if choice.trouble else {})
 
 
 def read_choices(reply: Mapping[str, Any]) -> Iterator[ResponseChoice]:
-    """The answers of a reply; one that was filtered, never written or cannot be read is empty."""
+    """The answers of a reply; a filtered, missing or unreadable one is empty."""
     for choice in reply["choices"]:
         yield _choice(choice if isinstance(choice, dict) else {})
 
@@ -133,12 +133,12 @@ def _choice(sent: Mapping[str, Any]) -> ResponseChoice:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether a text has no lone surrogate, which JSON can hold and a file cannot."""
+    """Whether a text has no lone surrogate, which JSON allows but UTF-8 files do not."""
     return not HALF_CHARACTER.search(text)
 
 
 def _tokens(tokens: object) -> tuple[Mapping[str, Any], ...] | None:
-    """The tokens with the fields of the protocol; `None` if they are not of the protocol."""
+    """The tokens with the fields of the protocol; `None` for invalid tokens."""
     if not isinstance(tokens, list) or not tokens or not all(_is_token(token) for token in tokens):
         return None
     return tuple(
@@ -163,12 +163,12 @@ def _alternatives(tokens: object) -> Iterator[dict[str, Any]]:
 
 
 def _bytes(value: object) -> list[int] | None:
-    fits = isinstance(value, list) and all(type(byte) is int and 0 <= byte < 256 for byte in value)
-    return list(value) if fits and isinstance(value, list) else None
+    is_bytes = isinstance(value, list) and all(type(byte) is int and 0 <= byte < 256 for byte in value)
+    return list(value) if is_bytes and isinstance(value, list) else None
 
 
 def _logprob(value: object) -> float | None:
-    """A finite number; a sum of rounded chances may be a little above zero."""
+    """A finite number, or `None`; rounding can make it slightly positive."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -178,64 +178,63 @@ def _logprob(value: object) -> float | None:
 
 
 def read_usage(reply: Mapping[str, Any], body: Mapping[str, Any]) -> Usage:
-    """The server's counts; an estimate where they are missing, less than the texts need, or impossibly large."""
+    """The server's counts, or an estimate if they are missing, too small for the texts, or impossibly large."""
     usage = reply.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     written = "".join(_contents(reply))
     return Usage(
-        _plausible(usage.get("prompt_tokens"), fewest_tokens(_asked(body)), expected_usage(body).read),
+        _plausible(usage.get("prompt_tokens"), fewest_tokens(_request_text(body)), expected_usage(body).read),
         _plausible(usage.get("completion_tokens"), fewest_tokens(written), len(_encoded(written)) // 4),
     )
 
 
 def _contents(reply: Mapping[str, Any]) -> Iterator[str]:
-    """Everything that was written, also what is no answer."""
+    """The texts of all choices, valid or not."""
     for choice in reply["choices"]:
         message = choice.get("message") if isinstance(choice, dict) else None
         content = message.get("content") if isinstance(message, dict) else None
         yield content if isinstance(content, str) else ""
 
 
-def _plausible(value: object, least: int, own: int) -> int:
-    return value if type(value) is int and least <= value <= MOST_TOKENS else own
+def _plausible(value: object, least: int, estimate: int) -> int:
+    return value if type(value) is int and least <= value <= MOST_TOKENS else estimate
 
 
 def fewest_tokens(text: str) -> int:
-    """A lower bound on the tokens of a text, whatever the tokenizer.
+    """A lower bound on the tokens of a text for any tokenizer.
 
-    Texts have three to six characters per token. Tokens are longer where one character is repeated, and now and then
-    elsewhere.
+    Texts have three to six characters per token. Tokens are longer for repeated characters, and in rare other cases.
     """
     characters = len(re.sub(r"(.)\1+", r"\1", text, flags=re.DOTALL))
     return max(0, characters - FREE) // LONGEST_TOKEN + bool(text)
 
 
 def expected_usage(body: Mapping[str, Any]) -> Usage:
-    """At most so much: a token has seldom less than three bytes; answers may be as long as allowed."""
+    """The largest expected usage: few tokens have less than three bytes, and answers may be as long as allowed."""
     frames = FRAME_TOKENS * len(body["messages"])
-    return Usage(len(_encoded(_asked(body))) // 3 + frames, longest_answer(body) * (count_of(body, "n") or 1))
+    return Usage(len(_encoded(_request_text(body))) // 3 + frames, longest_answer(body) * (count_of(body, "n") or 1))
 
 
 def longest_answer(body: Mapping[str, Any]) -> int:
-    """The tokens that a request allows; 0 if it sets no limit."""
+    """The limit of tokens in a request; 0 if it sets no limit."""
     return count_of(body, "max_tokens") or count_of(body, "max_completion_tokens")
 
 
 def largest_reply(body: Mapping[str, Any], size: int) -> int:
-    """Bytes that an honest reply may have, with room: `size` is the request's, which a reply may repeat."""
+    """Bytes of a valid reply, at most. `size` is the size of the request, which a reply may repeat."""
     tokens = (longest_answer(body) or UNKNOWN_LENGTH) * (count_of(body, "n") or 1)
     alternatives = 1 + count_of(body, "top_logprobs") if body.get("logprobs") else 0
     return REPLY_FRAME + 64 * size + tokens * (BYTES_PER_TOKEN + alternatives * BYTES_PER_LOGPROB)
 
 
 def count_of(body: Mapping[str, Any], field: str) -> int:
-    """A whole number of a request, whose fields a file may set to anything; 0 for what is none."""
+    """A positive integer of a request, or 0; a file of settings may set the fields to any value."""
     value = body.get(field)
     return value if type(value) is int and value > 0 else 0
 
 
-def _asked(body: Mapping[str, Any]) -> str:
-    """All texts of a request."""
+def _request_text(body: Mapping[str, Any]) -> str:
+    """All texts of a request, joined."""
     return "".join(message["content"] for message in body["messages"])
 
 

@@ -1,9 +1,9 @@
 """`ResponseCache`: responses of servers on the disk. Each is cached before it is used, and requested once.
 
-One SQLite file in the folder `answers:`, apart from what can be computed again; only its owner may read it. A kill
-loses at most the requests in flight, which may be billed again. The key is a hash over the server's address and the
-whole request; no key of an account is part of either. The file is also the ledger: a model's usage is the sum over its
-answers.
+It is one SQLite file in the folder `answers:`, separate from results that can be computed again; only its owner can
+read it. A kill loses at most the requests in flight, which may be billed again. The cache key is a hash over the
+server's address and the whole request, without the account's key. The file is also the ledger: a model's usage is the
+sum over its responses.
 """
 
 import hashlib
@@ -27,19 +27,19 @@ TABLE = """CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, url TEXT, model TEXT, reply TEXT, read INTEGER, written INTEGER
 ) WITHOUT ROWID"""
 LARGEST = 10_000_000
-"""Tokens of one answer that count, whatever a row says."""
+"""Upper limit of the tokens of a response in the ledger, also for a damaged row."""
 SPENT = f"""SELECT COALESCE(SUM(MIN(MAX(CAST(read AS INTEGER), 0), {LARGEST})), 0),
     COALESCE(SUM(MIN(MAX(CAST(written AS INTEGER), 0), {LARGEST})), 0) FROM answers WHERE url = ? AND model = ?"""
 PATIENCE, PAUSE = 60.0, 0.05
-"""Seconds that a process waits for another one at the file, in all and at a time."""
+"""Seconds of waiting for another process with the file, in total and per attempt."""
 RETIRE = "UPDATE answers SET key = key || ' retired ' || hex(randomblob(8)) WHERE key = ?"
 
 
 class ResponseCache:
-    """The file; one connection per process, shared by its threads."""
+    """The cache file; one connection per process, shared by its threads."""
 
     def __init__(self, path: Path) -> None:
-        """Open it or begin it. Raises `DataError` for a file that is something else."""
+        """Open or create the file. Raises `DataError` for a file of another kind."""
         self.path = path
         self._lock = Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,17 +54,17 @@ class ResponseCache:
         self._file.close()
 
     def get(self, key: str) -> dict[str, Any] | None:
-        """The reply under this key, if it was ever given and can be read."""
+        """The reply under this key; None if it is missing or unreadable."""
         with self._as_sentence():
-            found = self._file.execute("SELECT reply FROM answers WHERE key = ?", (key,)).fetchone()
+            row = self._file.execute("SELECT reply FROM answers WHERE key = ?", (key,)).fetchone()
         try:
-            reply = None if found is None else json.loads(found[0])
+            reply = None if row is None else json.loads(row[0])
         except (ValueError, TypeError, RecursionError):
             return None
         return reply if isinstance(reply, dict) and isinstance(reply.get("choices"), list) else None
 
     def put(self, key: str, url: str, model: str, reply: Mapping[str, Any], usage: Usage) -> None:
-        """Cache a reply; when this returns, it is on the disk. Raises `StepFailed` if the disk is full."""
+        """Write a reply to the disk. Raises `StepFailed` if the disk is full."""
         row = (key, url, model, json.dumps(reply, ensure_ascii=True), usage.read, usage.written)
         with self._as_sentence():
             # An unreadable response under this key stays in the ledger.
@@ -72,30 +72,30 @@ class ResponseCache:
             self._file.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def retire(self, keys: Iterable[str]) -> None:
-        """Return none of these replies again; their cost stays in the ledger."""
+        """Exclude these replies from `get`; their cost stays in the ledger."""
         with self._as_sentence():
             self._file.executemany(RETIRE, [(key,) for key in keys])
 
     def spent(self, url: str, model: str) -> Usage:
-        """The usage of all answers of a model."""
+        """The usage of all responses of a model."""
         with self._as_sentence():
             return Usage(*self._file.execute(SPENT, (url, model)).fetchone())
 
     def _begin_log(self) -> None:
-        """Write ahead. Two that begin the file at once are in each other's way, and SQLite does not wait there."""
-        end = time.monotonic() + PATIENCE
+        """Switch to write-ahead logging. SQLite does not wait here for another process, so this retries."""
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 self._file.execute("PRAGMA journal_mode=WAL")
                 return
             except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > end:
+                if "locked" not in str(error) or time.monotonic() > deadline:
                     raise
             time.sleep(PAUSE)
 
     @contextmanager
     def _as_sentence(self) -> Iterator[None]:
-        """One thread at a time; failures of the file as a sentence."""
+        """Run one thread at a time, and turn failures of the file into sentences."""
         try:
             with self._lock:
                 yield
@@ -104,26 +104,26 @@ class ResponseCache:
         except sqlite3.OperationalError as error:
             reason = "No space left on device" if "full" in str(error) else str(error)
             sentence = full_disk(OSError(reason), self.path.parent)
-            raise StepFailed(sentence or f"{self.path}: an answer cannot be kept or read ({error})") from error
+            raise StepFailed(sentence or f"{self.path}: a response cannot be written or read ({error})") from error
         except sqlite3.DatabaseError as error:
-            raise DataError(f"{self.path}: is not a readable store of answers ({error}); move it away") from error
+            raise DataError(f"{self.path}: is not a readable cache of responses ({error}); move it away") from error
 
     def exclusive(self, url: str, model: str) -> FileLock:
-        """The lock of the one process that requests a model, so that its limits hold over all steps."""
+        """A lock for one process per model, so that the model's limits hold over all steps."""
         digest = hashlib.sha256(f"{url} {model}".encode()).hexdigest()[:16]
         return FileLock(self.path.with_name(f".{self.path.stem}-{digest}.lock"))
 
 
 def owned(path: Path) -> None:
-    """Create the file, readable by its owner alone."""
+    """Create the file, readable only by its owner."""
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     for file in (path, *(path.with_name(f"{path.name}-{part}") for part in ("wal", "shm"))):
-        # The mode of another owner's file stays.
+        # The mode of another user's file is unchanged.
         with suppress(FileNotFoundError, PermissionError):
             file.chmod(0o600)
 
 
 def key_of(url: str, request: Mapping[str, Any], place: str) -> str:
-    """64 hex digits over everything that a request says; `place` distinguishes requests of equal text."""
+    """64 hex digits over a request; `place` distinguishes requests with equal text."""
     content = json.dumps({"url": url, "request": request, "place": place}, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(content.encode()).hexdigest()

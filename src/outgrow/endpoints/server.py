@@ -18,19 +18,19 @@ from outgrow.errors import StepFailed
 Section = Mapping[str, Any]
 """A `config.endpoint.EndpointSection` as a dictionary."""
 TRIES = 3
-"""For an answer that is not of the protocol; the first request counted."""
+"""Requests for an answer that is not of the protocol, including the first one."""
 PAUSE = 0.5
-"""Seconds before such an answer is asked for again; doubled every time."""
+"""Seconds before such a request is repeated; doubled each time."""
 MOST_READ, QUOTED = 2000, 200
-"""Characters of a server's words that are looked at, and that a message repeats."""
+"""Characters of a server's message that are read, and that our messages quote."""
 NO_KEY = "none"
-"""Sent where there is no key: the package requires one, local servers ignore it."""
+"""Sent instead of a missing key: the package requires one, local servers ignore it."""
 PASSING = (408, 409, 429)
-"""And everything from 500 on: the same request may succeed later."""
+"""Statuses, besides 500 and higher, after which the same request may succeed later."""
 
 
 def client_of(section: Section) -> openai.OpenAI:
-    """Connections are made when they are needed. Raises `StepFailed` for a key that cannot be sent."""
+    """A client of the server; it connects at the first request. Raises `StepFailed` for a key that cannot be sent."""
     key = _key(section)
     return openai.OpenAI(
         api_key=key or NO_KEY,
@@ -48,29 +48,29 @@ def client_of(section: Section) -> openai.OpenAI:
 
 
 def _key(section: Section) -> str | None:
-    """The key itself, from the environment. Raises `StepFailed` for one that is no value of a header."""
+    """The key from the environment. Raises `StepFailed` for an invalid header value."""
     key = None if section["key"] is None else os.environ.get(section["key"])
     return _sendable(section, section["key"], key) if key else None
 
 
 def _sendable(section: Section, variable: str, value: str) -> str:
-    """The value. Raises `StepFailed`, which does not repeat it, if it cannot be sent in a header."""
+    """The value. Raises `StepFailed` without the value if it cannot be sent in a header."""
     trouble = header_trouble(value)
     if trouble is not None:
         raise StepFailed(
             f"{endpoint_name(section)}: nothing is sent: the value of the environment variable {variable} {trouble};"
-            " set it anew, without blanks or line ends around it"
+            " set it again, without blanks or line ends around it"
         )
     return value
 
 
 def _from_environment(section: Section, key: str) -> dict[str, Any]:
-    """What the `openai` package reads from the environment is for OpenAI's own host: other hosts are not sent it."""
+    """Client options that keep OpenAI's variables of the environment from other hosts than OpenAI's."""
     lines = [line.partition(":") for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")]
     custom = {name.strip(): value.strip() for name, colon, value in lines if colon}
-    named = [(name, os.environ[name]) for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID") if os.environ.get(name)]
+    variables = [(name, os.environ[name]) for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID") if os.environ.get(name)]
     if urlsplit(section["url"]).hostname == OPENAI_HOST:
-        for variable, value in [*named, *(("OPENAI_CUSTOM_HEADERS", text) for text in custom.values() if text)]:
+        for variable, value in [*variables, *(("OPENAI_CUSTOM_HEADERS", text) for text in custom.values() if text)]:
             _sendable(section, variable, value)
         return {}
     left_out = dict.fromkeys([*custom, "OpenAI-Organization", "OpenAI-Project"], openai.Omit())
@@ -78,12 +78,12 @@ def _from_environment(section: Section, key: str) -> dict[str, Any]:
 
 
 def secret_of(section: Section) -> ApiKey:
-    """The key, hidden in messages."""
+    """The key, to be hidden in messages."""
     return ApiKey(None if section["key"] is None else os.environ.get(section["key"]))
 
 
 def is_it_running(section: Section) -> str:
-    """A hint for a server that never replied; `place` is its key in the file."""
+    """A hint for a server without any reply; `place` is its key in the file of settings."""
     place = section.get("place")
     return f"is a server running at `{place}.url`?" if place else "is a server running there?"
 
@@ -94,14 +94,14 @@ def passes(error: openai.APIStatusError) -> bool:
 
 
 def words(section: Section, message: object) -> str:
-    """The message of a server or a library, short, on one line, without the key."""
+    """A message of a server or a library, shortened, on one line, without the key."""
     text = readable(" ".join(secret_of(section).hidden(str(message)[:MOST_READ]).split())) or type(message).__name__
     return text if len(text) <= QUOTED else f"{text[:QUOTED]}…"
 
 
 def refused(section: Section, error: openai.APIStatusError) -> str:
-    """The sentence for a key that is missing or not right."""
-    who, key = f"{endpoint_name(section)}: refused ({error.status_code})", section["key"]
+    """The message for a missing or wrong key."""
+    refusal, key = f"{endpoint_name(section)}: refused ({error.status_code})", section["key"]
     if key is None:
-        return f"{who}; no key was sent: name the environment variable that holds it, such as `key: SERVER_KEY`"
-    return f"{who}; the environment variable {key} {'is not right for it' if os.environ.get(key) else 'is not set'}"
+        return f"{refusal}; no key was sent: name the environment variable with the key, such as `key: SERVER_KEY`"
+    return f"{refusal}; the environment variable {key} {'has a wrong key' if os.environ.get(key) else 'is not set'}"

@@ -1,9 +1,10 @@
 """`BoundedTransport`: sends requests to one server and reads its replies within limits of time and size.
 
-The `openai` package decides what is sent and repeated; this decides what of a reply reaches it. A reply is read whole,
-within `timeout` and the size that an answer may have. The HTTP library limits single reads and writes only; here every
-wait is for what is left of the whole time (`deadline.py`). Of the headers those for retries are passed on, of an error
-its message without the key. No redirection is followed: the requests and the key are for the host in the file.
+The `openai` package decides which requests are sent and repeated; this module decides which parts of a reply reach it.
+A reply is read completely, within `timeout` and the maximal size of an answer. The HTTP library limits only single
+reads and writes; here every wait is limited by the remaining time (`deadline.py`). Only the headers for retries are
+passed on, and of an error only its message without the key. Redirections are not followed, because the requests and
+the key are for the host in the file of settings.
 """
 
 import ipaddress
@@ -24,25 +25,25 @@ from outgrow.endpoints.response import largest_reply, parsed, readable
 from outgrow.errors import DataError, StepFailed
 
 UPLOAD_SPEED = 100_000
-"""Bytes a second that a request may take to go out, on top of the time for the answer."""
+"""Bytes per second; the upload of a request extends the timeout of its answer accordingly."""
 LARGEST_LIST = 64 * 2**20
-"""Bytes of a reply that is no answer: a list of files, of jobs, of events."""
+"""Bytes of other replies, at most: lists of files, jobs, events."""
 LARGEST_ERROR = 2**16
-"""Bytes of an error that are read."""
+"""Bytes of an error, at most."""
 LONGEST_MESSAGE = 1000
 IDLE_SECONDS = 5.0
-"""After which an open connection is not used again."""
+"""Seconds after which an idle connection is not used again."""
 ANSWERS = "/chat/completions"
 PASSED_ON = ("retry-after", "retry-after-ms", "x-should-retry")
-"""Headers that say when to ask again."""
+"""Headers for the time of a retry."""
 UTF8 = "application/json; charset=utf-8"
 
 
 class BoundedTransport(httpx2.BaseTransport):
-    """The connections to one server; many threads may use them."""
+    """The connections to one server; thread-safe."""
 
     def __init__(self, section: Mapping[str, Any], name: str, secret: ApiKey) -> None:
-        """`section` is a `config.endpoint.EndpointSection` as a dictionary, `name` stands for it in messages."""
+        """`section` is a `config.endpoint.EndpointSection` as a dictionary, `name` its name in messages."""
         self._section, self._name, self._secret = section, name, secret
         self._clock = Clock()
         secure = urlsplit(section["url"]).scheme == "https"
@@ -56,10 +57,10 @@ class BoundedTransport(httpx2.BaseTransport):
         )
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """The whole reply.
+        """The complete reply.
 
-        Raises `httpx2.TransportError` for what may pass, `ValueError` for a reply that is too long or no object of
-        JSON, `StepFailed` for a redirection.
+        Raises `httpx2.TransportError` for temporary failures, `ValueError` for a reply that is too long or not a JSON
+        object, `StepFailed` for a redirection.
         """
         seconds = self._section["timeout"] + int(request.headers.get("content-length", 0)) / UPLOAD_SPEED
         with (
@@ -68,30 +69,32 @@ class BoundedTransport(httpx2.BaseTransport):
             closing(self._pool.handle_request(_plain(request))) as raw,
         ):
             if 300 <= raw.status < 400:
-                raise StepFailed(self._elsewhere(raw.status, httpx2.Headers(raw.headers).get("location", "")))
+                raise StepFailed(
+                    self._redirection_message(raw.status, httpx2.Headers(raw.headers).get("location", ""))
+                )
             reply = httpx2.Response(raw.status, headers=raw.headers, content=raw.iter_stream())
             headers = {name: reply.headers[name] for name in PASSED_ON if name in reply.headers}
             content = self._answer(reply, largest_of(request)) if reply.is_success else self._error(reply)
         return httpx2.Response(raw.status, headers={**headers, "content-type": UTF8}, content=content)
 
     def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         self._pool.close()
 
     def _answer(self, reply: httpx2.Response, most: int) -> bytes:
-        """The body, an object of JSON in UTF-8; a `ValueError` for any other."""
+        """The body, a JSON object in UTF-8. Raises `ValueError` for other bodies."""
         try:
             content = self._body(reply, most)
         except httpx2.DecodingError as error:
-            raise ValueError(f"compressed wrongly: {error}") from None
+            raise ValueError(f"wrong compression: {error}") from None
         if len(content) > most:
-            raise ValueError(f"more than {most} bytes, which no answer to this question has")
+            raise ValueError(f"more than {most} bytes, the limit for this request")
         content = in_utf8(content, reply.charset_encoding)
         parsed(content)
         return content
 
     def _error(self, reply: httpx2.Response) -> bytes:
-        """An error's message, as OpenAI would send it."""
+        """The message of an error, in OpenAI's format."""
         try:
             content = self._body(reply, LARGEST_ERROR)
         except httpx2.DecodingError:
@@ -100,7 +103,7 @@ class BoundedTransport(httpx2.BaseTransport):
         return json.dumps({"error": {"message": message}} if message else {}).encode()
 
     def _body(self, reply: httpx2.Response, most: int) -> bytes:
-        """The body, decompressed, to its end or until it has more bytes than `most`."""
+        """The decompressed body, up to its end or until it has more than `most` bytes."""
         content = bytearray()
         for piece in reply.iter_bytes():
             content += piece
@@ -109,23 +112,23 @@ class BoundedTransport(httpx2.BaseTransport):
                 break
         return bytes(content)
 
-    def _elsewhere(self, status: int, place: str) -> str:
-        where = readable(self._secret.hidden(place)[:LONGEST_MESSAGE])
+    def _redirection_message(self, status: int, location: str) -> str:
+        target = readable(self._secret.hidden(location)[:LONGEST_MESSAGE])
         return (
-            f"{self._name}: the server sends the questions elsewhere (HTTP {status}, to `{where}`), where they do not"
-            " follow; write the address of a server that answers itself as `url`"
+            f"{self._name}: the server redirects requests (HTTP {status}, to `{target}`), and redirections are not"
+            " followed; give the address of a server that answers directly as `url`"
         )
 
 
 def largest_of(request: httpx2.Request) -> int:
-    """Bytes that the reply to a request may have."""
+    """Bytes of the reply to a request, at most."""
     if not request.url.path.endswith(ANSWERS):
         return LARGEST_LIST
     return largest_reply(json.loads(request.content), len(request.content))
 
 
 def in_utf8(content: bytes, charset: str | None) -> bytes:
-    """A body as UTF-8, which JSON is written in, whatever else a server says; bytes that are no text stay.
+    """A JSON body as UTF-8, with any declared charset; bytes that are not text are unchanged.
 
     >>> in_utf8(b"caf\\xe9", "latin-1").decode()
     'café'
@@ -141,7 +144,7 @@ def in_utf8(content: bytes, charset: str | None) -> bytes:
 
 
 def message_of(content: bytes) -> str:
-    """The message in the body of an error, in any of the shapes that servers use; empty for other bodies."""
+    """The message in the body of an error, in any of the usual formats; empty for other bodies."""
     try:
         body = parsed(content)
     except ValueError:
@@ -154,7 +157,7 @@ def message_of(content: bytes) -> str:
 
 
 def proxy_of(url: str) -> httpcore2.Proxy | None:
-    """The proxy that the environment names for a server. Raises `DataError` for one that cannot be."""
+    """The environment's proxy for a server. Raises `DataError` for an invalid one."""
     parts, proxies = urlsplit(url), getproxies()
     host, address = parts.hostname or "", proxies.get(parts.scheme) or proxies.get("all")
     if not address or proxy_bypass(host) or _is_in_network(host, proxies.get("no", "")):
@@ -162,9 +165,9 @@ def proxy_of(url: str) -> httpcore2.Proxy | None:
     try:
         proxy = httpx2.Proxy(address if "://" in address else f"http://{address}")
     except (ValueError, httpx2.InvalidURL):
-        # Its address is not repeated, as it may hold a password.
+        # The message leaves out the address, which may contain a password.
         raise DataError(
-            f"the environment's proxy for {parts.scheme} has no address such as `http://127.0.0.1:3128`"
+            f"the environment's proxy for {parts.scheme} is not an address such as `http://127.0.0.1:3128`"
         ) from None
     if proxy.url.scheme.startswith("socks") and find_spec("socksio") is None:
         raise DataError(f"the environment's proxy for {parts.scheme} uses SOCKS: install `socksio`, or set another")
@@ -172,7 +175,7 @@ def proxy_of(url: str) -> httpcore2.Proxy | None:
 
 
 def _is_in_network(host: str, networks: str) -> bool:
-    """Whether an address lies in one of the networks (`10.0.0.0/8`) of a list with commas."""
+    """Whether an address is in one of the networks (`10.0.0.0/8`) of a comma-separated list."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -200,7 +203,7 @@ def _plain(request: httpx2.Request) -> httpcore2.Request:
 
 @contextmanager
 def as_httpx2_errors() -> Iterator[None]:
-    """Failures of the connection as the `openai` package knows them."""
+    """Failures of the connection as exceptions that the `openai` package handles."""
     try:
         yield
     except httpcore2.TimeoutException as error:

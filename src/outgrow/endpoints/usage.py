@@ -12,13 +12,13 @@ CACHE_NAME = "answers.sqlite"
 
 
 class Usage(NamedTuple):
-    """Tokens that went through a model."""
+    """Tokens that a model has read and written."""
 
     read: int = 0
     written: int = 0
 
     def __add__(self, other: object) -> "Usage":
-        """Of both together."""
+        """The sum of two usages."""
         if not isinstance(other, Usage):
             return NotImplemented
         return Usage(self.read + other.read, self.written + other.written)
@@ -34,12 +34,12 @@ def price_of(usage: Usage, prices: Mapping[str, float]) -> float:
 
 
 def endpoint_name(section: Mapping[str, Any]) -> str:
-    """An endpoint's section, for messages."""
+    """The name of an endpoint in messages."""
     return f"`{section['model']}` at {section['url']}"
 
 
 class TokenBudget:
-    """A budget in tokens and money for many threads. A request reserves the most that it may cost, then pays."""
+    """A budget in tokens and money for many threads. A request reserves its maximal usage, then pays its usage."""
 
     def __init__(self, section: Mapping[str, Any], spent: Usage) -> None:
         """`section` is an endpoint's, with `prices` and `budget`; `spent` is the usage of earlier answers."""
@@ -49,13 +49,13 @@ class TokenBudget:
         self._lock = Lock()
 
     def reserve(self, expected: Usage) -> None:
-        """Raises `StepFailed` where the budget does not allow it."""
+        """Reserve the maximal usage of a request. Raises `StepFailed` if the budget does not allow it."""
         with self._lock:
-            after = self.spent + self._reserved + expected
+            total = self.spent + self._reserved + expected
             limit = self.section["budget"]
-            if limit["tokens"] is not None and after.total > limit["tokens"]:
+            if limit["tokens"] is not None and total.total > limit["tokens"]:
                 raise StepFailed(self._exceeded(f"{self.spent.total} tokens", "tokens", limit["tokens"]))
-            if limit["money"] is not None and price_of(after, self.section["prices"]) > limit["money"]:
+            if limit["money"] is not None and price_of(total, self.section["prices"]) > limit["money"]:
                 cost = price_of(self.spent, self.section["prices"])
                 raise StepFailed(self._exceeded(f"{cost:.4f} of money", "money", limit["money"]))
             self._reserved += expected
@@ -66,12 +66,12 @@ class TokenBudget:
             self._reserved += Usage(-expected.read, -expected.written)
 
     def pay(self, usage: Usage) -> None:
-        """Count the usage of an answer."""
+        """Add the usage of an answer."""
         with self._lock:
             self.spent += usage
 
     def _exceeded(self, spent: str, key: str, limit: int | float) -> str:
         return (
             f"{endpoint_name(self.section)}: {spent} spent, and the next answer could exceed"
-            f" `budget.{key}: {limit:g}`. All answers are kept: raise the budget and run the same command again"
+            f" `budget.{key}: {limit:g}`. All answers are cached: raise the budget and run the same command again"
         )

@@ -1,10 +1,10 @@
 """`CausalLM`: a causal language model with its tokenizer, for generation and for scoring given texts.
 
-A trained one is read from its step's folder; an adapter is merged into the weights, which makes generation faster.
+A trained model is read from its step's folder. An adapter is merged into the weights, which makes generation faster.
 
 Scoring (teacher forcing) gives the log-probability of each piece of a text, given the prompt. An item's candidates
-follow their prompt in one row, where none attends to another (`packing.py`), or stand in rows of their own where the
-model cannot do that. Temperatures and penalties of a search do not apply.
+share one row with their prompt, without attention to each other (`packing.py`), or have separate rows if the model
+does not support that. Temperatures and penalties of a search do not apply.
 """
 
 import math
@@ -42,32 +42,32 @@ class CausalLM:
     prompter: Prompter
     spelling: Spelling
     longest: int
-    """Tokens that a prompt and its answer may have together."""
+    """Tokens of a prompt and its answer together, at most."""
     unfit: Unfit = "skip"
-    """Whether prompts and texts that are too long are skipped or stop the step."""
+    """`skip`: items that are too long are skipped; `stop`: they stop the step."""
 
     def prompts(self, texts: Sequence[Prompt]) -> list[list[int]]:
         """Token ids of prompts, of any length."""
         return [self.prompter.ids(text) for text in texts]
 
     def fits(self, prompts: Sequence[Sequence[int]], new_tokens: int) -> Bool[np.ndarray, "prompt"]:
-        """Which prompts leave room for an answer of that many tokens."""
+        """Whether each prompt leaves room for an answer of `new_tokens` tokens."""
         return np.asarray([len(ids) + new_tokens <= self.longest for ids in prompts], dtype=bool)
 
     def candidate(self, ids: Sequence[int], logprobs: Sequence[float], stops: Sequence[str] = ()) -> Candidate:
-        """The text that drawn tokens spell, white space around it removed, and the log-probabilities of its pieces.
+        """The text of generated tokens, without white space around it, and the log-probabilities of its pieces.
 
-        `ids` may end with the end of the text, or spell one of `stops`, which ends it as well: then the pieces behind
-        the text are the end. `logprobs` has one number for each of `ids`.
+        The text ends at the end-of-sequence token or at one of `stops`; the pieces from there on are the end.
+        `logprobs` has one number per token.
         """
         ended = len(ids) > 0 and ids[-1] == self.prompter.end_id
         text, pieces = spell(self.spelling, ids[:-1] if ended else ids)
         stop = stop_in(text, stops)
         inner = text[:stop].strip()
-        first = len(text[: len(text) - len(text.lstrip())].encode()) if inner else 0
+        start = len(text[: len(text) - len(text.lstrip())].encode()) if inner else 0
         n_bytes = len(inner.encode())
         last = len(pieces.end) if stop is None else int((pieces.start < len(text[:stop].encode())).sum())
-        table = pieces_with(pieces.end[:last], logprobs[:last]).trim(first, first + n_bytes)
+        table = pieces_with(pieces.end[:last], logprobs[:last]).trim(start, start + n_bytes)
         closed = ended or stop is not None
         return Candidate(inner, table.close(math.fsum(logprobs[last:]), n_bytes) if closed else table)
 
@@ -77,21 +77,21 @@ class CausalLM:
 
 
 def stop_in(text: str, stops: Sequence[str]) -> int | None:
-    """Where the first of `stops` begins; the white space with which a text begins is none."""
+    """The start of the first stop in a text, or None; leading white space is no stop."""
     inner = text.lstrip()
-    places = [inner.index(stop) for stop in stops if stop in inner]
-    return min(places) + len(text) - len(inner) if places else None
+    positions = [inner.index(stop) for stop in stops if stop in inner]
+    return min(positions) + len(text) - len(inner) if positions else None
 
 
 def pieces_with(end: np.ndarray, logprob: Sequence[float]) -> PieceTable:
-    """A table of drawn pieces."""
+    """A table of generated pieces."""
     return PieceTable(end, np.asarray(logprob, dtype=np.float64))
 
 
 def load_writer(section: Mapping[str, Any], folder: Path | None, device: torch.device | str) -> CausalLM:
-    """The model that `section` names, or with a `folder` the one that was trained from it.
+    """The model of `section`, or the model in the `folder` of its training.
 
-    `section` has what `text_experiment.READING` lists. Raises `DataError`.
+    `section` has the keys of `text_experiment.READING`. Raises `DataError`.
     """
     name, revision, trusted = section["model"], section["revision"], section["trust_remote_code"]
     tokenizer = spelling_tokenizer(section)
@@ -99,7 +99,7 @@ def load_writer(section: Mapping[str, Any], folder: Path | None, device: torch.d
         lm = load_causal_lm(name, revision, dtype=section["dtype"], device=device, trust_remote_code=trusted)
     else:
         lm = load_trained(section, folder, device)
-    # A model's own defaults (a temperature, a penalty for repeating itself) would leak into every search.
+    # A model's own defaults (temperature, repetition penalty) would affect every search.
     lm.generation_config = GenerationConfig()
     # A slice of a bfloat16 batch takes torch's slowest path on a CPU: 50 s for 24 prompts and 262,144 tokens.
     lm.get_output_embeddings().register_forward_pre_hook(lambda _, states: (states[0].contiguous(),))
@@ -109,11 +109,13 @@ def load_writer(section: Mapping[str, Any], folder: Path | None, device: torch.d
 
 
 def spelling_tokenizer(section: Mapping[str, Any]) -> PreTrainedTokenizerBase:
-    """The model's tokenizer. Raises `DataError` for one that has no byte offsets of tokens."""
+    """The model's tokenizer. Raises `DataError` if it has no byte offsets of tokens."""
     name, revision, trusted = section["model"], section["revision"], section["trust_remote_code"]
     tokenizer = load_tokenizer(name, revision, trust_remote_code=trusted)
     if not tokenizer.is_fast:
-        raise DataError(f"model `{name}`: its tokenizer has no fast version, and so no byte offsets of tokens")
+        raise DataError(
+            f"model `{name}`: its tokenizer has no fast version, which is needed for byte offsets of tokens"
+        )
     return tokenizer
 
 
@@ -126,7 +128,7 @@ def load_trained(section: Mapping[str, Any], folder: Path, device: torch.device 
 
 
 def merged(base: PreTrainedModel, adapter: Path) -> PreTrainedModel:
-    """A model with an adapter merged in, in evaluation mode."""
+    """A model with a merged adapter, in evaluation mode."""
     with silence_transformers():
         adapted: PreTrainedModel = PeftModel.from_pretrained(base, adapter).merge_and_unload()
     return adapted.eval()
@@ -156,9 +158,9 @@ def forced(
 
 
 def canonical(writer: CausalLM, text: str, item: str = "") -> tuple[np.ndarray, TokenIds]:
-    """Where the tokens of a text end, and the tokens themselves with the end of the text behind them.
+    """The end of each token of a text, and the tokens followed by the end-of-sequence token.
 
-    Raises `DataError`, with the `item`, for a text that the tokenizer cannot reproduce.
+    Raises `DataError` with the `item` for a text that the tokenizer cannot reproduce.
     """
     if not text:
         return np.zeros(0, dtype=np.int64), [writer.prompter.end_id]

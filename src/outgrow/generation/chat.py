@@ -6,7 +6,7 @@ Role = Literal["system", "user", "assistant"]
 
 
 class Message(NamedTuple):
-    """One turn."""
+    """One turn of a conversation."""
 
     role: Role
     content: str
@@ -14,11 +14,11 @@ class Message(NamedTuple):
 
 Conversation = tuple[Message, ...]
 Prompt = str | Conversation
-"""A string is a single question, without anything before it."""
+"""A string is a single user turn."""
 
 
 def single_turn(prompt: str, system: str | None = None) -> Conversation:
-    """One question, after a system prompt."""
+    """One user turn, after an optional system prompt."""
     question = Message("user", prompt)
     return (question,) if system is None else (Message("system", system), question)
 
@@ -29,7 +29,7 @@ def conversation_of(prompt: Prompt) -> Conversation:
 
 
 def without_system(conversation: Conversation) -> Conversation:
-    """The same with the system prompt at the head of the first question."""
+    """The conversation with the system prompt at the start of the first user turn."""
     if conversation[0].role != "system":
         return conversation
     first, second, *rest = conversation
@@ -37,12 +37,12 @@ def without_system(conversation: Conversation) -> Conversation:
 
 
 def messages(conversation: Conversation) -> list[dict[str, str]]:
-    """The form that chat templates and servers take."""
+    """The turns in the format of chat templates and servers."""
     return [{"role": turn.role, "content": turn.content} for turn in conversation]
 
 
 def flat(conversation: Conversation) -> str:
-    """For a model without a chat template: the turns below each other, an empty line between them."""
+    """The turns separated by empty lines, for a model without a chat template."""
     if len(conversation) == 1:
         return conversation[0].content
     return "\n\n".join(turn.content.strip("\n") for turn in conversation)

@@ -1,12 +1,12 @@
 """`LocalGenerator`: text generation in this process, by beam search or samples, with exact log-probabilities.
 
-Prompts of about equal length share a batch, padded on the left. Batches are the same on every machine, so that the
-rounding of a padded row in half precision is the same too. A search ends as soon as it has as many finished texts as
-beams, and ranks them by mean log-probability per token. Samples are drawn item by item, from a generator seeded by the
-study's seed and the item's place in the pool.
+Prompts of similar length share a batch, padded on the left. Batches are the same on every machine, so the rounding of
+a padded row in half precision is the same, too. A search ends when it has as many finished texts as beams, and ranks
+them by mean log-probability per token. Samples are drawn item by item, from a generator seeded by the study's seed and
+the item's position in the pool.
 
-Scores of a search are not kept: all generated texts are scored again (`causal_lm.forced`) from the generated tokens,
-so that a score means the same for a search, a sample and a given text.
+Scores of a search are not used. All generated texts are scored again from their tokens (`causal_lm.forced`), so scores
+of a search, a sample and a given text are comparable.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class LocalGenerator:
     writer: CausalLM
 
     def write(self, job: Job, request: GenerationRequest) -> GenerationResult:
-        """Prompts that are too long get no answer, or end the step where the model's section has `unfit: stop`."""
+        """Generate texts. A prompt that is too long gets no answer, or stops the step with `unfit: stop`."""
         self.warn_too_long(request)
         return GenerationResult(
             write(
@@ -52,25 +52,25 @@ class LocalGenerator:
         )
 
     def warn_too_long(self, request: GenerationRequest) -> None:
-        """Name the items without an answer, or raise `DataError`."""
+        """Log the items whose prompts are too long; with `unfit: stop` raise `DataError`."""
         writer, new_tokens = self.writer, request.decoding["max_new_tokens"]
         fits = writer.fits(writer.prompts(request.conversations), new_tokens).tolist()
         too_long = [item for item, fit in zip(request.items, fits, strict=True) if not fit]
         if too_long:
             room = f"{new_tokens} new tokens within {writer.longest} (`max_length`, or the model's context)"
             warn_skipped(
-                f"{len(too_long)} prompts leave no room for {room}, and get no answer ({named(too_long)})",
+                f"{len(too_long)} prompts leave no room for {room} and get no answer ({named(too_long)})",
                 writer.unfit,
             )
 
 
 def open_local(job: Job, section: Section, trained: Path | None) -> LocalGenerator:
-    """The pretrained model, or the trained one from a training's folder."""
+    """The generator of the pretrained model, or of the trained one in a training's folder."""
     return LocalGenerator(load_writer(section, trained, pick_device(job.hints)))
 
 
 SEARCH_TOKENS = 8192
-"""Padded tokens of all beams of a search, answers included. No hint changes it, lest rounding change a text."""
+"""Padded tokens of all beams and their answers. No hint changes it, because rounding can change a text."""
 
 
 def write(
@@ -83,10 +83,11 @@ def write(
     *,
     distinct: bool = True,
 ) -> list[list[Candidate]]:
-    """Write `candidates` texts for every prompt. `decoding` is a `config.decoding.Decoding` as a dictionary.
+    """Generate `candidates` texts per prompt. `decoding` is a `config.decoding.Decoding` as a dictionary.
 
-    Per prompt, best first (equal texts once, if they are to be `distinct`); nothing where the prompt leaves no room
-    for an answer. `places` (with `seed`) seed the samples of each prompt. Finished batches are kept in `job.scratch`.
+    Per prompt, the texts are ordered best first (with `distinct` equal texts once); the list is empty if the prompt
+    leaves no room for an answer. `seed` and `places` seed the samples of each prompt. Finished batches are kept in
+    `job.scratch`.
     """
     ids = writer.prompts(prompts)
     fits = writer.fits(ids, decoding["max_new_tokens"])
@@ -95,8 +96,8 @@ def write(
     candidates: list[list[Candidate]] = [[] for _ in prompts]
     for row, texts in drawn.items():
         pairs = zip(texts, scores[row], strict=True)
-        found = [writer.candidate(*pair, decoding["stop"]) for pair in pairs]
-        candidates[row] = ranked(found, distinct)
+        answers = [writer.candidate(*pair, decoding["stop"]) for pair in pairs]
+        candidates[row] = ranked(answers, distinct)
     return candidates
 
 
@@ -109,7 +110,7 @@ def draw_all(
     seed: int,
     places: Int[np.ndarray, "prompt"],
 ) -> dict[int, list[TokenIds]]:
-    """The tokens of every text, without what follows its end."""
+    """The tokens of every text up to its end, by row."""
     if decoding["sample"]:
         batches = [np.asarray([row]) for row in rows.tolist()]
     else:
@@ -119,11 +120,11 @@ def draw_all(
     config, stops = generation_config(writer, decoding), decoding["stop"]
 
     def run(batch: Rows) -> list[list[TokenIds]]:
-        asked = [prompts[row] for row in batch.tolist()]
-        texts = draw(writer, asked, config, [seed, *places[batch].tolist()], stops)
-        share = len(texts) // len(batch)
-        whole = [without_rest(writer, ended(tokens, writer.prompter.end_id), stops) for tokens in texts]
-        return [whole[start : start + share] for start in range(0, len(whole), share)]
+        batch_prompts = [prompts[row] for row in batch.tolist()]
+        texts = draw(writer, batch_prompts, config, [seed, *places[batch].tolist()], stops)
+        n_per_prompt = len(texts) // len(batch)
+        complete = [without_rest(writer, ended(tokens, writer.prompter.end_id), stops) for tokens in texts]
+        return [complete[start : start + n_per_prompt] for start in range(0, len(complete), n_per_prompt)]
 
     return ragged_sweep(job, batches, run, "drawn")
 
@@ -136,7 +137,7 @@ def draw(
     entropy: Sequence[int],
     stops: Sequence[str] = (),
 ) -> list[TokenIds]:
-    """New tokens of every text, the texts of a prompt next to each other; random numbers from `entropy`."""
+    """The new tokens of every text, grouped by prompt; `entropy` seeds the random numbers."""
     width = max(map(len, prompts))
     pad_id = writer.prompter.tokenizer.pad_token_id
     ids = torch.tensor([[*[pad_id] * (width - len(row)), *row] for row in prompts], device=writer.lm.device)
@@ -156,7 +157,7 @@ def draw(
 
 
 def generation_config(writer: CausalLM, decoding: Mapping[str, Any]) -> GenerationConfig:
-    """Everything that decides which tokens are drawn; without the model's own defaults."""
+    """The generation settings, without the model's own defaults."""
     common = {
         "max_new_tokens": decoding["max_new_tokens"],
         "num_return_sequences": decoding["candidates"],
@@ -172,37 +173,37 @@ def generation_config(writer: CausalLM, decoding: Mapping[str, Any]) -> Generati
 
 
 class AtStop(StoppingCriteria):  # type: ignore[misc]
-    """Ends a text that has spelled a stop, so that no time is spent on what is cut off."""
+    """Ends a text at a stop, to save the time for text that is cut off."""
 
     def __init__(self, writer: CausalLM, width: int, stops: Sequence[str]) -> None:
         self.writer, self.width, self.stops = writer, width, stops
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **more: Any) -> torch.Tensor:
         rows = input_ids[:, self.width :].tolist()
-        found = [self.writer.has_stopped(ended(row, self.writer.prompter.end_id), self.stops) for row in rows]
-        return torch.tensor(found, device=input_ids.device)
+        has_stopped = [self.writer.has_stopped(ended(row, self.writer.prompter.end_id), self.stops) for row in rows]
+        return torch.tensor(has_stopped, device=input_ids.device)
 
 
 def without_rest(writer: CausalLM, tokens: TokenIds, stops: Sequence[str]) -> TokenIds:
-    """The tokens up to the one that completes a stop, which is kept."""
+    """The tokens up to and including the one that completes a stop."""
     if not stops or not writer.has_stopped(tokens, stops):
         return tokens
     return next(tokens[:length] for length in range(1, len(tokens) + 1) if writer.has_stopped(tokens[:length], stops))
 
 
 def ended(tokens: TokenIds, end_id: int) -> TokenIds:
-    """The tokens up to the end of the text, which is kept."""
+    """The tokens up to and including the end-of-sequence token."""
     return tokens[: tokens.index(end_id) + 1] if end_id in tokens else tokens
 
 
 def read_back(
     job: Job, writer: CausalLM, prompts: Sequence[TokenIds], drawn: Mapping[int, list[TokenIds]]
 ) -> dict[int, list[list[float]]]:
-    """The log-probability of every drawn token."""
+    """The log-probability of every generated token, by row."""
     rows = sorted(drawn)
     if not rows:
         return {}
     choices, run = forced(writer, [prompts[row] for row in rows], [drawn[row] for row in rows])
     budget = int(job.hints.get("batch_tokens", DEFAULT_BATCH_TOKENS))
-    found = ragged_sweep(job, length_sorted_batches(choices.lengths(True), budget), run, "read back")
-    return {row: found[number] for number, row in enumerate(rows)}
+    logprobs = ragged_sweep(job, length_sorted_batches(choices.lengths(True), budget), run, "read back")
+    return {row: logprobs[index] for index, row in enumerate(rows)}

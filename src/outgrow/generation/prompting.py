@@ -1,9 +1,8 @@
-"""A prompt as the token ids after which a model writes its answer.
+"""Prompts as token ids, after which a model writes its answer.
 
-With a chat template the answer is the assistant's next message. Without, the turns stand below each other with an
-empty line between them, and the answer begins on the line below the last: no piece can run across that border,
-whatever the tokenizer does with spaces. Either way an answer ends with the tokenizer's end-of-sequence token, which
-instruction-tuned models have made the end of a turn.
+With a chat template the answer is the assistant's next message. Without a template the turns are separated by empty
+lines, and the answer starts on the next line, so no token crosses the border for any treatment of spaces. In both
+cases an answer ends with the tokenizer's end-of-sequence token, which ends a turn in instruction-tuned models.
 """
 
 from dataclasses import dataclass
@@ -21,24 +20,24 @@ Chat = bool | Literal["auto"]
 
 @dataclass(frozen=True)
 class Prompter:
-    """Encodes prompts for one tokenizer; make it with `prompter_of`."""
+    """Encodes prompts for one tokenizer; made by `prompter_of`."""
 
     tokenizer: PreTrainedTokenizerBase
     chat: bool
     opening: list[int]
-    """Special tokens before a text, where there is no chat template to put them."""
+    """Special tokens before a text, if no chat template adds them."""
     end_id: int
-    """What an answer ends with."""
+    """The end-of-sequence token."""
 
     def ids(self, prompt: Prompt) -> list[int]:
-        """Everything before the answer's first token."""
+        """The token ids before the answer."""
         conversation = conversation_of(prompt)
         if not self.chat:
             return self.opening + self._tokens(f"{flat(conversation)}\n")
         try:
             return self._tokens(self._rendered(conversation))
         except TemplateError:
-            # Gemma's and Mistral's templates, among others, have no system turn.
+            # Some templates, such as Gemma's and Mistral's, have no system turn.
             return self._tokens(self._rendered(without_system(conversation)))
 
     def _rendered(self, conversation: Conversation) -> str:
@@ -50,11 +49,11 @@ class Prompter:
 
 
 def prompter_of(tokenizer: PreTrainedTokenizerBase, chat: Chat = "auto") -> Prompter:
-    """`chat`: use the tokenizer's template, do not, or ("auto") where it has one. Raises `DataError`."""
+    """`chat`: whether to use the tokenizer's template; "auto": if it has one. Raises `DataError`."""
     has_template = bool(tokenizer.chat_template)
     if chat is True and not has_template:
         raise DataError("`chat: true`, but the model's tokenizer has no chat template; use `chat: auto` or `false`")
     if tokenizer.eos_token_id is None:
-        raise DataError("the model's tokenizer has no end-of-sequence token, so that no answer could end")
+        raise DataError("the model's tokenizer has no end-of-sequence token, so answers cannot end")
     use = has_template if chat == "auto" else chat
     return Prompter(tokenizer, use, [] if use else opening_tokens(tokenizer), int(tokenizer.eos_token_id))

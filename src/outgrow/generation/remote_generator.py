@@ -21,7 +21,7 @@ from outgrow.models.skipped_items import named, warn_skipped
 from outgrow.texts import Candidate, certain, ranked
 
 TUNED = "tuned.json"
-"""In a training's folder: the name that the provider gave to the tuned model."""
+"""The file in a training's folder with the provider's name of the tuned model."""
 LARGEST_SEED = 2**31 - 1
 
 
@@ -32,7 +32,7 @@ class RemoteGenerator:
     endpoint: Endpoint
 
     def write(self, job: Job, request: GenerationRequest) -> GenerationResult:
-        """Items that the server refuses get no answer, or end the step where the section has `unfit: stop`."""
+        """Generate texts. A refused item gets no answer, or stops the step if the section has `unfit: stop`."""
         requests = list(self.requests(request))
         responses = self.endpoint.ask(requests, job.report)
         refused = {
@@ -49,7 +49,7 @@ class RemoteGenerator:
         return GenerationResult(candidates, responses.usage, refused, responses.served)
 
     def requests(self, request: GenerationRequest) -> Iterator[ChatRequest]:
-        """A search is greedy decoding, as servers have no beam search; samples are seeded item by item."""
+        """The requests for all items: greedy decoding, as servers have no beam search, or seeded samples."""
         section, decoding = self.endpoint.section, request.decoding
         fields: dict[str, Any] = {section["limit"]: decoding["max_new_tokens"], "temperature": 0.0}
         if decoding["sample"]:
@@ -64,7 +64,7 @@ class RemoteGenerator:
             yield ChatRequest(item, conversation, fields, samples, seed)
 
     def warn_refused(self, refused: dict[str, str], n_items: int) -> None:
-        """Name the items without an answer, or raise `DataError`: always if there is no answer at all."""
+        """Log the refused items. Raises `DataError` with `unfit: stop`, and if all items are refused."""
         if not refused:
             return
         where = endpoint_name(self.endpoint.section)
@@ -76,31 +76,33 @@ class RemoteGenerator:
 
 
 def open_remote(job: Job, section: Section, trained: Path | None) -> RemoteGenerator:
-    """The model that the section names or, from a training's folder, the tuned one."""
-    whole = {**section, **job.hints["endpoint"]}
+    """The generator of the section's model, or of the tuned one in a training's folder."""
+    full_section = {**section, **job.hints["endpoint"]}
     if trained is not None:
-        whole["model"] = json.loads((trained / TUNED).read_text())["model"]
-    return RemoteGenerator(Endpoint(whole, ResponseCache(Path(job.hints["answers"]))))
+        full_section["model"] = json.loads((trained / TUNED).read_text())["model"]
+    return RemoteGenerator(Endpoint(full_section, ResponseCache(Path(job.hints["answers"]))))
 
 
 def seed_of(seed: int, place: int) -> int:
-    """A number that servers take, from the study's seed and the item's place."""
+    """A seed in the range of servers, from the study's seed and the item's position."""
     return int(np.random.SeedSequence([seed, place]).generate_state(1, np.uint64)[0] % LARGEST_SEED)
 
 
 def candidate_of(choice: ResponseChoice) -> Candidate:
-    """The answer, white space around it removed; certain where the server sends no log-probabilities."""
+    """The answer without white space around it; without log-probabilities its pieces count as certain."""
     text = choice.text.strip()
     table = None if choice.tokens is None else _piece_table(choice, text)
     if table is None:
-        whole = certain(text)
-        return Candidate(text, whole if choice.ended else PieceTable(whole.end[:-1], whole.logprob[:-1]))
+        certain_pieces = certain(text)
+        return Candidate(
+            text, certain_pieces if choice.ended else PieceTable(certain_pieces.end[:-1], certain_pieces.logprob[:-1])
+        )
     # The protocol has no log-probability for the end.
     return Candidate(text, table.close(0.0, len(text.encode())) if choice.ended else table)
 
 
 def _piece_table(choice: ResponseChoice, text: str) -> PieceTable | None:
-    """The pieces that the server sends, if they spell the text."""
+    """The server's pieces; None if they do not spell the text."""
     pieces = [_bytes(token) for token in choice.tokens or ()]
     logprobs = [token.get("logprob") for token in choice.tokens or ()]
     if b"".join(pieces) != choice.text.encode() or not all(_is_logprob(value) for value in logprobs):

@@ -1,6 +1,6 @@
 """`TextGenerator`: generates texts for conversations, by a model in this process or behind a server.
 
-Supervisors, students, refiners and judges all use it, independent of where the model runs.
+Supervisors, students, refiners and judges use it, independently of where the model runs.
 """
 
 from collections.abc import Mapping
@@ -22,18 +22,18 @@ NOTHING = Usage()
 
 @dataclass(frozen=True)
 class GenerationRequest:
-    """Conversations to answer."""
+    """Conversations for which texts are generated."""
 
     items: list[str]
-    """Names of the conversations, for messages; one may occur several times."""
+    """Names of the conversations in messages; names may repeat."""
     conversations: list[Conversation]
     decoding: Mapping[str, Any]
     """A `config.decoding.Decoding` as a dictionary."""
     seed: int
     places: Int[np.ndarray, "item"]
-    """Positions in the pool. With the seed they determine an item's samples, independent of the other items."""
+    """Positions in the pool, which seed an item's samples together with `seed`, independently of other items."""
     distinct: bool = True
-    """Keep equal answers to a conversation once."""
+    """Whether equal answers to a conversation are kept once."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,16 @@ class GenerationResult:
     """The answers to a request."""
 
     candidates: list[list[Candidate]]
-    """Per conversation, best first; empty where there is no answer."""
+    """The answers per conversation, best first; empty without an answer."""
     usage: Usage = NOTHING
-    """Tokens of a server's model."""
+    """Token usage of a server's model."""
     refused: Mapping[str, str] = field(default_factory=dict)
-    """By item, why a server gave no answer."""
+    """The server's reasons for refusals, by item."""
     served: tuple[str, ...] = ()
-    """Other names under which a server answered."""
+    """Other names of the model in a server's replies."""
 
     def record(self, request: GenerationRequest) -> dict[str, Any]:
-        """A summary for the step's records."""
+        """A summary for the records of the step."""
         texts = [text for answers in self.candidates for text in answers]
         return {
             "items": len(request.items),
@@ -71,7 +71,7 @@ class TextGenerator(Protocol):
     """Generates texts."""
 
     def write(self, job: Job, request: GenerationRequest) -> GenerationResult:
-        """An answer to every conversation, or why there is none."""
+        """The answers to all conversations, or the reasons for missing ones."""
 
 
 def open_generator(job: Job, section: Section, trained: Path | None = None) -> TextGenerator:

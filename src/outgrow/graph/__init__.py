@@ -1,1 +1,1 @@
-"""Steps, the store that keeps their results, and the runner: knows nothing of models or tasks."""
+"""Steps, the store of their results, and the runner. This package does not depend on models or tasks."""

@@ -1,7 +1,7 @@
-"""`done.json`: what a finished step was, and by what its folder is known to be whole.
+"""`done.json`: the record of a finished step, with which its folder can be verified.
 
-It is the last file to be written into a step's folder, and it names every other file with its size and SHA-256. It
-also holds all that the step's identity was made from, so that it can be told from a record that was tampered with.
+It is written last into the step's folder. It lists every other file with size and SHA-256. It also has everything that
+enters the step's identity, so a changed record is detected.
 """
 
 import json
@@ -22,7 +22,7 @@ DONE = "done.json"
 
 
 class Damaged(Exception):
-    """A folder of the store is not what its step left there; the message says in what way."""
+    """A folder of the store differs from the result of its step; the message says how."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class StepInput:
     """An input of a finished step."""
 
     folder: str
-    """Its folder's name within the store."""
+    """Name of its folder in the store."""
     identity: str
 
 
@@ -44,7 +44,7 @@ class StepFile:
 
 @dataclass(frozen=True)
 class Done:
-    """A finished step, as it wrote itself down."""
+    """The record of a finished step."""
 
     identity: str
     name: str
@@ -52,9 +52,9 @@ class Done:
     params: Mapping[str, Json]
     inputs: Mapping[str, StepInput]
     files: Mapping[str, StepFile]
-    """By path below the folder, with forward slashes."""
+    """By path relative to the folder, with forward slashes."""
     seconds: float
-    """Wall time of the attempt that finished it."""
+    """Wall time of the successful attempt."""
     finished_at: str
     """UTC, ISO 8601."""
     python: str
@@ -66,9 +66,9 @@ class Done:
 
 
 def describe(step: Step, folder: Path, seconds: float) -> Done:
-    """The record for `step`, whose files lie in `folder`. Raises `StepFailed` if one of them is in its way."""
+    """The record of `step`, whose files are in `folder`. Raises `StepFailed` if one of them is `done.json`."""
     if (folder / DONE).exists():
-        raise StepFailed(f"step `{step.name}` wrote a file `{DONE}`, a name that the store keeps for itself")
+        raise StepFailed(f"step `{step.name}` wrote a file `{DONE}`; the store reserves this name")
     return Done(
         identity=step.identity,
         name=step.name,
@@ -89,20 +89,20 @@ def describe(step: Step, folder: Path, seconds: float) -> Done:
 
 
 def write_done(done: Done, folder: Path) -> None:
-    """Write `done.json` and see it to the disk."""
+    """Write `done.json` and sync it to the disk."""
     path = folder / DONE
     path.write_text(json.dumps(asdict(done), ensure_ascii=False, allow_nan=False, indent=1), encoding="utf-8")
     sync(path)
 
 
 def read_done(folder: Path) -> Done:
-    """Read `folder`'s record. Raises `Damaged` if there is none, or one that contradicts itself."""
+    """Read the record of `folder`. Raises `Damaged` if it is missing or inconsistent."""
     try:
         text = (folder / DONE).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise Damaged(f"{DONE} is missing") from None
     except PermissionError:
-        raise  # nothing is wrong with the file itself
+        raise  # the file itself is not damaged
     except (UnicodeDecodeError, OSError) as error:
         raise Damaged(f"{DONE} is not readable ({_briefly(error)})") from error
     try:
@@ -112,7 +112,7 @@ def read_done(folder: Path) -> Done:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise Damaged(f"{DONE} is not readable ({_briefly(error)})") from error
     if identity != done.identity:
-        raise Damaged(f"{DONE} was changed: its identity does not follow from what it describes")
+        raise Damaged(f"{DONE} was changed: its content does not give its identity")
     return done
 
 
@@ -124,15 +124,15 @@ def _parse(raw: Any) -> Done:
     inputs = {key: StepInput(**source) for key, source in raw["inputs"].items()}
     files = {key: StepFile(**content) for key, content in raw["files"].items()}
     done = Done(**{**raw, "inputs": inputs, "files": files})
-    # The identity answers for what decided the result; times and versions are looked at here.
-    words = "".join([done.finished_at, done.python, done.outgrow, *done.files]).encode()
-    if b"\0" in words or not math.isfinite(done.seconds):
-        raise ValueError("a field has no possible value")
+    # The identity covers everything that decides the result; times and versions are checked here.
+    texts = "".join([done.finished_at, done.python, done.outgrow, *done.files]).encode()
+    if b"\0" in texts or not math.isfinite(done.seconds):
+        raise ValueError("a field has an impossible value")
     return done
 
 
 def verify(done: Done, folder: Path, *, thorough: bool) -> None:
-    """Check that every file of `done` is there in its size and, if `thorough`, with its content. Raises `Damaged`."""
+    """Check the size of every file of `done` and, if `thorough`, its content. Raises `Damaged`."""
     for name, content in done.files.items():
         path = folder / name
         try:
@@ -142,6 +142,6 @@ def verify(done: Done, folder: Path, *, thorough: bool) -> None:
             if thorough and sha256(path) != content.sha256:
                 raise Damaged(f"the content of {name} has changed (SHA-256 differs)")
         except PermissionError:
-            raise  # nothing is wrong with the file itself
+            raise  # the file itself is not damaged
         except OSError as error:
             raise Damaged(f"{name} cannot be read ({error.strerror})") from error

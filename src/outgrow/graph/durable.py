@@ -1,7 +1,7 @@
-"""Files that survive: bytes that are on the disk before they are called finished, and what a full disk looks like.
+"""Durable files: sync to the disk, digests, and detection of a full disk.
 
-`write` returns when the kernel has the bytes, `fsync` when the disk has them. A folder is a file too: a name in it
-lasts only once the folder itself has been synced.
+`write` returns when the kernel has the bytes, `fsync` when the disk has them. A new name in a folder is durable only
+after a sync of the folder.
 """
 
 import errno
@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 NEARLY_NOTHING = 1 << 20
-"""Bytes; with less than this free, an odd failure of a library that writes is put down to the full disk."""
+"""Bytes; with less free space, any error of a writing library counts as caused by a full disk."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FULL_WORDS = ("No space left on device", "Disk quota exceeded")
 
@@ -24,13 +24,13 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def sync_tree(folder: Path) -> None:
-    """Push every file and folder below `folder` to the disk, but not `folder` itself."""
+    """Sync every file and folder below `folder` to the disk, but not `folder` itself."""
     for path in folder.rglob("*"):
         sync(path)
 
 
 def sync(path: Path) -> None:
-    """Push one file or folder to the disk."""
+    """Sync one file or folder to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -39,13 +39,13 @@ def sync(path: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """64 hex digits over a file's bytes; read again only if the file was touched since this run last asked."""
-    about = path.stat()
-    return _sha256(path, about.st_ino, about.st_size, about.st_mtime_ns)
+    """64 hex digits over a file's bytes; cached until the file's inode, size or time changes."""
+    stat = path.stat()
+    return _sha256(path, stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
 
 def forget_digests() -> None:
-    """A new run begins: read every file again, as time and size of a file can be what they were before a change."""
+    """Clear the cache at the start of a run: a changed file can have its earlier time and size."""
     _sha256.cache_clear()
 
 
@@ -56,16 +56,16 @@ def _sha256(path: Path, inode: int, size: int, changed: int) -> str:
 
 
 def full_disk(error: BaseException, folder: Path) -> str | None:
-    """The sentence for an error that a full disk caused, else `None`.
+    """The message for an error caused by a full disk, else `None`.
 
-    Not every library passes the system's error number on, so an error that merely comes while `folder`'s disk has
-    next to nothing left counts as well, and is quoted.
+    Some libraries do not pass on the system's error number. So any error while the disk of `folder` is nearly full
+    counts, too, and is quoted.
     """
     folder = existing(folder)
     for cause in _causes(error):
         if isinstance(cause, OSError) and cause.errno in FULL:
-            named = isinstance(cause.filename, str) and Path(cause.filename).parent.is_dir()
-            return _full_sentence(Path(cause.filename).parent if named else folder)
+            has_folder = isinstance(cause.filename, str) and Path(cause.filename).parent.is_dir()
+            return _full_sentence(Path(cause.filename).parent if has_folder else folder)
         if any(words in str(cause) for words in FULL_WORDS):
             return _full_sentence(folder)
     if shutil.disk_usage(folder).free < NEARLY_NOTHING:
@@ -75,7 +75,7 @@ def full_disk(error: BaseException, folder: Path) -> str | None:
 
 def existing(path: Path) -> Path:
     """`path`, or the nearest folder above it that exists."""
-    return next(place for place in (path.absolute(), *path.absolute().parents) if os.path.exists(place))
+    return next(candidate for candidate in (path.absolute(), *path.absolute().parents) if os.path.exists(candidate))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -1,4 +1,4 @@
-"""What a run tells while it goes on (`Event`), and how each of its steps ended (`StepOutcome`)."""
+"""Events of a run (`Event`), and the outcome of each step (`StepOutcome`)."""
 
 import json
 from collections.abc import Callable
@@ -16,42 +16,42 @@ LOGGED = ("started", "finished", "failed", "skipped", "damaged", "waiting", "cha
 
 @dataclass(frozen=True)
 class Event:
-    """Something happened to a step."""
+    """An event of a step."""
 
     kind: Kind
-    """`damaged`: a stored result was bad and is made again; `waiting`: another run is busy with this step; `changed`:
-    there is a result of this step that was made by other code."""
+    """`damaged`: a stored result is damaged and is computed again; `waiting`: another run computes this step;
+    `changed`: the stored result of this step was computed by other code."""
     step: Step
     message: str = ""
     share: float = 0.0
-    """progress only: how much of the step is behind it, 0 … 1."""
+    """For `progress`: the completed share of the step, 0 … 1."""
     seconds: float = 0.0
-    """finished and cached: what the step took when it was computed."""
+    """For `finished` and `cached`: the time of the computation."""
     done: int = 0
-    """Steps of this run whose outcome is known, out of …"""
+    """Steps of this run with an outcome, out of `total`."""
     total: int = 0
 
 
 @dataclass(frozen=True)
 class StepOutcome:
-    """How a step ended."""
+    """The outcome of a step."""
 
     state: State
-    """`skipped`: never started, for the reason in `error`; `interrupted`: the run was stopped before its end."""
+    """`skipped`: not started, for the reason in `error`; `interrupted`: the run was stopped before its end."""
     seconds: float = 0.0
     error: str = ""
     """One sentence, for `failed` and `skipped`."""
     log: Path | None = None
-    """What the step printed, and its traceback if it has one."""
+    """The output of the step, and its traceback if there is one."""
 
 
 OnEvent = Callable[[Event], None]
 
 
 class EventLog:
-    """Appends events, one JSON object a line; what was cached and mere progress are left out.
+    """Appends events to a file, one JSON object per line, except `cached` and `progress`.
 
-    A log that cannot be written stops no run: the first failure is told as an event, and the log is given up.
+    A log that cannot be written does not stop the run: the first failure is reported as an event and ends the log.
     """
 
     def __init__(self, path: Path, tell: OnEvent) -> None:
@@ -66,7 +66,7 @@ class EventLog:
             self._append(self.path, event)
         except OSError as error:
             path, self.path = self.path, None
-            self.tell(Event("damaged", event.step, f"{path} cannot be written ({error.strerror}); it ends here"))
+            self.tell(Event("damaged", event.step, f"{path} cannot be written ({error.strerror}); the log ends here"))
 
     def _append(self, path: Path, event: Event) -> None:
         line = {
@@ -80,6 +80,6 @@ class EventLog:
             "total": event.total,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        # One write of one line in append mode: two runs may share the file.
+        # One write per line in append mode, because two runs may share the file.
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")

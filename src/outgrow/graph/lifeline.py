@@ -1,12 +1,12 @@
-"""A process that ends when its parent does, however the parent ends, together with all that it has started.
+"""A process group that ends with its parent process, for any reason of that end.
 
     parent ── writing end of a pipe            child, first of its process group
                     ▲                            └─ guard: reads the other end, and does nothing else
                     └─ closed by the kernel ───────────► kills the group, itself included
 
-The guard is forked as the first thing that the child does. It shares no lock with the child, so no endless loop, no
-pattern and no extension holds it up; and where the parent died before it was there, its first look tells. As long as
-it lives the group's number is nobody else's. What leaves the group on purpose (`setsid`) is not reached.
+The child forks the guard first. The guard shares no lock with the child, so a loop, a pattern or an extension of the
+child cannot block it. If the parent ends before the fork, the guard's first read returns. While the guard lives, the
+group's id is not reused. A process that leaves the group (`setsid`) is not killed.
 """
 
 import os
@@ -17,35 +17,35 @@ from contextlib import suppress
 from threading import Lock
 from typing import Any
 
-DEAF_TO = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-"""What others may send to the whole group, and the guard survives."""
+IGNORED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+"""Signals that the guard ignores; they may be sent to the whole group."""
 
 
 class ProcessGroup:
-    """The parent's side: a started program, and all that it starts.
+    """The parent's side: a started program with all its processes.
 
     The program must call `guard` with its last argument before anything else.
     """
 
     def __init__(self, program: Sequence[str], handles: Sequence[int] = (), **options: Any) -> None:
         """`handles` are passed on, `options` go to `subprocess.Popen`. Raises `OSError`."""
-        far, self._lifeline = os.pipe()
+        child_end, self._lifeline = os.pipe()
         self._lock, self._ended = Lock(), False
         try:
             self.process: subprocess.Popen[bytes] = subprocess.Popen(
-                [*program, str(far)],
-                pass_fds=[*handles, far],
-                process_group=0,  # the terminal's Ctrl-C does not reach it
+                [*program, str(child_end)],
+                pass_fds=[*handles, child_end],
+                process_group=0,  # the terminal's Ctrl-C does not reach the group
                 **options,
             )
         except BaseException:
             os.close(self._lifeline)
             raise
         finally:
-            os.close(far)
+            os.close(child_end)
 
     def kill(self) -> None:
-        """Kill the group; nothing happens the second time."""
+        """Kill the group; later calls do nothing."""
         with self._lock:
             if self._ended:
                 return
@@ -56,13 +56,13 @@ class ProcessGroup:
 
 
 def guard(lifeline: int, *handles: int) -> None:
-    """The child's side. `handles` are those that the guard must not keep open, beside the standard streams."""
+    """The child's side. The guard closes `handles` and the standard streams."""
     if os.fork():
         os.close(lifeline)
         return
     try:
-        for number in DEAF_TO:
-            signal.signal(number, signal.SIG_IGN)
+        for ignored in IGNORED_SIGNALS:
+            signal.signal(ignored, signal.SIG_IGN)
         for handle in (0, 1, 2, *handles):
             with suppress(OSError):
                 os.close(handle)

@@ -1,4 +1,4 @@
-"""What the runner and its workers say to each other; pickled over a socket that only the two of them have."""
+"""Messages between the runner and its workers, pickled over a private socket pair."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from outgrow.graph.store import Store
 
 
 class Assignment(NamedTuple):
-    """Runner to worker: make this step."""
+    """Runner to worker: compute this step."""
 
     step: Step
     store: Store
@@ -21,11 +21,11 @@ class Progress(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """Worker to runner: another run has this step's lock."""
+    """Worker to runner: another run holds this step's lock."""
 
 
 class Damage(NamedTuple):
-    """Worker to runner: a stored result was bad and has been set aside."""
+    """Worker to runner: a stored result was damaged and was moved to `.damaged`."""
 
     sentence: str
 
@@ -35,7 +35,7 @@ class Finished(NamedTuple):
 
     seconds: float
     reused: bool
-    """Another run made it while this one waited."""
+    """Whether another run computed it while this one waited."""
 
 
 class Failed(NamedTuple):

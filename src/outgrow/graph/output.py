@@ -1,13 +1,12 @@
-"""Files and folders that somebody asked for, outside the store: each whole or not there, with one writer at a time.
+"""Atomic output of files and folders outside the store, with one writer at a time.
 
-    .outgrow-RANDOM.unfinished   a file being written; its writer has it locked, and the next one removes those that
-                                 nobody has locked any more
-    .outgrow-NAME.lock           held from the reading to the writing of what is changed, NAME being a digest
-    .outgrow-NAME.new            a folder being written, or no longer wanted
-    .outgrow-NAME.old            the earlier folder while the new one takes its place
+    .outgrow-RANDOM.unfinished   a file being written, locked by its writer; the next writer removes unlocked ones
+    .outgrow-NAME.lock           held while a file or folder is read and written again; NAME is a digest
+    .outgrow-NAME.new            a folder being written or removed
+    .outgrow-NAME.old            the earlier folder during its replacement
 
-Locks are those of the kernel (`flock`): they end with the process that holds them, however it ends. On a disk that has
-none, files are written all the same and nothing is swept, and what must be locked is refused.
+Locks are kernel locks (`flock`), which end with the process that holds them. On a disk without locks, files are
+written without a lock, unfinished files are not removed, and output that needs a lock is refused.
 """
 
 import ctypes
@@ -28,10 +27,10 @@ from outgrow.graph.durable import full_disk, sync, sync_tree
 MARK = ".outgrow-"
 UNFINISHED = ".unfinished"
 PATIENCE = 2.0
-"""Seconds after which somebody who waits for a lock is told so."""
-LOOK_EVERY = 0.05
-HERE, EXCHANGE, SWAP = -100, 2, 2
-"""Linux: paths are as they are; both calls: exchange two names."""
+"""Seconds of waiting for a lock before `on_wait` is called."""
+POLL_SECONDS = 0.05
+AT_WORKING_FOLDER, EXCHANGE, SWAP = -100, 2, 2
+"""Constants: Linux, paths relative to the working directory; flags of both systems, exchange two names."""
 
 
 # ---- files -----------------------------------------------------------------------------------------------
@@ -39,9 +38,9 @@ HERE, EXCHANGE, SWAP = -100, 2, 2
 
 @contextmanager
 def whole_file(path: Path, *, lasting: bool = True) -> Iterator[Path]:
-    """A place to write to; at the end of the block it takes the name of `path`, unless the block raised.
+    """Yields a path to write to; it is renamed to `path` at the end of the block, unless the block raises.
 
-    Folders above it are made, a link is written through. `lasting`: on the disk when the block ends, which takes
+    Parent folders are made, a link is followed. `lasting`: sync to the disk at the end of the block, which takes
     milliseconds. Raises `OSError`.
     """
     path = Path(os.path.realpath(path))
@@ -61,7 +60,7 @@ def whole_file(path: Path, *, lasting: bool = True) -> Iterator[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the unfinished files of writers that are no more."""
+    """Remove the unfinished files of writers that have ended."""
     for path in folder.glob(f"{MARK}*{UNFINISHED}"):
         with suppress(OSError):
             handle = os.open(path, os.O_RDWR)
@@ -73,19 +72,19 @@ def sweep(folder: Path) -> None:
 
 
 def _claimed(folder: Path) -> tuple[Path, int]:
-    """A new file, and the handle by which it is locked."""
+    """A new file and the handle that locks it."""
     while True:
         path = folder / f"{MARK}{secrets.token_hex(8)}{UNFINISHED}"
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         with suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX)
-        if _is_still(path, handle):  # nobody has swept it before it was locked
+        if _is_still(path, handle):  # false if another process removed it before the lock
             return path, handle
         os.close(handle)
 
 
 def _is_still(path: Path, handle: int) -> bool:
-    """Whether a name is that of an open file."""
+    """Whether a path still names an open file."""
     try:
         return os.path.samestat(os.stat(path), os.fstat(handle))
     except FileNotFoundError:
@@ -97,35 +96,32 @@ def _is_still(path: Path, handle: int) -> bool:
 
 @contextmanager
 def alone(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the right to change a file or folder, which need not exist; waits for whoever has it.
+    """Hold the lock of a file or folder, which need not exist; wait for another holder.
 
-    `on_wait` is called once, after a while; without it nobody is waited for. Raises `DataError` for a disk without
-    locks, a folder that may not be written to, and where nobody is waited for; `StepFailed` for a full disk.
+    `on_wait` is called once, after `PATIENCE` seconds. Without it a held lock raises `DataError`, as do a disk without
+    locks and a folder without write permission. Raises `StepFailed` for a full disk.
     """
     lock = _beside(path, "lock")
-    began, told = time.monotonic(), False
+    started, notified = time.monotonic(), False
     while (handle := _taken(lock, path)) is None:
         if on_wait is None:
-            raise DataError(
-                f"{path}: another process is writing it at this moment; wait until that has ended, or choose another"
-                " place"
-            )
-        if not told and time.monotonic() - began > PATIENCE:
+            raise DataError(f"{path}: another process is writing it; wait until it has ended, or choose another path")
+        if not notified and time.monotonic() - started > PATIENCE:
             on_wait()
-            told = True
-        time.sleep(LOOK_EVERY)
+            notified = True
+        time.sleep(POLL_SECONDS)
     try:
         yield
     finally:
         with suppress(OSError):
             lock.unlink()
-        # Closing alone would not do: a process that was forked meanwhile may hold a copy of the handle.
+        # A process that was forked meanwhile may hold a copy of the handle, so closing it is not enough.
         fcntl.flock(handle, fcntl.LOCK_UN)
         os.close(handle)
 
 
 def _taken(lock: Path, path: Path) -> int | None:
-    """The lock's handle, if nobody else has it."""
+    """The handle of the lock, or None if another process holds it."""
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
@@ -133,10 +129,10 @@ def _taken(lock: Path, path: Path) -> int | None:
         full = full_disk(error, lock.parent)
         if full:
             raise StepFailed(full) from error
-        raise DataError(f"{path}: cannot be written ({error.strerror}: {lock}); choose another place") from error
+        raise DataError(f"{path}: cannot be written ({error.strerror}: {lock}); choose another path") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Whoever had it may have removed the file between our two calls; then it guards nothing.
+        # The earlier holder may have removed the file between the two calls; then the lock is void.
         if _is_still(lock, handle):
             return handle
     except BlockingIOError:
@@ -152,7 +148,7 @@ def _taken(lock: Path, path: Path) -> int | None:
 
 
 def _beside(path: Path, kind: str) -> Path:
-    """Our own name for something beside a path; the same through every link."""
+    """The name of an auxiliary file next to a path; the same through every link."""
     path = Path(os.path.realpath(path))
     return path.with_name(f"{MARK}{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}.{kind}")
 
@@ -161,7 +157,7 @@ def _beside(path: Path, kind: str) -> Path:
 
 
 def recover(folder: Path) -> None:
-    """Put right what a killed `place_folder` left; under `alone`. An earlier folder is back, or is removed."""
+    """Repair the state after a killed `place_folder`; under `alone`. The earlier folder is restored or removed."""
     old, real = _beside(folder, "old"), Path(os.path.realpath(folder))
     if old.exists() and (not real.exists() or (real.is_dir() and not any(real.iterdir()))):
         old.rename(real)
@@ -169,10 +165,10 @@ def recover(folder: Path) -> None:
 
 
 def place_folder(made: Path, folder: Path, without: str, *, exchanging: bool = True) -> None:
-    """Copy the folder `made`, but not its files called `without`, to the place of `folder`; under `alone`.
+    """Replace `folder` by a copy of `made` without its files called `without`; under `alone`.
 
-    At every instant the place has the earlier folder or the new one, where the disk can exchange two names; elsewhere,
-    and without `exchanging`, `recover` puts the earlier one back. Raises `OSError`, and then nothing has changed.
+    The replacement is atomic if the disk can exchange two names. Otherwise, and without `exchanging`, `recover`
+    restores the earlier folder after a kill. Raises `OSError`, and then nothing has changed.
     """
     new, real = _beside(folder, "new"), Path(os.path.realpath(folder))
     shutil.rmtree(new, ignore_errors=True)
@@ -189,18 +185,22 @@ def place_folder(made: Path, folder: Path, without: str, *, exchanging: bool = T
         shutil.rmtree(new, ignore_errors=True)
 
 
-def exchange(one: Path, other: Path) -> bool:
-    """Let two names change places in one instant; `False` where system or disk cannot."""
-    call = getattr(ctypes.CDLL(None), "renamex_np" if sys.platform == "darwin" else "renameat2", None)
-    if call is None:
+def exchange(first: Path, second: Path) -> bool:
+    """Exchange two names atomically; `False` if the system or the disk cannot."""
+    function = getattr(ctypes.CDLL(None), "renamex_np" if sys.platform == "darwin" else "renameat2", None)
+    if function is None:
         return False
-    names = os.fsencode(one), os.fsencode(other)
-    arguments = (*names, SWAP) if sys.platform == "darwin" else (HERE, names[0], HERE, names[1], EXCHANGE)
-    return bool(call(*arguments) == 0)
+    names = os.fsencode(first), os.fsencode(second)
+    arguments = (
+        (*names, SWAP)
+        if sys.platform == "darwin"
+        else (AT_WORKING_FOLDER, names[0], AT_WORKING_FOLDER, names[1], EXCHANGE)
+    )
+    return bool(function(*arguments) == 0)
 
 
 def pass_by(new: Path, real: Path, old: Path) -> None:
-    """The same in three steps; afterwards `new` is the earlier folder."""
+    """Exchange `new` and `real` in three renames through `old`; afterwards `new` is the earlier folder."""
     real.rename(old)
     try:
         new.rename(real)
@@ -211,7 +211,7 @@ def pass_by(new: Path, real: Path, old: Path) -> None:
 
 
 def _discard(old: Path, folder: Path) -> None:
-    """Remove what is no longer wanted, under a name that is never put back: it may be killed half-way."""
+    """Remove an earlier folder under a name that `recover` ignores, because a kill may leave it incomplete."""
     new = _beside(folder, "new")
     shutil.rmtree(new, ignore_errors=True)
     if old.exists():

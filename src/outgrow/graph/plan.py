@@ -1,4 +1,4 @@
-"""What a run would do, without doing it."""
+"""The plan of a run: which steps are stored and which are new."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from outgrow.graph.store import Store
 
 @dataclass(frozen=True)
 class StepPlan:
-    """One line of a plan."""
+    """A step in a plan."""
 
     step: Step
     state: Literal["cached", "new"]
     cost: Json
-    """The step's own `hints["cost"]`, if it has one."""
+    """The step's `hints["cost"]`, if it has one."""
     code_changed: bool = False
-    """new only: there is a result, made by other code of the step or of its inputs."""
+    """For `new`: a stored result exists that other code of the step or of its inputs computed."""
 
 
 def plan(steps: Sequence[Step], store: Store) -> list[StepPlan]:
-    """Every step that `run_steps` would look at, inputs first, and whether it would make it.
+    """Every step that `run_steps` would visit, inputs first, and whether it would compute it.
 
-    Nothing is executed, nothing on the disk is touched, and contents are not read: a result whose files have the
-    right sizes counts as cached. Raises `DataError` if the store is not a folder.
+    Nothing is executed or written. Contents are not read: a result whose files have the right sizes counts as cached.
+    Raises `DataError` if the store is not a folder.
     """
 
     def find(step: Step) -> Done | None:
@@ -35,9 +35,9 @@ def plan(steps: Sequence[Step], store: Store) -> list[StepPlan]:
         except Damaged:
             return None
 
-    found = needed(steps, find)
-    changed = store.made_by_other_code(step for step, done in found if done is None)
+    records = needed(steps, find)
+    changed = store.made_by_other_code(step for step, done in records if done is None)
     return [
         StepPlan(step, "new" if done is None else "cached", step.hints.get("cost"), step.identity in changed)
-        for step, done in found
+        for step, done in records
     ]

@@ -1,7 +1,7 @@
-"""Which steps a run needs, and which of them may start now.
+"""The steps that a run needs, and those that can start now.
 
-Only what is asked for is made: a finished step needs nothing upstream, so an input that is gone from the store is
-made again only if a step that is not finished reads it. A step that is asked for itself is always made.
+A finished step needs no inputs. So a missing input is computed again only if an unfinished step reads it. Requested
+steps are always computed.
 """
 
 from bisect import insort
@@ -13,10 +13,10 @@ from outgrow.graph.step import Step
 Find = Callable[[Step], Done | None]
 
 
-def needed(wanted: Iterable[Step], find: Find) -> list[tuple[Step, Done | None]]:
-    """`wanted` and all that must be there to make it, inputs first, each with its record if `find` has one."""
+def needed(requested: Iterable[Step], find: Find) -> list[tuple[Step, Done | None]]:
+    """The requested steps and the inputs that they need, inputs first, each with its record if `find` has one."""
     seen: set[str] = set()
-    found: list[tuple[Step, Done | None]] = []
+    records: list[tuple[Step, Done | None]] = []
 
     def visit(step: Step) -> None:
         if step.identity in seen:
@@ -26,18 +26,18 @@ def needed(wanted: Iterable[Step], find: Find) -> list[tuple[Step, Done | None]]
         if done is None:
             for source in step.inputs.values():
                 visit(source)
-        found.append((step, done))
+        records.append((step, done))
 
-    for step in wanted:
+    for step in requested:
         visit(step)
-    return found
+    return records
 
 
 class Schedule:
-    """The steps that are yet to be made. The one that most others depend on comes first; else the given order."""
+    """The steps to compute. Steps with more dependants come first, then the given order."""
 
     def __init__(self, steps: Sequence[Step]) -> None:
-        """`steps`: inputs before users; inputs that are not among them are finished."""
+        """`steps`: inputs before users; inputs that are not in `steps` are finished."""
         self.steps = {step.identity: step for step in steps}
         self.users: dict[str, list[Step]] = {identity: [] for identity in self.steps}
         self.missing: dict[str, set[str]] = {}
@@ -57,7 +57,7 @@ class Schedule:
             insort(self.ready, step, key=lambda other: self.rank[other.identity])
 
     def take(self, is_busy: Callable[[Step], bool]) -> Step | None:
-        """The step to start now: the first one that no other run works on, or else simply the first."""
+        """The step to start now: the first one that no other run computes, or else the first one."""
         if not self.ready:
             return None
         step = next((step for step in self.ready if not is_busy(step)), self.ready[0])
@@ -65,13 +65,13 @@ class Schedule:
         return step
 
     def finish(self, step: Step) -> None:
-        """`step` is in the store: its users may be ready now."""
+        """Mark `step` as stored; its users may become ready."""
         for user in self.users[step.identity]:
             self.missing[user.identity].discard(step.identity)
             self._offer(user)
 
     def beyond(self, step: Step) -> list[Step]:
-        """All that needs `step`, directly or not, in the given order."""
+        """All steps that need `step`, directly or not, in the given order."""
         reached: set[str] = set()
         frontier = [step]
         while frontier:
@@ -82,7 +82,7 @@ class Schedule:
         return [step for identity, step in self.steps.items() if identity in reached]
 
     def withdraw(self) -> list[Step]:
-        """Start nothing any more; returns the steps that have not been started, in the given order."""
+        """Start no further step; returns the steps that were not started, in the given order."""
         waiting = {identity for identity, inputs in self.missing.items() if inputs}
         waiting |= {step.identity for step in self.ready}
         self.ready = []
@@ -91,12 +91,12 @@ class Schedule:
 
 
 def _count_dependants(steps: Sequence[Step], users: dict[str, list[Step]]) -> dict[str, int]:
-    # A set of steps as the bits of one integer: the union over hundreds of steps is one operation.
+    # A set of steps is the bits of one integer, so a union over hundreds of steps is one operation.
     bit = {step.identity: 1 << row for row, step in enumerate(steps)}
-    after: dict[str, int] = {}
+    dependants: dict[str, int] = {}
     for step in reversed(steps):
-        below = 0
+        mask = 0
         for user in users[step.identity]:
-            below |= bit[user.identity] | after[user.identity]
-        after[step.identity] = below
-    return {identity: mask.bit_count() for identity, mask in after.items()}
+            mask |= bit[user.identity] | dependants[user.identity]
+        dependants[step.identity] = mask
+    return {identity: mask.bit_count() for identity, mask in dependants.items()}

@@ -1,7 +1,7 @@
-"""One source file as definitions: what each of its names is, and which other names that uses.
+"""The definitions of one source file, and the names that each of them uses.
 
-Read with `ast`, so that nothing is imported. What changes no result is not part of a definition: comments, formatting,
-docstrings and other bare strings, and the types of arguments, results and variables.
+Files are parsed with `ast` and not imported. Comments, formatting, docstrings and other bare strings, and the types of
+arguments, results and variables are not part of a definition, because they change no result.
 """
 
 import ast
@@ -13,26 +13,26 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-WITHOUT = frozenset({"ctx", "type_comment", "type_params", "returns", "annotation", "kind", "type_ignores"})
+IGNORED_FIELDS = frozenset({"ctx", "type_comment", "type_params", "returns", "annotation", "kind", "type_ignores"})
 """Fields of the tree that change no result."""
 ALWAYS = ""
-"""The name of what a module does beside its definitions; every definition of the module depends on it."""
+"""The name of a module's other statements; every definition of the module depends on them."""
 DESCRIPTIONS = ("section", "paper", "deviations")
 """Arguments of an extension's record that change no result."""
 FUNCTION = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+:[A-Za-z_]\w*")
-"""A function that is given as text."""
+"""A function named in a string."""
 Bodied = ast.If | ast.Try | ast.With
 
 
 class Used(NamedTuple):
-    """A name that a definition uses, and what is taken of it where it is a module."""
+    """A name that a definition uses, with the attribute that it reads if the name is a module."""
 
     name: str
     attribute: str = ""
 
 
 class Imported(NamedTuple):
-    """Where a name comes from: a module, and the name in it; no name for the module itself."""
+    """The origin of a name: a module and a name in it; an empty name is the module itself."""
 
     module: str
     name: str = ""
@@ -40,66 +40,66 @@ class Imported(NamedTuple):
 
 @dataclass(frozen=True)
 class SourceFile:
-    """The statements of a module by the names that they bind, and where its other names come from."""
+    """The statements of a module by the names that they bind, and its imports."""
 
     statements: dict[str, list[ast.stmt]] = field(default_factory=dict)
     imports: dict[str, Imported] = field(default_factory=dict)
-    known: dict[tuple[str, str | None], tuple[str, frozenset[Used | Imported]]] = field(default_factory=dict)
-    """What has been read already: the hash and the uses of a definition."""
+    cache: dict[tuple[str, str | None], tuple[str, frozenset[Used | Imported]]] = field(default_factory=dict)
+    """Cache: the hash and the uses of a definition."""
 
     def digest(self, name: str, key: str | None = None) -> str:
-        """A hash of what `name` is; with `key`, of that entry of the mapping it is, which may be absent."""
+        """A hash of the definition of `name`; with `key`, of that entry of a mapping, which may be absent."""
         return self._read(name, key)[0]
 
     def uses(self, name: str, key: str | None = None) -> frozenset[Used | Imported]:
-        """Which names it uses, and what it imports by itself."""
+        """The names that a definition uses, and its own imports."""
         return self._read(name, key)[1]
 
     def _read(self, name: str, key: str | None) -> tuple[str, frozenset[Used | Imported]]:
-        if (name, key) not in self.known:
+        if (name, key) not in self.cache:
             trees = self._trees(name, key)
             text = "\n".join(map(_canonical, trees))
-            uses = frozenset(found for tree in trees for found in _used(tree))
-            self.known[name, key] = hashlib.sha256(text.encode()).hexdigest(), uses
-        return self.known[name, key]
+            uses = frozenset(use for tree in trees for use in _used(tree))
+            self.cache[name, key] = hashlib.sha256(text.encode()).hexdigest(), uses
+        return self.cache[name, key]
 
     def _trees(self, name: str, key: str | None) -> list[ast.AST]:
         statements = self.statements.get(name, [])
         if key is None:
             return list(statements)
-        return [value for one in statements for value in _entries(one, key)]
+        return [value for statement in statements for value in _entries(statement, key)]
 
 
 def read_source(path: Path) -> SourceFile:
-    """The file's definitions; read anew where it has changed on the disk."""
+    """The definitions of a file; read again if its time or size changes."""
     stat = path.stat()
     return _read(path, stat.st_mtime_ns, stat.st_size)
 
 
 @cache
 def _read(path: Path, _modified: int, _size: int) -> SourceFile:
-    found = SourceFile()
-    _gather(ast.parse(path.read_bytes()).body, found)
-    return found
+    source = SourceFile()
+    _collect(ast.parse(path.read_bytes()).body, source)
+    return source
 
 
-def _gather(body: list[ast.stmt], found: SourceFile) -> None:
+def _collect(body: list[ast.stmt], source: SourceFile) -> None:
     for statement in body:
         if isinstance(statement, ast.Import | ast.ImportFrom):
-            found.imports.update(_imports(statement))
+            source.imports.update(_imports(statement))
         elif isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.dump(statement.test):
             continue  # types only
         elif isinstance(statement, Bodied):
-            # Whatever a condition guards counts as there; the condition itself is what the module does.
-            found.statements.setdefault(ALWAYS, []).append(statement)
-            _gather([one for one in ast.iter_child_nodes(statement) if isinstance(one, ast.stmt)], found)
+            # Statements under a condition count as definitions; the condition itself counts as `ALWAYS`.
+            source.statements.setdefault(ALWAYS, []).append(statement)
+            _collect([child for child in ast.iter_child_nodes(statement) if isinstance(child, ast.stmt)], source)
         elif not _is_text(statement):
             for name in _bound(statement) or [ALWAYS]:
-                found.statements.setdefault(name, []).append(statement)
+                source.statements.setdefault(name, []).append(statement)
 
 
 def _bound(statement: ast.stmt) -> list[str]:
-    """The names that a statement defines; none for one that does something to what is there."""
+    """The names that a statement defines; none for a statement that changes an existing object."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return [statement.name]
     targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
@@ -118,7 +118,7 @@ def _imports(statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, Impo
 
 
 def _is_text(statement: object) -> bool:
-    """Whether it is a docstring, or any other string that stands by itself."""
+    """Whether a statement is a docstring or another bare string."""
     return (
         isinstance(statement, ast.Expr)
         and isinstance(statement.value, ast.Constant)
@@ -127,16 +127,16 @@ def _is_text(statement: object) -> bool:
 
 
 def _entries(statement: ast.stmt, key: str) -> Iterator[ast.AST]:
-    """What a mapping written out as `{"key": value}` holds under a key.
+    """The value of a key in a literal mapping `{"key": value}`.
 
-    Of `Registry("loss", [CROSS_ENTROPY, …])` it is the record that is named as the key in capitals.
+    In `Registry("loss", [CROSS_ENTROPY, …])` it is the record whose name is the key in capitals.
     """
     value = getattr(statement, "value", None)
     if isinstance(value, ast.Call) and _is_registry(value):
         yield from (node for node in ast.walk(value) if isinstance(node, ast.Name) and node.id == key.upper())
         return
     if not isinstance(value, ast.Dict):
-        yield statement  # nothing that an entry could be told of
+        yield statement  # no literal mapping
         return
     for name, entry in zip(value.keys, value.values, strict=True):
         if isinstance(name, ast.Constant) and name.value == key:
@@ -149,20 +149,20 @@ def _is_registry(call: ast.Call) -> bool:
 
 def _children(node: ast.AST) -> Iterator[tuple[str, object]]:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.endswith("Record"):
-        # Its section is the first argument: the values of all options are parameters of the step.
+        # The first argument, its section, is left out: the step's parameters have the values of all options.
         keywords = [keyword for keyword in node.keywords if keyword.arg not in DESCRIPTIONS]
         node = ast.Call(node.func, node.args[1:], keywords)
     for name, value in ast.iter_fields(node):
-        if name in WITHOUT or value is None or value == []:
+        if name in IGNORED_FIELDS or value is None or value == []:
             continue
-        yield name, [one for one in value if not _is_text(one)] if isinstance(value, list) else value
+        yield name, [entry for entry in value if not _is_text(entry)] if isinstance(value, list) else value
 
 
 def _canonical(value: object) -> str:
-    """A tree as text, the same for every layout of the source."""
+    """A tree as text, independent of the layout of the source."""
     if isinstance(value, ast.AST):
-        inside = ",".join(f"{name}={_canonical(child)}" for name, child in _children(value))
-        return f"{type(value).__name__}({inside})"
+        fields = ",".join(f"{name}={_canonical(child)}" for name, child in _children(value))
+        return f"{type(value).__name__}({fields})"
     if isinstance(value, list):
         return f"[{','.join(map(_canonical, value))}]"
     return repr(value)
@@ -180,6 +180,6 @@ def _used(node: ast.AST) -> Iterator[Used | Imported]:
         yield Imported(module, name)
     else:
         for _, child in _children(node):
-            for one in child if isinstance(child, list) else [child]:
-                if isinstance(one, ast.AST):
-                    yield from _used(one)
+            for entry in child if isinstance(child, list) else [child]:
+                if isinstance(entry, ast.AST):
+                    yield from _used(entry)

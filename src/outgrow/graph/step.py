@@ -1,9 +1,9 @@
-"""`Step`: what to run, as pure data. `Job`: what a running step is given.
+"""`Step`: a piece of work as pure data. `Job`: the arguments of a running step.
 
 A step's identity is a hash over its name, its version, every parameter that changes the result, the mathematics that
 it runs (`code_identity.py`: the loss, combiner, metric, selection or refiner that it uses), the content of its
-plug-ins, and the identities of its inputs. Nothing else counts: not the machine, not the batch size of an inference.
-Raise the version when other code of a step changes its results.
+plug-ins, and the identities of its inputs. Nothing else counts, such as the machine or the batch size of an inference.
+Raise the version when other code changes the results of a step.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from outgrow.graph.code_identity import code_of_step
 from outgrow.plugins import PluginReference, used_by
 
 Json = Any
-"""Anything that `json.dumps` takes."""
+"""Any value that `json.dumps` accepts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,22 +26,22 @@ class Step:
     """A named piece of work with inputs. Two steps with equal identity are the same step."""
 
     name: str
-    """The folder's prefix and the verb in the plan: `supervisor`, `student`, …"""
+    """The prefix of its folder, and its name in the plan: `supervisor`, `student`, …"""
     function: str
     """`module:function`; called as `function(job, **params)` in a worker process."""
     params: Mapping[str, Json] = field(default_factory=dict)
-    """Whatever changes the result; JSON values only."""
+    """All parameters that change the result; JSON values only."""
     inputs: Mapping[str, "Step"] = field(default_factory=dict)
     version: int = 1
     hints: Mapping[str, Json] = field(default_factory=dict)
-    """Whatever does not change the result: device, batch size of an inference, trackers. Not hashed."""
+    """Settings that do not change the result: device, batch size of an inference, trackers. Not hashed."""
     label: str = ""
-    """For people: what this step is within the study."""
+    """A description of the step within the study, for people."""
 
     @property
     def settings(self) -> Mapping[str, Json]:
-        """The parameters as the step's function is given them: a text that the hint `places` knows stands for a path
-        on this machine, which is no part of what the step is."""
+        """The parameters of the function call. Texts that are keys of the hint `places` are replaced by a path on this
+        machine, which is not part of the identity."""
         return dict(_placed(self.params, self.hints.get("places", {})))
 
     @cached_property
@@ -52,50 +52,50 @@ class Step:
 
     @cached_property
     def plugins(self) -> tuple[PluginReference, ...]:
-        """The plug-ins of which the step uses an extension."""
+        """The plug-ins whose extensions the step uses."""
         return used_by(self.function, self.params)
 
     @cached_property
     def code(self) -> str:
-        """The hash of the mathematics and the plug-ins that the step runs; empty where it runs none."""
+        """The hash of the step's mathematics and plug-ins; empty if it has none."""
         return code_of_step(self.function, self.params, [plugin.content for plugin in self.plugins])
 
     @cached_property
     def identity_without_code(self) -> str:
-        """The identity that the step would have if code did not count, its own or that of its inputs."""
+        """The identity without the code of the step and of its inputs."""
         inputs = {key: step.identity_without_code for key, step in self.inputs.items()}
         return identify(self.name, self.version, self.params, inputs)
 
     @property
     def folder(self) -> str:
-        """`name-hash8`: where the store keeps the result."""
+        """`name-hash8`, the folder of the result in the store."""
         return f"{self.name}-{self.identity[:8]}"
 
 
 def _placed(value: Json, places: Mapping[str, str]) -> Json:
     if isinstance(value, Mapping):
-        return {key: _placed(one, places) for key, one in value.items()}
+        return {key: _placed(entry, places) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_placed(one, places) for one in value]
+        return [_placed(entry, places) for entry in value]
     return places.get(value, value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a step's function is handed."""
+    """The first argument of a step's function."""
 
     out: Path
-    """An empty folder: everything written here becomes the step's result."""
+    """An empty folder; its content becomes the step's result."""
     inputs: Mapping[str, Path]
-    """The finished folders of the step's inputs, by the names the step gave them."""
+    """The folders of the step's inputs, by the names of `Step.inputs`."""
     scratch: Path
-    """A folder that survives a kill and is there again when the step is run again: for checkpoints."""
+    """A folder for checkpoints, kept after a kill for the next attempt."""
     hints: Mapping[str, Json] = field(default_factory=dict)
     report: Callable[[str, float], None] = lambda message, share: None
-    """`report("epoch 1 of 2", 0.5)`: tells the person who waits; the share is within 0 … 1."""
+    """`report("epoch 1 of 2", 0.5)` shows progress; the share is within 0 … 1."""
 
     def apart(self, name: str) -> "Job":
-        """The same with a scratch folder of its own, for one of several rounds of the same work."""
+        """The job with a scratch folder of its own, for one of several rounds of the same work."""
         scratch = self.scratch / name
         scratch.mkdir(exist_ok=True)
         return replace(self, scratch=scratch)
@@ -103,7 +103,7 @@ class Job:
 
 def identify(name: str, version: int, params: Mapping[str, Json], inputs: Mapping[str, str], code: str = "") -> str:
     """The hash behind `Step.identity`; `inputs` maps each input's name to its identity."""
-    # Read back first: what JSON cannot tell apart (a tuple and a list, 1 and "1" as a key) gets one identity.
+    # The round trip gives one identity to values that JSON does not distinguish (tuple and list, keys 1 and "1").
     plain = json.loads(json.dumps(dict(params), allow_nan=False))
     content = {"name": name, "version": version, "params": plain, "inputs": dict(inputs), "code": code}
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
@@ -111,7 +111,7 @@ def identify(name: str, version: int, params: Mapping[str, Json], inputs: Mappin
 
 
 def walk(targets: Iterable[Step]) -> list[Step]:
-    """Every step that `targets` need, themselves included, each identity once, inputs before users."""
+    """`targets` and all steps that they need, each identity once, inputs before users."""
     done: dict[str, Step] = {}
 
     def visit(step: Step) -> None:

@@ -1,11 +1,11 @@
 """A worker process: runs one step after another until its parent ends.
 
-Started as `python -m outgrow.graph.worker HANDLE LIFELINE`: its end of a socket, and of a pipe. It is no
-`multiprocessing` child, because those import the caller's main module again, which fails for a notebook, for `python
--` and for any script without a `__main__` guard.
+It is started as `python -m outgrow.graph.worker HANDLE LIFELINE`, with its ends of a socket and of a pipe. A
+`multiprocessing` child would import the caller's main module again, which fails for a notebook, for `python -` and for
+a script without a `__main__` guard.
 
-It stays alive between steps, so heavy libraries are imported once. When the parent ends in any way, the worker and
-every process that a step has started are killed (`lifeline.py`).
+It stays alive between steps, so heavy libraries are imported once. When the parent ends for any reason, the worker and
+all processes that its steps have started are killed (`lifeline.py`).
 """
 
 import faulthandler
@@ -33,12 +33,12 @@ from outgrow.graph.store import Store
 from outgrow.plugins import line_in, require_loaded
 
 REPORT_EVERY = 0.1
-"""Seconds; more frequent progress of a step is not passed on."""
+"""Minimal interval between two progress messages of a step, in seconds."""
 
 
 def serve(parent: "Connection[Message, Assignment]") -> None:
-    """Run the steps that `parent` assigns, without end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    """Run the steps that `parent` assigns, forever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     faulthandler.enable()
     assigned: SimpleQueue[Assignment] = SimpleQueue()
     Thread(target=_listen, args=(parent, assigned), daemon=True).start()
@@ -54,7 +54,7 @@ def serve(parent: "Connection[Message, Assignment]") -> None:
 
 
 def _listen(parent: "Connection[Message, Assignment]", assigned: "SimpleQueue[Assignment]") -> None:
-    # The guard may have been killed with the parent, so the parent's end is detected here, too.
+    # The guard may have been killed together with the parent, so the parent's end is detected here, too.
     while True:
         try:
             assigned.put(parent.recv())
@@ -63,7 +63,7 @@ def _listen(parent: "Connection[Message, Assignment]", assigned: "SimpleQueue[As
 
 
 def work(step: Step, store: Store, tell: Callable[[Message], None]) -> Finished | Failed:
-    """Run `step`, or wait for another run that is making it; never raises."""
+    """Run `step`, or wait for another run that computes it; never raises."""
     try:
         with (
             _output_to(store.log(step)),
@@ -84,13 +84,13 @@ def _compute(step: Step, store: Store, tell: Callable[[Message], None]) -> Finis
         inputs={key: store.path(source) for key, source in step.inputs.items()},
         scratch=store.scratch_folder(step),
         hints=step.hints,
-        report=_sparing(lambda message, share: tell(Progress(message, share))),
+        report=_throttled(lambda message, share: tell(Progress(message, share))),
     )
     try:
         _resolve(step.function)(job, **step.settings)
         done = store.commit(step, time.monotonic() - started)
     except BaseException as error:
-        # Before the attempt is removed, which may free a full disk.
+        # Evaluated before the attempt is removed, which may free space on a full disk.
         failure = _failure(error, step, store)
         shutil.rmtree(out, ignore_errors=True)
         return failure
@@ -98,7 +98,7 @@ def _compute(step: Step, store: Store, tell: Callable[[Message], None]) -> Finis
 
 
 def _require_same_code(step: Step) -> None:
-    """Load the step's plug-ins. Raises `StepFailed` where code has changed since the step was planned."""
+    """Load the step's plug-ins. Raises `StepFailed` if code has changed since the step was planned."""
     read_again()
     require_loaded(step.plugins)
     if code_of_step(step.function, step.params, [plugin.content for plugin in step.plugins]) != step.code:
@@ -107,51 +107,51 @@ def _require_same_code(step: Step) -> None:
 
 def _resolve(function: str) -> Callable[..., object]:
     module, _, name = function.partition(":")
-    found: Callable[..., object] = vars(importlib.import_module(module))[name]
-    return found
+    resolved: Callable[..., object] = vars(importlib.import_module(module))[name]
+    return resolved
 
 
-def _sparing(report: Callable[[str, float], None]) -> Callable[[str, float], None]:
+def _throttled(report: Callable[[str, float], None]) -> Callable[[str, float], None]:
     last = -REPORT_EVERY
 
-    def spare(message: str, share: float) -> None:
+    def throttled(message: str, share: float) -> None:
         nonlocal last
         if (now := time.monotonic()) - last >= REPORT_EVERY:
             last = now
             report(message, share)
 
-    return spare
+    return throttled
 
 
 def _failure(error: BaseException, step: Step, store: Store) -> Failed:
     with suppress(OSError):
         traceback.print_exception(error)
-    sentence = full_disk(error, store.root)
-    if sentence is not None:
-        return Failed(sentence, disk_full=True)
+    full = full_disk(error, store.root)
+    if full is not None:
+        return Failed(full, disk_full=True)
     if isinstance(error, OutgrowError):
         return Failed(str(error))
-    what = " ".join(str(error).split("\n", 1)[0].split())
+    message = " ".join(str(error).split("\n", 1)[0].split())
     kind = type(error).__name__
     places = ((plugin.place, line_in(Path(plugin.place), error)) for plugin in step.plugins)
-    where = next((f"{place}{line}: " for place, line in places if line), "")
-    return Failed(f"{where}{kind}{': ' if what else ''}{what} (traceback in {store.log(step)})")
+    position = next((f"{place}{line}: " for place, line in places if line), "")
+    return Failed(f"{position}{kind}{': ' if message else ''}{message} (traceback in {store.log(step)})")
 
 
 @contextmanager
 def _output_to(path: Path) -> Iterator[None]:
-    """Append the output of this process to `path`, also that of compiled code and child processes."""
+    """Append the output of this process to `path`, including that of compiled code and child processes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    kept = os.dup(1), os.dup(2)
+    saved = os.dup(1), os.dup(2)
     with path.open("ab", buffering=0) as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
     try:
         yield
     finally:
-        for stream, old in zip((1, 2), kept, strict=True):
-            os.dup2(old, stream)
-            os.close(old)
+        for stream, original in zip((1, 2), saved, strict=True):
+            os.dup2(original, stream)
+            os.close(original)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The parent's side of the workers: starting them, talking to them, ending them."""
+"""The parent's side of the workers: start, messages, end."""
 
 import os
 import signal
@@ -17,9 +17,9 @@ from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 
 GRACE = 3.0
-"""Seconds for a worker that has closed its socket to be gone."""
-LOOK_EVERY = 1.0
-"""Seconds between looks whether silent workers are alive."""
+"""Seconds to wait for the exit of a worker that has closed its socket."""
+POLL_SECONDS = 1.0
+"""Seconds between checks that silent workers are alive."""
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -31,7 +31,7 @@ THREAD_VARIABLES = (
 
 
 class WorkerProcess:
-    """One worker process, and the step that it is busy with."""
+    """A worker process and its current step."""
 
     def __init__(self, store: Store, threads: int) -> None:
         self.store = store
@@ -45,13 +45,13 @@ class WorkerProcess:
             raise StepFailed(full_disk(error, store.root) or f"cannot start a worker process: {error}") from error
 
     def give(self, step: Step) -> None:
-        """Have `step` made. If the worker is dead by now, `hear` will tell."""
+        """Assign `step`. If the worker has died, `hear` returns `None`."""
         self.step = step
         with suppress(BrokenPipeError, ConnectionResetError):
             self.line.send(Assignment(step, self.store))
 
     def hear(self) -> Message | None:
-        """The next message, waiting for it; `None` if the worker has died."""
+        """Wait for the next message; `None` if the worker has died."""
         try:
             message: Message = self.line.recv()
         except (EOFError, OSError):
@@ -59,16 +59,16 @@ class WorkerProcess:
         return message
 
     def end(self) -> None:
-        """Kill the worker, and all that its step has started: that may outlive it and still hold the step's lock.
+        """Kill the worker and all processes of its step, which could survive it and hold the step's lock.
 
-        Nothing gentler is needed, as a step may be killed at any instant.
+        A step may be killed at any time, so no other signal is sent first.
         """
         self.line.close()
         self.group.kill()
         self.process.wait()
 
     def bury(self) -> int:
-        """Clear up after a worker that has died by itself; returns its exit code (below 0: minus the signal)."""
+        """Release the resources of a worker that has died; returns its exit code (below 0: minus the signal)."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(GRACE)
         self.end()
@@ -89,43 +89,43 @@ def _start(handle: int, store: Store, threads: int) -> ProcessGroup:
 
 
 def default_threads(jobs: int) -> int:
-    """CPU threads of one of `jobs` steps at a time: an equal share of the cores that this process may use, or fewer
-    where `OMP_NUM_THREADS` or another variable of its kind says so."""
+    """CPU threads per step with `jobs` steps at a time: an equal share of the cores of this process, or fewer if
+    `OMP_NUM_THREADS` or a similar variable sets a lower number."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    # OpenMP takes a list, one number per level of nesting.
-    said = (os.environ.get(name, "").partition(",")[0].strip() for name in THREAD_VARIABLES)
-    return max(1, min(cores // jobs, *(int(one) for one in said if one.isdecimal() and int(one)), cores))
+    # OpenMP accepts a list, one number per nesting level.
+    limits = (os.environ.get(name, "").partition(",")[0].strip() for name in THREAD_VARIABLES)
+    return max(1, min(cores // jobs, *(int(limit) for limit in limits if limit.isdecimal() and int(limit)), cores))
 
 
 def environment(threads: int) -> dict[str, str]:
-    """What a worker finds in `os.environ`: the parent's, but for threads, the module path and hash randomisation."""
+    """The environment of a worker: the parent's, with its own threads, module path and hash seed."""
     paths = [path or os.getcwd() for path in sys.path]
     return {
         **os.environ,
         **dict.fromkeys(THREAD_VARIABLES, str(threads)),
-        # Threads that spin while they wait starve the other workers, and on a busy machine themselves.
+        # Threads that spin while they wait take CPU time from the other workers.
         "OMP_WAIT_POLICY": "PASSIVE",
-        "OPENBLAS_THREAD_TIMEOUT": "4",  # the exponent of the turns before a thread sleeps; 26 by default
-        # Sets of strings then iterate in one order, in every worker and every run.
+        "OPENBLAS_THREAD_TIMEOUT": "4",  # log2 of the cycles before a thread sleeps; 26 by default
+        # Sets of strings then have one iteration order, in all workers and runs.
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": os.pathsep.join(paths),
     }
 
 
 def listen(workers: Sequence[WorkerProcess]) -> Iterator[tuple[WorkerProcess, Message | None]]:
-    """Wait a while for the busy workers; yields what they say, and `None` for a worker that has died."""
+    """Wait up to `POLL_SECONDS` for the busy workers; yields their messages, and `None` for one that has died."""
     busy = [worker for worker in workers if worker.step is not None]
-    ready = wait([worker.line for worker in busy], timeout=LOOK_EVERY)
+    ready = wait([worker.line for worker in busy], timeout=POLL_SECONDS)
     for worker in busy:
-        # A grandchild may hold a dead worker's socket open, so the process itself is looked at, too.
+        # A grandchild may keep a dead worker's socket open, so the process itself is checked, too.
         if worker.line in ready or worker.process.poll() is not None:
             yield worker, worker.hear() if worker.line in ready else None
 
 
 def exit_reason(code: int) -> str:
-    """A worker's exit code as the end of a sentence about its step."""
+    """The reason of a worker's exit, as the end of a sentence about its step."""
     if code >= 0:
-        return f"its process ended itself with exit code {code}"
+        return f"its process ended with exit code {code}"
     name = SIGNALS.get(-code, f"signal {-code}")
     if -code == signal.SIGKILL:
         return f"its process was killed ({name}); probably the machine ran out of memory"

@@ -1,4 +1,4 @@
-"""Options of a judge, which is a language model that rates answers, and its prompts."""
+"""Options and prompts of a judge, a language model that rates answers."""
 
 import math
 from collections.abc import Mapping
@@ -27,19 +27,19 @@ FORM = "[["
 
 
 def _scales(value: Any) -> Any:
-    """The value itself; every scale is checked alone, so that the message names the wrong one."""
+    """The value; each scale is checked separately, so that the message names the wrong one."""
     if not isinstance(value, Mapping) or not value:
         name = next(iter(value), "content") if isinstance(value, list) else "content"
         raise complaint(
             f"write every scale with its lowest and highest rating, such as `scales: {{{short(name)}: [1, 10]}}`"
         )
-    for name, ends in value.items():
-        pair = ends if isinstance(ends, list | tuple) else ()
+    for name, bounds in value.items():
+        pair = bounds if isinstance(bounds, list | tuple) else ()
         numbers = [end for end in pair if isinstance(end, int | float) and not isinstance(end, bool)]
         if len(pair) != 2 or len(numbers) != 2 or not -math.inf < numbers[0] < numbers[1] < math.inf:
             scale = short(name)
             raise complaint(
-                f"{scale}: write the lowest and the highest rating, such as `{scale}: [1, 10]`, not {short(ends)}"
+                f"{scale}: write the lowest and the highest rating, such as `{scale}: [1, 10]`, not {short(bounds)}"
             )
     return value
 
@@ -50,37 +50,38 @@ class JudgeMeasure(Section):
     by: LanguageModel
     """The judge."""
     scales: Annotated[dict[str, tuple[float, float]], BeforeValidator(_scales)]
-    """What is rated, in the order in which the judge writes its `[[numbers]]`, each with its lowest and highest."""
+    """The rated scales, in the order of the judge's `[[numbers]]`, each with its lowest and highest rating."""
     prompt: Path | None = None
-    """A text file; default: ours. It must have the field `{answer}` (with `against`: `{first}` and `{second}`) and may
-    have `{question}`, `{key}`, `{scales}` and `{example}`. `{example}`, or `[[1]]`, must show the form of a rating."""
+    """A text file; default: the built-in prompt. It must have the field `{answer}` (with `against`: `{first}` and
+    `{second}`) and may have `{question}`, `{key}`, `{scales}` and `{example}`. `{example}`, or `[[1]]`, must show the
+    format of a rating."""
     system: str | None = None
     """The judge's system prompt."""
     samples: Annotated[int, Field(ge=1)] = 10
-    """Answers of the judge per question; those with the median count of numbers are averaged. One number off its scale
-    is averaged in, and the question fails only if the mean is off the scale too."""
+    """Answers of the judge per question; those with the median count of numbers are averaged. A number outside its
+    scale enters the mean; the question fails only if the mean is outside the scale, too."""
     temperature: Annotated[float, Field(ge=0)] = 1.0
     max_new_tokens: Annotated[int, Field(ge=1)] = 64
     against: Literal["gold", "untouched"] | None = None
-    """Rate two answers side by side, the row's and this one, on the one scale given: the measure is the win rate."""
+    """Rate two answers together, the row's and this one, on a single scale: the measure is the win rate."""
     swap: bool = True
-    """With `against`: ask in both orders and take the mean."""
+    """With `against`: rate in both orders and take the mean."""
 
 
 # ---- prompts --------------------------------------------------------------------------------------------
 
 
 def read_prompt(kind: str, path: Path | None = None) -> str:
-    """Our prompt, or the one in a file.
+    """The default prompt, or the prompt in a file.
 
-    Raises `ConfigError` for fields that cannot be filled or are missing, and where nothing shows the ratings' form.
+    Raises `ConfigError` for unknown or missing fields, and if nothing shows the format of the ratings.
     """
     if path is None:
         return (files("outgrow.judge") / "prompts" / f"{kind}.txt").read_text(encoding="utf-8")
     text = decode(read_bytes(path), str(path))
     require_fields(text, str(path), FIELDS[kind], NEEDED[kind])
     if FORM not in text and "{example}" not in text:
-        raise ConfigError(f"{path}: does not say how to write a rating; add `{{example}}`, or show it as `[[1]]`")
+        raise ConfigError(f"{path}: does not show the format of a rating; add `{{example}}`, or show it as `[[1]]`")
     return text
 
 

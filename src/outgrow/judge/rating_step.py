@@ -1,8 +1,8 @@
 """The step `ratings`: a language model rates one row's answers to the test items.
 
-Each answer is rated alone on several scales, or side by side with another answer on one scale, in one order or both;
-then the measure is whether the row's answer wins. `metrics/ratings.py` parses the ratings. A failed question has no
-rating and is listed under `failed`; it is not a rating of zero. `why_failed` describes the first failure.
+Each answer is rated alone on several scales, or together with another answer on one scale, in one order or both; then
+the measure is whether the row's answer wins. `metrics/ratings.py` parses the ratings. A failed question has no rating,
+not a rating of zero, and is listed under `failed`. `why_failed` describes the first failure.
 """
 
 import json
@@ -31,12 +31,12 @@ TEST, RATINGS = "test.parquet", "ratings.parquet"
 
 @dataclass(frozen=True)
 class JudgedItem:
-    """A test item with the answers to be judged."""
+    """A test item with the answers that are rated."""
 
     item: str
     question: str
     key: str
-    own: str
+    answer: str
     other: str = ""
 
 
@@ -55,19 +55,19 @@ def rate_texts(
 ) -> None:
     """Inputs `pool`, `split`, `texts` and, against the untouched student, `reference`; writes `ratings.parquet`.
 
-    It has a row per test item and a column per scale (with `against` one column, the judge's `name`, of 1, 0.5 and 0);
-    NaN where the judge failed.
+    The table has a row per test item and a column per scale (with `against` one column `name` of 1, 0.5 and 0); NaN
+    for a failed question.
 
     Args:
-        model: the judge's section, as far as its writing depends on it.
-        scales: by name, lowest and highest rating.
-        prompt: the text with its fields.
+        model: the parts of the judge's section on which its answers depend.
+        scales: lowest and highest rating by name.
+        prompt: the text with fields.
         system: the judge's system prompt.
-        decoding: how it writes; several samples per question.
-        against: `gold`, `untouched`, or each answer by itself.
-        swap: with `against`, in both orders.
-        name: the judge's.
-        seed: of its samples.
+        decoding: the settings of decoding, with several samples per question.
+        against: `gold` or `untouched`; None rates each answer alone.
+        swap: with `against`, rate in both orders.
+        name: the name of the judge.
+        seed: the seed of its samples.
     """
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
     cases = read_cases(task, split, job.inputs, against)
@@ -82,7 +82,7 @@ def rate_texts(
     failed = np.isnan(np.stack(list(columns.values()))).any(axis=0)
     record = {
         "items": len(cases),
-        "failed": [case.item for case, bad in zip(cases, failed.tolist(), strict=True) if bad],
+        "failed": [case.item for case, has_failed in zip(cases, failed.tolist(), strict=True) if has_failed],
         "why_failed": session.why_failed,
         "tokens_read": session.usage.read,
         "tokens_written": session.usage.written,
@@ -91,13 +91,13 @@ def rate_texts(
 
 
 def read_cases(task: Task, split: Split, inputs: Mapping[str, Path], against: str | None) -> list[JudgedItem]:
-    """The test items with the row's answers; an abstention is an empty answer."""
+    """The test items with the row's answers; an abstention counts as an empty answer."""
     items = task.items.take(split.test)
-    own = _texts(inputs["texts"], items.ids)
-    other = [""] * len(own)
+    answers = _texts(inputs["texts"], items.ids)
+    other = [""] * len(answers)
     if against is not None:
         other = items.answers or other if against == "gold" else _texts(inputs["reference"], items.ids)
-    columns = zip(items.ids, items.prompts, items.keys or [""] * len(own), own, other, strict=True)
+    columns = zip(items.ids, items.prompts, items.keys or [""] * len(answers), answers, other, strict=True)
     return [JudgedItem(*row) for row in columns]
 
 
@@ -107,7 +107,7 @@ def _texts(folder: Path, items: Sequence[str]) -> list[str]:
 
 @dataclass
 class JudgeSession:
-    """A judge with its prompt and decoding, and the tokens it has used."""
+    """A judge with its prompt and decoding, and its token usage."""
 
     job: Job
     generator: TextGenerator
@@ -118,20 +118,20 @@ class JudgeSession:
     places: Int[np.ndarray, "item"]
     usage: Usage = NOTHING
     why_failed: str = ""
-    """Of the first question without a rating."""
+    """The reason of the first failed question."""
 
     def rate(self, cases: Sequence[JudgedItem], scales: list[RatingScale]) -> Float[np.ndarray, "item scale"]:
-        """Ratings of every answer alone."""
+        """The ratings of each answer, rated alone."""
         rated = self._ratings(cases, [self._single(case, scales) for case in cases], scales, "alone")
         return np.asarray([ratings or [np.nan] * len(scales) for ratings in rated], dtype=np.float64)
 
     def compare(self, cases: Sequence[JudgedItem], scale: RatingScale, swap: bool) -> Float[np.ndarray, "item"]:
-        """1 where the row's answer is rated higher than the other one, 0 where lower, 0.5 where both are equal."""
-        asked_first = [self._pair(case, scale, case.own, case.other) for case in cases]
-        ratings = self._ratings(cases, asked_first, [scale, scale], "first")
+        """1 if the row's answer is rated higher than the other one, 0 if lower, 0.5 if equal; NaN if it failed."""
+        prompts = [self._pair(case, scale, case.answer, case.other) for case in cases]
+        ratings = self._ratings(cases, prompts, [scale, scale], "first")
         if swap:
-            asked_second = [self._pair(case, scale, case.other, case.own) for case in cases]
-            swapped = self._ratings(cases, asked_second, [scale, scale], "second")
+            swapped_prompts = [self._pair(case, scale, case.other, case.answer) for case in cases]
+            swapped = self._ratings(cases, swapped_prompts, [scale, scale], "second")
             unswapped = [pair and pair[::-1] for pair in swapped]
             ratings = [swap_mean(*pair) for pair in zip(ratings, unswapped, strict=True)]
         pairs = np.asarray([pair or [np.nan, np.nan] for pair in ratings], dtype=np.float64)
@@ -141,7 +141,7 @@ class JudgeSession:
         return fill(
             self.prompt,
             question=case.question,
-            answer=case.own,
+            answer=case.answer,
             key=case.key,
             scales=described(scales),
             example=example(scales),
@@ -161,14 +161,14 @@ class JudgeSession:
     def _ratings(
         self, cases: Sequence[JudgedItem], prompts: Sequence[str], scales: list[RatingScale], order: str
     ) -> list[list[float] | None]:
-        """The agreed ratings of every question; None where it failed."""
+        """The agreed ratings of each question; None for a failed one."""
         answers = self._generate(cases, prompts, order)
         reasons = (why_failed(samples, scales) for samples in answers)
         self.why_failed = self.why_failed or next(filter(None, reasons), "")
         return [agreed_rating(samples, scales) for samples in answers]
 
     def _generate(self, cases: Sequence[JudgedItem], prompts: Sequence[str], order: str) -> list[list[str]]:
-        """The judge's samples on every question."""
+        """The judge's samples for each question."""
         request = GenerationRequest(
             items=[case.item for case in cases],
             conversations=[single_turn(prompt, self.system) for prompt in prompts],

@@ -1,1 +1,1 @@
-"""Measuring: pure numpy, arrays in, `Estimate`s out. Nothing here reads a file or knows a study."""
+"""Metrics: pure functions of arrays and texts. This package reads no file and imports nothing of a study."""

@@ -1,21 +1,21 @@
-"""The paired bootstrap over seeds and items behind every interval.
+"""The paired bootstrap over seeds and items, used for the intervals of a study.
 
-A study is a table: the same items (more or less) are answered by every row under every seed. One resample draws the
-seeds with replacement and, independently, the items with replacement; an item that was drawn twice counts twice
-wherever it was tested, and the same drawn weights serve **every** row, so that a difference of two rows is resampled
-as a difference (paired). This is the bootstrap for crossed designs ("pigeonhole bootstrap": McCullagh 2000; Owen 2007,
-Annals of Applied Statistics 1). Items are drawn by identity because test sets of different seeds overlap, often
-wholly: seeds add nothing to what we know about an item, and drawing items anew for every seed would pretend they do.
-Items that belong together (two candidates for one question, several hypotheses on one premise) are drawn together:
-the caller draws groups and looks their counts up, `draw_items(groups)[:, group_of_item]`.
+In a study every row answers (nearly) the same items under every seed. One resample draws the seeds with replacement
+and, independently, the items with replacement. An item that is drawn twice counts twice in every test set that has it.
+All rows use the same weights, so a difference of two rows is resampled as a difference (paired). This is the bootstrap
+for crossed designs ("pigeonhole bootstrap": McCullagh 2000; Owen 2007, Annals of Applied Statistics 1). Items are
+drawn by identity because the test sets of different seeds overlap, often completely. Independent draws per seed would
+underestimate the variance: more seeds are not more items. Items that belong together (two candidates for one question,
+several hypotheses on one premise) are drawn together: the caller draws groups and takes their counts,
+`draw_items(groups)[:, group_of_item]`.
 
-What an interval covers: other items from the same source, and other seeds (split, initialisation, order) of the same
-study. What it does not: other data sets, other models, the choice of the best of many rows. It errs to the wide side
-where every seed has test items of its own. Three seeds tell little about the spread of seeds; with one seed the
+An interval covers other items from the same distribution, and other seeds (split, initialisation, order) of the same
+study. It does not cover other data sets, other models, or the selection of the best of many rows. It is too wide if
+every seed has test items of its own. Three seeds estimate the variance between seeds poorly. With one seed the
 interval covers items only.
 
-Conventions: `draws[0]` is always the sample itself (every weight one), the other draws are resamples; a statistic is
-computed for all of them at once. NaN marks what a row does not have (a failed seed).
+Conventions: `draws[0]` is the sample itself (every weight one), the other draws are resamples. A statistic is computed
+for all draws at once. NaN marks a missing value (a failed seed).
 """
 
 import math
@@ -26,11 +26,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 CHUNK = 256
-"""Resamples whose item weights are held as floats at once."""
+"""Resamples whose item weights are converted to floats at a time."""
 
 
 class Resamples(NamedTuple):
-    """How often each seed and each item was drawn; the first row is the sample itself."""
+    """Counts of each seed and each item per draw; the first row is the sample itself."""
 
     seeds: Int[np.ndarray, "draw seed"]
     items: UInt8[np.ndarray, "draw item"]
@@ -50,20 +50,12 @@ def draw_items(n_items: int, n_resamples: int, generator: np.random.Generator) -
     return counts
 
 
-def draw_resamples(n_seeds: int, n_items: int, n_resamples: int, generator: np.random.Generator) -> Resamples:
-    """Independent draws of seeds and items."""
-    return Resamples(
-        draw_seeds(n_seeds, n_resamples, generator),
-        draw_items(n_items, n_resamples, generator),
-    )
-
-
 def resampled_sums(
     items: UInt8[np.ndarray, "draw item"],
     columns: Bool[np.ndarray, "item column"] | Float[np.ndarray, "item column"],
 ) -> Float[np.ndarray, "draw column"]:
-    """Weighted sums over the items, for every draw."""
-    # Sums of small whole numbers are exact in float32 whatever the order of summation.
+    """Weighted sums over the items for each draw."""
+    # Sums of small integers are exact in float32 in any order of summation.
     exact = columns.dtype == np.bool_ and columns.shape[0] * 255 < 2**24
     dtype = np.float32 if exact else np.float64
     typed = np.ascontiguousarray(columns, dtype=dtype)
@@ -92,10 +84,10 @@ def seed_means(
 def over_seeds(
     per_seed: Float[np.ndarray, "draw *rest seed"], seeds: Int[np.ndarray, "draw seed"]
 ) -> Float[np.ndarray, "draw *rest"]:
-    """Mean over the drawn seeds that have a value; NaN where none has."""
-    there = np.isfinite(per_seed)
-    weight = there * seeds.reshape(len(seeds), *[1] * (per_seed.ndim - 2), -1)
-    total = (weight * np.where(there, per_seed, 0)).sum(axis=-1)
+    """Mean over the drawn seeds with a value; NaN if no drawn seed has one."""
+    has_value = np.isfinite(per_seed)
+    weight = has_value * seeds.reshape(len(seeds), *[1] * (per_seed.ndim - 2), -1)
+    total = (weight * np.where(has_value, per_seed, 0)).sum(axis=-1)
     count = weight.sum(axis=-1)
     mean = np.full(total.shape, np.nan)
     np.divide(total, count, out=mean, where=count > 0)
@@ -103,9 +95,9 @@ def over_seeds(
 
 
 def paired(*per_seed: Float[np.ndarray, "draw seed"]) -> list[Float[np.ndarray, "draw seed"]]:
-    """The same arrays with NaN wherever any of them has NaN: a comparison uses the seeds that all have."""
-    there = np.logical_and.reduce([np.isfinite(values) for values in per_seed])
-    return [np.where(there, values, np.nan) for values in per_seed]
+    """The arrays with NaN wherever one of them has NaN: a comparison uses the seeds that all of them have."""
+    has_value = np.logical_and.reduce([np.isfinite(values) for values in per_seed])
+    return [np.where(has_value, values, np.nan) for values in per_seed]
 
 
 def difference(
@@ -113,13 +105,13 @@ def difference(
     second: Float[np.ndarray, "draw seed"],
     seeds: Int[np.ndarray, "draw seed"],
 ) -> Float[np.ndarray, "draw"]:
-    """Paired difference of two rows, over the seeds that both have."""
+    """Paired difference of two rows over the seeds of both."""
     left, right = paired(first, second)
     return over_seeds(left - right, seeds)
 
 
 def seeds_with(per_seed: Float[np.ndarray, "draw seed"]) -> int:
-    """How many seeds a row has."""
+    """Number of seeds of a row."""
     return int(np.isfinite(per_seed[0]).sum())
 
 

@@ -1,11 +1,11 @@
-"""Does a probability mean what it says? Expected calibration error, Brier score, log loss, reliability curve.
+"""Calibration of probabilities: expected calibration error, Brier score, log loss, reliability curve.
 
     ECE = sum_b (n_b / n) |mean confidence in b − accuracy in b|        confidence = the top class's probability
 
 Bins hold equally many items (15 for the error, 10 for the curve; quantiles of the confidences, ties stay together).
-Bins of equal width, the other custom, leave most bins of a good classifier almost empty and the full ones coarse. The
-error is never negative, so noise adds to it, the more the fewer the items; a bootstrap adds that noise a second time,
-which is why its draws are moved back by their mean excess before the interval is read off.
+With bins of equal width, the common alternative, most bins of a good classifier are almost empty and the full ones are
+coarse. ECE is never negative, so noise biases it upwards, more with fewer items. A bootstrap adds this bias a second
+time. So its draws are shifted down by their mean excess before the interval is taken.
 
 An abstention counts as the uniform distribution. Brier score is the multi-class one, sum_k (p_k − y_k)², 0 … 2.
 """
@@ -36,13 +36,13 @@ def brier(probs: Float[np.ndarray, "item class"], gold: Int[np.ndarray, "item"])
 
 
 def log_loss(probs: Float[np.ndarray, "item class"], gold: Int[np.ndarray, "item"]) -> Float[np.ndarray, "item"]:
-    """−log of gold's probability, per item; probabilities below float64's epsilon count as that (36 nats)."""
+    """−log of gold's probability, per item; probabilities are clipped at float64's epsilon (36 nats)."""
     right = filled(probs)[np.arange(len(gold)), gold]
     return np.asarray(-np.log(np.maximum(right, np.finfo(np.float64).eps)))
 
 
 def equal_mass_bins(confidence: Float[np.ndarray, "item"], bins: int) -> Int[np.ndarray, "item"]:
-    """The bin of every item, 0 … bins − 1; bins hold equally many items as far as ties allow."""
+    """The bin of each item, 0 … bins − 1; bins hold equally many items, up to ties."""
     if not len(confidence):
         return np.zeros(0, dtype=np.int64)
     edges = np.quantile(confidence, np.arange(1, bins) / bins)
@@ -50,7 +50,7 @@ def equal_mass_bins(confidence: Float[np.ndarray, "item"], bins: int) -> Int[np.
 
 
 def bin_indicators(bin_of: Int[np.ndarray, "item"], bins: int) -> Bool[np.ndarray, "item bin"]:
-    """One column per bin."""
+    """Indicators of the bins, one column per bin."""
     return np.asarray(bin_of[:, None] == np.arange(bins))
 
 
@@ -62,8 +62,8 @@ def expected_calibration_error(
 
 
 def without_excess(draws: Float[np.ndarray, "draw"]) -> Float[np.ndarray, "draw"]:
-    """Draws of a never-negative error, moved so that the resamples' mean is the sample's value; at least 0."""
+    """Draws of a non-negative error, shifted so that the resamples' mean is the sample's value; at least 0."""
     if not np.isfinite(draws[1:]).any():
         return draws
-    moved = np.maximum(draws - (np.nanmean(draws[1:]) - draws[0]), 0)
-    return np.concatenate([draws[:1], moved[1:]])
+    shifted = np.maximum(draws - (np.nanmean(draws[1:]) - draws[0]), 0)
+    return np.concatenate([draws[:1], shifted[1:]])

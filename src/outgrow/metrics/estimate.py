@@ -1,8 +1,8 @@
-"""`Estimate`: a number that never travels without its interval, its n and its seeds.
+"""`Estimate`: a number with its interval, its n and its seeds.
 
-Intervals come from resamples (`bootstrap.py`); those of shares near 0 and 1 are widened by `proportion.py`. Undefined
-is a state of its own, not a special number: `value` is None, `note` says why, and every table prints the word. This
-file is the only place that turns a measured number into text.
+Intervals come from resamples (`bootstrap.py`); those of shares near 0 and 1 are widened by `proportion.py`. An
+undefined number has `value` None and a reason in `note`; tables print "undefined". Measured numbers are formatted here
+only.
 """
 
 from dataclasses import dataclass, replace
@@ -11,27 +11,27 @@ import numpy as np
 from jaxtyping import Float
 
 LEVEL = 0.95
-"""Share of the resamples that an interval holds."""
+"""Share of the resamples within an interval."""
 TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 UNDEFINED = "undefined"
 MINUS = "\N{MINUS SIGN}"
 DECIMALS = 6
-"""Kept of a measured number; the rest is noise of the summation order."""
+"""Decimals of a measured number; later ones depend on the order of summation."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measured number; `low` and `high` bound its 95 % interval (None: no interval could be made)."""
+    """A measured number; `low` and `high` bound its 95 % interval (None: no interval)."""
 
     value: float | None
     low: float | None
     high: float | None
     n: int
-    """Different items behind the number."""
+    """Number of different items."""
     seeds: int
-    """Seeds behind the number."""
+    """Number of seeds."""
     note: str = ""
-    """Why it is undefined, or what a reader should know about it."""
+    """Why it is undefined, or a remark."""
 
     @property
     def defined(self) -> bool:
@@ -44,31 +44,31 @@ class Estimate:
 
 
 def undefined(note: str, n: int = 0, seeds: int = 0) -> Estimate:
-    """A number that does not exist, and the reason."""
+    """An undefined number with its reason."""
     return Estimate(None, None, None, n, seeds, note)
 
 
 def from_draws(draws: Float[np.ndarray, "resample"], n: int, seeds: int, note: str = "") -> Estimate:
     """The first draw is the value; the 2.5 % and 97.5 % quantiles of the others are the interval.
 
-    Draws that are not finite (a resample without a single item of the kind) are left out; with fewer than half
-    of them left there is no interval.
+    Draws that are not finite (a resample without an item of the kind) are left out. If fewer than half remain, there
+    is no interval.
     """
     value, resampled = draws[0], draws[1:]
     if not np.isfinite(value):
         return undefined(note or "nothing to measure", n, seeds)
     resampled = resampled[np.isfinite(resampled)]
     if len(resampled) < max(1, len(draws) // 2):
-        return Estimate(_kept(value), None, None, n, seeds, note)
+        return Estimate(_rounded(value), None, None, n, seeds, note)
     low, high = np.quantile(resampled, TAILS)
-    return Estimate(_kept(value), _kept(low), _kept(high), n, seeds, note)
+    return Estimate(_rounded(value), _rounded(low), _rounded(high), n, seeds, note)
 
 
 def widened(estimate: Estimate, low: float, high: float) -> Estimate:
-    """The same with an interval that reaches at least from `low` to `high`; without an interval, as it is."""
+    """The estimate with its interval extended to contain `low` and `high`; unchanged if it has no interval."""
     if estimate.low is None or estimate.high is None:
         return estimate
-    return replace(estimate, low=min(estimate.low, _kept(low)), high=max(estimate.high, _kept(high)))
+    return replace(estimate, low=min(estimate.low, _rounded(low)), high=max(estimate.high, _rounded(high)))
 
 
 def show_number(value: float | None, digits: int = 3, signed: bool = False) -> str:
@@ -86,7 +86,7 @@ def show_number(value: float | None, digits: int = 3, signed: bool = False) -> s
 
 
 def show_interval(estimate: Estimate, digits: int = 3, signed: bool = False) -> str:
-    """`[0.741, 0.765]`, or nothing where there is no interval."""
+    """`[0.741, 0.765]`; empty without an interval."""
     if estimate.low is None or estimate.high is None:
         return ""
     return f"[{show_number(estimate.low, digits, signed)}, {show_number(estimate.high, digits, signed)}]"
@@ -106,5 +106,5 @@ def show_percent(value: float | None) -> str:
     return UNDEFINED if value is None else f"{show_number(100 * value, digits=0)} %"
 
 
-def _kept(value: float) -> float:
+def _rounded(value: float) -> float:
     return round(float(value), DECIMALS) + 0.0  # + 0.0 turns −0.0 into 0.0.

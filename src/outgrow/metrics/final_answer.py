@@ -1,20 +1,20 @@
-r"""Which final answer a worked solution comes to, and when two are the same: the conventions of GSM8K and MATH.
+r"""The final answer of a worked solution, and the equality of two: the conventions of GSM8K and MATH.
 
-The answer is, whichever is there first:
+The answer is the first of these that exists:
 
-1. what stands after the first `####` that a number follows (GSM8K; lm-evaluation-harness' `strict-match`);
-2. what stands in the last complete `\boxed{…}` (Hendrycks' MATH);
-3. what stands after the first `####` that is no heading (`#### Step 1`);
-4. what the text declares last: "the answer is …", "Answer: …", where that is a number or a formula;
+1. the text after the first `####` that a number follows (GSM8K; lm-evaluation-harness' `strict-match`);
+2. the content of the last complete `\boxed{…}` (Hendrycks' MATH);
+3. the text after the first `####` that is no heading (`#### Step 1`);
+4. the last declaration, "the answer is …" or "Answer: …", if it is a number or a formula;
 5. the whole text, if it is a number or a formula;
-6. the last number or formula in it, whole (`flexible-extract`, but `3x + 2` is not 2, and remarks such as
-   "(see step 3)" do not count).
+6. the last complete number or formula (`flexible-extract`, but `3x + 2` is not 2, and remarks such as "(see step 3)"
+   do not count).
 
-A text that runs on, to a next question or past the end of its turn, is read only up to there, if there is an answer
-before. So its first `####` counts, and the last `\boxed{…}` of the *first* solution.
+If a text continues with a next question or past the end of its turn, only the part before counts, provided that it has
+an answer. So the first `####` counts, and the last `\boxed{…}` of the *first* solution.
 
-Numbers are the same by value (`metrics.written_number` says what is a number, and how ambiguous ones are read),
-formulas by meaning (`metrics.formula`), words if they are equal up to case, spaces and a full stop.
+Numbers are compared by value (`metrics.written_number` defines numbers and ambiguous ones), formulas by meaning
+(`metrics.formula`), words up to case, spaces and a full stop.
 """
 
 import re
@@ -33,17 +33,17 @@ RUN_ON = re.compile(
     r"|<\|(?:im_end|im_start|endoftext|eot_id|end)\|>|</s>|<eos>|<end_of_turn>",
     re.IGNORECASE,
 )
-"""Where a model goes on to something that nobody asked."""
+"""Where a model continues with a next question or turn."""
 
-MARKS, SAID = 200, 20
-"""The first so many `####` and the last so many "the answer is" of a text are looked at."""
+MARKS, DECLARATIONS = 200, 20
+"""Limits per text: the first `MARKS` `####`, and the last `DECLARATIONS` "the answer is"."""
 
 _MARK = re.compile(r"#{4,}[ \t]*(?P<line>[^\n]{0,300})(?:\n\s*(?P<next>[^\n]{0,300}))?")
 _HEADING = re.compile(
     r"\W*(?:step|part|case|solution|explanation|reasoning|calculation|given|approach|summary|conclusion|verification)\b",
     re.IGNORECASE,
 )
-_SAID = (
+_ANSWER_IS = (
     r"(?:(?:the\s+|my\s+|so\s+|final\s+|correct\s+)*answer\b(?:\s+(?:is|was|should be|equals)\b)?\s*\**\s*[:=]?\s*\**)"
 )
 _DECLARED = re.compile(
@@ -57,7 +57,7 @@ _SHOWN = re.compile(
     r"\$\$(?P<a>.+?)\$\$|(?<!\\)\$(?![\s$])(?P<b>[^$\n]*[^$\s\\])\$(?!\d)|\\\((?P<c>.+?)\\\)|\\\[(?P<d>.+?)\\\]",
     re.DOTALL,
 )
-"""Formulas between the signs that LaTeX wants; dollars of money have a space inside or a digit behind."""
+"""Formulas between LaTeX's delimiters; dollar amounts have a space inside or a digit behind."""
 _LIST = re.compile(r"[(\[{][^()\[\]{}]*\d[^()\[\]{}]*,[^()\[\]{}]*[)\]}]")
 _CALCULATED = re.compile(r"<<[^<>\n]*>>")
 _ASIDE = re.compile(r"(?<=\S)\s*\((?=[^()]*[A-Za-z]{2})[^()]*\)")
@@ -69,14 +69,14 @@ _ATOM = (
 )
 _SIGN = r"(?:[-+*/^=<>≤≥×·÷:_]|\\(?:times|cdot|div|le|ge|pm)(?![A-Za-z]))"
 _RUN = re.compile(rf"-?{_ATOM}(?:{_ATOM}|\s*{_SIGN}+\s*-?{_ATOM})*")
-"""Numbers, letters by themselves and brackets, side by side or with a sign between them."""
+"""Numbers, single letters and brackets, adjacent or with a sign between them."""
 
 
 @lru_cache(maxsize=1 << 12)
 def final_answer(text: str) -> str | None:
-    r"""The answer as `same_answer` takes it, and as answers are counted; `None` if there is none.
+    r"""The answer in the form that `same_answer` compares and that is counted; `None` if there is none.
 
-    A number is in its simplest form, a formula as it is written, words are normalised.
+    A number is reduced, a formula is unchanged, words are normalised.
 
     >>> final_answer("So he pays 3 * $1,200.00 = $3,600.00."), final_answer(r"so $\frac{6}{4}$"), final_answer("dunno")
     ('3600', '3/2', None)
@@ -87,7 +87,7 @@ def final_answer(text: str) -> str | None:
 
 @lru_cache(maxsize=1 << 12)
 def bare_answer(gold: str) -> str:
-    """The same of a gold text, which may be nothing but the answer, in words as well.
+    """The final answer of a gold text, which may consist of the answer alone, also in words.
 
     >>> bare_answer("Two sums.\\n#### 7"), bare_answer("Apollo 11")
     ('7', 'apollo 11')
@@ -101,44 +101,42 @@ _LINKING = re.compile(
 )
 
 
-def is_right(said: str, gold: str) -> bool:
-    """Whether a text's final answer is that of the gold text; words may be the whole text, or what it declares."""
-    wanted = bare_answer(gold)
-    if same_answer(final_answer(said) or _key(said), wanted):
+def is_right(text: str, gold: str) -> bool:
+    """Whether a text's final answer is that of the gold text; a worded answer is the whole text or a declaration."""
+    gold_answer = bare_answer(gold)
+    if same_answer(final_answer(text) or _key(text), gold_answer):
         return True
-    if len(said) <= LONGEST and _key(said) == wanted != "":
+    if len(text) <= LONGEST and _key(text) == gold_answer != "":
         return True
-    return _number(wanted) is None and not is_formula(wanted) and _declared_words(said) == wanted
+    return _number(gold_answer) is None and not is_formula(gold_answer) and _declared_words(text) == gold_answer
 
 
-def same_answer(one: str, other: str) -> bool:
-    """Whether two final answers, as the functions above give them, are one."""
-    if one == other:
-        return bool(one)
-    numbers = [_number(side) for side in (one, other)]
+def same_answer(first: str, second: str) -> bool:
+    """Whether two final answers, as returned by the functions above, are equal."""
+    if first == second:
+        return bool(first)
+    numbers = [_number(side) for side in (first, second)]
     if None not in numbers:
         return False
-    # A comma may have been a decimal one.
-    commas = [number or decimal_comma(side) for number, side in zip(numbers, (one, other), strict=True)]
+    # A comma may be a decimal comma.
+    commas = [number or decimal_comma(side) for number, side in zip(numbers, (first, second), strict=True)]
     if None not in commas and any(numbers):
         return commas[0] == commas[1]
-    return is_formula(one) and is_formula(other) and _alike(*sorted((one, other)))
+    return is_formula(first) and is_formula(second) and _alike(*sorted((first, second)))
 
 
 def merge_answers(answers: Sequence[str]) -> dict[str, str]:
-    """For each different answer, one that stands for all that are the same, directly or by others in between.
-
-    What is merged and which one stands for all depend on no order.
+    """The representative of each answer, one per class of the closure of `same_answer`; the order does not matter.
 
     >>> merge_answers(["\\\\sqrt{8}", "3", "2\\\\sqrt{2}"])
     {'2\\\\sqrt{2}': '2\\\\sqrt{2}', '3': '3', '\\\\sqrt{8}': '2\\\\sqrt{2}'}
     """
     leader = {answer: answer for answer in sorted(set(answers))}
-    for one, other in combinations(leader, 2):
-        first, second = leader[one], leader[other]
-        if first != second and same_answer(one, other):
+    for answer, other_answer in combinations(leader, 2):
+        first, second = leader[answer], leader[other_answer]
+        if first != second and same_answer(answer, other_answer):
             low, high = sorted((first, second))
-            leader = {answer: low if found == high else found for answer, found in leader.items()}
+            leader = {answer: low if current == high else current for answer, current in leader.items()}
     return leader
 
 
@@ -159,34 +157,34 @@ def _number(answer: str) -> Fraction | None:
 
 
 @lru_cache(maxsize=1 << 14)
-def _alike(one: str, other: str) -> bool:
-    return same_formula(one, other)
+def _alike(first: str, second: str) -> bool:
+    return same_formula(first, second)
 
 
 def _stated(text: str) -> str | None:
-    """The answer as it is written; see the module."""
+    """The answer as written; see the module."""
     parts = _parts(_CALCULATED.sub("", text.replace("\u2212", "-")))
-    for find in (_marked, _unmarked):
+    for finder in (_marked, _unmarked):
         for part in parts:
-            if (found := find(part)) is not None:
-                return found
+            if (answer := finder(part)) is not None:
+                return answer
     return None
 
 
 def _parts(text: str) -> list[str]:
-    """What stands before a next question, and after it."""
+    """The parts of a text before and after each next question."""
     return [part for part in RUN_ON.split(text) if part.strip()]
 
 
 def _marked(text: str) -> str | None:
-    """What is said to be the answer: by a mark, a box, or in words."""
+    """The answer by a mark, a box, or a declaration."""
     named: str | None = None
     for mark in islice(_MARK.finditer(text), MARKS):
-        line = re.sub(f"^{_SAID}", "", mark["line"].strip(), flags=re.IGNORECASE) or (mark["next"] or "").strip()
+        line = re.sub(f"^{_ANSWER_IS}", "", mark["line"].strip(), flags=re.IGNORECASE) or (mark["next"] or "").strip()
         line = _unboxed(line)
-        found = _leading_number(line)
-        if found is not None:
-            return found
+        number = _leading_number(line)
+        if number is not None:
+            return number
         named = named or (None if _HEADING.match(line) else line or None)
     boxed = _last_boxed(text)
     if boxed is not None:
@@ -195,7 +193,7 @@ def _marked(text: str) -> str | None:
 
 
 def _leading_number(line: str) -> str | None:
-    """A line that is a number, up to the end of its first sentence; `None` for any other line."""
+    """The line up to the end of its first clause, if that is a number; else `None`."""
     for part in (line, _first_clause(line), line.rstrip("!?")):
         if read_number(part) is not None:
             return part
@@ -213,34 +211,34 @@ def _unboxed(line: str) -> str:
 
 
 def _last_boxed(text: str) -> str | None:
-    r"""What stands in the last `\boxed{…}` whose braces close."""
+    r"""The content of the last `\boxed{…}` with closed braces."""
     boxes = list(_BOX.finditer(text))
     ends = _braces(text) if boxes else {}
-    for found in reversed(boxes):
-        if found["bare"]:
-            return found["bare"]
-        if found.end() in ends:
-            return text[found.end() : ends[found.end()]] or None
+    for box in reversed(boxes):
+        if box["bare"]:
+            return box["bare"]
+        if box.end() in ends:
+            return text[box.end() : ends[box.end()]] or None
     return None
 
 
 def _braces(text: str) -> dict[int, int]:
-    """Where what stands in braces begins and ends, of those that close."""
-    opened: list[int] = []
+    """The start and end of the content of each closed pair of braces."""
+    starts: list[int] = []
     ends: dict[int, int] = {}
-    for place, letter in enumerate(text):
-        if letter == "{":
-            opened.append(place + 1)
-        elif letter == "}" and opened:
-            ends[opened.pop()] = place
+    for position, character in enumerate(text):
+        if character == "{":
+            starts.append(position + 1)
+        elif character == "}" and starts:
+            ends[starts.pop()] = position
     return ends
 
 
 def _declared(text: str) -> str | None:
     """The last number or formula that follows "the answer is"."""
-    for found in reversed(list(_DECLARED.finditer(text))[-SAID:]):
-        said = _ASIDE.sub("", found["said"]).strip()
-        answer = _leading_number(said) or _whole(_first_clause(said)) or _last_formula(_first_clause(said))
+    for match in reversed(list(_DECLARED.finditer(text))[-DECLARATIONS:]):
+        declared = _ASIDE.sub("", match["said"]).strip()
+        answer = _leading_number(declared) or _whole(_first_clause(declared)) or _last_formula(_first_clause(declared))
         if answer is not None:
             return answer
     return None
@@ -252,8 +250,10 @@ def _declared_words(text: str) -> str | None:
     >>> _declared_words("The answer is Paris, since it is the capital.")
     'paris'
     """
-    said = (found["said"].strip() for part in _parts(text) for found in reversed(list(_DECLARED.finditer(part))))
-    return next((_key(_first_clause(one)) for one in said if one), None)
+    declarations = (
+        match["said"].strip() for part in _parts(text) for match in reversed(list(_DECLARED.finditer(part)))
+    )
+    return next((_key(_first_clause(words)) for words in declarations if words), None)
 
 
 def _unmarked(text: str) -> str | None:
@@ -261,7 +261,7 @@ def _unmarked(text: str) -> str | None:
 
 
 def _whole(text: str) -> str | None:
-    """The text, if it is a number or a formula as a whole."""
+    """The whole text, if it is a number or a formula."""
     if len(text) > LONGEST or ("\n" in text.strip() and r"\begin" not in text):
         return None
     plain = plainly(text)
@@ -269,27 +269,27 @@ def _whole(text: str) -> str | None:
 
 
 def _last_formula(text: str) -> str | None:
-    """The last number or formula in running text, with all that belongs to it."""
+    """The last complete number or formula in running text."""
     text = re.sub(r"\.{2,}", " ", text)
     text = _ASIDE.sub("", text) if _NUMERAL.search(_ASIDE.sub("", text)) else text
     shown = [
-        (found.start(), found.end(), inner)
-        for found in _SHOWN.finditer(text)
-        if (inner := _whole(next(filter(None, found.groups()))))
+        (match.start(), match.end(), formula)
+        for match in _SHOWN.finditer(text)
+        if (formula := _whole(next(filter(None, match.groups()))))
     ]
-    runs = [(found.start(), found.end(), found[0]) for pattern in (_RUN, _LIST) for found in pattern.finditer(text)]
-    last = max((found.end() for found in _NUMERAL.finditer(text)), default=-1)
-    around = [run for run in runs if run[0] < last <= run[1] and _whole(_trimmed(run[2])) is not None]
+    runs = [(match.start(), match.end(), match[0]) for pattern in (_RUN, _LIST) for match in pattern.finditer(text)]
+    last = max((match.end() for match in _NUMERAL.finditer(text)), default=-1)
+    enclosing = [run for run in runs if run[0] < last <= run[1] and _whole(_trimmed(run[2])) is not None]
     if shown and shown[-1][1] >= last:
         return shown[-1][2]
-    if around:
-        return _trimmed(max(around, key=lambda run: run[1] - run[0])[2])
+    if enclosing:
+        return _trimmed(max(enclosing, key=lambda run: run[1] - run[0])[2])
     numbers = _NUMERAL.findall(text)
     return _trimmed(numbers[-1]) if numbers else None
 
 
 def _trimmed(run: str) -> str:
-    """A run without signs and brackets at its ends that have no partner."""
+    """A run without signs and unmatched brackets at its ends."""
     run = run.strip().rstrip("+-*/^=<>:×·÷_!,. ")
     for opening, closing in ("()", "[]", "{}"):
         if run.count(opening) < run.count(closing):

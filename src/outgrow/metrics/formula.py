@@ -1,11 +1,12 @@
-r"""Do two formulas mean the same? Asked of Math-Verify, which reads LaTeX into sympy.
+r"""Equality of two formulas, decided by Math-Verify, which parses LaTeX into sympy.
 
-`is_formula` says what is asked at all: an answer of words is none, or `listen` would be the product that `silent` is.
-`1/2` and `\frac{1}{2}`, `2\sqrt{2}` and `\sqrt{8}`, `(x+1)^2` and `x^2+2x+1`, `{1, 2}` and `2, 1` are the same, as far
-as sympy finds out; an equation is what it says of one side (`x = 5` is `5`); numbers are compared to six decimals.
+`is_formula` selects the answers that are compared so. Words are excluded, because sympy would read `listen` and
+`silent` as the same product of letters. `1/2` and `\frac{1}{2}`, `2\sqrt{2}` and `\sqrt{8}`, `(x+1)^2` and `x^2+2x+1`,
+`{1, 2}` and `2, 1` are equal as far as sympy can decide. An equation counts as its right side (`x = 5` is `5`).
+Numbers are compared to six decimals.
 
-What takes too long is not the same: Math-Verify's clock is a signal, which only a program's main thread can set, so
-towers of powers, factorials of large numbers and formulas of more than `LONGEST` characters are not tried at all.
+A comparison that exceeds its time limit gives False. Math-Verify's limit is a signal, which only the main thread can
+set. So towers of powers, factorials of large numbers and formulas of more than `LONGEST` characters are not compared.
 """
 
 import re
@@ -14,9 +15,9 @@ from functools import lru_cache
 from typing import Any
 
 SECONDS = 5
-"""For reading a formula, and for comparing two."""
+"""Time limit for parsing a formula, and for comparing two."""
 LONGEST = 300
-"""Characters of a formula that is read."""
+"""Characters of a formula, at most."""
 
 _NAMES = r"(?:(?:arc)?(?:sin|cos|tan)h?|cot|sec|csc|log|ln|exp|min|max|gcd|lcm|mod|sqrt|pi|infty|infinity)(?![A-Za-z])"
 _PLAIN = (
@@ -51,7 +52,7 @@ _SIGNS = str.maketrans(
 _COMMAND = re.compile(r"\\(?:begin|end)\{[a-z]+\}|\\[A-Za-z]+")
 _TEXT = re.compile(r"\\(?:text|textbf|textrm|mathrm|mbox)\s*\{([^{}]*)\}")
 _UNITS = re.compile(r"(?<=[\w})\]])(?!\s+[ap]\.?m\b)(?:\s+[A-Za-z.]{2,}(?:\^\{?[23]\}?)?)+\s*$")
-"""Words behind a formula."""
+"""Words after a formula."""
 _WORD = re.compile(
     r"\d\s*[ap]\.?\s?m\b|(?<![A-Za-z])[A-Za-z]{4,}|(?:(?<=\s)|^)[A-Za-z]{2,3}(?=[\s'’]|[.,;:!?]?$)|[^\W\d_A-Za-zα-ωΑ-Ω]"
 )
@@ -73,45 +74,45 @@ def is_formula(answer: str) -> bool:
 
 
 def to_latex(answer: str) -> str:
-    """Signs and functions as LaTeX writes them, in an answer that may be typed plainly; units behind it are left out.
+    """An answer with signs and functions in LaTeX, without the units after it.
 
     >>> to_latex("2*sqrt(2) ≤ x^10")
     '2*\\\\sqrt{2} \\\\le  x^{10}'
     """
     plain = answer.translate(_SIGNS)
-    for pattern, instead in _PLAIN:
-        plain = pattern.sub(instead, plain)
+    for pattern, replacement in _PLAIN:
+        plain = pattern.sub(replacement, plain)
     return _UNITS.sub("", _TEXT.sub(r" \1", plain)).strip()
 
 
-def same_formula(one: str, other: str) -> bool:
-    r"""Whether two answers that are formulas have one meaning; False where either cannot be read.
+def same_formula(first_answer: str, second_answer: str) -> bool:
+    r"""Whether two formulas are equal; False if one cannot be parsed.
 
     >>> same_formula(r"\sqrt{8}", r"2\sqrt{2}")
     True
     """
-    left, right = to_latex(one), to_latex(other)
-    if any(_TOO_MUCH.search(side) for side in (left, right)) or not _same_base(left, right):
+    sides = to_latex(first_answer), to_latex(second_answer)
+    if any(_TOO_MUCH.search(side) for side in sides) or not _same_base(*sides):
         return False
-    # Brings sympy along: a second, for those who compare formulas.
+    # Imports sympy, which takes a second.
     from math_verify import verify
 
-    first, second = _parsed(left), _parsed(right)
+    first, second = map(_parsed, sides)
     limit = _limit()
     return bool(first and second) and any(
-        verify(list(gold), list(said), timeout_seconds=limit) for gold, said in ((first, second), (second, first))
+        verify(list(gold), list(answer), timeout_seconds=limit) for gold, answer in ((first, second), (second, first))
     )
 
 
-def _same_base(one: str, other: str) -> bool:
-    """Whether numbers that name their base (`101_2`) name the same."""
-    bases = [found[1] for found in map(_BASE.search, (one, other)) if found]
+def _same_base(first_latex: str, second_latex: str) -> bool:
+    """Whether numbers with a base (`101_2`) have the same base."""
+    bases = [match[1] for match in map(_BASE.search, (first_latex, second_latex)) if match]
     return len(set(bases)) < 2
 
 
 @lru_cache(maxsize=1 << 12)
 def _parsed(latex: str) -> tuple[Any, ...]:
-    """What Math-Verify reads; its second best, the text itself, is left out."""
+    """Math-Verify's parse, without its fallback, the text itself."""
     from math_verify import parse
 
     return tuple(parse(f"${latex}$", fallback_mode="no_fallback", parsing_timeout=_limit()))

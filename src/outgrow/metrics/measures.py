@@ -1,7 +1,7 @@
-"""Further measures of texts, beside `task.metric`: options and records.
+"""Additional measures of texts besides `task.metric`: options and records.
 
-A new measure is one file with its options and its `MeasureRecord`, and one row in `MEASURES`. Judges (`judge/`), which
-are models, have a key of their own.
+A new measure is one file with its options and its `MeasureRecord`, and one row in `MEASURES`. Judges are models and
+have a key of their own (`judge/`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,9 +28,9 @@ class MeasureRecord(Record):
     """One kind of measure."""
 
     score: Callable[[Any, Mapping[str, bool]], TextScore]
-    """`score(section, matches)`; `matches`: by text, whether the pattern is found in it; absent if it was stopped."""
+    """`score(section, matches)`. `matches`: by text, whether it has the pattern; absent without a result."""
     pattern: Callable[[Any], str | None] = lambda section: None
-    """The pattern that is searched for in every answer, in a process with a time limit; `None` for none."""
+    """The pattern to search for in every answer, in a process with a time limit; `None` for no pattern."""
     against_key: Callable[[Any], bool] = lambda section: False
     """Whether answers are compared with an item's key (its bare answer) instead of its gold text."""
 
@@ -39,15 +39,15 @@ class MeasureRecord(Record):
 
 
 class PatternMeasure(MeasureSection):
-    """The share of answers in which a pattern is found."""
+    """The share of answers that contain a pattern."""
 
     type: Literal["rule"]
     pattern: Pattern
-    """A regular expression, searched for; `^…$` for a whole answer."""
+    """A regular expression to search for; `^…$` matches a whole answer."""
 
 
 def pattern_score(section: PatternMeasure, matches: Mapping[str, bool]) -> TextScore:
-    """The share of the searched texts in which the pattern is found; gold does not matter."""
+    """The share of the searched texts that contain the pattern; gold is not used."""
 
     def counts(predicted: Sequence[str], gold: Sequence[str]) -> Float[np.ndarray, "item 2"]:
         parts = [(float(matches.get(text, False)), float(text in matches)) for text in predicted]
@@ -68,7 +68,7 @@ class MetricMeasure(MeasureSection):
     type: Literal["metric"]
     metric: TextMetric
     against: Literal["key", "answer"] = "key"
-    """What the text must contain or equal: an item's bare answer, or its whole gold text."""
+    """The text to compare with: an item's bare answer (`key`), or its whole gold text (`answer`)."""
 
 
 METRIC = MeasureRecord(

@@ -1,13 +1,13 @@
-"""Can a generated text be read as an answer at all? Counted beside the score, in which such a text is simply wrong.
+"""Whether a generated text can be read as an answer. The score counts an unreadable text as wrong.
 
-| an item whose | can be read if |
+| an item whose | is readable if |
 |---|---|
 | right answer is one of several (`allowed`) | the metric finds one of these in the text, the right one or another |
 | metric is `slu_f1` or `slu_f1_any_case` | the text is a JSON object of slots |
 | metric is `answer_match` or `math_match`, gold has a final answer | the text has one |
 
-A right answer can be read, however it is written. Of other items nothing can be told: any text may be an answer.
-`answer_in` says which answer it is.
+A right answer is readable in any form. For other items readability is undefined: any text may be an answer.
+`answer_in` returns the answer of a text.
 """
 
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ from outgrow.metrics.words import normalise
 
 
 def can_tell(metric: str, gold: str, allowed: Sequence[str] = ()) -> bool:
-    """Whether it can be told of an item what is no answer."""
+    """Whether readability is defined for an item."""
     if allowed:
         return TEXT_METRICS[metric].each is not None
     return TEXT_METRICS[metric].of_slots or (TEXT_METRICS[metric].of_final_answers and final_answer(gold) is not None)
 
 
 def is_readable(metric: str, text: str, gold: str, allowed: Sequence[str] = ()) -> bool:
-    """Whether a text is an answer to an item of which `can_tell` holds."""
+    """Whether a text is an answer to an item for which `can_tell` is true."""
     if TEXT_METRICS[metric].of_slots:
         return parse_slots(text) is not None
     if not allowed:
@@ -40,14 +40,14 @@ def is_readable(metric: str, text: str, gold: str, allowed: Sequence[str] = ()) 
 
 
 def chosen_option(metric: str, text: str, allowed: Sequence[str]) -> int | None:
-    """The number of the allowed answer that a text gives; `None` if it gives none, or several.
+    """The index of the allowed answer that a text gives; `None` if it gives none, or several.
 
-    It is the one that the metric finds best; of several that are equally good the one that the text states
-    (`metrics.stated_choice`), or the first one that is no other text.
+    It is the answer with the best score. Among several with the best score it is the one that the text states
+    (`metrics.stated_choice`), or the first one if all of them are the same text.
     """
     values = _values(metric, text, allowed)
     best = np.flatnonzero(values == values.max()).tolist() if values.any() else []
-    if len({normalise(allowed[number]) for number in best}) < 2:
+    if len({normalise(allowed[index]) for index in best}) < 2:
         return best[0] if best else None
     stated = stated_choice(text, (), allowed)
     return stated.number if stated is not None and stated.number in best else None
@@ -65,15 +65,15 @@ def _values(metric: str, text: str, allowed: Sequence[str]) -> Float[np.ndarray,
 
 def _each(metric: str) -> Each:
     each = TEXT_METRICS[metric].each
-    assert each is not None, "only asked of metrics that are means"
+    assert each is not None, "only called for metrics that are means"
     return each
 
 
 def answer_in(metric: str, text: str, allowed: Sequence[str] = ()) -> str | int | None:
-    """What a text answers, so that equal answers can be counted.
+    """The answer of a text, in a form in which equal answers can be counted.
 
-    The number of the option where the item has some, the final answer where the metric looks for one, else the text
-    itself; `None` for an option or a final answer that is not there.
+    The index of the option if the item has options, the final answer if the metric compares final answers, otherwise
+    the normalised text. `None` if the text has no option or no final answer.
     """
     if allowed and TEXT_METRICS[metric].each is not None:
         return chosen_option(metric, text, allowed)
@@ -82,7 +82,7 @@ def answer_in(metric: str, text: str, allowed: Sequence[str] = ()) -> str | int 
 
 @lru_cache(maxsize=1 << 12)
 def _positions(texts: tuple[str, ...]) -> dict[str, int]:
-    """By normalised text, its first position."""
+    """The first position of each normalised text."""
     positions: dict[str, int] = {}
     for index, text in enumerate(texts):
         positions.setdefault(normalise(text), index)

@@ -1,28 +1,28 @@
-"""SLU-F1: how well slots were filled, with part of the credit for nearly right fillers (Bastianelli et al. 2020).
+"""SLU-F1: F1 of slots with partial credit for nearly right fillers (Bastianelli et al. 2020).
 
-Two measures of the same form are added up. Within an utterance, each predicted slot in its order takes, of the gold
-slots of its type that are still free, the one whose filler is nearest (the first of equally near ones), at distance d:
+Two measures of the same form are added. Within an utterance, each predicted slot in its order is matched with the
+unmatched gold slot of its type whose filler is nearest (the first of equally near ones), at distance d:
 
     TP + 1,   FP + d,   FN + d
 
-A predicted slot whose type is not free any more is FP + 1, a gold slot that nobody took is FN + 1. For one measure d
-is the word error rate (word edits over the number of gold words, which can exceed 1), for the other the edit distance
-of the characters over the longer filler's length. Each measure matches for itself. The counts of both are added, then
+A predicted slot without an unmatched gold slot of its type adds FP + 1, an unmatched gold slot FN + 1. For one measure
+d is the word error rate (word edits / number of gold words, which can exceed 1), for the other the character edit
+distance / length of the longer filler. Each measure has its own matching. The counts of both are added, then
 
     P = TP / (TP + FP),   R = TP / (TP + FN),   F1 = 2PR / (P + R)         (0 where a denominator is 0)
 
-over all types together (micro, the published number), per type, or as the mean over types (macro). *Span F1* asks for
-equal fillers instead.
+over all types (micro, the published number), per type, or as the mean over types (macro). *Span F1* requires equal
+fillers instead.
 
-As in SLURP's scorer *gold* fillers are put in lower case and predicted ones are not, so that a capital in a prediction
-is a mistake; with `any_case` (the metric `slu_f1_any_case`) both are. Types are compared as they are. Words are what
-single spaces part, after several white-space characters have become one space.
+As in SLURP's scorer *gold* fillers are lowercased and predicted ones are not, so a capital in a prediction is a
+mistake. With `any_case` (the metric `slu_f1_any_case`) both are lowercased. Types are compared unchanged. Words are
+separated by white space.
 
-What the scorer leaves open: a gold filler without words has word error rate 0 if the predicted one has none either,
-else 1. The paper's authors also run Whisper's English normaliser over predicted fillers, which the scorer does not do,
-and neither is it done here.
+The scorer does not define the word error rate of a gold filler without words: here it is 0 if the predicted filler has
+no words either, otherwise 1. The paper's authors also apply Whisper's English normaliser to predicted fillers. The
+scorer does not, and neither does this module.
 
-Counts are kept per utterance, so that whoever resamples utterances for an interval need not match again.
+Counts are kept per utterance, so utterances can be resampled without matching again.
 """
 
 import json
@@ -39,9 +39,9 @@ from outgrow.metrics.edit_distance import edit_distance, normalised_distance
 
 ANY_CASE = "slu_f1_any_case"
 SLOT_METRICS = ("slu_f1", ANY_CASE)
-"""Names of the metric: exactly SLURP's, and without regard to capitals."""
+"""Names of the metric: SLURP's, and the case-insensitive one."""
 JOINT = " & "
-"""Between the fillers of one type, where an utterance has several."""
+"""Separates several fillers of one type in an utterance."""
 
 
 class Slot(NamedTuple):
@@ -52,15 +52,15 @@ class Slot(NamedTuple):
 
 
 class SlotAnswers(NamedTuple):
-    """What generated texts say."""
+    """The slots of generated texts."""
 
     slots: list[list[Slot]]
     failed: Bool[np.ndarray, "item"]
-    """Texts that are no such JSON; they have no slots."""
+    """Whether the text is not such a JSON object; it has no slots."""
 
 
 class SlotScore(NamedTuple):
-    """Each within 0 … 1."""
+    """Precision, recall and F1, each within 0 … 1."""
 
     precision: float
     recall: float
@@ -72,7 +72,7 @@ class SlotCounts:
     """True positives, false positives and false negatives, per utterance and slot type."""
 
     types: tuple[str, ...]
-    """In alphabetical order: every type that gold or a prediction names."""
+    """All types in gold or predictions, in alphabetical order."""
     counts: Float[np.ndarray, "item type 3"]
 
     def __add__(self, other: "SlotCounts") -> "SlotCounts":
@@ -81,18 +81,18 @@ class SlotCounts:
 
     @property
     def per_item(self) -> Float[np.ndarray, "item 3"]:
-        """Summed over the types: resample these, sum, and ask `micro_f1`."""
+        """Sums over the types: resample these, sum, and apply `micro_f1`."""
         return np.asarray(self.counts.sum(axis=1))
 
 
 Match = tuple[str, float, float, float]
-"""A type, and what it adds to its true positives, false positives and false negatives."""
+"""A type, and its additional true positives, false positives and false negatives."""
 
 
 def slu_counts(
     gold: Sequence[Sequence[Slot]], predicted: Sequence[Sequence[Slot]], *, any_case: bool = False
 ) -> SlotCounts:
-    """The counts behind SLU-F1: word measure plus character measure, one row per utterance."""
+    """The counts of SLU-F1: word measure plus character measure, one row per utterance."""
     by_words = distance_counts(gold, predicted, word_error_rate, any_case=any_case)
     return by_words + distance_counts(gold, predicted, character_distance, any_case=any_case)
 
@@ -104,37 +104,32 @@ def distance_counts(
     *,
     any_case: bool = False,
 ) -> SlotCounts:
-    """The counts of one measure; `distance(gold filler, predicted filler)` is 0 for equal ones."""
-    return _tally(gold, predicted, lambda wanted, said: _nearest_matches(wanted, said, distance), any_case)
+    """The counts of one measure; `distance(gold filler, predicted filler)` is 0 for equal fillers."""
+    return _tally(gold, predicted, lambda true_slots, slots: _nearest_matches(true_slots, slots, distance), any_case)
 
 
 def span_counts(
     gold: Sequence[Sequence[Slot]], predicted: Sequence[Sequence[Slot]], *, any_case: bool = False
 ) -> SlotCounts:
-    """The counts of plain span F1: a predicted slot is right if an equal gold slot is still free."""
+    """The counts of span F1: a predicted slot is right if an equal gold slot is unmatched."""
     return _tally(gold, predicted, _equal_matches, any_case)
 
 
 def score(counts: SlotCounts) -> SlotScore:
-    """Micro-averaged over all types."""
+    """Micro average over all types."""
     return _score(counts.per_item.sum(axis=0))
-
-
-def scores_by_type(counts: SlotCounts) -> dict[str, SlotScore]:
-    """Of every slot type by itself."""
-    return {name: _score(sums) for name, sums in zip(counts.types, counts.counts.sum(axis=0), strict=True)}
 
 
 def micro_f1(sums: Float[np.ndarray, "*rows 3"]) -> Float[np.ndarray, "*rows"]:
     """F1 from summed true positives, false positives and false negatives: 2TP / (2TP + FP + FN)."""
-    hits = 2 * sums[..., 0]
-    everything = hits + sums[..., 1] + sums[..., 2]
-    return np.asarray(np.divide(hits, everything, out=np.zeros_like(hits), where=everything > 0))
+    twice_tp = 2 * sums[..., 0]
+    denominator = twice_tp + sums[..., 1] + sums[..., 2]
+    return np.asarray(np.divide(twice_tp, denominator, out=np.zeros_like(twice_tp), where=denominator > 0))
 
 
 @lru_cache(maxsize=1 << 16)
 def word_error_rate(gold: str, predicted: str) -> float:
-    """Word edits over the number of gold words; not clipped at 1."""
+    """Word edits / number of gold words; not clipped at 1."""
     truth, words = _words(gold), _words(predicted)
     return edit_distance(truth, words) / len(truth) if truth else float(bool(words))
 
@@ -145,12 +140,12 @@ def _words(filler: str) -> list[str]:
 
 @lru_cache(maxsize=1 << 16)
 def character_distance(gold: str, predicted: str) -> float:
-    """Character edits over the longer filler's length, 0 … 1."""
+    """Character edits / length of the longer filler, 0 … 1."""
     return normalised_distance(gold, predicted)
 
 
 def read_answers(texts: Sequence[str]) -> SlotAnswers:
-    """Every text's slots; see `parse_slots`."""
+    """The slots of each text; see `parse_slots`."""
     parsed = [parse_slots(text) for text in texts]
     return SlotAnswers(
         [slots or [] for slots in parsed], np.asarray([slots is None for slots in parsed], dtype=np.bool_)
@@ -160,14 +155,14 @@ def read_answers(texts: Sequence[str]) -> SlotAnswers:
 def parse_slots(text: str) -> list[Slot] | None:
     """The slots of a JSON object `{type: filler}`, or `None` if the text is anything else.
 
-    Only spaces may surround the object. A filler is a string (several are joined by " & ") or a number, kept as it is
-    written, spaces and all, or a list of these; a type may occur more than once.
+    Only spaces may surround the object. A filler is a string (several are joined by " & ") or a number, kept as
+    written with its spaces, or a list of these. A type may occur more than once.
 
     >>> parse_slots('{"person": "ann & bob", "time": 5}')
     [Slot(type='person', filler='ann'), Slot(type='person', filler='bob'), Slot(type='time', filler='5')]
     """
     try:
-        # Numbers stay text, and a repeated type is not lost.
+        # The hooks keep numbers as text and keep repeated types.
         pairs = json.loads(
             text, object_pairs_hook=_Pairs, parse_int=str, parse_float=str, parse_constant=_refuse_constant
         )
@@ -189,42 +184,42 @@ def write_slots(slots: Sequence[Slot]) -> str:
     fillers: dict[str, list[str]] = {}
     for slot in slots:
         fillers.setdefault(slot.type, []).append(slot.filler)
-    return json.dumps({name: JOINT.join(several) for name, several in fillers.items()}, ensure_ascii=False)
+    return json.dumps({name: JOINT.join(parts) for name, parts in fillers.items()}, ensure_ascii=False)
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """A JSON object's pairs, to be told from a JSON list."""
+    """The pairs of a JSON object, distinguished from a JSON list by type."""
 
 
 def _refuse_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no JSON")
+    raise ValueError(f"{word} is not JSON")
 
 
 def _nearest_matches(gold: list[Slot], predicted: list[Slot], distance: Callable[[str, str], float]) -> list[Match]:
-    free = list(gold)
+    unmatched = list(gold)
     matches: list[Match] = []
     for slot in predicted:
-        rivals = [place for place, other in enumerate(free) if other.type == slot.type]
-        if not rivals:
+        candidates = [index for index, other in enumerate(unmatched) if other.type == slot.type]
+        if not candidates:
             matches.append((slot.type, 0.0, 1.0, 0.0))
             continue
-        far = [distance(free[place].filler, slot.filler) for place in rivals]
-        nearest = min(far)
-        free.pop(rivals[far.index(nearest)])
+        distances = [distance(unmatched[index].filler, slot.filler) for index in candidates]
+        nearest = min(distances)
+        unmatched.pop(candidates[distances.index(nearest)])
         matches.append((slot.type, 1.0, nearest, nearest))
-    return matches + [(slot.type, 0.0, 0.0, 1.0) for slot in free]
+    return matches + [(slot.type, 0.0, 0.0, 1.0) for slot in unmatched]
 
 
 def _equal_matches(gold: list[Slot], predicted: list[Slot]) -> list[Match]:
-    free = list(gold)
+    unmatched = list(gold)
     matches: list[Match] = []
     for slot in predicted:
-        if slot in free:
-            free.remove(slot)
+        if slot in unmatched:
+            unmatched.remove(slot)
             matches.append((slot.type, 1.0, 0.0, 0.0))
         else:
             matches.append((slot.type, 0.0, 1.0, 0.0))
-    return matches + [(slot.type, 0.0, 0.0, 1.0) for slot in free]
+    return matches + [(slot.type, 0.0, 0.0, 1.0) for slot in unmatched]
 
 
 def _tally(
@@ -233,12 +228,14 @@ def _tally(
     match: Callable[[list[Slot], list[Slot]], list[Match]],
     any_case: bool,
 ) -> SlotCounts:
-    """Match utterance by utterance, gold fillers in lower case, with `any_case` predicted ones too."""
+    """Counts of each utterance; gold fillers are lowercased, with `any_case` predicted ones too."""
     types = sorted({slot.type for slots in (*gold, *predicted) for slot in slots})
-    column = {name: number for number, name in enumerate(types)}
+    column = {name: index for index, name in enumerate(types)}
     counts = np.zeros((len(gold), len(types), 3))
-    for row, (wanted, said) in enumerate(zip(gold, predicted, strict=True)):
-        for name, *added in match(_lowered(wanted), _lowered(said) if any_case else list(said)):
+    for row, (gold_slots, predicted_slots) in enumerate(zip(gold, predicted, strict=True)):
+        for name, *added in match(
+            _lowered(gold_slots), _lowered(predicted_slots) if any_case else list(predicted_slots)
+        ):
             counts[row, column[name]] += added
     return SlotCounts(tuple(types), counts)
 

@@ -4,11 +4,11 @@
 |---|---|
 | `exact_match` | the texts are equal up to case, Unicode form and spaces |
 | `answer_match` | the final answers are the same: numbers by value, formulas by meaning (`final_answer`) |
-| `math_match` | the same score, under the name that it had when only it compared formulas |
-| `contains` | the words of gold stand in the text, next to each other |
-| `token_f1` | share of common words, order ignored: 2PR / (P + R) over multisets, of SQuAD's words |
-| `word_f1` | the same of the words of any script, articles included, punctuation a border |
-| `rouge_l` | the same over the longest common subsequence of words (Lin 2004, with P and R weighed alike) |
+| `math_match` | the same score under an earlier name |
+| `contains` | the words of gold occur in the text, one directly after the other |
+| `token_f1` | F1 of common words, without order: 2PR / (P + R) over multisets of SQuAD's words |
+| `word_f1` | the same for words of any script, with articles, split at punctuation |
+| `rouge_l` | the same for the longest common subsequence of words (Lin 2004, with equal weights of P and R) |
 | `levenshtein_similarity` | 1 − character edits / length of the longer text: agreement (paper 1, figure 3b) |
 
 Words are those of `metrics.words`. Two texts without words are equal.
@@ -26,55 +26,70 @@ from outgrow.metrics.words import normalise, squad_words, words
 
 
 def exact_match(predicted: Sequence[str], gold: Sequence[str]) -> Float[np.ndarray, "item"]:
-    """1 where the texts are equal after `normalise`. Punctuation counts: `-5` is not `5`."""
-    return _each(lambda said, wanted: normalise(said) == normalise(wanted), predicted, gold)
+    """1 if the texts are equal after `normalise`, else 0. Punctuation counts: `-5` is not `5`."""
+    return _each(lambda predicted_text, gold_text: normalise(predicted_text) == normalise(gold_text), predicted, gold)
 
 
 def answer_match(predicted: Sequence[str], gold: Sequence[str]) -> Float[np.ndarray, "item"]:
-    """1 where the final answers are the same; 0 where the prediction has none. See `metrics.final_answer`."""
+    """1 if the final answers are equal, else 0, also for a prediction without one. See `metrics.final_answer`."""
     return _each(is_right, predicted, gold)
 
 
 def contains(predicted: Sequence[str], gold: Sequence[str]) -> Float[np.ndarray, "item"]:
-    """1 where the gold words stand in the text one after another; case and punctuation do not matter."""
+    """1 if the text contains the gold words in sequence, without regard to case and punctuation."""
     return _each(_contains, predicted, gold)
 
 
 def token_f1(predicted: Sequence[str], gold: Sequence[str]) -> Float[np.ndarray, "item"]:
-    """SQuAD's F1 (Rajpurkar et al. 2016): harmonic mean of the shares of predicted and of gold words in common."""
-    return _each(lambda said, wanted: _overlap(squad_words(said), squad_words(wanted), _common_words), predicted, gold)
+    """SQuAD's F1 (Rajpurkar et al. 2016): harmonic mean of precision and recall of words."""
+    return _each(
+        lambda predicted_text, gold_text: _overlap(squad_words(predicted_text), squad_words(gold_text), _common_words),
+        predicted,
+        gold,
+    )
 
 
 def word_f1(predicted: Sequence[str], gold: Sequence[str]) -> Float[np.ndarray, "item"]:
-    """`token_f1` of the words of any script, so that Chinese texts are more than one word."""
-    return _each(lambda said, wanted: _overlap(words(said), words(wanted), _common_words), predicted, gold)
+    """`token_f1` with words of any script; a Chinese text has one word per character."""
+    return _each(
+        lambda predicted_text, gold_text: _overlap(words(predicted_text), words(gold_text), _common_words),
+        predicted,
+        gold,
+    )
 
 
 def rouge_l(predicted: Sequence[str], gold: Sequence[str]) -> Float[np.ndarray, "item"]:
     """ROUGE-L's F-measure over the whole text, without stemming."""
-    return _each(lambda said, wanted: _overlap(words(said), words(wanted), common_length), predicted, gold)
+    return _each(
+        lambda predicted_text, gold_text: _overlap(words(predicted_text), words(gold_text), common_length),
+        predicted,
+        gold,
+    )
 
 
 def levenshtein_similarity(left: Sequence[str], right: Sequence[str]) -> Float[np.ndarray, "item"]:
-    """1 for equal texts, 0 for texts without a common character; texts are taken as they are."""
+    """1 for equal texts, 0 for texts without a common character; texts are not normalised."""
     return _each(lambda first, second: 1 - normalised_distance(first, second), left, right)
 
 
-def _contains(said: str, wanted: str) -> bool:
-    text, part = words(said), words(wanted)
-    return any(text[start : start + len(part)] == part for start in range(len(text) - len(part) + 1))
+def _contains(predicted_text: str, gold_text: str) -> bool:
+    text_words, phrase = words(predicted_text), words(gold_text)
+    return any(text_words[start : start + len(phrase)] == phrase for start in range(len(text_words) - len(phrase) + 1))
 
 
-def _overlap(said: list[str], wanted: list[str], common: Callable[[list[str], list[str]], int]) -> float:
+def _overlap(predicted: list[str], gold: list[str], common: Callable[[list[str], list[str]], int]) -> float:
     """2PR / (P + R) = 2 · common / (number of words in both)."""
-    return 2 * common(said, wanted) / (len(said) + len(wanted)) if said or wanted else 1.0
+    return 2 * common(predicted, gold) / (len(predicted) + len(gold)) if predicted or gold else 1.0
 
 
-def _common_words(said: list[str], wanted: list[str]) -> int:
-    return (Counter(said) & Counter(wanted)).total()
+def _common_words(predicted: list[str], gold: list[str]) -> int:
+    return (Counter(predicted) & Counter(gold)).total()
 
 
 def _each(
     compare: Callable[[str, str], float], predicted: Sequence[str], gold: Sequence[str]
 ) -> Float[np.ndarray, "item"]:
-    return np.asarray([compare(said, wanted) for said, wanted in zip(predicted, gold, strict=True)], dtype=np.float64)
+    return np.asarray(
+        [compare(predicted_text, gold_text) for predicted_text, gold_text in zip(predicted, gold, strict=True)],
+        dtype=np.float64,
+    )

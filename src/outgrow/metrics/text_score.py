@@ -1,24 +1,24 @@
 """`TextScore`: a measure of generated texts as counts per item, so that items can be resampled.
 
-An interval draws items again and again. Texts are compared once: every item gives a few numbers (*parts*), which are
-summed with the draw's weights, and the sums have a value.
+Texts are compared once: every item gives a few numbers (*parts*). Each resample sums them with its weights, and the
+score is a function of the sums.
 
 | score | parts of an item | value of the sums |
 |---|---|---|
 | `slu_f1`, `slu_f1_any_case` | TP, FP, FN over both measures (`slu_f1.slu_counts`) | 2TP / (2TP + FP + FN) |
 | `exact_match`, `answer_match`, `math_match`, `contains`, … | the item's number (`text_answers`), 1 | the mean |
 
-So SLU-F1 is micro-averaged, as published: an utterance with five slots counts five times, one with none only where
-slots are invented for it. The others are means over items. An empty text is a wrong answer like any other (for slots:
-an answer without slots), and nothing here asks whether a text may be missing.
+So SLU-F1 is micro-averaged, as published: an utterance with five slots counts five times, an utterance without slots
+only if slots are predicted for it. The others are means over items. An empty text is a wrong answer (for slots: an
+answer without slots). Missing texts are not handled here.
 
-`TaskScore` is what a whole task is measured by. A mixture of capabilities C, each with a score of its own, has their
-macro average:
+`TaskScore` is the score of a whole task. A mixture of capabilities C, each with a score of its own, has their macro
+average:
 
     value = (1 / |C|) sum of value_c over the capabilities c
 
-Its parts are those of all capabilities side by side, zero but for the item's own, so that it is resampled like any
-other score. A capability without anything to measure (in a draw of few items, say) is left out of the mean.
+Its parts are those of all capabilities in separate columns, zero except for the item's capability, so it is resampled
+like any other score. A capability without items (in a draw of few items, for example) is left out of the mean.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,14 +37,14 @@ from outgrow.metrics.text_answers import answer_match, contains, exact_match, ro
 
 @dataclass(frozen=True)
 class TextScore:
-    """How texts are measured against gold."""
+    """A score of texts against gold."""
 
     title: str
-    """For headings: `SLU-F1`."""
+    """Its title in headings, such as `SLU-F1`."""
     counts: Callable[[Sequence[str], Sequence[str]], Float[np.ndarray, "item part"]]
-    """`counts(predicted, gold)`: finite numbers, at least 0. Raises `ValueError` for lists of different lengths."""
+    """`counts(predicted, gold)`: finite numbers ≥ 0. Raises `ValueError` for lists of different lengths."""
     value: Callable[[Float[np.ndarray, "*rows part"]], Float[np.ndarray, "*rows"]]
-    """`value(sums)`: within 0 … 1; NaN where there is nothing to measure (all parts 0)."""
+    """`value(sums)`: within 0 … 1; NaN if all sums are 0."""
 
 
 def slot_counts(
@@ -52,20 +52,20 @@ def slot_counts(
 ) -> Float[np.ndarray, "item 3"]:
     """True positives, false positives and false negatives of SLU-F1 per item.
 
-    Gold is JSON as `slu_f1.write_slots` makes it; a predicted text that is none has no slots.
+    Gold is JSON as written by `slu_f1.write_slots`. A predicted text that is not such JSON has no slots.
     """
     return slu_counts(read_answers(gold).slots, read_answers(predicted).slots, any_case=any_case).per_item
 
 
 def slot_value(sums: Float[np.ndarray, "*rows 3"]) -> Float[np.ndarray, "*rows"]:
-    """`slu_f1.micro_f1`, but NaN where neither gold nor a prediction has a slot."""
+    """`slu_f1.micro_f1`, with NaN if neither gold nor a prediction has a slot."""
     return _where_any(micro_f1(sums), sums)
 
 
 def mean_value(sums: Float[np.ndarray, "*rows 2"]) -> Float[np.ndarray, "*rows"]:
-    """A sum over the number of items behind it; NaN without items."""
-    found = np.divide(sums[..., 0], sums[..., 1], out=np.zeros(sums.shape[:-1]), where=sums[..., 1] > 0)
-    return _where_any(found, sums[..., 1:])
+    """Sum / number of items; NaN without items."""
+    mean = np.divide(sums[..., 0], sums[..., 1], out=np.zeros(sums.shape[:-1]), where=sums[..., 1] > 0)
+    return _where_any(mean, sums[..., 1:])
 
 
 def _where_any(value: Float[np.ndarray, "*rows"], sums: Float[np.ndarray, "*rows part"]) -> Float[np.ndarray, "*rows"]:
@@ -78,22 +78,22 @@ Each = Callable[[Sequence[str], Sequence[str]], Float[np.ndarray, "item"]]
 
 @dataclass(frozen=True, kw_only=True)
 class MetricRecord(Record):
-    """A metric of generated texts; it has no options, and is named in `task.metric` and `measures.NAME.metric`."""
+    """A metric of generated texts, named in `task.metric` and `measures.NAME.metric`; it has no options."""
 
     section: type[Section] = Section
     key: str
     """Its name in a file of settings."""
     score: TextScore
     each: Each | None = None
-    """One number per item, of a metric that is their mean."""
+    """One number per item, if the metric is their mean."""
     of_slots: bool = False
     """Whether answers are JSON objects of slots (`slu_f1`)."""
     of_final_answers: bool = False
     """Whether only the final answer of a text counts."""
     decides_equality: bool = False
-    """Whether two answers are the same or not, with nothing in between, so that answers can be counted."""
+    """Whether the metric is an equality of answers (0 or 1), so that equal answers can be counted."""
     without_gold: str = ""
-    """The metric that compares two texts of which neither is gold; default: this one."""
+    """The metric for two texts of which neither is gold; default: this one."""
 
     @property
     def name(self) -> str:
@@ -158,15 +158,15 @@ MACRO = "macro"
 
 @dataclass(frozen=True)
 class TaskScore:
-    """How a task's answers are measured; make it with `score_of`."""
+    """The score of a task's answers; made by `score_of`."""
 
     title: str
     scores: Mapping[str, TextScore]
-    """By capability; a task that is no mixture has one, under the empty name."""
+    """Score by capability; a task that is no mixture has one, under the empty name."""
 
     @property
     def columns(self) -> Mapping[str, slice]:
-        """By capability, which of the parts are its own."""
+        """The columns of the parts that belong to each capability."""
         widths = [score.counts([], []).shape[1] for score in self.scores.values()]
         ends = np.cumsum([0, *widths]).tolist()
         return {name: slice(*ends[index : index + 2]) for index, name in enumerate(self.scores)}
@@ -174,32 +174,34 @@ class TaskScore:
     def counts(
         self, predicted: Sequence[str], gold: Sequence[str], capabilities: Sequence[str] | None = None
     ) -> Float[np.ndarray, "item part"]:
-        """`TextScore.counts` for every item by the score of its capability; a mixture must be told which that is."""
-        whose = np.asarray([""] * len(gold) if capabilities is None else capabilities, dtype=np.str_)
-        if not (len(predicted) == len(gold) == len(whose)) or not set(whose.tolist()) <= set(self.scores):
-            raise ValueError("texts, gold and capabilities do not fit together")
+        """`TextScore.counts` of each item with the score of its capability. A mixture needs `capabilities`."""
+        capability_of = np.asarray([""] * len(gold) if capabilities is None else capabilities, dtype=np.str_)
+        if not (len(predicted) == len(gold) == len(capability_of)) or not set(capability_of.tolist()) <= set(
+            self.scores
+        ):
+            raise ValueError("texts, gold and capabilities have different lengths, or a capability has no score")
         columns = self.columns
-        parts = np.zeros((len(whose), max(column.stop for column in columns.values())))
+        parts = np.zeros((len(capability_of), max(column.stop for column in columns.values())))
         for name, score in self.scores.items():
-            rows = np.flatnonzero(whose == name)
-            own, own_gold = ([texts[row] for row in rows.tolist()] for texts in (predicted, gold))
-            parts[rows, columns[name]] = score.counts(own, own_gold)
+            rows = np.flatnonzero(capability_of == name)
+            texts_of, gold_of = ([texts[row] for row in rows.tolist()] for texts in (predicted, gold))
+            parts[rows, columns[name]] = score.counts(texts_of, gold_of)
         return parts
 
     def value(self, sums: Float[np.ndarray, "*rows part"]) -> Float[np.ndarray, "*rows"]:
-        """The mean over the capabilities that have something to measure; NaN where none has."""
+        """The mean over the capabilities with items; NaN if no capability has items."""
         values = np.stack([self.value_of(name, sums) for name in self.scores], axis=-1)
-        there = np.isfinite(values)
-        return mean_value(np.stack([np.where(there, values, 0.0).sum(axis=-1), there.sum(axis=-1)], axis=-1))
+        has_value = np.isfinite(values)
+        return mean_value(np.stack([np.where(has_value, values, 0.0).sum(axis=-1), has_value.sum(axis=-1)], axis=-1))
 
     def value_of(self, capability: str, sums: Float[np.ndarray, "*rows part"]) -> Float[np.ndarray, "*rows"]:
-        """What one capability's part of the sums is worth."""
+        """The value of one capability's part of the sums."""
         return self.scores[capability].value(sums[..., self.columns[capability]])
 
 
 @runtime_checkable
 class HasMetrics(Protocol):
-    """A task, as far as it says what it is measured by (`data.task.Task`)."""
+    """The metrics of a task (`data.task.Task`)."""
 
     @property
     def metric(self) -> str: ...
@@ -209,12 +211,12 @@ class HasMetrics(Protocol):
 
 
 def score_of(task: HasMetrics) -> TaskScore:
-    """What the answers of a *generate* task are measured by."""
+    """The score of the answers of a *generate* task."""
     return _task_score(task, {name: record.score for name, record in TEXT_METRICS.items()})
 
 
 def likeness_of(task: HasMetrics) -> TaskScore:
-    """The same for two texts of which neither is gold: capitals of slots count on neither side."""
+    """The score for two texts of which neither is gold: slots are compared without case."""
     return _task_score(
         task, {name: TEXT_METRICS[record.without_gold or name].score for name, record in TEXT_METRICS.items()}
     )
@@ -227,5 +229,5 @@ def _task_score(task: HasMetrics, scores: Mapping[str, TextScore]) -> TaskScore:
 
 
 def alone(score: TextScore) -> TaskScore:
-    """One score for all items."""
+    """A task score with one score for all items."""
     return TaskScore(score.title, {"": score})

@@ -1,7 +1,7 @@
-"""The words of a text: of any script (`words`), or as SQuAD counts them (`squad_words`).
+"""The words of a text: of any script (`words`), or as in SQuAD (`squad_words`).
 
-Words of any script are runs of letters, marks and digits; Chinese, Japanese, Thai, Lao, Khmer and Burmese, written
-without spaces, count character by character.
+Words of any script are runs of letters, marks and digits. In Chinese, Japanese, Thai, Lao, Khmer and Burmese, which
+are written without spaces, each character is a word.
 """
 
 import re
@@ -20,7 +20,7 @@ _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 
 
 def normalise(text: str) -> str:
-    """One Unicode form (NFKC), one case, one space between words and none around them."""
+    """NFKC form, case-folded, with single spaces between words and none around the text."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
@@ -30,9 +30,9 @@ def words(text: str) -> list[str]:
 
 
 def squad_words(text: str) -> list[str]:
-    """The words as SQuAD's evaluation script takes them: in lower case, without articles and ASCII punctuation.
+    """The words of SQuAD's evaluation script: lowercase, without articles and ASCII punctuation.
 
-    Punctuation is deleted and parts no words.
+    Punctuation is deleted and does not separate words.
 
     >>> squad_words("The U.S. isn't a 12,000-mile road")
     ['us', 'isnt', '12000mile', 'road']
@@ -41,8 +41,8 @@ def squad_words(text: str) -> list[str]:
 
 
 @lru_cache(maxsize=1 << 14)
-def _spaced(letter: str) -> str:
-    """The character as it counts for words: itself, itself alone, or a space."""
-    if SPACELESS.match(letter):
-        return f" {letter} "
-    return letter if unicodedata.category(letter)[0] in "LMN" else " "
+def _spaced(character: str) -> str:
+    """The character, the character with spaces around it, or a space."""
+    if SPACELESS.match(character):
+        return f" {character} "
+    return character if unicodedata.category(character)[0] in "LMN" else " "

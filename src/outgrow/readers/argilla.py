@@ -1,7 +1,6 @@
 """Argilla's exported records: answers of people and suggestions of models.
 
-Read are the records that `records.to_json` writes, those of `to_datasets` (flat columns), and those of the older
-feedback data sets:
+Supported are records by `records.to_json`, by `to_datasets` (flat columns), and of the older feedback data sets:
 
     {"id": …, "responses": {"label": [{"value": "good", "user_id": …, "status": "submitted"}]},
               "suggestions": {"label": {"value": "bad", "score": 0.7, "agent": "model"}}}
@@ -10,9 +9,9 @@ feedback data sets:
     {"id": …, "responses": [{"user_id": …, "status": "submitted", "values": {"label": {"value": "good"}}}],
               "suggestions": [{"question_name": "label", "value": "bad", "score": 0.7, "agent": "model"}]}
 
-A response is a vote of its user if it was submitted (or has no status), an abstention if it was
-discarded; drafts are left out. A suggestion is a vote of its agent (`suggestion` if it has none), its score the
-confidence. Only questions with one label as the answer are read.
+A submitted response (or one without status) is a vote of its user, a discarded one an abstention; drafts are left out.
+A suggestion is a vote of its agent (`suggestion` if it has none) with its score as confidence. Only questions with one
+label as the answer are supported.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,16 +24,16 @@ from outgrow.text_format import listed
 
 Object = dict[str, Any]
 Answer = tuple[str, Object]
-"""A question's name with `value`, `user_id` and `status`, or with `value`, `score` and `agent`."""
+"""A question's name, and `value`, `user_id` and `status`, or `value`, `score` and `agent`."""
 
 
 def is_argilla(columns: Sequence[str]) -> bool:
-    """Whether a record with these keys is one of Argilla."""
+    """Whether records with these keys are from Argilla."""
     return {"fields", "responses"} <= set(columns) or any(name.endswith(".responses") for name in columns)
 
 
 def vote_rows_of_records(origin: str, records: list[Object], columns: VoteColumns) -> VoteRows:
-    """The votes of exported records; `columns.label` names the question where there are several."""
+    """The votes of exported records; `columns.label` names the question if there are several."""
     questions = dict.fromkeys(name for record in records for name, _ in (*_responses(record), *_suggestions(record)))
     if columns.label is not None and columns.label not in questions:
         raise ConfigError(f"{origin}: no question is called `{columns.label}`; {suggest(columns.label, questions)}")
@@ -43,12 +42,12 @@ def vote_rows_of_records(origin: str, records: list[Object], columns: VoteColumn
     if columns.label is None and len(questions) > 1:
         raise ConfigError(f"{origin}: there are several questions, {listed(list(questions))}; name one, `label=…`")
     question = columns.label or next(iter(questions))
-    votes = [vote for number, record in enumerate(records, 1) for vote in _votes(origin, number, record, question)]
+    votes = [vote for index, record in enumerate(records, 1) for vote in _votes(origin, index, record, question)]
     return vote_rows_of_rows(origin, votes, f"{origin} was read as records of Argilla, question `{question}`.")
 
 
-def _votes(origin: str, number: int, record: Object, question: str) -> Iterator[LongRow]:
-    item = next((record[key] for key in ("id", "external_id", "_server_id") if record.get(key) is not None), number)
+def _votes(origin: str, index: int, record: Object, question: str) -> Iterator[LongRow]:
+    item = next((record[key] for key in ("id", "external_id", "_server_id") if record.get(key) is not None), index)
     place = f"{origin}, record {item}"
     yield LongRow(place, item)
     for name, answer in _responses(record):
@@ -92,13 +91,13 @@ def _responses(record: Object) -> Iterator[Answer]:
     for key in record:
         if key.endswith(".responses") and isinstance(record[key], list):
             users, status = (record.get(f"{key}.{part}") or [] for part in ("users", "status"))
-            for at, value in enumerate(record[key]):
-                answer = {"value": value, "user_id": _at(users, at), "status": _at(status, at)}
+            for index, value in enumerate(record[key]):
+                answer = {"value": value, "user_id": _at(users, index), "status": _at(status, index)}
                 yield key.removesuffix(".responses"), answer
 
 
-def _at(values: Any, at: int) -> Any:
-    return values[at] if isinstance(values, list) and at < len(values) else None
+def _at(values: Any, index: int) -> Any:
+    return values[index] if isinstance(values, list) and index < len(values) else None
 
 
 def _suggestions(record: Object) -> Iterator[Answer]:

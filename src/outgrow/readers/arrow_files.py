@@ -13,11 +13,11 @@ from outgrow.errors import DataError
 from outgrow.readers.source_table import SourceTable, refuse_duplicates, table_of_arrow
 
 UNREADABLE = (OSError, ValueError, OverflowError, MemoryError, EOFError, pa.ArrowException)
-"""What damaged files raise."""
+"""Errors of damaged files."""
 
 
 def parquet_table(origin: str, raw: bytes) -> SourceTable:
-    """A Parquet file; a column is read when it is asked for."""
+    """A Parquet file; columns are read on demand."""
     try:
         schema = pq.read_schema(pa.BufferReader(raw))
         names = list(schema.names)
@@ -29,7 +29,7 @@ def parquet_table(origin: str, raw: bytes) -> SourceTable:
     def read(columns: Sequence[str]) -> pa.Table:
         try:
             file = pq.ParquetFile(pa.BufferReader(raw), read_dictionary=[name for name in columns if name in texts])
-            # A dot in a column's name is taken for a path by `columns=`.
+            # `columns=` reads a dot in a column's name as a path.
             dotted = any("." in name for name in columns)
             table = file.read(columns=None if dotted else list(columns)).select(list(columns))
             table.validate(full=True)
@@ -56,9 +56,9 @@ def npy_array(origin: str, raw: bytes) -> np.ndarray:
     """The array of a `.npy` file."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # that a file is old, which a damaged one may seem
+            warnings.simplefilter("ignore", UserWarning)  # the warning about old files, which damaged files cause, too
             return np.asarray(np.load(io.BytesIO(raw), allow_pickle=False))
-    # NumPy reads the file's first line as Python.
+    # NumPy parses the header of the file as Python.
     except (*UNREADABLE, SyntaxError, TypeError, TokenError) as error:
         raise _unreadable(origin, "npy", error) from error
 

@@ -1,8 +1,8 @@
-"""A column of a table as numbers: numbers into its different texts, or the numbers that it holds.
+"""A column of a table as codes of its distinct texts, or as numbers.
 
-The text of a cell does not depend on the type that a format gave it: 7, 7.0 and "7" are the same id, and so is "7.0"
-where every cell of a column ends so (a column of numbers with gaps that went through pandas). Blanks around a cell
-are no part of it, and an empty cell has no text. Work is done on the different values only, each of them once.
+The text of a cell does not depend on the type in its format: 7, 7.0 and "7" are the same id, and so is "7.0" if every
+cell of a column ends in this way (pandas writes a column of integers with gaps so). Blanks around a cell are removed,
+and an empty cell has no text. Only distinct values are processed, each of them once.
 """
 
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ from outgrow.text_format import short
 
 EMPTY = -1
 LARGEST_EXACT = 2**53
-"""From here on a float stands for several whole numbers."""
+"""From here on a float represents several integers."""
 WHOLE = r"^-?\d+\.0+$"
 
 MISSING = ("nan", "na", "n/a", "none", "null")
-"""What other programs write for a missing number; of a label it is a class like any other."""
+"""Spellings of a missing number; as labels they are ordinary classes."""
 
 
 class Categorical(NamedTuple):
-    """Every row's text as a number into `names`, in the order in which they first appear; -1 = an empty cell."""
+    """Each row's text as an index into `names`, in the order of first appearance; -1 = an empty cell."""
 
     code: Int[np.ndarray, "row"]
     names: list[str]
@@ -37,34 +37,36 @@ class Categorical(NamedTuple):
         return self.names[int(self.code[row])]
 
 
-def categorical(column: pa.ChunkedArray | pa.Array, what: str) -> Categorical:
-    """The texts of a column. `what` names it in the `DataError` for lists, infinite numbers and the like."""
+def categorical(column: pa.ChunkedArray | pa.Array, subject: str) -> Categorical:
+    """The texts of a column. `subject` names it in the `DataError` for lists, infinite numbers and the like."""
     column = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
     if pa.types.is_nested(column.type):
-        raise DataError(f"{what}: holds {short(column.type)}, where a text or a number is needed in every cell")
+        raise DataError(f"{subject}: contains {short(column.type)}; every cell must be a text or a number")
     try:
         encoded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
-        whole = _one_chunk(encoded)
-        texts = pc.dictionary_encode(_texts(whole.dictionary, what))
-        # Different values may have the same text, and a value may be empty.
-        number = np.append(np.asarray(texts.indices.fill_null(EMPTY)), EMPTY)
-        code = np.asarray(whole.indices.cast(pa.int64()).fill_null(len(number) - 1))
+        joined = _one_chunk(encoded)
+        texts = pc.dictionary_encode(_texts(joined.dictionary, subject))
+        # Different values may have the same text, and a text may be empty.
+        text_code = np.append(np.asarray(texts.indices.fill_null(EMPTY)), EMPTY)
+        code = np.asarray(joined.indices.cast(pa.int64()).fill_null(len(text_code) - 1))
         names = texts.dictionary.to_pylist()
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise DataError(f"{what}: holds {column.type}, which cannot be read as text ({str(error)[:120]})") from error
-    return by_appearance(number[code], names)
+        raise DataError(
+            f"{subject}: contains {column.type}, which cannot be read as text ({str(error)[:120]})"
+        ) from error
+    return by_appearance(text_code[code], names)
 
 
 def _one_chunk(encoded: pa.ChunkedArray) -> pa.DictionaryArray:
-    whole = encoded.unify_dictionaries().combine_chunks()
-    if isinstance(whole, pa.ChunkedArray):
-        whole = whole.chunk(0) if whole.num_chunks else pa.array([], encoded.type)
-    return whole
+    joined = encoded.unify_dictionaries().combine_chunks()
+    if isinstance(joined, pa.ChunkedArray):
+        joined = joined.chunk(0) if joined.num_chunks else pa.array([], encoded.type)
+    return joined
 
 
 def by_appearance(code: Int[np.ndarray, "row"], names: list[str]) -> Categorical:
-    """The same rows with the names in order of first appearance; names that no row has are dropped."""
-    first = np.full(len(names) + 1, len(code))  # the last place takes the empty cells
+    """The rows with names in order of first appearance; unused names are dropped."""
+    first = np.full(len(names) + 1, len(code))  # the last entry is for empty cells
     first[code[::-1]] = np.arange(len(code))[::-1]
     first = first[:-1]
     order = np.argsort(first, kind="stable")[: int((first < len(code)).sum())]
@@ -72,13 +74,13 @@ def by_appearance(code: Int[np.ndarray, "row"], names: list[str]) -> Categorical
     rank[order] = np.arange(len(order))
     if len(order) == len(names) and (order == np.arange(len(order))).all():
         return Categorical(np.asarray(code, dtype=np.int64), names)
-    return Categorical(rank[code], [names[number] for number in order.tolist()])
+    return Categorical(rank[code], [names[index] for index in order.tolist()])
 
 
-def _texts(values: pa.Array, what: str) -> pa.Array:
-    """Different values as texts; null where there is none."""
+def _texts(values: pa.Array, subject: str) -> pa.Array:
+    """Distinct values as texts; null for an empty text."""
     if pa.types.is_floating(values.type):
-        return _texts_of_floats(values.cast(pa.float64()), what)
+        return _texts_of_floats(values.cast(pa.float64()), subject)
     texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
     texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
     if len(texts) - texts.null_count and pc.all(pc.match_substring_regex(texts, WHOLE)).as_py():
@@ -86,34 +88,34 @@ def _texts(values: pa.Array, what: str) -> pa.Array:
     return texts
 
 
-def _texts_of_floats(values: pa.Array, what: str) -> pa.Array:
-    number = np.asarray(values.fill_null(np.nan))
-    if np.isinf(number).any():
-        raise DataError(f"{what}: holds an infinite number, where a name is needed")
-    if (np.abs(number) >= LARGEST_EXACT).any():
-        raise DataError(f"{what}: holds numbers of 2^53 and more that were rounded; write them as text")
-    whole = number == np.round(number)
-    as_whole = pa.array(np.where(whole, number, 0).astype(np.int64)).cast(pa.string())
-    texts = pc.if_else(pa.array(whole), as_whole, values.cast(pa.string()))
-    return pc.if_else(pa.array(np.isnan(number)), pa.scalar(None, pa.string()), texts)
+def _texts_of_floats(values: pa.Array, subject: str) -> pa.Array:
+    values_or_nan = np.asarray(values.fill_null(np.nan))
+    if np.isinf(values_or_nan).any():
+        raise DataError(f"{subject}: contains an infinite number; a name is needed")
+    if (np.abs(values_or_nan) >= LARGEST_EXACT).any():
+        raise DataError(f"{subject}: contains rounded numbers of 2^53 or more; write them as text")
+    is_integer = values_or_nan == np.round(values_or_nan)
+    integer_texts = pa.array(np.where(is_integer, values_or_nan, 0).astype(np.int64)).cast(pa.string())
+    texts = pc.if_else(pa.array(is_integer), integer_texts, values.cast(pa.string()))
+    return pc.if_else(pa.array(np.isnan(values_or_nan)), pa.scalar(None, pa.string()), texts)
 
 
-def numbers(column: pa.ChunkedArray, what: str, place: Place) -> Float[np.ndarray, "row"]:
-    """The numbers of a column; nan = an empty cell. Raises `DataError` for anything else, with its row."""
+def numbers(column: pa.ChunkedArray, subject: str, place: Place) -> Float[np.ndarray, "row"]:
+    """The numbers of a column; nan = an empty cell. Raises `DataError` with the row for other cells."""
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_null(column.type):
-        found = np.asarray(column.cast(pa.float64()).fill_null(np.nan), dtype=np.float64)
+        result = np.asarray(column.cast(pa.float64()).fill_null(np.nan), dtype=np.float64)
     else:
-        cells = categorical(column, what)
+        cells = categorical(column, subject)
         values = [_number(name) for name in cells.names]
-        bad = np.asarray([*(value is None for value in values), False])[cells.code]
-        if bad.any():
-            text = cells.text(int(bad.argmax()))
+        is_invalid = np.asarray([*(value is None for value in values), False])[cells.code]
+        if is_invalid.any():
+            text = cells.text(int(is_invalid.argmax()))
             comma = "; decimals need a point, not a comma" if "," in text else ""
-            raise DataError(f"{place(int(bad.argmax()))}: `{short(text)}` in {what} is no number{comma}")
-        found = np.asarray([*values, np.nan], dtype=np.float64)[cells.code]
-    if np.isinf(found).any():
-        raise DataError(f"{place(int(np.isinf(found).argmax()))}: an infinite number in {what}")
-    return found
+            raise DataError(f"{place(int(is_invalid.argmax()))}: `{short(text)}` in {subject} is not a number{comma}")
+        result = np.asarray([*values, np.nan], dtype=np.float64)[cells.code]
+    if np.isinf(result).any():
+        raise DataError(f"{place(int(np.isinf(result).argmax()))}: an infinite number in {subject}")
+    return result
 
 
 def _number(text: str) -> float | None:
@@ -132,13 +134,13 @@ def pick(cells: Categorical, rows: Any) -> Categorical:
 
 NUMBER = r"^[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?$"
 PLAIN = r"^(0|-?[1-9]\d*)$"
-"""How whole numbers are usually written; no two of these are the same."""
+"""The usual spelling of integers, which is unique."""
 LONGEST = 40
-"""Letters of a number."""
+"""Characters of a number, at most."""
 
 
 class EqualNumbers(NamedTuple):
-    """Two names of one number, and how many names there are whose number has another name."""
+    """Two names of one number, and the count of names whose number has another name."""
 
     first: str
     second: str
@@ -146,17 +148,17 @@ class EqualNumbers(NamedTuple):
 
 
 def number_twice(names: Sequence[str]) -> EqualNumbers | None:
-    """The first such pair in the order of the names; `names` are all different."""
+    """The first such pair in the order of `names`, which are distinct; None without one."""
     texts = pa.array(names, pa.large_string())
     numeric = pc.and_(pc.match_substring_regex(texts, NUMBER), pc.less_equal(pc.utf8_length(texts), LONGEST))
     if not pc.any(pc.and_not(numeric, pc.match_substring_regex(texts, PLAIN))).as_py():
         return None
-    written = texts.filter(numeric)
-    values = np.asarray(pc.utf8_ltrim(written, "+").cast(pa.float64()))
+    numeric_names = texts.filter(numeric)
+    values = np.asarray(pc.utf8_ltrim(numeric_names, "+").cast(pa.float64()))
     _, group, count = np.unique(values, return_inverse=True, return_counts=True)
-    # Far from zero a float stands for several numbers: only the few that are left are compared digit by digit.
+    # A large float represents several numbers, so the remaining names are compared as decimals.
     of_number: dict[Decimal, list[str]] = {}
-    for name in written.filter(pa.array(count[group] > 1)).to_pylist():
+    for name in numeric_names.filter(pa.array(count[group] > 1)).to_pylist():
         of_number.setdefault(Decimal(name), []).append(name)
-    several = [found for found in of_number.values() if len(found) > 1]
-    return EqualNumbers(several[0][0], several[0][1], sum(map(len, several))) if several else None
+    repeated = [spellings for spellings in of_number.values() if len(spellings) > 1]
+    return EqualNumbers(repeated[0][0], repeated[0][1], sum(map(len, repeated))) if repeated else None

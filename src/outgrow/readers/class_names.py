@@ -1,4 +1,4 @@
-"""Classes that look the same: `Science` beside `science`, `sci fi` beside `sci  fi`."""
+"""Classes with nearly equal names: `Science` and `science`, `sci fi` and `sci  fi`."""
 
 import unicodedata
 from collections import Counter
@@ -8,11 +8,11 @@ from outgrow.text_format import many, short
 
 INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 MOST_SHOWN = 4
-"""Sets of such classes in one message."""
+"""Groups of such classes in a message, at most."""
 
 
 def plain(name: str) -> str:
-    """A class's name but for case, white space, invisible characters and forms of the same letter.
+    """The name of a class without case, extra white space, invisible characters and variants of letters.
 
     >>> plain(" Sci\\u00a0 Fi ")
     'sci fi'
@@ -21,9 +21,9 @@ def plain(name: str) -> str:
 
 
 def alike(names: Iterable[str | None] | Mapping[str, int]) -> list[list[tuple[str, int]]]:
-    """Sets of two or more names that are the same in plain form, each name with how often it is there.
+    """Groups of two or more names with the same plain form, each name with its count.
 
-    `names` are the cells of a column, `None` for an empty one, or the different names with their counts.
+    `names` are the cells of a column, `None` for an empty cell, or the distinct names with their counts.
     """
     counts: Counter[str | None] = Counter(names)
     sets: dict[str, list[tuple[str, int]]] = {}
@@ -37,19 +37,19 @@ def _rows(name: str, count: int) -> str:
 
 
 def alike_names(sets: Sequence[Sequence[tuple[str, int]]], how_often: Callable[[str, int], str] = _rows) -> str:
-    """Such sets in a sentence, each name with `how_often` it is there; by default its count of rows."""
-    shown = [
+    """Such groups as text, each name with `how_often(name, count)`; by default its count of rows."""
+    descriptions = [
         " and ".join(f"{short(repr(name))} ({how_often(name, count)})" for name, count in names) for names in sets
     ]
-    more = len(shown) - MOST_SHOWN
-    return "; ".join(shown[:MOST_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+    n_hidden = len(descriptions) - MOST_SHOWN
+    return "; ".join(descriptions[:MOST_SHOWN]) + (f"; and {n_hidden} more" if n_hidden > 0 else "")
 
 
 def spellings(counts: Mapping[str, int], known: Sequence[str] | None = None) -> dict[str, str]:
-    """For every name the one that stands for all that are the same in plain form: that among `known`, else the most
+    """The common spelling of each name: the one in `known` with the same plain form, or without `known` the most
     frequent.
 
-    Of equally frequent ones it is the first in the order of the alphabet. Names that equal none of `known` stay.
+    Among equally frequent ones it is the first in alphabetical order. Names without a match in `known` are unchanged.
     """
     if known is None:
         best = {plain(names[0][0]): max(names, key=lambda counted: counted[1])[0] for names in alike(counts)}
@@ -59,6 +59,6 @@ def spellings(counts: Mapping[str, int], known: Sequence[str] | None = None) -> 
 
 
 def join(names: Sequence[str | None], known: Sequence[str] | None = None) -> list[str | None]:
-    """The cells of a column under the names that `spellings` gives them; `None` stays."""
-    one_name = spellings(Counter(name for name in names if name is not None), known)
-    return [None if name is None else one_name[name] for name in names]
+    """The cells of a column in their common spelling; `None` is unchanged."""
+    spelling_of = spellings(Counter(name for name in names if name is not None), known)
+    return [None if name is None else spelling_of[name] for name in names]

@@ -1,6 +1,6 @@
-"""Options to try where the header is not enough: columns that could have a role, by their names and cells.
+"""Suggestions for an ambiguous header: columns that could have a role, by their names and cells.
 
-A hint is an option that can be typed as it stands. Where no column could have the role, none is named.
+A suggestion is an option that can be typed unchanged. Without a candidate for a role no column is named.
 """
 
 import re
@@ -20,15 +20,15 @@ HINTING = {
     "source": "worker annotat user rater judge model coder source labeler participant person agent _by evaluator",
     "item": "item task example question hit unit doc record instance hash id image url instruction text input",
 }  # fmt: skip
-"""What a column's name may hold, the likelier first."""
+"""Parts of column names that suggest a role, most likely first."""
 MOST_LOOKED_AT = 200
-"""Columns."""
+"""Columns that are examined."""
 MOST_ROWS = 100_000
 MOST_CLASSES = 20
 
 
 class ColumnSample(NamedTuple):
-    """A column and what is in it."""
+    """A column with its cells."""
 
     name: str
     cells: Categorical
@@ -40,51 +40,55 @@ class ColumnSample(NamedTuple):
 
 
 def unnamed(part: str, table: SourceTable, taken: Set[str] = frozenset()) -> ConfigError:
-    """That a part is missing, with what there is and what could be tried; `taken` columns have a part already."""
+    """The error for a missing role, with the columns and suggestions; columns in `taken` already have a role."""
     samples = _samples(table, taken)
-    found = likely(part, samples)
-    ways = [] if found is None else [f"name it, such as `{word(part, found)}`"]
+    candidate = likely(part, samples)
+    suggestions = [] if candidate is None else [f"name it, such as `{word(part, candidate)}`"]
     if part == "label":
         marked = _marks(samples)
         if marked:
-            ways = [f"if each class has a column of marks, name these: `probability={','.join(marked)}`"]
+            suggestions = [f"if each class has a column of marks, name these: `probability={','.join(marked)}`"]
     if part == "source":
-        several = _sources(samples)
-        if several and (found is None or not _is_hinted(part, found)):
-            ways = [f"if every source has a column of its own, name these: `votes={','.join(several)}`"]
-        ways.append(f"if the whole file is one source's, name that: `one_source={_plain(stem_of(table.origin))}`")
+        source_columns = _sources(samples)
+        if source_columns and (candidate is None or not _is_hinted(part, candidate)):
+            suggestions = [f"if each source has its own column, name these: `votes={','.join(source_columns)}`"]
+        suggestions.append(f"if all votes are of one source, name it: `one_source={_plain(stem_of(table.origin))}`")
     if table.is_csv:
-        ways.append("if the first line is data already, name all columns with `header`")
-    hints = "; ".join(ways)
+        suggestions.append("if the first line is data, name all columns with `header`")
+    hints = "; ".join(suggestions)
     return ConfigError(
         f"{table.origin}: no column is known to be the {part}; there are {table.column_list}."
-        + (f" {hints[0].upper()}{hints[1:]}" if hints else " The file lacks a column that is needed")
+        + (f" {hints[0].upper()}{hints[1:]}" if hints else " The file lacks a necessary column")
     )
 
 
 def word(part: str, name: str) -> str:
-    """`part=column` as it is typed; a name that YAML would take for something else stands in quotes."""
-    odd = not re.fullmatch(r"[A-Za-z_(][\w .:/@()\-]*[\w)]|[A-Za-z_]", name) or ": " in name or name.lower() in ODD
+    """`part=column` as typed, with quotes around a name that YAML would not read as text."""
+    needs_quotes = (
+        not re.fullmatch(r"[A-Za-z_(][\w .:/@()\-]*[\w)]|[A-Za-z_]", name)
+        or ": " in name
+        or name.lower() in YAML_WORDS
+    )
     escaped = name.replace("'", "''")
-    return f"{part}='{escaped}'" if odd else f"{part}={name}"
+    return f"{part}='{escaped}'" if needs_quotes else f"{part}={name}"
 
 
 def _plain(name: str) -> str:
-    """A name reduced to letters and figures."""
+    """A name reduced to letters and digits."""
     plain = re.sub(r"[^\w\-]+", "_", name).strip("_-")
-    return plain if any(letter.isalpha() for letter in plain) else "source"
+    return plain if any(character.isalpha() for character in plain) else "source"
 
 
 def ignoring(names: Sequence[str], already: Sequence[str] = ()) -> str:
-    """The word that leaves columns out, with those that are left out already."""
+    """The option that leaves out columns, including those that are already left out."""
     return f"ignore={','.join((*already, *names))}"
 
 
-ODD = {"y", "n", "yes", "no", "true", "false", "on", "off", "null", "none"}
+YAML_WORDS = {"y", "n", "yes", "no", "true", "false", "on", "off", "null", "none"}
 
 
 def likely(part: str, samples: Sequence[ColumnSample]) -> str | None:
-    """The column that could be a part, None where there is none."""
+    """The most likely column of a role, None without a candidate."""
     samples = [sample for sample in samples if _could_be(part, sample)]
     words = HINTING[part].split()
     rank = {sample.name: _rank(sample.name, words) for sample in samples}
@@ -106,28 +110,28 @@ def _could_be(part: str, sample: ColumnSample) -> bool:
 
 
 def _is_hinted(part: str, name: str) -> bool:
-    """Whether a column's name holds a word that hints at the role."""
+    """Whether a column's name contains a word for the role."""
     words = HINTING[part].split()
     return _rank(name, words) < len(words)
 
 
 def _rank(name: str, words: Sequence[str]) -> int:
-    """The first of the words that a name holds; so many as there are for none."""
-    return next((at for at, word in enumerate(words) if word in name.lower()), len(words))
+    """The index of the first word in the name; the number of words if it has none."""
+    return next((index for index, word in enumerate(words) if word in name.lower()), len(words))
 
 
 def _once_each(part: str, sample: ColumnSample) -> bool:
-    """Whether all cells differ: such a column numbers the rows, and names no item with several votes."""
+    """Whether all cells differ, so that the column numbers rows rather than items with several votes."""
     return part == "item" and sample.n_different == len(sample.cells.code)
 
 
 def _size(part: str, sample: ColumnSample) -> int:
-    """Of two that could be it, the one with fewer classes or sources, or with more items."""
+    """A sort key that prefers fewer classes or sources, and more items."""
     return -sample.n_different if part == "item" else sample.n_different
 
 
 def _sources(samples: Sequence[ColumnSample]) -> list[str]:
-    """Columns that hold the same few classes: sources, perhaps."""
+    """Columns that share a few classes, which may be sources."""
     samples = [sample for sample in samples if 0 < sample.n_different <= MOST_CLASSES and not sample.dates]
     sharing = [
         sample.name
@@ -141,18 +145,18 @@ def _sources(samples: Sequence[ColumnSample]) -> list[str]:
 
 
 def _marks(samples: Sequence[ColumnSample]) -> list[str]:
-    """Columns in which cells are marked or not, one for each class, perhaps."""
+    """Columns of true and false, which may be one per class."""
     samples = [sample for sample in samples if 0 < sample.n_different <= len(MARKS)]
     marked = [sample.name for sample in samples if MARKS.issuperset(map(str.lower, sample.cells.names))]
     return marked if len(marked) > 1 else []
 
 
 def _samples(table: SourceTable, taken: Set[str]) -> list[ColumnSample]:
-    """The first columns of single cells that have a name and no part yet, and of their rows the first."""
+    """The first rows of the first columns that have a name, single cells and no role."""
     names = [name for name in table.columns if name and name not in taken][:MOST_LOOKED_AT]
     try:
         arrow = table.read(names).slice(0, MOST_ROWS) if names else pa.table({})
-    except DataError:  # what cannot be read is no hint
+    except DataError:  # unreadable columns give no suggestion
         return []
     return [sample for name in names if (sample := _sample(name, arrow[name])) is not None]
 

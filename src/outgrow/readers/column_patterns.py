@@ -1,4 +1,4 @@
-"""Whether texts are dates or times, in the forms that programs write."""
+"""Patterns of column names and cells: dates, probabilities, counts, marks."""
 
 import re
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ FORMS = (
 )
 DATE = re.compile("|".join(f"({form})" for form in FORMS), re.IGNORECASE)
 LONGEST = 60
-"""Letters."""
+"""Characters of a date, at most."""
 
 
 def are_dates(texts: Sequence[str]) -> bool:
-    """Whether all of them are, and there is one.
+    """Whether all texts are dates or times, and there is at least one.
 
     >>> are_dates(["2024-03-04", "2024-03-05T10:00:01Z"]), are_dates(["2024", "4"])
     (True, False)
@@ -27,14 +27,14 @@ def are_dates(texts: Sequence[str]) -> bool:
 
 PREFIX = re.compile(r"(p|prob|probs|probability)[_ (\[]+(?P<name>.+?)[)\]]?")
 COUNT = re.compile(r"(n|num|count|counts|votes)[_ (\[]+(?P<name>.+?)[)\]]?")
-"""`n_spam`: how many voted for it."""
+"""`n_spam`: the number of votes for `spam`."""
 SCHEMA = ":::"
-"""What stands between a question and the class that a column is of, in exports of Potato."""
+"""Separates question and class in column names of Potato's exports."""
 MARKS = {"true", "false"}
 
 
 def class_named(column: str) -> str:
-    """The class whose probability, or number of votes, a column holds.
+    """The class of a column of probabilities or counts.
 
     >>> class_named("p_spam"), class_named("n_spam"), class_named("spam")
     ('spam', 'spam', 'spam')

@@ -1,11 +1,11 @@
-"""Which column is what, from `VoteColumns` and the usual names.
+"""The role of each column, from `VoteColumns` and the usual names.
 
-Names are compared in lower case, by their letters and figures alone. Of the usual names of a part exactly one may
-stand in the header; a weak one (`id`, `value`) counts only where no other does. With a source and a label the
-table is long; its item may be the one column that has no other part. Without a source it is long where a distribution
-over the classes stands beside the item, or the source is given. With an item and nothing else it is
-wide: every column without another part is a source, except those whose names promise running text, seconds or a price.
-Anything else is not guessed: the error lists the columns (`column_hints.py`).
+Names are compared by their lowercase letters and digits. The header may contain exactly one of the usual names of a
+role. A weak name (`id`, `value`) counts only if there is no usual one. A table with a source and a label is long; its
+item may be the only column without a role. A table without a source is long if it has a distribution over the classes
+or if the source is given. A table with an item and no source or label is wide: every column without another role is a
+source, except columns whose names indicate text, seconds or a price. All other tables are errors that list the columns
+(`column_hints.py`).
 """
 
 import re
@@ -39,149 +39,154 @@ USUAL = {
     "price": "price cost payment",
     "gold": "gold gold_label truth true_label ground_truth y_true gold_answer",
 }  # fmt: skip
-"""The names of every part."""
+"""The usual names of each role."""
 WEAK = {"item": "id uid idx index key", "source": "name", "label": "value rating class_label"}
 LAST = {"item": "question url image filename"}
-"""What may name an item where there is no id."""
+"""Names of an item column in tables without ids."""
 TEXTS = "text sentence comment content document_text question context title url body notes explanation rationale"
 
 
 class ColumnRoles(NamedTuple):
-    """What every column is; the parts that the table does not have are None or empty."""
+    """The column of each role; None or empty for missing roles."""
 
     layout: str
     item: str | None = None
     source: str | None = None
     label: str | None = None
     probability: tuple[str, ...] = ()
-    """One column of distributions, or several, one per class."""
+    """One column of distributions, or a column per class."""
     confidence: str | None = None
     seconds: str | None = None
     price: str | None = None
     gold: str | None = None
     votes: tuple[str, ...] = ()
-    """Of a wide table the columns of the sources."""
+    """The columns of the sources in a wide table."""
     left_out: tuple[str, ...] = ()
 
     def note(self, origin: str) -> str:
-        """How the table was read, as a sentence."""
+        """A sentence on how the table was read."""
         parts = {part: getattr(self, part) for part in USUAL if getattr(self, part)}
         roles = ", ".join(
             f"{part} {listed([name] if isinstance(name, str) else name)}" for part, name in parts.items()
         )
-        of_each = f", a source in each of {listed(self.votes)}" if self.votes else ""
-        left = f"; left out: {listed(self.left_out)}" if self.left_out else ""
-        return f"{origin} was read as a {self.layout} table: {roles or 'no column for the item'}{of_each}{left}."
+        sources = f", sources {listed(self.votes)}" if self.votes else ""
+        ignored = f"; left out: {listed(self.left_out)}" if self.left_out else ""
+        return f"{origin} was read as a {self.layout} table: {roles or 'no column for the item'}{sources}{ignored}."
 
 
 def roles_of(table: SourceTable, columns: VoteColumns, alone: str | None = None) -> ColumnRoles:
-    """What the columns of a table of votes are; `alone` is the source of all of them where no column names it.
+    """The roles of the columns of a table of votes; `alone` is the only source if no column names it.
 
-    Raises `ConfigError` where that is ambiguous.
+    Raises `ConfigError` for ambiguous columns.
     """
     _check_names(table, columns)
     free = [name for name in table.columns if name and (not columns.ignore or name not in columns.ignore)]
-    found: dict[str, Any] = {part: find(part, table, columns, free) for part in USUAL if part != "probability"}
+    roles: dict[str, Any] = {part: find(part, table, columns, free) for part in USUAL if part != "probability"}
     if columns.one_source is not None and columns.source is None:
-        found["source"], alone = None, columns.one_source
+        roles["source"], alone = None, columns.one_source
     probability = _probability(table, columns, free)
-    sure = found["confidence"]
-    if sure and not (found["label"] or probability) and holds_distributions(table.column(sure)):
-        probability, found["confidence"] = (sure,), None
+    confidence = roles["confidence"]
+    if confidence and not (roles["label"] or probability) and holds_distributions(table.column(confidence)):
+        probability, roles["confidence"] = (confidence,), None
     _refuse_verdicts_on_choices(table, columns)
-    layout = _layout(columns, found, probability, alone)
+    layout = _layout(columns, roles, probability, alone)
     if layout == "long":
-        return _long(table, found, probability, alone)
+        return _long(table, roles, probability, alone)
     if layout == "unknown":
-        raise unnamed(_missing_part(found, probability, alone), table, _taken(found, probability))
-    return _wide(layout, table, columns, found, free)
+        raise unnamed(_missing_part(roles, probability, alone), table, _taken(roles, probability))
+    return _wide(layout, table, columns, roles, free)
 
 
 def _refuse_verdicts_on_choices(table: SourceTable, columns: VoteColumns) -> None:
     """Raise `ConfigError` for exports of Prodigy, where `answer` is a state and `accept` the answer."""
     if columns.label is None and {"accept", "answer", "options"} <= set(table.columns):
         raise ConfigError(
-            f"{table.origin}: seems to be an export of Prodigy, where `accept` holds what was chosen and `answer`"
-            " whether anything was; read it with `label=accept where.answer=accept`"
+            f"{table.origin}: seems to be an export of Prodigy, where `accept` has the chosen options and `answer`"
+            " the state; read it with `label=accept where.answer=accept`"
         )
 
 
-def _long(table: SourceTable, found: dict[str, Any], probability: tuple[str, ...], alone: str | None) -> ColumnRoles:
-    taken = _taken(found, probability)
-    if found["source"] is None and not probability and alone is None:
+def _long(table: SourceTable, role_of: dict[str, Any], probability: tuple[str, ...], alone: str | None) -> ColumnRoles:
+    taken = _taken(role_of, probability)
+    if role_of["source"] is None and not probability and alone is None:
         raise unnamed("source", table, taken)
-    if found["item"] is None:
-        found["item"] = _only_one_left("item", table, taken)
-    if found["label"] is None and not probability:
+    if role_of["item"] is None:
+        role_of["item"] = _only_one_left("item", table, taken)
+    if role_of["label"] is None and not probability:
         raise unnamed("label", table, taken)
-    roles = ColumnRoles("long", probability=probability, **found)
+    roles = ColumnRoles("long", probability=probability, **role_of)
     used = {*taken, roles.item}
     return roles._replace(left_out=tuple(name for name in table.columns if name not in used))
 
 
-def _taken(found: dict[str, Any], probability: Sequence[str]) -> set[str]:
-    return {name for name in (*found.values(), *probability) if name is not None}
+def _taken(role_of: dict[str, Any], probability: Sequence[str]) -> set[str]:
+    return {name for name in (*role_of.values(), *probability) if name is not None}
 
 
-def _missing_part(found: dict[str, Any], probability: Sequence[str], alone: str | None) -> str:
-    """The first part that a long table needs and this one lacks."""
-    if found["source"] is None and alone is None:
+def _missing_part(role_of: dict[str, Any], probability: Sequence[str], alone: str | None) -> str:
+    """The first role of a long table that is missing."""
+    if role_of["source"] is None and alone is None:
         return "source"
-    return "label" if found["label"] is None and not probability else "item"
+    return "label" if role_of["label"] is None and not probability else "item"
 
 
 def _only_one_left(part: str, table: SourceTable, taken: Set[str]) -> str:
-    """The only column without a role; raises `ConfigError` where there are more or none."""
-    left = [name for name in table.columns if name and name not in taken and plain(name) not in RUNNING_TEXT]
-    if len(left) != 1:
+    """The only column without a role. Raises `ConfigError` for none or several."""
+    candidates = [name for name in table.columns if name and name not in taken and plain(name) not in RUNNING_TEXT]
+    if len(candidates) != 1:
         raise unnamed(part, table, taken)
-    return left[0]
+    return candidates[0]
 
 
 def _wide(
-    layout: str, table: SourceTable, columns: VoteColumns, found: dict[str, str | None], free: Sequence[str]
+    layout: str, table: SourceTable, columns: VoteColumns, role_of: dict[str, str | None], free: Sequence[str]
 ) -> ColumnRoles:
-    own = {name for part in ("item", "gold") if (name := found[part]) is not None}
-    rest = [name for name in free if name not in own and name not in (found["seconds"], found["price"])]
-    votes = columns.votes or tuple(name for name in rest if plain(name) not in RUNNING_TEXT)
+    with_role = {name for part in ("item", "gold") if (name := role_of[part]) is not None}
+    candidates = [
+        name for name in free if name not in with_role and name not in (role_of["seconds"], role_of["price"])
+    ]
+    votes = columns.votes or tuple(name for name in candidates if plain(name) not in RUNNING_TEXT)
     if not votes:
-        raise unnamed("source" if columns.one_source is None else "label", table, own)
+        raise unnamed("source" if columns.one_source is None else "label", table, with_role)
     if len(votes) > MOST_SOURCES:
         raise ConfigError(
-            f"{table.origin}: {len(votes)} columns would each be a source; a table with so many sources has a row per"
+            f"{table.origin}: {len(votes)} columns would be sources; write a table with so many sources with a row per"
             " vote, with columns `item`, `source` and `label`"
         )
-    used = {*own, *votes}
+    used = {*with_role, *votes}
     left_out = tuple(name for name in table.columns if name not in used)
-    return ColumnRoles(layout, item=found["item"], gold=found["gold"], votes=votes, left_out=left_out)
+    return ColumnRoles(layout, item=role_of["item"], gold=role_of["gold"], votes=votes, left_out=left_out)
 
 
-def _layout(columns: VoteColumns, found: dict[str, str | None], probability: Sequence[str], alone: str | None) -> str:
+def _layout(
+    columns: VoteColumns, role_of: dict[str, str | None], probability: Sequence[str], alone: str | None
+) -> str:
     if columns.layout != "auto":
         return columns.layout
     if columns.votes is not None:
         return "wide"
-    label = found["label"] or probability
-    if label and (found["source"] or probability or alone):
+    label = role_of["label"] or probability
+    if label and (role_of["source"] or probability or alone):
         return "long"
-    return "wide" if found["item"] and not (found["source"] or label) else "unknown"
+    return "wide" if role_of["item"] and not (role_of["source"] or label) else "unknown"
 
 
 def find(part: str, table: SourceTable, columns: VoteColumns, free: Sequence[str]) -> str | None:
-    """The column of a part: as named, else by its usual names. Raises `ConfigError` where two would do."""
+    """The column of a role: as named, or by its usual names. Raises `ConfigError` for two candidates."""
     named = getattr(columns, part)
     if named is not None:
         return str(named)
     others = _named(columns)
     for names in NAMES[part]:
-        fit = [name for name in free if plain(name) in names and name not in others]
-        if len(fit) > 1:
+        candidates = [name for name in free if plain(name) in names and name not in others]
+        if len(candidates) > 1:
             raise ConfigError(
-                f"{table.origin}: both {listed(fit)} may be the {part}; name the right one, such as `{part}={fit[0]}`,"
-                f" or leave the other out with `{ignoring(fit[1:], columns.ignore)}`"
+                f"{table.origin}: both {listed(candidates)} may be the {part}; name the right one, such as"
+                f" `{part}={candidates[0]}`,"
+                f" or leave the other out with `{ignoring(candidates[1:], columns.ignore)}`"
             )
-        if fit:
-            return fit[0]
+        if candidates:
+            return candidates[0]
     return None
 
 
@@ -198,7 +203,7 @@ def _probability(table: SourceTable, columns: VoteColumns, free: Sequence[str]) 
 
 @lru_cache(maxsize=1 << 17)
 def plain(name: str) -> str:
-    """A column's name by its letters and figures.
+    """The lowercase letters and digits of a column's name.
 
     >>> plain("_Worker ID"), plain("hit.id")
     ('workerid', 'hitid')
@@ -211,27 +216,27 @@ NAMES = {
 }
 RUNNING_TEXT = {plain(name) for name in TEXTS.split()}
 MOST_SOURCES = 10_000
-"""Columns of a wide table; a long one may have more."""
+"""Sources of a wide table, at most; a long table may have more."""
 
 
 def _named(columns: VoteColumns) -> set[str]:
-    """Every column that the user has given a part."""
+    """All columns to which the user gave a role."""
     single = {getattr(columns, part) for part in USUAL if isinstance(getattr(columns, part), str)}
     several = columns.probability if isinstance(columns.probability, tuple) else ()
     return {*single, *several, *(columns.votes or ())}
 
 
 def _check_names(table: SourceTable, columns: VoteColumns) -> None:
-    known = {*table.columns, *("" if columns.item is None else columns.item).split(",")}
+    valid_names = {*table.columns, *("" if columns.item is None else columns.item).split(",")}
     for name in (*sorted(_named(columns)), *columns.ignore, *columns.where):
-        if name not in known or (name == columns.item and name not in table.columns):
+        if name not in valid_names or (name == columns.item and name not in table.columns):
             raise ConfigError(f"{table.origin}: there is no column `{name}`; {suggest(name, table.columns)}")
 
 
 def with_joined(table: SourceTable, item: str | None) -> SourceTable:
-    """The table with one column, called `question,turn`, in place of the columns `question` and `turn`.
+    """The table with one column `question,turn` instead of the columns `question` and `turn`.
 
-    The table itself where `item` is one of its columns, or some part of it is none.
+    The table itself if `item` is one of its columns, or if a part of it is not a column.
     """
     parts = [] if item is None or item in table.columns else [part.strip() for part in item.split(",")]
     if item is None or len(parts) < 2 or not set(parts) <= set(table.columns):
@@ -247,7 +252,7 @@ def with_joined(table: SourceTable, item: str | None) -> SourceTable:
 
 
 def _joined(parts: Sequence[Categorical]) -> pa.Array:
-    """The texts of every row with commas between them; empty where a part is."""
+    """The texts of each row joined by commas; empty if a part is empty."""
     texts = [
         pa.array(part.names, pa.string()).take(pa.array(np.maximum(part.code, 0), mask=part.code == EMPTY))
         for part in parts

@@ -1,8 +1,8 @@
-"""CSV and TSV files of any size: columns by Arrow, rows and faults by Python's reader.
+"""CSV and TSV files of any size: Arrow reads columns, Python's reader finds rows and faults.
 
 Every cell is text, as in the file. A header with `;` or tabs and no comma sets the delimiter of a `.csv`. Arrow reads
-a quote that is never closed as a cell that reaches to the end of the file; a last row of NUL cells, which no text has,
-reveals that.
+an unclosed quote as a cell up to the end of the file. An additional last row of NUL cells, which text does not
+contain, detects that.
 """
 
 import csv
@@ -21,27 +21,27 @@ from outgrow.readers.source_table import LineNumbers, Row, SourceTable, refuse_d
 from outgrow.text_format import many
 
 BLOCK = 1 << 24
-"""Bytes that Arrow parses at a time; a file with longer lines is parsed whole."""
+"""Bytes that Arrow parses at a time; a file with longer lines is parsed in one block."""
 LARGEST_BLOCK = (1 << 31) - 1
 LONGEST_HEADER = 1 << 20
-"""Bytes; the delimiter is looked for in no more of a file."""
+"""Bytes at the start of a file in which the header is read."""
 TEXT = pa.dictionary(pa.int32(), pa.string())
 DETECTED = {";": "`;`", "\t": "a tab"}
-"""Delimiters of a `.csv` other than the comma that its header may set, as messages call them."""
+"""Delimiters of a `.csv` that its header may set besides the comma, with their names in messages."""
 DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 END = "\0"
 WHOLE_NUMBER = re.compile(r"\s*-?\d+\s*")
 IN_QUOTES = r'(?:^|(?<=[,;\t\r\n]))"(?:[^"]|"")*+"'
-"""A cell in quotes, which may hold anything, also line ends."""
+"""A cell in quotes, which may contain line ends."""
 HEADER_LINE = re.compile(rf"[\r\n]*((?:{IN_QUOTES}|[^\r\n])*)")
 
 
 class Dialect(NamedTuple):
-    """How the cells of a file are written."""
+    """The syntax of the cells of a file."""
 
     delimiter: str
     quotes: bool = True
-    """Whether a cell may stand in quotes."""
+    """Whether cells may be in quotes."""
 
 
 def csv_table(
@@ -54,16 +54,16 @@ def csv_table(
     matrix: bool = False,
     quotes: bool = True,
 ) -> SourceTable:
-    """A CSV file; `usual` is its delimiter unless `delimiter`, or the header of a `.csv`, says otherwise.
+    """A CSV file; `usual` is its delimiter unless `delimiter`, or the header of a `.csv`, gives another.
 
-    A `matrix` may begin without a header: a first line of whole numbers is data then. Raises `DataError` for text that
-    is not UTF-8, a line that is no header, rows of another length and open quotes.
+    A `matrix` may lack a header: then a first line of integers is data. Raises `DataError` for text that is not UTF-8,
+    a line that is not a header, rows of different lengths and unclosed quotes.
     """
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise ConfigError(f"`delimiter` is one character other than a quote, found {delimiter!r}")
     text = checked_text(raw, origin)
     head = text[:LONGEST_HEADER].decode(errors="ignore")
-    # A header of one column that is given says that there is one, whatever its cells hold.
+    # A given header of one column fixes the number of columns, whatever the cells contain.
     fixed = delimiter is not None or usual != "," or (header is not None and len(header) == 1)
     dialect = Dialect((delimiter or usual) if fixed else delimiter_of(head), quotes)
     first, n_lines = _first_record(text, dialect, origin)
@@ -77,7 +77,7 @@ def csv_table(
         raise ConfigError(
             f"{origin}: `header` names {many(len(names), 'column')}, but line {n_lines} has {many(len(first), 'cell')}"
         )
-    hint = "" if header else "; if the first line is data already, name the columns with `header`"
+    hint = "" if header else "; if the first line is data, name the columns with `header`"
     refuse_duplicates(names, origin, hint)
     skipped = 0 if header is not None else 1
     lines = LineNumbers(line for line, _, _ in _records(text, dialect, origin))
@@ -102,10 +102,9 @@ def csv_table(
 
 
 def delimiter_of(text: str) -> str:
-    """The delimiter of a CSV file: `,`, or `;` or a tab where the header has one of these and no comma.
+    """The delimiter of a CSV file: `,`, or `;` or a tab if the header has one of these and no comma.
 
-    Cells in quotes do not count: a header that is one name with a semicolon in it stands in quotes. Of both, the more
-    frequent one counts.
+    Cells in quotes do not count, because a name may contain a semicolon. Of `;` and tab the more frequent one counts.
 
     >>> delimiter_of("item;label\\n7;3,5\\n"), delimiter_of('"first; last"\\nada\\n')
     (';', ',')
@@ -115,7 +114,7 @@ def delimiter_of(text: str) -> str:
 
 
 def unquoted_header(text: str) -> str:
-    """The first line that is not empty, without its cells in quotes."""
+    """The first non-empty line without its quoted cells."""
     match = HEADER_LINE.match(text[:LONGEST_HEADER])
     return "" if match is None else re.sub(IN_QUOTES, "", match[1])
 
@@ -130,32 +129,32 @@ def _refuse_qualtrics(head: str, origin: str) -> None:
 
 
 def _numbered_columns(first: list[str], line: int, origin: str, *, matrix: bool) -> list[str] | None:
-    """Column numbers where the first line of a matrix is data. Raises `DataError` for numbers instead of names."""
+    """Column numbers if the first line of a matrix is data. Raises `DataError` for numbers instead of names."""
     if not all(WHOLE_NUMBER.fullmatch(cell) for cell in first):
         return None
     if not matrix:
         raise DataError(
-            f"{origin}, line {line}: holds numbers, not names of columns; add a header line. Of votes, name the"
+            f"{origin}, line {line}: has numbers instead of column names; add a header line. For votes, name the"
             " columns with `header`, or if it is a matrix of class numbers give `layout=matrix`"
         )
     return [str(index) for index in range(len(first))]
 
 
 def _first_record(text: bytes, dialect: Dialect, origin: str) -> tuple[list[str], int]:
-    """The cells of the first line that is not empty, and the line on which it ends."""
+    """The cells of the first non-empty record, and the line on which it ends."""
     for _, end, cells in _records(text, dialect, origin):
         return cells, end
     raise DataError(f"{origin}: is empty; a table needs a header and rows")
 
 
 def _refuse_other_delimiters(cell: str, delimiter: str, origin: str) -> None:
-    """Raise `DataError` where the only column's name holds, outside quotes, what usually separates columns."""
+    """Raise `DataError` if the name of the only column contains, outside quotes, another usual delimiter."""
     others = [other for other in DELIMITERS if other != delimiter and other in cell]
     if others:
-        most = max(others, key=cell.count)
+        likeliest = max(others, key=cell.count)
         raise DataError(
-            f"{origin}: one column, `{cell[:60]}`; its cells seem to be separated by {DELIMITERS[most]}:"
-            f" give `delimiter={most!r}`"
+            f"{origin}: one column, `{cell[:60]}`; its cells seem to be separated by {DELIMITERS[likeliest]}:"
+            f" give `delimiter={likeliest!r}`"
         )
 
 
@@ -163,20 +162,20 @@ def _read(
     text: bytes, dialect: Dialect, names: list[str], skipped: int, columns: Sequence[str], origin: str
 ) -> pa.Table:
     quoted = dialect.quotes and b'"' in text
-    index = {name: str(at) for at, name in enumerate(names)}
+    index = {name: str(position) for position, name in enumerate(names)}
     wanted = [index[name] for name in columns]
     end = ("\n" + dialect.delimiter.join(END for _ in names) + "\n").encode() if quoted else b""
     try:
         table = _parse(text + end, dialect, list(index.values()), wanted, skipped, quoted)
     except pa.ArrowInvalid as error:
         if str(error).startswith(("Empty CSV", "Could not skip")):
-            raise DataError(f"{origin}: has a header and no row") from error
+            raise DataError(f"{origin}: has a header and no rows") from error
         raise _fault(text, dialect, len(names), origin, str(error)) from error
     if quoted and table.column(0)[-1].as_py() != END:
-        raise _fault(text, dialect, len(names), origin, "a quote is opened and never closed")
+        raise _fault(text, dialect, len(names), origin, "a quote is not closed")
     table = table.slice(0, table.num_rows - quoted)
     if not table.num_rows:
-        raise DataError(f"{origin}: has a header and no row")
+        raise DataError(f"{origin}: has a header and no rows")
     return table.rename_columns(list(columns))
 
 
@@ -213,12 +212,12 @@ def _rows(text: bytes, dialect: Dialect, names: list[str], skipped: int, origin:
 def _wrong_length(n_cells: int, n_columns: int, where: str, delimiter: str) -> DataError:
     return DataError(
         f"{where}: {many(n_cells, 'cell')} for {many(n_columns, 'column')}; cells are separated by"
-        f" {DELIMITERS.get(delimiter, f'`{delimiter}`')}, and a cell that holds the delimiter must stand in quotes"
+        f" {DELIMITERS.get(delimiter, f'`{delimiter}`')}, and a cell that contains the delimiter must be in quotes"
     )
 
 
 def _fault(text: bytes, dialect: Dialect, n_columns: int, origin: str, otherwise: str) -> DataError:
-    """What is wrong, with its line."""
+    """The fault of a file, with its line."""
     try:
         for line, _, cells in _records(text, dialect, origin):
             if len(cells) != n_columns:
@@ -229,7 +228,7 @@ def _fault(text: bytes, dialect: Dialect, n_columns: int, origin: str, otherwise
 
 
 def _records(text: bytes, dialect: Dialect, origin: str) -> Iterator[tuple[int, int, list[str]]]:
-    """Every record with the lines on which it begins and ends. Raises `DataError` for faulty quotes."""
+    """Each record with its first and last line. Raises `DataError` for wrong quotes."""
     reader = csv.reader(
         io.TextIOWrapper(io.BytesIO(text), "utf-8", newline=""),
         delimiter=dialect.delimiter,
@@ -238,13 +237,13 @@ def _records(text: bytes, dialect: Dialect, origin: str) -> Iterator[tuple[int, 
     )
     end = 0
     while True:
-        begin, limit = end + 1, csv.field_size_limit(LARGEST_BLOCK)  # Python's reader refuses long cells otherwise
+        begin, limit = end + 1, csv.field_size_limit(LARGEST_BLOCK)  # otherwise Python's reader refuses long cells
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            hint = "; is a quote never closed?" if dialect.quotes else ""
+            hint = "; is a quote not closed?" if dialect.quotes else ""
             raise DataError(f"{origin}, line {begin}: not valid CSV ({error}){hint}") from error
         finally:
             csv.field_size_limit(limit)

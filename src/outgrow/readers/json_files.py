@@ -1,8 +1,8 @@
 """JSON lines and JSON, as a table or as plain Python values.
 
-Columns of JSON lines of plain cells are read by Arrow. Where Arrow gives up (a column that mixes numbers and text),
-Python reads them: slower, with the same result. Rows are always Python's values. Arrow is shown only lines of objects
-that are not nested deeply: parsers that recurse end the process at some depth.
+Arrow reads columns of JSON lines with plain cells. Where Arrow fails (a column with numbers and text), Python reads
+them more slowly, with the same result. Rows are always Python values. Arrow gets only objects that are not deeply
+nested, because a recursive parser ends the process at some depth.
 """
 
 import json
@@ -18,9 +18,9 @@ from outgrow.readers.raw_file import checked_text
 from outgrow.readers.source_table import LineNumbers, Row, SourceTable, refuse_duplicates, table_of_rows
 
 DEEPEST = 100
-"""Lists and objects within one another that are read."""
+"""Nesting depth of lists and objects, at most."""
 BLOCK = 1 << 24
-"""Bytes looked at together."""
+"""Bytes that are processed at a time."""
 LARGEST_BLOCK = (1 << 31) - 1
 LINE_END, OPEN, QUOTE = ord("\n"), ord("{"), ord('"')
 STEP = np.zeros(256, np.int8)
@@ -30,7 +30,7 @@ _DECODER = json.JSONDecoder(parse_constant=lambda name: None)
 
 
 def json_value(origin: str, raw: bytes) -> Any:
-    """The value that a whole file is, None where it is several (JSON lines). Raises `DataError`."""
+    """The value of a whole file, None for several values (JSON lines). Raises `DataError`."""
     text = checked_text(raw, origin).decode().strip()
     if not text:
         raise DataError(f"{origin}: is empty")
@@ -41,7 +41,7 @@ def json_value(origin: str, raw: bytes) -> Any:
         if error.msg == "Extra data" and text.startswith("{"):
             return None
         raise DataError(f"{origin}: not valid JSON ({error})") from error
-    except (ValueError, RecursionError) as error:  # a number with thousands of digits; a thousand open brackets
+    except (ValueError, RecursionError) as error:  # numbers with thousands of digits, a thousand open brackets
         raise DataError(f"{origin}: JSON that cannot be read ({error})") from error
 
 
@@ -54,16 +54,16 @@ def json_table(origin: str, raw: bytes) -> SourceTable:
 
 
 def value_table(origin: str, value: Any) -> SourceTable:
-    """A value of JSON that is a list of objects, or one object."""
+    """The table of a JSON value: a list of objects, or one object."""
     if not isinstance(value, list | dict):
         raise DataError(f"{origin}: needs a list of objects, found {type(value).__name__}")
     return table_of_rows(origin, value if isinstance(value, list) else [value])
 
 
 def lines_table(origin: str, raw: bytes) -> SourceTable:
-    """JSON lines: one object per line. Raises `DataError` that names the line."""
+    """JSON lines: one object per line. Raises `DataError` with the line."""
     text = checked_text(raw, origin)
-    lines = LineNumbers(number for number, line in _filled_lines(text))
+    lines = LineNumbers(line_number for line_number, line in _filled_lines(text))
 
     def place(row: int) -> str:
         return f"{origin}, line {lines(row)}"
@@ -81,14 +81,14 @@ def lines_table(origin: str, raw: bytes) -> SourceTable:
 
 
 def _filled_lines(text: bytes) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not blank, with their numbers."""
-    # Not splitlines(): JSON strings may contain U+2028 and its kin unescaped.
-    return ((number, line) for number, line in enumerate(text.split(b"\n"), start=1) if line.strip())
+    """The non-blank lines with their numbers."""
+    # splitlines() would also split at U+2028, which JSON strings may contain.
+    return ((line_number, line) for line_number, line in enumerate(text.split(b"\n"), start=1) if line.strip())
 
 
 def _rows(text: bytes, origin: str) -> Iterator[Row]:
-    for number, raw in _filled_lines(text):
-        line, where = raw.decode().strip(), f"{origin}, line {number}"
+    for line_number, raw in _filled_lines(text):
+        line, where = raw.decode().strip(), f"{origin}, line {line_number}"
         refuse_deep(line, where)
         try:
             value = _DECODER.decode(line)
@@ -102,18 +102,18 @@ def _rows(text: bytes, origin: str) -> Iterator[Row]:
 
 
 def _are_objects(text: bytes) -> bool:
-    """Whether every line that is not blank begins like an object and none is nested deeper than Python reads."""
+    """Whether every non-blank line begins like an object, and none is nested deeper than `DEEPEST`."""
     start = 0
     while start < len(text):
         end = text.find(b"\n", start + BLOCK) + 1 or len(text)
-        letters = np.frombuffer(text, np.uint8, end - start, start)
-        begin = np.append(0, np.flatnonzero(letters[:-1] == LINE_END) + 1)
-        odd = begin[letters[begin] != OPEN]
-        if any(_first_letter(text, start + at) not in (b"", b"{") for at in odd.tolist()):
+        block = np.frombuffer(text, np.uint8, end - start, start)
+        line_starts = np.append(0, np.flatnonzero(block[:-1] == LINE_END) + 1)
+        suspects = line_starts[block[line_starts] != OPEN]
+        if any(_first_letter(text, start + offset) not in (b"", b"{") for offset in suspects.tolist()):
             return False
-        brackets = np.flatnonzero((letters | 32) == OPEN)  # the bit by which [ and { differ
-        count = np.diff(np.append(np.searchsorted(brackets, begin), len(brackets)))
-        lines = np.append(begin, end - start)
+        brackets = np.flatnonzero((block | 32) == OPEN)  # [ and { differ in this bit
+        count = np.diff(np.append(np.searchsorted(brackets, line_starts), len(brackets)))
+        lines = np.append(line_starts, end - start)
         for line in np.flatnonzero(count > DEEPEST).tolist():
             if depth_of(text[start + int(lines[line]) : start + int(lines[line + 1])]) > DEEPEST:
                 return False
@@ -122,13 +122,13 @@ def _are_objects(text: bytes) -> bool:
 
 
 def _first_letter(text: bytes, start: int) -> bytes:
-    """Of the line that begins at `start`; nothing of a blank one."""
+    """The first character of the line at `start`; empty for a blank line."""
     end = text.find(b"\n", start)
     return text[start : end if end >= 0 else len(text)].lstrip()[:1]
 
 
 def _by_arrow(text: bytes, schema: pa.Schema | None = None) -> pa.Table | None:
-    """The table, None where Arrow cannot make one that holds what the file does."""
+    """The table by Arrow, None if Arrow cannot represent the content of the file."""
     block = BLOCK if len(text) > BLOCK and max(map(len, text.split(b"\n"))) < BLOCK else len(text) + 1
     try:
         table = pa.json.read_json(
@@ -139,35 +139,35 @@ def _by_arrow(text: bytes, schema: pa.Schema | None = None) -> pa.Table | None:
     except (pa.ArrowException, UnicodeDecodeError):
         return None
     dates = [field.name for field in table.schema if pa.types.is_temporal(field.type)]
-    if dates and schema is None:  # text that looks like a date is text
+    if dates and schema is None:  # texts that look like dates stay text
         return _by_arrow(text, pa.schema([(name, pa.string()) for name in dates]))
     large = any(pa.types.is_floating(field.type) and _loses_digits(table[field.name]) for field in table.schema)
     return None if large or table.num_rows != sum(1 for _ in _filled_lines(text)) else table
 
 
 def _loses_digits(column: pa.ChunkedArray) -> bool:
-    import pyarrow.compute as pc  # slow to import, and plans read no columns
+    import pyarrow.compute as pc  # slow to import, and not needed for plans
 
     most = pc.max(pc.abs(column)).as_py()
     return most is not None and most >= 2**53
 
 
 def depth_of(text: bytes) -> int:
-    """The largest number of lists and objects that are open at once; the text need not be valid JSON.
+    """The largest nesting depth of lists and objects; the text need not be valid JSON.
 
     >>> depth_of(b'{"a": [1, [2]], "b": "[[[["}')
     3
     """
-    if b"\\" in text:  # pairs first: what then stands before a quote escapes it
+    if b"\\" in text:  # pairs first: a remaining backslash before a quote escapes it
         text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     deepest = depth = 0
-    within = False
+    in_quotes = False
     for start in range(0, len(text), BLOCK):
-        letters = np.frombuffer(text, np.uint8, min(BLOCK, len(text) - start), start)
-        quoted = np.logical_xor.accumulate(np.append(within, letters == QUOTE))
-        steps = np.where(quoted[1:], 0, STEP[letters])
-        open_then = depth + np.cumsum(steps, dtype=np.int64)
-        deepest, depth, within = max(deepest, int(open_then.max())), int(open_then[-1]), bool(quoted[-1])
+        block = np.frombuffer(text, np.uint8, min(BLOCK, len(text) - start), start)
+        quoted = np.logical_xor.accumulate(np.append(in_quotes, block == QUOTE))
+        steps = np.where(quoted[1:], 0, STEP[block])
+        depths = depth + np.cumsum(steps, dtype=np.int64)
+        deepest, depth, in_quotes = max(deepest, int(depths.max())), int(depths[-1]), bool(quoted[-1])
     return deepest
 
 
@@ -177,8 +177,6 @@ def too_deep(text: str) -> bool:
 
 
 def refuse_deep(text: str, where: str) -> None:
-    """Raises `DataError` for JSON that is nested deeper than `DEEPEST`."""
+    """Raise `DataError` for JSON that is nested deeper than `DEEPEST`."""
     if too_deep(text):
-        raise DataError(
-            f"{where}: cannot be read: lists and objects stand within one another more than {DEEPEST} deep"
-        )
+        raise DataError(f"{where}: cannot be read: lists and objects are nested more than {DEEPEST} deep")

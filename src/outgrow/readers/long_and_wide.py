@@ -1,4 +1,4 @@
-"""Long and wide tables as `VoteRows`: the columns by their parts, the rows that count, and their cells."""
+"""`VoteRows` from long and wide tables: the roles of the columns, the rows that count, and their cells."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +24,7 @@ from outgrow.text_format import listed, short
 
 
 def vote_rows_of_table(table: SourceTable, columns: VoteColumns, alone: str | None = None) -> VoteRows:
-    """The votes of a table in any layout; `alone` is their source where no column names it.
+    """The votes of a table in any layout; `alone` is their source if no column names it.
 
     Raises `ConfigError` for its columns, `DataError` for its cells.
     """
@@ -32,14 +32,14 @@ def vote_rows_of_table(table: SourceTable, columns: VoteColumns, alone: str | No
     roles = roles_of(table, columns, alone)
     rows = chosen_rows(table, _wanted(roles), roles.left_out, columns)
     if not rows.arrow.num_rows:
-        raise DataError(f"{table.origin}: has no row")
+        raise DataError(f"{table.origin}: has no rows")
     if roles.layout == "long":
-        found = _long(table, roles, rows, columns.one_source or alone or stem_of(table.origin))
+        vote_rows = _long(table, roles, rows, columns.one_source or alone or stem_of(table.origin))
     else:
-        found = _wide(table, roles, rows, columns)
+        vote_rows = _wide(table, roles, rows, columns)
     gold_from = "" if roles.gold is None else f"`{roles.gold}` of {table.origin}"
-    notes = (*found.notes, *table.notes, *rows.notes)
-    return replace(found, gold_from=gold_from, item_from=roles.item, notes=notes)
+    notes = (*vote_rows.notes, *table.notes, *rows.notes)
+    return replace(vote_rows, gold_from=gold_from, item_from=roles.item, notes=notes)
 
 
 def _wanted(roles: ColumnRoles) -> list[str]:
@@ -73,7 +73,7 @@ def _long(table: SourceTable, roles: ColumnRoles, rows: FilteredRows, alone: str
             one_each(arrow[roles.label], f"column `{roles.label}`", place), f"{table.origin}, the labels"
         )
     nameless = roles.source is None
-    of_one = f" All votes are those of one source, `{alone}`." if nameless else ""
+    source_note = f" All votes are of one source, `{alone}`." if nameless else ""
     return VoteRows(
         table.origin,
         item,
@@ -87,12 +87,12 @@ def _long(table: SourceTable, roles: ColumnRoles, rows: FilteredRows, alone: str
         None if roles.gold is None else one_gold_each(item, text(roles.gold), place),
         nameless=nameless,
         apart=_column_apart(table, roles.left_out, rows),
-        notes=(roles.note(table.origin) + of_one,),
+        notes=(roles.note(table.origin) + source_note,),
     )
 
 
 def _column_apart(table: SourceTable, left_out: Sequence[str], rows: FilteredRows) -> Apart:
-    """The first column that was left out, holds something in few values, and differs in every pair of rows."""
+    """Finds the first column that was left out, has few values, and differs in every pair of rows."""
 
     def apart(former: np.ndarray, latter: np.ndarray) -> str | None:
         for name in left_out:
@@ -106,14 +106,14 @@ def _column_apart(table: SourceTable, left_out: Sequence[str], rows: FilteredRow
 
 
 def _confidence_or_distribution(roles: ColumnRoles, arrow: pa.Table) -> ColumnRoles:
-    """A column `probability` is what its cells are: numbers are confidences, lists are whole distributions."""
+    """The role of a column `probability` by its cells: numbers are confidences, lists are distributions."""
     name = roles.confidence
     if name is None or roles.probability or not holds_distributions(arrow[name]):
         return roles
     return roles._replace(confidence=None, probability=(name,))
 
 
-def _wide(table: SourceTable, roles: ColumnRoles, rows: FilteredRows, asked: VoteColumns) -> VoteRows:
+def _wide(table: SourceTable, roles: ColumnRoles, rows: FilteredRows, columns: VoteColumns) -> VoteRows:
     arrow, place = rows.arrow, rows.place
 
     def text(name: str) -> Categorical:
@@ -124,15 +124,15 @@ def _wide(table: SourceTable, roles: ColumnRoles, rows: FilteredRows, asked: Vot
     gold = None if roles.gold is None else text(roles.gold)
     note = roles.note(table.origin)
     if roles.layout == "matrix":
-        columns = [numbers(arrow[name], f"column `{name}`", place) for name in roles.votes]
-        return vote_rows_of_matrix(np.stack(columns, axis=1), table.origin, item, roles.votes, gold, place, note)
-    refuse_nested(arrow.select(list(roles.votes)), table.origin, asked.ignore)
+        arrays = [numbers(arrow[name], f"column `{name}`", place) for name in roles.votes]
+        return vote_rows_of_matrix(np.stack(arrays, axis=1), table.origin, item, roles.votes, gold, place, note)
+    refuse_nested(arrow.select(list(roles.votes)), table.origin, columns.ignore)
     if all(holds_distributions(arrow[name]) for name in roles.votes):
-        of_each = [soft_of_column(arrow[name], f"column `{name}`", place) for name in roles.votes]
-        label, soft = nothing(arrow.num_rows * len(roles.votes)), interleaved(of_each, table.origin)
+        soft_columns = [soft_of_column(arrow[name], f"column `{name}`", place) for name in roles.votes]
+        label, soft = nothing(arrow.num_rows * len(roles.votes)), interleaved(soft_columns, table.origin)
         return dense(table.origin, item, roles.votes, label, soft, gold, place, note)
     labels = {name: text(name) for name in roles.votes}
-    doubt = "" if asked.votes else doubt_of_columns(labels, table.origin, table.columns, asked.ignore)
+    doubt = "" if columns.votes else doubt_of_columns(labels, table.origin, table.columns, columns.ignore)
     label = _interleaved_labels(labels)
     column_apart, n_sources = _column_apart(table, roles.left_out, rows), len(roles.votes)
 
@@ -143,12 +143,12 @@ def _wide(table: SourceTable, roles: ColumnRoles, rows: FilteredRows, asked: Vot
 
 
 def _interleaved_labels(columns: dict[str, Categorical]) -> Categorical:
-    """The labels of all columns, row by row."""
+    """The labels of all columns, in the order of the rows."""
     names = list(dict.fromkeys(name for cells in columns.values() for name in cells.names))
-    number = {name: at for at, name in enumerate(names)}
+    index_of = {name: index for index, name in enumerate(names)}
     code = np.empty((len(next(iter(columns.values())).code), len(columns)), np.int64)
-    for at, cells in enumerate(columns.values()):
-        code[:, at] = np.asarray([*(number[name] for name in cells.names), EMPTY])[cells.code]
+    for index, cells in enumerate(columns.values()):
+        code[:, index] = np.asarray([*(index_of[name] for name in cells.names), EMPTY])[cells.code]
     return by_appearance(code.ravel(), names)
 
 
@@ -157,10 +157,10 @@ def _refuse_empty(cells: Categorical, part: str, place: Place) -> None:
         raise DataError(f"{place(int((cells.code == EMPTY).argmax()))}: the {part} is empty")
 
 
-def one_each(column: pa.ChunkedArray, what: str, place: Place) -> pa.ChunkedArray:
-    """A column of labels in which lists of one stand for what is in them, and empty lists for no vote.
+def one_each(column: pa.ChunkedArray, subject: str, place: Place) -> pa.ChunkedArray:
+    """A column of labels with lists of one label replaced by the label, and empty lists by no vote.
 
-    Raises `DataError` for a list of several, with its row.
+    Raises `DataError` with the row for a list of several labels.
     """
     if not is_list(column.type):
         return column
@@ -168,15 +168,15 @@ def one_each(column: pa.ChunkedArray, what: str, place: Place) -> pa.ChunkedArra
     if (length > 1).any():
         row = int((length > 1).argmax())
         raise DataError(
-            f"{place(row)}: {what} holds {length[row]} labels, where a text or a number is needed in every cell: a"
-            " vote is for one class; ask about each class by itself, or keep one of them"
+            f"{place(row)}: {subject} has {length[row]} labels, but a vote is for one class: give a separate question"
+            " for each class, or keep one of the labels"
         )
-    at = np.cumsum(length) - 1
-    return pa.chunked_array([pc.list_flatten(column).combine_chunks().take(pa.array(at, mask=length == 0))])
+    position = np.cumsum(length) - 1
+    return pa.chunked_array([pc.list_flatten(column).combine_chunks().take(pa.array(position, mask=length == 0))])
 
 
 def refuse_nested(arrow: pa.Table, origin: str, ignored: Sequence[str]) -> None:
-    """Raise `DataError` where columns of a wide table hold lists or mappings, and are no distributions."""
+    """Raise `DataError` for columns of a wide table with lists or mappings that are not distributions."""
     nested = [name for name in arrow.column_names if pa.types.is_nested(arrow[name].type)]
     if not nested:
         return
@@ -186,24 +186,24 @@ def refuse_nested(arrow: pa.Table, origin: str, ignored: Sequence[str]) -> None:
     if soft:
         name = soft[0]
         raise DataError(
-            f"{origin}: column `{name}` holds numbers for every class, beside columns of single cells;"
+            f"{origin}: column `{name}` has numbers for every class, and other columns have single cells;"
             f" `probability={name}` reads it as the soft votes of one source (counts of votes: with `--renormalise`);"
-            f" if it is none of these, leave it out with `{ignoring([name], ignored)}`"
+            f" otherwise leave it out with `{ignoring([name], ignored)}`"
         )
-    them, hold = ("them", "hold") if len(nested) > 1 else ("it", "holds")
-    others = len(nested) < len(arrow.column_names)
-    leave = f", or leave {them} out with `{ignoring(nested, ignored)}`" if others else ""
+    pronoun, verb = ("them", "have") if len(nested) > 1 else ("it", "has")
+    has_others = len(nested) < len(arrow.column_names)
+    ignore_hint = f", or leave {pronoun} out with `{ignoring(nested, ignored)}`" if has_others else ""
     kind = short(arrow[nested[0]].type)
     raise DataError(
-        f"{origin}: {listed(nested)} {hold} lists or mappings that are no probabilities ({kind});"
+        f"{origin}: {listed(nested)} {verb} lists or mappings that are not probabilities ({kind});"
         " write a row for each vote, with columns `item`, `source` and `label` (in pandas `explode` and"
         " `json_normalize` do that)"
-        f"{leave}"
+        f"{ignore_hint}"
     )
 
 
 def is_list(kind: pa.DataType) -> bool:
-    """Whether cells are lists, of any of Arrow's kinds."""
+    """Whether cells are lists of any Arrow type."""
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 

@@ -1,4 +1,4 @@
-"""Arrays as `VoteRows`: class numbers by item and source, or distributions over the classes."""
+"""`VoteRows` from arrays: class numbers by item and source, or distributions over the classes."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,9 +20,9 @@ MOST_CLASSES = 1_000_000
 
 
 def vote_rows_of_array(array: np.ndarray, origin: str, alone: str | None = None) -> VoteRows:
-    """The votes of an array: `[item class]` with probabilities of one source, or what `vote_rows_of_matrix` reads.
+    """The votes of an array: `[item class]` with probabilities of one source, or an array for `vote_rows_of_matrix`.
 
-    `alone` is the name of that source; by default it is called as the file is.
+    `alone` is the name of that source; default: the name of the file.
     """
     if not _are_distributions(array):
         return vote_rows_of_matrix(array, origin)
@@ -37,20 +37,20 @@ def vote_rows_of_array(array: np.ndarray, origin: str, alone: str | None = None)
         SoftVotes(np.where(abstained[:, None], np.nan, array), None),
         nameless=True,
         notes=(
-            f"{origin} was read as probabilities of {array.shape[1]} classes, a row per item (numbered from 0), of"
-            f" one source, `{name}`.",
+            f"{origin} was read as probabilities of {array.shape[1]} classes by one source, `{name}`, with a row per"
+            " item (numbered from 0).",
         ),
     )
 
 
 def _are_distributions(array: np.ndarray) -> bool:
-    """Whether the rows of a table of numbers are distributions, by their fractions and sums; zeros = no vote."""
+    """Whether the rows of an array are distributions: fractions that sum to 1; a row of zeros is no vote."""
     if array.ndim != 2 or array.dtype.kind != "f" or array.shape[1] < 2:
         return False
     rows = array[array.any(axis=1) & ~np.isnan(array).all(axis=1)]
-    whole: Bool[np.ndarray, "item class"] = rows == np.round(rows)
+    is_integer: Bool[np.ndarray, "item class"] = rows == np.round(rows)
     sums = np.abs(rows.sum(axis=1) - 1) <= SUM_TOLERANCE
-    return bool(len(rows) and not whole.all() and sums.all() and (rows >= 0).all())
+    return bool(len(rows) and not is_integer.all() and sums.all() and (rows >= 0).all())
 
 
 def vote_rows_of_matrix(
@@ -64,8 +64,8 @@ def vote_rows_of_matrix(
 ) -> VoteRows:
     """Class numbers with a row per item and a column per source, -1 (or nan) for no vote.
 
-    Three axes are distributions, zeros for no vote. Items and sources without names are numbered from 0.
-    Raises `DataError` for anything but that.
+    An array of three axes holds distributions, zeros for no vote. Items and sources without names are numbered from 0.
+    Raises `DataError` for any other array.
     """
     if matrix.ndim not in (2, 3) or not matrix.size:
         raise DataError(
@@ -75,15 +75,15 @@ def vote_rows_of_matrix(
     if matrix.dtype.kind not in "iufb":
         raise DataError(f"{origin}: an array of {matrix.dtype}; votes are numbers")
     item = by_row(len(matrix)) if item is None else item
-    names = [str(number) for number in range(matrix.shape[1])] if sources is None else list(sources)
-    where = place or (lambda row: f"{origin}, row {row}")
+    names = [str(index) for index in range(matrix.shape[1])] if sources is None else list(sources)
+    row_place = place or (lambda row: f"{origin}, row {row}")
     if matrix.ndim == 3:
         soft = SoftVotes(
             np.where(matrix.any(axis=2, keepdims=True), matrix, np.nan).reshape(-1, matrix.shape[2]), None
         )
-        return dense(origin, item, names, nothing(len(soft.probs)), soft, gold, where, *notes)
-    label = _class_numbers(matrix, names, where)
-    return replace(dense(origin, item, names, label, None, gold, where, *notes), numbered=True)
+        return dense(origin, item, names, nothing(len(soft.probs)), soft, gold, row_place, *notes)
+    label = _class_numbers(matrix, names, row_place)
+    return replace(dense(origin, item, names, label, None, gold, row_place, *notes), numbered=True)
 
 
 def _class_numbers(matrix: np.ndarray, sources: Sequence[str], place: Place) -> Categorical:
@@ -93,8 +93,8 @@ def _class_numbers(matrix: np.ndarray, sources: Sequence[str], place: Place) -> 
     if bad.any():
         row = int(bad.argmax())
         raise DataError(
-            f"{place(row // len(sources))}, source `{sources[row % len(sources)]}`: {value[row]:g} is no class number;"
-            f" a matrix holds -1 (no vote) and 0 to {MOST_CLASSES}"
+            f"{place(row // len(sources))}, source `{sources[row % len(sources)]}`: {value[row]:g} is not a class"
+            f" number; a matrix holds -1 (no vote) and 0 to {MOST_CLASSES}"
         )
     code = value.astype(np.int64)
     return by_appearance(code, [str(number) for number in range(int(code.max()) + 1)])
@@ -104,7 +104,7 @@ KEY = "weak_labels"
 
 
 def is_weak_labels(value: Any) -> bool:
-    """Whether this is such a collection."""
+    """Whether a JSON value is a collection of objects with `weak_labels`."""
     rows = value.values() if isinstance(value, dict) else value
     return (
         bool(rows)
@@ -114,7 +114,7 @@ def is_weak_labels(value: Any) -> bool:
 
 
 def vote_rows_of_weak_labels(origin: str, value: dict[str, Any] | list[Any], columns: VoteColumns) -> VoteRows:
-    """The votes of a collection. Raises `DataError` for rows of different lengths or entries that are no numbers."""
+    """The votes of such a collection. Raises `DataError` for rows of different lengths and for other entries."""
     entries = value.items() if isinstance(value, dict) else enumerate(value)
     rows = [(str(row.get("id", name)), row) for name, row in entries]
     width = len(rows[0][1][KEY])
@@ -124,8 +124,8 @@ def vote_rows_of_weak_labels(origin: str, value: dict[str, Any] | list[Any], col
     key = columns.gold or "label"
     if columns.gold is not None and not any(key in row for _, row in rows):
         raise ConfigError(f"{origin}: there is no `{key}`; {suggest(key, rows[0][1])}")
-    known = [None if key in columns.ignore or row.get(key) == -1 else row.get(key) for _, row in rows]
-    gold = categorical(column_of(known), f"{origin}, `{key}`")
+    gold_values = [None if key in columns.ignore or row.get(key) == -1 else row.get(key) for _, row in rows]
+    gold = categorical(column_of(gold_values), f"{origin}, `{key}`")
     item = categorical(column_of([name for name, _ in rows]), f"{origin}, the items")
     vote_rows = vote_rows_of_matrix(
         np.asarray([row[KEY] for _, row in rows]),

@@ -21,15 +21,15 @@ from outgrow.readers.source_table import SourceTable, table_in_memory, table_of_
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON = (".jsonl", ".ndjson", ".json")
 TABLES = (*DELIMITERS, *JSON, ".parquet", ".arrow")
-"""Suffixes of files of rows; those of text may be followed by `.gz`."""
+"""Suffixes of files of rows; `.gz` may follow those of text files."""
 SUFFIXES = (*TABLES, ".npy")
 
 
 def read_table(source: Any, columns: VoteColumns = AS_NAMED, *, header: Sequence[str] | None = None) -> SourceTable:
-    """A path, a data frame, an Arrow table or a data set.
+    """The table of a path, a data frame, an Arrow table or a data set.
 
-    `header` names the columns of a CSV or TSV file of a published data set, which has no header line; such a TSV file
-    has no quotes either. Raises `ConfigError` or `DataError` for anything else.
+    `header` names the columns of a published CSV or TSV file without a header line. Such a TSV file has no quotes.
+    Raises `ConfigError` or `DataError` for anything else.
     """
     if not isinstance(source, str | Path):
         return table_in_memory(source)
@@ -41,14 +41,13 @@ def read_table(source: Any, columns: VoteColumns = AS_NAMED, *, header: Sequence
 
 
 def read_content(path: Path) -> tuple[str, bytes]:
-    """The suffix and the bytes of a file. Raises `DataError` for no file and for no known format."""
+    """The suffix and the bytes of a file. Raises `DataError` for a missing file and for an unknown format."""
     if os.path.isdir(path):
         raise DataError(f"{shown(path)}: is a folder; name the file in it")
     suffix, gzipped = format_of(path)
     if suffix not in ((*DELIMITERS, *JSON) if gzipped else SUFFIXES):
         raise DataError(
-            f"{shown(path)}: `{shown(Path(suffix or path.name))}` is no format that can be read; known:"
-            f" {', '.join(SUFFIXES)}"
+            f"{shown(path)}: `{shown(Path(suffix or path.name))}` is an unknown format; known: {', '.join(SUFFIXES)}"
         )
     raw = read_bytes(path, gzipped)
     if not raw:
@@ -67,12 +66,10 @@ def format_of(path: Path) -> tuple[str, bool]:
 
 
 def table_of_content(path: Path, suffix: str, raw: bytes, columns: VoteColumns = AS_NAMED) -> SourceTable:
-    """The rows of a file's bytes."""
+    """The table of a file's bytes."""
     origin = shown(path)
     if suffix == ".npy":
-        raise ConfigError(
-            f"{origin}: a table with named columns is needed here; load the array yourself and give that"
-        )
+        raise ConfigError(f"{origin}: an array has no named columns; load it and pass a table with names")
     if suffix in DELIMITERS:
         return csv_table(
             origin,
@@ -92,9 +89,9 @@ def table_of_content(path: Path, suffix: str, raw: bytes, columns: VoteColumns =
 
 
 def read_columns(path: Path) -> SourceTable:
-    """The columns of a file without its rows, from the first line alone; of JSON a later row may have more columns.
+    """The columns of a file without its rows, from the first line. In JSON a later row may have more columns.
 
-    Raises `DataError` where that does not work, which does not mean that the whole cannot be read.
+    Raises `DataError` if that fails; the whole file may still be readable.
     """
     suffix, gzipped = format_of(path)
     if suffix not in (*DELIMITERS, *JSON, ".parquet"):
@@ -116,6 +113,6 @@ def read_columns(path: Path) -> SourceTable:
 
 
 def data_files(folder: Path) -> list[Path]:
-    """Every file under `folder` that can be read as a table, sorted by path."""
+    """All files under `folder` that can be read as a table, sorted by path."""
     files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     return sorted(path for path in files if path.name.lower().removesuffix(".gz").endswith(TABLES))

@@ -1,6 +1,6 @@
 """The bytes of a file, and its name in messages.
 
-Only files that have an end are read; what cannot be read is a `DataError` that says which file and why.
+Only regular files are read. An unreadable file raises `DataError` with its name and the reason.
 """
 
 import gzip
@@ -13,7 +13,7 @@ from outgrow.text_format import harmless
 
 
 def read_bytes(path: Path, gzipped: bool = False) -> bytes:
-    """The content of a file, unpacked if asked for. Raises `DataError` where there is none."""
+    """The content of a file, unpacked if `gzipped`. Raises `DataError` if it cannot be read."""
     require_regular(path)
     try:
         raw = path.read_bytes()
@@ -25,21 +25,21 @@ def read_bytes(path: Path, gzipped: bool = False) -> bytes:
 
 
 def require_regular(path: Path) -> None:
-    """Raises `DataError` for anything but a file with an end: a pipe or a device would be read for ever."""
+    """Raise `DataError` unless the path is a regular file: reading a pipe or a device may not end."""
     try:
-        kind = path.stat().st_mode
+        mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DataError(_missing(path)) from error
-    except (OSError, ValueError) as error:  # a name that is too long, that holds NUL or half a character
+    except (OSError, ValueError) as error:  # a name that is too long, or with NUL or half a character
         reason = error.strerror if isinstance(error, OSError) else "no file can have this name"
         raise DataError(f"{shown(path)}: cannot be read ({reason})") from error
-    if not stat.S_ISREG(kind):
-        what = "a folder" if stat.S_ISDIR(kind) else "a pipe or a device"
-        raise DataError(f"{shown(path)}: is {what}, and a file is needed; save what it holds in one")
+    if not stat.S_ISREG(mode):
+        kind_name = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        raise DataError(f"{shown(path)}: is {kind_name}, not a file; save its content to a file")
 
 
 def shown(path: Path) -> str:
-    """A path as messages and notes name it; names of files may be bytes that are no UTF-8."""
+    """A path in messages and notes; file names may contain bytes that are not UTF-8."""
     return harmless(str(path))
 
 
@@ -47,8 +47,8 @@ def _missing(path: Path) -> str:
     if not path.parent.is_dir():
         return f"{shown(path)}: there is no folder {shown(path.parent)}"
     names = sorted(shown(Path(other.name)) for other in path.parent.iterdir())
-    near = f"; {suggest(path.name, names)}" if 0 < len(names) <= 30 else ""
-    return f"{shown(path)}: there is no such file{near}"
+    hint = f"; {suggest(path.name, names)}" if 0 < len(names) <= 30 else ""
+    return f"{shown(path)}: there is no such file{hint}"
 
 
 def decode(raw: bytes, origin: str) -> str:
@@ -67,9 +67,11 @@ def decode(raw: bytes, origin: str) -> str:
 
 
 def checked_text(raw: bytes, origin: str) -> bytes:
-    """The bytes of a text file without byte order mark. Raises `DataError` unless they are UTF-8 without NUL."""
+    """The bytes of a text file without byte order mark. Raises `DataError` unless it is UTF-8 without NUL."""
     decode(raw, origin)
-    if (at := raw.find(b"\0")) >= 0:
-        line = raw.count(b"\n", 0, at) + 1
-        raise DataError(f"{origin}, line {line}: a NUL byte, which no text has; is the file damaged, or UTF-16?")
+    if (position := raw.find(b"\0")) >= 0:
+        line = raw.count(b"\n", 0, position) + 1
+        raise DataError(
+            f"{origin}, line {line}: a NUL byte, which text does not contain; is the file damaged, or UTF-16?"
+        )
     return raw.removeprefix(b"\xef\xbb\xbf")

@@ -4,9 +4,9 @@
     7,ada,"18 - 5 = 13 #### 13"              7,"18 - 5 = 13 #### 13",13
     7,ben,13
 
-A long table may have several rows of one item and source: candidates, in their order, the best one first. An empty
-cell is an abstention. The probability of such a text under its source is unknown, so that all of its pieces count as
-certain (`texts.certain`), as gold's do; columns of confidence, seconds or gold are not read.
+A long table may have several rows of one item and source: candidates, the best one first. An empty cell is an
+abstention. The probability of such a text under its source is unknown, so all its pieces count as certain
+(`texts.certain`), like those of gold. Columns of confidence, seconds or gold are not read.
 """
 
 from functools import cache
@@ -26,11 +26,11 @@ from outgrow.text_format import many
 from outgrow.texts import Candidate, WeakTexts, certain
 
 OF_CLASSES = ("probability", "confidence", "seconds", "price", "gold")
-"""Parts that texts do not have."""
+"""Roles of columns that texts do not have."""
 
 
 class TextCells(NamedTuple):
-    """Every cell that may hold a text."""
+    """All cells that may contain a text."""
 
     item: Categorical
     source: Categorical
@@ -42,17 +42,17 @@ def read_texts(source: Any, *, columns: VoteColumns = AS_NAMED) -> WeakTexts:
     """Texts of several sources from a file or a table in memory, long or wide.
 
     `source` is a path (.csv, .tsv, .jsonl, .json, .parquet, .arrow), a data frame, an Arrow table or a data set; of
-    `columns` the parts `item`, `source`, `label` (the text), `votes`, `ignore`, `abstain` and `layout` count. Items
-    and sources come in the order in which they first appear. Raises `ConfigError` where the columns are ambiguous,
-    `DataError`, with the row, for what cannot be read.
+    `columns` the roles `item`, `source`, `label` (the text), `votes`, `ignore`, `abstain` and `layout` count. Items
+    and sources are in the order of their first appearance. Raises `ConfigError` for ambiguous columns, `DataError`
+    with the row for unreadable cells.
     """
     named = [part for part in OF_CLASSES if getattr(columns, part) is not None]
     if named:
-        raise ConfigError(f"columns.{named[0]}: texts of a file count as certain and have none; leave it out")
+        raise ConfigError(f"columns.{named[0]}: texts of a file count as certain and do not use it; leave it out")
     if columns.join_classes:
-        raise ConfigError("columns.join_classes: is for the classes of votes, and texts have none; leave it out")
+        raise ConfigError("columns.join_classes: texts have no classes; leave it out")
     if columns.layout == "matrix" or isinstance(source, np.ndarray):
-        raise ConfigError("a matrix holds class numbers, and texts are wanted: give a long table or a wide one")
+        raise ConfigError("a matrix has class numbers, not texts; give a long table or a wide one")
     table = with_joined(read_table(source, columns), columns.item)
     roles = roles_of(table, columns)
     cells = (_long if roles.layout == "long" else _wide)(table, roles)
@@ -63,7 +63,7 @@ def _long(table: SourceTable, roles: ColumnRoles) -> TextCells:
     """A row per text."""
     if roles.label is None or roles.item is None or roles.source is None:
         raise ConfigError(
-            f"{table.origin}: holds probabilities and no text; name the column of texts, such as `label=answer`"
+            f"{table.origin}: has probabilities and no text; name the column of texts, such as `label=answer`"
         )
     item, source, text = (_column(table, name) for name in (roles.item, roles.source, roles.label))
     return TextCells(item, source, text, table.place)
@@ -96,27 +96,27 @@ def _column(table: SourceTable, name: str) -> Categorical:
 
 
 def _rows_with_text(cells: TextCells, columns: VoteColumns) -> Int[np.ndarray, "row"]:
-    """The rows that hold a text, in order. Raises `DataError` for one without item or source."""
+    """The rows with a text, in order. Raises `DataError` for a row without item or source."""
     abstained = np.asarray([*(name in (columns.abstain or ()) for name in cells.text.names), True])
-    written = ~abstained[cells.text.code]
-    for part, of, wrong in (
+    has_text = ~abstained[cells.text.code]
+    for part, column, is_wrong in (
         ("item", cells.item, cells.item.code == EMPTY),
-        ("source", cells.source, written & (cells.source.code == EMPTY)),
+        ("source", cells.source, has_text & (cells.source.code == EMPTY)),
     ):
-        if wrong.any():
-            raise DataError(f"{cells.place(int(wrong.argmax()))}: the {part} is empty")
-        if not of.names:
+        if is_wrong.any():
+            raise DataError(f"{cells.place(int(is_wrong.argmax()))}: the {part} is empty")
+        if not column.names:
             raise DataError(f"{cells.place(0)}: there is no {part}")
-    return np.flatnonzero(written)
+    return np.flatnonzero(has_text)
 
 
 def _weak_texts(cells: TextCells, table: SourceTable, rows: Int[np.ndarray, "text"]) -> WeakTexts:
     if not len(rows):
         raise DataError(f"{table.origin}: {many(len(cells.text.code), 'row')} and no text in any of them")
-    candidate = cache(lambda number: Candidate(cells.text.names[number], certain(cells.text.names[number])))
+    candidate = cache(lambda index: Candidate(cells.text.names[index], certain(cells.text.names[index])))
     items, sources = cells.item.names, cells.source.names
-    found: list[list[list[Candidate]]] = [[[] for _ in sources] for _ in items]
+    candidates: list[list[list[Candidate]]] = [[[] for _ in sources] for _ in items]
     columns = (cells.item.code[rows], cells.source.code[rows], cells.text.code[rows])
     for item, source, text in zip(*(column.tolist() for column in columns), strict=True):
-        found[item][source].append(candidate(text))
-    return WeakTexts(items, tuple(sources), found)
+        candidates[item][source].append(candidate(text))
+    return WeakTexts(items, tuple(sources), candidates)

@@ -2,8 +2,8 @@
 
 Long tables (a row per vote), wide ones (a row per item, a column per source) and matrices of class numbers (-1 = no
 vote) are read, as CSV, TSV, JSON lines, JSON, Parquet, Arrow (the text formats also gzipped) or NumPy files, or from
-memory: pandas, pyarrow, `datasets`, NumPy. Exports of Label Studio and Argilla are recognised. The header says what a
-table means (`column_roles.py`), and the notes say how it was read; where the header is not enough, nothing is guessed.
+memory: pandas, pyarrow, `datasets`, NumPy. Exports of Label Studio and Argilla are recognised. The header determines
+the roles of the columns (`column_roles.py`), and the notes report how a table was read. Ambiguous headers are errors.
 """
 
 from collections.abc import Sequence
@@ -39,21 +39,20 @@ def read_votes(
     renormalise: bool = False,
     alone: str | None = None,
 ) -> VoteTable:
-    """Read votes, hard or soft, from any of the above.
+    """Read hard or soft votes in any of these forms.
 
     Args:
         source: a path, a table in memory or an array.
-        columns: what the columns are, where their names do not say it.
-        classes: the classes in their order; by default the labels seen, sorted (numbers as numbers).
-        gold: a table of items and their true class, from anywhere votes may come from, or an array with an entry per
-            item (-1 = unknown); it replaces gold that stands beside the votes.
-        renormalise: divide probabilities by their sum where that is not 1.
-        alone: the source of all votes where nothing else names one.
+        columns: roles of columns that their names do not determine.
+        classes: the classes in their order; by default the labels of the votes, sorted (numbers by value).
+        gold: a table of items and their true class, in any form of `source`, or an array with an entry per item
+            (-1 = unknown). It replaces a column of gold in the votes.
+        renormalise: divide probabilities by their sum if that is not 1.
+        alone: the source of all votes, if nothing else names a source.
 
-    Raises `ConfigError` where the columns are ambiguous, and `DataError`, with the row, for anything that cannot be
-    counted.
+    Raises `ConfigError` for ambiguous columns, and `DataError` with the row for invalid votes.
     """
-    # With a table of gold the name of gold's column is that table's.
+    # With a table of gold, `columns.gold` names a column of that table.
     vote_rows = _vote_rows(source, columns if gold is None else columns.model_copy(update={"gold": None}), alone)
     if gold is not None:
         vote_rows = _with_gold(vote_rows, gold, columns)
@@ -69,7 +68,7 @@ def read_votes(
 
 
 def sources_of(path: Path, columns: VoteColumns = AS_NAMED, alone: str | None = None) -> list[str] | None:
-    """The sources of a file, whose votes are not checked. None: nothing names any, all votes are one source's."""
+    """The sources of a file, without a check of its votes. None: no source is named, all votes are of one source."""
     vote_rows = _vote_rows(path, columns, alone)
     return None if vote_rows.nameless and columns.one_source is None else list(vote_rows.source.names)
 
@@ -112,10 +111,12 @@ def _of_table(table: SourceTable, columns: VoteColumns, alone: str | None) -> Vo
 
 def _with_gold(vote_rows: VoteRows, gold: Any, columns: VoteColumns) -> VoteRows:
     items = vote_rows.item.names
-    replaced = ("The gold beside the votes was replaced by the gold given.",) if vote_rows.gold is not None else ()
+    replaced = (
+        ("The column of gold in the votes was replaced by the given gold.",) if vote_rows.gold is not None else ()
+    )
     if isinstance(gold, np.ndarray):
-        known = Gold(gold_of_array(gold, len(items)), "the array given")
+        gold_of_items = Gold(gold_of_array(gold, len(items)), "the given array")
     else:
-        known = gold_of_table(read_table(gold), columns, items, vote_rows.item_from)
-    notes = (*vote_rows.notes, *replaced, *known.notes)
-    return replace(vote_rows, gold=known.of_items, gold_from=known.origin, notes=notes)
+        gold_of_items = gold_of_table(read_table(gold), columns, items, vote_rows.item_from)
+    notes = (*vote_rows.notes, *replaced, *gold_of_items.notes)
+    return replace(vote_rows, gold=gold_of_items.of_items, gold_from=gold_of_items.origin, notes=notes)

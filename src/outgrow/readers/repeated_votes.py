@@ -1,7 +1,7 @@
-"""Several votes of one source on one item: equal ones count once, others need the option `repeats`.
+"""Repeated votes of a source on an item: equal ones count once, others need the option `repeats`.
 
-Equal votes that differ in a further column (the turn of a conversation, a question's second half) are no repeats, but
-votes on two items with one name: an error asks for `item` there, too.
+Equal votes that differ in another column (the turn of a conversation, the second part of a question) may be votes on
+two items with one name. They are an error, too, which suggests `item`.
 """
 
 from typing import NamedTuple
@@ -14,15 +14,15 @@ from outgrow.readers.vote_rows import VoteRows
 from outgrow.text_format import many
 
 Repeats = str | None
-WAYS = "`repeats=first`, `repeats=last` or `repeats=mean` says which counts"
+WAYS = "select with `repeats=first`, `repeats=last` or `repeats=mean`"
 
 
 class DistinctVotes(NamedTuple):
-    """The rows that count, at most one for every item and source, and what was made of the others."""
+    """The rows that count, at most one per item and source, with a note on the others."""
 
     rows: Int[np.ndarray, "kept"]
     probs: Float[np.ndarray, "row class"] | None
-    """All rows as distributions, where any is soft."""
+    """All rows as distributions, if any row is soft."""
     note: str = ""
 
 
@@ -34,7 +34,7 @@ def distinct_votes(
     n_classes: int,
     repeats: Repeats = None,
 ) -> DistinctVotes:
-    """One vote for every item and source. Raises `DataError` for unequal ones without `repeats`."""
+    """One vote per item and source. Raises `DataError` for unequal ones without `repeats`."""
     key = vote_rows.item.code[rows] * len(vote_rows.source.names) + vote_rows.source.code[rows]
     if not _any_twice(key):
         return DistinctVotes(rows, probs)
@@ -60,7 +60,7 @@ def _mean(
     n_classes: int,
     count: str,
 ) -> DistinctVotes:
-    """The mean of every group of `ordered` rows, in the place of its first; `again`: a row is of the group before."""
+    """The mean of each group of `ordered` rows, at its first row; `again`: whether a row continues the group."""
     soft = np.zeros((len(chosen), n_classes))
     soft[ordered] = np.eye(n_classes)[chosen[ordered]] if probs is None else probs[ordered]
     starts = np.flatnonzero(np.append(True, ~again))
@@ -70,10 +70,10 @@ def _mean(
 
 
 def _any_twice(key: Int[np.ndarray, "vote"]) -> bool:
-    """Whether a number stands twice; where the numbers are few a mark for each is faster than sorting."""
-    most = int(key.max()) + 1
-    if most <= 16 * len(key):
-        seen = np.zeros(most, dtype=bool)
+    """Whether a number occurs twice. For a small range, marking each number is faster than sorting."""
+    n_values = int(key.max()) + 1
+    if n_values <= 16 * len(key):
+        seen = np.zeros(n_values, dtype=bool)
         seen[key] = True
         return int(seen.sum()) < len(key)
     ordered = np.sort(key)
@@ -87,25 +87,26 @@ def _refuse_unlike(
     chosen: Int[np.ndarray, "row"],
     probs: Float[np.ndarray, "row class"] | None,
 ) -> None:
-    """Raise `DataError` for two votes that differ, or that differ in a further column."""
-    apart = vote_rows.apart(former, latter)
-    differ = chosen[former] != chosen[latter]
+    """Raise `DataError` for two votes that differ, or whose rows differ in another column."""
+    differing_column = vote_rows.apart(former, latter)
+    is_unlike = chosen[former] != chosen[latter]
     if probs is not None:
-        differ |= (probs[former] != probs[latter]).any(axis=1)
-    if not differ.any() and apart is None:
+        is_unlike |= (probs[former] != probs[latter]).any(axis=1)
+    if not is_unlike.any() and differing_column is None:
         return
-    wrong = differ if differ.any() else np.ones(len(latter), dtype=bool)
-    at = int(np.where(wrong, latter, latter.max() + 1).argmin())
-    first, second = int(former[at]), int(latter[at])
-    what = "votes twice"
-    if differ.any():
-        what = "says two things" if chosen[first] != chosen[second] else "gives two distributions"
-    more = f"; {many(int(wrong.sum()) - 1, 'more is', 'more are')} so" if wrong.sum() > 1 else ""
-    split = ""
-    if apart is not None:
-        split = f"; they differ in `{apart}`: `item={vote_rows.item_from},{apart}` takes them for votes on two items"
+    is_fault = is_unlike if is_unlike.any() else np.ones(len(latter), dtype=bool)
+    index = int(np.where(is_fault, latter, latter.max() + 1).argmin())
+    first, second = int(former[index]), int(latter[index])
+    fault = "votes twice"
+    if is_unlike.any():
+        fault = "votes for two classes" if chosen[first] != chosen[second] else "gives two distributions"
+    others = f"; {many(int(is_fault.sum()) - 1, 'more pair')}" if is_fault.sum() > 1 else ""
+    as_items = ""
+    if differing_column is not None:
+        split = f"item={vote_rows.item_from},{differing_column}"
+        as_items = f"; they differ in `{differing_column}`: `{split}` reads them as votes on two items"
     raise DataError(
-        f"{vote_rows.place(second)}: source `{vote_rows.source.text(second)}` {what} on item"
-        f" `{vote_rows.item.text(second)}`, the other at {vote_rows.place(first)}{split}; keep one of them, or"
-        f" {WAYS}{more}"
+        f"{vote_rows.place(second)}: source `{vote_rows.source.text(second)}` {fault} on item"
+        f" `{vote_rows.item.text(second)}`, the other at {vote_rows.place(first)}{as_items}; keep one of them, or"
+        f" {WAYS}{others}"
     )

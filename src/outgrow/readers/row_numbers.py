@@ -1,7 +1,7 @@
-"""Items without names are called by the number of their row, counted from 0 as in NumPy and pandas.
+"""Names of items without ids: the number of their row, counted from 0 as in NumPy and pandas.
 
-One rule for tables of items, matrices and arrays of votes: row k of one is row k of the other. So they must have as
-many rows; and votes that name such items must count from 0 too.
+Tables of items, matrices and arrays of votes follow one rule: row k of one is row k of the other. So they must have
+the same number of rows, and votes that name such items must count from 0, too.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from outgrow.errors import DataError
 
 
 class RowNumbers(list[str]):
-    """Names of items that have none of their own: `0`, `1`, …"""
+    """Names of items without ids: `0`, `1`, …"""
 
 
 def row_numbers(n_rows: int) -> RowNumbers:
-    """The names of so many rows.
+    """The names of `n_rows` rows.
 
     >>> row_numbers(3)
     ['0', '1', '2']
@@ -23,24 +23,24 @@ def row_numbers(n_rows: int) -> RowNumbers:
 
 
 def require_same_rows(voted_on: Sequence[str], votes: object, n_rows: int, items: object) -> None:
-    """Raise `DataError` where votes cannot be about the rows of a table whose items have no names.
+    """Raise `DataError` if votes cannot belong to the rows of a table whose items have no ids.
 
     Args:
-        voted_on: the votes' items; `RowNumbers` where these have no names either.
-        votes: where the votes lie.
-        n_rows: how many rows the items have.
-        items: where the items lie.
+        voted_on: the items of the votes; `RowNumbers` if they have no ids either.
+        votes: the file of the votes, for messages.
+        n_rows: number of items.
+        items: the file of the items, for messages.
     """
     if isinstance(voted_on, RowNumbers):
         if len(voted_on) != n_rows:
             raise DataError(
-                f"{votes} has {len(voted_on)} rows and {items} has {n_rows}: neither names its items, so that row k of"
-                " one is row k of the other; give both the same rows, or a column of ids"
+                f"{votes} has {len(voted_on)} rows and {items} has {n_rows}: neither has ids, so row k of one is"
+                " row k of the other; give both the same rows, or a column of ids"
             )
         return
     names = set(voted_on)
     if str(n_rows) in names and "0" not in names and names.issubset(map(str, range(n_rows + 1))):
         raise DataError(
-            f"{votes} names items 1 to {n_rows}, and the {n_rows} items of {items} have no ids: they are called by the"
-            f" numbers of their rows, 0 to {n_rows - 1}; give {items} a column of ids and name it"
+            f"{votes} names items 1 to {n_rows}, and the {n_rows} items of {items} have no ids: their names are the"
+            f" row numbers 0 to {n_rows - 1}; give {items} a column of ids and name it"
         )

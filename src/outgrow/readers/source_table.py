@@ -1,7 +1,7 @@
-"""`SourceTable`: a table of votes or items, with the place of every row for messages.
+"""`SourceTable`: a table of votes or items, with the place of each row for messages.
 
-Columns are converted when they are read, so that a column of long texts that nobody asks for costs nothing. Rows as
-Python values are made when `rows` is first used.
+Columns are converted when they are read, so unused columns of long texts cost nothing. Rows as Python values are made
+at the first use of `rows`.
 """
 
 from array import array
@@ -21,35 +21,35 @@ from outgrow.text_format import HALF_CHARACTER, listed
 
 Row = dict[str, Any]
 Place = Callable[[int], str]
-"""Where a row stands, for messages: `votes.csv, line 7`."""
+"""The place of a row in messages: `votes.csv, line 7`."""
 
 
 @dataclass(frozen=True)
 class SourceTable:
-    """A table and where it comes from."""
+    """A table with its origin."""
 
     origin: str
-    """The file's path, or what the table in memory is called in messages."""
+    """The path of the file, or the name of the table in messages."""
     columns: list[str]
     read: Callable[[Sequence[str]], pa.Table]
-    """The columns of these names."""
+    """Reads the columns of these names."""
     place: Place
     read_rows: Callable[[], list[Row]] | None = None
-    """All rows as the format's own Python values; None = those of Arrow."""
+    """Reads all rows as Python values of the format; None = by Arrow."""
     notes: tuple[str, ...] = ()
-    """Sentences about how it was read."""
+    """Notes of the reader."""
     is_csv: bool = False
-    """Whether it is a CSV or TSV file, whose header may be missing."""
+    """Whether it is a CSV or TSV file, which may lack a header."""
 
     @cached_property
     def rows(self) -> list[Row]:
-        """All rows as dicts. Raises `DataError` for values that Python cannot hold."""
+        """All rows as dicts. Raises `DataError` for values that Python cannot represent."""
         if self.read_rows is not None:
             return self.read_rows()
         try:
             return list(self.read(self.columns).to_pylist())
         except (ValueError, OverflowError, MemoryError, pa.ArrowException) as error:
-            raise DataError(f"{self.origin}: holds a value that cannot be read ({str(error)[:200]})") from error
+            raise DataError(f"{self.origin}: contains a value that cannot be read ({str(error)[:200]})") from error
 
     @property
     def column_list(self) -> str:
@@ -61,29 +61,29 @@ class SourceTable:
 
 
 class LineNumbers:
-    """The line on which each record begins. Lines are read as far as they are asked for, each of them once."""
+    """The line on which each record begins. Lines are read on demand, each of them once."""
 
     def __init__(self, lines: Iterator[int]) -> None:
         self._rest = lines
-        self._known = array("q")
+        self._lines = array("q")
 
     def __call__(self, record: int) -> int | None:
-        """Counted from 1; `record` counts from 0. None beyond the last one."""
-        self._known.extend(islice(self._rest, max(0, record + 1 - len(self._known))))
-        return self._known[record] if record < len(self._known) else None
+        """The line (from 1) of a record (from 0); None beyond the last record."""
+        self._lines.extend(islice(self._rest, max(0, record + 1 - len(self._lines))))
+        return self._lines[record] if record < len(self._lines) else None
 
 
 def stem_of(origin: str) -> str:
-    """The name of the source whose votes a whole table holds: the file's name without its ending, or `source`."""
+    """The name of the only source of a table: the file's name without its suffix, or `source`."""
     name = Path(origin).name
     return name.split(".")[0] or name if "." in name else "source"
 
 
 def refuse_duplicates(columns: Sequence[str], origin: str, hint: str = "") -> None:
-    """Raise `DataError` where two columns share a name."""
+    """Raise `DataError` if two columns have the same name."""
     name, count = Counter(columns).most_common(1)[0] if columns else ("", 1)
     if count > 1:
-        raise DataError(f"{origin}: {count} columns are called `{name}`; give each its own name{hint}")
+        raise DataError(f"{origin}: {count} columns are called `{name}`; give them different names{hint}")
 
 
 def table_of_arrow(table: pa.Table, origin: str) -> SourceTable:
@@ -97,7 +97,7 @@ def table_of_rows(
 ) -> SourceTable:
     """Dicts as a table; a column is made when it is read. By default rows are counted from 1.
 
-    Raises `DataError` for a row that is no dict and for a key that holds half a character.
+    Raises `DataError` for a row that is not a dict and for a key with half a character.
     """
     where = place or (lambda row: f"{origin}, row {row + 1}")
     for index, row in enumerate(rows):
@@ -107,7 +107,7 @@ def table_of_rows(
     for name in names:
         if (half := HALF_CHARACTER.search(str(name))) is not None:
             first = next(index for index, row in enumerate(rows) if name in row)
-            raise DataError(f"{where(first)}: the key {name!a} holds half a character, {half[0]!a}")
+            raise DataError(f"{where(first)}: the key {name!a} contains half a character, {half[0]!a}")
 
     def read(wanted: Sequence[str]) -> pa.Table:
         return pa.table({name: column_of([row.get(name) for row in rows], f"`{name}`", where) for name in wanted})
@@ -116,9 +116,9 @@ def table_of_rows(
 
 
 def table_in_memory(source: Any, name: str | None = None) -> SourceTable:
-    """A pandas or polars DataFrame, a pyarrow Table, a `datasets.Dataset` or a list of dicts, called `name`.
+    """The table of a pandas or polars DataFrame, a pyarrow Table, a `datasets.Dataset` or a list of dicts.
 
-    Raises `ConfigError` for all else.
+    `name` is its name in messages. Raises `ConfigError` for other objects.
     """
     origin = name or f"the {type(source).__name__}"
     if isinstance(source, list) and all(isinstance(row, dict) for row in source):
@@ -134,13 +134,13 @@ def table_in_memory(source: Any, name: str | None = None) -> SourceTable:
     if hasattr(source, "__arrow_c_stream__"):
         return table_of_arrow(pa.table(source), origin)
     raise ConfigError(
-        f"{origin}: {type(source).__name__} is no table; give a path, a DataFrame, an Arrow table, a `Dataset`,"
+        f"{origin}: {type(source).__name__} is not a table; give a path, a DataFrame, an Arrow table, a `Dataset`,"
         " a list of dicts or an array"
     )
 
 
 def _of_pandas(frame: Any, origin: str) -> pa.Table:
-    """A DataFrame; an index with a name is a column."""
+    """A DataFrame; an index with a name becomes a column."""
     if any(name is not None for name in frame.index.names):
         frame = frame.reset_index()
     frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
@@ -152,7 +152,7 @@ def _of_pandas(frame: Any, origin: str) -> pa.Table:
 
 
 def _of_dataset(source: Any) -> pa.Table:
-    """A data set of the hub's library; class numbers become the names that it has for them."""
+    """A data set of the `datasets` library; class numbers become names."""
     if not hasattr(source, "with_format") or isinstance(source, dict) or not hasattr(source, "features"):
         splits = listed(list(source)) if isinstance(source, dict) else type(source).__name__
         raise ConfigError(f"these votes are several splits or a stream ({splits}); give one split as a `Dataset`")
@@ -161,16 +161,16 @@ def _of_dataset(source: Any) -> pa.Table:
         classes = getattr(source.features[name], "names", None)
         if isinstance(classes, list) and pa.types.is_integer(table.schema.field(name).type):
             code = np.asarray(table[name].fill_null(-1), dtype=np.int64)
-            known = (code >= 0) & (code < len(classes))
-            labels = pa.array(classes, pa.string()).take(pa.array(np.where(known, code, 0), mask=~known))
+            is_class = (code >= 0) & (code < len(classes))
+            labels = pa.array(classes, pa.string()).take(pa.array(np.where(is_class, code, 0), mask=~is_class))
             table = table.set_column(index, name, labels)
     return table
 
 
-def column_of(values: list[Any], what: str = "a column", place: Place | None = None) -> pa.ChunkedArray:
-    """A list of Python values as a column; where types are mixed, their texts.
+def column_of(values: list[Any], subject: str = "a column", place: Place | None = None) -> pa.ChunkedArray:
+    """A list of Python values as a column; mixed types become texts.
 
-    Raises `DataError` for half a character: `what` and `place` say where.
+    Raises `DataError` for half a character; `subject` and `place` locate it in the message.
     """
     try:
         column = pa.array(values, from_pandas=True)
@@ -179,7 +179,9 @@ def column_of(values: list[Any], what: str = "a column", place: Place | None = N
         bad = next((row for row, text in enumerate(texts) if text and HALF_CHARACTER.search(text)), None)
         if bad is not None:
             where = f"row {bad + 1}" if place is None else place(bad)
-            raise DataError(f"{where}: {what} holds half a character (a lone surrogate, \\uD800 … \\uDFFF)") from None
+            raise DataError(
+                f"{where}: {subject} contains half a character (a lone surrogate, \\uD800 … \\uDFFF)"
+            ) from None
         column = pa.array(texts, pa.string())
     return pa.chunked_array([column]) if isinstance(column, pa.Array) else column
 

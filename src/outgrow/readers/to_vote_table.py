@@ -1,8 +1,8 @@
-"""From `VoteRows` to a `VoteTable`: without abstentions, one vote per item and source.
+"""Conversion of `VoteRows` to a `VoteTable`: without abstentions, one vote per item and source.
 
-An abstention is no vote, but its item and its source stay. Of several votes of a source on an item one counts
-(`repeated_votes.py`). A distribution outweighs the label beside it. For what is probably no vote
-an error asks (`ambiguous_columns.py`).
+An abstention is no vote; its item and its source are kept. Of several votes of a source on an item one counts
+(`repeated_votes.py`). A distribution has precedence over the label in its row. Columns that are probably no votes are
+an error (`ambiguous_columns.py`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,10 +35,10 @@ def to_vote_table(
     nominal: bool = False,
     join_classes: bool = False,
 ) -> VoteTable:
-    """The votes; with `nominal` any labels are names of classes, whatever they look like, with
-    `join_classes` those that differ only in case or white space name one class.
+    """The votes.
 
-    Raises `DataError` for what cannot be counted.
+    With `nominal` labels of any form are names of classes. With `join_classes` names that differ only in case or white
+    space are one class. Raises `DataError` for invalid votes.
     """
     vote_rows = without_abstentions(vote_rows, abstain, given=classes is not None)
     if join_classes:
@@ -47,13 +47,13 @@ def to_vote_table(
     if classes is None:
         _refuse_doubts(vote_rows, nominal)
     names = decide_classes(vote_rows, classes, abstain or ())
-    named = class_numbers(vote_rows.label, names, vote_rows.place, by_place=vote_rows.numbered)
-    probs, chosen, repaired = _distributions(vote_rows, names, named, renormalise=renormalise)
+    label_class = class_numbers(vote_rows.label, names, vote_rows.place, by_place=vote_rows.numbered)
+    probs, chosen, repaired = _distributions(vote_rows, names, label_class, renormalise=renormalise)
     voted = chosen != EMPTY
-    overruled = int((voted & (named != EMPTY) & (named != chosen)).sum())
+    overruled = int((voted & (label_class != EMPTY) & (label_class != chosen)).sum())
     _refuse_no_source(vote_rows, voted)
     rows = np.flatnonzero(voted)
-    kept, probs, twice = distinct_votes(vote_rows, rows, chosen, probs, len(names), repeats)
+    kept, probs, repeat_note = distinct_votes(vote_rows, rows, chosen, probs, len(names), repeats)
     if probs is not None:
         chosen = np.where(voted, probs.argmax(axis=1), EMPTY)
     table = VoteTable(
@@ -69,14 +69,14 @@ def to_vote_table(
         gold=_gold(vote_rows, names),
     )
     missing = _missing(table) if abstain is None and classes is None else ()
-    notes = (*vote_rows.notes, *missing, *_of_gold(vote_rows, table), *_notes(table, twice, repaired, overruled))
+    notes = (*vote_rows.notes, *missing, *_of_gold(vote_rows, table), *_notes(table, repeat_note, repaired, overruled))
     return replace(table, notes=notes)
 
 
 def without_abstentions(vote_rows: VoteRows, abstain: Sequence[str] | None, *, given: bool) -> VoteRows:
-    """The labels that mean "no vote" as empty cells.
+    """The rows with empty cells for labels that mean "no vote".
 
-    Raises `DataError` where -1 stands among the numbers from 0 on and no option says whether it is a class.
+    Raises `DataError` for a label -1 among numbers ≥ 0, unless an option says whether it is a class.
     """
     names = vote_rows.label.names
     others = [name for name in names if name != NO_VOTE]
@@ -96,7 +96,7 @@ def without_abstentions(vote_rows: VoteRows, abstain: Sequence[str] | None, *, g
 def _distributions(
     vote_rows: VoteRows, names: Sequence[str], chosen: Int[np.ndarray, "row"], *, renormalise: bool
 ) -> tuple[Float[np.ndarray, "row class"] | None, Int[np.ndarray, "row"], int]:
-    """All rows as distributions where any is soft, the class that each row votes for, and how many were repaired."""
+    """All rows as distributions if any is soft, the class of each row, and the number of renormalised rows."""
     repaired, confidence = 0, vote_rows.confidence
     if confidence is not None:
         refuse_no_probability(confidence, chosen != EMPTY, vote_rows.place)
@@ -104,40 +104,42 @@ def _distributions(
             confidence = None
     if vote_rows.soft is None and confidence is None:
         return None, chosen, 0
-    sure = np.full(len(chosen), np.nan) if confidence is None else confidence
-    probs = spread(np.maximum(chosen, 0), sure, len(names))
+    class_confidence = np.full(len(chosen), np.nan) if confidence is None else confidence
+    probs = spread(np.maximum(chosen, 0), class_confidence, len(names))
     voted = chosen != EMPTY
     if vote_rows.soft is not None:
         order = order_of(vote_rows.soft.classes, names, vote_rows.origin)
-        whole = np.flatnonzero(~np.isnan(vote_rows.soft.probs).all(axis=1))
-        found, repaired = checked(vote_rows.soft.probs[whole], whole, vote_rows.place, renormalise=renormalise)
-        probs[whole] = 0
-        probs[whole[:, None], order[None, :]] = found
-        voted[whole] = True
+        soft_rows = np.flatnonzero(~np.isnan(vote_rows.soft.probs).all(axis=1))
+        soft_probs, repaired = checked(
+            vote_rows.soft.probs[soft_rows], soft_rows, vote_rows.place, renormalise=renormalise
+        )
+        probs[soft_rows] = 0
+        probs[soft_rows[:, None], order[None, :]] = soft_probs
+        voted[soft_rows] = True
     return probs, np.where(voted, probs.argmax(axis=1), EMPTY), repaired
 
 
 def _refuse_doubts(vote_rows: VoteRows, nominal: bool) -> None:
-    """Raise `DataError` for what is probably no vote, unless an option says that it is."""
+    """Raise `DataError` for labels that are probably no votes, unless an option says that they are."""
     if vote_rows.doubt:
         raise DataError(vote_rows.doubt)
     doubt = "" if nominal or vote_rows.numbered else doubt_of_labels(vote_rows.label, vote_rows.item)
     if doubt:
         raise DataError(
-            f"{vote_rows.origin}: {doubt}? If they are names of classes, say so with `scale=nominal`, or give all of"
-            " them in `classes`; else name the column of the classes with `label`"
+            f"{vote_rows.origin}: {doubt}. If they are names of classes, give `scale=nominal`, or all of them in"
+            " `classes`; otherwise name the column of the classes with `label`"
         )
 
 
 def _refuse_no_vote(vote_rows: VoteRows) -> None:
     if not vote_rows.label.names and (vote_rows.soft is None or np.isnan(vote_rows.soft.probs).all()):
-        raise DataError(f"{vote_rows.origin}: {many(len(vote_rows.label.code), 'row')} and no vote in any of them")
+        raise DataError(f"{vote_rows.origin}: {many(len(vote_rows.label.code), 'row')} and no vote in them")
 
 
 def _refuse_no_source(vote_rows: VoteRows, voted: Bool[np.ndarray, "row"]) -> None:
     sourceless = voted & (vote_rows.source.code == EMPTY)
     if sourceless.any():
-        raise DataError(f"{vote_rows.place(int(sourceless.argmax()))}: a vote whose source is empty")
+        raise DataError(f"{vote_rows.place(int(sourceless.argmax()))}: a vote without a source")
 
 
 def _gold(vote_rows: VoteRows, names: Sequence[str]) -> Int[np.ndarray, "item"]:
@@ -148,55 +150,59 @@ def _gold(vote_rows: VoteRows, names: Sequence[str]) -> Int[np.ndarray, "item"]:
     def where(item: int) -> str:
         return f"{vote_rows.origin}, gold of item `{vote_rows.item.names[item]}`"
 
-    return class_numbers(gold, names, where, by_place=vote_rows.numbered, what="true class")
+    return class_numbers(gold, names, where, by_place=vote_rows.numbered, noun="true class")
 
 
 def _of_gold(vote_rows: VoteRows, table: VoteTable) -> Iterator[str]:
     if vote_rows.gold is not None:
-        known = int((table.gold >= 0).sum())
-        yield f"Gold of {many(known, 'item')} from {vote_rows.gold_from or vote_rows.origin}."
+        n_known = int((table.gold >= 0).sum())
+        yield f"Gold of {many(n_known, 'item')} from {vote_rows.gold_from or vote_rows.origin}."
 
 
-def _notes(table: VoteTable, twice: str, repaired: int, overruled: int) -> list[str]:
+def _notes(table: VoteTable, repeat_note: str, repaired: int, overruled: int) -> list[str]:
     without_votes = [name for name, n in zip(table.sources, table.n_per_source.tolist(), strict=True) if not n]
-    unasked = int((table.n_per_item == 0).sum())
+    n_without_votes = int((table.n_per_item == 0).sum())
     alike_names, unvoted = [name for names in alike(table.classes) for name, _ in names], _of_gold_alone(table)
-    overrules = many(overruled, "vote gives", "votes give")
-    none = f"{unasked} of {many(len(table.items), 'item')} {'has' if unasked == 1 else 'have'} no vote."
+    subject = many(overruled, "vote gives", "votes give")
+    no_vote_note = (
+        f"{n_without_votes} of {many(len(table.items), 'item')} {'has' if n_without_votes == 1 else 'have'} no vote."
+    )
     notes = {
-        twice: twice,
+        repeat_note: repeat_note,
         f"The probabilities of {many(repaired, 'vote')} did not sum to 1 and were divided by their sum.": repaired,
-        f"{overrules} another class more than the label beside it: the probabilities count.": overruled,
-        none: unasked,
-        f"Sources that never vote: {listed(without_votes)}.": without_votes,
-        "There is one source only: only gold can show how good it is.": len(table.sources) == 1,
+        f"{subject} another class a higher probability than its label: the probabilities count.": overruled,
+        no_vote_note: n_without_votes,
+        f"Sources without votes: {listed(without_votes)}.": without_votes,
+        "There is one source: only gold can measure its accuracy.": len(table.sources) == 1,
         f"Classes that differ only in case or white space: {listed(alike_names)}.": alike_names,
-        f"Classes that gold names and nobody votes for: {listed(unvoted)}.": unvoted,
+        f"Classes of gold without votes: {listed(unvoted)}.": unvoted,
     }
-    return [*(sentence for sentence, due in notes.items() if due), *_written_twice(table)]
+    return [*(sentence for sentence, applies in notes.items() if applies), *_written_twice(table)]
 
 
 def _missing(table: VoteTable) -> list[str]:
-    """A note on classes that may stand for a missing label."""
-    found = [name for name in table.classes if name.lower() in MISSING]
-    one = len(found) == 1
-    classes = f"{listed(found)} {'is a class' if one else 'are classes'} here; `abstain={found}` if there is no vote"
-    return [f"{classes} where {'it stands' if one else 'they stand'}."] if found else []
+    """A note on classes that may mean a missing label."""
+    missing = [name for name in table.classes if name.lower() in MISSING]
+    single = len(missing) == 1
+    classes = (
+        f"{listed(missing)} {'is a class' if single else 'are classes'} here; `abstain={missing}` if there is no vote"
+    )
+    return [f"{classes} where {'it stands' if single else 'they stand'}."] if missing else []
 
 
 def _of_gold_alone(table: VoteTable) -> list[str]:
-    """Classes of gold that no vote names."""
-    labels = np.bincount(table.said, minlength=table.n_classes) > 0
-    voted = labels if table.probs is None else labels | (table.probs > 0).any(axis=0)
-    true = np.bincount(table.gold[table.gold >= 0], minlength=table.n_classes) > 0
-    return [name for name, alone in zip(table.classes, true & ~voted, strict=True) if alone]
+    """Classes of gold without votes."""
+    has_label = np.bincount(table.said, minlength=table.n_classes) > 0
+    has_vote = has_label if table.probs is None else has_label | (table.probs > 0).any(axis=0)
+    has_gold = np.bincount(table.gold[table.gold >= 0], minlength=table.n_classes) > 0
+    return [name for name, only_gold in zip(table.classes, has_gold & ~has_vote, strict=True) if only_gold]
 
 
 def _written_twice(table: VoteTable) -> Iterator[str]:
-    for what, names in (("items", table.items), ("sources", table.sources), ("classes", table.classes)):
-        found = number_twice(names)
-        if found is not None:
+    for noun, names in (("items", table.items), ("sources", table.sources), ("classes", table.classes)):
+        pair = number_twice(names)
+        if pair is not None:
             yield (
-                f"Of the {what} `{found.first}` and `{found.second}` are one number written in two ways, and count as"
-                f" two ({found.n_names} names are so); write it in one way if they are the same."
+                f"Of the {noun} `{pair.first}` and `{pair.second}` are two spellings of one number and count as two"
+                f" ({pair.n_names} such names); use one spelling if they are the same."
             )

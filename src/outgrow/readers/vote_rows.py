@@ -1,4 +1,4 @@
-"""`VoteRows`: long, wide and matrix tables in one form, with a row for every possible vote."""
+"""`VoteRows`: one form for long, wide and matrix tables, with a row per possible vote."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from outgrow.readers.soft_votes import SoftVotes
 from outgrow.readers.source_table import Place, column_of
 
 Apart = Callable[[np.ndarray, np.ndarray], str | None]
-"""Given rows, and the rows that repeat them: the column whose cells differ in all of these pairs, if there is one."""
+"""From rows and the rows that repeat them, a column whose cells differ in all of these pairs, or None."""
 
 
 def nothing_apart(former: np.ndarray, latter: np.ndarray) -> None:
-    """Where no column was left out."""
+    """For tables without a column that was left out."""
 
 
 @dataclass(frozen=True)
@@ -30,27 +30,27 @@ class VoteRows:
     item: Categorical
     source: Categorical
     label: Categorical
-    """The class named; empty = none."""
+    """The named class; empty = none."""
     place: Place
-    """Where a row stands."""
+    """The place of a row, for messages."""
     soft: SoftVotes | None = None
     confidence: Float[np.ndarray, "row"] | None = None
     seconds: Float[np.ndarray, "row"] | None = None
     price: Float[np.ndarray, "row"] | None = None
     gold: Categorical | None = None
-    """The true class of every item; empty = unknown."""
+    """The true class of each item; empty = unknown."""
     gold_from: str = ""
-    """Where gold stands, for messages: "`truth` of gold.csv"; the origin where that is the same."""
+    """The place of gold in messages: "`truth` of gold.csv"; empty if it is `origin`."""
     item_from: str | None = None
-    """The votes' column of items, where there is one."""
+    """The column of items, if there is one."""
     numbered: bool = False
-    """Labels are numbers of classes, as in a matrix, -1 being no vote."""
+    """Whether labels are class numbers, as in a matrix; -1 is no vote."""
     nameless: bool = False
-    """No column names the source: all votes are one source's."""
+    """Whether no column names the source: all votes are of one source."""
     doubt: str = ""
-    """Why the columns that are read as votes may be none; settled where the classes are given."""
+    """Why the columns of votes may be no votes; ignored if the classes are given."""
     apart: Apart = nothing_apart
-    """A column that was left out and in which repeated votes differ."""
+    """Finds a column that was left out and in which repeated votes differ."""
     notes: tuple[str, ...] = ()
 
 
@@ -64,7 +64,7 @@ def dense(
     place: Place,
     *notes: str,
 ) -> VoteRows:
-    """A row per item and source, item by item."""
+    """A row per item and source, ordered by item."""
     n_sources = len(sources)
     return VoteRows(
         origin,
@@ -79,7 +79,7 @@ def dense(
 
 
 def by_row(n_rows: int) -> Categorical:
-    """Items that are called by the number of their row, from 0."""
+    """Items whose names are row numbers, from 0."""
     return Categorical(np.arange(n_rows), row_numbers(n_rows))
 
 
@@ -89,7 +89,7 @@ def nothing(n_rows: int) -> Categorical:
 
 
 class LongRow(NamedTuple):
-    """A vote. Without a source it only names the item; without a label it is an abstention."""
+    """A vote. Without a source it only adds the item; without a label it is an abstention."""
 
     place: str
     item: Any
@@ -101,7 +101,7 @@ class LongRow(NamedTuple):
 
 
 def vote_rows_of_rows(origin: str, votes: Sequence[LongRow], *notes: str) -> VoteRows:
-    """Rows of an export. Raises `DataError` where there are none, or a cell is not what it must be."""
+    """The rows of an export. Raises `DataError` if there are none, and for an invalid cell."""
     if not votes:
         raise DataError(f"{origin}: has no vote")
 

@@ -1,6 +1,6 @@
-"""The prompts of refiners: text files, each of which a file in a user's own folder may replace.
+"""The prompts of refiners: text files, each of which a file in a user's folder can replace.
 
-Every prompt must have exactly the fields that the refiner's record names.
+Every prompt must have exactly the fields in the refiner's record.
 """
 
 from pathlib import Path
@@ -14,29 +14,29 @@ from outgrow.refine import REFINERS
 def read_prompts(refiner: str, folder: Path | None = None) -> dict[str, str]:
     """The texts of a refiner's prompts, by name.
 
-    Raises `ConfigError` for a folder that does not exist, one without any known prompt, and a prompt with other fields
-    than the record names.
+    Raises `ConfigError` for a missing folder, a folder without a known prompt, and a prompt with other fields than
+    those in the record.
     """
     record = REFINERS[refiner]
-    own = _own_prompts(folder) if folder is not None else {}
+    user_prompts = _user_prompts(folder) if folder is not None else {}
     texts = {
-        name: own[name] if name in own else (record.prompt_folder / f"{name}.txt").read_text("utf-8")
+        name: user_prompts[name] if name in user_prompts else (record.prompt_folder / f"{name}.txt").read_text("utf-8")
         for name in record.prompts
     }
     for name, text in texts.items():
-        where = f"{folder / name}.txt" if folder is not None and name in own else name
-        require_fields(text, where, record.prompts[name], record.prompts[name])
+        origin = f"{folder / name}.txt" if folder is not None and name in user_prompts else name
+        require_fields(text, origin, record.prompts[name], record.prompts[name])
     return texts
 
 
-def _own_prompts(folder: Path) -> dict[str, str]:
+def _user_prompts(folder: Path) -> dict[str, str]:
     if not folder.is_dir():
-        raise ConfigError(f"refine.prompts: {folder} is no folder")
-    known = sorted({name for record in REFINERS.values() for name in record.prompts})
+        raise ConfigError(f"refine.prompts: {folder} is not a folder")
+    known_names = sorted({name for record in REFINERS.values() for name in record.prompts})
     texts = {path.stem: decode(read_bytes(path), str(path)) for path in sorted(folder.glob("*.txt"))}
     for name in texts:
-        if name not in known:
-            raise ConfigError(f"{folder / name}.txt: there is no such prompt; {suggest(name, known)}")
+        if name not in known_names:
+            raise ConfigError(f"{folder / name}.txt: there is no such prompt; {suggest(name, known_names)}")
     if not texts:
-        raise ConfigError(f"refine.prompts: {folder} has none of {', '.join(f'{name}.txt' for name in known)}")
+        raise ConfigError(f"refine.prompts: {folder} has none of {', '.join(f'{name}.txt' for name in known_names)}")
     return texts

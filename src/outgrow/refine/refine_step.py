@@ -33,20 +33,19 @@ def refine_texts(
 ) -> None:
     """Inputs `pool`, `split` and, if the refiner reads labels, `texts`; writes `half_b.parquet` and `written.json`.
 
-    An item without a weak answer gets none here either; nor does a fixed demonstration. Without any weak answer there
-    is nothing to rewrite: a `DataError`.
+    Items without a weak answer and fixed demonstrations get no answer. Raises `DataError` without any weak answer.
 
     Args:
-        refine: the section of a refiner in `REFINERS`, without what the other arguments say.
-        prompts: the prompts' texts.
-        model: the model that rewrites.
-        decoding: how the answers are written.
-        name: of the supervisor, under which the new labels are stored.
-        seed: of samples.
+        refine: the section of a refiner in `REFINERS`, without the options in the other arguments.
+        prompts: the texts of the prompts.
+        model: the section of the rewriting model.
+        decoding: the settings of decoding.
+        name: the supervisor's name, which is that of the new labels.
+        seed: the seed of samples.
     """
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
     record = REFINERS.named(refine["type"])
-    # The refiners' prompts say `Answer:` themselves.
+    # The refiners' prompts contain `Answer:` themselves.
     questions = {task.items.ids[row]: unanswered(task.items.prompts[row]) for row in split.half_b.tolist()}
     places = dict(zip(questions, split.half_b.tolist(), strict=True))
     session = RefinerSession(job, open_generator(job, model), places, seed)
@@ -64,9 +63,9 @@ def refine_texts(
 def weak_examples(
     labels: WeakTexts, questions: Mapping[str, str], capabilities: Mapping[str, str]
 ) -> list[WeakExample]:
-    """The items of half B that a supervisor answered, in their order; `capabilities` by item, of a mixture only.
+    """The answered items of half B, in their order. `capabilities`: by item, for a mixture only.
 
-    If several supervisors answered, the answer with the highest mean log-probability counts.
+    Among answers of several supervisors, the one with the highest mean log-probability counts.
     """
     best = {
         item: max((texts[0] for texts in row if texts), key=lambda text: text.mean_logprob).text
@@ -80,13 +79,13 @@ def weak_examples(
     ]
     if not examples:
         names = ", ".join(f"`{name}`" for name in labels.sources)
-        raise DataError(f"supervisor {names} answered no item of half B: there is nothing to rewrite")
+        raise DataError(f"supervisor {names} has no answer to an item of half B, so there is nothing to rewrite")
     return examples
 
 
 @dataclass
 class RefinerSession:
-    """The model that rewrites, and all that it has written."""
+    """The rewriting model, and its requests and results."""
 
     job: Job
     generator: TextGenerator
@@ -95,13 +94,13 @@ class RefinerSession:
     written: list[tuple[GenerationRequest, GenerationResult]] = field(default_factory=list)
 
     def texts(self, name: str, requests: Sequence[RefinerRequest], decoding: Mapping[str, Any]) -> list[list[str]]:
-        """For every request of a round before the last, the texts, best first."""
+        """The texts for each request of a round before the last, best first."""
         return [
             [candidate.text for candidate in candidates] for candidates in self._generate(name, requests, decoding)
         ]
 
     def answers(self, requests: Sequence[RefinerRequest], decoding: Mapping[str, Any]) -> dict[str, list[Candidate]]:
-        """By item, the new answers, best first."""
+        """The new answers by item, best first."""
         candidates = self._generate("answers", requests, decoding)
         return {request.item: texts for request, texts in zip(requests, candidates, strict=True)}
 
@@ -120,7 +119,7 @@ class RefinerSession:
         return result.candidates
 
     def record(self, requests: Sequence[RefinerRequest]) -> dict[str, Any]:
-        """The last round's record, the tokens of all rounds, and the concept under which each item was answered."""
+        """The last round's record, the tokens of all rounds, and the concept of each item."""
         generation, last = self.written[-1]
         usage = sum((result.usage for _, result in self.written), Usage())
         return {

@@ -1,4 +1,4 @@
-"""`RefinerRecord`: all that is known of one way of rewriting weak labels, and what its function gets and returns."""
+"""`RefinerRecord`: a method that rewrites weak labels, with the arguments and results of its function."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class RefinerSection(Section):
 
     type: str
     by: LanguageModel | None = None
-    """The model that rewrites; default: the untouched student."""
+    """The rewriting model; default: the untouched student."""
     decoding: Decoding | None = None
-    """How the better answers are written; default: as the study's `labelling`, but greedily (one beam, one text)."""
+    """Decoding of the new answers; default: the study's `labelling`, but greedy (one beam, one text)."""
     prompts: Path | None = None
-    """A folder with prompts of your own, such as `icl.user.txt` (docs/methods.md lists them); the others are ours."""
+    """A folder with your prompts, such as `icl.user.txt` (docs/methods.md lists them); others are built-in."""
 
 
 class WeakExample(NamedTuple):
@@ -35,23 +35,23 @@ class WeakExample(NamedTuple):
     answer: str
     """Empty for a refiner that does not read the weak answers."""
     capability: str = ""
-    """Of a mixture: what the question is about. Only questions of one capability are shown together."""
+    """In a mixture, the capability of the question. Only questions of one capability are shown together."""
 
 
 @dataclass(frozen=True)
 class RefinerRequest:
-    """One conversation about one item or, for what a batch has in common, about its first."""
+    """A conversation for one item; a request for a whole batch has its first item."""
 
     item: str
     conversation: Conversation
     batch: int
     concept: str | None = None
-    """What the batch's weak answers have in common, if the refiner asked for it."""
+    """The common concept of the batch's weak answers, if the refiner generates one."""
 
 
 @dataclass(frozen=True)
 class RefinerInputs:
-    """What a refiner's function gets."""
+    """The argument of a refiner's function."""
 
     examples: Sequence[WeakExample]
     prompts: Prompts
@@ -63,37 +63,37 @@ class RefinerInputs:
 
 
 class TokenSizes(NamedTuple):
-    """Expected numbers of tokens, from which the cost of a refiner is estimated."""
+    """Expected numbers of tokens, for the estimate of a refiner's cost."""
 
     items: int
     question: float
-    """With the task's own text."""
+    """Including the task's own text."""
     weak_answer: float
     prompt: float
-    """Of a conversation without any question."""
+    """Of a conversation without questions."""
     written: float
     """Per answer, over all beams or samples."""
 
 
 def tokens_of_one_round(options: Options, sizes: TokenSizes) -> tuple[float | int, float | int]:
-    """Every question is read once with its weak answer."""
+    """Tokens if every question is read once with its weak answer."""
     return sizes.items * (sizes.question + sizes.weak_answer), sizes.items * sizes.written
 
 
 @dataclass(frozen=True, kw_only=True)
 class RefinerRecord(Record):
-    """One way of rewriting weak labels."""
+    """A method that rewrites weak labels."""
 
     requests: Function
     """`requests(inputs: RefinerInputs) -> list[RefinerRequest]`: the last round, one request per rewritten item."""
     prompts: Mapping[str, tuple[str, ...]]
-    """Its prompts by name, with the fields that each must have. Their texts are `NAME.txt` in `prompt_folder`."""
+    """Prompts by name with their required fields. The texts are `NAME.txt` in `prompt_folder`."""
     prompt_folder: Path = Path(__file__).parent / "prompts"
     reads_labels: bool = True
-    """Whether it sees the weak answers. Without, its result is the same for every supervisor."""
+    """Whether it uses the weak answers. Otherwise its result is the same for every supervisor."""
     decodings: tuple[str, ...] = ()
-    """Options that say how the texts of a further round are written."""
+    """Options with the decoding of a further round."""
     set_aside: str = ""
-    """The option that says how many items serve as demonstrations and are not rewritten."""
+    """The option with the number of items that are demonstrations and are not rewritten."""
     tokens: Callable[[Options, TokenSizes], tuple[float | int, float | int]] = tokens_of_one_round
     """Expected numbers of tokens read and written."""

@@ -1,11 +1,11 @@
 """Refiners: requests to the strong model that rewrite weak labels, after Somerstep et al. 2024 (arXiv 2405.16236).
 
-| refiner | the strong model sees | it does not see |
+| refiner | input of the strong model | not in the input |
 |---|---|---|
 | `icl` (algorithm 1) | the batch's other questions with their weak answers, then the question | its weak answer |
-| `infer_and_respond` (2) | first the batch, to name its style; then that sentence and the question | any weak answer |
+| `infer_and_respond` (2) | first the batch, to name its style; then this description and the question | weak answers |
 | `ask_to_improve` (3) | the question and its weak answer | other questions |
-| `self_bootstrap` | the question | everything weak |
+| `self_bootstrap` | the question | weak answers |
 
 The requests are sent by `refine_step.py`.
 """
@@ -33,20 +33,20 @@ from outgrow.refine.refiner_record import (
 
 
 class ShownQuestion(NamedTuple):
-    """A question that is to be answered anew, and the examples that are shown with it."""
+    """A question to answer again, and the examples that are shown with it."""
 
     example: WeakExample
     others: tuple[WeakExample, ...]
-    """Without the question itself."""
+    """The other examples, without the question itself."""
     batch: int
 
 
 def in_batches(examples: Sequence[WeakExample], size: int) -> list[list[WeakExample]]:
-    """Batches of `size` questions that follow each other in one capability.
+    """Batches of `size` consecutive questions of one capability.
 
-    A last batch of one question is joined to the batch before.
+    A last batch of one question is joined with the batch before it.
     """
-    return [batch for alike in _by_capability(examples) for batch in _cut(alike, size)]
+    return [batch for group in _by_capability(examples) for batch in _cut(group, size)]
 
 
 def _cut(examples: Sequence[WeakExample], size: int) -> list[list[WeakExample]]:
@@ -58,7 +58,7 @@ def _cut(examples: Sequence[WeakExample], size: int) -> list[list[WeakExample]]:
 
 
 def leave_one_out(examples: Sequence[WeakExample], size: int) -> list[ShownQuestion]:
-    """Every question with the others of its batch, in their order."""
+    """Each question with the others of its batch, in their order."""
     return [
         ShownQuestion(example, tuple(other for other in batch if other is not example), index)
         for index, batch in enumerate(in_batches(examples, size))
@@ -67,11 +67,11 @@ def leave_one_out(examples: Sequence[WeakExample], size: int) -> list[ShownQuest
 
 
 def with_fixed(examples: Sequence[WeakExample], n: int) -> list[ShownQuestion]:
-    """Every question but the first `n` of its capability, which are shown with all others of it."""
+    """Each question after the first `n` of its capability, which are shown with it."""
     return [
-        ShownQuestion(example, tuple(alike[:n]), index)
-        for index, alike in enumerate(_by_capability(examples))
-        for example in alike[n:]
+        ShownQuestion(example, tuple(group[:n]), index)
+        for index, group in enumerate(_by_capability(examples))
+        for example in group[n:]
     ]
 
 
@@ -87,23 +87,23 @@ def _by_capability(examples: Sequence[WeakExample]) -> list[list[WeakExample]]:
 
 
 class Icl(RefinerSection):
-    """Answer each question of a batch after the other questions with their weak answers; its own is not shown."""
+    """Answer each question of a batch after the other questions with their weak answers, without its own."""
 
     type: Literal["icl"]
     batch: Annotated[int, Field(ge=2)] = 5
-    """Questions that are each other's demonstrations."""
+    """Number of questions that are demonstrations for each other."""
     fixed: Annotated[int, Field(ge=1)] | None = None
-    """Instead: so many items are everybody's demonstrations, and are not learned from."""
+    """Instead: number of items that are demonstrations for all others and are not learned from."""
 
 
 def icl(examples: Sequence[WeakExample], prompts: Prompts, batch: int, fixed: int | None) -> list[RefinerRequest]:
     """Each question after the demonstrations of the others."""
     shown = leave_one_out(examples, batch) if fixed is None else with_fixed(examples, fixed)
-    return [RefinerRequest(one.example.item, _after_demonstrations(one, prompts), one.batch) for one in shown]
+    return [RefinerRequest(entry.example.item, _after_demonstrations(entry, prompts), entry.batch) for entry in shown]
 
 
 def _icl_tokens(options: Options, sizes: TokenSizes) -> tuple[float | int, float | int]:
-    """Every question brings its demonstrations along."""
+    """Expected tokens: every question is read with its demonstrations."""
     others = options["fixed"] or options["batch"] - 1
     read = others * (sizes.question + sizes.weak_answer) + sizes.question
     return sizes.items * read, sizes.items * sizes.written
@@ -113,7 +113,7 @@ DEMONSTRATION = {"demonstration": ("question", "answer")}
 ICL = RefinerRecord(
     Icl,
     paper="Somerstep et al. 2024, algorithm 1",
-    requests=lambda given: icl(given.examples, given.prompts, given.options["batch"], given.options["fixed"]),
+    requests=lambda inputs: icl(inputs.examples, inputs.prompts, inputs.options["batch"], inputs.options["fixed"]),
     prompts={**DEMONSTRATION, "icl.system": ("demonstrations",), "icl.user": ("question",)},
     set_aside="fixed",
     tokens=_icl_tokens,
@@ -124,29 +124,29 @@ ICL = RefinerRecord(
 
 
 class InferAndRespond(RefinerSection):
-    """Name what a batch of weak answers has in common, then answer each question accordingly."""
+    """Describe the common style of a batch of weak answers, then answer each question in this style."""
 
     type: Literal["infer_and_respond"]
     batch: Annotated[int, Field(ge=1)] = 5
     naming: Decoding = Decoding(beams=1, candidates=1)
-    """How the common concept is written."""
+    """Decoding of the description."""
 
 
-def infer_and_respond(given: RefinerInputs) -> list[RefinerRequest]:
-    """Two rounds: the style of every batch, on one line; then every question under its batch's style."""
-    batch = given.options["batch"]
-    requests = naming(given.examples, given.prompts, batch)
-    texts = given.generate("naming", requests, given.options["naming"])
+def infer_and_respond(inputs: RefinerInputs) -> list[RefinerRequest]:
+    """Two rounds: one line on the style of each batch, then each question with its batch's style."""
+    batch = inputs.options["batch"]
+    requests = naming(inputs.examples, inputs.prompts, batch)
+    texts = inputs.generate("naming", requests, inputs.options["naming"])
     concepts = {
         request.batch: " ".join(candidates[0].split())
         for request, candidates in zip(requests, texts, strict=True)
         if candidates
     }
-    return responding(given.examples, given.prompts, batch, concepts)
+    return responding(inputs.examples, inputs.prompts, batch, concepts)
 
 
 def naming(examples: Sequence[WeakExample], prompts: Prompts, batch: int) -> list[RefinerRequest]:
-    """What is asked to name the style of each batch."""
+    """The requests for the style of each batch."""
     system = Message("system", fill(prompts["infer_and_respond.naming.system"]))
     requests = []
     for index, members in enumerate(in_batches(examples, batch)):
@@ -158,9 +158,9 @@ def naming(examples: Sequence[WeakExample], prompts: Prompts, batch: int) -> lis
 def responding(
     examples: Sequence[WeakExample], prompts: Prompts, batch: int, concepts: Mapping[int, str]
 ) -> list[RefinerRequest]:
-    """Each question under its batch's style; `concepts` by batch. A batch without one is not asked."""
+    """Each question with its batch's style. `concepts`: by batch; a batch without a concept has no requests."""
     return [
-        RefinerRequest(example.item, _under(concepts[index], example, prompts), index, concepts[index])
+        RefinerRequest(example.item, _with_concept(concepts[index], example, prompts), index, concepts[index])
         for index, members in enumerate(in_batches(examples, batch))
         if index in concepts
         for example in members
@@ -168,7 +168,7 @@ def responding(
 
 
 def _infer_and_respond_tokens(options: Options, sizes: TokenSizes) -> tuple[float | int, float | int]:
-    """A style is named once per batch."""
+    """Expected tokens: a style is generated once per batch."""
     batches, sentence = -(-sizes.items // options["batch"]), options["naming"]["max_new_tokens"]
     read = sizes.items * (2 * sizes.question + sizes.weak_answer + sentence) + batches * sizes.prompt
     return read, sizes.items * sizes.written + batches * sentence
@@ -194,7 +194,7 @@ INFER_AND_RESPOND = RefinerRecord(
 
 
 class AskToImprove(RefinerSection):
-    """Question and weak answer, and the request for a better one."""
+    """Question and weak answer with the request for a better answer."""
 
     type: Literal["ask_to_improve"]
 
@@ -213,7 +213,7 @@ def ask_to_improve(examples: Sequence[WeakExample], prompts: Prompts) -> list[Re
 ASK_TO_IMPROVE = RefinerRecord(
     AskToImprove,
     paper="Somerstep et al. 2024, algorithm 3",
-    requests=lambda given: ask_to_improve(given.examples, given.prompts),
+    requests=lambda inputs: ask_to_improve(inputs.examples, inputs.prompts),
     prompts={"ask_to_improve.system": (), "ask_to_improve.user": ("question", "answer")},
 )
 
@@ -222,7 +222,7 @@ ASK_TO_IMPROVE = RefinerRecord(
 
 
 class SelfBootstrap(RefinerSection):
-    """The strong model's own answers, weak labels unseen: the negative control."""
+    """The strong model's answers without weak labels: the negative control."""
 
     type: Literal["self_bootstrap"]
 
@@ -240,19 +240,19 @@ def self_bootstrap(examples: Sequence[WeakExample], prompts: Prompts, system: st
 SELF_BOOTSTRAP = RefinerRecord(
     SelfBootstrap,
     paper="Somerstep et al. 2024",
-    requests=lambda given: self_bootstrap(given.examples, given.prompts, given.system),
+    requests=lambda inputs: self_bootstrap(inputs.examples, inputs.prompts, inputs.system),
     prompts={"self_bootstrap.user": ("question",)},
     reads_labels=False,
 )
 
 
-# ---- texts of prompts -----------------------------------------------------------------------------------
+# ---- prompts --------------------------------------------------------------------------------------------
 
 
 def demonstrations(examples: Sequence[WeakExample], prompts: Prompts) -> str:
-    """Questions with their answers, below each other."""
+    """Questions with their answers, one after the other."""
     return "".join(
-        fill(prompts["demonstration"], question=one.question, answer=one.answer) for one in examples
+        fill(prompts["demonstration"], question=example.question, answer=example.answer) for example in examples
     ).rstrip("\n")
 
 
@@ -261,6 +261,6 @@ def _after_demonstrations(shown: ShownQuestion, prompts: Prompts) -> Conversatio
     return single_turn(fill(prompts["icl.user"], question=shown.example.question), system)
 
 
-def _under(concept: str, example: WeakExample, prompts: Prompts) -> Conversation:
+def _with_concept(concept: str, example: WeakExample, prompts: Prompts) -> Conversation:
     system = fill(prompts["infer_and_respond.system"], concept=concept)
     return single_turn(fill(prompts["infer_and_respond.user"], question=example.question), system)

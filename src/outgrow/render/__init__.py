@@ -1,1 +1,1 @@
-"""Tables and plots in every format. Nothing here knows what a study is."""
+"""Tables and plots in every format, independent of studies."""

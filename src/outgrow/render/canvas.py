@@ -1,10 +1,10 @@
-"""Matplotlib figures as inline SVG, and what plots share: axes in pixels, legends, names beside points.
+"""Matplotlib figures as inline SVG, and shared parts of plots: axes in pixels, legends, labels of points.
 
 Figures are measured in pixels (72 dpi, so one point is one unit of the drawing). Every plot has one layout, `WIDTH`
 pixels wide at most, which the page scales. Text stays text in the reader's sans-serif font; matplotlib lays it out
 with DejaVu Sans, which is wider than most fonts, so it fits. The same figure gives the same bytes.
 
-Matplotlib is imported when the first figure is drawn.
+Matplotlib is imported at the first figure.
 """
 
 import io
@@ -37,7 +37,7 @@ STYLE = {
     "svg.hashsalt": "outgrow",
     "font.family": FONT,
     "font.size": TEXT,
-    # Names of models and methods may hold dollar signs; they are no formulas.
+    # Names of models and methods may contain dollar signs, which are not formulas.
     "text.parse_math": False,
     "text.color": INK,
     "axes.edgecolor": FAINT,
@@ -75,7 +75,7 @@ class Drawing:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw within this context; it restores matplotlib's settings. Letters that its font lacks are no warning."""
+    """A context for drawing that restores matplotlib's settings and ignores characters that its font lacks."""
     import matplotlib
 
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
@@ -91,10 +91,10 @@ def figure(width: Pixels, height: Pixels) -> Figure:
 
 
 def axes(fig: Figure, left: Pixels, top: Pixels, width: Pixels, height: Pixels) -> Axes:
-    """Axes at a place given in pixels from the upper left corner."""
+    """Axes at a position in pixels from the upper left corner."""
     total_width, total_height = fig.get_size_inches() * 72
-    place = (left / total_width, 1 - (top + height) / total_height, width / total_width, height / total_height)
-    return fig.add_axes(place)
+    bounds = (left / total_width, 1 - (top + height) / total_height, width / total_width, height / total_height)
+    return fig.add_axes(bounds)
 
 
 def drawing(fig: Figure, name: str, description: str, caption: str = "") -> Drawing:
@@ -117,15 +117,15 @@ def drawing(fig: Figure, name: str, description: str, caption: str = "") -> Draw
 
 
 def shortened(text: str, width: Pixels, size: Pixels = TEXT) -> str:
-    """As much of `text` as fits into `width` pixels, with an ellipsis where it is cut."""
-    fits = max(3, int(width / (0.6 * size)))
-    return text if len(text) <= fits else text[: fits - 1].rstrip() + "…"
+    """`text` shortened to `width` pixels, with an ellipsis."""
+    n_characters = max(3, int(width / (0.6 * size)))
+    return text if len(text) <= n_characters else text[: n_characters - 1].rstrip() + "…"
 
 
 def interval(
     ax: Axes, low: float | None, high: float | None, at: float, colour: str, *, upright: bool = False, **look: Any
 ) -> None:
-    """A line from `low` to `high`; nothing without an interval."""
+    """Draw a line from `low` to `high`; nothing without an interval."""
     if low is not None and high is not None:
         ends, place = [low, high], [at, at]
         x, y = (place, ends) if upright else (ends, place)
@@ -141,14 +141,14 @@ class LegendMark(NamedTuple):
     label: str
     colour: str
     marker: str = ""
-    """A shape of matplotlib; empty: a filled bar."""
+    """A marker of matplotlib; empty: a filled bar."""
     line: str | tuple[int, tuple[int, ...]] = ""
     """A line style of matplotlib."""
     hollow: bool = False
 
 
 class Legend:
-    """Marks above a plot, in as many columns as fit."""
+    """A legend above a plot, in as many columns as fit."""
 
     def __init__(self, marks: Sequence[LegendMark], width: Pixels = WIDTH) -> None:
         self.marks = [mark._replace(label=shortened(mark.label, width - 40, SMALL)) for mark in marks]
@@ -157,7 +157,7 @@ class Legend:
         self.height = 20 * -(-len(self.marks) // self.columns) + 8
 
     def draw(self, fig: Figure) -> None:
-        """Put it at the upper left corner."""
+        """Draw the legend at the upper left corner."""
         from matplotlib.lines import Line2D
         from matplotlib.patches import Patch
 
@@ -190,10 +190,10 @@ class Legend:
         )
 
 
-# ---- names beside points --------------------------------------------------------------------------------
+# ---- labels of points -----------------------------------------------------------------------------------
 
 LIFTS = (6, -17, 21, -32, 36, -47, 51, 66, 81)
-"""Distances in pixels at which a name may stand above or below its point, the best first."""
+"""Vertical distances of a name from its point in pixels, best first."""
 
 
 class NamedPoint(NamedTuple):
@@ -205,7 +205,7 @@ class NamedPoint(NamedTuple):
 
 
 class LabelBox(NamedTuple):
-    """The place of a name in pixels."""
+    """The box of a name in pixels."""
 
     left: Pixels
     bottom: Pixels
@@ -219,8 +219,8 @@ class LabelBox(NamedTuple):
 
 
 def name_points(ax: Axes, points: Sequence[NamedPoint], widest: Pixels) -> None:
-    """Write each name at the nearest free place beside its point, in the order given."""
-    taken: list[LabelBox] = []
+    """Draw each name at the nearest free position next to its point, in the given order."""
+    used: list[LabelBox] = []
     bounds = ax.get_window_extent()
     for point in points:
         name = shortened(point.name, widest, SMALL)
@@ -231,8 +231,10 @@ def name_points(ax: Axes, points: Sequence[NamedPoint], widest: Pixels) -> None:
             for dy in LIFTS
             for dx in (8, -8)
         ]
-        inside = [box for box in boxes if bounds.x0 <= box.left and box.right <= bounds.x1 and box.bottom >= bounds.y0]
-        free = [box for box in inside if not any(box.meets(other) for other in taken)]
-        place = (free or inside or boxes)[0]
-        taken.append(place)
+        within_bounds = [
+            box for box in boxes if bounds.x0 <= box.left and box.right <= bounds.x1 and box.bottom >= bounds.y0
+        ]
+        free = [box for box in within_bounds if not any(box.meets(other) for other in used)]
+        place = (free or within_bounds or boxes)[0]
+        used.append(place)
         ax.annotate(name, (place.left, place.bottom + 2), xycoords="figure pixels", size=SMALL, color=INK)

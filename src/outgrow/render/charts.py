@@ -1,4 +1,4 @@
-"""Dot charts and heat maps of numbers within 0 … 1."""
+"""Dot charts and heat maps of numbers in 0 … 1."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from outgrow.render import canvas
 from outgrow.render.canvas import Axes, Drawing, Figure, Legend, LegendMark, Pixels
 
 PANELS = 2
-"""Panels side by side."""
+"""Small panels per row."""
 NAMES, RIGHT, GAP, HEAD, FOOT, AXIS = 180, 16, 18, 26, 50, 32
-"""Pixels: for names, at the right edge, between panels, for a title, for an axis with and without its name."""
+"""Pixels: width of names, right margin, gap of panels, height of a title, of an axis with and without a label."""
 STEP = 8
 """Pixels between the dots of one line."""
 
 
 class Series(NamedTuple):
-    """A measure, its colour and its shape."""
+    """A measure with its colour and marker."""
 
     title: str
     colour: str
@@ -36,7 +36,7 @@ class DotLine(NamedTuple):
 
 @dataclass(frozen=True)
 class DotChart:
-    """Several measures of each thing on one axis, with intervals: one large panel, and smaller ones below it."""
+    """Several measures per line on one axis, with intervals: a large panel, and smaller ones below it."""
 
     name: str
     title: str
@@ -46,36 +46,36 @@ class DotChart:
     panels: tuple[str, ...] = ("",)
     """Keys of the dots; the first one is the large panel."""
     panel_title: str = ""
-    """Of the large panel."""
+    """Title of the large panel."""
     sample: str = ""
-    """The number of items behind it."""
+    """The number of items, as text."""
     guide: float | None = None
-    """A value to compare with: a dashed line."""
+    """A reference value, drawn as a dashed line."""
     caption: str = ""
 
     @property
     def line_height(self) -> Pixels:
-        """Pixels."""
+        """Height of a line in pixels."""
         return STEP * len(self.series) + 10
 
 
 def dot_chart(chart: DotChart) -> Drawing | None:
-    """The drawing; None if no number of the large panel is defined."""
+    """The drawing; None if the large panel has no defined number."""
     first, *others = chart.panels
     if not any(estimate.defined for line in chart.lines for estimate in line.dots[first]):
         return None
-    below = [others[start : start + PANELS] for start in range(0, len(others), PANELS)]
+    small_rows = [others[start : start + PANELS] for start in range(0, len(others), PANELS)]
     legend = Legend([LegendMark(series.title, series.colour, series.shape) for series in chart.series])
     height = chart.line_height * len(chart.lines)
-    large, small = legend.height + HEAD + height + FOOT, HEAD + height + AXIS
+    large_height, small_height = legend.height + HEAD + height + FOOT, HEAD + height + AXIS
     with canvas.style():
-        fig = canvas.figure(canvas.WIDTH, large + small * len(below))
+        fig = canvas.figure(canvas.WIDTH, large_height + small_height * len(small_rows))
         ax = canvas.axes(fig, NAMES, legend.height + HEAD, canvas.WIDTH - NAMES - RIGHT, height)
         _panel(ax, chart, first, chart.panel_title)
         _names(ax, chart)
         ax.set_xlabel(f"{chart.axis} ({chart.sample})" if chart.sample else chart.axis)
-        for row, names in enumerate(below):
-            _small_panels(fig, chart, names, large + HEAD + row * small)
+        for row, names in enumerate(small_rows):
+            _small_panels(fig, chart, names, large_height + HEAD + row * small_height)
         legend.draw(fig)
         size = f" ({chart.sample})" if chart.sample else ""
         return canvas.drawing(fig, chart.name, f"{chart.title}{size}. {_description(chart)}", chart.caption)
@@ -103,12 +103,12 @@ def _panel(ax: Axes, chart: DotChart, panel: str, title: str) -> None:
     for row, line in enumerate(chart.lines):
         if row:
             ax.axhline(row * chart.line_height, color=canvas.FAINT, lw=0.8)
-        for place, (estimate, series) in enumerate(zip(line.dots[panel], chart.series, strict=True)):
-            dot(ax, estimate, row * chart.line_height + 5 + STEP * (place + 0.5), series.colour, series.shape)
+        for index, (estimate, series) in enumerate(zip(line.dots[panel], chart.series, strict=True)):
+            dot(ax, estimate, row * chart.line_height + 5 + STEP * (index + 0.5), series.colour, series.shape)
 
 
 def dot(ax: Axes, estimate: Estimate, y: float, colour: str, shape: str) -> None:
-    """An estimate with its interval; nothing if it is undefined."""
+    """Draw an estimate with its interval; nothing if it is undefined."""
     if estimate.value is not None:
         canvas.interval(ax, estimate.low, estimate.high, y, colour)
         ax.plot([estimate.value], [y], shape, ms=6.5, color=colour, mew=0)
@@ -120,7 +120,7 @@ def _names(ax: Axes, chart: DotChart) -> None:
 
 
 def name_line(ax: Axes, name: str, y: float, room: Pixels) -> None:
-    """A name at the left of the axes, where there are `room` pixels."""
+    """Draw a name at the left of the axes, in `room` pixels."""
     ax.annotate(
         canvas.shortened(name, room - 14),
         (0, y),
@@ -145,9 +145,9 @@ def _description(chart: DotChart) -> str:
 # ---- heat maps ------------------------------------------------------------------------------------------
 
 DARK = 0.55
-"""Numbers in cells above this value are white."""
+"""Numbers above this value are printed in white."""
 SMALLEST = 12
-"""Pixels of a number in a small cell."""
+"""Font size of a number in a small cell, in pixels."""
 
 
 def heat_map(
@@ -159,12 +159,12 @@ def heat_map(
 ) -> None:
     """Fill the axes with cells and their numbers, the first row on top; NaN is an empty cell.
 
-    `room`: pixels for names beside the rows and below the columns.
+    `room`: pixels for the names of rows and of columns.
     """
     from matplotlib.colors import LinearSegmentedColormap
 
     blues = LinearSegmentedColormap.from_list("blues", ["#f2f7fb", "#9cc6e3", canvas.BLUE, "#0b3a5e"])
-    # Cells as shapes; an image would be embedded pixels.
+    # Cells are shapes, because an image would embed pixels.
     down, across = (np.arange(size + 1) - 0.5 for size in matrix.shape)
     ax.pcolormesh(across, down, np.ma.masked_invalid(matrix), cmap=blues, vmin=0, vmax=1, ec=canvas.PAPER, lw=2)
     ax.invert_yaxis()

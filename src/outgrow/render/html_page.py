@@ -1,6 +1,6 @@
-"""HTML pages from templates of this package: one style sheet, no script, nothing to fetch.
+"""HTML pages from templates of this package: one style sheet, no script, no external resources.
 
-Templates escape everything. Only tables and drawings go in as markup, and both escape the names within them.
+Templates escape all values. Only tables and drawings are markup, and both escape the names in them.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from outgrow.render.table_html import table_html
 
 
 def template(name: str, **filters: Callable[..., str | int]) -> jinja2.Template:
-    """A template by its path below the package: `trust/trust.html`."""
+    """A template by its path in the package: `trust_report/trust.html`."""
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(resource),
         autoescape=True,

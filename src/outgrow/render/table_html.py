@@ -7,7 +7,7 @@ from outgrow.render.table import Column, Line, Table
 
 
 def table_html(table: Table) -> str:
-    """Markup for the page and for notebooks; the page's style sheet makes it beautiful."""
+    """Markup for the page and for notebooks; the page's style sheet formats it."""
     best = table.best_values()
     body = []
     for section, lines in table.sections():
@@ -23,8 +23,8 @@ def table_html(table: Table) -> str:
 def _head(table: Table) -> str:
     starts = _group_starts(table)
     cells = [
-        f'<th scope="col"{_class("start" if number in starts else "")}>{escape(column.title)}</th>'
-        for number, column in enumerate(table.columns)
+        f'<th scope="col"{_class("start" if index in starts else "")}>{escape(column.title)}</th>'
+        for index, column in enumerate(table.columns)
     ]
     rows = [f"<tr>{''.join(cells)}</tr>"]
     if table.groups():
@@ -37,25 +37,25 @@ def _head(table: Table) -> str:
 
 
 def _group_starts(table: Table) -> set[int]:
-    starts, at = set(), 0
+    starts, index = set(), 0
     for group, width in table.groups():
         if group:
-            starts.add(at)
-        at += width
+            starts.add(index)
+        index += width
     return starts
 
 
 def _section(title: str, width: int) -> str:
-    # The text, not the cell, stays in sight when the table scrolls sideways.
+    # The span keeps the text visible when the table scrolls sideways.
     return f'<tr class="section"><th scope="rowgroup" colspan="{width}"><span>{escape(title)}</span></th></tr>'
 
 
 def _row(table: Table, line: Line, best: tuple[float | None, ...]) -> str:
     starts = _group_starts(table)
     cells = [f'<th scope="row">{_plain(line.cells[0], table.columns[0])}</th>']
-    for number, cell in enumerate(line.cells[1:], start=1):
-        bold = line.ranked and isinstance(cell, Estimate) and cell.value is not None and cell.value == best[number]
-        cells.append(_cell(table, cell, table.columns[number], bold, number in starts))
+    for index, cell in enumerate(line.cells[1:], start=1):
+        bold = line.ranked and isinstance(cell, Estimate) and cell.value is not None and cell.value == best[index]
+        cells.append(_cell(table, cell, table.columns[index], bold, index in starts))
     return f"<tr>{''.join(cells)}</tr>"
 
 
@@ -70,10 +70,10 @@ def _cell(table: Table, cell: Estimate | str | int | float | None, column: Colum
         return f'<td{_class("number undefined", border)} title="{escape(cell.note)}">{UNDEFINED}{reference}</td>'
     value = show_number(cell.value, column.digits, column.signed)
     interval = escape(show_interval(cell, column.digits, column.signed))
-    about = f"n = {cell.n}, {cell.seeds} seed{'s' if cell.seeds != 1 else ''}"
+    tooltip = f"n = {cell.n}, {cell.seeds} seed{'s' if cell.seeds != 1 else ''}"
     strong = f"<strong>{value}</strong>" if bold else value
     return (
-        f'<td{_class("number", border)} title="{about}"><span class="value">{strong}{reference}</span>'
+        f'<td{_class("number", border)} title="{tooltip}"><span class="value">{strong}{reference}</span>'
         f'<span class="interval">{interval}</span></td>'
     )
 

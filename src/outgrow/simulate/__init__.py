@@ -1,1 +1,1 @@
-"""Known-truth worlds in which the theory of weak-to-strong generalization can be watched at work."""
+"""Simulations with a known truth that test the theory of weak-to-strong generalization."""

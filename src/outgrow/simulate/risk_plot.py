@@ -19,12 +19,12 @@ LEGEND = (
     LegendMark("refinement in a typical context", canvas.SKY, line="-"),
 )
 TALL, LEFT, HEAD, FOOT = 190.0, 56, 28, 76
-"""Pixels: of a panel, for numbers at the left, for a title, for the axis below."""
+"""Pixels: height of a panel, width of the tick labels, height of a title, height of the axis."""
 CAPTION = (
-    "First: mean excess risk against the number of labels. Second: the same for refinement alone, with the bound that"
-    " theory gives for its mean, and the risk in a typical context (geometric mean). Third: naive fine-tuning at every"
-    " penalty; the mean risk stays above the floor, that of the best point between the source and the weak supervisor."
-    " Bars are 95 % intervals."
+    "First: mean excess risk against the number of labels. Second: refinement alone, with the theoretical bound on its"
+    " mean, and the risk in a typical context (geometric mean). Third: naive fine-tuning at each penalty. Its mean"
+    " risk stays above the floor, the risk of the best point between the source and the weak supervisor. Bars are 95 %"
+    " intervals."
 )
 
 
@@ -64,16 +64,16 @@ def _decay(ax: Axes, outcome: SimulationResult) -> None:
 
 def _penalties(ax: Axes, outcome: SimulationResult) -> None:
     sizes, top = list(outcome.naive), 2 * outcome.source
-    for place, size in enumerate(dict.fromkeys((sizes[0], sizes[len(sizes) // 3], sizes[-1]))):
+    for curve, size in enumerate(dict.fromkeys((sizes[0], sizes[len(sizes) // 3], sizes[-1]))):
         risks, last = outcome.naive[size], size == sizes[-1]
         ax.plot(
-            outcome.penalties, risks, "o-", color=canvas.PURPLE, alpha=0.55 + 0.2 * place, ms=3, lw=0.8 + 0.5 * place
+            outcome.penalties, risks, "o-", color=canvas.PURPLE, alpha=0.55 + 0.2 * curve, ms=3, lw=0.8 + 0.5 * curve
         )
-        # Named at the first visible point; the lowest curve from below.
-        first = next((index for index, risk in enumerate(risks) if index > 1 and risk < 0.93 * top), len(risks) - 1)
-        height = min(risks[first], outcome.floor) - top / 40 if last else risks[first] + top / 40
+        # The name is above the first visible point, or below it for the lowest curve.
+        labelled = next((index for index, risk in enumerate(risks) if index > 1 and risk < 0.93 * top), len(risks) - 1)
+        height = min(risks[labelled], outcome.floor) - top / 40 if last else risks[labelled] + top / 40
         ax.text(
-            outcome.penalties[first] * 1.2,
+            outcome.penalties[labelled] * 1.2,
             height,
             f"{size:,} labels",
             size=canvas.SMALL,
@@ -110,7 +110,7 @@ def _finish(ax: Axes, title: str, below: str, *logarithmic: Any) -> None:
     ax.set_xlabel(below)
     ax.grid()
     for axis in (ax.yaxis, *logarithmic):
-        # The default labels of logarithmic axes are formulas.
+        # The default tick labels of logarithmic axes are formulas.
         axis.set_major_formatter(FuncFormatter(_tick))
         axis.set_minor_formatter(NullFormatter())
 

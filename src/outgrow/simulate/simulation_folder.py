@@ -1,12 +1,12 @@
 """Writing a simulation's folder.
 
-    report.html        everything, in one file that opens offline
+    report.html        the whole report, in one file that opens offline
     tables/risk.*      excess risk of every student, as Markdown, CSV, JSON and LaTeX
-    tables/rates.*     speeds per demonstration, measured and expected
+    tables/rates.*     rates per demonstration, measured and expected
     figures/risk.svg   the figure
     results.json       all measured numbers
-    resolved.yaml      the settings, every default spelled out
-    manifest.json      the settings, and every file's SHA-256
+    resolved.yaml      the settings with all defaults
+    manifest.json      the settings, and the SHA-256 of each file
 
 The same settings give the same bytes.
 """
@@ -28,11 +28,11 @@ from outgrow.simulate.measure import SimulationResult
 from outgrow.simulate.risk_plot import risk_plot
 
 STUDENTS = ("bootstrapping", "naive", "oracle", "refinement")
-"""In the order of the table."""
+"""The students in the order of the table."""
 
 
 def write_simulation(settings: Simulation, outcome: SimulationResult) -> Path:
-    """Write all of the above into the settings' folder. Returns the report's path; raises `DataError`."""
+    """Write all these files into the settings' folder. Returns the path of the report; raises `DataError`."""
     write_folder(settings.folder, simulation_files(settings, outcome), simulation_settings(settings))
     return settings.folder / "report.html"
 
@@ -40,7 +40,7 @@ def write_simulation(settings: Simulation, outcome: SimulationResult) -> Path:
 def require_place(settings: Simulation, replace: bool) -> None:
     """Check the folder before anything is computed.
 
-    Raises `DataError` where it cannot be written, `ConfigError` where another report would be lost, unless `replace`.
+    Raises `DataError` if it cannot be written, and without `replace` `ConfigError` if it has another report.
     """
     refuse_place(settings.folder)
     if not replace:
@@ -48,7 +48,7 @@ def require_place(settings: Simulation, replace: bool) -> None:
 
 
 def simulation_files(settings: Simulation, outcome: SimulationResult) -> dict[str, str]:
-    """The text of every file, by its path."""
+    """The text of each file, by its path."""
     plot = risk_plot(outcome)
     contents = {
         "report.html": make_page(settings, outcome, plot),
@@ -62,18 +62,18 @@ def simulation_files(settings: Simulation, outcome: SimulationResult) -> dict[st
 
 
 def plain_data(outcome: SimulationResult) -> dict[str, Any]:
-    """Everything that was found, as plain data."""
+    """All results as plain data."""
     return asdict(outcome) | {"crossing": outcome.crossing}
 
 
-# ---- words ---------------------------------------------------------------------------------------------------
+# ---- text ----------------------------------------------------------------------------------------------------
 
 
 def headline(outcome: SimulationResult) -> str:
-    """What the simulation shows, in one sentence."""
+    """The main result in one sentence."""
     if outcome.crossing is None:
-        return "Refinement does not get below the floor of naive fine-tuning here"
-    return f"From {outcome.crossing} demonstrations on, refinement is below what naive fine-tuning can ever reach"
+        return "Refinement does not fall below the floor of naive fine-tuning in this simulation"
+    return f"From {outcome.crossing} demonstrations on, refinement is below the floor of naive fine-tuning"
 
 
 def sentences(outcome: SimulationResult) -> list[str]:
@@ -85,11 +85,11 @@ def sentences(outcome: SimulationResult) -> list[str]:
         f"Refinement has {show(refined.risk, 4)} with {refined.labels} demonstrations of the same supervisor.",
     ]
     if rate.expected == 0:
-        parts.append("The bias of the weak supervisor is so large that its labels do not identify the target.")
+        parts.append("The bias of the weak supervisor is too large: its labels do not identify the target.")
     elif rate.measured.defined:
         parts.append(
-            f"The logarithm of its mean risk falls by {show(rate.measured)} per demonstration; the limit that theory"
-            f" gives is {rate.expected:.3f}."
+            f"The logarithm of its mean risk falls by {show(rate.measured)} per demonstration; the theoretical limit"
+            f" is {rate.expected:.3f}."
         )
     return parts
 
@@ -98,7 +98,7 @@ def sentences(outcome: SimulationResult) -> list[str]:
 
 
 def risk_table(outcome: SimulationResult) -> Table:
-    """Excess risk of every student with every number of labels."""
+    """Excess risk of each student with each number of labels."""
     columns = (
         Column("student", "student"),
         Column("labels", "labels"),
@@ -116,8 +116,8 @@ def risk_table(outcome: SimulationResult) -> Table:
             lines.append(Line(cells))
     caption = (
         f"Mean over {outcome.repetitions:,} repetitions; in brackets 95 % intervals. Over floor: divided by the floor"
-        f" of naive fine-tuning, {outcome.floor:.4f}. Typical: the geometric mean, in which a risk below 1e-30 counts"
-        " as 1e-30. Penalty: per label, the best of a grid."
+        f" of naive fine-tuning, {outcome.floor:.4f}. Typical: the geometric mean, with risks clipped at 1e-30."
+        " Penalty: per label, the best of a grid."
     )
     return Table("risk", "Excess risk", caption, columns, tuple(lines))
 
@@ -132,17 +132,17 @@ def rates_table(outcome: SimulationResult) -> Table:
     lines = tuple(Line((rate.what, rate.measured, rate.expected)) for rate in outcome.rates)
     caption = (
         "Theory gives the limit of the rate for many demonstrations. The mean risk is exp(-rate n) times a factor"
-        " that goes from 1 to 1/root n, slowly; the slopes without and with the root enclose the limit while it does."
-        " What a demonstration adds to the mean log odds is the same for any number."
+        " that changes slowly from 1 to 1/root n. During this change the slopes without and with the root enclose the"
+        " limit. Each demonstration adds the same amount to the mean log odds."
     )
-    return Table("rates", "Speed of the inference", caption, columns, lines)
+    return Table("rates", "Rate of the inference", caption, columns, lines)
 
 
 # ---- pages ---------------------------------------------------------------------------------------------------
 
 
 def make_page(settings: Simulation, outcome: SimulationResult, plot: Drawing) -> str:
-    """The whole HTML file."""
+    """The HTML report."""
     kinds = (("floor", "bootstrapping"), ("naive", "naive"), ("best", "refinement"), ("ceiling", "oracle"))
     return template("simulate/simulation.html").render(
         settings=settings,
@@ -160,7 +160,7 @@ def make_page(settings: Simulation, outcome: SimulationResult, plot: Drawing) ->
 
 
 def terminal_text(outcome: SimulationResult, width: int = 100) -> str:
-    """The headline and both tables, drawn for a terminal."""
+    """The headline, the sentences and both tables as text for a terminal."""
     from rich.console import Console
     from rich.table import Table as Drawing
 
@@ -170,8 +170,8 @@ def terminal_text(outcome: SimulationResult, width: int = 100) -> str:
         console.print(sentence, markup=False, highlight=False)
     for table in (risk_table(outcome), rates_table(outcome)):
         drawing = Drawing(title=table.title, title_justify="left")
-        for place, column in enumerate(table.columns):
-            drawing.add_column(column.title, justify="left" if place == 0 else "right", no_wrap=True)
+        for index, column in enumerate(table.columns):
+            drawing.add_column(column.title, justify="left" if index == 0 else "right", no_wrap=True)
         for line in table.lines:
             drawing.add_row(*map(_cell, line.cells, table.columns))
         console.print(drawing)

@@ -1,14 +1,14 @@
-"""Should I trust these labels? A report on votes alone, before anything is trained.
+"""The trust report: how reliable a table of votes is, measured before any training.
 
     measure_trust.py     `trust(table)`: all measurements, as plain data (`findings.py`)
     combiner_answers.py  the label of every combiner, and where combiners differ
     label_quality.py     accuracy of the combined label, with an interval
     source_quality.py    each source;  source_pairs.py: each pair of sources
-    next_items.py        which items to label next
+    next_items.py        the items to label next
     summary.py           a headline and three sentences
     trust_tables.py, figures.py, trust_page.py, trust_text.py   tables, drawings, one HTML file, plain text
 
-Gold is used to check and never to fit, so that the estimates hold for the items without gold.
+Gold checks the fits and does not enter them, so the estimates hold for items without gold.
 """
 
 from outgrow.trust_report.findings import Trust

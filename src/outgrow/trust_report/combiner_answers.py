@@ -5,12 +5,13 @@ With p_m the posterior of combiner m on an item and p̄ their mean over M combin
     H(p̄)  =  mean_m H(p_m)  +  [ H(p̄) − mean_m H(p_m) ]
     total      doubt               dispute (Jensen–Shannon divergence)
 
-in nats. Posteriors are tempered first (`combiners/temperature_scaling.py`): by gold where there is enough, which no
-fit has seen; else by hidden votes, on tables up to `MOST_TEMPERED` that are not of rules, which foretell one another
-for other reasons. One posterior at a time is held in memory, beside their sum.
+in nats. Posteriors are calibrated first by a temperature (`combiners/temperature_scaling.py`). With enough gold, which
+no fit has seen, the temperature is fitted to gold. Otherwise it is fitted to hidden votes, on tables with at most
+`MOST_TEMPERED` votes × classes. Votes of rules are not calibrated this way: one rule does not predict another as an
+annotator predicts another. Memory holds one posterior at a time and the sum of all.
 
-Combiners are asked in a fixed order. Those that would take minutes on a table of its size are left out unless they
-are asked for by name: a posterior of every item costs items × classes, a matrix per source sources × classes².
+Combiners are fitted in a fixed order. A combiner that would take minutes on a table of this size is fitted only if it
+is named: a posterior of every item costs items × classes, a matrix per source costs sources × classes².
 """
 
 from collections.abc import Callable, Sequence
@@ -37,21 +38,21 @@ from outgrow.vote_table import VoteTable
 
 USUAL = ("bayesian_dawid_skene", "one_coin", "dawid_skene", "mace", "glad", "triplets", "vote")
 OF_RULES = ("rule_vote", "dawid_skene_counted", "triplets", "vote")
-"""What is asked where sources are rules that fire on one class."""
+"""The combiners for sources that are rules, each of which fires on one class."""
 MOST_MATRIX = 20_000_000
 """Sources × classes² up to which models with matrices are fitted: 160 MB each."""
 BAYESIAN_MATRIX, BAYESIAN_SOURCES, BAYESIAN_ENTRIES = 40_000, 500, 1_500_000
-"""Up to which the Bayesian model is fitted: matrices, sources (their cube is what it costs), different votes."""
+"""Limits of the Bayesian model: sources × classes², sources (time grows with their cube), different votes."""
 SLOW_ENTRIES = 4_000_000
-"""Votes on different rows, or rows times classes, up to which combiners of `SLOW` are asked."""
+"""Votes on different rows, or rows × classes, up to which combiners of `SLOW` are fitted."""
 MOST_MEETINGS = 500_000_000_000
-"""Rows × classes × sources² up to which the majority is asked, whose own doubt is read off all pairs."""
+"""Rows × classes × sources² up to which `vote` is fitted: its uncertainty comes from all pairs of sources."""
 SLOW = frozenset({"glad", "mace"})
 MOST_SQUARES = 400
-"""Sources up to which combiners of `SQUARES` are asked."""
+"""Sources up to which combiners of `SQUARES` are fitted."""
 SQUARES = frozenset({"triplets", "flying_squid"})
 MOST_TEMPERED = 100_000
-"""Votes times classes up to which posteriors are tempered by hidden votes: five more fits of every combiner."""
+"""Votes × classes up to which temperatures are fitted to hidden votes: this needs five more fits per combiner."""
 SEED = 0
 LEAST_VOTES = 20
 TIE = 1e-9
@@ -60,29 +61,29 @@ NO_LABEL = -1
 
 @dataclass(frozen=True)
 class CombinerAnswer:
-    """One combiner's: the label of each item (−1 = none), and the mean of its posterior's maximum."""
+    """The result of one combiner: the label of each item (−1 = none) and the mean of its posterior's maximum."""
 
     name: str
     label: Int[np.ndarray, "item"]
     expected: float
     of_base: float
-    """Mean probability that it gives to the base's label, over items that have one."""
+    """Mean probability that it gives to the base combiner's label, over items with such a label."""
     temperature: float
 
 
 @dataclass(frozen=True)
 class CombinerAnswers:
-    """What all made of the votes; `base` is the first one's fit."""
+    """The results of all combiners on the same votes. `base` is the name of the first combiner that was fitted."""
 
     votes: Votes
     base: str
     fit: Fit
-    """As it was fitted."""
+    """The base combiner's fit, before calibration."""
     posterior: Float[np.ndarray, "item class"]
-    """The base's, tempered."""
+    """The base combiner's posterior, calibrated."""
     each: tuple[CombinerAnswer, ...]
     mean: Float[np.ndarray, "item class"]
-    """p̄."""
+    """p̄, the mean posterior of all combiners."""
     doubt: Float[np.ndarray, "item"]
     dispute: Float[np.ndarray, "item"]
     notes: tuple[str, ...]
@@ -93,10 +94,13 @@ Tempering = Callable[[str, Fit], float]
 
 
 def ask(table: VoteTable, names: Sequence[str] | None, temperature_of: Tempering | None = None) -> CombinerAnswers:
-    """Every combiner's answer; `names` = None asks those that suit the table. The first one fitted is the base.
+    """Fit combiners to the votes. The first one that can be fitted is the base.
 
-    `temperature_of` is by default found by hidden votes. Raises `ConfigError` for an unknown name, `DataError` where
-    no combiner can be fitted.
+    Args:
+        names: the combiners; None takes those that suit the table.
+        temperature_of: the temperature of a combiner's posteriors; by default fitted to hidden votes.
+
+    Raises `ConfigError` for an unknown name, `DataError` if no combiner can be fitted.
     """
     votes = Votes.of_table(table)
     voted = table.n_per_item > 0
@@ -107,17 +111,17 @@ def ask(table: VoteTable, names: Sequence[str] | None, temperature_of: Tempering
     mean, doubt = np.zeros((len(table.items), table.n_classes)), np.zeros(len(table.items))
     for name in chosen:
         try:
-            fit, told = _fit(name, votes)
+            fit, fit_notes = _fit(name, votes)
         except (ConfigError, DataError) as error:
             notes.append(f"`{name}` could not be fitted: {error}.")
             continue
         temperature = temperature_of(name, fit)
         posterior = fit.posterior if temperature == 1 else with_temperature(fit.posterior, temperature)
         base = base or (name, fit, posterior)
-        notes += told
+        notes += fit_notes
         label = labels_of(posterior)
-        judged = np.flatnonzero(voted & ((each[0].label if each else label) != NO_LABEL))
-        of_base = _mean(posterior[judged, (each[0].label if each else label)[judged]])
+        rows = np.flatnonzero(voted & ((each[0].label if each else label) != NO_LABEL))
+        of_base = _mean(posterior[rows, (each[0].label if each else label)[rows]])
         each.append(CombinerAnswer(name, label, _mean(posterior.max(axis=1)[voted]), of_base, temperature))
         mean += posterior
         doubt += entr(posterior).sum(axis=1)
@@ -129,38 +133,38 @@ def ask(table: VoteTable, names: Sequence[str] | None, temperature_of: Tempering
 
 
 def by_gold(gold: Int[np.ndarray, "item"]) -> Tempering:
-    """Temperatures under which gold that no fit has seen is most probable."""
-    known = np.flatnonzero(gold >= 0)
-    return lambda _, fit: temperature_by_gold(fit.posterior[known], gold[known])
+    """Temperatures that maximise the likelihood of gold, which no fit has seen."""
+    with_gold = np.flatnonzero(gold >= 0)
+    return lambda _, fit: temperature_by_gold(fit.posterior[with_gold], gold[with_gold])
 
 
 def by_hidden_votes(votes: Votes) -> Tempering:
-    """Temperatures under which hidden votes are most probable; 1 with too few sources, too many votes, or rules."""
-    held: HeldOut | None = None
+    """Temperatures that maximise the likelihood of hidden votes; 1 for too few sources, too many votes, or rules."""
+    held_out: HeldOut | None = None
     if len(votes.sources) >= LEAST_SOURCES and _size(votes) <= MOST_TEMPERED and not of_rules(votes):
-        held = hold_out(votes)
+        held_out = hold_out(votes)
 
-    def found(name: str, fit: Fit) -> float:
-        if held is None or not len(held.item):
+    def temperature_of(name: str, fit: Fit) -> float:
+        if held_out is None or not len(held_out.item):
             return 1.0
         try:
             section = section_named(name)
-            prediction = predict(held, fit_by(section, intervals=False), reads_silence=section.reads_silence)
+            prediction = predict(held_out, fit_by(section, intervals=False), reads_silence=section.reads_silence)
         except OutgrowError:
             # A model that can be fitted to all votes may fail on four fifths of them.
             return 1.0
-        return temperature_by_votes(held, prediction)
+        return temperature_by_votes(held_out, prediction)
 
-    return found
+    return temperature_of
 
 
 def _size(votes: Votes) -> int:
-    """Votes times classes."""
+    """Votes × classes."""
     return int(votes.n_votes.sum()) * votes.n_classes
 
 
 def labels_of(posterior: Float[np.ndarray, "item class"]) -> Int[np.ndarray, "item"]:
-    """The most probable class of every item, −1 where two tie."""
+    """The most probable class of each item, −1 for a tie."""
     label = posterior.argmax(axis=1)
     top = posterior[np.arange(len(label)), label]
     ties = (posterior >= (top - TIE)[:, None]).sum(axis=1) > 1
@@ -168,15 +172,15 @@ def labels_of(posterior: Float[np.ndarray, "item class"]) -> Int[np.ndarray, "it
 
 
 def of_rules(votes: Votes) -> bool:
-    """Whether half of the sources or more only ever say one class, or nothing."""
-    often = votes.n_votes >= LEAST_VOTES
+    """Whether at least half of the sources vote for one class only, and abstain on some items."""
+    enough_votes = votes.n_votes >= LEAST_VOTES
     one_class = (votes.counts(votes.weight) > 0).sum(axis=1) == 1
-    seldom = votes.n_votes < votes.weight.sum()
-    return bool(often.any()) and bool((one_class & seldom)[often].mean() >= 0.5)
+    abstains = votes.n_votes < votes.weight.sum()
+    return bool(enough_votes.any()) and bool((one_class & abstains)[enough_votes].mean() >= 0.5)
 
 
 def _chosen(votes: Votes, names: Sequence[str] | None) -> tuple[list[str], list[str]]:
-    """The combiners to fit, and why others are left out."""
+    """The combiners to fit, and notes on those left out."""
     if names is not None:
         for name in names:
             if name not in fit_names():
@@ -184,21 +188,21 @@ def _chosen(votes: Votes, names: Sequence[str] | None) -> tuple[list[str], list[
         return list(dict.fromkeys(names)), []
     if of_rules(votes):
         return list(OF_RULES), [
-            "Half of the sources or more only ever say one class or nothing, as rules do: their silence is read, too,"
-            " and combiners that cannot read it are not asked."
+            "At least half of the sources vote for one class or abstain, as rules do. Abstentions count as evidence,"
+            " and combiners that ignore them are not fitted."
         ]
-    found, notes = [], []
+    chosen, notes = [], []
     for name in USUAL:
-        why = too_large(name, votes)
-        if why:
-            notes.append(f"`{name}` was not asked, as there are {why}; ask for it by name.")
+        size = too_large(name, votes)
+        if size:
+            notes.append(f"`{name}` was not fitted: there are {size}. Name it to fit it.")
         else:
-            found.append(name)
-    return found, notes
+            chosen.append(name)
+    return chosen, notes
 
 
 def too_large(name: str, votes: Votes) -> str:
-    """What would make a combiner take minutes, or nothing."""
+    """The size for which a combiner would take minutes; empty if it would not."""
     n_sources, matrices = len(votes.sources), len(votes.sources) * votes.n_classes**2
     if matrices > MOST_MATRIX and name != "vote":
         return f"{n_sources} sources of {votes.n_classes} classes"
@@ -220,24 +224,23 @@ def _entries(votes: Votes) -> int:
 
 
 def _fit(name: str, votes: Votes) -> tuple[Fit, list[str]]:
-    """A combiner's fit and what there is to say of it; of very many votes the Bayesian model learns from a sample."""
+    """A combiner's fit and notes on it. With very many votes the Bayesian model is fitted to a sample of the rows."""
     section = section_named(name)
     if section.needs_gold:
-        raise ConfigError(f"`{name}` learns from gold, which is kept for checking here; choose another")
+        raise ConfigError(f"`{name}` learns from gold, and this report only checks with gold; choose another combiner")
     entries = _entries(votes)
     if name == "bayesian_dawid_skene" and entries > BAYESIAN_ENTRIES:
         n_rows = len(votes.values) * BAYESIAN_ENTRIES // entries
         sample = np.sort(np.random.default_rng(SEED).permutation(len(votes.values))[:n_rows])
         return read_further(votes, fit_bayesian_dawid_skene(votes.take(sample))), [
-            f"`{name}` learnt of the sources from {n_rows} different rows of votes drawn at random."
+            f"`{name}` was fitted to {n_rows} different rows of votes, drawn at random."
         ]
     fit: Fit = fit_by(section)(votes)
-    told = [] if fit.converged else [f"`{name}` was still improving when it was stopped."]
-    return fit, told
+    return fit, [] if fit.converged else [f"`{name}` did not converge within its iterations."]
 
 
 def read_further(votes: Votes, fit: BayesianFit) -> BayesianFit:
-    """What was learnt from some of the items, read on all: votes count with their sources' mean weights."""
+    """Apply a fit on a sample of the items to all items. Votes count with the mean weights of their sources."""
     table = np.log(fit.confusion) * fit.weight[:, None, None]
     posterior, _ = posteriors(votes, scores_by(table), np.log(fit.balance))
     return replace(fit, posterior=by_item(votes, posterior))

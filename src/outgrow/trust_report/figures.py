@@ -18,13 +18,13 @@ LINE, FOOT, HEAD, NAMES = 26, 48, 30, 170
 
 
 def trust_plots(trust: Trust) -> dict[str, Drawing]:
-    """Every plot that has something to show, by name."""
-    plots = (accuracies(trust), pair_cells(trust), confusions(trust))
-    return {plot.name: plot for plot in plots if plot is not None}
+    """The plots that are not empty, by name."""
+    drawings = (accuracies(trust), pair_cells(trust), confusions(trust))
+    return {plot.name: plot for plot in drawings if plot is not None}
 
 
 def _clean(name: str) -> str:
-    """A name that is short and has no control characters."""
+    """A name, shortened and without control characters."""
     return printable(short(name))
 
 
@@ -32,7 +32,7 @@ def _clean(name: str) -> str:
 
 
 def accuracies(trust: Trust) -> Drawing | None:
-    """Every source's accuracy given a vote, by gold and without, with intervals; a tick at chance."""
+    """Accuracy given a vote of each source, by gold and without gold, with intervals and a tick at chance."""
     shown = [source for source in important(trust.sources) if source.by_gold.defined or source.by_agreement.defined]
     shown = shown[:MOST_DOTS]
     if not shown:
@@ -51,8 +51,8 @@ def accuracies(trust: Trust) -> Drawing | None:
             fig,
             "accuracies",
             f"Accuracy given a vote. {words}",
-            "Share of right votes among those given. Where both are known, gold checks the estimate. A source at or"
-            " below chance is useless or adversarial.",
+            "Share of right votes among the votes of a source. Where both are shown, gold checks the estimate. A"
+            " source at chance carries no information; below chance it is adversarial.",
         )
 
 
@@ -83,18 +83,18 @@ CELL, BELOW = 60, 84
 
 
 def pair_cells(trust: Trust) -> Drawing | None:
-    """The share of equal answers of the sources with most votes, as a heat map."""
+    """A heat map of the share of equal votes for the sources with most votes."""
     paired = {name for pair in trust.pairs for name in (pair.first, pair.second)}
     names = [source.name for source in trust.sources if source.name in paired][:MOST_CELLS]
     if len(names) < 2:
         return None
-    place = {name: index for index, name in enumerate(names)}
+    position = {name: index for index, name in enumerate(names)}
     matrix = np.full((len(names), len(names)), np.nan)
     np.fill_diagonal(matrix, 1)
     words = []
     for pair in trust.pairs:
-        if pair.first in place and pair.second in place:
-            first, second = place[pair.first], place[pair.second]
+        if pair.first in position and pair.second in position:
+            first, second = position[pair.first], position[pair.second]
             matrix[first, second] = matrix[second, first] = pair.agreement
             words.append(f"{_clean(pair.first)} and {_clean(pair.second)}: {show_number(pair.agreement, 2)}")
     cell = min(CELL, (canvas.WIDTH - NAMES - 8) / len(names))
@@ -105,8 +105,8 @@ def pair_cells(trust: Trust) -> Drawing | None:
         return canvas.drawing(
             fig,
             "pairs",
-            f"Share of equal answers. {'; '.join(words)}",
-            "Share of equal answers on common items, of the sources with most votes.",
+            f"Share of equal votes. {'; '.join(words)}",
+            "Share of equal votes on common items, for the sources with most votes.",
         )
 
 
@@ -116,7 +116,7 @@ COLUMNS, LEFT = 2, 92
 
 
 def confusions(trust: Trust) -> Drawing | None:
-    """The answers (columns) of the sources with most votes for every true class (rows)."""
+    """Confusion matrices of the sources with most votes: a row per true class, a column per vote."""
     shown = [source for source in important(trust.sources) if source.confusion is not None][:MOST_MATRICES]
     if not shown or (not trust.sources[0].by_agreement.defined and not trust.sources[0].by_gold.defined):
         return None
@@ -125,16 +125,16 @@ def confusions(trust: Trust) -> Drawing | None:
     below, side = 32 + min(68, 4 * longest), room - LEFT - 14
     with canvas.style():
         fig = canvas.figure(canvas.WIDTH, -(-len(shown) // COLUMNS) * (side + below + HEAD))
-        for place, source in enumerate(shown):
-            row, column = divmod(place, COLUMNS)
+        for index, source in enumerate(shown):
+            row, column = divmod(index, COLUMNS)
             _matrix(
                 canvas.axes(fig, column * room + LEFT, row * (side + below + HEAD) + HEAD, side, side), source, side
             )
         return canvas.drawing(
             fig,
             "confusions",
-            f"Share of answers for each true class. {_matrix_words(shown)}",
-            "The answers of each source (columns) on items of each true class (rows).",
+            f"Share of votes for each true class. {_matrix_words(shown)}",
+            "The votes of each source (columns) on items of each true class (rows).",
         )
 
 
@@ -152,9 +152,9 @@ def _matrix_words(shown: Sequence[SourceTrust]) -> str:
     for source in shown:
         if source.confusion is not None:
             right = (
-                f"{_clean(name)} {show_number(row[place], 2)}"
-                for place, (name, row) in enumerate(zip(source.confusion.classes, source.confusion.rows, strict=True))
-                if row[place] is not None
+                f"{_clean(name)} {show_number(row[index], 2)}"
+                for index, (name, row) in enumerate(zip(source.confusion.classes, source.confusion.rows, strict=True))
+                if row[index] is not None
             )
             parts.append(f"{_clean(source.name)} right on {', '.join(right)}")
     return "; ".join(parts)

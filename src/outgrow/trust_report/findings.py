@@ -1,4 +1,4 @@
-"""`Trust`: what is known of a table of votes, as plain data that `dataclasses.asdict` turns into JSON."""
+"""`Trust`: all measurements of a table of votes, as plain data that `dataclasses.asdict` turns into JSON."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +10,7 @@ Basis = Literal["gold", "agreement", "none"]
 
 @dataclass(frozen=True)
 class ClassShare:
-    """How frequent a class is: among the votes, as estimated among the items, among the gold (None = no gold)."""
+    """The share of a class: among votes, among items (estimated), and among gold (None = no gold)."""
 
     name: str
     votes: float
@@ -20,7 +20,7 @@ class ClassShare:
 
 @dataclass(frozen=True)
 class VoteCounts:
-    """The table in numbers."""
+    """The sizes of the table."""
 
     items: int
     sources: int
@@ -35,15 +35,15 @@ class VoteCounts:
     silent_sources: int
     """Sources that never voted."""
     soft_share: float
-    """Of the votes that are no bare class."""
+    """Share of the votes that are not certain of one class."""
     gold_items: int
     notes: tuple[str, ...]
-    """What the reader of the file did."""
+    """Notes of the file's reader."""
 
 
 @dataclass(frozen=True)
 class TrustSummary:
-    """What to think of it, and what to do."""
+    """The conclusions: a headline and three sentences."""
 
     headline: str
     sentences: tuple[str, ...]
@@ -51,36 +51,36 @@ class TrustSummary:
 
 @dataclass(frozen=True)
 class Confusion:
-    """P(said | truth) of a source: a row per true class. Rare classes are put together as the last one."""
+    """P(vote | truth) of a source: a row per true class. Rare classes are joined as the last one."""
 
     classes: tuple[str, ...]
     rows: tuple[tuple[float | None, ...], ...]
-    """None where the source met no item of that class."""
+    """None where the source voted on no item of that class."""
 
 
 @dataclass(frozen=True)
 class SourceTrust:
-    """One source."""
+    """The measurements of one source."""
 
     name: str
     votes: int
     coverage: float
-    """Share of the items that it voted on."""
+    """Share of the items with its vote."""
     by_gold: Estimate
-    """Accuracy given a vote, counted on its votes on items with gold."""
+    """Accuracy given a vote, counted on items with gold."""
     by_agreement: Estimate
     """The same, estimated without gold."""
     basis: Basis
-    """Which of the two to go by."""
+    """Which of the two estimates is used."""
     weight: float | None
-    """How much a vote counts beside an independent one, where that was estimated."""
+    """Weight of its vote relative to an independent source's, where it was estimated."""
     said: str
-    """What it says most."""
+    """Its most frequent class; `said_share` is the share of that class among its votes."""
     said_share: float
     chance: float
-    """How often one would be right who says what it says, as often, at random."""
+    """Accuracy of random votes with the same class shares."""
     seconds: float | None
-    """Per vote, the mean of those told; price likewise."""
+    """Mean over its votes with a known time; `price` likewise."""
     price: float | None
     seconds_per_correct: float | None
     price_per_correct: float | None
@@ -89,13 +89,13 @@ class SourceTrust:
 
     @property
     def accuracy(self) -> Estimate:
-        """The one to go by."""
+        """The estimate that is used: by gold or by agreement."""
         return self.by_gold if self.basis == "gold" else self.by_agreement
 
 
 @dataclass(frozen=True)
 class PairTrust:
-    """Two sources."""
+    """The measurements of two sources."""
 
     first: str
     second: str
@@ -105,9 +105,9 @@ class PairTrust:
     kappa: float | None
     error_correlation: float | None
     both_wrong: float
-    """Items, as expected, on which both err."""
+    """Expected number of items on which both are wrong."""
     same_error: float | None
-    """How often they then say the same; None with two classes, where it is always."""
+    """Share of equal votes among them; None with two classes, where it is always 1."""
     copied: float
     """Share of the votes that look copied."""
     flag: str
@@ -123,7 +123,7 @@ class OverallAgreement:
 
 @dataclass(frozen=True)
 class CombinerTrust:
-    """What to expect of a combiner's labels."""
+    """Expected and measured accuracy of a combiner's labels."""
 
     name: str
     expected: float | None
@@ -135,26 +135,26 @@ class CombinerTrust:
 
 @dataclass(frozen=True)
 class DisputedItems:
-    """Items to which combiners give different labels, most in dispute first; by column, as there may be many."""
+    """Items with different labels by different combiners, by falling dispute; stored by column for many items."""
 
     combiners: tuple[str, ...]
     items: tuple[str, ...]
     votes: tuple[int, ...]
     labels: tuple[tuple[str, ...], ...]
-    """For every combiner the label of every item; empty where it has none, as a majority that ties."""
+    """The label of each item by each combiner; empty for a tie."""
 
 
 @dataclass(frozen=True)
 class NextItem:
-    """An item worth a gold label."""
+    """An item to label next."""
 
     item: str
     score: float
-    """Expected information in nats, less for items like those above it."""
+    """Expected information in nats, discounted for items with the same votes as earlier ones."""
     doubt: float
-    """What of it is every combiner's own doubt."""
+    """The part from the combiners' own uncertainty."""
     dispute: float
-    """What of it is that combiners differ: it tells about the sources."""
+    """The part from differences between combiners: information about the sources."""
     label: str
     probability: float
     votes: int
@@ -162,23 +162,23 @@ class NextItem:
 
 @dataclass(frozen=True)
 class Trust:
-    """Everything."""
+    """The whole report."""
 
     summary: TrustSummary
     counts: VoteCounts
     label_accuracy: Estimate
-    """Of the combined label, over items with a vote."""
+    """Accuracy of the combined label over items with a vote."""
     label_basis: Basis
     base: str
     """The combiner that the combined label, the sources' estimates and the errors of pairs come from."""
     sources: tuple[SourceTrust, ...]
     """Most votes first."""
     shared_errors: float | None
-    """Correlation of two sources' errors, copies aside."""
+    """Correlation of two sources' errors, without copied votes."""
     pairs: tuple[PairTrust, ...]
     agreement: tuple[OverallAgreement, ...]
     combiners: tuple[CombinerTrust, ...]
     disputed: DisputedItems
     next_items: tuple[NextItem, ...]
     notes: tuple[str, ...]
-    """What was left out or done otherwise."""
+    """Notes on what was left out or approximated."""

@@ -1,13 +1,13 @@
-"""How good the combined label is: the share of items on which it is right, with an interval.
+"""Accuracy of the combined label: the share of items with a right label, with an interval.
 
-By gold: right ones counted among items with gold, which no fit has seen; the interval is Jeffreys'.
+With gold: counted on items with gold, which no fit has seen, with Jeffreys' interval.
 
-Without: the model's own expectation, Σ_i P(label_i is true) / n. It is in doubt because the sources' accuracies and
-the balance are. A Gibbs sampler as that of `combiners/accuracy_intervals.py` draws every item's class and everything
-else; for each draw of the matrices the expectation is computed anew, and with it, as a normal number, by how much the
-share of right labels among so many items may differ from it. The interval holds 95 % of these numbers, and is
-made wide enough to hold what the other combiners think of the same labels, since a model does not doubt itself. It
-still cannot hold what none of them allows for: errors that all sources share are seen by gold only.
+Without gold: the model's expectation, Σ_i P(label_i is true) / n. It is uncertain because the sources' accuracies and
+the class balance are uncertain. A Gibbs sampler like that of `combiners/accuracy_intervals.py` draws the class of each
+item and the other unknowns. For each draw of the matrices the expectation is computed again, and a normal deviate adds
+the sampling noise of the share among n items. The interval contains 95 % of these numbers. It is widened to contain
+the other combiners' expectations for the same labels, because a model does not account for its own misspecification.
+Errors that all sources share remain outside: only gold shows them.
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ SEED = 0
 def counted(right: float, n: int, *, note: str = "", nothing: str = "no vote on an item with gold") -> Estimate:
     """A share of n with Jeffreys' interval: Beta(right + 1/2, wrong + 1/2), closed at 0 and at 1.
 
-    `note` is what to know of the number, `nothing` why there is none where n is 0.
+    `note` is a remark on the number, `nothing` the reason for its absence if n is 0.
     """
     if not n:
         return undefined(nothing)
@@ -40,19 +40,19 @@ def counted(right: float, n: int, *, note: str = "", nothing: str = "no vote on 
 
 
 def accuracy_by_gold(label: Int[np.ndarray, "item"], gold: Int[np.ndarray, "item"]) -> Estimate:
-    """Of labels on items with gold; an item without a label (−1), as one that ties, counts as wrong."""
-    known = gold >= 0
-    return counted(float((label == gold)[known].sum()), int(known.sum()), nothing="no item with votes has gold")
+    """Accuracy of labels on items with gold. An item without a label (−1), such as a tie, counts as wrong."""
+    has_gold = gold >= 0
+    return counted(float((label == gold)[has_gold].sum()), int(has_gold.sum()), nothing="no item with votes has gold")
 
 
 def expected_accuracy(answers: CombinerAnswers) -> Estimate:
-    """Of the base's labels over items with a vote; without an interval if there is nobody else to ask."""
+    """Expected accuracy of the base's labels over items with a vote; no interval without another combiner."""
     votes, base = answers.votes, answers.each[0]
     n = int(votes.items[votes.voted.any(axis=1)].sum())
-    bounds = [one.of_base for one in answers.each[1:] if one.temperature != 1 or base.temperature == 1]
+    bounds = [answer.of_base for answer in answers.each[1:] if answer.temperature != 1 or base.temperature == 1]
     if isinstance(answers.fit, BayesianFit):
         draws = accuracy_draws(votes, answers.fit)
-        # The sampler's posteriors are not tempered: its spread is put around the value.
+        # The sampler's posteriors are not calibrated: only its spread around the mean is used.
         bounds += (np.quantile(draws, TAILS) - draws.mean() + base.expected).tolist()
     if not bounds:
         return Estimate(base.expected, None, None, n, 1, "no other combiner to compare with")
@@ -61,26 +61,26 @@ def expected_accuracy(answers: CombinerAnswers) -> Estimate:
 
 
 def accuracy_draws(votes: Votes, fit: BayesianFit) -> Float[np.ndarray, "draw"]:
-    """The share of right labels, under matrices and balances drawn from their posterior, with chance."""
+    """Draws of the share of right labels: matrices and balances from their posterior, plus sampling noise."""
     rng = np.random.default_rng(SEED)
     posterior = np.empty((len(votes.values), votes.n_classes))
     posterior[votes.row_of] = fit.posterior
-    kept, few = thinned(votes, rng)
+    kept, thinned_votes = thinned(votes, rng)
     label = posterior[kept].argmax(axis=1)
-    counting = few.items * few.voted.any(axis=1)
+    item_counts = thinned_votes.items * thinned_votes.voted.any(axis=1)
     n_items = max(float(votes.items @ votes.voted.any(axis=1)), 1.0)
-    weights: Weights = np.broadcast_to(fit.weight, few.values.shape[:2])
+    weights: Weights = np.broadcast_to(fit.weight, thinned_votes.values.shape[:2])
     prior = SourcePrior(np.clip(fit.accuracy, LEAST_ACCURACY, 1 - LEAST_ACCURACY))
-    counts, shares, _ = expectation_step(few, scores_by(np.log(fit.confusion), weights), np.log(fit.balance))
-    found = []
+    counts, shares, _ = expectation_step(thinned_votes, scores_by(np.log(fit.confusion), weights), np.log(fit.balance))
+    draws = []
     for _ in range(WARM_UP + DRAWS):
         matrices = np.maximum(rng.standard_gamma(prior.rows(votes.n_classes) + counts), LEAST)
         log_matrices = np.log(matrices / matrices.sum(axis=2, keepdims=True))
         log_balance = np.log(np.maximum(rng.dirichlet(1 + shares), LEAST))
-        drawn, _ = posteriors(few, scores_by(log_matrices, weights), log_balance)
+        drawn, _ = posteriors(thinned_votes, scores_by(log_matrices, weights), log_balance)
         right = drawn[np.arange(len(label)), label]
-        share, spread = (counting @ each / max(counting.sum(), 1) for each in (right, right * (1 - right)))
-        found.append(share + np.sqrt(spread / n_items) * rng.standard_normal())
-        counts, shares = draw_truth(few, log_matrices, log_balance, weights, rng)
+        share, spread = (item_counts @ values / max(item_counts.sum(), 1) for values in (right, right * (1 - right)))
+        draws.append(share + np.sqrt(spread / n_items) * rng.standard_normal())
+        counts, shares = draw_truth(thinned_votes, log_matrices, log_balance, weights, rng)
         prior = draw_prior(prior, counts, rng)
-    return np.asarray(found[WARM_UP:])
+    return np.asarray(draws[WARM_UP:])

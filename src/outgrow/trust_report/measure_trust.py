@@ -1,7 +1,7 @@
 """`trust`: every measurement of a table of votes, as plain data.
 
-Combiners do not see gold here: where there is some, it checks them. Only the items to label next are chosen by fits
-that know it, since that is what one would go on with.
+Combiners are fitted without gold; gold checks them. Only the items to label next are chosen by fits that use gold,
+because the next fit would use it, too.
 """
 
 from collections.abc import Sequence
@@ -36,13 +36,13 @@ from outgrow.trust_report.summary import summarise
 from outgrow.vote_table import UNKNOWN, VoteTable
 
 MOST_NUMBERS = 500_000_000
-"""Items times classes: a posterior of every item is held in memory."""
+"""Items × classes: the posterior of all items is held in memory."""
 WHY = {
-    "bayesian_dawid_skene": "which allows for most: sources of any skill in each class, copies, and doubt about both",
+    "bayesian_dawid_skene": "which models most: skills per source and class, copied votes, and their uncertainty",
     "rule_vote": "which is made for rules",
 }
-"""Of the first combiners that are asked."""
-COMBINE_COMPARES = "`outgrow combine` compares the combiners, by gold or by hidden votes, and says which it takes."
+"""Reasons for the first combiners."""
+COMBINE_COMPARES = "`outgrow combine` compares the combiners by gold or by hidden votes and names its choice."
 SOFT_NOTE = (
     "Some votes are soft: combiners read their probabilities; agreement, confusion and accuracy by gold count a vote"
     " as its most probable class."
@@ -53,29 +53,29 @@ def trust(table: VoteTable, *, combiners: Sequence[str] | None = None, n_next: i
     """Measure how far the votes can be trusted.
 
     Args:
-        combiners: names of `combiners.fit_names`, the first one being the label that is judged; by default those that
+        combiners: names of `combiners.fit_names`. The labels of the first one are evaluated. By default those that
             suit the table and do not take minutes.
-        n_next: how many items to propose for labelling.
+        n_next: number of items to propose for labelling.
 
     Raises `ConfigError` for an unknown combiner or n_next below 0, `DataError` for a table without items or classes,
-    or too large a one.
+    or a table that is too large.
     """
     _check(table, n_next)
-    blind = replace(table, gold=np.empty(0, np.int64))
-    known = (table.gold != UNKNOWN) & (table.n_per_item > 0)
-    enough = int(known.sum()) >= LEAST_GOLD
-    answers = ask(blind, combiners, by_gold(np.where(known, table.gold, UNKNOWN)) if enough else None)
+    without_gold = replace(table, gold=np.empty(0, np.int64))
+    has_gold = (table.gold != UNKNOWN) & (table.n_per_item > 0)
+    enough = int(has_gold.sum()) >= LEAST_GOLD
+    answers = ask(without_gold, combiners, by_gold(np.where(has_gold, table.gold, UNKNOWN)) if enough else None)
     counts = count_votes(table, answers)
     sources = source_trust(table, answers, _balance(table, answers))
     pairs, pair_note = pair_trust(answers.votes, _truth(table, answers))
     accuracy, basis = label_accuracy(table, answers)
-    each = combiner_trust(table, answers)
+    combiner_results = combiner_trust(table, answers)
     ask_next = _next(table, answers, n_next)
     shared = answers.fit.shared_difficulty if isinstance(answers.fit, BayesianFit) and len(pairs) > 1 else None
-    why = why_base(answers.base) if combiners is None else ""
-    notes = [why, *answers.notes, pair_note, SOFT_NOTE if table.probs is not None else ""]
+    base_note = why_base(answers.base) if combiners is None else ""
+    notes = [base_note, *answers.notes, pair_note, SOFT_NOTE if table.probs is not None else ""]
     return Trust(
-        summary=summarise(counts, accuracy, basis, answers.base, sources, pairs, each, shared, ask_next),
+        summary=summarise(counts, accuracy, basis, answers.base, sources, pairs, combiner_results, shared, ask_next),
         counts=counts,
         label_accuracy=accuracy,
         label_basis=basis,
@@ -84,7 +84,7 @@ def trust(table: VoteTable, *, combiners: Sequence[str] | None = None, n_next: i
         shared_errors=shared,
         pairs=pairs,
         agreement=agreement_of_all(table),
-        combiners=each,
+        combiners=combiner_results,
         disputed=disputed_items(table, answers),
         next_items=ask_next,
         notes=tuple(note for note in notes if note),
@@ -92,27 +92,27 @@ def trust(table: VoteTable, *, combiners: Sequence[str] | None = None, n_next: i
 
 
 def why_base(name: str) -> str:
-    """Why the labels that are judged are this combiner's."""
-    why = WHY.get(name, "which is the first one that could be fitted to these votes")
-    return f"Judged are the labels of `{name}`, {why}. {COMBINE_COMPARES}"
+    """Why this combiner's labels are evaluated."""
+    reason = WHY.get(name, "the first one that could be fitted to these votes")
+    return f"The evaluated labels are those of `{name}`, {reason}. {COMBINE_COMPARES}"
 
 
 def count_votes(table: VoteTable, answers: CombinerAnswers) -> VoteCounts:
-    """The table in numbers; the estimated balance is the base combiner's."""
-    per_item, known = table.n_per_item, table.gold[table.gold != UNKNOWN]
-    votes = np.bincount(table.said, minlength=table.n_classes) / max(table.n_votes, 1)
+    """The sizes of the table. The estimated class balance comes from the base combiner."""
+    per_item, gold_classes = table.n_per_item, table.gold[table.gold != UNKNOWN]
+    vote_shares = np.bincount(table.said, minlength=table.n_classes) / max(table.n_votes, 1)
     estimated = answers.posterior[per_item > 0]
-    gold = np.bincount(known, minlength=table.n_classes) / max(len(known), 1)
+    gold_shares = np.bincount(gold_classes, minlength=table.n_classes) / max(len(gold_classes), 1)
     classes = tuple(
         ClassShare(
             name,
-            float(votes[number]),
-            float(estimated[:, number].mean()) if len(estimated) else None,
-            float(gold[number]) if len(known) else None,
+            float(vote_shares[index]),
+            float(estimated[:, index].mean()) if len(estimated) else None,
+            float(gold_shares[index]) if len(gold_classes) else None,
         )
-        for number, name in enumerate(table.classes)
+        for index, name in enumerate(table.classes)
     )
-    soft = 0.0 if table.probs is None or not table.n_votes else float((table.probs.max(axis=1) < 1).mean())
+    soft_share = 0.0 if table.probs is None or not table.n_votes else float((table.probs.max(axis=1) < 1).mean())
     return VoteCounts(
         items=len(table.items),
         sources=len(table.sources),
@@ -125,54 +125,54 @@ def count_votes(table: VoteTable, answers: CombinerAnswers) -> VoteCounts:
         items_without_votes=int((per_item == 0).sum()),
         items_with_one_vote=int((per_item == 1).sum()),
         silent_sources=int((table.n_per_source == 0).sum()),
-        soft_share=soft,
-        gold_items=len(known),
+        soft_share=soft_share,
+        gold_items=len(gold_classes),
         notes=table.notes,
     )
 
 
 def label_accuracy(table: VoteTable, answers: CombinerAnswers) -> tuple[Estimate, Basis]:
-    """Of the base's labels: by gold from `LEAST_GOLD` items on, else as the model expects it."""
+    """Accuracy of the base's labels: by gold from `LEAST_GOLD` items on, otherwise the model's expectation."""
     voting = int((table.n_per_source > 0).sum())
-    known = np.where(table.n_per_item > 0, table.gold, UNKNOWN)
-    if (known != UNKNOWN).sum() >= LEAST_GOLD:
-        return accuracy_by_gold(answers.each[0].label, known), "gold"
+    gold = np.where(table.n_per_item > 0, table.gold, UNKNOWN)
+    if (gold != UNKNOWN).sum() >= LEAST_GOLD:
+        return accuracy_by_gold(answers.each[0].label, gold), "gold"
     if voting < 2:
-        return undefined("one source agrees with nobody" if voting else "nobody voted"), "none"
+        return undefined("one source has no other to agree with" if voting else "there are no votes"), "none"
     return expected_accuracy(answers), "agreement"
 
 
 def combiner_trust(table: VoteTable, answers: CombinerAnswers) -> tuple[CombinerTrust, ...]:
-    """Expected and, where there is gold, measured accuracy of each."""
-    known = np.where(table.n_per_item > 0, table.gold, UNKNOWN)
+    """Expected accuracy of each combiner, and its accuracy by gold if there is gold."""
+    gold = np.where(table.n_per_item > 0, table.gold, UNKNOWN)
     return tuple(
         CombinerTrust(
-            one.name,
-            one.expected if np.isfinite(one.expected) else None,
-            accuracy_by_gold(one.label, known),
-            f"temperature {one.temperature:.2f}" if one.temperature != 1 else "not tempered",
+            answer.name,
+            answer.expected if np.isfinite(answer.expected) else None,
+            accuracy_by_gold(answer.label, gold),
+            f"temperature {answer.temperature:.2f}" if answer.temperature != 1 else "not calibrated",
         )
-        for one in answers.each
+        for answer in answers.each
     )
 
 
 def agreement_of_all(table: VoteTable) -> tuple[OverallAgreement, ...]:
-    """Krippendorff's α and Fleiss' κ; where classes are numbers also the α of ordered and of numeric classes."""
-    found = [
+    """Krippendorff's α and Fleiss' κ; for classes that are numbers also the ordinal and the interval α."""
+    measures = [
         OverallAgreement("Krippendorff's α", krippendorff_alpha(table.item, table.said)),
         OverallAgreement("Fleiss' κ", fleiss_kappa(table.item, table.said)),
     ]
     values = class_values(table.classes)
     if values is not None and table.n_classes > 2:
-        number = np.argsort(np.argsort(values))
+        rank = np.argsort(np.argsort(values))
         levels: tuple[tuple[Level, Float[np.ndarray, "class"]], ...] = (
             ("ordinal", np.sort(values)),
             ("interval", np.sort(values)),
         )
         for level, scale in levels:
-            alpha = krippendorff_alpha(table.item, number[table.said], level=level, values=scale)
-            found.append(OverallAgreement(f"Krippendorff's α, {level}", alpha))
-    return tuple(found)
+            alpha = krippendorff_alpha(table.item, rank[table.said], level=level, values=scale)
+            measures.append(OverallAgreement(f"Krippendorff's α, {level}", alpha))
+    return tuple(measures)
 
 
 def class_values(classes: Sequence[str]) -> Float[np.ndarray, "class"] | None:
@@ -185,61 +185,50 @@ def class_values(classes: Sequence[str]) -> Float[np.ndarray, "class"] | None:
 
 
 def disputed_items(table: VoteTable, answers: CombinerAnswers) -> DisputedItems:
-    """Items with votes to which two combiners give different labels, by falling dispute."""
-    labels = np.stack([one.label for one in answers.each], axis=1)
+    """Items with votes and with different labels by two combiners, by falling dispute."""
+    labels = np.stack([answer.label for answer in answers.each], axis=1)
     highest = labels.max(axis=1)
     lowest = np.where(labels == NO_LABEL, table.n_classes, labels).min(axis=1)
     rows = np.flatnonzero((lowest < highest) & (table.n_per_item > 0))
     rows = rows[np.argsort(-answers.dispute[rows], kind="stable")]
     names = np.asarray((*table.classes, ""), dtype=object)
     return DisputedItems(
-        combiners=tuple(one.name for one in answers.each),
-        items=tuple(table.items[number] for number in rows.tolist()),
+        combiners=tuple(answer.name for answer in answers.each),
+        items=tuple(table.items[row] for row in rows.tolist()),
         votes=tuple(table.n_per_item[rows].tolist()),
-        labels=tuple(tuple(names[one.label[rows]].tolist()) for one in answers.each),
+        labels=tuple(tuple(names[answer.label[rows]].tolist()) for answer in answers.each),
     )
 
 
-def next_table(found: Trust) -> pa.Table:
-    """The items to label next as a file to send out: `item`, and an empty `label`."""
-    items = [one.item for one in found.next_items]
+def next_table(report: Trust) -> pa.Table:
+    """The items to label next as a table for annotators: `item` and an empty `label`."""
+    items = [item.item for item in report.next_items]
     return pa.table({"item": pa.array(items, pa.string()), "label": pa.array([""] * len(items), pa.string())})
 
 
-def disputed_table(found: Trust) -> pa.Table:
-    """All items in dispute: `item`, `votes`, and a column with every combiner's label."""
-    columns = {
-        "item": pa.array(found.disputed.items, pa.string()),
-        "votes": pa.array(found.disputed.votes, pa.int64()),
-    }
-    for name, labels in zip(found.disputed.combiners, found.disputed.labels, strict=True):
-        columns[name] = pa.array(labels, pa.string())
-    return pa.table(columns)
-
-
 def _next(table: VoteTable, answers: CombinerAnswers, n: int) -> tuple[NextItem, ...]:
-    """Chosen by what is known, gold included; at the temperatures that were found without it."""
-    known = table.gold != UNKNOWN
-    if not n or known.all():
+    """The items to label next, by fits that use gold, at the temperatures of the fits without gold."""
+    has_gold = table.gold != UNKNOWN
+    if not n or has_gold.all():
         return ()
-    if known.any():
-        temperature = {one.name: one.temperature for one in answers.each}
+    if has_gold.any():
+        temperature = {answer.name: answer.temperature for answer in answers.each}
         answers = ask(table, list(temperature), lambda name, _: temperature[name])
     return next_items(table, answers, n)
 
 
 def _truth(table: VoteTable, answers: CombinerAnswers) -> Float[np.ndarray, "item class"]:
-    """Gold where it is known, elsewhere the base's posterior."""
-    known = np.flatnonzero(table.gold != UNKNOWN)
-    if not len(known):
+    """Gold where there is gold, elsewhere the base's posterior."""
+    with_gold = np.flatnonzero(table.gold != UNKNOWN)
+    if not len(with_gold):
         return answers.posterior
     truth = answers.posterior.copy()
-    truth[known] = np.eye(table.n_classes)[table.gold[known]]
+    truth[with_gold] = np.eye(table.n_classes)[table.gold[with_gold]]
     return truth
 
 
 def _balance(table: VoteTable, answers: CombinerAnswers) -> Float[np.ndarray, "class"]:
-    """Of the classes: by gold where there is enough, else as the base holds it."""
+    """Class balance: by gold from `LEAST_GOLD` items on, otherwise by the base's fit."""
     known: Int[np.ndarray, known] = table.gold[table.gold != UNKNOWN]
     if len(known) >= LEAST_GOLD:
         return np.bincount(known, minlength=table.n_classes) / len(known)
@@ -256,6 +245,6 @@ def _check(table: VoteTable, n_next: int) -> None:
         )
     if len(table.items) * table.n_classes > MOST_NUMBERS:
         raise DataError(
-            f"votes: {len(table.items)} items of {table.n_classes} classes are too many for one report; draw some"
-            " items with `table.take`"
+            f"votes: {len(table.items)} items of {table.n_classes} classes are too many for one report; take a"
+            " sample with `table.take`"
         )

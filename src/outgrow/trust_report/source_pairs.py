@@ -1,17 +1,17 @@
-"""Every two sources: do they agree more than chance, do they err together, does one copy the other?
+"""Pairs of sources: agreement beyond chance, correlated errors, copied votes.
 
 For two sources over the n items on which both voted (`combiners/pairwise_agreement.py`):
 
-    κ          (agreement − chance) / (1 − chance), chance from what each says how often on these items (Cohen)
+    κ          (agreement − chance) / (1 − chance), chance from the class shares of each on these items (Cohen)
     errors     correlation of e_s = 1[s errs] − P(s errs | true class) over the posterior of the truth: 0 for sources
                that err independently given the class, whatever their skill
-    copied     share of the votes that look copied, as far as the likelihood makes it credible (`dependence.py`)
-    same error how often both say the same where both err, as expected: 1/(K − 1) by chance if all errors are alike
+    copied     estimated share of copied votes (`dependence.py`)
+    same error expected share of equal votes where both err: 1/(K − 1) by chance if all errors are equally likely
 
-The posterior believes who agrees. Where few sources vote, those who are outvoted seem to err together, and errors that
-all share are not seen.
+The posterior favours the majority. With few sources, outvoted sources seem to err together, and errors that all
+sources share are invisible.
 
-With many sources those with most votes are compared: the cost is classes × items × sources².
+With many sources only those with most votes are compared: the cost is classes × items × sources².
 """
 
 from typing import NamedTuple
@@ -27,44 +27,44 @@ from outgrow.trust_report.findings import PairTrust
 
 MOST_SOURCES = 100
 BUDGET = 2e10
-"""Classes × rows × sources² that are worth waiting for."""
+"""The largest classes × rows × sources² of a comparison."""
 WORTH_TELLING = 0.1
-"""A pair that copies less than this is not flagged."""
+"""Share of copied votes above which a pair is flagged."""
 MORE_THAN_USUAL, LEAST_BOTH_WRONG = 0.2, 10
-"""Errors go together where their correlation is so much above that of all pairs, over so many common errors."""
+"""Errors are flagged if their correlation is this far above the average pair's, with this many common errors."""
 TINY = 1e-9
 SAME, COPY, TOGETHER = "same votes", "copies", "errs together"
 
 
 class SharedErrors(NamedTuple):
-    """Sums over the items that both of two sources voted on, by the posterior."""
+    """Sums over the items with votes of both sources, weighted by the posterior."""
 
     covariance: Pairs
     variance: Pairs
-    """Of the row's source, over the items that the column's source voted on."""
+    """Of the row's source, over the items with a vote of the column's source."""
     both_right: Pairs
-    """Both say what is true."""
+    """Both are right."""
     right: Pairs
-    """The row's source does, where the column's voted."""
+    """The row's source is right, over the items with a vote of the column's source."""
 
 
 def pair_trust(votes: Votes, truth: Float[np.ndarray, "item class"]) -> tuple[tuple[PairTrust, ...], str]:
-    """All pairs of the sources compared, the most striking first; and a note where some were left out.
+    """All pairs of the compared sources, flagged pairs first, and a note if sources were left out.
 
     `truth`: the posterior of every item, or its gold.
     """
     kept = _compared(votes)
     if len(kept) < 2:
         return (), ""
-    few = votes.hardened().only(kept)
-    found, errors = agreement(few), pair_errors(few, by_row(few, truth))
-    copied = copying(found)
+    compared = votes.hardened().only(kept)
+    agreements, errors = agreement(compared), pair_errors(compared, by_row(compared, truth))
+    copied = copying(agreements)
     usual = usual_correlation(errors)
     pairs = [
-        _pair(few, found, errors, copied, usual, (first, second))
+        _pair(compared, agreements, errors, copied, usual, (first, second))
         for first in range(len(kept))
         for second in range(first + 1, len(kept))
-        if found.n[first, second] > 0
+        if agreements.n[first, second] > 0
     ]
     pairs.sort(key=lambda pair: (-bool(pair.flag), -pair.copied, -(pair.error_correlation or 0.0)))
     left_out = int((votes.n_votes > 0).sum()) - len(kept)
@@ -73,29 +73,29 @@ def pair_trust(votes: Votes, truth: Float[np.ndarray, "item class"]) -> tuple[tu
 
 
 def by_row(votes: Votes, truth: Float[np.ndarray, "item class"]) -> Float[np.ndarray, "row class"]:
-    """The mean over the items that share a row: every sum here is linear in it."""
+    """The mean over the items that share a row; all sums in this module are linear in it."""
     n_items, n_rows = len(truth), len(votes.values)
-    which = csr_array((np.ones(n_items), (votes.row_of, np.arange(n_items))), shape=(n_rows, n_items))
-    return np.asarray((which @ truth) / np.maximum(votes.items, 1)[:, None])
+    row_of_item = csr_array((np.ones(n_items), (votes.row_of, np.arange(n_items))), shape=(n_rows, n_items))
+    return np.asarray((row_of_item @ truth) / np.maximum(votes.items, 1)[:, None])
 
 
 def usual_correlation(errors: SharedErrors) -> float:
-    """How far the errors of any two sources go together."""
-    others = ~np.eye(len(errors.covariance), dtype=bool)
-    spread = np.sqrt(errors.variance * errors.variance.T)[others].sum()
-    return float(np.clip(errors.covariance[others].sum() / spread, 0, 0.99)) if spread > 0 else 0.0
+    """The average correlation of the errors of two sources."""
+    off_diagonal = ~np.eye(len(errors.covariance), dtype=bool)
+    spread = np.sqrt(errors.variance * errors.variance.T)[off_diagonal].sum()
+    return float(np.clip(errors.covariance[off_diagonal].sum() / spread, 0, 0.99)) if spread > 0 else 0.0
 
 
 def pair_errors(votes: Votes, posterior: Float[np.ndarray, "row class"]) -> SharedErrors:
     """Moments of the errors of all pairs, class by class of the truth; hard votes."""
     n_sources = len(votes.sources)
-    right_by_class, met_by_class = np.zeros((2, votes.n_classes, n_sources))
+    right_by_class, voted_by_class = np.zeros((2, votes.n_classes, n_sources))
     for block in votes.blocks():
         likely = posterior[block.rows] * votes.weight[block.rows, None]
-        met_by_class += likely.T @ votes.voted[block.rows]
+        voted_by_class += likely.T @ votes.voted[block.rows]
         for truth in range(votes.n_classes):
             right_by_class[truth] += likely[:, truth] @ votes.share_of(truth, block.rows)
-    skill = right_by_class / np.maximum(met_by_class, np.finfo(float).tiny)
+    skill = right_by_class / np.maximum(voted_by_class, np.finfo(float).tiny)
     sums = np.zeros((4, n_sources, n_sources))
     for block in votes.blocks():
         voted = votes.voted[block.rows].astype(np.float64)
@@ -113,55 +113,55 @@ def pair_errors(votes: Votes, posterior: Float[np.ndarray, "row class"]) -> Shar
 
 
 def _pair(
-    votes: Votes, found: PairwiseAgreement, errors: SharedErrors, copied: Pairs, usual: float, at: tuple[int, int]
+    votes: Votes, agreements: PairwiseAgreement, errors: SharedErrors, copied: Pairs, usual: float, at: tuple[int, int]
 ) -> PairTrust:
     first, second = at
-    n, agree = float(found.n[at]), float(found.together[at])
-    by_chance = agree - float(found.covariance[at])
+    n, observed = float(agreements.n[at]), float(agreements.together[at])
+    by_chance = observed - float(agreements.covariance[at])
     both_wrong = float(max(n - errors.right[at] - errors.right[second, first] + errors.both_right[at], 0))
-    same_wrong = float(max(n * agree - errors.both_right[at], 0))
-    spread = float(np.sqrt(errors.variance[at] * errors.variance[second, first]))
-    together = float(np.clip(errors.covariance[at] / spread, -1, 1)) if spread > TINY else None
+    same_wrong = float(max(n * observed - errors.both_right[at], 0))
+    scale = float(np.sqrt(errors.variance[at] * errors.variance[second, first]))
+    correlation = float(np.clip(errors.covariance[at] / scale, -1, 1)) if scale > TINY else None
     return PairTrust(
         first=votes.sources[first],
         second=votes.sources[second],
         n=round(n),
-        agreement=agree,
-        kappa=(agree - by_chance) / (1 - by_chance) if by_chance < 1 - TINY else None,
-        error_correlation=together,
+        agreement=observed,
+        kappa=(observed - by_chance) / (1 - by_chance) if by_chance < 1 - TINY else None,
+        error_correlation=correlation,
         both_wrong=both_wrong,
         same_error=min(same_wrong / both_wrong, 1.0) if votes.n_classes > 2 and both_wrong >= 0.5 else None,
         copied=float(copied[at]),
-        flag=_flag(found, float(copied[at]), together, both_wrong, usual, at),
+        flag=_flag(agreements, float(copied[at]), correlation, both_wrong, usual, at),
     )
 
 
 def _flag(
-    found: PairwiseAgreement,
+    agreements: PairwiseAgreement,
     copied: float,
-    together: float | None,
+    correlation: float | None,
     both_wrong: float,
     usual: float,
     at: tuple[int, int],
 ) -> str:
-    """What is striking; errors go together where they do so more than usual, and more than so many pairs would."""
+    """The remark on a pair. Flagged errors correlate more than usual, and more than chance gives among many pairs."""
     first, second = at
-    n = float(found.n[at])
-    everywhere = n == found.n[first, first] == found.n[second, second]
-    if everywhere and n >= LEAST_DUPLICATES and found.together[at] > 1 - TINY:
+    n = float(agreements.n[at])
+    everywhere = n == agreements.n[first, first] == agreements.n[second, second]
+    if everywhere and n >= LEAST_DUPLICATES and agreements.together[at] > 1 - TINY:
         return SAME
     if copied > WORTH_TELLING and n >= LEAST_DUPLICATES:
         return COPY
-    if together is None or both_wrong < LEAST_BOTH_WRONG or together < usual + MORE_THAN_USUAL:
+    if correlation is None or both_wrong < LEAST_BOTH_WRONG or correlation < usual + MORE_THAN_USUAL:
         return ""
-    deviations = (np.arctanh(min(together, 0.999)) - np.arctanh(usual)) * np.sqrt(max(n - 3, 0))
-    n_pairs = len(found.n) * (len(found.n) - 1) / 2
+    deviations = (np.arctanh(min(correlation, 0.999)) - np.arctanh(usual)) * np.sqrt(max(n - 3, 0))
+    n_pairs = len(agreements.n) * (len(agreements.n) - 1) / 2
     return TOGETHER if deviations > np.sqrt(2 * np.log(max(n_pairs, 1))) + 2 else ""
 
 
 def _compared(votes: Votes) -> np.ndarray:
-    """The sources with most votes, as many as there is time for, in their order."""
-    worth = int(np.sqrt(BUDGET / max(len(votes.values) * votes.n_classes, 1)))
-    most = min(MOST_SOURCES, max(worth, 2))
+    """The sources with most votes, as many as `BUDGET` allows, in their order."""
+    affordable = int(np.sqrt(BUDGET / max(len(votes.values) * votes.n_classes, 1)))
+    most = min(MOST_SOURCES, max(affordable, 2))
     voting = int((votes.n_votes > 0).sum())
     return np.sort(np.argsort(-votes.n_votes, kind="stable")[: min(most, voting)])

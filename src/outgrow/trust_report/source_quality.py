@@ -1,15 +1,15 @@
-"""Every source by itself: accuracy given a vote, what it confuses, what it costs, and whether it is worth hearing.
+"""Each source alone: accuracy given a vote, confusion matrix, cost, and remarks.
 
-Accuracy is *given a vote*: what a source does not say is no error.
+Accuracy is *given a vote*: an abstention is no error.
 
     by gold         right votes / votes on items with gold, Jeffreys' interval
-    by agreement    what the base model holds of it: with the Bayesian model the posterior of Σ_c p_c π_s[c, c], which
-                    allows for the truth being in doubt. Of other models, and of a source that only ever says one
-                    class, the mean posterior of what it said, with an interval as if that were counted: too narrow
+    by agreement    the base model's estimate. With the Bayesian model: the posterior of Σ_c p_c π_s[c, c], which
+                    accounts for an uncertain truth. With other models, and for a source that votes for one class only:
+                    the mean posterior of its votes, with an interval as if they were counted, which is too narrow
 
-A source is judged by gold from `LEAST_GOLD_VOTES` votes with gold on. Someone who says what it says, as often, without
-looking would be right with the chance Σ_k (share of k among its votes) · (balance of k): a source whose interval holds
-that number tells nothing, one whose interval lies below it is worse than silence, or turned around.
+A source with at least `LEAST_GOLD_VOTES` votes on items with gold is evaluated by gold. Random votes with the same
+class shares would be right with the chance Σ_k (share of k among its votes) · (balance of k). A source whose interval
+contains this chance carries no information. A source whose interval lies below it is adversarial.
 
 A soft vote counts as its most probable class here, except in the Bayesian model's estimate.
 """
@@ -30,25 +30,25 @@ from outgrow.trust_report.label_quality import counted
 from outgrow.vote_table import VoteTable
 
 LEAST_GOLD_VOTES = 20
-"""Votes of a source on items with gold, from which on gold judges it."""
+"""Votes on items with gold from which a source is evaluated by gold."""
 LEAST_VOTES = 20
-"""With fewer votes a source is not judged."""
+"""A source with fewer votes is not evaluated."""
 MOST_CLASSES = 10
-"""Classes of a confusion matrix; the others are put together."""
+"""Classes of a confusion matrix; rarer ones are joined."""
 OTHERS = "(others)"
-TOO_NARROW = "the truth is taken as known: the interval is too narrow"
+TOO_NARROW = "the interval ignores the uncertainty of the truth and is too narrow"
 ADVERSARIAL, CHANCE, ONE_CLASS, FEW, SILENT, ONLY = (
     "worse than chance",
     "no better than chance",
-    "always says the same",
+    "always the same vote",
     "few votes",
     "never voted",
-    "only ever says one class",
+    "votes for one class only",
 )
 
 
 class SourceCounts(NamedTuple):
-    """Of every source: how often it said each class, and how often the most probable truth agreed."""
+    """Counts of each source: votes per class, and right votes, expected and by gold."""
 
     said: Float[np.ndarray, "source class"]
     expected_right: Float[np.ndarray, "source"]
@@ -59,130 +59,132 @@ class SourceCounts(NamedTuple):
 def source_trust(
     table: VoteTable, answers: CombinerAnswers, balance: Float[np.ndarray, "class"]
 ) -> tuple[SourceTrust, ...]:
-    """All sources, those with most votes first; `balance`: of the classes, as far as is known."""
+    """All sources, those with most votes first. `balance` is the estimated class balance."""
     tally = tally_of(table, answers.posterior)
     confusions = confusion_of(table, answers.posterior)
     seconds, price = (_mean_per_source(table, column) for column in (table.seconds, table.price))
     order = np.argsort(-table.n_per_source, kind="stable").tolist()
     return tuple(
-        _one(table, answers, tally, balance, number, confusions[number], seconds[number], price[number])
-        for number in order
+        _source(table, answers, tally, balance, index, confusions[index], seconds[index], price[index])
+        for index in order
     )
 
 
-def _one(
+def _source(
     table: VoteTable,
     answers: CombinerAnswers,
     tally: SourceCounts,
     balance: Float[np.ndarray, "class"],
-    number: int,
+    index: int,
     confusion: Confusion | None,
     seconds: float | None,
     price: float | None,
 ) -> SourceTrust:
-    votes, said = int(table.n_per_source[number]), tally.said[number]
-    by_gold = counted(float(tally.gold_right[number]), int(tally.gold_votes[number]))
-    by_agreement = _by_agreement(table, answers, tally, number)
+    votes, class_votes = int(table.n_per_source[index]), tally.said[index]
+    by_gold = counted(float(tally.gold_right[index]), int(tally.gold_votes[index]))
+    by_agreement = _by_agreement(table, answers, tally, index)
     basis: Basis = "gold" if by_gold.n >= LEAST_GOLD_VOTES else "agreement" if by_agreement.defined else "none"
-    goes = by_gold if basis == "gold" else by_agreement
-    most = int(said.argmax())
-    chance = float(said @ balance / votes) if votes else 0.0
+    accuracy = by_gold if basis == "gold" else by_agreement
+    top_class = int(class_votes.argmax())
+    chance = float(class_votes @ balance / votes) if votes else 0.0
     fit = answers.fit
     return SourceTrust(
-        name=table.sources[number],
+        name=table.sources[index],
         votes=votes,
         coverage=votes / max(len(table.items), 1),
         by_gold=by_gold,
         by_agreement=by_agreement,
         basis=basis,
-        weight=float(fit.weight[number]) if isinstance(fit, BayesianFit) and votes else None,
-        said=table.classes[most] if votes else "",
-        said_share=float(said[most] / votes) if votes else 0.0,
+        weight=float(fit.weight[index]) if isinstance(fit, BayesianFit) and votes else None,
+        said=table.classes[top_class] if votes else "",
+        said_share=float(class_votes[top_class] / votes) if votes else 0.0,
         chance=chance,
         seconds=seconds,
         price=price,
-        seconds_per_correct=_per_correct(seconds, goes),
-        price_per_correct=_per_correct(price, goes),
+        seconds_per_correct=_per_correct(seconds, accuracy),
+        price_per_correct=_per_correct(price, accuracy),
         flags=_flags(
             votes,
             len(table.items),
-            int((said > 0).sum()),
+            int((class_votes > 0).sum()),
             chance,
-            goes,
+            accuracy,
             section_named(answers.base).reads_silence,
         ),
         confusion=confusion,
     )
 
 
-def _flags(votes: int, n_items: int, n_said: int, chance: float, accuracy: Estimate, rules: bool) -> tuple[str, ...]:
-    """What is wrong with a source, the worst first. Rules that say one class are judged by gold only."""
+def _flags(
+    votes: int, n_items: int, n_classes_voted: int, chance: float, accuracy: Estimate, reads_silence: bool
+) -> tuple[str, ...]:
+    """Remarks on a source, the worst first. A rule that votes for one class is evaluated by gold only."""
     if not votes:
         return (SILENT,)
     if votes < LEAST_VOTES:
         return (FEW,)
-    found = []
+    flags = []
     low, high = accuracy.low, accuracy.high
-    sure = not (rules and n_said == 1 and accuracy.note)
-    if sure and low is not None and high is not None and low <= chance:
-        found.append(ADVERSARIAL if high < chance else CHANCE)
-    if n_said == 1:
-        found.append(ONE_CLASS if found or votes == n_items else ONLY)
-    return tuple(found)
+    reliable = not (reads_silence and n_classes_voted == 1 and accuracy.note)
+    if reliable and low is not None and high is not None and low <= chance:
+        flags.append(ADVERSARIAL if high < chance else CHANCE)
+    if n_classes_voted == 1:
+        flags.append(ONE_CLASS if flags or votes == n_items else ONLY)
+    return tuple(flags)
 
 
-def _by_agreement(table: VoteTable, answers: CombinerAnswers, tally: SourceCounts, number: int) -> Estimate:
+def _by_agreement(table: VoteTable, answers: CombinerAnswers, tally: SourceCounts, index: int) -> Estimate:
     """The estimate without gold."""
-    votes, fit = int(table.n_per_source[number]), answers.fit
+    votes, fit = int(table.n_per_source[index]), answers.fit
     if not votes:
         return undefined("never voted")
     if int((table.n_per_source > 0).sum()) < 2:
-        return undefined("one source agrees with nobody")
-    if isinstance(fit, BayesianFit) and (tally.said[number] > 0).sum() > 1:
-        low, high = fit.interval[number].tolist()
+        return undefined("one source has no other to agree with")
+    if isinstance(fit, BayesianFit) and (tally.said[index] > 0).sum() > 1:
+        low, high = fit.interval[index].tolist()
         return Estimate(
-            float(fit.accuracy[number]), min(low, fit.accuracy[number]), max(high, fit.accuracy[number]), votes, 1
+            float(fit.accuracy[index]), min(low, fit.accuracy[index]), max(high, fit.accuracy[index]), votes, 1
         )
-    return counted(float(tally.expected_right[number]), votes, note=TOO_NARROW)
+    return counted(float(tally.expected_right[index]), votes, note=TOO_NARROW)
 
 
 def tally_of(table: VoteTable, posterior: Float[np.ndarray, "item class"]) -> SourceCounts:
-    """What every source said, and how often it is right by the posterior and by gold."""
+    """Votes of each source per class, and its right votes by the posterior and by gold."""
     n_sources, n_classes = len(table.sources), table.n_classes
-    said = np.bincount(table.source * n_classes + table.said, minlength=n_sources * n_classes)
-    known = table.gold[table.item] >= 0
-    right = known & (table.gold[table.item] == table.said)
+    class_votes = np.bincount(table.source * n_classes + table.said, minlength=n_sources * n_classes)
+    has_gold = table.gold[table.item] >= 0
+    right = has_gold & (table.gold[table.item] == table.said)
     return SourceCounts(
-        said.reshape(n_sources, n_classes).astype(float),
+        class_votes.reshape(n_sources, n_classes).astype(float),
         np.bincount(table.source, posterior[table.item, table.said], minlength=n_sources),
         np.bincount(table.source, right, minlength=n_sources),
-        np.bincount(table.source, known, minlength=n_sources),
+        np.bincount(table.source, has_gold, minlength=n_sources),
     )
 
 
 def confusion_of(table: VoteTable, posterior: Float[np.ndarray, "item class"]) -> list[Confusion | None]:
-    """P(vote | truth) of every source, counted on votes with gold from `LEAST_GOLD_VOTES` on, else expected."""
+    """P(vote | truth) of each source: counted by gold from `LEAST_GOLD_VOTES` votes on, otherwise expected."""
     group, names = _class_groups(table)
     n_groups, n_sources = len(names), len(table.sources)
     truth = _grouped(posterior, group, n_groups)
     by_gold = np.eye(n_groups + 1)[np.where(table.gold >= 0, group[table.gold], n_groups)][:, :n_groups]
-    counts, exact = (_counts(table, group, one) for one in (truth, by_gold))
-    n_gold = exact.sum(axis=(1, 2))
-    used = np.where((n_gold >= LEAST_GOLD_VOTES)[:, None, None], exact, counts)
+    counts, gold_counts = (_counts(table, group, groups) for groups in (truth, by_gold))
+    n_gold = gold_counts.sum(axis=(1, 2))
+    chosen = np.where((n_gold >= LEAST_GOLD_VOTES)[:, None, None], gold_counts, counts)
     return [
-        Confusion(names, _shares(used[number])) if table.n_per_source[number] else None for number in range(n_sources)
+        Confusion(names, _shares(chosen[index])) if table.n_per_source[index] else None for index in range(n_sources)
     ]
 
 
 def _class_groups(table: VoteTable) -> tuple[Int[np.ndarray, "class"], tuple[str, ...]]:
-    """The group of each class: itself, or where there are many, the last one for rare classes."""
+    """The group of each class: the class itself, or the last group for rare classes if there are many."""
     if table.n_classes <= MOST_CLASSES:
         return np.arange(table.n_classes), table.classes
-    often = np.argsort(-np.bincount(table.said, minlength=table.n_classes), kind="stable")[: MOST_CLASSES - 1]
-    often = np.sort(often)
+    frequent = np.argsort(-np.bincount(table.said, minlength=table.n_classes), kind="stable")[: MOST_CLASSES - 1]
+    frequent = np.sort(frequent)
     group = np.full(table.n_classes, MOST_CLASSES - 1)
-    group[often] = np.arange(len(often))
-    return group, (*(table.classes[number] for number in often.tolist()), OTHERS)
+    group[frequent] = np.arange(len(frequent))
+    return group, (*(table.classes[index] for index in frequent.tolist()), OTHERS)
 
 
 def _grouped(
@@ -194,7 +196,7 @@ def _grouped(
 def _counts(
     table: VoteTable, group: Int[np.ndarray, "class"], truth: Float[np.ndarray, "item group"]
 ) -> Float[np.ndarray, "source truth said"]:
-    """How often every source said a group where another was true."""
+    """Counts of (true group, voted group) for each source."""
     n_groups, n_sources = truth.shape[1], len(table.sources)
     column = table.source * n_groups + group[table.said]
     ones, shape = np.ones(table.n_votes), (n_sources * n_groups, len(table.items))
@@ -203,22 +205,22 @@ def _counts(
 
 
 def _shares(counts: Float[np.ndarray, "truth said"]) -> tuple[tuple[float | None, ...], ...]:
-    """Rows that sum to one; a class that was hardly ever met has none."""
+    """Rows that sum to one; None for a class with a count below one half."""
     return tuple(tuple((row / row.sum()).tolist()) if row.sum() >= 0.5 else (None,) * len(row) for row in counts)
 
 
 def _mean_per_source(table: VoteTable, column: Float[np.ndarray, "vote"] | None) -> Sequence[float | None]:
-    """The mean over the votes that tell it."""
+    """The mean per source over the votes with a value."""
     if column is None:
         return [None] * len(table.sources)
-    told = np.isfinite(column)
+    has_value = np.isfinite(column)
     total, count = (
-        np.bincount(table.source[told], weight, minlength=len(table.sources))
-        for weight in (column[told], np.ones(int(told.sum())))
+        np.bincount(table.source[has_value], weight, minlength=len(table.sources))
+        for weight in (column[has_value], np.ones(int(has_value.sum())))
     )
     return [float(t / c) if c else None for t, c in zip(total, count, strict=True)]
 
 
 def _per_correct(cost: float | None, accuracy: Estimate) -> float | None:
-    """What a right vote costs."""
+    """Cost of a right vote: cost / accuracy."""
     return cost / accuracy.value if cost is not None and accuracy.value else None

@@ -61,55 +61,60 @@ def headline(accuracy: Estimate, basis: Basis, voting: int) -> str:
         return "One source: its votes cannot be checked." if voting == 1 else "The votes are too few to judge."
     if basis == "agreement" and voting < ENOUGH:
         return "Two sources: they show how often they differ, not who is right."
-    how = "measured by gold" if basis == "gold" else "estimated from agreement"
+    method = "measured by gold" if basis == "gold" else "estimated from agreement"
     low = accuracy.value if accuracy.low is None else accuracy.low
     if low >= GOOD:
-        return f"The combined labels look good: {percent(accuracy)} right, {how}."
+        return f"The combined labels look good: {percent(accuracy)} right, {method}."
     if accuracy.value < POOR:
-        return f"Do not trust these labels yet: {percent(accuracy)} right, {how}."
-    return f"Usable with care: {percent(accuracy)} of the combined labels right, {how}."
+        return f"Do not trust these labels yet: {percent(accuracy)} right, {method}."
+    return f"Usable with care: {percent(accuracy)} of the combined labels right, {method}."
 
 
 def how_good(
     counts: VoteCounts, accuracy: Estimate, basis: Basis, base: str, combiners: Sequence[CombinerTrust]
 ) -> str:
     """What to expect of the combined label."""
-    lost = counts.items_without_votes
-    nobody = f"; {many(lost, 'item has', 'items have')} no vote and so no label" if lost else ""
+    unlabeled = counts.items_without_votes
+    without_label = f"; {many(unlabeled, 'item has', 'items have')} no vote and so no label" if unlabeled else ""
     if basis == "none" or accuracy.value is None:
-        return f"Without gold and without a second source there is nothing to compare the votes with{nobody}."
+        return f"Without gold and without a second source there is nothing to compare the votes with{without_label}."
     if basis == "gold":
-        best = max((one for one in combiners if one.by_gold.defined), key=lambda one: one.by_gold.value or 0.0)
-        other = f"; best on gold is {best.name}, {percent(best.by_gold)}" if best.name != base else ""
+        best = max(
+            (combiner for combiner in combiners if combiner.by_gold.defined),
+            key=lambda combiner: combiner.by_gold.value or 0.0,
+        )
+        best_note = f"; best on gold is {best.name}, {percent(best.by_gold)}" if best.name != base else ""
         return (
             f"Of {many(accuracy.n, 'item')} with gold, which was not used, the combined label ({base}) is right on"
-            f" {percent(accuracy)}{_interval(accuracy)}{other}{nobody}."
+            f" {percent(accuracy)}{_interval(accuracy)}{best_note}{without_label}."
         )
     return (
         f"Expect about {percent(accuracy)} of the combined labels ({base}) to be right{_interval(accuracy)}, if the"
-        f" sources do not all make the same mistakes, which votes alone cannot show{nobody}."
+        f" sources do not all make the same mistakes, which votes alone cannot show{without_label}."
     )
 
 
 def sources_to_drop(sources: Sequence[SourceTrust], pairs: Sequence[PairTrust], voting: int) -> str:
     """Sources to drop, and sources to treat as one."""
-    if voting < 2 and not any(one.basis == "gold" for one in sources):
+    if voting < 2 and not any(source.basis == "gold" for source in sources):
         return "The votes do not show which source to drop."
     parts, listed = [], set()
-    for flag, what in BAD.items():
-        names = [one.name for one in sources if flag in one.flags and one.name not in listed]
+    for flag, remark in BAD.items():
+        names = [source.name for source in sources if flag in source.flags and source.name not in listed]
         listed |= set(names)
         if names:
-            parts.append(f"{_named([short(name) for name in names])} ({what})")
+            parts.append(f"{_named([short(name) for name in names])} ({remark})")
     sentences = [f"Drop {'; '.join(parts)}."] if parts else ["No source looks like one to drop."]
-    alike = [
-        f"{short(one.first)} and {short(one.second)} ({one.flag}, {many(one.n, 'common item')})"
-        for one in pairs
-        if one.flag
+    flagged_pairs = [
+        f"{short(pair.first)} and {short(pair.second)} ({pair.flag}, {many(pair.n, 'common item')})"
+        for pair in pairs
+        if pair.flag
     ]
-    copies = any(one.flag in (SAME, COPY) for one in pairs)
-    if alike:
-        sentences.append(f"{'Treat as one, or nearly' if copies else 'Errors are correlated'}: {_named(alike)}.")
+    copies = any(pair.flag in (SAME, COPY) for pair in pairs)
+    if flagged_pairs:
+        sentences.append(
+            f"{'Treat as one, or nearly' if copies else 'Errors are correlated'}: {_named(flagged_pairs)}."
+        )
     return " ".join(sentences)
 
 
@@ -121,48 +126,45 @@ def what_helps(
     shared_errors: float | None,
     ask_next: Sequence[NextItem],
 ) -> str:
-    """The one thing to do next."""
-    lonely = counts.items_without_votes + counts.items_with_one_vote
+    """The best next step."""
+    few_votes = counts.items_without_votes + counts.items_with_one_vote
     if not voting:
-        return "Look whether the right columns were read."
+        return "Check the columns: no votes were read."
     if voting < ENOUGH and not counts.gold_items:
-        return (
-            "What would help most: a third source that works in another way, and gold on a few dozen items drawn at"
-            " random."
-        )
-    if lonely > LONELY * counts.items:
-        return f"What would help most: more votes on items that have one or none, which are {lonely}."
+        return "What would help most: a third source of another kind, and gold on a few dozen items drawn at random."
+    if few_votes > LONELY * counts.items:
+        return f"What would help most: more votes on the {many(few_votes, 'item')} with one vote or none."
     if not counts.gold_items and shared_errors is not None and shared_errors > SHARED:
         return (
-            f"What would help most: gold. The sources' errors go together (correlation {shared_errors:.2f}), so that"
-            " agreement is weaker evidence than it seems."
+            f"What would help most: gold. The sources' errors are correlated ({shared_errors:.2f}), so agreement is"
+            " weak evidence."
         )
     if not counts.gold_items:
         return (
             f"What would help most: gold on the {many(len(ask_next), 'item')} to label next, and on some drawn at"
-            " random to measure by."
+            " random to measure accuracy."
             if ask_next
-            else "What would help most: gold on a few dozen items drawn at random, to measure by."
+            else "What would help most: gold on a few dozen items drawn at random, to measure accuracy."
         )
     wide = accuracy.low is not None and accuracy.high is not None and accuracy.high - accuracy.low > NARROW
     if basis != "gold" or (wide and accuracy.n < LARGE):
-        return "What would help most: gold on some more items drawn at random, until the interval is short enough."
+        return "What would help most: gold on more items drawn at random, until the interval is short enough."
     if ask_next:
         return f"What would help most: gold on the {many(len(ask_next), 'item')} to label next."
-    return "Every item with votes has gold, or the combiners are certain: nothing is left to label."
+    return "Every item with votes has gold, or the combiners are certain of it: there is nothing to label next."
 
 
-def percent(one: Estimate) -> str:
-    """`92 %`, or with a decimal where it is near the end."""
-    value = one.value or 0.0
+def percent(estimate: Estimate) -> str:
+    """`92 %`; one decimal above 95 %."""
+    value = estimate.value or 0.0
     return f"{100 * value:.1f} %" if value > 0.95 else f"{100 * value:.0f} %"
 
 
-def _interval(one: Estimate) -> str:
-    if one.low is None or one.high is None:
+def _interval(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
         return ""
-    digits = 0 if one.high - one.low > 0.02 else 1
-    return f" (95 % interval {100 * one.low:.{digits}f} to {100 * one.high:.{digits}f} %)"
+    digits = 0 if estimate.high - estimate.low > 0.02 else 1
+    return f" (95 % interval {100 * estimate.low:.{digits}f} to {100 * estimate.high:.{digits}f} %)"
 
 
 def _named(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""The trust report as a file: a page, Markdown or JSON. Every name in it is escaped."""
+"""The trust report as an HTML page, Markdown or JSON. All names are escaped."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ from outgrow.trust_report.trust_tables import trust_tables
 from outgrow.trust_report.trust_text import facts, table_facts, trust_markdown
 
 LEAST_VOTES = 20
-"""Of a source that may be the best or the worst."""
+"""Votes from which a source can be named best or worst."""
 
 
 class KeyNumber(NamedTuple):
@@ -34,7 +34,7 @@ class KeyNumber(NamedTuple):
 
 
 def trust_html(trust: Trust, title: str = "Votes") -> str:
-    """The whole file; `title` is what the votes are called."""
+    """The report as one HTML file. `title` names the votes."""
     return _template().render(
         title=title,
         trust=trust,
@@ -49,19 +49,19 @@ def trust_html(trust: Trust, title: str = "Votes") -> str:
 
 
 def tiles(trust: Trust) -> list[KeyNumber]:
-    """The combined label, the best and the worst source, and α."""
-    judged = [source for source in trust.sources if source.accuracy.value is not None and source.votes >= LEAST_VOTES]
-    judged.sort(key=lambda source: source.accuracy.value or 0.0)
-    numbers = []
+    """Key numbers: combined label, best source, worst source, Krippendorff's α."""
+    ranked = [source for source in trust.sources if source.accuracy.value is not None and source.votes >= LEAST_VOTES]
+    ranked.sort(key=lambda source: source.accuracy.value or 0.0)
+    key_numbers = []
     if trust.label_accuracy.defined:
-        numbers.append(KeyNumber("best", "combined label", trust.label_accuracy, trust.base))
-    if len(judged) > 1:
-        numbers.append(KeyNumber("ceiling", "best source", judged[-1].accuracy, short(judged[-1].name)))
-        numbers.append(KeyNumber("floor", "worst source", judged[0].accuracy, short(judged[0].name)))
+        key_numbers.append(KeyNumber("best", "combined label", trust.label_accuracy, trust.base))
+    if len(ranked) > 1:
+        key_numbers.append(KeyNumber("ceiling", "best source", ranked[-1].accuracy, short(ranked[-1].name)))
+        key_numbers.append(KeyNumber("floor", "worst source", ranked[0].accuracy, short(ranked[0].name)))
     alpha = trust.agreement[0]
     if alpha.value.defined:
-        numbers.append(KeyNumber("naive", alpha.name, alpha.value, "agreement beyond chance"))
-    return numbers
+        key_numbers.append(KeyNumber("naive", alpha.name, alpha.value, "agreement beyond chance"))
+    return key_numbers
 
 
 @cache
@@ -79,11 +79,9 @@ FORMATS: Mapping[str, Callable[[Trust, str], str]] = {
 
 
 def write_trust(trust: Trust, path: Path, *, title: str = "Votes") -> None:
-    """Write the file whole or not at all. Raises `ConfigError` for another suffix, `DataError` for another failure."""
+    """Write the file atomically. Raises `ConfigError` for an unknown suffix, `DataError` if it cannot be written."""
     if path.suffix.lower() not in FORMATS:
-        raise ConfigError(
-            f"{path}: a trust report is one of {', '.join(FORMATS)}; give the file one of these suffixes"
-        )
+        raise ConfigError(f"{path}: unknown suffix of a trust report; use one of {', '.join(FORMATS)}")
     text = FORMATS[path.suffix.lower()](trust, title)
     try:
         write_file(path, text)

@@ -1,4 +1,4 @@
-"""The report as tables. What has many rows is cut to what matters most; JSON has all of it."""
+"""The report as tables. Long tables are cut to their most important rows; JSON has all rows."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -10,27 +10,27 @@ from outgrow.trust_report.source_quality import ADVERSARIAL, CHANCE, ONE_CLASS
 
 MOST_SOURCES, MOST_PAIRS, MOST_ITEMS, MOST_CLASSES, MOST_NEXT = 24, 40, 30, 20, 200
 BAD = frozenset({ADVERSARIAL, CHANCE, ONE_CLASS})
-One = TypeVar("One")
+T = TypeVar("One")
 
 
-def trust_tables(found: Trust) -> list[Table]:
-    """Those that have something to show."""
+def trust_tables(trust: Trust) -> list[Table]:
+    """The tables that are not empty."""
     tables = [
-        combiners(found),
-        sources(found),
-        costs(found),
-        pairs(found),
-        agreement(found),
-        classes(found),
-        next_items(found),
-        disputed(found),
+        combiners(trust),
+        sources(trust),
+        costs(trust),
+        pairs(trust),
+        agreement(trust),
+        classes(trust),
+        next_items(trust),
+        disputed(trust),
     ]
     return [table for table in tables if table.lines]
 
 
-def sources(found: Trust) -> Table:
+def sources(trust: Trust) -> Table:
     """Accuracy and weight of every source."""
-    shown = important(found.sources)
+    shown = important(trust.sources)
     columns = (
         Column("source", ""),
         Column("votes", "votes"),
@@ -44,36 +44,36 @@ def sources(found: Trust) -> Table:
     lines = [
         Line(
             (
-                one.name,
-                one.votes,
-                one.coverage,
-                one.by_gold if one.by_gold.defined else None,
-                one.by_agreement,
-                one.chance,
-                one.weight,
-                ", ".join(one.flags),
+                source.name,
+                source.votes,
+                source.coverage,
+                source.by_gold if source.by_gold.defined else None,
+                source.by_agreement,
+                source.chance,
+                source.weight,
+                ", ".join(source.flags),
             )
         )
-        for one in shown
+        for source in shown
     ]
     caption = (
-        "Right votes among those given, with 95 % intervals. By gold: counted on items with gold. Without gold:"
-        f" estimated by {found.base} from how the sources agree. By chance: the same votes on random"
-        " items. Weight: how much a vote counts beside one of an independent source."
+        "Share of right votes, with 95 % intervals. By gold: counted on items with gold. Without gold:"
+        f" estimated by {trust.base} from the agreement of the sources. By chance: the same votes on random"
+        " items. Weight: of a vote, relative to an independent source."
     )
-    return _table("sources", "The sources", caption + _cut(shown, found.sources, "sources"), columns, lines)
+    return _table("sources", "The sources", caption + _cut(shown, trust.sources, "sources"), columns, lines)
 
 
 def important(all_sources: Sequence[SourceTrust]) -> list[SourceTrust]:
-    """Half of the places at most for those that look bad, the others for those with most votes; in their order."""
-    bad = [one.name for one in all_sources if BAD & set(one.flags)][: MOST_SOURCES // 2]
-    most = [one.name for one in all_sources if one.name not in bad][: MOST_SOURCES - len(bad)]
+    """The sources to show, in their order: up to `MOST_SOURCES` / 2 with a bad remark, then those with most votes."""
+    bad = [source.name for source in all_sources if BAD & set(source.flags)][: MOST_SOURCES // 2]
+    most = [source.name for source in all_sources if source.name not in bad][: MOST_SOURCES - len(bad)]
     chosen = {*bad, *most}
-    return [one for one in all_sources if one.name in chosen]
+    return [source for source in all_sources if source.name in chosen]
 
 
-def costs(found: Trust) -> Table:
-    """What votes cost, where that is told."""
+def costs(trust: Trust) -> Table:
+    """Time and price per vote, where the file has them."""
     columns = (
         Column("source", ""),
         Column("seconds", "per vote", "seconds", digits=1),
@@ -81,15 +81,18 @@ def costs(found: Trust) -> Table:
         Column("price", "per vote", "price", digits=4),
         Column("price_per_correct", "per right vote", "price", digits=4),
     )
-    shown = [one for one in important(found.sources) if one.seconds is not None or one.price is not None]
-    lines = [Line((one.name, one.seconds, one.seconds_per_correct, one.price, one.price_per_correct)) for one in shown]
-    caption = "Means over the votes that tell it, in the file's own currency; a right vote costs price / accuracy."
+    shown = [source for source in important(trust.sources) if source.seconds is not None or source.price is not None]
+    lines = [
+        Line((source.name, source.seconds, source.seconds_per_correct, source.price, source.price_per_correct))
+        for source in shown
+    ]
+    caption = "Means over the votes with a value, in the file's currency; a right vote costs price / accuracy."
     return _table("costs", "What a right vote costs", caption, columns, lines)
 
 
-def pairs(found: Trust) -> Table:
-    """Agreement of every two sources, and copies."""
-    shown = found.pairs[:MOST_PAIRS]
+def pairs(trust: Trust) -> Table:
+    """Agreement, correlated errors and copies of each pair of sources."""
+    shown = trust.pairs[:MOST_PAIRS]
     columns = (
         Column("first", ""),
         Column("second", "and"),
@@ -105,41 +108,41 @@ def pairs(found: Trust) -> Table:
     lines = [
         Line(
             (
-                one.first,
-                one.second,
-                one.n,
-                one.agreement,
-                one.kappa,
-                one.error_correlation,
-                one.both_wrong,
-                one.same_error,
-                one.copied,
-                one.flag,
+                pair.first,
+                pair.second,
+                pair.n,
+                pair.agreement,
+                pair.kappa,
+                pair.error_correlation,
+                pair.both_wrong,
+                pair.same_error,
+                pair.copied,
+                pair.flag,
             )
         )
-        for one in shown
+        for pair in shown
     ]
     caption = (
-        "Most striking first. κ: agreement beyond chance. Errors are those of the expected truth, or of gold: their"
-        " correlation given the true class, on how many items both are wrong, and how often they then say the same"
-        " (always, with two classes). Copied: share of the votes that agree more than the skills of both explain."
+        "Pairs with a remark first. κ: agreement beyond chance. Errors are measured by gold, or by the expected truth:"
+        " their correlation given the true class, the number of items where both are wrong, and the share of equal"
+        " votes among these. Copied: share of votes that agree more than the accuracy of both sources explains."
     )
-    return _table("pairs", "Pairs of sources", caption + _cut(shown, found.pairs, "pairs"), columns, lines)
+    return _table("pairs", "Pairs of sources", caption + _cut(shown, trust.pairs, "pairs"), columns, lines)
 
 
-def agreement(found: Trust) -> Table:
-    """Of all together."""
+def agreement(trust: Trust) -> Table:
+    """Chance-corrected agreement of all sources."""
     columns = (Column("measure", ""), Column("value", "value", digits=3, signed=True))
-    lines = [Line((one.name, one.value)) for one in found.agreement]
+    lines = [Line((measure.name, measure.value)) for measure in trust.agreement]
     caption = (
-        "1 = all agree, 0 = as by chance, with 95 % bootstrap intervals over items. Where votes are missing, α weighs"
-        " items by their votes, κ each item the same."
+        "1 = all agree, 0 = chance level, with 95 % bootstrap intervals over items. With missing votes, α weights"
+        " items by their votes, κ weights them equally."
     )
     return _table("agreement", "Agreement of all sources", caption, columns, lines)
 
 
-def combiners(found: Trust) -> Table:
-    """What to expect of each."""
+def combiners(trust: Trust) -> Table:
+    """Expected and measured accuracy of each combiner."""
     columns = (
         Column("combiner", ""),
         Column("expected", "expected"),
@@ -147,33 +150,35 @@ def combiners(found: Trust) -> Table:
         Column("note", "posteriors"),
     )
     lines = [
-        Line((one.name, one.expected, one.by_gold if one.by_gold.defined else None, one.note))
-        for one in found.combiners
+        Line((combiner.name, combiner.expected, combiner.by_gold if combiner.by_gold.defined else None, combiner.note))
+        for combiner in trust.combiners
     ]
     caption = (
-        "Expected: mean probability of the label over items with a vote, as the combiner itself holds it. By gold:"
-        " share of right labels on items with gold, which no combiner has seen; a tie counts as wrong."
+        "Expected: mean probability that the combiner gives to its label, over items with a vote. By gold: share of"
+        " right labels on items with gold, which no combiner used; a tie counts as wrong."
     )
     return _table("combiners", "Accuracy of each combiner", caption, columns, lines)
 
 
-def classes(found: Trust) -> Table:
-    """Their balance."""
-    order = sorted(found.counts.classes, key=lambda one: -one.votes)
-    shown = [one for one in found.counts.classes if one in order[:MOST_CLASSES]]
+def classes(trust: Trust) -> Table:
+    """The class balance."""
+    order = sorted(trust.counts.classes, key=lambda class_share: -class_share.votes)
+    shown = [class_share for class_share in trust.counts.classes if class_share in order[:MOST_CLASSES]]
     columns = (
         Column("class", ""),
         Column("votes", "of the votes"),
         Column("estimated", "of the items, estimated"),
         Column("gold", "of the gold"),
     )
-    lines = [Line((one.name, one.votes, one.estimated, one.gold)) for one in shown]
+    lines = [
+        Line((class_share.name, class_share.votes, class_share.estimated, class_share.gold)) for class_share in shown
+    ]
     return _table("classes", "Balance of the classes", _cut(shown, order, "classes").strip(), columns, lines)
 
 
-def next_items(found: Trust) -> Table:
+def next_items(trust: Trust) -> Table:
     """The items to label next."""
-    shown = found.next_items[:MOST_NEXT]
+    shown = trust.next_items[:MOST_NEXT]
     columns = (
         Column("item", ""),
         Column("score", "score"),
@@ -184,39 +189,44 @@ def next_items(found: Trust) -> Table:
         Column("votes", "votes"),
     )
     lines = [
-        Line((one.item, one.score, one.doubt, one.dispute, one.label, one.probability, one.votes)) for one in shown
+        Line((item.item, item.score, item.doubt, item.dispute, item.label, item.probability, item.votes))
+        for item in shown
     ]
     caption = (
-        "Where a gold label tells most: about the item itself, and about the sources (the combiners differ). Items"
-        " with the same votes count for less and less. To measure accuracy, label items drawn at random instead."
+        "Items where a gold label gives most information: about the item, and about the sources (the combiners"
+        " differ). Further items with the same votes count less. To measure accuracy, label items drawn at random."
     )
-    title = f"Label these {len(found.next_items)} next"
-    return _table("next", title, caption + _cut(shown, found.next_items, "items"), columns, lines)
+    title = f"Label these {len(trust.next_items)} next"
+    return _table("next", title, caption + _cut(shown, trust.next_items, "items"), columns, lines)
 
 
-def disputed(found: Trust) -> Table:
+def disputed(trust: Trust) -> Table:
     """Items to which combiners give different labels."""
-    all_items, names = found.disputed, found.disputed.combiners
+    all_items, names = trust.disputed, trust.disputed.combiners
     shown = range(min(MOST_ITEMS, len(all_items.items)))
     columns = (Column("item", ""), Column("votes", "votes"), *(Column(name, name, "label by") for name in names))
     lines = [
         Line((all_items.items[row], all_items.votes[row], *(labels[row] or "–" for labels in all_items.labels)))
         for row in shown
     ]
-    caption = "Most in dispute first; –: no label, as votes tie."
-    title = f"Items in dispute: {len(all_items.items)} of {found.counts.items}"
+    caption = "By falling dispute; –: no label, because of a tie."
+    title = f"Items in dispute: {len(all_items.items)} of {trust.counts.items}"
     return _table("disputed", title, caption + _cut(shown, all_items.items, "items"), columns, lines)
 
 
 def _table(name: str, title: str, caption: str, columns: Sequence[Column], lines: Sequence[Line]) -> Table:
-    """Without the columns that are empty."""
-    kept = [n for n in range(len(columns)) if n == 0 or any(not _empty(line.cells[n]) for line in lines)]
-    few = tuple(Line(tuple(_shown(line.cells[number]) for number in kept)) for line in lines)
-    return Table(name, title, caption, tuple(columns[number] for number in kept), few)
+    """The table without its empty columns."""
+    kept = [
+        column
+        for column in range(len(columns))
+        if column == 0 or any(not _empty(line.cells[column]) for line in lines)
+    ]
+    kept_lines = tuple(Line(tuple(_shown(line.cells[column]) for column in kept)) for line in lines)
+    return Table(name, title, caption, tuple(columns[column] for column in kept), kept_lines)
 
 
 def _shown(cell: Cell) -> Cell:
-    """Names are anybody's, and may be long; JSON has them whole."""
+    """A cell with its text shortened; JSON has names in full."""
     return short(cell) if isinstance(cell, str) else cell
 
 
@@ -224,7 +234,7 @@ def _empty(cell: Cell) -> bool:
     return cell is None or cell == ""
 
 
-def _cut(shown: Sequence[One], everything: Sequence[One], what: str) -> str:
-    """How many are not shown."""
-    left_out = len(everything) - len(shown)
-    return f" {len(shown)} of {len(everything)} {what}; the JSON report has all." if left_out > 0 else ""
+def _cut(shown: Sequence[T], all_rows: Sequence[T], noun: str) -> str:
+    """A sentence on hidden rows; empty if all are shown."""
+    n_hidden = len(all_rows) - len(shown)
+    return f" {len(shown)} of {len(all_rows)} {noun}; the JSON report has all." if n_hidden > 0 else ""

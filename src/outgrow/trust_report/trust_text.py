@@ -9,15 +9,15 @@ from outgrow.trust_report.trust_tables import trust_tables
 IN_TERMINAL = ("combiners", "sources", "costs", "agreement")
 """Tables that a terminal shows."""
 FEW = 15
-"""Their rows at most."""
+"""Rows of such a table, at most."""
 FIRST = 5
-"""Items to label next that are listed."""
+"""Number of items to label next that the terminal lists."""
 WIDEST = 28
-"""Letters of a cell."""
+"""Characters of a cell, at most."""
 
 
 def facts(counts: VoteCounts) -> tuple[str, ...]:
-    """The sizes of the table in a few words."""
+    """The sizes of the table as short phrases."""
     return (
         many(counts.items, "item"),
         many(counts.sources, "source"),
@@ -28,7 +28,7 @@ def facts(counts: VoteCounts) -> tuple[str, ...]:
 
 
 def table_facts(trust: Trust) -> tuple[str, ...]:
-    """The table of votes in sentences, and the notes of reading and measuring."""
+    """The table of votes in sentences, and the notes of the reader and of the measurements."""
     counts = trust.counts
     lines = [
         f"Votes per item: {counts.least_per_item} to {counts.most_per_item}, median {counts.median_per_item:g},"
@@ -41,7 +41,7 @@ def table_facts(trust: Trust) -> tuple[str, ...]:
     if counts.silent_sources:
         lines.append(f"Sources that never voted: {counts.silent_sources}.")
     if trust.shared_errors is not None:
-        lines.append(f"Correlation of two sources' errors, copies aside: {show_number(trust.shared_errors, 2)}.")
+        lines.append(f"Correlation of two sources' errors, without copies: {show_number(trust.shared_errors, 2)}.")
     return (*lines, *counts.notes, *trust.notes)
 
 
@@ -71,7 +71,7 @@ def trust_text(trust: Trust) -> str:
 
 
 def _plain_table(table: Table) -> str:
-    """Aligned columns, the first rows."""
+    """The first rows with aligned columns."""
     rows = [[_title(column.title, column.group) for column in table.columns]]
     rows += [
         [_cell(cell, column.digits) for cell, column in zip(line.cells, table.columns, strict=True)]
@@ -79,8 +79,10 @@ def _plain_table(table: Table) -> str:
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    more = len(table.lines) - FEW
-    return "\n".join([table.title, *(f"  {line}" for line in lines), *([f"  … and {more} more"] if more > 0 else [])])
+    n_hidden = len(table.lines) - FEW
+    return "\n".join(
+        [table.title, *(f"  {line}" for line in lines), *([f"  … and {n_hidden} more"] if n_hidden > 0 else [])]
+    )
 
 
 def _title(title: str, group: str) -> str:
@@ -96,7 +98,7 @@ def _cell(cell: Cell, digits: int = 3) -> str:
 
 
 def printable(text: str) -> str:
-    """On one line, without control characters."""
+    """The text on one line, without control characters."""
     return "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in " ".join(text.split())
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in " ".join(text.split())
     )
