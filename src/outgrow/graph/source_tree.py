@@ -129,7 +129,7 @@ def _is_text(statement: object) -> bool:
 def _entries(statement: ast.stmt, key: str) -> Iterator[ast.AST]:
     """What a mapping written out as `{"key": value}` holds under a key.
 
-    Of `Registry("loss", [CROSS_ENTROPY, …])` it is the record that is named as the key in capitals.
+    Of `Registry("loss", LossRecord, [CROSS_ENTROPY, …])` it is the record that is named as the key in capitals.
     """
     value = getattr(statement, "value", None)
     if isinstance(value, ast.Call) and _is_registry(value):

@@ -14,7 +14,9 @@ from outgrow.losses.loss_record import LossRecord, LossSection
 from outgrow.losses.softmax_losses import CROSS_ENTROPY, GENERALIZED_CROSS_ENTROPY, PRODUCT
 from outgrow.text_format import listed
 
-LOSSES: Registry[LossRecord] = Registry("loss", [CROSS_ENTROPY, EVIDENTIAL, GENERALIZED_CROSS_ENTROPY, PRODUCT])
+LOSSES: Registry[LossRecord] = Registry(
+    "loss", LossRecord, [CROSS_ENTROPY, EVIDENTIAL, GENERALIZED_CROSS_ENTROPY, PRODUCT]
+)
 Loss = Annotated[LossSection, OneOf(LOSSES)]
 """The section of any loss."""
 

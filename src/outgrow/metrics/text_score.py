@@ -137,6 +137,7 @@ ROUGE_L = mean_metric("rouge_l", rouge_l, "ROUGE-L")
 
 TEXT_METRICS: Registry[MetricRecord] = Registry(
     "metric",
+    MetricRecord,
     [
         SLU_F1,
         SLU_F1_ANY_CASE,

@@ -7,6 +7,7 @@ from outgrow.supervise.source_record import SourceRecord
 
 SOURCES: Registry[SourceRecord] = Registry(
     "supervisor type",
+    SourceRecord,
     [
         model_source.RECORD,
         ngram_source.RECORD,

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
 
+from outgrow.combiners import COMBINERS, section_named
 from outgrow.combiners.bayesian_dawid_skene import BayesianFit
 from outgrow.combiners.cross_fit import LEAST_GOLD
 from outgrow.errors import ConfigError, DataError
@@ -37,11 +38,6 @@ from outgrow.vote_table import UNKNOWN, VoteTable
 
 MOST_NUMBERS = 500_000_000
 """Items times classes: a posterior of every item is held in memory."""
-WHY = {
-    "bayesian_dawid_skene": "which allows for most: sources of any skill in each class, copies, and doubt about both",
-    "rule_vote": "which is made for rules",
-}
-"""Of the first combiners that are asked."""
 COMBINE_COMPARES = "`outgrow combine` compares the combiners, by gold or by hidden votes, and says which it takes."
 SOFT_NOTE = (
     "Some votes are soft: combiners read their probabilities; agreement, confusion and accuracy by gold count a vote"
@@ -93,7 +89,9 @@ def trust(table: VoteTable, *, combiners: Sequence[str] | None = None, n_next: i
 
 def why_base(name: str) -> str:
     """Why the labels that are judged are this combiner's."""
-    why = WHY.get(name, "which is the first one that could be fitted to these votes")
+    why = (
+        COMBINERS.of(section_named(name)).compared.why or "which is the first one that could be fitted to these votes"
+    )
     return f"Judged are the labels of `{name}`, {why}. {COMBINE_COMPARES}"
 
 
