@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from outgrow.config.path_fields import FileText
 from outgrow.config.section import Section, SourceName, complaint
 from outgrow.text_format import short
 
@@ -69,7 +70,7 @@ class FunctionRule(RuleSection):
     """A function of yours that looks at an item."""
 
     type: Literal["function"] = "function"
-    function: Annotated[str, AfterValidator(_named_function)]
+    function: Annotated[FileText, AfterValidator(_named_function)]
     """`FILE.py:FUNCTION`, the file seen from the folder of the YAML file. It is given the item as a mapping (in a
     study of `item` and `text`) and returns a class, its number from 0, probabilities by class, or None."""
 

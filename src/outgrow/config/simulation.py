@@ -82,7 +82,7 @@ def read_simulation(path: str | Path, words: Sequence[Word] = ()) -> Simulation:
     if "simulation" not in tree:
         raise ConfigError(f"{place.name}: is no simulation, for it has no key `simulation`; try `outgrow run`")
     # What a file says of a folder is seen from its own, what a word says from the working directory.
-    tree = seen_from(Path(path).parent, tree)
+    tree = seen_from(Path(path).parent, tree, Simulation)
     settings = read_section(Simulation, tree, words, place)
     if settings.output is None:
         settings = settings.model_copy(update={"output": Path(path).parent / REPORTS / settings.name})
@@ -93,7 +93,7 @@ def read_simulation(path: str | Path, words: Sequence[Word] = ()) -> Simulation:
 def simulation_settings(settings: Simulation) -> dict[str, Any]:
     """The resolved simulation as a file would say it that lies in its report's folder."""
     tree = settings.model_dump(mode="json") | {"prior": settings.prior or settings.shares}
-    return told_from(settings.folder, tree)
+    return told_from(settings.folder, tree, Simulation)
 
 
 def dump_simulation(settings: Simulation) -> str:
