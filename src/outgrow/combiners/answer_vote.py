@@ -56,7 +56,7 @@ class AnswerVote(CombinerSection):
             raise ConfigError(_not_counted(metric))
         return self.model_copy(update={"metric": metric})
 
-    def text_complaints(self, metric: str, teachers: Sequence[str]) -> Iterator[str]:
+    def text_complaints(self, metric: str, sources: Sequence[str]) -> Iterator[str]:
         if metric in SLOT_METRICS:
             yield "combine `answer_vote` counts whole answers, and these are sets of slots; use `slot_vote`"
         elif self.metric is None and metric not in METRICS:

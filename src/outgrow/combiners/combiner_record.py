@@ -90,7 +90,7 @@ class CombinerSection(Section):
         """By source, the sections of the rows that this one stands for; empty if it stands for one row."""
         return {}
 
-    def text_complaints(self, metric: str, teachers: Sequence[str]) -> Iterator[str]:
+    def text_complaints(self, metric: str, sources: Sequence[str]) -> Iterator[str]:
         """What is wrong with these options in a study of texts with this metric."""
         yield from ()
 

@@ -47,7 +47,7 @@ class SlotVote(CombinerSection):
     def text_metric(self) -> str:
         return "slu_f1"
 
-    def text_complaints(self, metric: str, teachers: Sequence[str]) -> Iterator[str]:
+    def text_complaints(self, metric: str, sources: Sequence[str]) -> Iterator[str]:
         if metric not in SLOT_METRICS:
             yield f"combine `slot_vote` counts slots, and the task's metric is `{metric}`; use `answer_vote`"
 

@@ -104,7 +104,7 @@ class Method(Section):
     preference: Preference | None = None
     """*generate*: tune the finished student on the supervisors' preferences."""
 
-    def teachers(self, supervisors: Iterable[str]) -> tuple[str, ...]:
+    def sources_among(self, supervisors: Iterable[str]) -> tuple[str, ...]:
         """Whose labels this row learns from, in the order of the study's `supervisors`."""
         if self.combine.only_source is not None:
             return (self.combine.only_source,)

@@ -96,14 +96,14 @@ class Combined:
         return np.asarray(total / np.maximum(1, votes.n_per_item))
 
     @property
-    def told_of(self) -> Bool[np.ndarray, "item"]:
+    def has_votes_or_gold(self) -> Bool[np.ndarray, "item"]:
         """Items with a vote or gold; the others have the balance alone."""
         return np.asarray((self.votes.n_per_item > 0) | (self.votes.gold >= 0))
 
     @property
-    def told(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:
         """How the labels were made, one sentence each."""
-        nothing = int((~self.told_of).sum())
+        nothing = int((~self.has_votes_or_gold).sum())
         silent = (f"Items without a vote: {nothing}; theirs is the balance of the classes alone.",) if nothing else ()
         if self.keeps_votes:
             return (
@@ -112,8 +112,8 @@ class Combined:
                 *self.votes.notes,
             )
         why = () if self.choice is None else (self.choice.why,)
-        notes = (*why, self.calibrated.sentence, *self.fit.notes, *silent, *self.votes.notes)
-        return tuple(shortened(sentence, self.votes.sources) for sentence in notes)
+        sentences = (*why, self.calibrated.sentence, *self.fit.notes, *silent, *self.votes.notes)
+        return tuple(shortened(sentence, self.votes.sources) for sentence in sentences)
 
     @property
     def about(self) -> dict[str, Any]:
@@ -124,7 +124,7 @@ class Combined:
             "combine": {
                 "method": self.method if self.source is None else f"{self.method}: {self.source}",
                 "temperature": self.calibrated.temperature if self.calibrated.by != "nothing" else None,
-                "told": list(self.told),
+                "notes": list(self.notes),
                 "table": None if self.choice is None else self.choice.table(),
             },
             "votes": {

@@ -52,7 +52,7 @@ class CombinedTexts:
     """What a student learns; texts that counted for nothing have no row."""
     share: Float[np.ndarray, "row"]
     """Of each row of the targets, whatever it weighs."""
-    notes: tuple[str, ...] = ()
+    text_notes: tuple[str, ...] = ()
 
     @property
     def votes(self) -> Int[np.ndarray, "item"]:
@@ -60,9 +60,9 @@ class CombinedTexts:
         return np.asarray([sum(map(bool, row)) for row in self.texts.candidates], dtype=np.int64)
 
     @property
-    def told(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:
         """What was done and what to know of it, one sentence each."""
-        return (*self.targets.origin, *self.notes)
+        return (*self.targets.origin, *self.text_notes)
 
     @property
     def writers(self) -> list[TextSourceSummary]:
@@ -84,7 +84,7 @@ class CombinedTexts:
     def about(self) -> dict[str, Any]:
         """How the texts were made, as plain data; the same keys as `Combined.about` as far as they apply."""
         return {
-            "combine": {"method": self.method, "temperature": None, "told": list(self.told), "table": None},
+            "combine": {"method": self.method, "temperature": None, "notes": list(self.notes), "table": None},
             "votes": {
                 "n": int(self.votes.sum()),
                 "n_items": len(self.texts.items),

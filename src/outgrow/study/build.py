@@ -44,7 +44,7 @@ class Row:
     """The one supervisor that a floor or a single weak-to-strong row is about."""
     view: View = "main"
     """Which ceiling the row is held against."""
-    teachers: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     """method only: the supervisors whose labels it learned from."""
     judged: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
     """By judge, its ratings of the row's answers; one step per seed."""
@@ -107,7 +107,7 @@ def method_rows(experiment: Experiment, student: Callable[[int, Method, Variant]
                 variant=variant,
                 source=method.combine.only_source,
                 view="two_views" if variant == "two_views" else "main",
-                teachers=method.teachers(experiment.supervisors),
+                sources=method.sources_among(experiment.supervisors),
             )
 
 
