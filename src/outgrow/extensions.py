@@ -89,6 +89,12 @@ class Registry(Mapping[str, R], Generic[R]):
         """The record of a section that was read from a file."""
         return self._records[dict(section)["type"]]
 
+    def find(self, section: object) -> R | None:
+        """The record of any section of a file; `None` if it is none of this kind."""
+        name = dict(section).get("type") if isinstance(section, Section) else None
+        record = self._records.get(name) if isinstance(name, str) else None
+        return record if isinstance(record, Record) and isinstance(section, record.section) else None
+
     def named(self, name: str) -> R:
         """Raises `ConfigError` for an unknown name, with a suggestion."""
         if name not in self._records:

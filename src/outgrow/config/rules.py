@@ -9,7 +9,7 @@ rules:
 
 import re
 import warnings
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -54,6 +54,19 @@ class RuleSection(Section):
     limit: Annotated[float, Field(gt=0, le=3600)] = 1.0
     """Seconds that a rule may take for one item; beyond, the item counts as an error of the rule."""
 
+    reads_text: ClassVar[bool] = False
+    """Whether it looks at the item's text and at nothing else."""
+
+    @property
+    def only_class(self) -> str | None:
+        """The one class that it votes for."""
+        return None
+
+    @property
+    def code(self) -> str | None:
+        """The user's function, `FILE.py:FUNCTION`."""
+        return None
+
 
 class RegexRule(RuleSection):
     """A class for every text in which a pattern is found; silence elsewhere."""
@@ -65,6 +78,12 @@ class RegexRule(RuleSection):
     """The class."""
     ignore_case: bool = False
 
+    reads_text = True
+
+    @property
+    def only_class(self) -> str:
+        return self.says
+
 
 class FunctionRule(RuleSection):
     """A function of yours that looks at an item."""
@@ -73,6 +92,10 @@ class FunctionRule(RuleSection):
     function: Annotated[FileText, AfterValidator(_named_function)]
     """`FILE.py:FUNCTION`, the file seen from the folder of the YAML file. It is given the item as a mapping (in a
     study of `item` and `text`) and returns a class, its number from 0, probabilities by class, or None."""
+
+    @property
+    def code(self) -> str:
+        return self.function
 
 
 Rule = RegexRule | FunctionRule
@@ -98,9 +121,10 @@ class RuleFile(Section):
         return tree
 
 
-def with_rule_type(section: object, otherwise: str | None = None) -> object:
-    """A section with the `type` that its keys tell."""
+def with_rule_type(section: object) -> object:
+    """A section with the `type` that its keys tell: that of the rule with a key of the same name."""
     if not isinstance(section, dict):
         return section
-    implied = next((key for key in ("regex", "function") if key in section), otherwise)
+    types = [rule.model_fields["type"].default for rule in get_args(Rule)]
+    implied = next((name for name in types if name in section), None)
     return section if implied is None else {"type": implied, **section}
