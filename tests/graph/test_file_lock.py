@@ -90,6 +90,7 @@ def test_a_lock_ends_with_its_block_although_a_child_has_the_file_open(tmp_path:
         child = os.fork()
         if child == 0:
             time.sleep(600)
+            os._exit(0)
     try:
         assert is_free(tmp_path / "lock")
     finally:
