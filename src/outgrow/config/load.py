@@ -19,7 +19,7 @@ from outgrow.config.consistency import check
 from outgrow.config.experiment import Experiment
 from outgrow.config.messages import FileLocation, error_messages
 from outgrow.config.override import Word, changes_of, override
-from outgrow.config.paths import ANSWERS, REPORTS, STORE, seen_from, told_from
+from outgrow.config.paths import ANSWERS, REPORTS, STORE, seen_from, written_in
 from outgrow.config.recipes import where_to_start
 from outgrow.config.section import Section
 from outgrow.config.user_code import refusal
@@ -109,7 +109,7 @@ def with_words(place: FileLocation, words: Sequence[Word]) -> FileLocation:
 def file_settings(experiment: Experiment) -> Tree:
     """The resolved experiment as a file in its report's folder would have it."""
     tree = experiment.model_dump(mode="json")
-    return tree if experiment.output is None else told_from(experiment.output, tree, Experiment)
+    return tree if experiment.output is None else written_in(experiment.output, tree, Experiment)
 
 
 def dump_experiment(experiment: Experiment, *, of_report: bool = False) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from outgrow.config.home_paths import at_home, is_folder
-from outgrow.config.path_fields import PathForm, change_paths
+from outgrow.config.path_fields import Changes, PathForm, change_paths
 from outgrow.config.section import Section
 from outgrow.errors import ConfigError
 
@@ -21,21 +21,21 @@ REPORTS = Path("runs")
 
 def seen_from(folder: Path, tree: Mapping[str, Any], section: type[Section]) -> dict[str, Any]:
     """The tree of a file, a `section`, with every path in it seen from the working directory; it lies in `folder`."""
-    changes = {
+    changes: Changes = {
         PathForm.FILE: lambda path: str(folder / at_home(path)),
         PathForm.MODEL: lambda name: _model(name, folder),
     }
     return change_paths(tree, section, changes)
 
 
-def told_from(folder: Path, tree: Mapping[str, Any], section: type[Section]) -> dict[str, Any]:
+def written_in(folder: Path, tree: Mapping[str, Any], section: type[Section]) -> dict[str, Any]:
     """The reverse: a tree as it would stand in a file in `folder`."""
     home = os.path.abspath(folder)
 
     def model(name: str) -> str:
         return f"./{os.path.relpath(name, home)}" if _is_path(name) else name
 
-    changes = {PathForm.FILE: lambda path: os.path.relpath(path, home), PathForm.MODEL: model}
+    changes: Changes = {PathForm.FILE: lambda path: os.path.relpath(path, home), PathForm.MODEL: model}
     return change_paths(tree, section, changes)
 
 

@@ -18,7 +18,7 @@ from pydantic import Field
 from outgrow.config.load import load_tree, read_section, with_words
 from outgrow.config.messages import FileLocation
 from outgrow.config.override import Word
-from outgrow.config.paths import REPORTS, seen_from, told_from
+from outgrow.config.paths import REPORTS, seen_from, written_in
 from outgrow.config.section import Name, Section, Seed
 from outgrow.errors import ConfigError
 
@@ -93,7 +93,7 @@ def read_simulation(path: str | Path, words: Sequence[Word] = ()) -> Simulation:
 def simulation_settings(settings: Simulation) -> dict[str, Any]:
     """The resolved simulation as a file would say it that lies in its report's folder."""
     tree = settings.model_dump(mode="json") | {"prior": settings.prior or settings.shares}
-    return told_from(settings.folder, tree, Simulation)
+    return written_in(settings.folder, tree, Simulation)
 
 
 def dump_simulation(settings: Simulation) -> str:
