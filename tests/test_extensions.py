@@ -33,7 +33,9 @@ class Late(Section):
     type: Literal["late"]
 
 
-REGISTRY: Registry[Record] = Registry("weighting", [Record(Plain), Record(Sharp, paper="Somebody 2020, eq. 1")])
+REGISTRY: Registry[Record] = Registry(
+    "weighting", Record, [Record(Plain), Record(Sharp, paper="Somebody 2020, eq. 1")]
+)
 
 
 class Settings(Section):

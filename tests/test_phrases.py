@@ -68,7 +68,7 @@ def test_what_is_shown_is_short_and_what_is_written_is_whole(seed: int) -> None:
     pages = [trust_html(found), trust_markdown(found), trust_text(found), combined_text(combined), as_cell(LONG)]
     assert all("z" * MOST_LETTERS not in page for page in pages)
     assert all("s3zzz" in page for page in pages[:-1])
-    assert any("seem to copy" in sentence for sentence in combined.told)
+    assert any("seem to copy" in sentence for sentence in combined.notes)
     assert f"s3{LONG}" in json.dumps(asdict(found))
     assert set(next_table(found)["item"].to_pylist()) <= set(votes.items)
     assert set(combined.to_pandas()["label"]) <= set(votes.classes)

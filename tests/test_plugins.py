@@ -125,6 +125,17 @@ def test_mistakes_name_the_file(tmp_path: Path, text: str, message: str) -> None
     assert plugins.loaded() == ()
 
 
+def test_a_kind_takes_its_first_extension_and_one_with_a_class_of_its_own(tmp_path: Path) -> None:
+    plain = WEIGHTINGS["plain"]
+    WEIGHTINGS.remove("plain")
+    try:
+        own = "\n\n    class Own(WeightingRecord):\n        pass\n\n\n    EXTENSIONS = [Own("
+        plugins.load([write(tmp_path / "times.py", TIMES.replace("\n    EXTENSIONS = [WeightingRecord(", own))])
+        assert list(WEIGHTINGS) == ["times"]
+    finally:
+        WEIGHTINGS.add(plain)
+
+
 def test_a_file_that_is_not_there_is_named_with_its_key(tmp_path: Path) -> None:
     study = tmp_path / "study.yaml"
     study.write_text(yaml.safe_dump({**STUDY, "plugins": ["none.py"]}))

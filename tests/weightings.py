@@ -21,7 +21,7 @@ class Plain(Section):
     type: Literal["plain"]
 
 
-WEIGHTINGS: Registry[WeightingRecord] = Registry("weighting", [WeightingRecord(Plain)])
+WEIGHTINGS: Registry[WeightingRecord] = Registry("weighting", WeightingRecord, [WeightingRecord(Plain)])
 KIND = Kind("weightings:WEIGHTINGS", ("weighting",))
 """Listed in `KINDS` by the tests and plug-ins that use it, so that other tests do not see it."""
 

@@ -65,8 +65,10 @@ R = TypeVar("R", bound=Named)
 class Registry(Mapping[str, R], Generic[R]):
     """All extensions of one kind by name, in the order in which they are listed."""
 
-    def __init__(self, noun: str, records: Iterable[R]) -> None:
+    def __init__(self, noun: str, record_class: type[R], records: Iterable[R]) -> None:
         self.noun = noun
+        self.record_class = record_class
+        """The class of its records, by which a plug-in's record finds its registry."""
         self._records: dict[str, R] = {}
         for record in records:
             self.add(record)
@@ -86,6 +88,12 @@ class Registry(Mapping[str, R], Generic[R]):
     def of(self, section: Section) -> R:
         """The record of a section that was read from a file."""
         return self._records[dict(section)["type"]]
+
+    def find(self, section: object) -> R | None:
+        """The record of any section of a file; `None` if it is none of this kind."""
+        name = dict(section).get("type") if isinstance(section, Section) else None
+        record = self._records.get(name) if isinstance(name, str) else None
+        return record if isinstance(record, Record) and isinstance(section, record.section) else None
 
     def named(self, name: str) -> R:
         """Raises `ConfigError` for an unknown name, with a suggestion."""

@@ -232,16 +232,14 @@ def _records(module: ModuleType, name: str) -> tuple[Any, ...]:
 
 
 def _kind(record: Any, name: str) -> tuple[str, Registry[Any]]:
-    """A record's kind and registry, which has records of the same class; those of the class's own folder first."""
+    """A record's kind and registry, by the class that the registry declares; the class's own folder is tried first."""
     folder = _folder(type(record).__module__)
     classes = []
     for kind in sorted(KINDS, key=lambda kind: _folder(KINDS[kind].registry) != folder):
         registry = registry_of(kind)
-        if registry:
-            known = type(next(iter(registry.values())))
-            if known is type(record):
-                return kind, registry
-            classes.append(known.__name__)
+        if isinstance(record, registry.record_class):
+            return kind, registry
+        classes.append(registry.record_class.__name__)
     raise ConfigError(
         f"{name}: `{LIST}` holds {record!r:.80}, which is no record of any kind; known: {listed(sorted(set(classes)))}"
     )

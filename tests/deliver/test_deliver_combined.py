@@ -126,7 +126,7 @@ def test_only_new_items_are_looked_at_again_if_so_asked(tmp_path: Path) -> None:
     outgrow.combine(votes[votes["item"] != "i7"], "dawid_skene", state=tmp_path / "s")
     near = outgrow.update(tmp_path / "s", votes[votes["item"] == "i7"], near=True)
     whole = outgrow.combine(votes, "dawid_skene", calibrate=False)
-    assert "off by up to" in " ".join(near.told)
+    assert "off by up to" in " ".join(near.notes)
     probs = [
         {row.item: list(row.probabilities.values()) for row in found.to_pandas().itertuples()}
         for found in (near, whole)
@@ -261,7 +261,7 @@ def test_what_auto_names_can_be_asked_for(seed: int, tmp_path: Path) -> None:
         np.testing.assert_array_equal(asked.posterior, start(votes, name)[1].posterior)
     in_full = outgrow.combine(votes, {"type": "dawid_skene", "abstentions": "counted"})
     asked = outgrow.combine(votes, "dawid_skene_counted")
-    assert (asked.method, asked.told) == (in_full.method, in_full.told)
+    assert (asked.method, asked.notes) == (in_full.method, in_full.notes)
     np.testing.assert_array_equal(asked.posterior, in_full.posterior)
     smooth = outgrow.combine(votes, {"type": "dawid_skene_counted", "smoothing": 3.0}, calibrate=False)
     wanted = fit_by(section_named("dawid_skene_counted", smoothing=3.0))(Votes.of_table(votes))

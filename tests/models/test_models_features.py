@@ -13,13 +13,13 @@ import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from option_passes import option_hidden
 from outgrow.config.task import TaskSection
 from outgrow.data.load_task import load_task
 from outgrow.data.task import Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.models.features import compare, make_features, unit
-from outgrow.models.hidden import option_hidden
 from outgrow.models.static_embeddings import load_static, mean_vectors
 
 SMOL, MINILM = "bundled:smollm2-135m@3", "bundled:minilm-l6@2"

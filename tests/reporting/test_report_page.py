@@ -50,11 +50,11 @@ def test_headline_says_why_pgr_is_undefined(results: Results) -> None:
     assert "undefined: the gap is within noise" in " ".join(found.sentences)
 
 
-def test_headline_names_the_teachers_of_the_best_row(results: Results) -> None:
+def test_headline_names_the_sources_of_the_best_row(results: Results) -> None:
     story = " ".join(make_headline(with_best(results)).sentences)
     assert f"the labels of {len(results.about.supervisors)} weak supervisors (the best one" in story
     assert "The mean of all supervisors' votes reaches" in story
-    alone = " ".join(make_headline(with_best(results, teachers=results.about.supervisors[:1])).sentences)
+    alone = " ".join(make_headline(with_best(results, sources=results.about.supervisors[:1])).sentences)
     assert f"the labels of one weak supervisor ({results.about.supervisors[0]}, which reaches 0." in alone
 
 

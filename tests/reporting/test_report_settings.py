@@ -94,7 +94,7 @@ def test_who_writes_and_who_scores_is_table_10(text_results: Results) -> None:
     ]  # fmt: skip
 
 
-def test_beams_by_teachers_are_table_11(text_results: Results) -> None:
+def test_beams_by_sources_are_table_11(text_results: Results) -> None:
     rows = [
         {
             "preset": "joint_decoding",
@@ -114,7 +114,7 @@ def test_beams_by_teachers_are_table_11(text_results: Results) -> None:
     hole = filled(text_results, *rows[:-1])
     assert [line.cells[0] for line in hole.lines] == [f"{b} of {n}" for n in (3, 5) for b in (3, 5, 10)][:-1]
     both = filled(text_results, *rows, variants=("plain", "self_training"))
-    assert len(both.lines) == 6, "two variants leave no room for two sets of teachers side by side"
+    assert len(both.lines) == 6, "two variants leave no room for two sets of sources side by side"
 
 
 def test_defaults_are_filled_in_before_rows_are_compared() -> None:

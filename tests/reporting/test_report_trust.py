@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -9,13 +10,15 @@ from scipy.special import entr
 from scipy.stats import beta
 
 from fresh import SEEDS
-from outgrow.combiners import fit_by, section_named
+from outgrow.combiners import COMBINERS, fit_by, section_named
+from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection, Comparison, TableLimits
+from outgrow.combiners.vote import fit_vote
 from outgrow.combiners.votes import Votes
 from outgrow.errors import ConfigError, DataError
 from outgrow.trust_report import trust
-from outgrow.trust_report.combiner_answers import ask
+from outgrow.trust_report.combiner_answers import ask, asked_of_rules, usually_asked
 from outgrow.trust_report.label_quality import counted, expected_accuracy
-from outgrow.trust_report.measure_trust import next_table
+from outgrow.trust_report.measure_trust import next_table, why_base
 from outgrow.trust_report.next_items import next_items, place_in_pattern, score_of, vote_patterns
 from outgrow.trust_report.source_pairs import pair_errors
 from outgrow.trust_report.source_quality import ADVERSARIAL, CHANCE, FEW, ONE_CLASS, ONLY, SILENT
@@ -46,6 +49,38 @@ def drawn(seed, items=300, classes=3, accuracy=(0.9, 0.8, 0.7, 0.6), coverage=0.
 
 def by_name(found):
     return {one.name: one for one in found.sources}
+
+
+class First(CombinerSection):
+    """The majority, before all others."""
+
+    type: Literal["first"]
+
+
+def test_a_combiner_s_record_says_when_it_is_asked():
+    compared, limits = Comparison(place=0, why="which is ours"), TableLimits(sources=3, sampled=100)
+    learned = []
+
+    def fit_sample(votes, rows):
+        learned.append((len(votes.values), len(rows)))
+        return fit_vote(votes)
+
+    COMBINERS.add(CombinerRecord(First, fit=fit_vote, compared=compared, limits=limits, fit_sample=fit_sample))
+    try:
+        few = table_of(drawn(0, accuracy=(0.9, 0.8, 0.7))[0], 3)
+        assert usually_asked()[:2] == ["first", "bayesian_dawid_skene"]
+        assert "first" not in asked_of_rules()
+        found = ask(few)
+        assert found.base == "first"
+        assert "which is ours" in why_base(found.base)
+        (n_rows, n_sampled), *_ = learned
+        assert n_sampled < n_rows
+        assert any(f"from {n_sampled} different rows" in note for note in found.notes)
+        many = ask(table_of(drawn(0, items=60)[0], 3))
+        assert many.base == "bayesian_dawid_skene"
+        assert any("`first` was not asked, as there are 4 sources" in note for note in many.notes)
+    finally:
+        COMBINERS.remove("first")
 
 
 @pytest.mark.parametrize("seed", SEEDS)

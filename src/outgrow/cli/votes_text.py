@@ -19,8 +19,9 @@ def combined_text(found: Combined | CombinedTexts) -> str:
     votes = about["votes"]
     shares = [f"{short(name)} {share:.2f}" for name, share in zip(votes["classes"], found.fit.balance, strict=True)]
     head = f"{_heard(votes, 'vote')} on {many(votes['n_items'], 'item')}, by {_named(about)}"
-    sure = f"mean confidence {found.confidence[found.told_of].mean():.3f}; classes: {', '.join(shares[:MOST_SOURCES])}"
-    return "\n".join([head, sure, "", *_sources(votes["sources"]), "", *found.told])
+    confidence = found.confidence[found.has_votes_or_gold].mean()
+    sure = f"mean confidence {confidence:.3f}; classes: {', '.join(shares[:MOST_SOURCES])}"
+    return "\n".join([head, sure, "", *_sources(votes["sources"]), "", *found.notes])
 
 
 def _of_texts(found: CombinedTexts) -> str:
@@ -35,7 +36,7 @@ def _of_texts(found: CombinedTexts) -> str:
     rows = [f"{'source'.ljust(width)}  answers  agreement with the combined texts ({votes['metric']})"]
     rows += [f"{one.name.ljust(width)}  {one.votes:7d}  {_share(one.agreement)}" for one in most]
     more = len(found.writers) - len(most)
-    return "\n".join([head, sure, "", *rows, *([f"… and {more} more"] if more else []), "", *found.told])
+    return "\n".join([head, sure, "", *rows, *([f"… and {more} more"] if more else []), "", *found.notes])
 
 
 def _heard(votes: Mapping[str, Any], what: str) -> str:
@@ -61,7 +62,7 @@ def student_text(student: TrainedStudent) -> str:
         n_left = data["test_left_out"]
         left = f" (left out, since the student learned their texts: {n_left})" if n_left else ""
         known = f"{title} {value:.3f} [{test['low']:.3f}, {test['high']:.3f}] on {many(test['n'], 'test item')}{left}"
-    return "\n".join([learned, known, *card["combine"]["told"], "", f"student: {student.folder}"])
+    return "\n".join([learned, known, *card["combine"]["notes"], "", f"student: {student.folder}"])
 
 
 def _named(about: Mapping[str, Any]) -> str:

@@ -32,6 +32,7 @@ from outgrow.extensions import Registry, function_of
 
 COMBINERS: Registry[CombinerRecord] = Registry(
     "combiner",
+    CombinerRecord,
     [
         KEEP_ALL,
         SINGLE,

@@ -25,7 +25,7 @@ from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection
 from outgrow.combiners.keep_texts import remarks
 from outgrow.errors import ConfigError
 from outgrow.metrics.final_answer import final_answer, merge_answers
-from outgrow.metrics.slu_f1 import SLOT_METRICS
+from outgrow.metrics.text_score import TEXT_METRICS, counts_slots
 from outgrow.metrics.words import normalise
 from outgrow.texts import Candidate, TextTargets, WeakTexts
 
@@ -56,8 +56,8 @@ class AnswerVote(CombinerSection):
             raise ConfigError(_not_counted(metric))
         return self.model_copy(update={"metric": metric})
 
-    def text_complaints(self, metric: str, teachers: Sequence[str]) -> Iterator[str]:
-        if metric in SLOT_METRICS:
+    def text_complaints(self, metric: str, sources: Sequence[str]) -> Iterator[str]:
+        if counts_slots(metric):
             yield "combine `answer_vote` counts whole answers, and these are sets of slots; use `slot_vote`"
         elif self.metric is None and metric not in METRICS:
             yield _not_counted(metric)
@@ -123,7 +123,7 @@ def answer_vote(
 
 def answers_in(metric: str, texts: Sequence[str]) -> list[str | None]:
     """The answer of each of an item's texts, so that equal answers are equal texts; `None` = no answer."""
-    if metric == "exact_match":
+    if TEXT_METRICS[metric].by_spelling:
         return [normalise(text) or None for text in texts]
     answers = [final_answer(text) for text in texts]
     same = merge_answers([answer for answer in answers if answer is not None])

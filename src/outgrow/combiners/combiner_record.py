@@ -5,6 +5,7 @@ A combiner is one file that ends with its record, and one row in `combiners.COMB
 it. A combiner of votes without a posterior has `targets`, a combiner of texts has `text_targets`.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, NamedTuple
@@ -109,7 +110,7 @@ class CombinerSection(Section):
         """By source, the sections of the rows that this one stands for; empty if it stands for one row."""
         return {}
 
-    def text_complaints(self, metric: str, teachers: Sequence[str]) -> Iterator[str]:
+    def text_complaints(self, metric: str, sources: Sequence[str]) -> Iterator[str]:
         """What is wrong with these options in a study of texts with this metric."""
         yield from ()
 
@@ -147,6 +148,35 @@ class LabelModelSection(HardVotesSection):
     """The classes are equally frequent; by default their balance is estimated."""
 
 
+class TableLimits(NamedTuple):
+    """Sizes of a table of votes up to which a combiner takes seconds, not minutes."""
+
+    matrices: float = 20_000_000
+    """Sources × classes²: 160 MB for the matrices of a model."""
+    sources: float = math.inf
+    entries: float = math.inf
+    """Votes on different rows, or rows × classes if that is more."""
+    meetings: float = math.inf
+    """Rows × classes × sources²."""
+    sampled: float = math.inf
+    """Votes on different rows; of more, `fit_sample` learns from a sample."""
+
+
+class Comparison(NamedTuple):
+    """The place of a combiner among those that the trust report compares; `None`: it is compared if it is named."""
+
+    place: int | None = None
+    of_rules: int | None = None
+    """The same for sources that are rules for one class each."""
+    of_rules_as: str = ""
+    """The short name under which it is compared there, if not its own."""
+    why: str = ""
+    """Of a first one, why its labels are the base of the report: `which is made for rules`."""
+
+
+NOT_COMPARED, USUAL_LIMITS = Comparison(), TableLimits()
+
+
 @dataclass(frozen=True)
 class CombinerRecord(Record):
     """One combiner."""
@@ -173,6 +203,15 @@ class CombinerRecord(Record):
     """Options that leave out intervals of accuracies which take long; for fits of which only the posterior is used."""
     short_names: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Further names, each with the options that it stands for."""
+    counted_model: Function | None = None
+    """`(n_sources: int, n_classes: int, smoothing: float) -> SourceModel` (`em.py`), of a combiner that can be updated
+    from the expected counts of its votes (`incremental.py`)."""
+    compared: Comparison = NOT_COMPARED
+    """Its place in the trust report."""
+    limits: TableLimits = USUAL_LIMITS
+    """Of the tables for which the trust report uses it unasked."""
+    fit_sample: Function | None = None
+    """`(votes: Votes, rows: Int[row]) -> Fit`: learned from some rows of votes, then applied to all of them."""
 
     @property
     def of_votes(self) -> bool:

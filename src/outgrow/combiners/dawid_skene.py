@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from outgrow.combiners.combiner_record import CombinerRecord, LabelModelSection, Smoothing
+from outgrow.combiners.combiner_record import CombinerRecord, Comparison, LabelModelSection, Smoothing
 from outgrow.combiners.em import LEAST, ROUNDS, TOLERANCE, Confusion, run_em
 from outgrow.combiners.fit import Fit, fit_of, with_accuracy_of_votes
 from outgrow.combiners.votes import Votes
@@ -60,8 +60,7 @@ def fit_dawid_skene(
     """The mode of the model with full matrices; silence is an outcome where `abstentions` or the votes count it."""
     if abstentions == "counted":
         votes = votes.with_silence()
-    uniform = np.full((len(votes.sources), votes.n_classes, votes.n_outcomes), 1 / votes.n_outcomes)
-    start = ConfusionModel(uniform, smoothing)
+    start = confusion_model(len(votes.sources), votes.n_classes, smoothing, n_outcomes=votes.n_outcomes)
     result = run_em(votes, start, smoothing=smoothing, balanced=balanced, tolerance=tolerance, rounds=rounds)
     fit = fit_of(votes, result)
     return with_accuracy_of_votes(votes, fit) if abstentions == "counted" else fit
@@ -76,7 +75,7 @@ def fit_one_coin(
     rounds: int = ROUNDS,
 ) -> Fit:
     """The mode of the model with one accuracy per source."""
-    start = OneCoinModel(np.full(len(votes.sources), 1 / votes.n_classes), votes.n_classes, smoothing)
+    start = one_coin_model(len(votes.sources), votes.n_classes, smoothing)
     result = run_em(votes, start, smoothing=smoothing, balanced=balanced, tolerance=tolerance, rounds=rounds)
     return fit_of(votes, result)
 
@@ -126,16 +125,37 @@ class OneCoinModel:
         return self.smoothing / self.n_classes, self.smoothing * (1 - 1 / self.n_classes)
 
 
+def confusion_model(
+    n_sources: int, n_classes: int, smoothing: float, *, n_outcomes: int | None = None
+) -> ConfusionModel:
+    """Uniform matrices; outcomes are the classes by default."""
+    n_outcomes = n_outcomes or n_classes
+    return ConfusionModel(np.full((n_sources, n_classes, n_outcomes), 1 / n_outcomes), smoothing)
+
+
+def one_coin_model(n_sources: int, n_classes: int, smoothing: float) -> OneCoinModel:
+    """Accuracies at chance."""
+    return OneCoinModel(np.full(n_sources, 1 / n_classes), n_classes, smoothing)
+
+
 def one_coin_confusion(accuracy: Float[np.ndarray, "source"], n_classes: int) -> Confusion:
     """The matrices of sources whose errors are uniform over the other classes."""
     wrong = (1 - accuracy)[:, None, None] / (n_classes - 1)
     return np.asarray(np.where(np.eye(n_classes, dtype=bool), accuracy[:, None, None], wrong))
 
 
-ONE_COIN = CombinerRecord(OneCoin, paper="Dawid & Skene 1979, restricted to one accuracy per source", fit=fit_one_coin)
+ONE_COIN = CombinerRecord(
+    OneCoin,
+    paper="Dawid & Skene 1979, restricted to one accuracy per source",
+    fit=fit_one_coin,
+    counted_model=one_coin_model,
+    compared=Comparison(place=2),
+)
 DAWID_SKENE = CombinerRecord(
     DawidSkene,
     paper="Dawid & Skene 1979",
     fit=fit_dawid_skene,
     short_names={"dawid_skene_counted": {"abstentions": "counted"}},
+    counted_model=confusion_model,
+    compared=Comparison(place=3, of_rules=2, of_rules_as="dawid_skene_counted"),
 )

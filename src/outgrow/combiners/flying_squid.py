@@ -35,7 +35,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from pydantic import Field
 
-from outgrow.combiners.combiner_record import CombinerRecord, PosteriorSection
+from outgrow.combiners.combiner_record import CombinerRecord, PosteriorSection, TableLimits
 from outgrow.combiners.em import LEAST
 from outgrow.combiners.fit import Fit, fit_of_posterior
 from outgrow.combiners.votes import Votes
@@ -228,4 +228,5 @@ FLYING_SQUID = CombinerRecord(
     deviations="above two classes one-vs-rest, normalised",
     fit=fit_flying_squid,
     instead="outgrow.combiners.targets:vote_instead",
+    limits=TableLimits(sources=400),
 )

@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from outgrow.combiners.combiner_record import CombinerRecord, LabelModelSection
+from outgrow.combiners.combiner_record import CombinerRecord, Comparison, LabelModelSection, TableLimits
 from outgrow.combiners.dawid_skene import one_coin_confusion
 from outgrow.combiners.em import ROUNDS, TOLERANCE, by_item, log_probability, posterior_of
 from outgrow.combiners.fit import Fit, counted_interval
@@ -202,4 +202,10 @@ def _log_prior(ability: Float[np.ndarray, "source"]) -> float:
     return -float(((ability - PRIOR_MEAN) ** 2).sum()) / 2
 
 
-GLAD = CombinerRecord(Glad, paper="Whitehill et al., NeurIPS 2009", fit=fit_glad)
+GLAD = CombinerRecord(
+    Glad,
+    paper="Whitehill et al., NeurIPS 2009",
+    fit=fit_glad,
+    compared=Comparison(place=5),
+    limits=TableLimits(entries=4_000_000),
+)

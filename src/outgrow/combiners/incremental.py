@@ -1,7 +1,7 @@
 """New votes for a finished combination: `start` once, `update` as votes come in, one file in between.
 
 A `State` holds all votes, compact; the posterior of every item; and, for the models that can be updated from new votes
-alone (`UPDATED_LOCALLY`), the expected counts behind their parameters. There are two ways:
+alone (`updated_locally`), the expected counts behind their parameters. There are two ways:
 
     by default    The combiner is fitted to all votes, old and new: their order does not matter, and the posterior is
                   that of the combiner on all of them. A start from the old counts would save little, since few passes
@@ -10,8 +10,8 @@ alone (`UPDATED_LOCALLY`), the expected counts behind their parameters. There ar
                   state. The time is proportional to the new votes, apart from copying the table. The others'
                   posteriors are stale: `Updated.stale` estimates by how much, on a sample.
 
-The state of `one_coin` and `dawid_skene` is that of the converged model (`em_accelerated.py`), as `near` needs. Their
-fit stops earlier, where a step gains little likelihood; its posterior may differ a little.
+The state of such a model is that of the converged one (`em_accelerated.py`), as `near` needs. The combiner's fit stops
+earlier, where a step gains little likelihood; its posterior may differ a little.
 
 With `near` the fit's `log_likelihood` is that of the items that were read. Gold of a vote table is kept. The posterior
 is that of the combiner, before calibration (`temperature_scaling.py`).
@@ -23,9 +23,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from outgrow.combiners import fit_by, section_named
-from outgrow.combiners.dawid_skene import ConfusionModel, OneCoinModel
-from outgrow.combiners.em import EmResult, by_item, naive_bayes, posteriors
+from outgrow.combiners import COMBINERS, fit_by, section_named
+from outgrow.combiners.em import EmResult, SourceModel, by_item, naive_bayes, posteriors
 from outgrow.combiners.em_accelerated import (
     AcceleratedResult,
     ExpectedCounts,
@@ -38,11 +37,11 @@ from outgrow.combiners.fit import Fit, counted_interval, counts_by, fit_of
 from outgrow.combiners.merge_votes import Merged, merge_votes
 from outgrow.combiners.votes import Votes
 from outgrow.errors import ConfigError
+from outgrow.extensions import function_of
 from outgrow.vote_table import VoteTable
 
-UPDATED_LOCALLY = ("one_coin", "dawid_skene")
 SMOOTHING = 1.0
-"""The default of both models."""
+"""The default of these models."""
 SAMPLE = 2000
 SEED = 0
 
@@ -83,16 +82,21 @@ def start(table: VoteTable, method: str = "dawid_skene", *, source: str | None =
     return state_of(table, method, source, fit), fit
 
 
+def updated_locally() -> list[str]:
+    """Combiners that can be updated from new votes alone."""
+    return [record.name for record in COMBINERS.values() if record.counted_model is not None]
+
+
 def state_of(table: VoteTable, method: str, source: str | None, fit: Fit) -> State:
     """The state after the combiner's fit to these votes."""
-    if method not in UPDATED_LOCALLY:
+    if method not in updated_locally():
         return State(method, source, table, fit.posterior, None)
     converged, counted = converged_fit(table, method)
     return State(method, source, table, converged.posterior, counted)
 
 
 def converged_fit(table: VoteTable, method: str) -> tuple[Fit, ExpectedCounts]:
-    """The fit of the converged model, and its expected counts; for the models of `UPDATED_LOCALLY`."""
+    """The fit of the converged model, and its expected counts; for the models of `updated_locally`."""
     votes = Votes.of_table(table)
     nothing = nothing_counted(len(table.sources), table.n_classes)
     end = run_em_accelerated(votes, _model(method, table), SMOOTHING, by_mean_vote(votes), nothing)
@@ -104,12 +108,12 @@ def update(state: State, new: VoteTable, *, overwrite: bool = False, near: bool 
 
     Args:
         overwrite: votes and gold that contradict the old ones replace them; otherwise they are a `DataError`.
-        near: estimate only items with new votes again; `ConfigError` for combiners other than `UPDATED_LOCALLY`.
+        near: estimate only items with new votes again; `ConfigError` for combiners other than `updated_locally`.
     """
     if near and state.counted is None:
         raise ConfigError(
             f"`{state.method}` cannot be updated from new votes alone; leave `near` out, or start with one of:"
-            f" {', '.join(UPDATED_LOCALLY)}"
+            f" {', '.join(updated_locally())}"
         )
     merged = merge_votes(state.table, new, overwrite=overwrite)
     if near and len(merged.touched):
@@ -160,11 +164,13 @@ def _counts_of(state: State, items: np.ndarray) -> ExpectedCounts:
     return ExpectedCounts(counts_by(votes, rows), posterior.sum(axis=0))
 
 
-def _model(method: str, table: VoteTable) -> OneCoinModel | ConfusionModel:
-    n_sources, n_classes = len(table.sources), table.n_classes
-    if method == "one_coin":
-        return OneCoinModel(np.full(n_sources, 1 / n_classes), n_classes, SMOOTHING)
-    return ConfusionModel(np.full((n_sources, n_classes, n_classes), 1 / n_classes), SMOOTHING)
+def _model(method: str, table: VoteTable) -> SourceModel:
+    """The combiner's model before it has learned."""
+    make = COMBINERS[method].counted_model
+    if make is None:
+        raise ValueError(f"`{method}` has no expected counts")
+    model: SourceModel = function_of(make)(len(table.sources), table.n_classes, SMOOTHING)
+    return model
 
 
 def _fit(method: str, votes: Votes, table: VoteTable, end: AcceleratedResult) -> Fit:

@@ -43,11 +43,11 @@ class JointDecoding(CombinerSection):
     def named_weights(self) -> dict[str, float]:
         return {}  # They are of scorers, which need not teach the row.
 
-    def text_complaints(self, metric: str, teachers: Sequence[str]) -> Iterator[str]:
+    def text_complaints(self, metric: str, sources: Sequence[str]) -> Iterator[str]:
         weights = self.weights if isinstance(self.weights, dict) else ()
-        yield from unknown_supervisors("combine.writers", self.writers or (), teachers)
-        yield from unknown_supervisors("combine.scorers", self.scorers or (), teachers)
-        yield from unknown_supervisors("combine.weights", weights, self.scorers or teachers)
+        yield from unknown_supervisors("combine.writers", self.writers or (), sources)
+        yield from unknown_supervisors("combine.scorers", self.scorers or (), sources)
+        yield from unknown_supervisors("combine.weights", weights, self.scorers or sources)
 
 
 class PooledChoice(NamedTuple):

@@ -31,7 +31,7 @@ class KeepAll(CombinerSection):
     """Equal; each vote's own confidence (texts: softmax over the sources of mean log-probability); the sources'
     held-out accuracy (not for texts); or one number per source."""
 
-    def text_complaints(self, metric: str, teachers: Sequence[str]) -> Iterator[str]:
+    def text_complaints(self, metric: str, sources: Sequence[str]) -> Iterator[str]:
         if self.weights == "accuracy":
             yield "combine.weights: `accuracy` is known of votes only; give one number per source"
 

@@ -26,7 +26,8 @@ from pydantic import Field
 
 from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection
 from outgrow.errors import ConfigError
-from outgrow.metrics.slu_f1 import SLOT_METRICS, Slot, parse_slots, write_slots
+from outgrow.metrics.slu_f1 import Slot, parse_slots, write_slots
+from outgrow.metrics.text_score import counts_slots
 from outgrow.metrics.words import normalise
 from outgrow.texts import TextTargets, WeakTexts, certain
 
@@ -47,8 +48,8 @@ class SlotVote(CombinerSection):
     def text_metric(self) -> str:
         return "slu_f1"
 
-    def text_complaints(self, metric: str, teachers: Sequence[str]) -> Iterator[str]:
-        if metric not in SLOT_METRICS:
+    def text_complaints(self, metric: str, sources: Sequence[str]) -> Iterator[str]:
+        if not counts_slots(metric):
             yield f"combine `slot_vote` counts slots, and the task's metric is `{metric}`; use `answer_vote`"
 
 

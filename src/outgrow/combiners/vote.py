@@ -16,12 +16,13 @@ which is as sure as equally good sources are right. The published rule gives a l
 student's target is that label itself (`majority`).
 """
 
+import math
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
-from outgrow.combiners.combiner_record import CombinerRecord, PosteriorSection
+from outgrow.combiners.combiner_record import CombinerRecord, Comparison, PosteriorSection, TableLimits
 from outgrow.combiners.em import row_scores, scores_by
 from outgrow.combiners.fit import Fit, fit_of_posterior, most_probable
 from outgrow.combiners.votes import Votes
@@ -99,5 +100,12 @@ def _sum_by_class(votes: Votes, per_source: Float[np.ndarray, "source"]) -> Floa
     return row_scores(votes, scores_by(np.asarray(per_source[:, None, None] * np.eye(votes.n_classes))))
 
 
-VOTE = CombinerRecord(Vote, paper="majority rule", fit=fit_vote)
+VOTE = CombinerRecord(
+    Vote,
+    paper="majority rule",
+    fit=fit_vote,
+    compared=Comparison(place=7, of_rules=4),
+    # It has no matrices, but its own doubt is read off all pairs of sources.
+    limits=TableLimits(matrices=math.inf, meetings=500_000_000_000),
+)
 WEIGHTED_VOTE = CombinerRecord(WeightedVote, paper="Nitzan & Paroush 1982", fit=fit_weighted_vote)

@@ -17,7 +17,7 @@ from outgrow.config.consistency import check
 from outgrow.config.experiment import Experiment
 from outgrow.config.messages import FileLocation, error_messages
 from outgrow.config.override import Word, changes_of, override
-from outgrow.config.paths import ANSWERS, REPORTS, STORE, seen_from, told_from
+from outgrow.config.paths import ANSWERS, REPORTS, STORE, seen_from, written_in
 from outgrow.config.presets import DEFAULT_METHODS, presets
 from outgrow.config.recipes import where_to_start
 from outgrow.config.section import Section
@@ -51,27 +51,36 @@ def read_experiment(
     if "suite" in tree:
         raise ConfigError(f"{place.name}: is a suite of several studies; use `outgrow suite`")
     if "simulation" in tree:
-        raise ConfigError(f"{place.name}: is a simulation; use `outgrow simulate`")
-    tree = seen_from(folder, tree)
-    # Before every override, which may change a key of a named row, and after the last, which may name a row.
+        raise ConfigError(f"{place.name}: is a simulation, which `outgrow simulate` runs and shows")
     place = with_words(place, words)
-    for word in words:
-        _fill_in_methods(tree, place)
-        override(tree, word)
-    _fill_in_methods(tree, place)
-    tree = seen_from(Path(), _with_places(tree, folder))
-    _load_plugins(tree.get("plugins"), place, code)
+    _load_plugins(None, place)
+    settled = _settled(tree, folder, words, place)
+    if files := settled.get("plugins"):
+        _load_plugins(files, place, code)
+        settled = _settled(tree, folder, words, place)  # the sections of plug-ins have paths of their own
     try:
-        experiment = Experiment.model_validate(tree)
+        experiment = Experiment.model_validate(settled)
     except ValidationError as error:
         raise ConfigError(error_messages(error, place)) from None
     check(experiment, place)
     return experiment.model_copy(update={"output": experiment.output or folder / REPORTS / experiment.name})
 
 
+def _settled(tree: Tree, folder: Path, words: Sequence[Word], place: FileLocation) -> Tree:
+    """A file's tree with its overrides, all methods in full, and all paths seen from the working directory."""
+    tree = seen_from(folder, unshared(tree), Experiment)
+    # Before every override, which may change a key of a named row, and after the last, which may name a row.
+    for word in words:
+        _fill_in_methods(tree, place)
+        override(tree, word)
+    _fill_in_methods(tree, place)
+    return seen_from(Path(), _with_places(tree, folder), Experiment)
+
+
 def _load_plugins(files: Any, place: FileLocation, code: bool = True) -> None:
     """Load installed plug-ins, and the files of a key `plugins`. Raises `ConfigError`; without `code` for any file."""
-    paths = [Path(file) for file in files or () if isinstance(file, str | Path)]  # anything else is reported later
+    # Anything else is reported later.
+    paths = [Path(file) for file in files if isinstance(file, str | Path)] if isinstance(files, list) else []
     if paths and not code:
         raise ConfigError(refusal(place.name, map(str, paths)))
     try:
@@ -99,7 +108,7 @@ def with_words(place: FileLocation, words: Sequence[Word]) -> FileLocation:
 def file_settings(experiment: Experiment) -> Tree:
     """The resolved experiment as a file in its report's folder would have it."""
     tree = experiment.model_dump(mode="json")
-    return tree if experiment.output is None else told_from(experiment.output, tree)
+    return tree if experiment.output is None else written_in(experiment.output, tree, Experiment)
 
 
 def dump_experiment(experiment: Experiment, *, of_report: bool = False) -> str:

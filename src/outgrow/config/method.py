@@ -123,7 +123,7 @@ class Method(Section):
     preference: Preference | None = None
     """*generate*: train the finished student further on the supervisors' preferences."""
 
-    def teachers(self, supervisors: Iterable[str]) -> tuple[str, ...]:
+    def sources_among(self, supervisors: Iterable[str]) -> tuple[str, ...]:
         """The supervisors of this row, in the order of the study's `supervisors`."""
         if self.combine.only_source is not None:
             return (self.combine.only_source,)

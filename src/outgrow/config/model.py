@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from outgrow.config.endpoint import EndpointSection
+from outgrow.config.path_fields import ModelText
 from outgrow.config.section import Section
 from outgrow.config.tune import Tune
 
@@ -56,8 +57,8 @@ class ModelSection(Section):
     """A pretrained model and how it is adapted."""
 
     type: Literal["model"] = "model"
-    model: str
-    """`bundled:NAME`, `bundled:NAME@LAYERS` (only its first layers), `org/name` on the hub, or a folder."""
+    model: ModelText
+    """`bundled:NAME`, `bundled:NAME@LAYERS` (cut after so many layers), `org/name` on the hub, or a folder."""
     revision: str | None = None
     """A branch, tag or commit of a hub model."""
     adapt: Literal["full", "lora", "probe", "none"] = "probe"

@@ -5,75 +5,38 @@ The same holds for defaults: finished steps are in `runs/steps`, reports in `run
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from outgrow.config.home_paths import at_home, is_folder
+from outgrow.config.path_fields import Changes, PathForm, change_paths
+from outgrow.config.section import Section
 from outgrow.errors import ConfigError
 
-PATHS: Mapping[str, Sequence[str]] = {
-    "task": ("path",),
-    "supervisors": ("function", "votes", "model"),
-    "student": ("model",),
-    "second_view": ("model",),
-    "methods": ("prompts", "model"),
-    "judges": ("prompt", "model"),
-}
-"""By section, the keys that name files, at any depth; a model may be a folder."""
-PLACES = ("store", "output", "answers")
-"""Keys of the file itself that name folders."""
-LISTS = ("plugins",)
-"""Keys of the file itself that name several files."""
 STORE = Path("runs/steps")
 ANSWERS = Path("answers")
 REPORTS = Path("runs")
 
 
-def seen_from(folder: Path, tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The tree of a file in `folder`, with every path relative to the working directory."""
-    return _changed(tree, lambda path: str(folder / at_home(path)), lambda name: _model(name, folder))
-
-
-def told_from(folder: Path, tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The reverse: a tree as a file in `folder` would have it."""
-    home = os.path.abspath(folder)
-    return _changed(
-        tree,
-        lambda path: os.path.relpath(path, home),
-        lambda name: f"./{os.path.relpath(name, home)}" if _is_path(name) else name,
-    )
-
-
-def _changed(tree: Mapping[str, Any], path: Callable[[str], str], model: Callable[[str], str]) -> dict[str, Any]:
-    def change(part: Any, keys: Sequence[str]) -> Any:
-        if isinstance(part, list):
-            return [change(one, keys) for one in part]
-        if not isinstance(part, Mapping):
-            return part
-        return {key: change_value(part, key, value, keys) for key, value in part.items()}
-
-    def change_value(part: Mapping[str, Any], key: str, value: Any, keys: Sequence[str]) -> Any:
-        if key not in keys or not isinstance(value, str):
-            return change(value, keys)
-        if key != "model":
-            return path(value)
-        return value if "url" in part or part.get("type") == "endpoint" else model(value)
-
-    places: dict[str, Any] = {key: path(tree[key]) for key in PLACES if isinstance(tree.get(key), str)}
-    places |= {
-        key: [path(file) if isinstance(file, str) else file for file in files_of(tree[key])]
-        for key in LISTS
-        if key in tree
+def seen_from(folder: Path, tree: Mapping[str, Any], section: type[Section]) -> dict[str, Any]:
+    """The tree of a file, a `section`, with every path in it seen from the working directory; it lies in `folder`."""
+    changes: Changes = {
+        PathForm.FILE: lambda path: str(folder / at_home(path)),
+        PathForm.MODEL: lambda name: _model(name, folder),
     }
-    return {key: change(part, PATHS[key]) if key in PATHS else part for key, part in tree.items()} | places
+    return change_paths(tree, section, changes)
 
 
-def files_of(value: Any) -> list[Any]:
-    """A list of files as it may be written: a list, or one text with commas."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",")]
-    return value if isinstance(value, list) else []
+def written_in(folder: Path, tree: Mapping[str, Any], section: type[Section]) -> dict[str, Any]:
+    """The reverse: a tree as it would stand in a file in `folder`."""
+    home = os.path.abspath(folder)
+
+    def model(name: str) -> str:
+        return f"./{os.path.relpath(name, home)}" if _is_path(name) else name
+
+    changes: Changes = {PathForm.FILE: lambda path: os.path.relpath(path, home), PathForm.MODEL: model}
+    return change_paths(tree, section, changes)
 
 
 def _model(name: str, folder: Path) -> str:

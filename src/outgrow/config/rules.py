@@ -9,10 +9,11 @@ rules:
 
 import re
 import warnings
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
+from outgrow.config.path_fields import FileText
 from outgrow.config.section import Section, SourceName, complaint
 from outgrow.text_format import short
 
@@ -53,6 +54,19 @@ class RuleSection(Section):
     limit: Annotated[float, Field(gt=0, le=3600)] = 1.0
     """Seconds that a rule may take for one item; after that the item counts as an error of the rule."""
 
+    reads_text: ClassVar[bool] = False
+    """Whether it looks at the item's text and at nothing else."""
+
+    @property
+    def only_class(self) -> str | None:
+        """The one class that it votes for."""
+        return None
+
+    @property
+    def code(self) -> str | None:
+        """The user's function, `FILE.py:FUNCTION`."""
+        return None
+
 
 class RegexRule(RuleSection):
     """Votes for a class if a pattern is found in the text; abstains otherwise."""
@@ -65,14 +79,24 @@ class RegexRule(RuleSection):
     ignore_case: bool = False
     """Whether upper and lower case are the same."""
 
+    reads_text = True
+
+    @property
+    def only_class(self) -> str:
+        return self.says
+
 
 class FunctionRule(RuleSection):
     """A Python function that votes on an item."""
 
     type: Literal["function"] = "function"
-    function: Annotated[str, AfterValidator(_named_function)]
-    """`FILE.py:FUNCTION`, the file relative to the folder of the YAML file. The function gets the item as a mapping
-    (in a study: `item` and `text`) and returns a class, its number from 0, probabilities by class, or None."""
+    function: Annotated[FileText, AfterValidator(_named_function)]
+    """`FILE.py:FUNCTION`, the file seen from the folder of the YAML file. It is given the item as a mapping (in a
+    study of `item` and `text`) and returns a class, its number from 0, probabilities by class, or None."""
+
+    @property
+    def code(self) -> str:
+        return self.function
 
 
 Rule = RegexRule | FunctionRule
@@ -98,9 +122,10 @@ class RuleFile(Section):
         return tree
 
 
-def with_rule_type(section: object, otherwise: str | None = None) -> object:
-    """A section with the `type` that follows from its keys."""
+def with_rule_type(section: object) -> object:
+    """A section with the `type` that its keys tell: that of the rule with a key of the same name."""
     if not isinstance(section, dict):
         return section
-    implied = next((key for key in ("regex", "function") if key in section), otherwise)
+    types = [rule.model_fields["type"].default for rule in get_args(Rule)]
+    implied = next((name for name in types if name in section), None)
     return section if implied is None else {"type": implied, **section}

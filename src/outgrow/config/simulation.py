@@ -18,7 +18,7 @@ from pydantic import Field
 from outgrow.config.load import load_tree, read_section, with_words
 from outgrow.config.messages import FileLocation
 from outgrow.config.override import Word
-from outgrow.config.paths import REPORTS, seen_from, told_from
+from outgrow.config.paths import REPORTS, seen_from, written_in
 from outgrow.config.section import Name, Section, Seed
 from outgrow.errors import ConfigError
 
@@ -81,9 +81,9 @@ def read_simulation(path: str | Path, words: Sequence[Word] = ()) -> Simulation:
     """Read a simulation file; `words` are `key=value` overrides. Raises `ConfigError`."""
     tree, place = load_tree(Path(path))
     if "simulation" not in tree:
-        raise ConfigError(f"{place.name}: is not a simulation: it has no key `simulation`; use `outgrow run`")
-    # Paths in the file are relative to its folder, paths in words to the working directory.
-    tree = seen_from(Path(path).parent, tree)
+        raise ConfigError(f"{place.name}: is no simulation, for it has no key `simulation`; try `outgrow run`")
+    # What a file says of a folder is seen from its own, what a word says from the working directory.
+    tree = seen_from(Path(path).parent, tree, Simulation)
     settings = read_section(Simulation, tree, words, place)
     if settings.output is None:
         settings = settings.model_copy(update={"output": Path(path).parent / REPORTS / settings.name})
@@ -94,7 +94,7 @@ def read_simulation(path: str | Path, words: Sequence[Word] = ()) -> Simulation:
 def simulation_settings(settings: Simulation) -> dict[str, Any]:
     """The resolved simulation as a file in its report's folder would have it."""
     tree = settings.model_dump(mode="json") | {"prior": settings.prior or settings.shares}
-    return told_from(settings.folder, tree)
+    return written_in(settings.folder, tree, Simulation)
 
 
 def dump_simulation(settings: Simulation) -> str:

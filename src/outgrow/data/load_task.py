@@ -24,8 +24,8 @@ from outgrow.data.tasks import TASKS
 from outgrow.data.template import answered, instruct
 from outgrow.data.user_data import load_user_data
 from outgrow.errors import DataError
-from outgrow.metrics.slu_f1 import SLOT_METRICS, parse_slots
-from outgrow.metrics.text_score import MACRO
+from outgrow.metrics.slu_f1 import parse_slots
+from outgrow.metrics.text_score import MACRO, counts_slots
 
 
 def load_task(section: TaskSection) -> Task:
@@ -128,7 +128,7 @@ def formed(task: Task, section: SetSection, seed: int) -> Task:
 
 def _require_slots(task: Task) -> None:
     """Gold that SLU-F1 cannot read would be counted as an utterance without slots."""
-    if task.metric not in SLOT_METRICS:
+    if not counts_slots(task.metric):
         return
     items = task.items
     for name, text, gold in zip(items.ids, items.answers or [], items.gold.tolist(), strict=True):

@@ -10,8 +10,7 @@ from outgrow.data.task_forms import TEMPLATES
 from outgrow.data.tasks import TASKS
 from outgrow.data.template import instruction_pieces, require_fields
 from outgrow.errors import ConfigError, OutgrowError
-from outgrow.metrics.slu_f1 import SLOT_METRICS
-from outgrow.metrics.text_score import MACRO
+from outgrow.metrics.text_score import MACRO, counts_slots
 
 OWN_METRIC = "exact_match"
 """The default metric of texts of the user's own data, options or classes."""
@@ -79,7 +78,7 @@ def template_of(section: SetSection) -> str:
 def fields_of(section: SetSection) -> tuple[str, ...]:
     """What the template can have in braces."""
     known = TASKS.get(section.name)
-    slots = not {section.metric, known and known.metric}.isdisjoint(SLOT_METRICS)
+    slots = counts_slots(section.metric) or counts_slots(None if known is None else known.metric)
     listed = native_kind(section) != "generate"
     return ("text", *(["types"] if slots else []), *(["options"] if listed else []))
 

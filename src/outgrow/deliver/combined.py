@@ -96,14 +96,14 @@ class Combined:
         return np.asarray(total / np.maximum(1, votes.n_per_item))
 
     @property
-    def told_of(self) -> Bool[np.ndarray, "item"]:
+    def has_votes_or_gold(self) -> Bool[np.ndarray, "item"]:
         """Whether an item has a vote or gold; the others have the class balance as posterior."""
         return np.asarray((self.votes.n_per_item > 0) | (self.votes.gold >= 0))
 
     @property
-    def told(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:
         """Notes on how the labels were made."""
-        n_without = int((~self.told_of).sum())
+        n_without = int((~self.has_votes_or_gold).sum())
         without_votes = (
             (f"Items without a vote: {n_without}; their probabilities are the class balance.",) if n_without else ()
         )
@@ -126,7 +126,7 @@ class Combined:
             "combine": {
                 "method": self.method if self.source is None else f"{self.method}: {self.source}",
                 "temperature": self.calibrated.temperature if self.calibrated.by != "nothing" else None,
-                "told": list(self.told),
+                "notes": list(self.notes),
                 "table": None if self.choice is None else self.choice.table(),
             },
             "votes": {

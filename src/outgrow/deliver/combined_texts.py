@@ -50,8 +50,8 @@ class CombinedTexts:
     targets: TextTargets
     """The targets of a student; a text of weight 0 has no row."""
     share: Float[np.ndarray, "row"]
-    """The share of each row of the targets, independent of its weight."""
-    notes: tuple[str, ...] = ()
+    """Of each row of the targets, whatever it weighs."""
+    text_notes: tuple[str, ...] = ()
 
     @property
     def votes(self) -> Int[np.ndarray, "item"]:
@@ -59,9 +59,9 @@ class CombinedTexts:
         return np.asarray([sum(map(bool, row)) for row in self.texts.candidates], dtype=np.int64)
 
     @property
-    def told(self) -> tuple[str, ...]:
-        """Notes on how the texts were made."""
-        return (*self.targets.origin, *self.notes)
+    def notes(self) -> tuple[str, ...]:
+        """What was done and what to know of it, one sentence each."""
+        return (*self.targets.origin, *self.text_notes)
 
     @property
     def writers(self) -> list[TextSourceSummary]:
@@ -83,7 +83,7 @@ class CombinedTexts:
     def about(self) -> dict[str, Any]:
         """The combiner, its notes and the sources as plain data, with the keys of `Combined.about`."""
         return {
-            "combine": {"method": self.method, "temperature": None, "told": list(self.told), "table": None},
+            "combine": {"method": self.method, "temperature": None, "notes": list(self.notes), "table": None},
             "votes": {
                 "n": int(self.votes.sum()),
                 "n_items": len(self.texts.items),

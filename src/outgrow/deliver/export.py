@@ -53,7 +53,7 @@ def labels_card(path: Path) -> str:
         raise DataError(f"{path}: only labels in Parquet can be exported; `outgrow combine … -o labels.parquet`")
     about = about_file(path)
     votes, combine = about["votes"], about["combine"]
-    notes = "\n".join(f"* {sentence}" for sentence in combine["told"])
+    notes = "\n".join(f"* {sentence}" for sentence in combine["notes"])
     return LABELS_CARD.format(
         items=many(votes["n_items"], "item"),
         n=many(votes["n"], "vote" if votes["classes"] else "answer"),

@@ -105,7 +105,7 @@ def delivered_step(settings: TrainSettings, files: TrainingFiles, name: str, com
         "outgrow.deliver.training_data_step:make_training_data",
         {"settings": {"student": {"model": "-"}, **{key: options[key] for key in DATA_SETTINGS}}, "content": content},
         hints={"files": {kind: str(path.absolute()) for kind, path in paths.items()}},
-        version=2,
+        version=3,
         label=f"{settings.combine.type} of {files.labels.name}",
     )
     student, section = trained_step(settings, data), settings.student

@@ -30,8 +30,8 @@ class TrainingData(NamedTuple):
 
 
 def vote_training_data(combined: Combined, settings: TrainSettings) -> TrainingData:
-    """Targets of the items that pass `worth_keeping`. Raises `DataError` if there is none."""
-    voted, kept = combined.told_of, worth_keeping(combined, settings)
+    """Targets of the items with a vote (or gold) that are worth keeping. Raises `DataError` if none is left."""
+    voted, kept = combined.has_votes_or_gold, worth_keeping(combined, settings)
     if not kept.any():
         raise DataError(
             f"of {many(int(voted.sum()), 'item')} with a vote, none has a confidence of {settings.keep.confidence:g}"
@@ -74,13 +74,13 @@ def text_training_data(combined: CombinedTexts, settings: TrainSettings) -> Trai
         "mean_weight": float(targets.weight.mean()),
         "classes": {},
     }
-    return TrainingData(replace(targets, origin=combined.told), about)
+    return TrainingData(replace(targets, origin=combined.notes), about)
 
 
 def worth_keeping(combined: Combined, settings: TrainSettings) -> Bool[np.ndarray, "item"]:
-    """Whether an item has a vote or gold, and a label of sufficient confidence and agreement."""
-    confident = combined.confidence >= settings.keep.confidence
-    return np.asarray(combined.told_of & confident & (combined.agreement >= settings.keep.agreement))
+    """Items with a vote or gold whose label has enough confidence and agreement."""
+    sure = combined.confidence >= settings.keep.confidence
+    return np.asarray(combined.has_votes_or_gold & sure & (combined.agreement >= settings.keep.agreement))
 
 
 def _targets(
@@ -89,11 +89,11 @@ def _targets(
     """A row per item or, for the naive method and the Bayesian loss, a row per vote."""
     votes = combined.votes.take(np.flatnonzero(kept))
     if not combined.keeps_votes:
-        return Targets(votes.items, combined.posterior[kept], weight[kept], combined.told)
+        return Targets(votes.items, combined.posterior[kept], weight[kept], combined.notes)
     rows = combine_labels(settings.combine, votes.weak_labels(), anchors_of(votes))
     weight_of = dict(zip(votes.items, weight[kept].tolist(), strict=True))
     item_weight = np.asarray([weight_of[name] for name in rows.items])
-    return Targets(rows.items, rows.probs, rows.weight * item_weight, (*combined.told, *rows.origin))
+    return Targets(rows.items, rows.probs, rows.weight * item_weight, (*combined.notes, *rows.origin))
 
 
 def anchors_of(votes: VoteTable) -> Anchors | None:

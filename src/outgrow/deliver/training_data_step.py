@@ -178,7 +178,7 @@ def _task_of(
     if isinstance(combined, CombinedTexts):
         answers = pool.answers or [""] * len(pool)
         pool = replace(pool, answers=answers, keys=answers)
-        return Task("votes", "generate", (), pool, combined.notes, combined.metric), split
+        return Task("votes", "generate", (), pool, combined.text_notes, combined.metric), split
     return Task("votes", "classify", combined.votes.classes, pool, combined.votes.notes), split
 
 

@@ -12,16 +12,15 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from filelock import FileLock
-
 from outgrow.endpoints.usage import Usage
 from outgrow.errors import DataError, StepFailed
 from outgrow.graph.durable import full_disk
+from outgrow.graph.file_lock import hold
 
 TABLE = """CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, url TEXT, model TEXT, reply TEXT, read INTEGER, written INTEGER
@@ -108,10 +107,15 @@ class ResponseCache:
         except sqlite3.DatabaseError as error:
             raise DataError(f"{self.path}: is not a readable cache of responses ({error}); move it away") from error
 
-    def exclusive(self, url: str, model: str) -> FileLock:
-        """A lock for one process per model, so that the model's limits hold over all steps."""
+    def exclusive(self, url: str, model: str) -> AbstractContextManager[None]:
+        """The lock of the one process that requests a model, so that its limits hold over all steps."""
         digest = hashlib.sha256(f"{url} {model}".encode()).hexdigest()[:16]
-        return FileLock(self.path.with_name(f".{self.path.stem}-{digest}.lock"))
+        return hold(self.path.with_name(f".{self.path.stem}-{digest}.lock"), refusal=self._lockless)
+
+    def _lockless(self, error: OSError) -> DataError:
+        return DataError(
+            f"{self.path}: cannot be locked ({error.strerror}); choose a folder on a local disk with `answers:`"
+        )
 
 
 def owned(path: Path) -> None:

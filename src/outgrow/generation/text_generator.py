@@ -12,7 +12,9 @@ import numpy as np
 from jaxtyping import Int
 
 from outgrow.endpoints.usage import Usage
+from outgrow.extensions import function_of
 from outgrow.generation.chat import Conversation
+from outgrow.generation.generators import GENERATORS
 from outgrow.graph.step import Job
 from outgrow.texts import Candidate
 
@@ -79,11 +81,5 @@ def open_generator(job: Job, section: Section, trained: Path | None = None) -> T
 
     Raises `DataError`.
     """
-    # Each kind imports a heavy library.
-    if section["type"] == "endpoint":
-        from outgrow.generation.remote_generator import open_remote
-
-        return open_remote(job, section, trained)
-    from outgrow.generation.local_generator import open_local
-
-    return open_local(job, section, trained)
+    generator: TextGenerator = function_of(GENERATORS.named(section["type"]).open)(job, section, trained)
+    return generator

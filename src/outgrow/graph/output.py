@@ -10,27 +10,26 @@ written without a lock, unfinished files are not removed, and output that needs 
 """
 
 import ctypes
-import fcntl
 import hashlib
 import os
 import secrets
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from outgrow.errors import DataError, StepFailed
 from outgrow.graph.durable import full_disk, sync, sync_tree
+from outgrow.graph.file_lock import NoFileLocks, attempt, hold, is_still, try_lock
 
 MARK = ".outgrow-"
 UNFINISHED = ".unfinished"
 PATIENCE = 2.0
-"""Seconds of waiting for a lock before `on_wait` is called."""
-POLL_SECONDS = 0.05
+"""Seconds after which somebody who waits for a lock is told so."""
 AT_WORKING_FOLDER, EXCHANGE, SWAP = -100, 2, 2
-"""Constants: Linux, paths relative to the working directory; flags of both systems, exchange two names."""
+"""Linux: paths are as they are; both calls: exchange two names."""
 
 
 # ---- files -----------------------------------------------------------------------------------------------
@@ -65,8 +64,8 @@ def sweep(folder: Path) -> None:
         with suppress(OSError):
             handle = os.open(path, os.O_RDWR)
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
+                if try_lock(handle):
+                    path.unlink()
             finally:
                 os.close(handle)
 
@@ -76,19 +75,13 @@ def _claimed(folder: Path) -> tuple[Path, int]:
     while True:
         path = folder / f"{MARK}{secrets.token_hex(8)}{UNFINISHED}"
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        with suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        if _is_still(path, handle):  # false if another process removed it before the lock
+        try:
+            locked = try_lock(handle)
+        except NoFileLocks:
+            locked = True  # on such a disk nothing is swept
+        if locked and is_still(path, handle):  # nobody has swept it before it was locked
             return path, handle
         os.close(handle)
-
-
-def _is_still(path: Path, handle: int) -> bool:
-    """Whether a path still names an open file."""
-    try:
-        return os.path.samestat(os.stat(path), os.fstat(handle))
-    except FileNotFoundError:
-        return False
 
 
 # ---- locks -----------------------------------------------------------------------------------------------
@@ -101,50 +94,31 @@ def alone(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[Non
     `on_wait` is called once, after `PATIENCE` seconds. Without it a held lock raises `DataError`, as do a disk without
     locks and a folder without write permission. Raises `StepFailed` for a full disk.
     """
-    lock = _beside(path, "lock")
-    started, notified = time.monotonic(), False
-    while (handle := _taken(lock, path)) is None:
-        if on_wait is None:
-            raise DataError(f"{path}: another process is writing it; wait until it has ended, or choose another path")
-        if not notified and time.monotonic() - started > PATIENCE:
-            on_wait()
-            notified = True
-        time.sleep(POLL_SECONDS)
-    try:
+    lock, refusal = _beside(path, "lock"), partial(_refusal, path)
+    if on_wait is not None:
+        with hold(lock, on_wait, patience=PATIENCE, removed=True, refusal=refusal):
+            yield
+        return
+    with attempt(lock, removed=True, refusal=refusal) as mine:
+        if not mine:
+            raise DataError(
+                f"{path}: another process is writing it at this moment; wait until that has ended, or choose another"
+                " place"
+            )
         yield
-    finally:
-        with suppress(OSError):
-            lock.unlink()
-        # A process that was forked meanwhile may hold a copy of the handle, so closing it is not enough.
-        fcntl.flock(handle, fcntl.LOCK_UN)
-        os.close(handle)
 
 
-def _taken(lock: Path, path: Path) -> int | None:
-    """The handle of the lock, or None if another process holds it."""
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        full = full_disk(error, lock.parent)
-        if full:
-            raise StepFailed(full) from error
-        raise DataError(f"{path}: cannot be written ({error.strerror}: {lock}); choose another path") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # The earlier holder may have removed the file between the two calls; then the lock is void.
-        if _is_still(lock, handle):
-            return handle
-    except BlockingIOError:
-        pass
-    except OSError as error:
-        os.close(handle)
-        raise DataError(
+def _refusal(path: Path, error: OSError) -> Exception:
+    """Why a path cannot be locked."""
+    if isinstance(error, NoFileLocks):
+        return DataError(
             f"{path}: its disk has no file locks ({error.strerror}), without which two processes could overwrite each"
             " other; choose a folder on a local disk"
-        ) from error
-    os.close(handle)
-    return None
+        )
+    lock = _beside(path, "lock")
+    if full := full_disk(error, lock.parent):
+        return StepFailed(full)
+    return DataError(f"{path}: cannot be written ({error.strerror}: {lock}); choose another place")
 
 
 def _beside(path: Path, kind: str) -> Path:

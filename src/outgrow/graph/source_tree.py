@@ -129,7 +129,7 @@ def _is_text(statement: object) -> bool:
 def _entries(statement: ast.stmt, key: str) -> Iterator[ast.AST]:
     """The value of a key in a literal mapping `{"key": value}`.
 
-    In `Registry("loss", [CROSS_ENTROPY, …])` it is the record whose name is the key in capitals.
+    Of `Registry("loss", LossRecord, [CROSS_ENTROPY, …])` it is the record that is named as the key in capitals.
     """
     value = getattr(statement, "value", None)
     if isinstance(value, ast.Call) and _is_registry(value):

@@ -13,7 +13,6 @@ appear, and the rename is synced. A kill or a power cut at any time leaves the f
 Several runs may share a store. They need file locks: one machine, or a network disk with locks.
 """
 
-import fcntl
 import os
 import shutil
 import time
@@ -26,6 +25,7 @@ from pathlib import Path
 from outgrow.errors import DataError, OutgrowError, StepFailed
 from outgrow.graph.done import Damaged, Done, describe, read_done, verify, write_done
 from outgrow.graph.durable import existing, forget_digests, full_disk, sync, sync_tree
+from outgrow.graph.file_lock import NoFileLocks, attempt, hold
 from outgrow.graph.step import Step
 
 RELEASE_SECONDS = 1.0
@@ -210,11 +210,8 @@ class Store:
 
     @contextmanager
     def lock(self, step: Step, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Hold the lock of `step`; if another process holds it, call `on_wait` once and wait."""
-        with self._lock_file(step.folder) as handle:
-            if not _try(handle):
-                on_wait()
-                fcntl.flock(handle, fcntl.LOCK_EX)
+        """Hold the right to work on `step`; calls `on_wait` once and waits while another process has it."""
+        with hold(self._lock_file(step.folder), on_wait, refusal=self._refusal):
             yield
 
     def is_busy(self, step: Step) -> bool:
@@ -224,24 +221,12 @@ class Store:
 
     @contextmanager
     def try_lock(self, folder: str) -> Iterator[bool]:
-        """Hold the lock of the step of `folder` if it is free; yields whether it is held."""
-        with self._lock_file(folder) as handle:
-            yield _try(handle)
+        """Hold the right to work on the step of `folder` if nobody else has it; yields whether it is held."""
+        with attempt(self._lock_file(folder), refusal=self._refusal) as mine:
+            yield mine
 
-    @contextmanager
-    def _lock_file(self, folder: str) -> Iterator[int]:
-        path = self.root / ".locks" / folder
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT)
-        except OSError as error:
-            raise self._refusal(error) from error
-        try:
-            yield handle
-        finally:
-            # A process that the step has forked may hold a copy of the handle, so closing it is not enough.
-            fcntl.flock(handle, fcntl.LOCK_UN)
-            os.close(handle)
+    def _lock_file(self, folder: str) -> Path:
+        return self.root / ".locks" / folder
 
     # ---- errors ------------------------------------------------------------------------------------------
 
@@ -255,6 +240,10 @@ class Store:
 
     def _refusal(self, error: OSError) -> OutgrowError:
         existing_path = existing(self.root)
+        if isinstance(error, NoFileLocks):
+            return DataError(
+                f"the store's disk has no file locks ({error.strerror}); choose a folder on a local disk with `store:`"
+            )
         if isinstance(error, NotADirectoryError):
             return DataError(
                 f"store `{self.root}`: `{existing_path}` is a file, not a folder; choose another with `store:`"
@@ -274,18 +263,6 @@ def _clear(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _try(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        raise DataError(
-            f"the store's disk has no file locks ({error.strerror}); choose a folder on a local disk with `store:`"
-        ) from error
-    return True
 
 
 def _other_step_error(folder: Path, done: Done, step: Step) -> Exception:

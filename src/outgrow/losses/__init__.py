@@ -16,7 +16,7 @@ from outgrow.losses.softmax_losses import CROSS_ENTROPY, GENERALIZED_CROSS_ENTRO
 from outgrow.text_format import listed
 
 LOSSES: Registry[LossRecord] = Registry(
-    "loss", [CROSS_ENTROPY, EVIDENTIAL, GENERALIZED_CROSS_ENTROPY, PRODUCT, MARGINAL_LIKELIHOOD]
+    "loss", LossRecord, [CROSS_ENTROPY, EVIDENTIAL, GENERALIZED_CROSS_ENTROPY, PRODUCT, MARGINAL_LIKELIHOOD]
 )
 Loss = Annotated[LossSection, OneOf(LOSSES)]
 """The section of any loss."""

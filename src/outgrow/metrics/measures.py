@@ -77,6 +77,6 @@ METRIC = MeasureRecord(
     against_key=lambda section: section.against == "key",
 )
 
-MEASURES: Registry[MeasureRecord] = Registry("measure", [RULE, METRIC])
+MEASURES: Registry[MeasureRecord] = Registry("measure", MeasureRecord, [RULE, METRIC])
 Measure = Annotated[MeasureSection, OneOf(MEASURES)]
 """The section of any measure."""

@@ -54,7 +54,7 @@ def chosen_option(metric: str, text: str, allowed: Sequence[str]) -> int | None:
 
 
 def _values(metric: str, text: str, allowed: Sequence[str]) -> Float[np.ndarray, "option"]:
-    if metric != "exact_match":
+    if not TEXT_METRICS[metric].by_spelling:
         return _each(metric)([text] * len(allowed), allowed)
     values = np.zeros(len(allowed))
     position = _positions(tuple(allowed)).get(normalise(text))

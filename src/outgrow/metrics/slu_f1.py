@@ -38,8 +38,7 @@ from jaxtyping import Bool, Float
 from outgrow.metrics.edit_distance import edit_distance, normalised_distance
 
 ANY_CASE = "slu_f1_any_case"
-SLOT_METRICS = ("slu_f1", ANY_CASE)
-"""Names of the metric: SLURP's, and the case-insensitive one."""
+"""The metric without regard to capitals; `slu_f1` is exactly SLURP's."""
 JOINT = " & "
 """Separates several fillers of one type in an utterance."""
 

@@ -88,10 +88,14 @@ class MetricRecord(Record):
     """One number per item, if the metric is their mean."""
     of_slots: bool = False
     """Whether answers are JSON objects of slots (`slu_f1`)."""
+    any_case: bool = False
+    """Whether capitals in fillers of slots do not count."""
     of_final_answers: bool = False
     """Whether only the final answer of a text counts."""
     decides_equality: bool = False
-    """Whether the metric is an equality of answers (0 or 1), so that equal answers can be counted."""
+    """Whether two answers are the same or not, with nothing in between, so that answers can be counted."""
+    by_spelling: bool = False
+    """Whether two answers are the same where their words are (`words.normalise`), and never else."""
     without_gold: str = ""
     """The metric for two texts of which neither is gold; default: this one."""
 
@@ -126,8 +130,9 @@ SLU_F1_ANY_CASE = MetricRecord(
     key=ANY_CASE,
     score=TextScore("SLU-F1 in any case", partial(slot_counts, any_case=True), slot_value),
     of_slots=True,
+    any_case=True,
 )
-EXACT_MATCH = mean_metric("exact_match", exact_match, "exact match", decides_equality=True)
+EXACT_MATCH = mean_metric("exact_match", exact_match, "exact match", decides_equality=True, by_spelling=True)
 ANSWER_MATCH = mean_metric("answer_match", answer_match, "answer match", decides_equality=True, of_final_answers=True)
 MATH_MATCH = mean_metric("math_match", answer_match, "answer match", decides_equality=True, of_final_answers=True)
 CONTAINS = mean_metric("contains", contains, "gold containment")
@@ -137,6 +142,7 @@ ROUGE_L = mean_metric("rouge_l", rouge_l, "ROUGE-L")
 
 TEXT_METRICS: Registry[MetricRecord] = Registry(
     "metric",
+    MetricRecord,
     [
         SLU_F1,
         SLU_F1_ANY_CASE,
@@ -149,6 +155,13 @@ TEXT_METRICS: Registry[MetricRecord] = Registry(
         ROUGE_L,
     ],
 )
+
+
+def counts_slots(metric: str | None) -> bool:
+    """Whether a metric reads answers as JSON objects of slots; that of a mixture does not."""
+    return metric is not None and metric in TEXT_METRICS and TEXT_METRICS[metric].of_slots
+
+
 TextMetric = Annotated[str, NameOf(TEXT_METRICS)]
 """The name of a metric of texts."""
 

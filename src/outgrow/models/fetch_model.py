@@ -14,7 +14,6 @@ from pathlib import Path
 
 import huggingface_hub
 import torch
-from filelock import FileLock
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -28,6 +27,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from outgrow.errors import DataError
 from outgrow.graph.durable import sync_tree
+from outgrow.graph.file_lock import hold
 from outgrow.models.model_names import (
     PREFIX,
     Bundled,
@@ -56,8 +56,7 @@ def bundled_folder(key: str) -> Path:
     if (target / "config.json").is_file():
         return target
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_name(f"{target.name}.lock")):
+        with hold(target.with_name(f"{target.name}.lock")):
             if not (target / "config.json").is_file():
                 _convert(bundled, target)
     except (OSError, SafetensorError) as error:

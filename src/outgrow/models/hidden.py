@@ -14,17 +14,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from outgrow.errors import DataError
-from outgrow.models.choices import tokenize_choices
 from outgrow.models.load_model import last_token
-from outgrow.models.packing import OptionBatch, may_pack, pack_batch
-from outgrow.models.token_batches import Padded, Rows, length_sorted_batches, with_smaller_batches
+from outgrow.models.packing import OptionBatch
+from outgrow.models.token_batches import Padded
 
 
 def resolve_layers(layers: Sequence[int] | None, depth: int) -> list[int]:
@@ -101,29 +99,3 @@ def option_states(
     """One vector per option and layer of a decoder: the state at the option's last token, prompt and option read."""
     states = layer_states(model, batch.inputs, layers, depth)
     return states.flatten(1, 2)[:, batch.last].permute(1, 2, 0, 3).float()
-
-
-def option_hidden(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: Sequence[str],
-    options: Sequence[Sequence[str]],
-    layers: Sequence[int] | None = None,
-    *,
-    max_length: int = 512,
-    batch_tokens: int = 4096,
-    packed: bool | None = None,
-) -> Float[np.ndarray, "item option layer dim"]:
-    """Hidden states of a whole decoder at the last token of every option; `packed=None` packs where it may."""
-    depth = int(model.config.get_text_config().num_hidden_layers)
-    choices = tokenize_choices(tokenizer, prompts, options, max_length)
-    packed = may_pack(model, tokenizer, choices) if packed is None else packed
-    wanted = resolve_layers(layers, depth)
-
-    def run(rows: Rows) -> Tensor:
-        batch = pack_batch(choices.take(rows), tokenizer.pad_token_id, packed=packed, dtype=model.dtype)
-        return option_states(model, batch.to(model.device), wanted, depth).cpu()
-
-    done = list(with_smaller_batches(run, length_sorted_batches(choices.lengths(packed), batch_tokens)))
-    order = np.concatenate([rows for rows, _ in done])
-    return torch.cat([states for _, states in done]).numpy()[np.argsort(order)]

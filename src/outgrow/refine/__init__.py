@@ -9,7 +9,9 @@ from outgrow.extensions import OneOf, Registry
 from outgrow.refine.refiner_record import RefinerRecord, RefinerSection
 from outgrow.refine.refiners import ASK_TO_IMPROVE, ICL, INFER_AND_RESPOND, SELF_BOOTSTRAP
 
-REFINERS: Registry[RefinerRecord] = Registry("refiner", [ICL, INFER_AND_RESPOND, ASK_TO_IMPROVE, SELF_BOOTSTRAP])
+REFINERS: Registry[RefinerRecord] = Registry(
+    "refiner", RefinerRecord, [ICL, INFER_AND_RESPOND, ASK_TO_IMPROVE, SELF_BOOTSTRAP]
+)
 Refine = Annotated[RefinerSection, OneOf(REFINERS)]
 """The section of any refiner."""
 

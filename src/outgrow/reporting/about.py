@@ -109,7 +109,7 @@ def headline_name(experiment: Experiment) -> str | None:
     methods = [method for method in expanded(experiment) if method.half_a_gold == "unused"]
     wanted = [
         *(method.name for method in methods if method.name.partition(": ")[0] == (experiment.headline or DEFAULT)),
-        *(method.name for method in methods if len(method.teachers(experiment.supervisors)) > 1),
+        *(method.name for method in methods if len(method.sources_among(experiment.supervisors)) > 1),
         *(method.name for method in methods),
     ]
     return next(iter(wanted), None)

@@ -73,7 +73,7 @@ def _story(results: Results, best: RowResult) -> Iterator[str]:
     ceiling = results.ceiling(best.view)
     gold = f"; trained on gold it reaches {show(ceiling.score)}" if ceiling else ""
     yield (
-        f"Trained on the labels of {_teachers(results, best)}, the student reaches a test"
+        f"Trained on the labels of {_sources_of(results, best)}, the student reaches a test"
         f" {results.about.metric_title} of {show(best.score)} with {best.name}{gold}. {GOLD_USED[best.gold]}"
     )
     untouched = highest(results.of("untouched"))
@@ -103,13 +103,13 @@ def _control(results: Results, row: RowResult) -> Iterator[str]:
     )
 
 
-def _teachers(results: Results, best: RowResult) -> str:
+def _sources_of(results: Results, best: RowResult) -> str:
     """The supervisors of the best row, and how good the best of them is."""
-    floor, count = highest([row for row in results.of("floor") if row.name in best.teachers]), len(best.teachers)
+    floor, count = highest([row for row in results.of("floor") if row.name in best.sources]), len(best.sources)
     where = f" {ANSWERED}" if floor is not None and floor.score.note == ANSWERED else ""
     reached = "" if floor is None else f"reaches {show_number(floor.score.value)}{where}"
     if count == 1:
-        return f"one weak supervisor ({best.teachers[0]}{reached and f', which {reached}'})"
+        return f"one weak supervisor ({best.sources[0]}{reached and f', which {reached}'})"
     return f"{count} weak supervisors" + (f" (the best one, {floor.name}, {reached})" if floor else "")
 
 

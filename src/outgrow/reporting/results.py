@@ -30,7 +30,7 @@ class RowResult:
     variant: str
     source: str | None
     view: str
-    teachers: tuple[str, ...]
+    sources: tuple[str, ...]
     """Methods only: the supervisors whose labels were learned."""
     score: Estimate
     """In the study's metric (`About.metric`): accuracy, or a score of texts."""
@@ -43,7 +43,7 @@ class RowResult:
     oracle: bool = False
     """Whether gold selected some of its labels: an upper bound, which is ranked with no other row."""
     pgr: Estimate | None = None
-    """Methods only. Against the ceiling of the row's own view; the mean over the row's teachers."""
+    """Methods only. Against the ceiling of the row's own view; the mean over the row's sources."""
     pgr_main: Estimate | None = None
     """Two-view rows only: against the ceiling of a single view."""
     pgr_by_supervisor: dict[str, Estimate] = field(default_factory=dict)

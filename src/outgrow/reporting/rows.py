@@ -93,7 +93,7 @@ def _settings(method: Method, experiment: Experiment) -> dict[str, Any]:
     parts = [part for part in parts_of(method) if part.share]
     plain = len(parts) == 1 and parts[0].select is None and parts[0].loss == method.loss
     tree["stages"] = None if plain else tree["stages"]
-    tree["sources"] = list(method.teachers(experiment.supervisors))
+    tree["sources"] = list(method.sources_among(experiment.supervisors))
     tree["self_training"] = (method.self_training or experiment.self_training).model_dump(mode="json")
     tree["soft_labels"] = (method.soft_labels or experiment.soft_labels).model_dump(mode="json")
     weights = tree["combine"].get("weights")
@@ -168,7 +168,7 @@ def row_result(row: Row, measured: Measured, baseline: str | None) -> RowResult:
         variant=row.variant,
         source=row.source,
         view=row.view,
-        teachers=row.teachers,
+        sources=row.sources,
         score=mean_estimate(row, measured),
         per_seed=tuple(_one_seed(row, measured, seed) for seed in range(per_seed.shape[1])),
         gold=row.gold,
@@ -211,14 +211,14 @@ def _by_seed(measured: Measured) -> Iterator[Measured]:
 
 
 def recovered(row: Row, measured: Measured, view: str) -> tuple[Estimate, dict[str, Estimate]]:
-    """A method's PGR against the ceiling of a view: the mean over its teachers, and against each."""
+    """A method's PGR against the ceiling of a view: the mean over its sources, and against each."""
     ceiling = next((top for top in measured.rows if top.role == "ceiling" and top.view == view), None)
     if ceiling is None:
         return undefined("there is no ceiling to compare with"), {}
     weak = {
         floor.name: measured.of(floor)
         for floor in measured.rows
-        if floor.role == "floor" and floor.source in row.teachers
+        if floor.role == "floor" and floor.source in row.sources
     }
     student = measured.of(row)
     if not seeds_with(student):

@@ -11,7 +11,7 @@ from outgrow.select.selector_record import SelectorRecord, SelectorSection
 from outgrow.select.selectors import AGREEMENT, CAPABILITY, CONFIDENCE, ORACLE, RANDOM
 
 SELECTIONS: Registry[SelectorRecord] = Registry(
-    "selection", [RANDOM, AGREEMENT, CONFIDENCE, ORACLE, CAPABILITY, REWARD_MODEL]
+    "selection", SelectorRecord, [RANDOM, AGREEMENT, CONFIDENCE, ORACLE, CAPABILITY, REWARD_MODEL]
 )
 Select = Annotated[SelectorSection, OneOf(SELECTIONS)]
 """The section of any selection."""

@@ -47,7 +47,7 @@ class Row:
     """The one supervisor that a floor or a single weak-to-strong row is about."""
     view: View = "main"
     """Which ceiling the row is held against."""
-    teachers: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     """method only: the supervisors whose labels it learned from."""
     gold: GoldUse = "none"
     """Which gold it uses beside its supervisors' labels; of a floor, which gold the supervisor learns."""
@@ -118,7 +118,7 @@ def _method_row(
         variant=variant,
         source=method.combine.only_source,
         view="two_views" if variant == "two_views" else "main",
-        teachers=method.teachers(experiment.supervisors),
+        sources=method.sources_among(experiment.supervisors),
         gold=gold_use(method, experiment),
     )
 

@@ -147,7 +147,7 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
     if not COMBINERS.of(combine).of_texts:
         known = _listed(name for name, record in COMBINERS.items() if record.of_texts)
         yield f"combine `{combine.type}` counts votes for classes; texts have {known}"
-    yield from combine.text_complaints(metric_of(experiment.task), method.teachers(experiment.supervisors))
+    yield from combine.text_complaints(metric_of(experiment.task), method.sources_among(experiment.supervisors))
     if method.refine is not None:
         yield from _refine_complaints("refine", method.refine, experiment)
         yield from _rewritten_complaints(method.refine, method)
@@ -170,7 +170,7 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
         yield "self_training.harden: `balanced` counts classes; use `argmax`"
     if method.preference is not None and isinstance(method.preference.weights, dict):
         yield from unknown_supervisors(
-            "preference.weights", method.preference.weights, method.teachers(experiment.supervisors)
+            "preference.weights", method.preference.weights, method.sources_among(experiment.supervisors)
         )
 
 
@@ -185,11 +185,11 @@ def _text_selection_complaints(select: Select, experiment: Experiment) -> Iterat
 
 def _scorers(method: Method, experiment: Experiment) -> Sequence[str]:
     """Supervisors that must say what they think of others' texts."""
-    teachers = method.teachers(experiment.supervisors)
+    sources = method.sources_among(experiment.supervisors)
     if method.preference is not None:
-        return teachers
+        return sources
     pool = method.combine.pool
-    return () if pool is None else pool.scorers or teachers
+    return () if pool is None else pool.scorers or sources
 
 
 def _refine_complaints(key: str, refine: Refine, experiment: Experiment) -> Iterator[str]:

@@ -23,11 +23,11 @@ from outgrow.errors import ConfigError, OutgrowError
 from outgrow.extensions import function_of
 from outgrow.graph.store import Store
 from outgrow.graph.writable import refuse_unwritable_folder
-from outgrow.select import SELECTIONS, SelectorSection
+from outgrow.select import SELECTIONS
 from outgrow.study.check_methods import fit_complaints
 from outgrow.study.check_models import reward_layer_problems
 from outgrow.study.steps import pool_step
-from outgrow.supervise.sources import source_record
+from outgrow.supervise.sources import SOURCES
 
 
 def require_ready(experiments: Sequence[Experiment], *, here: bool = True) -> list[str]:
@@ -68,10 +68,11 @@ def complaints(experiment: Experiment) -> Iterator[str]:
 def _section_problems(experiment: Experiment, kind: Kind | None) -> Iterator[str]:
     """Of models, votes and rules, wherever they stand."""
     for where, section in sections_in(experiment):
-        record = source_record(section)
-        if record is not None and record.check is not None:
-            yield from function_of(record.check)(where, section, kind)
-        elif isinstance(section, SelectorSection) and (reward := SELECTIONS.of(section).needs(section).reward):
+        source, selection = SOURCES.find(section), SELECTIONS.find(section)
+        if source is not None and source.check is not None:
+            yield from function_of(source.check)(where, section, kind)
+        reward = selection.needs(section).reward if selection is not None else None
+        if reward is not None:
             yield from reward_layer_problems(where, reward, local_model(experiment.student))
 
 
@@ -109,7 +110,7 @@ def machine_complaints(experiment: Experiment) -> Iterator[str]:
         if not any(map(find_spec, packages)):
             yield f"report_to.{number}: `{tracker}` is not installed: `pip install {packages[0]}`, or leave it out"
     for where, section in sections_in(experiment):
-        record = source_record(section)
+        record = SOURCES.find(section)
         if record is not None and record.check_machine is not None:
             yield from record.check_machine(where, section)
     folders = {"store": experiment.store, "output": experiment.folder}

@@ -18,7 +18,7 @@ def uses_anchors(method: Method, experiment: Experiment) -> bool:
     """Whether the method's combiner gets the supervisors' held-out answers to half A with its gold."""
     if method.anchors is not None:
         return method.anchors == "half_a"
-    sections = [experiment.supervisors[name] for name in method.teachers(experiment.supervisors)]
+    sections = [experiment.supervisors[name] for name in method.sources_among(experiment.supervisors)]
     return method.combine.needs_gold or not all(SOURCES.of(section).is_file for section in sections)
 
 

@@ -60,7 +60,7 @@ def method_named(experiment: Experiment, name: str) -> Method:
 
 
 def _once_per_source(method: Method, experiment: Experiment) -> Iterator[Method]:
-    rows = method.combine.for_each(method.teachers(experiment.supervisors))
+    rows = method.combine.for_each(method.sources_among(experiment.supervisors))
     if not rows:
         yield method
     for name, combine in rows.items():

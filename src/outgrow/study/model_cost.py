@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from outgrow.config.endpoint import CHOICE_TOKENS
 from outgrow.endpoints.usage import MILLION, Usage, price_of
+from outgrow.generation.generators import GENERATORS
 from outgrow.graph.step import Step
 from outgrow.models.model_identity import ModelSize, model_size
 from outgrow.refine import REFINERS
@@ -118,7 +119,7 @@ def answer_tokens(params: Mapping[str, Any]) -> int:
     """Tokens written per question, over all beams or samples."""
     decoding = params["decoding"]
     rows = decoding["candidates"] if decoding["sample"] else decoding["beams"]
-    if params["model"]["type"] == "endpoint":
+    if GENERATORS.named(params["model"]["type"]).remote:
         return int((rows if decoding["sample"] else 1) * decoding["max_new_tokens"])
     return int(rows * min(ANSWER_TOKENS, decoding["max_new_tokens"]))
 
@@ -147,7 +148,7 @@ def weights_up_to(size: ModelSize, deepest: int | None) -> float:
 def writing(step: Step, traffic: TokenTraffic, sizes: StudySizes) -> Cost:
     """Texts written or scored by a local model, or for money."""
     section = step.settings["model"]
-    if section["type"] == "endpoint":
+    if GENERATORS.named(section["type"]).remote:
         usage = Usage(round(traffic.read), round(traffic.written))
         return Cost(None, traffic.total, None, None, price_of(usage, step.hints["endpoint"]["prices"]))
     size = model_size(section["model"])

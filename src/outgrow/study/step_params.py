@@ -6,6 +6,7 @@ from typing import Any
 
 from outgrow.config.combine import Combine
 from outgrow.config.model import ModelSection, local_model
+from outgrow.config.path_fields import PathForm, change_paths
 from outgrow.config.section import Section
 from outgrow.config.task import TaskSection
 from outgrow.data.task import Kind
@@ -24,23 +25,10 @@ ASKING = ["type", "model", "url", "system", "logprobs", "limit", "options", "unf
 
 
 def dump(section: Section, only: Iterable[str] | None = None, without: Iterable[str] = ()) -> dict[str, Any]:
-    """A section's values as JSON, for a step's parameters."""
+    """A section's values as JSON, for a step's parameters; a model's folder is replaced by a hash of its content."""
     include = None if only is None else set(only)
-    tree: dict[str, Any] = _without_folders(section.model_dump(mode="json", include=include, exclude=set(without)))
-    return tree
-
-
-def _without_folders(tree: Any) -> Any:
-    """The same with a model's folder replaced by a hash of its content."""
-    if isinstance(tree, list):
-        return [_without_folders(entry) for entry in tree]
-    if not isinstance(tree, dict):
-        return tree
-    values = {key: _without_folders(value) for key, value in tree.items()}
-    model = values.get("model")
-    if isinstance(model, str) and values.get("type") != "endpoint":
-        values["model"] = _by_content(model)
-    return values
+    tree = section.model_dump(mode="json", include=include, exclude=set(without))
+    return change_paths(tree, type(section), {PathForm.MODEL: _by_content})
 
 
 def _by_content(model: str) -> str:

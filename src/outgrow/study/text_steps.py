@@ -64,7 +64,7 @@ def labels_for(plan: SeedPlan, method: Method, sources: Mapping[str, TextSource]
 
 def sources_of(method: Method, sources: Mapping[str, TextSource]) -> dict[str, TextSource]:
     """Those whose labels a method learns from."""
-    return {name: sources[name] for name in method.teachers(sources)}
+    return {name: sources[name] for name in method.sources_among(sources)}
 
 
 def _candidates(plan: SeedPlan, name: str, source: TextSource, beams: int | None) -> Step:

@@ -39,7 +39,7 @@ class VoteTrainingData:
     @property
     def labels(self) -> Step:
         """Those of the method's sources."""
-        names = self.method.teachers(self.sources)
+        names = self.method.sources_among(self.sources)
         return labels_step(
             self.plan, {name: noised_step(self.plan, self.method, "votes", self.sources[name]) for name in names}
         )

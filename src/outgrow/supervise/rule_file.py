@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from outgrow.config.load import load_tree
 from outgrow.config.messages import FileLocation, error_messages
-from outgrow.config.rules import RegexRule, Rule, RuleFile
+from outgrow.config.rules import Rule, RuleFile
 from outgrow.data.parse_cells import UNUSABLE
 from outgrow.errors import ConfigError, DataError, suggest
 from outgrow.readers.open_table import read_table
@@ -36,19 +36,23 @@ def read_rules(source: str | Path | Mapping[str, Any]) -> tuple[RuleFile, Path]:
     if twin is not None:
         raise ConfigError(f"{place.at('classes')}: `{twin}` stands twice; every class has a name of its own")
     for name, rule in file.rules.items():
-        if isinstance(rule, RegexRule):
-            class_number(rule.says, file.classes, place.at("rules", name, "says"))
+        if rule.only_class is not None:
+            class_number(rule.only_class, file.classes, place.at("rules", name, "says"))
     return file, folder
 
 
 def plain_rule(name: str, rule: Rule, classes: Sequence[str], folder: Path, text: str) -> dict[str, Any]:
     """A rule as the values that `run_rules` takes. Raises `DataError` where there is no file of a function."""
     plain = {"name": name, **rule.model_dump(exclude={"type"})}
-    if isinstance(rule, RegexRule):
-        return {**plain, "text": text, "says": class_number(rule.says, classes, name)}
-    file, function = file_and_function(rule.function, folder)
-    read_bytes(file)
-    return {**plain, "file": str(file.absolute()), "function": function}
+    if rule.reads_text:
+        plain["text"] = text
+    if rule.only_class is not None:
+        plain["says"] = class_number(rule.only_class, classes, name)
+    if rule.code is not None:
+        file, function = file_and_function(rule.code, folder)
+        read_bytes(file)
+        plain |= {"file": str(file.absolute()), "function": function}
+    return plain
 
 
 def class_number(name: str, classes: Sequence[str], where: str) -> int:

@@ -26,7 +26,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from outgrow.config.rules import RegexRule
 from outgrow.config.user_code import refuse_code
 from outgrow.data.task import Split, Task
 from outgrow.errors import ConfigError, DataError
@@ -151,7 +150,7 @@ def apply_rules(
     if not table.rows:
         raise DataError(f"{table.origin}: there is no item in it")
     names, note = item_names(table, file.item)
-    if any(isinstance(rule, RegexRule) for rule in file.rules.values()):
+    if any(rule.reads_text for rule in file.rules.values()):
         require_texts(table, file.text)
     plain = [plain_rule(name, rule, file.classes, folder, file.text) for name, rule in file.rules.items()]
     verdicts = run_rules(plain, file.classes, table.rows, jobs)

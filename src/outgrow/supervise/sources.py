@@ -7,6 +7,7 @@ from outgrow.supervise.source_record import SourceRecord
 
 SOURCES: Registry[SourceRecord] = Registry(
     "supervisor type",
+    SourceRecord,
     [
         model_source.RECORD,
         ngram_source.RECORD,
@@ -26,14 +27,7 @@ def with_type(section: object) -> object:
     return {"type": next(implied, model_source.RECORD.name), **section}
 
 
-def source_record(section: Section) -> SourceRecord | None:
-    """The record of any section of a file; `None` if it is no source's."""
-    name = dict(section).get("type")
-    record = SOURCES.get(name) if isinstance(name, str) else None
-    return record if record is not None and isinstance(section, record.section) else None
-
-
 def user_code_of(section: Section) -> list[str]:
     """The user's code that a section runs, by name."""
-    record = source_record(section)
+    record = SOURCES.find(section)
     return [] if record is None else record.code(section)

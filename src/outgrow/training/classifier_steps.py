@@ -104,8 +104,10 @@ def learned_rows(task: Task, split: Split, targets: Targets) -> Int[np.ndarray, 
     """Pool rows that may be learned from: of each half that has a target; of half A those with a target only."""
     named = set(targets.items)
     has_target = [task.items.ids[row] in named for row in split.half_a.tolist()]
-    half_a = split.half_a[np.asarray(has_target, dtype=bool)]
-    return np.concatenate([half_a, split.half_b]) if len(named) > len(half_a) or not len(half_a) else half_a
+    half_a: Int[np.ndarray, item] = split.half_a[np.asarray(has_target, dtype=bool)]
+    if len(half_a) and len(named) == len(half_a):
+        return half_a
+    return np.concatenate([half_a, split.half_b])
 
 
 def judged_rows(task: Task, split: Split, learned: Int[np.ndarray, "item"]) -> Int[np.ndarray, "judged"]:

@@ -9,12 +9,11 @@ A killed step resumes its job: see `endpoints/fine_tuning.py`.
 
 import json
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from filelock import FileLock
 from jaxtyping import Int
 from openai.types.fine_tuning import FineTuningJob
 from pydantic import BaseModel
@@ -25,6 +24,7 @@ from outgrow.endpoints.fine_tuning_server import FineTuningServer, number
 from outgrow.errors import DataError
 from outgrow.generation.chat import messages, single_turn
 from outgrow.generation.remote_generator import TUNED
+from outgrow.graph.file_lock import hold
 from outgrow.graph.step import Job, Json
 from outgrow.models.skipped_items import NAMED, named, warn_skipped
 from outgrow.texts import Candidate, TextTargets
@@ -167,7 +167,6 @@ def hyperparameters_of(done: FineTuningJob, words: Callable[[object], str]) -> d
     return {words(key): value for key, value in values.items() if isinstance(value, str) or number(value) is not None}
 
 
-def _locked(answers: Path, job_spec: JobSpec) -> FileLock:
+def _locked(answers: Path, job_spec: JobSpec) -> AbstractContextManager[None]:
     """A lock while the job is looked for and created, as two steps of one study may want the same."""
-    answers.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(answers.with_name(f".tuning-{job_spec.digest[:SHORT]}.lock"))
+    return hold(answers.with_name(f".tuning-{job_spec.digest[:SHORT]}.lock"))

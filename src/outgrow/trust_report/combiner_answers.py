@@ -10,20 +10,19 @@ no fit has seen, the temperature is fitted to gold. Otherwise it is fitted to hi
 `MOST_TEMPERED` votes × classes. Votes of rules are not calibrated this way: one rule does not predict another as an
 annotator predicts another. Memory holds one posterior at a time and the sum of all.
 
-Combiners are fitted in a fixed order. A combiner that would take minutes on a table of this size is fitted only if it
-is named: a posterior of every item costs items × classes, a matrix per source costs sources × classes².
+Combiners are fitted in a fixed order (`Comparison` in their records). A combiner that would take minutes on a table of
+this size (`TableLimits`) is fitted only if it is named: a posterior of every item costs items × classes, a matrix per
+source costs sources × classes².
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import entr
 
-from outgrow.combiners import fit_by, fit_names, section_named
-from outgrow.combiners.bayesian_dawid_skene import BayesianFit, fit_bayesian_dawid_skene
-from outgrow.combiners.em import by_item, posteriors, scores_by
+from outgrow.combiners import COMBINERS, fit_by, fit_names, section_named
 from outgrow.combiners.fit import Fit
 from outgrow.combiners.held_out_votes import HeldOut, hold_out, predict
 from outgrow.combiners.temperature_scaling import (
@@ -34,23 +33,9 @@ from outgrow.combiners.temperature_scaling import (
 )
 from outgrow.combiners.votes import Votes
 from outgrow.errors import ConfigError, DataError, OutgrowError, suggest
+from outgrow.extensions import function_of
 from outgrow.vote_table import VoteTable
 
-USUAL = ("bayesian_dawid_skene", "one_coin", "dawid_skene", "mace", "glad", "triplets", "vote")
-OF_RULES = ("rule_vote", "dawid_skene_counted", "triplets", "vote")
-"""The combiners for sources that are rules, each of which fires on one class."""
-MOST_MATRIX = 20_000_000
-"""Sources × classes² up to which models with matrices are fitted: 160 MB each."""
-BAYESIAN_MATRIX, BAYESIAN_SOURCES, BAYESIAN_ENTRIES = 40_000, 500, 1_500_000
-"""Limits of the Bayesian model: sources × classes², sources (time grows with their cube), different votes."""
-SLOW_ENTRIES = 4_000_000
-"""Votes on different rows, or rows × classes, up to which combiners of `SLOW` are fitted."""
-MOST_MEETINGS = 500_000_000_000
-"""Rows × classes × sources² up to which `vote` is fitted: its uncertainty comes from all pairs of sources."""
-SLOW = frozenset({"glad", "mace"})
-MOST_SQUARES = 400
-"""Sources up to which combiners of `SQUARES` are fitted."""
-SQUARES = frozenset({"triplets", "flying_squid"})
 MOST_TEMPERED = 100_000
 """Votes × classes up to which temperatures are fitted to hidden votes: this needs five more fits per combiner."""
 SEED = 0
@@ -187,12 +172,12 @@ def _chosen(votes: Votes, names: Sequence[str] | None) -> tuple[list[str], list[
                 raise ConfigError(f"no combiner of votes is called `{name}`; {suggest(name, fit_names())}")
         return list(dict.fromkeys(names)), []
     if of_rules(votes):
-        return list(OF_RULES), [
+        return asked_of_rules(), [
             "At least half of the sources vote for one class or abstain, as rules do. Abstentions count as evidence,"
             " and combiners that ignore them are not fitted."
         ]
     chosen, notes = [], []
-    for name in USUAL:
+    for name in usually_asked():
         size = too_large(name, votes)
         if size:
             notes.append(f"`{name}` was not fitted: there are {size}. Name it to fit it.")
@@ -201,21 +186,32 @@ def _chosen(votes: Votes, names: Sequence[str] | None) -> tuple[list[str], list[
     return chosen, notes
 
 
+def usually_asked() -> list[str]:
+    """The combiners that are compared, in their order."""
+    places = {record.name: record.compared.place for record in COMBINERS.values()}
+    return _in_order(places)
+
+
+def asked_of_rules() -> list[str]:
+    """The same where sources are rules for one class each."""
+    compared = {record.compared.of_rules_as or record.name: record.compared for record in COMBINERS.values()}
+    return _in_order({name: places.of_rules for name, places in compared.items()})
+
+
+def _in_order(places: Mapping[str, int | None]) -> list[str]:
+    return [name for _, name in sorted((place, name) for name, place in places.items() if place is not None)]
+
+
 def too_large(name: str, votes: Votes) -> str:
     """The size for which a combiner would take minutes; empty if it would not."""
-    n_sources, matrices = len(votes.sources), len(votes.sources) * votes.n_classes**2
-    if matrices > MOST_MATRIX and name != "vote":
-        return f"{n_sources} sources of {votes.n_classes} classes"
-    if name == "bayesian_dawid_skene" and matrices > BAYESIAN_MATRIX:
-        return f"{n_sources} sources of {votes.n_classes} classes"
-    if (name == "bayesian_dawid_skene" and n_sources > BAYESIAN_SOURCES) or (
-        name in SQUARES and n_sources > MOST_SQUARES
-    ):
+    limits = COMBINERS.of(section_named(name)).limits
+    n_rows, n_sources, n_classes = len(votes.values), len(votes.sources), votes.n_classes
+    if n_sources * n_classes**2 > limits.matrices:
+        return f"{n_sources} sources of {n_classes} classes"
+    if n_sources > limits.sources or n_rows * n_classes * n_sources**2 > limits.meetings:
         return f"{n_sources} sources"
-    if name in SLOW and max(_entries(votes), len(votes.values) * votes.n_classes) > SLOW_ENTRIES:
-        return f"{_entries(votes)} different votes for {votes.n_classes} classes"
-    if name == "vote" and len(votes.values) * votes.n_classes * n_sources**2 > MOST_MEETINGS:
-        return f"{n_sources} sources"
+    if max(_entries(votes), n_rows * n_classes) > limits.entries:
+        return f"{_entries(votes)} different votes for {n_classes} classes"
     return ""
 
 
@@ -224,26 +220,20 @@ def _entries(votes: Votes) -> int:
 
 
 def _fit(name: str, votes: Votes) -> tuple[Fit, list[str]]:
-    """A combiner's fit and notes on it. With very many votes the Bayesian model is fitted to a sample of the rows."""
+    """A combiner's fit and notes on it. With very many votes the fit may be to a sample of the rows."""
     section = section_named(name)
+    record = COMBINERS.of(section)
     if section.needs_gold:
         raise ConfigError(f"`{name}` learns from gold, and this report only checks with gold; choose another combiner")
-    entries = _entries(votes)
-    if name == "bayesian_dawid_skene" and entries > BAYESIAN_ENTRIES:
-        n_rows = len(votes.values) * BAYESIAN_ENTRIES // entries
+    entries, most = _entries(votes), record.limits.sampled
+    if record.fit_sample is not None and entries > most:
+        n_rows = int(len(votes.values) * most // entries)
         sample = np.sort(np.random.default_rng(SEED).permutation(len(votes.values))[:n_rows])
-        return read_further(votes, fit_bayesian_dawid_skene(votes.take(sample))), [
+        return function_of(record.fit_sample)(votes, sample), [
             f"`{name}` was fitted to {n_rows} different rows of votes, drawn at random."
         ]
     fit: Fit = fit_by(section)(votes)
     return fit, [] if fit.converged else [f"`{name}` did not converge within its iterations."]
-
-
-def read_further(votes: Votes, fit: BayesianFit) -> BayesianFit:
-    """Apply a fit on a sample of the items to all items. Votes count with the mean weights of their sources."""
-    table = np.log(fit.confusion) * fit.weight[:, None, None]
-    posterior, _ = posteriors(votes, scores_by(table), np.log(fit.balance))
-    return replace(fit, posterior=by_item(votes, posterior))
 
 
 def _mean(values: Float[np.ndarray, "some"]) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Int
 
+from outgrow.combiners import COMBINERS, section_named
 from outgrow.combiners.bayesian_dawid_skene import BayesianFit
 from outgrow.combiners.cross_fit import LEAST_GOLD
 from outgrow.errors import ConfigError, DataError
@@ -36,13 +37,8 @@ from outgrow.trust_report.summary import summarise
 from outgrow.vote_table import UNKNOWN, VoteTable
 
 MOST_NUMBERS = 500_000_000
-"""Items × classes: the posterior of all items is held in memory."""
-WHY = {
-    "bayesian_dawid_skene": "which models most: skills per source and class, copied votes, and their uncertainty",
-    "rule_vote": "which is made for rules",
-}
-"""Reasons for the first combiners."""
-COMBINE_COMPARES = "`outgrow combine` compares the combiners by gold or by hidden votes and names its choice."
+"""Items times classes: a posterior of every item is held in memory."""
+COMBINE_COMPARES = "`outgrow combine` compares the combiners, by gold or by hidden votes, and says which it takes."
 SOFT_NOTE = (
     "Some votes are soft: combiners read their probabilities; agreement, confusion and accuracy by gold count a vote"
     " as its most probable class."
@@ -92,9 +88,11 @@ def trust(table: VoteTable, *, combiners: Sequence[str] | None = None, n_next: i
 
 
 def why_base(name: str) -> str:
-    """Why this combiner's labels are evaluated."""
-    reason = WHY.get(name, "the first one that could be fitted to these votes")
-    return f"The evaluated labels are those of `{name}`, {reason}. {COMBINE_COMPARES}"
+    """Why the labels that are judged are this combiner's."""
+    why = (
+        COMBINERS.of(section_named(name)).compared.why or "which is the first one that could be fitted to these votes"
+    )
+    return f"Judged are the labels of `{name}`, {why}. {COMBINE_COMPARES}"
 
 
 def count_votes(table: VoteTable, answers: CombinerAnswers) -> VoteCounts:

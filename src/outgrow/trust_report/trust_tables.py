@@ -10,7 +10,7 @@ from outgrow.trust_report.source_quality import ADVERSARIAL, CHANCE, ONE_CLASS
 
 MOST_SOURCES, MOST_PAIRS, MOST_ITEMS, MOST_CLASSES, MOST_NEXT = 24, 40, 30, 20, 200
 BAD = frozenset({ADVERSARIAL, CHANCE, ONE_CLASS})
-T = TypeVar("One")
+T = TypeVar("T")
 
 
 def trust_tables(trust: Trust) -> list[Table]:

@@ -42,6 +42,7 @@ from outgrow.reporting.topics.text_quality import TEXT_QUALITY
 
 TOPICS: Registry[TopicRecord[Any]] = Registry(
     "report topic",
+    TopicRecord,
     [
         PICTURE,
         SCORES,

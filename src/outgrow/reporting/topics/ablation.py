@@ -102,12 +102,12 @@ def _settings(method: Method, experiment: Experiment, of_texts: bool) -> Describ
 
 def _supervisors(method: Method, experiment: Experiment) -> dict[str, tuple[str, ...]]:
     """Supervisors by their task."""
-    teachers = method.teachers(experiment.supervisors)
+    sources = method.sources_among(experiment.supervisors)
     if (pool := method.combine.pool) is None:
-        return {"teaching": teachers}
+        return {"teaching": sources}
     return {
-        "generating": tuple(pool.writers or teachers),
-        "scoring": tuple(pool.scorers or teachers),
+        "generating": tuple(pool.writers or sources),
+        "scoring": tuple(pool.scorers or sources),
     }
 
 

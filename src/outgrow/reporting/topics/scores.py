@@ -96,9 +96,9 @@ def _method_lines(results: Results) -> list[Line]:
     for row in (*results.of("method"), *results.of("control")):
         methods.setdefault(row.method, {})[row.variant] = row
     lines = [_method_line(results, name, rows) for name, rows in methods.items()]
-    teachers = {name: len(next(iter(rows.values())).teachers) for name, rows in methods.items()}
+    n_sources = {name: len(next(iter(rows.values())).sources) for name, rows in methods.items()}
     places = {ONE: 2, BOUND: 3, CONTROL: 1}
-    return sorted(lines, key=lambda line: (places.get(line.section, 0), teachers[str(line.cells[0])]))
+    return sorted(lines, key=lambda line: (places.get(line.section, 0), n_sources[str(line.cells[0])]))
 
 
 def _method_line(results: Results, name: str, rows: Mapping[str, RowResult]) -> Line:
@@ -107,7 +107,7 @@ def _method_line(results: Results, name: str, rows: Mapping[str, RowResult]) -> 
     for variant in results.about.variants:
         row = rows.get(variant)
         cells += [row.score, row.pgr] if row else [None, None]
-    count, total = len(first.teachers), len(results.about.supervisors)
+    count, total = len(first.sources), len(results.about.supervisors)
     several = ALL if count == total else f"{count} of {total} supervisors (weaks-to-strong-{count})"
     alone = first.source is not None
     section = CONTROL if first.role == "control" else BOUND if first.oracle else ONE if alone else several

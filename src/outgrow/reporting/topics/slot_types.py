@@ -8,8 +8,8 @@ from jaxtyping import Float
 
 from outgrow.metrics.bootstrap import Resamples
 from outgrow.metrics.estimate import Estimate, show_number, undefined
-from outgrow.metrics.slu_f1 import SLOT_METRICS, read_answers, slu_counts
-from outgrow.metrics.text_score import slot_value
+from outgrow.metrics.slu_f1 import read_answers, slu_counts
+from outgrow.metrics.text_score import counts_slots, slot_value
 from outgrow.render import canvas
 from outgrow.render.canvas import Axes, Drawing, Legend, LegendMark
 from outgrow.render.charts import name_line
@@ -42,7 +42,7 @@ class SlotTypeResult:
 
 def find_slot_types(frame: Frame) -> tuple[SlotTypeResult, ...]:
     """The most frequent type first; nothing if the metric counts no slots."""
-    if frame.task.metric not in SLOT_METRICS:
+    if not counts_slots(frame.task.metric):
         return ()
     names = important_rows(frame.rows, frame.baseline)
     rows = frame.study.rows

@@ -9,8 +9,8 @@ from jaxtyping import Bool
 from outgrow.metrics.bootstrap import Resamples, seed_means
 from outgrow.metrics.estimate import Estimate
 from outgrow.metrics.readable import can_tell, is_readable
-from outgrow.metrics.slu_f1 import ANY_CASE, SLOT_METRICS, SlotCounts, read_answers, span_counts
-from outgrow.metrics.text_score import slot_value
+from outgrow.metrics.slu_f1 import SlotCounts, read_answers, span_counts
+from outgrow.metrics.text_score import TEXT_METRICS, counts_slots, slot_value
 from outgrow.render.table import Column, Line, Table
 from outgrow.reporting.evidence.row_answers import EvaluatedItems
 from outgrow.reporting.evidence.texts import TextAnswers
@@ -63,7 +63,7 @@ def quality(texts: TextAnswers, part: EvaluatedItems, resamples: Resamples, metr
     return TextQuality(
         empty,
         cut_off,
-        _span_f1(texts, part, resamples, metrics[""]) if metrics.get("") in SLOT_METRICS else None,
+        _span_f1(texts, part, resamples, metrics[""]) if counts_slots(metrics.get("")) else None,
         unreadable_in.pop("", None),
         unreadable_in,
     )
@@ -103,7 +103,7 @@ def slot_counts(
     """The counts of one seed's texts against gold."""
     gold = [part.answers[item] for item in np.flatnonzero(texts.there[seed])]
     answered = read_answers(texts.of_seed(seed)).slots
-    return count(read_answers(gold).slots, answered, any_case=metric == ANY_CASE)
+    return count(read_answers(gold).slots, answered, any_case=TEXT_METRICS[metric].any_case)
 
 
 UNREADABLE = (
