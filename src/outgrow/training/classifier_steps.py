@@ -117,7 +117,7 @@ def judged_rows(task: Task, split: Split, learned: Int[np.ndarray, "item"]) -> I
     rows = split.half_a[task.items.gold[split.half_a] >= 0]
     if not len(rows):
         raise DataError("select_by: `half_a_log_loss` needs gold, and no item of half A has any; use `weak_accuracy`")
-    return rows
+    return np.asarray(rows)
 
 
 def yardstick(
