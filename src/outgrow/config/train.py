@@ -107,8 +107,8 @@ class TrainSettings(CombineSettings):
     @field_validator("tune")
     @classmethod
     def _no_gold(cls, tune: Tune) -> Tune:
-        if tune.select_by == "gold_accuracy":
-            raise complaint("select_by: `gold_accuracy` is for studies; here the gold of most items is unknown")
+        if tune.select_by in ("gold_accuracy", "half_a_log_loss"):
+            raise complaint(f"select_by: `{tune.select_by}` is for studies; here the gold of most items is unknown")
         return tune
 
     @model_validator(mode="after")

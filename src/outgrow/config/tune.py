@@ -7,14 +7,16 @@ from pydantic import Field
 from outgrow.config.section import Section
 
 SelectBy = Literal["weak_accuracy", "weak_log_loss", "half_a_log_loss", "gold_accuracy"]
+PROBE_L2 = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.001, 0.0001)
+"""Multiple choice is often best near the upper end, many classes near the lower."""
 
 
 class Tune(Section):
     """The grid that every method searches, and its criterion. They are the same for all methods, so that the
     comparison is fair."""
 
-    l2: list[Annotated[float, Field(ge=0)]] | None = None
-    """probe: weights of the ridge penalty; default: 10^-4 … 10^0.5."""
+    l2: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)] = list(PROBE_L2)
+    """probe: weights of the ridge penalty."""
     lr: list[Annotated[float, Field(gt=0, le=1000)]] | None = None
     """Learning rates; default: one value (probe .05, else `training.lr`)."""
     epochs: list[Annotated[float, Field(gt=0, le=1_000_000)]] | None = None

@@ -23,7 +23,7 @@ from outgrow.refine.refiner_record import TokenSizes
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 FULL_TRAINING_BYTES = 16
 """Per trained weight: weight, gradient and Adam's two moments in float32, whatever the precision of the arithmetic."""
-PROBE_STEPS, PROBE_GRID, PROBE_DIM = 100, 8, 512
+PROBE_STEPS, PROBE_DIM = 100, 512
 SMALL_STEP_SECONDS = 0.1
 PROVIDER_EPOCHS = 3
 """Assumed where the provider chooses."""
@@ -191,7 +191,7 @@ def _gradient_training(
 
 def _probe_training(tune: Mapping[str, Any], learns: int, sizes: StudySizes) -> Cost:
     """A grid of linear heads on finished features, once per fold and once at the end."""
-    grid = (len(tune["l2"]) if tune["l2"] else PROBE_GRID) * len(tune["lr"] or [1])
+    grid = len(tune["l2"]) * len(tune["lr"] or [1])
     steps = sum(tune["epochs"] or [PROBE_STEPS])
     flops = 6.0 * learns * PROBE_DIM * 10 * grid * steps * tune["folds"]
     return Cost(PROBE_DIM * 10, 0, 4.0 * learns * PROBE_DIM, SMALL_STEP_SECONDS + flops / sizes.flops)

@@ -32,7 +32,6 @@ from outgrow.config.tune import SelectBy
 from outgrow.errors import ConfigError, DataError
 from outgrow.metrics.calibration import log_loss
 
-L2_GRID = tuple(10.0**power for power in np.linspace(0.5, -4, 8).tolist())
 PROBE_LR, PROBE_STEPS = 0.05, 100
 LEAST_PROBABILITY = 1e-12
 """Keeps the log loss of a head that is certain and wrong finite."""
@@ -66,7 +65,7 @@ Answer = Callable[[Bool[np.ndarray, "item"], int], Float[np.ndarray, "grid held 
 
 def probe_grid(tune: dict[str, Any], layers: Sequence[int]) -> list[GridPoint]:
     """All combinations of layer, step size, steps and ridge penalty; within a layer, strongest penalty first."""
-    l2 = sorted(tune["l2"] or L2_GRID, reverse=True)
+    l2 = sorted(tune["l2"], reverse=True)
     rates, steps = tune["lr"] or [PROBE_LR], tune["epochs"] or [PROBE_STEPS]
     return [
         GridPoint(r, s, p, layer) for layer, r, s, p in itertools.product(layers, sorted(rates), sorted(steps), l2)

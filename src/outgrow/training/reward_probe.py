@@ -29,11 +29,12 @@ from outgrow.models.load_model import load_backbone, load_config, pick_device
 from outgrow.models.resumable_inference import ResumableInference, sweep
 from outgrow.models.token_batches import Rows, pad
 from outgrow.select.comparisons import Sample
-from outgrow.training.grid_search import L2_GRID, PROBE_LR, PROBE_STEPS, fold_of
+from outgrow.training.grid_search import PROBE_LR, PROBE_STEPS, fold_of
 from outgrow.training.heads import Heads, fit_heads
 from outgrow.training.reward_plan import Numbers, ReadableSamples, RewardFit, comparisons_of, read_samples
 from outgrow.training.text_tokenizer import TextRow, tokenizer_of
 
+L2_GRID = tuple(10.0**power for power in np.linspace(0.5, -4, 8).tolist())
 FOLDS = 3
 """In which the penalty is chosen."""
 PAIRS = 500
@@ -146,5 +147,5 @@ def mean_states(
 
 
 def penalties(given: Sequence[float] | None) -> list[float]:
-    """Strongest first; by default the grid of every probe."""
+    """Strongest first; by default `L2_GRID`."""
     return sorted(given or L2_GRID, reverse=True)
