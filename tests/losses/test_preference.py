@@ -8,7 +8,7 @@ import torch
 from fresh import SEEDS
 from outgrow.losses.preference import preference_loss
 
-KINDS = ["cdpo", "robust", "ipo"]
+KINDS = ["cdpo", "robust", "ipo", "weighted"]
 
 
 def some_pairs(seed: int, n: int = 40) -> tuple[torch.Tensor, torch.Tensor]:
@@ -23,6 +23,8 @@ def by_definition(margin: torch.Tensor, flip: torch.Tensor, beta: float, kind: s
         return (1 - flip) * right + flip * wrong
     if kind == "robust":
         return ((1 - flip) * right - flip * wrong) / (1 - 2 * flip)
+    if kind == "weighted":
+        return (1 - 2 * flip) * right
     return (1 - flip) * (margin - 0.5 / beta) ** 2 + flip * (-margin - 0.5 / beta) ** 2
 
 
@@ -46,7 +48,7 @@ def test_a_constant_chance_per_pair_is_one_for_the_run(kind: str) -> None:
     torch.testing.assert_close(per_pair, torch.stack(one_by_one), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("kind", ["cdpo", "robust"])
+@pytest.mark.parametrize("kind", ["cdpo", "robust", "weighted"])
 def test_without_flips_it_is_dpo(kind: str) -> None:
     margin, _ = some_pairs(SEEDS[2])
     dpo = torch.log1p(torch.exp(-2.0 * margin))
@@ -68,6 +70,15 @@ def test_robust_is_unbiased_under_flips() -> None:
     right, wrong = (preference_loss(sign * margin, flip, beta=1.5, kind="robust") for sign in (1, -1))
     expected = (1 - flip) * right + flip * wrong
     torch.testing.assert_close(expected, torch.log1p(torch.exp(-1.5 * margin)), rtol=1e-9, atol=1e-9)
+
+
+def test_pairs_of_which_nothing_is_known_have_no_weight_and_others_their_confidence() -> None:
+    margin, flip = some_pairs(SEEDS[1])
+    even = torch.full_like(flip, 0.5)
+    assert (preference_loss(margin, even, beta=2.0, kind="weighted") == 0).all()
+    right = preference_loss(margin, 0 * flip, beta=2.0, kind="cdpo")
+    confidence = 2 * ((1 - flip) - 0.5)
+    torch.testing.assert_close(preference_loss(margin, flip, beta=2.0, kind="weighted"), confidence * right)
 
 
 def test_conservative_dpo_stops_at_the_margin_that_the_chance_says() -> None:

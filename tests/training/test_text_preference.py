@@ -88,7 +88,7 @@ def losses(out):
     return [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("kind", ["cdpo", "robust", "ipo"])
+@pytest.mark.parametrize("kind", ["cdpo", "robust", "ipo", "weighted"])
 @pytest.mark.parametrize("per_token", [False, True])
 def test_the_loss_of_pairs_is_its_definition(text_study, writing, kind, per_token):
     rng = np.random.default_rng(SEEDS[0])
@@ -114,6 +114,7 @@ def test_the_loss_of_pairs_is_its_definition(text_study, writing, kind, per_toke
             "cdpo": (1 - e) * right + e * wrong,
             "robust": ((1 - e) * right - e * wrong) / (1 - 2 * e),
             "ipo": (1 - e) * (margin - 1 / 1.4) ** 2 + e * (-margin - 1 / 1.4) ** 2,
+            "weighted": (1 - 2 * e) * right,
         }[kind]
         expected = expected + weight[number] * one
     assert found.item() == pytest.approx(expected.item(), rel=1e-6)

@@ -2,10 +2,12 @@
 
     lambda_s = exp(score_s) / sum over the sources that answered of exp(score_u)
 
-    likelihood         texts: mean over the pieces of ln p, minus the cross-entropy per piece; votes: ln of the largest
-                       probability, so that lambda is proportional to it
-    entropy            texts: minus the mean over the pieces of h(p) = -p ln p - (1-p) ln(1-p); votes: minus the entropy
-    max_probability    texts: mean over the pieces of p; votes: the largest probability
+    likelihood         texts: mean over the pieces of ln p, minus the cross-entropy per piece
+                       votes: ln of the largest probability, so that lambda is proportional to it
+    entropy            texts: minus the mean over the pieces of h(p) = -p ln p - (1-p) ln(1-p)
+                       votes: minus the entropy
+    max_probability    texts: mean over the pieces of p
+                       votes: the largest probability
 
 These are weights per sequence of several teachers (after the description of NeMo RL's multi-teacher distillation,
 2026). There every teacher reads the same text, and entropy and largest probability are those of its distribution over

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from outgrow.combiners.keep_all import KeepAll
 from outgrow.config.combine import Combine
 from outgrow.config.decoding import Decoding
 from outgrow.config.model import BatchSize, Passes, Rate, Training
-from outgrow.config.section import Section
+from outgrow.config.section import Section, complaint
 from outgrow.losses import Loss
 from outgrow.losses.softmax_losses import CrossEntropy
 from outgrow.refine import Refine
@@ -53,7 +53,9 @@ class PreferenceTraining(Training):
 class Preference(Section):
     """*generate*: a second stage on the supervisors' preferences among the student's own texts (eqs 8-9)."""
 
-    loss: Literal["cdpo", "robust", "ipo"] = "cdpo"
+    loss: Literal["cdpo", "robust", "ipo", "weighted"] = "cdpo"
+    """Conservative DPO; the unbiased loss; a squared distance; or DPO with every pair weighed by its confidence, 1 - 2
+    epsilon (needs `epsilon: per_pair`)."""
     beta: Annotated[float, Field(gt=0)] = 2.0
     epsilon: Annotated[float, Field(ge=0, lt=0.5)] | Literal["per_pair"] = 0.1
     """How often a preference is the wrong way round; `per_pair`: 1 - the supervisors' probability that it is not."""
@@ -64,6 +66,12 @@ class Preference(Section):
     candidates: Decoding = Decoding(beams=10, candidates=10)
     """The student's texts among which the supervisors prefer."""
     training: PreferenceTraining = PreferenceTraining()
+
+    @model_validator(mode="after")
+    def _chances_of_pairs(self) -> "Preference":
+        if self.loss == "weighted" and self.epsilon != "per_pair":
+            raise complaint("epsilon: `loss: weighted` weighs every pair by its own chance; set `epsilon: per_pair`")
+        return self
 
 
 class TrainingStage(Section):
