@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fresh import SEEDS
-from outgrow.losses.preference import preference_loss
+from outgrow.losses.preference import preference_loss, ratio_loss
 
 KINDS = ["cdpo", "robust", "ipo", "weighted"]
 
@@ -132,3 +132,27 @@ def test_a_flipped_pair_is_the_pair_with_the_other_chance(kind: str) -> None:
 def test_bad_options_are_refused(flip: float, options: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         preference_loss(torch.zeros(1), torch.tensor([flip]), **options)
+
+
+# ---- what training changed in a weak model ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("beta", [0.1, 2.0])
+def test_the_loss_of_ratios_is_its_definition(beta: float) -> None:
+    (own, _), (weak, _) = some_pairs(SEEDS[0]), some_pairs(SEEDS[0] + 1)
+    own.requires_grad_()
+    found = ratio_loss(own, weak, beta=beta)
+    wanted = [(beta * a - b) ** 2 for a, b in zip(own.tolist(), weak.tolist(), strict=True)]
+    assert found.tolist() == pytest.approx(wanted, rel=1e-12)
+    assert torch.autograd.gradcheck(lambda one: ratio_loss(one, weak, beta=beta), own)
+
+
+def test_the_loss_of_ratios_ends_where_the_strong_model_has_moved_as_far() -> None:
+    weak, _ = some_pairs(SEEDS[1])
+    there = (weak / 0.5).requires_grad_()
+    loss = ratio_loss(there, weak, beta=0.5)
+    (gradient,) = torch.autograd.grad(loss.sum(), there)
+    torch.testing.assert_close(loss, torch.zeros_like(weak), rtol=0, atol=1e-20)
+    torch.testing.assert_close(gradient, torch.zeros_like(weak), rtol=0, atol=1e-10)
+    with pytest.raises(ValueError, match="beta"):
+        ratio_loss(weak, weak, beta=0.0)

@@ -53,9 +53,10 @@ class PreferenceTraining(Training):
 class Preference(Section):
     """*generate*: a second stage on the supervisors' preferences among the student's own texts (eqs 8-9)."""
 
-    loss: Literal["cdpo", "robust", "ipo", "weighted"] = "cdpo"
-    """Conservative DPO; the unbiased loss; a squared distance; or DPO with every pair weighed by its confidence, 1 - 2
-    epsilon (needs `epsilon: per_pair`)."""
+    loss: Literal["cdpo", "robust", "ipo", "weighted", "wspo"] = "cdpo"
+    """Conservative DPO; the unbiased loss; a squared distance; DPO with every pair weighed by its confidence, 1 - 2
+    epsilon (needs `epsilon: per_pair`); or `wspo`, without pairs: learn what training changed in the supervisors,
+    token by token (`epsilon` and `logprobs` are not used)."""
     beta: Annotated[float, Field(gt=0)] = 2.0
     epsilon: Annotated[float, Field(ge=0, lt=0.5)] | Literal["per_pair"] = 0.1
     """How often a preference is the wrong way round; `per_pair`: 1 - the supervisors' probability that it is not."""
@@ -72,6 +73,11 @@ class Preference(Section):
         if self.loss == "weighted" and self.epsilon != "per_pair":
             raise complaint("epsilon: `loss: weighted` weighs every pair by its own chance; set `epsilon: per_pair`")
         return self
+
+    @property
+    def learns_ratios(self) -> bool:
+        """Whether it learns what training changed in the supervisors, and no pairs."""
+        return self.loss == "wspo"
 
 
 class TrainingStage(Section):
