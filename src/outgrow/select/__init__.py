@@ -9,9 +9,10 @@ from outgrow.extensions import OneOf, Registry
 from outgrow.select.reward_model import REWARD_MODEL
 from outgrow.select.selector_record import SelectorRecord, SelectorSection
 from outgrow.select.selectors import AGREEMENT, CAPABILITY, CONFIDENCE, ORACLE, RANDOM
+from outgrow.select.trust import TRUST
 
 SELECTIONS: Registry[SelectorRecord] = Registry(
-    "selection", [RANDOM, AGREEMENT, CONFIDENCE, ORACLE, CAPABILITY, REWARD_MODEL]
+    "selection", [RANDOM, AGREEMENT, CONFIDENCE, ORACLE, CAPABILITY, REWARD_MODEL, TRUST]
 )
 Select = Annotated[SelectorSection, OneOf(SELECTIONS)]
 """The section of any selection."""
