@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float, Int
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from outgrow.data.task import Split, Task
+from outgrow.data.task import Items, Split, Task
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
 from outgrow.models.choices import Choices, tokenize_choices
@@ -59,7 +59,7 @@ def answer(
     task = Task.load(job.inputs["pool"])
     splits = [Split.load(folder) for name, folder in job.inputs.items() if name.startswith("split.")]
     items = task.take(np.unique(np.concatenate([split.test for split in splits]))).items
-    options = items.options or [[_readable(name) for name in task.classes]] * len(items)
+    options = options_of(task, items)
     tokenizer = load_tokenizer(model, revision, trust_remote_code=trust_remote_code)
     lm = load_causal_lm(
         model, revision, dtype=dtype, device=pick_device(job.hints), trust_remote_code=trust_remote_code
@@ -73,6 +73,11 @@ def answer(
     if score == "mean":
         scores = per_character(scores, options, choices.token_counts)
     WeakLabels(items.ids, (SOURCE,), softmax(scores)[:, None]).save(job.out / "test.parquet")
+
+
+def options_of(task: Task, items: Items) -> list[list[str]]:
+    """Each item's options; of *classify* the class names as running text."""
+    return items.options or [[_readable(name) for name in task.classes]] * len(items)
 
 
 def option_logprobs(
