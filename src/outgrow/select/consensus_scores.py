@@ -1,9 +1,9 @@
 """How much an item's targets agree: e to the minus entropy of their answers, the same for all of an item's rows.
 
 With f_a the share of an item's rows with the answer a, the score is exp(Σ_a f_a ln f_a). Every row counts the same,
-whatever its weight; so the combiner has to keep every source's label (`keep_all`), or all scores are 1. A vote's answer
-is its most probable class, a text's answer what the task's metric compares: a final answer where it compares those,
-else the text up to case and spaces. A text without an answer has no score, and no part in the others'.
+whatever its weight; so the combiner has to keep every source's label (`keep_all`), or all scores are 1. A vote's
+answer is its most probable class, a text's answer what the task's metric compares: a final answer where it compares
+those, else the text up to case and spaces. A text without an answer has no score, and no part in the others'.
 """
 
 from collections import Counter, defaultdict
