@@ -1,7 +1,6 @@
-"""What steps do with options, on a model at hand: log-likelihoods and hidden states of each after its prompt."""
+"""What steps do with options, on a model at hand: hidden states of each after its prompt."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,34 +10,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from outgrow.models.choices import Choices, tokenize_choices
 from outgrow.models.hidden import option_states, resolve_layers
-from outgrow.models.packing import OptionBatch, may_pack, pack_batch, packed_option_logits
+from outgrow.models.packing import OptionBatch, may_pack, pack_batch
 from outgrow.models.token_batches import Rows, length_sorted_batches, with_smaller_batches
-
-
-class OptionLogprobs(NamedTuple):
-    """Log-likelihoods of options, in nats."""
-
-    total: Float[np.ndarray, "item option"]
-    """Sum over an option's tokens."""
-    mean: Float[np.ndarray, "item option"]
-    """Per token."""
-
-
-def option_logprobs(
-    lm: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: Sequence[str],
-    options: Sequence[Sequence[str]],
-    *,
-    packed: bool | None = None,
-    batch_tokens: int = 4096,
-) -> OptionLogprobs:
-    """Log-likelihood of every option after its prompt; `packed=None` packs the options where that is exact."""
-    choices = tokenize_choices(tokenizer, prompts, options, 512)
-    total = _in_batches(
-        lm, tokenizer, choices, packed, batch_tokens, lambda batch: packed_option_logits(lm, batch.to(lm.device))
-    ).astype(np.float64)
-    return OptionLogprobs(total, total / choices.token_counts)
 
 
 def option_hidden(

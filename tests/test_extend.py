@@ -52,7 +52,7 @@ def test_the_loss_is_its_formula(tmp_path: Path) -> None:
     losses = registry_of("loss")
     generator = np.random.default_rng(3)
     logits, target = generator.normal(size=(5, 4)), generator.dirichlet(np.ones(4), size=5)
-    found = losses["adaptconf"].function(torch.tensor(logits), torch.tensor(target), temperature=0.7)
+    found = losses["my_adaptconf"].function(torch.tensor(logits), torch.tensor(target), temperature=0.7)
     for row, weak, value in zip(logits, target, found.tolist(), strict=True):
         cross_entropy = -np.log(np.exp(row) / np.exp(row).sum())
         own, hard = cross_entropy[row.argmax()], cross_entropy[weak.argmax()]
@@ -66,12 +66,12 @@ def test_the_loss_becomes_a_row_of_the_report(tmp_path: Path) -> None:
     done = command(tmp_path, "run", "study.yaml", "--json")
     assert done.returncode == 0, done.stderr
     rows = {row["name"]: row for row in json.loads(done.stdout)["results"]["rows"]}
-    assert rows["adaptconf"]["score"]["value"] is not None
-    assert "adaptconf" in command(tmp_path, "show", "study.yaml").stdout
+    assert rows["my_row"]["score"]["value"] is not None
+    assert "my_row" in command(tmp_path, "show", "study.yaml").stdout
     loss = tmp_path / "my_loss.py"
     loss.write_text(loss.read_text().replace("beta * own\n", "beta * own + 1\n"))
     steps = json.loads(command(tmp_path, "plan", "study.yaml", "--json").stdout)
-    assert {step["label"] for step in steps if step["code_changed"]} == {"adaptconf, seed 0"}
+    assert {step["label"] for step in steps if step["code_changed"]} == {"my_row, seed 0"}
 
 
 def test_the_combiner_becomes_a_row_and_combines_votes(tmp_path: Path) -> None:

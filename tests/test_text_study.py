@@ -98,6 +98,24 @@ def test_a_preference_row_starts_from_the_same_student(small: dict[str, Any]) ->
     assert changed(small, "methods.0.preference.beta=1") == {"preference": 1, "texts": 1}
 
 
+def test_what_training_changed_needs_the_supervisors_before_it(small: dict[str, Any]) -> None:
+    small["methods"], small["variants"] = ["bayesian"], ["plain"]
+    new = changed(small, "methods=[bayesian,bayesian_wspo]")
+    assert new == {"texts": 2, "scores": 1 + 2 + 2, "ratios": 1, "preference": 1}
+    small["methods"] = ["bayesian_wspo"]
+    assert changed(small, "methods.0.preference.beta=1") == {"preference": 1, "texts": 1}
+    assert not changed(small, "methods.0.preference.epsilon=0.2"), "there are no pairs"
+    small["supervisors"]["b"]["adapt"] = "none"
+    with pytest.raises(ConfigError, match=r"`wspo`.*supervisor `b`.*not trained"):
+        build(small)
+
+
+def test_weighted_pairs_need_a_chance_each(small: dict[str, Any]) -> None:
+    assert counts(build(small, "methods=[bayesian_cwdpo]", "variants=[plain]"))["preference"] == 1
+    with pytest.raises(ConfigError, match="per_pair"):
+        build(small, "methods=[bayesian_cwdpo]", "methods.0.preference.epsilon=0.1")
+
+
 def test_evidential_defaults_belong_to_the_kind_of_task(small: dict[str, Any]) -> None:
     student = next(step for step in build(small, "methods=[bayesian]").steps if "bayesian" in step.label)
     assert student.params["loss"] == {

@@ -65,9 +65,9 @@ R = TypeVar("R", bound=Named)
 class Registry(Mapping[str, R], Generic[R]):
     """All extensions of one kind by name, in the order in which they are listed."""
 
-    def __init__(self, noun: str, record_class: type[R], records: Iterable[R]) -> None:
+    def __init__(self, noun: str, record_class: type[Any], records: Iterable[R]) -> None:
         self.noun = noun
-        self.record_class = record_class
+        self.record_class: type[R] = record_class
         """The class of its records, by which a plug-in's record finds its registry."""
         self._records: dict[str, R] = {}
         for record in records:

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from option_passes import option_hidden, option_logprobs
+from option_passes import option_hidden
 from outgrow.models.hidden import text_states
 from outgrow.models.load_model import load_backbone, load_causal_lm, load_tokenizer
 from outgrow.models.packing import packing_holds
 from outgrow.models.token_batches import pad, tokenize
-from outgrow.models.zero_shot import softmax
+from outgrow.models.zero_shot import option_logprobs, softmax
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 

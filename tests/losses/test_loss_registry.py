@@ -134,25 +134,25 @@ def test_a_loss_of_tokens_is_a_weighted_sum_with_a_gradient(name: str) -> None:
 # ---- plug-ins -------------------------------------------------------------------------------------------
 
 
-class ReverseKL(LossSection):
+class Misfit(LossSection):
     """KL(student || target)."""
 
-    type: Literal["reverse_kl"]
+    type: Literal["misfit"]
     floor: float = 1e-12
 
 
-def reverse_kl(logits: Tensor, target: Tensor, floor: float) -> Tensor:
+def misfit(logits: Tensor, target: Tensor, floor: float) -> Tensor:
     return (logits.softmax(-1) * (logits.log_softmax(-1) - target.clamp_min(floor).log())).sum(-1)
 
 
 @pytest.fixture
 def added(request: pytest.FixtureRequest) -> Iterator[str]:
     """A plug-in's loss with the given function."""
-    LOSSES.add(LossRecord(ReverseKL, function=request.param))
+    LOSSES.add(LossRecord(Misfit, function=request.param))
     for model in (TrainingStage, Method, Experiment):
         model.model_rebuild(force=True)
-    yield "reverse_kl"
-    LOSSES.remove("reverse_kl")
+    yield "misfit"
+    LOSSES.remove("misfit")
     for model in (TrainingStage, Method, Experiment):
         model.model_rebuild(force=True)
 
@@ -167,7 +167,7 @@ def study_of(loss: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("added", [reverse_kl], indirect=True)
+@pytest.mark.parametrize("added", [misfit], indirect=True)
 def test_a_loss_from_outside_is_read_and_becomes_a_step(added: str) -> None:
     study = build_study(read_experiment(study_of({"type": added, "floor": 1e-9})))
     losses = [step.params["loss"] for step in study.steps if step.name == "student"]
@@ -178,7 +178,7 @@ def test_a_loss_from_outside_is_read_and_becomes_a_step(added: str) -> None:
     assert not objective.linear
     logits, target = draw(SEEDS[0], 30, 4)
     own = torch.nn.functional.one_hot(logits.argmax(-1), 4).double()
-    wanted = 0.7 * reverse_kl(logits, target, 1e-9) + 0.3 * reverse_kl(logits, own, 1e-9)
+    wanted = 0.7 * misfit(logits, target, 1e-9) + 0.3 * misfit(logits, own, 1e-9)
     torch.testing.assert_close(objective(logits, target, 0.75), wanted, rtol=1e-10, atol=1e-10)
 
 
@@ -190,15 +190,15 @@ def test_a_name_is_given_once_and_a_missing_one_is_suggested() -> None:
 
 
 def summed(logits: Tensor, target: Tensor, floor: float) -> Tensor:
-    return reverse_kl(logits, target, floor).sum()
+    return misfit(logits, target, floor).sum()
 
 
 def not_a_number(logits: Tensor, target: Tensor, floor: float) -> Tensor:
-    return reverse_kl(logits, target, 0.0) * torch.nan
+    return misfit(logits, target, 0.0) * torch.nan
 
 
 def detached(logits: Tensor, target: Tensor, floor: float) -> Tensor:
-    return reverse_kl(logits, target, floor).detach()
+    return misfit(logits, target, floor).detach()
 
 
 def failing(logits: Tensor, target: Tensor, floor: float) -> Tensor:

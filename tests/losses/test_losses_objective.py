@@ -7,10 +7,17 @@ from fresh import SEEDS
 from outgrow.config.method import SelfTraining
 from outgrow.extensions import function_of
 from outgrow.losses import LOSSES
+from outgrow.losses.adaptconf import AdaptConf
 from outgrow.losses.dirichlet import log_dirichlet_mean
 from outgrow.losses.evidential import evidential
 from outgrow.losses.evidential_record import Evidential
 from outgrow.losses.objective import make_objective
+from outgrow.losses.reverse_losses import (
+    ConfidenceAdaptiveCrossEntropy,
+    ReverseCrossEntropy,
+    ReverseKl,
+    SymmetricCrossEntropy,
+)
 from outgrow.losses.self_training import harden_argmax, harden_balanced
 from outgrow.losses.softmax_losses import CrossEntropy, GeneralizedCrossEntropy, Product
 from outgrow.study.step_params import loss_params
@@ -21,8 +28,13 @@ SECTIONS = [
     Evidential(type="evidential", kl="mixed", kl_weight=1.0, kl_anneal=False),
     GeneralizedCrossEntropy(type="generalized_cross_entropy"),
     Product(type="product"),
+    AdaptConf(type="adaptconf"),
+    ReverseKl(type="reverse_kl"),
+    ReverseCrossEntropy(type="reverse_cross_entropy"),
+    SymmetricCrossEntropy(type="symmetric_cross_entropy"),
+    ConfidenceAdaptiveCrossEntropy(type="confidence_adaptive_cross_entropy"),
 ]
-LINEAR = [True, True, False, True, False]
+LINEAR = [True, True, False, True, False, False, False, False, False, False]
 
 
 def params_of(section):

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from fresh import SEEDS
-from outgrow.losses.preference import preference_loss
+from outgrow.losses.preference import preference_loss, ratio_loss
 
-KINDS = ["cdpo", "robust", "ipo"]
+KINDS = ["cdpo", "robust", "ipo", "weighted"]
 
 
 def some_pairs(seed: int, n: int = 40) -> tuple[torch.Tensor, torch.Tensor]:
@@ -23,6 +23,8 @@ def by_definition(margin: torch.Tensor, flip: torch.Tensor, beta: float, kind: s
         return (1 - flip) * right + flip * wrong
     if kind == "robust":
         return ((1 - flip) * right - flip * wrong) / (1 - 2 * flip)
+    if kind == "weighted":
+        return (1 - 2 * flip) * right
     return (1 - flip) * (margin - 0.5 / beta) ** 2 + flip * (-margin - 0.5 / beta) ** 2
 
 
@@ -46,7 +48,7 @@ def test_a_constant_chance_per_pair_is_one_for_the_run(kind: str) -> None:
     torch.testing.assert_close(per_pair, torch.stack(one_by_one), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("kind", ["cdpo", "robust"])
+@pytest.mark.parametrize("kind", ["cdpo", "robust", "weighted"])
 def test_without_flips_it_is_dpo(kind: str) -> None:
     margin, _ = some_pairs(SEEDS[2])
     dpo = torch.log1p(torch.exp(-2.0 * margin))
@@ -68,6 +70,15 @@ def test_robust_is_unbiased_under_flips() -> None:
     right, wrong = (preference_loss(sign * margin, flip, beta=1.5, kind="robust") for sign in (1, -1))
     expected = (1 - flip) * right + flip * wrong
     torch.testing.assert_close(expected, torch.log1p(torch.exp(-1.5 * margin)), rtol=1e-9, atol=1e-9)
+
+
+def test_pairs_of_which_nothing_is_known_have_no_weight_and_others_their_confidence() -> None:
+    margin, flip = some_pairs(SEEDS[1])
+    even = torch.full_like(flip, 0.5)
+    assert (preference_loss(margin, even, beta=2.0, kind="weighted") == 0).all()
+    right = preference_loss(margin, 0 * flip, beta=2.0, kind="cdpo")
+    confidence = 2 * ((1 - flip) - 0.5)
+    torch.testing.assert_close(preference_loss(margin, flip, beta=2.0, kind="weighted"), confidence * right)
 
 
 def test_conservative_dpo_stops_at_the_margin_that_the_chance_says() -> None:
@@ -121,3 +132,27 @@ def test_a_flipped_pair_is_the_pair_with_the_other_chance(kind: str) -> None:
 def test_bad_options_are_refused(flip: float, options: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         preference_loss(torch.zeros(1), torch.tensor([flip]), **options)
+
+
+# ---- what training changed in a weak model ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("beta", [0.1, 2.0])
+def test_the_loss_of_ratios_is_its_definition(beta: float) -> None:
+    (own, _), (weak, _) = some_pairs(SEEDS[0]), some_pairs(SEEDS[0] + 1)
+    own.requires_grad_()
+    found = ratio_loss(own, weak, beta=beta)
+    wanted = [(beta * a - b) ** 2 for a, b in zip(own.tolist(), weak.tolist(), strict=True)]
+    assert found.tolist() == pytest.approx(wanted, rel=1e-12)
+    assert torch.autograd.gradcheck(lambda one: ratio_loss(one, weak, beta=beta), own)
+
+
+def test_the_loss_of_ratios_ends_where_the_strong_model_has_moved_as_far() -> None:
+    weak, _ = some_pairs(SEEDS[1])
+    there = (weak / 0.5).requires_grad_()
+    loss = ratio_loss(there, weak, beta=0.5)
+    (gradient,) = torch.autograd.grad(loss.sum(), there)
+    torch.testing.assert_close(loss, torch.zeros_like(weak), rtol=0, atol=1e-20)
+    torch.testing.assert_close(gradient, torch.zeros_like(weak), rtol=0, atol=1e-10)
+    with pytest.raises(ValueError, match="beta"):
+        ratio_loss(weak, weak, beta=0.0)

@@ -21,11 +21,12 @@ from transformers import (
     Qwen3Config,
 )
 
-from option_passes import option_hidden, option_logprobs
+from option_passes import option_hidden
 from outgrow.errors import DataError
 from outgrow.models.choices import Choices, opening_tokens, option_space, tokenize_choices
 from outgrow.models.hidden import reads_forward
 from outgrow.models.packing import attention_reach, may_pack, pack_batch, packed_option_logits, packing_holds
+from outgrow.models.zero_shot import option_logprobs
 
 WORDS = ["moon", "water", "acid", "the", "cat", "runs", "42", "Paris", "energy", "of", ",", "why", "?", "née", "日本"]
 SIZES: dict[str, Any] = {"vocab_size": 49152, "num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 32}

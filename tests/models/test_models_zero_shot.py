@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from option_passes import option_logprobs
 from outgrow.config.task import TaskSection
 from outgrow.data.load_task import load_task
 from outgrow.data.task import Items, Split, Task
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
-from outgrow.models.zero_shot import answer, per_character, softmax
+from outgrow.models.zero_shot import answer, option_logprobs, per_character, softmax
 
 PARAMS: dict[str, Any] = {"revision": None, "dtype": "float32", "max_length": 128}
 

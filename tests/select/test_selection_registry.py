@@ -23,6 +23,7 @@ from simulated_labels import answers_of, job_in, mixture, save_inputs, targets_o
 KEEP = {"threshold": None, "fraction": 0.5, "quota": None, "within": "capability"}
 OPTIONS: dict[str, Any] = {"keep": KEEP, "by": "supervisors", "only": ["tales"]}
 every_selection = pytest.mark.parametrize("name", SELECTIONS)
+of_texts = pytest.mark.parametrize("name", [name for name, record in SELECTIONS.items() if record.text_scores])
 
 
 def save_rewards(folder: Path, targets: TextTargets) -> None:
@@ -58,7 +59,7 @@ def texts() -> tuple[Task, TextTargets, WeakTexts]:
     return task, targets_of(rows, rng), strong
 
 
-@every_selection
+@of_texts
 def test_texts_in_any_order(name: str, texts: tuple[Task, TextTargets, WeakTexts], tmp_path: Path) -> None:
     task, weak, strong = texts
     kept = kept_texts(tmp_path / "a", name, task, weak, strong)
@@ -66,7 +67,7 @@ def test_texts_in_any_order(name: str, texts: tuple[Task, TextTargets, WeakTexts
     assert sorted(kept_texts(tmp_path / "b", name, task, reordered(weak, order), strong)) == sorted(kept)
 
 
-@every_selection
+@of_texts
 def test_duplicated_texts_are_kept_by_the_same_scores(
     name: str, texts: tuple[Task, TextTargets, WeakTexts], tmp_path: Path
 ) -> None:
@@ -82,15 +83,29 @@ def test_duplicated_texts_are_kept_by_the_same_scores(
 @pytest.fixture
 def votes() -> tuple[Task, Targets, WeakLabels]:
     rng = np.random.default_rng(SEEDS[2])
-    ids = [f"i{row}" for row in range(30)]
-    capabilities = [("sums", "tales")[row % 2] for row in range(30)]
-    gold = rng.integers(0, 3, 30)
-    items = Items(ids, [f"text {row}" for row in range(30)], gold, capabilities=capabilities)
-    task = Task("made", "classify", ("x", "y", "z"), items)
+    everything = [f"i{row}" for row in range(50)]  # half B, then half A
+    ids, capabilities = everything[:30], [("sums", "tales")[row % 2] for row in range(50)]
+    gold = rng.integers(0, 3, 50)
+    items = Items(everything, [f"text {row}" for row in range(50)], gold, capabilities=capabilities)
+    task, gold = Task("made", "classify", ("x", "y", "z"), items), gold[:30]
     targets = Targets(ids, np.round(rng.dirichlet(np.ones(3), 30), 1) * 0.9 + 1 / 30, np.ones(30))
     targets = Targets(ids, targets.probs / targets.probs.sum(1, keepdims=True), targets.weight)
     strong = np.eye(3)[np.where(rng.random(30) < 0.6, gold, (gold + 1) % 3)]
     return task, targets, WeakLabels(ids, ("student",), strong[:, None])
+
+
+def save_source(folder: Path, task: Task, targets: Targets) -> dict[str, Path]:
+    """The targets as the labels of one source, its answers on half A, and hidden states of all items."""
+    inputs = {"labels": folder / "labels", "states.a": folder / "features"}
+    for path in inputs.values():
+        path.mkdir()
+    WeakLabels(targets.items, ("a",), targets.probs[:, None]).save(inputs["labels"] / "half_b.parquet")
+    rng = np.random.default_rng(SEEDS[1])
+    anchors = np.eye(3)[np.where(rng.random(20) < 0.6, task.items.gold[30:], rng.integers(0, 3, 20))]
+    WeakLabels(task.items.ids[30:], ("a",), anchors[:, None]).save(inputs["labels"] / "anchors.parquet")
+    np.save(inputs["states.a"] / "features.npy", rng.normal(size=(50, 2, 4)).astype(np.float32))
+    (inputs["states.a"] / "features.json").write_text(json.dumps({"layers": [3, 7]}))
+    return inputs
 
 
 def kept_votes(folder: Path, name: str, task: Task, targets: Targets, strong: WeakLabels) -> list[str]:
@@ -101,6 +116,7 @@ def kept_votes(folder: Path, name: str, task: Task, targets: Targets, strong: We
     targets.save(inputs["targets"] / "targets.parquet")
     strong.save(inputs["strong"] / "half_b.parquet")
     save_rewards(inputs["reward"], targets_as_texts(task, targets))
+    inputs |= save_source(folder, task, targets)
     job = job_in(folder, "selected", inputs)
     select_votes(job, select={"type": name, **OPTIONS}, seed=SEEDS[0])
     return Targets.load(job.out / "targets.parquet").items

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from outgrow.config.tune import PROBE_L2
 from outgrow.data.task import Items, Task
 from outgrow.errors import ConfigError, DataError
 from outgrow.labels import Targets, WeakLabels
 from outgrow.losses import LOSSES, LossRecord, LossSection
 from outgrow.training.classifier_steps import train_student
 
-TUNE = {"l2": None, "lr": None, "epochs": [60], "folds": 3, "select_by": "weak_accuracy"}
+TUNE = {"l2": list(PROBE_L2), "lr": None, "epochs": [60], "folds": 3, "select_by": "weak_accuracy"}
 MODEL = {"model": "bundled:none", "revision": None, "layer": None}
 
 
@@ -50,7 +51,7 @@ def test_it_answers_half_b_and_test_and_is_better_than_chance(study, kind):
     assert [line["step"] for line in lines] == list(range(60))
     assert lines[-1]["loss"] < lines[0]["loss"]
     record = json.loads((out / "chosen.json").read_text())
-    assert len(record["grid"]) == 8
+    assert len(record["grid"]) == len(PROBE_L2)
     assert record["oracle"] is False
     assert record["chosen"]["layer"] == 3
 

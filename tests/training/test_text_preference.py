@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from tiny_texts import SOFT, TextStudy, text_section
+from tiny_texts import TextStudy, logprob, text_section, with_student
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from fresh import SEEDS
@@ -20,7 +20,6 @@ from outgrow.supervise.writer_steps import score_texts
 from outgrow.texts import Candidate, WeakTexts, certain
 from outgrow.training.preference_step import PairExamples, pair_rows, train_preference
 from outgrow.training.text_tokenizer import TextTokenizer
-from outgrow.training.text_training_steps import train_text_student
 
 PREFERENCE = {"loss": "cdpo", "beta": 0.5, "epsilon": 0.1, "logprobs": "sum"}
 CPU = torch.device("cpu")
@@ -38,30 +37,12 @@ def made_pairs(study, reference=(-3.0, -4.0), flip=0.1):
     return Pairs(ids, better, worse, np.full(n, flip), np.full(n, reference[0]), np.full(n, reference[1]))
 
 
-def logprob(model, tokenizer, prompt, text, mean=False):
-    """Of a text and its end, dense."""
-    ids, answer = prompter_of(tokenizer).ids(prompt), [*tokenizer(text)["input_ids"], tokenizer.eos_token_id]
-    logs = model(input_ids=torch.tensor([ids + answer])).logits[0, len(ids) - 1 : -1].log_softmax(-1)
-    each = logs[torch.arange(len(answer)), torch.tensor(answer)]
-    return each.mean() if mean else each.sum()
-
-
 def preferred(study, folder, name="preference", adapt="full", **changes):
     job = study.job(name)
     training = {**text_section(folder)["training"], "lr": 5e-3, **changes.pop("training", {})}
     preference = {**PREFERENCE, "training": training, **changes}
     train_preference(job, adapt=adapt, model=text_section(folder, adapt), preference=preference, seed=0)
     return job.out
-
-
-def with_student(study, folder, adapt):
-    """A trained student in the study's folder."""
-    job = study.job("trained-student")
-    section = text_section(folder, adapt, lr=1e-2)
-    loss = {"type": "cross_entropy"}
-    train_text_student(job, adapt=adapt, model=section, loss=loss, soft_labels=SOFT, self_training=None, seed=0)
-    (study.folder / "student").rmdir()
-    job.out.rename(study.folder / "student")
 
 
 def with_reference(study, folder):
@@ -88,7 +69,7 @@ def losses(out):
     return [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("kind", ["cdpo", "robust", "ipo"])
+@pytest.mark.parametrize("kind", ["cdpo", "robust", "ipo", "weighted"])
 @pytest.mark.parametrize("per_token", [False, True])
 def test_the_loss_of_pairs_is_its_definition(text_study, writing, kind, per_token):
     rng = np.random.default_rng(SEEDS[0])
@@ -114,6 +95,7 @@ def test_the_loss_of_pairs_is_its_definition(text_study, writing, kind, per_toke
             "cdpo": (1 - e) * right + e * wrong,
             "robust": ((1 - e) * right - e * wrong) / (1 - 2 * e),
             "ipo": (1 - e) * (margin - 1 / 1.4) ** 2 + e * (-margin - 1 / 1.4) ** 2,
+            "weighted": (1 - 2 * e) * right,
         }[kind]
         expected = expected + weight[number] * one
     assert found.item() == pytest.approx(expected.item(), rel=1e-6)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fresh import SEEDS
+from outgrow.config.tune import PROBE_L2
 from outgrow.errors import ConfigError, DataError
 from outgrow.training.grid_search import (
     GridPoint,
@@ -16,7 +17,7 @@ from outgrow.training.grid_search import (
     training_grid,
 )
 
-TUNE = {"l2": None, "lr": None, "epochs": None, "folds": 3, "select_by": "weak_accuracy"}
+TUNE = {"l2": list(PROBE_L2), "lr": None, "epochs": None, "folds": 3, "select_by": "weak_accuracy"}
 
 
 def one_hot(classes, n_classes):
@@ -26,9 +27,9 @@ def one_hot(classes, n_classes):
 def test_default_grid_is_wide_and_starts_with_the_strongest_penalty():
     grid = probe_grid(TUNE, [3])
     penalties = [point.l2 for point in grid]
-    assert len(grid) == 8
+    assert len(grid) == 10
     assert penalties == sorted(penalties, reverse=True)
-    assert penalties[0] == pytest.approx(10**0.5)
+    assert penalties[0] == pytest.approx(30)
     assert penalties[-1] == pytest.approx(1e-4)
     assert {(point.lr, point.epochs, point.layer) for point in grid} == {(0.05, 100, 3)}
 

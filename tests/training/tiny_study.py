@@ -18,6 +18,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from outgrow.config.tune import PROBE_L2
 from outgrow.data.task import Items, Split, Task
 from outgrow.graph.step import Job
 from outgrow.labels import Targets, WeakLabels
@@ -71,7 +72,7 @@ TRAINING = {
     "weight_decay": 0.0,
     "max_grad_norm": 0.0,
 }
-TUNE = {"l2": None, "lr": None, "epochs": None, "folds": 3, "select_by": "weak_accuracy"}
+TUNE = {"l2": list(PROBE_L2), "lr": None, "epochs": None, "folds": 3, "select_by": "weak_accuracy"}
 LORA = {"r": 4, "alpha": 8, "dropout": 0.0, "modules": "all-linear"}
 
 

@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 from tiny_study import TRAINING
 
 from outgrow.align.pieces import PieceTable
 from outgrow.data.task import Items, Split, Task
+from outgrow.generation.prompting import prompter_of
 from outgrow.graph.step import Job
 from outgrow.texts import TextTargets, certain
+from outgrow.training.text_training_steps import train_text_student
 from tiny_writers import save_writer
 
 LORA = {"r": 4, "alpha": 8, "dropout": 0.0, "modules": "all-linear"}
@@ -108,3 +111,21 @@ class TextStudy:
 def replace_answers(items: Items, answers: list[str]) -> Items:
     """The same items with gold texts."""
     return Items(items.ids, items.prompts, items.gold, answers=answers)
+
+
+def logprob(model, tokenizer, prompt, text, mean=False):
+    """Of a text and its end, by all logits of the model."""
+    ids, answer = prompter_of(tokenizer).ids(prompt), [*tokenizer(text)["input_ids"], tokenizer.eos_token_id]
+    logs = model(input_ids=torch.tensor([ids + answer])).logits[0, len(ids) - 1 : -1].log_softmax(-1)
+    each = logs[torch.arange(len(answer)), torch.tensor(answer)]
+    return each.mean() if mean else each.sum()
+
+
+def with_student(study, folder, adapt):
+    """A trained student in the study's folder."""
+    job = study.job("trained-student")
+    section = text_section(folder, adapt, lr=1e-2)
+    loss = {"type": "cross_entropy"}
+    train_text_student(job, adapt=adapt, model=section, loss=loss, soft_labels=SOFT, self_training=None, seed=0)
+    (study.folder / "student").rmdir()
+    job.out.rename(study.folder / "student")

@@ -22,6 +22,7 @@ from outgrow.combiners.joint_decoding import JOINT_DECODING
 from outgrow.combiners.keep_all import KEEP_ALL, SINGLE
 from outgrow.combiners.log_pool import LOG_POOL
 from outgrow.combiners.mace import MACE
+from outgrow.combiners.reliability import RELIABILITY
 from outgrow.combiners.rule_vote import RULE_VOTE
 from outgrow.combiners.slot_vote import SLOT_VOTE
 from outgrow.combiners.stacked import STACKED
@@ -52,6 +53,7 @@ COMBINERS: Registry[CombinerRecord] = Registry(
         JOINT_DECODING,
         ANSWER_VOTE,
         SLOT_VOTE,
+        RELIABILITY,
     ],
 )
 """In the order of `auto`'s preference among equals."""

@@ -34,16 +34,11 @@ NEARLY = 9
 """Decimals to which votes are compared: three thirds of a vote are one."""
 
 
-class AnswerVote(CombinerSection):
-    """*generate*: final answers are extracted and counted; a text with the winning answer is kept whole."""
+class AnswersSection(CombinerSection):
+    """Combiners that count final answers of texts."""
 
-    type: Literal["answer_vote"]
     metric: Literal["exact_match", "answer_match", "math_match"] | None = None
-    """When two answers are the same; default: the task's metric."""
-    weight: Literal["share", "one"] = "share"
-    """Of a row: the share of the votes for its answer, or 1."""
-    candidates: Literal["best", "all"] = "best"
-    """A source votes for the answer of its best text, or its vote is shared among the answers of all of its texts."""
+    """*generate*: when two answers are the same; default: the task's metric."""
 
     @property
     def text_metric(self) -> str | None:
@@ -58,9 +53,19 @@ class AnswerVote(CombinerSection):
 
     def text_complaints(self, metric: str, sources: Sequence[str]) -> Iterator[str]:
         if counts_slots(metric):
-            yield "combine `answer_vote` counts whole answers, and these are sets of slots; use `slot_vote`"
+            yield f"combine `{self.type}` counts whole answers, and these are sets of slots; use `slot_vote`"
         elif self.metric is None and metric not in METRICS:
             yield _not_counted(metric)
+
+
+class AnswerVote(AnswersSection):
+    """*generate*: final answers are extracted and counted; a text with the winning answer is kept whole."""
+
+    type: Literal["answer_vote"]
+    weight: Literal["share", "one"] = "share"
+    """Of a row: the share of the votes for its answer, or 1."""
+    candidates: Literal["best", "all"] = "best"
+    """A source votes for the answer of its best text, or its vote is shared among the answers of all of its texts."""
 
 
 def _not_counted(metric: str) -> str:

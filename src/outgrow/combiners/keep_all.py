@@ -13,12 +13,14 @@ from jaxtyping import Float
 
 from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection
 from outgrow.combiners.fit import Fit, fit_of_posterior
+from outgrow.combiners.own_weights import SCORES_OF_VOTES, own_weights_of_votes
 from outgrow.combiners.votes import Votes
 from outgrow.combiners.weights import source_weights
 from outgrow.errors import ConfigError
 from outgrow.labels import Anchors, Targets, WeakLabels
 from outgrow.text_format import listed
 
+Rule = Literal["average", "confidence", "accuracy", "likelihood", "entropy", "max_probability"]
 LEAST = 1e-300
 """A probability of zero, where its logarithm is needed."""
 
@@ -27,9 +29,11 @@ class KeepAll(CombinerSection):
     """Every source's label is a row of its own (naive multi-weak, eq. 2)."""
 
     type: Literal["keep_all"] = "keep_all"
-    weights: Literal["average", "confidence", "accuracy"] | dict[str, float] = "average"
-    """Equal; each vote's own confidence (texts: softmax over the sources of mean log-probability); the sources'
-    held-out accuracy (not for texts); or one number per source."""
+    weights: Rule | dict[str, float] = "average"
+    """Equal; each vote's own confidence (texts: softmax over the sources of mean log-probability per word); the
+    sources' held-out accuracy (not for texts); or one number per source. Also a softmax over an item's sources of what
+    each label says of itself: `likelihood`, minus its cross-entropy; `entropy`, minus its entropy; `max_probability`;
+    of texts the mean over the pieces."""
 
     def text_complaints(self, metric: str, sources: Sequence[str]) -> Iterator[str]:
         if self.weights == "accuracy":
@@ -55,11 +59,14 @@ def keep_all(
 ) -> Targets:
     """A row per (item, voting source).
 
-    `weights`: `average`; `accuracy` (held-out, needs `anchors`); `confidence` (a vote's own largest probability); or
-    numbers by source name, where an absent name counts 0. Items without any counting vote have no row.
+    `weights`: `average`; `accuracy` (held-out, needs `anchors`); `confidence` (a vote's own largest probability); a
+    score of `own_weights`; or numbers by source name, where an absent name counts 0. Items without any counting vote
+    have no row.
     """
     if weights == "confidence":
         share = labels.probs.max(axis=2)
+    elif isinstance(weights, str) and weights in SCORES_OF_VOTES:
+        share = own_weights_of_votes(labels.probs, weights)
     else:
         share = labels.voted * source_weights(weights, labels.sources, lambda: Votes.of(labels, anchors))
     return rows_of(labels, share)

@@ -4,7 +4,8 @@ An item's rows have weights λ_i that sum to 1 over the sources that answered it
 weight on to the others. `weights: confidence` is the "dynamic" weighting of table 9: a softmax over the item's sources
 of the mean log-probability per word, where words stand between spaces and the end of the text counts to the last one,
 as in the released code. A word's log-probability is the sum over its pieces, so the mean is that of the whole text
-divided by its words, and sources with different tokenizers are compared by the same measure.
+divided by its words, and sources with different tokenizers are compared by the same measure. Further rules are in
+`own_weights`.
 
 An empty text is an answer (there are no slots), and so is one that was cut off; `TextTargets.origin` counts both.
 """
@@ -15,9 +16,9 @@ import numpy as np
 from jaxtyping import Float
 
 from outgrow.align.group import word_ends
+from outgrow.combiners.own_weights import SCORES_OF_TEXTS, own_weights_of_texts, softmax_over_sources
 from outgrow.combiners.weights import given_weights
 from outgrow.errors import ConfigError
-from outgrow.lazy import special
 from outgrow.texts import Candidate, TextTargets, WeakTexts
 
 
@@ -28,8 +29,8 @@ def keep_all_texts(
 ) -> TextTargets:
     """A row per (item, answering source), with that source's best text.
 
-    `weights`: `average`, `confidence`, or numbers by source name, where an absent name counts 0. Items without any
-    answer that counts have no row. Raises `ConfigError` for other weights.
+    `weights`: `average`, `confidence`, a score of `own_weights`, or numbers by source name, where an absent name
+    counts 0. Items without any answer that counts have no row. Raises `ConfigError` for other weights.
     """
     answered = np.asarray([[bool(candidates) for candidates in row] for row in labels.candidates], dtype=bool)
     answered = answered.reshape(len(labels.items), len(labels.sources))
@@ -38,7 +39,10 @@ def keep_all_texts(
     elif weights == "average":
         share = answered.astype(float)
     elif isinstance(weights, str):
-        raise ConfigError(f"weights of texts are `average`, `confidence` or numbers by name, not `{weights}`")
+        if weights not in SCORES_OF_TEXTS:
+            known = ", ".join(f"`{name}`" for name in ("average", "confidence", *SCORES_OF_TEXTS))
+            raise ConfigError(f"weights of texts are {known} or numbers by name, not `{weights}`")
+        share = own_weights_of_texts(labels, weights)
     else:
         share = answered * given_weights(weights, labels.sources)
     return text_rows(labels, share)
@@ -81,11 +85,7 @@ def confidence_weights(labels: WeakTexts) -> Float[np.ndarray, "item source"]:
         for source, candidates in enumerate(row):
             if candidates:
                 scores[item, source] = logprob_per_word(candidates[0])
-    silent = ~np.isfinite(scores).any(axis=1)
-    scores[silent] = 0.0
-    share = np.asarray(special.softmax(scores, axis=1))
-    share[silent] = 0.0
-    return share
+    return softmax_over_sources(scores)
 
 
 def logprob_per_word(candidate: Candidate) -> float:

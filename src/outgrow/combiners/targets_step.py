@@ -1,5 +1,6 @@
 """The steps that make targets: from a study's labels, and from gold for the ceiling."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from outgrow.graph.step import Job
 from outgrow.labels import Anchors, Targets, WeakLabels, one_hot
 
 GOLD = "gold"
+ANCHORS = "anchors.parquet"
 
 
 def make_targets(job: Job, *, combine: dict[str, Any], anchors: bool = True) -> None:
@@ -42,12 +44,17 @@ def _save(job: Job, targets: Targets) -> None:
 
 def read_anchors(job: Job) -> Anchors | None:
     """The sources' held-out answers to half A with its gold, where they were kept."""
-    path = job.inputs["labels"] / "anchors.parquet"
-    if not path.is_file():
+    if not (job.inputs["labels"] / ANCHORS).is_file():
         return None
-    labels = WeakLabels.load(path)
-    items = Task.load(job.inputs["pool"]).items
-    gold = dict(zip(items.ids, items.gold.tolist(), strict=True))
+    return anchors_in(job.inputs["labels"], Task.load(job.inputs["pool"]))
+
+
+def anchors_in(folder: Path, task: Task) -> Anchors | None:
+    """The same from the folder of the step `labels`."""
+    if not (folder / ANCHORS).is_file():
+        return None
+    labels = WeakLabels.load(folder / ANCHORS)
+    gold = dict(zip(task.items.ids, task.items.gold.tolist(), strict=True))
     return Anchors(labels, np.asarray([gold[name] for name in labels.items], dtype=np.int64))
 
 

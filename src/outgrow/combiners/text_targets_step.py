@@ -13,6 +13,7 @@ from outgrow.combiners import COMBINERS
 from outgrow.combiners.combiner_record import CombinerSection
 from outgrow.combiners.preference_pairs import preference_pairs
 from outgrow.combiners.targets_step import section_of
+from outgrow.combiners.weak_ratios import weak_ratios
 from outgrow.data.task import Split, Task
 from outgrow.errors import ConfigError, DataError
 from outgrow.extensions import function_of
@@ -76,11 +77,26 @@ def make_pairs(
     pairs.save(job.out / "pairs.parquet")
 
 
-def scores_of(job: Job) -> dict[str, WeakTexts]:
-    """By scorer, the tables among the step's inputs."""
-    return {
-        key.removeprefix("scores."): load_texts(path) for key, path in job.inputs.items() if key.startswith("scores.")
-    }
+def make_ratios(job: Job, *, weights: str | dict[str, float]) -> None:
+    """What the supervisors' training changed, on a student's own texts.
+
+    Inputs `candidates` (the student's texts), `reference` (its own scores of them), and per supervisor `before.NAME`
+    and `scores.NAME`; writes `ratios.parquet` and `reference.parquet`.
+    """
+    candidates, reference = load_texts(job.inputs["candidates"]), load_texts(job.inputs["reference"])
+    found = weak_ratios(candidates, scores_of(job, "before"), scores_of(job), reference, weights)
+    if not len(found.ratios):
+        raise DataError(
+            f"no text of the student can be read by all: there is nothing to learn. {' '.join(found.ratios.origin)}"
+        )
+    found.ratios.save(job.out / "ratios.parquet")
+    found.reference.save(job.out / "reference.parquet")
+
+
+def scores_of(job: Job, kind: str = "scores") -> dict[str, WeakTexts]:
+    """By scorer, the tables among the step's inputs `KIND.NAME`."""
+    names = {key.removeprefix(f"{kind}."): path for key, path in job.inputs.items() if key.startswith(f"{kind}.")}
+    return {name: load_texts(path) for name, path in names.items()}
 
 
 def load_texts(folder: Path) -> WeakTexts:

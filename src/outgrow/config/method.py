@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from outgrow.combiners.keep_all import KeepAll
 from outgrow.config.combine import Combine
 from outgrow.config.decoding import Decoding
 from outgrow.config.model import BatchSize, Passes, Rate, Training
-from outgrow.config.section import Section
+from outgrow.config.section import Section, complaint
 from outgrow.config.tune import SelectBy
 from outgrow.losses import Loss
 from outgrow.losses.softmax_losses import CrossEntropy
@@ -55,8 +55,10 @@ class PreferenceTraining(Training):
 class Preference(Section):
     """*generate*: a further training on the supervisors' preferences among the student's own texts (eqs 8-9)."""
 
-    loss: Literal["cdpo", "robust", "ipo"] = "cdpo"
-    """Conservative DPO, robust DPO, or IPO."""
+    loss: Literal["cdpo", "robust", "ipo", "weighted", "wspo"] = "cdpo"
+    """Conservative DPO; the unbiased loss; a squared distance; DPO with every pair weighed by its confidence, 1 - 2
+    epsilon (needs `epsilon: per_pair`); or `wspo`, without pairs: learn what training changed in the supervisors,
+    token by token (`epsilon` and `logprobs` are not used)."""
     beta: Annotated[float, Field(gt=0)] = 2.0
     """Factor of the difference of log-ratios in the loss."""
     epsilon: Annotated[float, Field(ge=0, lt=0.5)] | Literal["per_pair"] = 0.1
@@ -69,6 +71,17 @@ class Preference(Section):
     """The student's texts that the supervisors compare."""
     training: PreferenceTraining = PreferenceTraining()
     """Settings of this training."""
+
+    @model_validator(mode="after")
+    def _chances_of_pairs(self) -> "Preference":
+        if self.loss == "weighted" and self.epsilon != "per_pair":
+            raise complaint("epsilon: `loss: weighted` weighs every pair by its own chance; set `epsilon: per_pair`")
+        return self
+
+    @property
+    def learns_ratios(self) -> bool:
+        """Whether it learns what training changed in the supervisors, and no pairs."""
+        return self.loss == "wspo"
 
 
 class TrainingStage(Section):

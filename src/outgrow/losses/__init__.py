@@ -9,14 +9,34 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from outgrow.extensions import OneOf, Registry
+from outgrow.losses.adaptconf import ADAPTCONF
 from outgrow.losses.evidential_record import EVIDENTIAL
 from outgrow.losses.loss_record import LossRecord, LossSection
 from outgrow.losses.marginal_likelihood import MARGINAL_LIKELIHOOD
+from outgrow.losses.reverse_losses import (
+    CONFIDENCE_ADAPTIVE_CROSS_ENTROPY,
+    REVERSE_CROSS_ENTROPY,
+    REVERSE_KL,
+    SYMMETRIC_CROSS_ENTROPY,
+)
 from outgrow.losses.softmax_losses import CROSS_ENTROPY, GENERALIZED_CROSS_ENTROPY, PRODUCT
 from outgrow.text_format import listed
 
 LOSSES: Registry[LossRecord] = Registry(
-    "loss", LossRecord, [CROSS_ENTROPY, EVIDENTIAL, GENERALIZED_CROSS_ENTROPY, PRODUCT, MARGINAL_LIKELIHOOD]
+    "loss",
+    LossRecord,
+    [
+        CROSS_ENTROPY,
+        EVIDENTIAL,
+        GENERALIZED_CROSS_ENTROPY,
+        PRODUCT,
+        MARGINAL_LIKELIHOOD,
+        ADAPTCONF,
+        REVERSE_KL,
+        REVERSE_CROSS_ENTROPY,
+        SYMMETRIC_CROSS_ENTROPY,
+        CONFIDENCE_ADAPTIVE_CROSS_ENTROPY,
+    ],
 )
 Loss = Annotated[LossSection, OneOf(LOSSES)]
 """The section of any loss."""

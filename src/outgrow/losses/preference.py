@@ -7,10 +7,21 @@ With the margin m of a pair, how much more the student has raised the chosen tex
     cdpo      −(1−ε) ln σ(βm) − ε ln σ(−βm)                     conservative DPO (paper 1, equation 9; Mitchell 2023)
     robust    [−(1−ε) ln σ(βm) + ε ln σ(−βm)] / (1−2ε)          unbiased under such flips (Chowdhury et al. 2024)
     ipo       (1−ε) (m − 1/2β)² + ε (m + 1/2β)²                 a margin to reach, not to exceed (Azar et al. 2023)
+    weighted  −(1−2ε) ln σ(βm)                                  weighed by confidence (Afzali et al. 2026, CW-DPO)
 
-For ε = 0 the first two are DPO (Rafailov et al. 2023). ε is given per pair. That of `ipo` is the expectation over the
+For ε = 0 all but `ipo` are DPO (Rafailov et al. 2023). ε is given per pair. That of `ipo` is the expectation over the
 flip, which is ours. `robust` multiplies what the two directions of a pair differ by with up to 1/(1−2ε): with chances
-of their own, it is the pairs in doubt that then count most. What this does not do: compute margins, or average.
+of their own, it is the pairs in doubt that then count most. With `weighted` they count least: 1−2ε = 2(P − 1/2), where
+P is the chance that the preference is right. (After the paper's abstract, which names a weight by the annotator's
+confidence; the form is ours.)
+
+**Weak-to-strong preference optimisation** (WSPO; Zhu et al. 2024, arXiv 2410.18640, and its released code) has no
+pairs. What training changed in a weak model, the strong one learns on the same text: for each token, or group of
+tokens, t
+
+    wspo      (β (log π − log π₀)_t − (log π_weak,after − log π_weak,before)_t)²,        mean over the text
+
+What this does not do: compute margins or ratios, or average.
 """
 
 from typing import Literal, get_args
@@ -20,7 +31,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-Kind = Literal["cdpo", "robust", "ipo"]
+Kind = Literal["cdpo", "robust", "ipo", "weighted"]
 
 
 def preference_loss(
@@ -38,7 +49,20 @@ def preference_loss(
     right, wrong = -logsigmoid(beta * margin), -logsigmoid(-beta * margin)
     if kind == "cdpo":
         return (1 - flip) * right + flip * wrong
+    if kind == "weighted":
+        return (1 - 2 * flip) * right
     return ((1 - flip) * right - flip * wrong) / (1 - 2 * flip)
+
+
+def ratio_loss(own: Float[Tensor, "*group"], weak: Float[Tensor, "*group"], *, beta: float) -> Float[Tensor, "*group"]:
+    """WSPO's loss of each group of tokens, at least 0 and 0 where `own` is `weak` / `beta`.
+
+    `own` and `weak`: by how much the log-probability of the group was raised, in nats, of the strong model so far and
+    of the weak one by its training. Gradients flow into both. ValueError for a `beta` that is not positive.
+    """
+    if not beta > 0:
+        raise ValueError(f"beta is above 0, not {beta}")
+    return (beta * own - weak) ** 2
 
 
 def _check(flip: Float[Tensor, "*pair"], beta: float, kind: str) -> None:

@@ -138,19 +138,32 @@ def soft_label_rows(
     self_training: float,
 ) -> Float[Tensor, "row"]:
     """The loss of each row; `logits` become its gradient. Options as in `tokens.soft_label_loss`."""
-    dtype, at = logits.dtype, label[:, None]
-    split = split_label(logits, label)
+    return soft_rows(split_label(logits, label), label, prob, rest, self_training)
+
+
+def soft_rows(
+    split: LabelSplit,
+    label: Int[Tensor, "row"],
+    prob: Float[Tensor, "row"],
+    rest: Rest,
+    own_share: float | Float[Tensor, "row 1"],
+) -> Float[Tensor, "row"]:
+    """The same of rows that were taken apart; `split.share` becomes the gradient.
+
+    `own_share`: the weight of the student's own most probable token, 0 … 1, of all rows or of each (float64).
+    """
+    dtype, at = split.share.dtype, label[:, None]
     margin = split.label_logit - split.others
     loss, slope = _label_or_other(margin, label_probability(prob, rest), rest)
-    if not self_training:
+    if not isinstance(own_share, Tensor) and not own_share:
         split.share.mul_(-slope.to(dtype)).scatter_(1, at, slope.to(dtype))
         return loss.squeeze(1).to(dtype)
     agrees = split.label_logit >= split.top_other
-    loss = torch.lerp(loss, _to_itself(split, agrees), self_training)
-    at_label = torch.lerp(slope, torch.sigmoid(margin) - agrees.double(), self_training)
-    elsewhere = torch.lerp(-slope, torch.sigmoid(-margin), self_training)
+    loss = torch.lerp(loss, _to_itself(split, agrees), own_share)
+    at_label = torch.lerp(slope, torch.sigmoid(margin) - agrees.double(), own_share)
+    elsewhere = torch.lerp(-slope, torch.sigmoid(-margin), own_share)
     top_other = split.share.argmax(1, keepdim=True)
-    split.share.mul_(elsewhere.to(dtype)).scatter_add_(1, top_other, (~agrees).to(dtype) * -self_training)
+    split.share.mul_(elsewhere.to(dtype)).scatter_add_(1, top_other, ((~agrees).double() * -own_share).to(dtype))
     split.share.scatter_(1, at, at_label.to(dtype))
     return loss.squeeze(1).to(dtype)
 

@@ -13,23 +13,32 @@ looked at.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from outgrow.data.task import Split, Task
+from outgrow.data.task import Items, Split, Task
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
 from outgrow.models.choices import Choices, tokenize_choices
 from outgrow.models.load_model import load_causal_lm, load_tokenizer, pick_device
 from outgrow.models.packing import may_pack, pack_batch, packed_option_logits
 from outgrow.models.resumable_inference import ResumableInference, sweep
-from outgrow.models.token_batches import Rows, usable_length
+from outgrow.models.token_batches import Rows, length_sorted_batches, usable_length, with_smaller_batches
 
 SOURCE = "untouched"
+
+
+class OptionLogprobs(NamedTuple):
+    """Log-likelihoods of options, in nats."""
+
+    total: Float[np.ndarray, "item option"]
+    """Sum over an option's tokens."""
+    mean: Float[np.ndarray, "item option"]
+    """Per token."""
 
 
 def answer(
@@ -50,7 +59,7 @@ def answer(
     task = Task.load(job.inputs["pool"])
     splits = [Split.load(folder) for name, folder in job.inputs.items() if name.startswith("split.")]
     items = task.take(np.unique(np.concatenate([split.test for split in splits]))).items
-    options = items.options or [[_readable(name) for name in task.classes]] * len(items)
+    options = options_of(task, items)
     tokenizer = load_tokenizer(model, revision, trust_remote_code=trust_remote_code)
     lm = load_causal_lm(
         model, revision, dtype=dtype, device=pick_device(job.hints), trust_remote_code=trust_remote_code
@@ -64,6 +73,31 @@ def answer(
     if score == "mean":
         scores = per_character(scores, options, choices.token_counts)
     WeakLabels(items.ids, (SOURCE,), softmax(scores)[:, None]).save(job.out / "test.parquet")
+
+
+def options_of(task: Task, items: Items) -> list[list[str]]:
+    """Each item's options; of *classify* the class names as running text."""
+    return items.options or [[_readable(name) for name in task.classes]] * len(items)
+
+
+def option_logprobs(
+    lm: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    options: Sequence[Sequence[str]],
+    *,
+    max_length: int = 512,
+    batch_tokens: int = 4096,
+    packed: bool | None = None,
+) -> OptionLogprobs:
+    """Log-likelihood of every option after its prompt; `packed=None` packs the options where that is exact."""
+    choices = tokenize_choices(tokenizer, prompts, options, max_length)
+    packed = may_pack(lm, tokenizer, choices) if packed is None else packed
+    total = np.zeros((len(prompts), len(options[0])))
+    batches = length_sorted_batches(choices.lengths(packed), batch_tokens)
+    for rows, scores in with_smaller_batches(_scorer(lm, tokenizer, choices, packed), batches):
+        total[rows] = scores
+    return OptionLogprobs(total, total / choices.token_counts)
 
 
 def _scorer(

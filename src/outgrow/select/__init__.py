@@ -6,12 +6,16 @@ A new selection is one file with its options, its scores and its `SelectorRecord
 from typing import Annotated
 
 from outgrow.extensions import OneOf, Registry
+from outgrow.select.consensus import CONSENSUS
 from outgrow.select.reward_model import REWARD_MODEL
 from outgrow.select.selector_record import SelectorRecord, SelectorSection
 from outgrow.select.selectors import AGREEMENT, CAPABILITY, CONFIDENCE, ORACLE, RANDOM
+from outgrow.select.trust import TRUST
 
 SELECTIONS: Registry[SelectorRecord] = Registry(
-    "selection", SelectorRecord, [RANDOM, AGREEMENT, CONFIDENCE, ORACLE, CAPABILITY, REWARD_MODEL]
+    "selection",
+    SelectorRecord,
+    [RANDOM, AGREEMENT, CONFIDENCE, ORACLE, CAPABILITY, REWARD_MODEL, TRUST, CONSENSUS],
 )
 Select = Annotated[SelectorSection, OneOf(SELECTIONS)]
 """The section of any selection."""

@@ -64,6 +64,9 @@ class Needs:
     """Input `reward`."""
     student_scores: bool = False
     """The untouched student's log-probabilities of the targets, which are texts. Input `scores`."""
+    states: Literal["sources", "student"] | None = None
+    """Hidden states of all items by supervisor, or the student's, and the supervisors' answers on half A. Inputs
+    `states.NAME` and `labels`."""
     size_of: str | None = None
     """A method whose selection's size is copied. Input `like`."""
     capabilities: tuple[str, ...] | None = None

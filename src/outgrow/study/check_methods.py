@@ -172,6 +172,18 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
         yield from unknown_supervisors(
             "preference.weights", method.preference.weights, method.sources_among(experiment.supervisors)
         )
+    if method.preference is not None and method.preference.learns_ratios:
+        yield from _untrained_complaints(method, experiment)
+
+
+def _untrained_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
+    for name in method.sources_among(experiment.supervisors):
+        section = experiment.supervisors.get(name)
+        if section is not None and not SOURCES.of(section).trained(section):
+            yield (
+                f"preference.loss: `wspo` learns what training changed in supervisor `{name}`, which is not trained;"
+                " leave it out by `sources`"
+            )
 
 
 def _text_selection_complaints(select: Select, experiment: Experiment) -> Iterator[str]:

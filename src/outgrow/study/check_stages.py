@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method, TrainingStage
-from outgrow.config.model import LanguageModel, local_model, remote_model
+from outgrow.config.model import LanguageModel, ModelSection, local_model, remote_model
+from outgrow.config.section import Section
 from outgrow.errors import suggest
 from outgrow.losses import Loss
 from outgrow.models.model_size import can_answer
@@ -34,6 +35,7 @@ def vote_stage_complaints(method: Method, experiment: Experiment) -> Iterator[st
     for part in parts_of(method):
         if part.select is not None:
             yield from _vote_selection_complaints(part.select, experiment)
+            yield from _state_complaints(part.select, method, experiment)
 
 
 def _vote_selection_complaints(select: Select, experiment: Experiment) -> Iterator[str]:
@@ -45,6 +47,24 @@ def _vote_selection_complaints(select: Select, experiment: Experiment) -> Iterat
         yield VOTES_LACK["reward"]
     if needs.student_scores:
         yield VOTES_LACK["student_scores"]
+
+
+def _state_complaints(select: Select, method: Method, experiment: Experiment) -> Iterator[str]:
+    """Whose hidden states a selection cannot read."""
+    whose = SELECTIONS.of(select).needs(select).states
+    if whose == "student" and not _is_probe(experiment.student):
+        yield "select.states: the student is no probe, so its hidden states are not kept; use `states: sources`"
+    if whose == "sources":
+        for name in method.sources_among(experiment.supervisors):
+            if name in experiment.supervisors and not _is_probe(experiment.supervisors[name]):
+                yield (
+                    f"select.states: supervisor `{name}` is no probe of a model, so there are no hidden states of it;"
+                    " use `states: student`, or leave it out by `sources`"
+                )
+
+
+def _is_probe(section: Section) -> bool:
+    return isinstance(section, ModelSection) and section.adapt == "probe"
 
 
 def _reads(section: LanguageModel) -> bool:

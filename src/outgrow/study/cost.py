@@ -99,6 +99,11 @@ def _preference(step: Step, sizes: StudySizes) -> Cost:
     return text_training(step.settings, step.settings["preference"]["training"], 2 * sizes.half_b, sizes)
 
 
+def _ratios(step: Step, sizes: StudySizes) -> Cost:
+    candidates = step.inputs["ratios"].inputs["candidates"].params["decoding"]["candidates"]
+    return text_training(step.settings, step.settings["preference"]["training"], candidates * sizes.half_b, sizes)
+
+
 def _reward(step: Step, sizes: StudySizes) -> Cost:
     """Labels and the strong model's own answers, read once for a probe, else learned."""
     params, texts = step.settings, 2 * _rows(step.inputs["targets"], sizes)
@@ -153,6 +158,7 @@ ESTIMATES: Mapping[str, Callable[[Step, StudySizes], Cost]] = {
     "outgrow.judge.rating_step:rate_texts": _written(rating_traffic),
     "outgrow.training.reward_step:train_reward": _reward,
     "outgrow.training.preference_step:train_preference": _preference,
+    "outgrow.training.ratio_step:train_ratios": _ratios,
     "outgrow.training.classifier_steps:train_student": _student,
     "outgrow.training.text_training_steps:train_text_student": _text_student,
     "outgrow.training.remote_student_step:train_remote_student": _remote_student,

@@ -117,25 +117,47 @@ def preference_step(data: TextTrainingData, preference: Preference, student: Ste
         "preference": dump(preference, without=["candidates", "weights"]),
         "seed": plan.seed,
     }
-    inputs = {**plan.data, "student": student, "pairs": _pairs_step(data, preference, student)}
-    function = "outgrow.training.preference_step:train_preference"
+    inputs = {**plan.data, "student": student}
+    if preference.learns_ratios:
+        inputs["ratios"] = _ratios_step(data, preference, student)
+        function = "outgrow.training.ratio_step:train_ratios"
+        params["preference"] = dump(preference, only=["loss", "beta", "training"])
+    else:
+        inputs["pairs"] = _pairs_step(data, preference, student)
+        function = "outgrow.training.preference_step:train_preference"
     label = f"{student.label}, {preference.loss}"
     return Step("preference", function, params, inputs, hints=hints(plan, section), label=label)
 
 
 def _pairs_step(data: TextTrainingData, preference: Preference, student: Step) -> Step:
     """The student's best and worst text for every item, by the sources' scores."""
+    params = dump(preference, only=["epsilon", "weights", "logprobs"])
+    function = "outgrow.combiners.text_targets_step:make_pairs"
+    return Step("pairs", function, params, _scored_candidates(data, preference, student), label=student.label)
+
+
+def _ratios_step(data: TextTrainingData, preference: Preference, student: Step) -> Step:
+    """What the sources' training changed, on the student's texts."""
+    inputs = _scored_candidates(data, preference, student)
+    table = {STUDENT: inputs["candidates"]}
+    for name, source in sources_of(data.method, data.sources).items():
+        inputs[f"before.{name}"] = scores_step(data.plan, source.section, None, name, table)
+    params = dump(preference, only=["weights"])
+    function = "outgrow.combiners.text_targets_step:make_ratios"
+    return Step("ratios", function, params, inputs, label=student.label)
+
+
+def _scored_candidates(data: TextTrainingData, preference: Preference, student: Step) -> dict[str, Step]:
+    """The student's texts with its own scores and those of the sources."""
     plan, section = data.plan, student_here(data.plan.experiment)
     candidates = texts_step(plan, section, student, STUDENT, "half_b", preference.candidates)
     table = {STUDENT: candidates}
-    inputs = {
+    return {
         "pool": plan.pool,
         "candidates": candidates,
         "reference": scores_step(plan, section, student, STUDENT, table),
         **_score_inputs(scored_by(plan, sources_of(data.method, data.sources), table)),
     }
-    params = dump(preference, only=["epsilon", "weights", "logprobs"])
-    return Step("pairs", "outgrow.combiners.text_targets_step:make_pairs", params, inputs, label=student.label)
 
 
 def _score_inputs(scores: Mapping[str, Step]) -> dict[str, Step]:

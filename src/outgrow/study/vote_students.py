@@ -9,6 +9,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from outgrow.config.method import Method, TrainingStage, Variant
 from outgrow.config.model import ModelSection
@@ -20,7 +21,7 @@ from outgrow.study.gold_use import uses_anchors
 from outgrow.study.method_rows import method_named, parts_of, selection_of
 from outgrow.study.seed_plan import SeedPlan
 from outgrow.study.step_params import dump
-from outgrow.study.steps import STUDENT, noised_step, reward_step, selected_step, student_here
+from outgrow.study.steps import STUDENT, features_input, noised_step, reward_step, selected_step, student_here
 from outgrow.study.student_step import ceiling_step, study_student, training_inputs, training_label
 from outgrow.supervise.sources import SOURCES
 
@@ -105,12 +106,23 @@ def selected_votes(data: VoteTrainingData, select: Select) -> Step:
         inputs["strong"] = trained_row(unselected, self_training=False).student
     if needs.reward is not None:
         inputs = {"targets": data.targets, "reward": reward_step(data.plan, data.method, needs.reward, inputs)}
+    if needs.states is not None:
+        inputs |= {"labels": data.labels, **_hidden_states(data, needs.states)}
     if needs.size_of is not None:
         other = replace(data, method=method_named(data.plan.experiment, needs.size_of))
         copied = selection_of(other.method)
         assert copied is not None, "`check_methods.py` requires one"
         inputs["like"] = selected_votes(other, copied)
     return selected_step(data.plan, data.method, "votes", select, inputs)
+
+
+def _hidden_states(data: VoteTrainingData, whose: Literal["sources", "student"]) -> dict[str, Step]:
+    """Of all items, by the sources of the method or by the student."""
+    if whose == "student":
+        return {f"states.{STUDENT}": features_input(data.plan, data.section)["features"]}
+    sections = {name: data.plan.experiment.supervisors[name] for name in data.method.sources_among(data.sources)}
+    models = {name: section for name, section in sections.items() if isinstance(section, ModelSection)}
+    return {f"states.{name}": features_input(data.plan, section)["features"] for name, section in models.items()}
 
 
 # ---- trainings ------------------------------------------------------------------------------------------

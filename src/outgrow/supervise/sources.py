@@ -2,7 +2,7 @@
 
 from outgrow.config.section import Section
 from outgrow.extensions import Registry
-from outgrow.supervise import endpoint_source, model_source, ngram_source, rule_source, votes_source
+from outgrow.supervise import coherence_source, endpoint_source, model_source, ngram_source, rule_source, votes_source
 from outgrow.supervise.source_record import SourceRecord
 
 SOURCES: Registry[SourceRecord] = Registry(
@@ -15,6 +15,7 @@ SOURCES: Registry[SourceRecord] = Registry(
         rule_source.REGEX,
         rule_source.FUNCTION,
         votes_source.RECORD,
+        coherence_source.RECORD,
     ],
 )
 
