@@ -14,7 +14,7 @@ from fresh import SEEDS
 from small_study import FILE, accuracies, events, executed, finished, outgrow, report_bytes, start, write
 from small_texts import write_texts_study
 
-KILLS = 16
+KILLS = 5
 STUDIES = {"votes": write, "texts": write_texts_study}
 
 

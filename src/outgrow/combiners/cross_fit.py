@@ -52,7 +52,8 @@ def enough_gold(votes: Votes) -> bool:
 def gold_folds(votes: Votes) -> GoldFolds:
     """Stratified folds of the items with gold and a vote."""
     each, rng = itemised(votes), np.random.default_rng(SEED)
-    known = rng.permutation(np.flatnonzero((each.gold >= 0) & each.voted.any(axis=1)))[:MOST_GOLD]
+    known = _in_order(each, np.flatnonzero((each.gold >= 0) & each.voted.any(axis=1)))
+    known = rng.permutation(known)[:MOST_GOLD]
     # Classes in the order in which they come, so that their names do not matter.
     _, first, class_of = np.unique(each.gold[known], return_index=True, return_inverse=True)
     known = known[np.argsort(first[class_of], kind="stable")]
@@ -64,6 +65,19 @@ def gold_folds(votes: Votes) -> GoldFolds:
     # Items first, as `Votes` has them; an anchor whose gold is held out would be an item, so that all are.
     rows = each.take(kept)
     return GoldFolds(rows, np.arange(len(known)), np.arange(len(known)) % FOLDS)
+
+
+def _in_order(votes: Votes, rows: Int[np.ndarray, "known"]) -> Int[np.ndarray, "known"]:
+    """Rows with gold in an order that depends neither on how they are stored nor on the names of the classes.
+
+    Rows are sorted by what each source, in the order of names, gives to gold, and by how much it agrees with the others.
+    """
+    by_name = sorted(range(len(votes.sources)), key=lambda source: votes.sources[source])
+    probs = votes.distributions(rows)[:, by_name]
+    for_gold = np.take_along_axis(probs, votes.gold[rows][:, None, None], axis=2)[:, :, 0]
+    agreement = np.einsum("isk,ik->is", probs, probs.sum(axis=1))
+    keys = np.round(np.concatenate([for_gold, agreement], axis=1), 9)
+    return np.asarray(rows[np.lexsort(keys.T[::-1])])
 
 
 def cross_fitted(folds: GoldFolds, fit_by: Callable[[Votes], Fit]) -> CrossFitted:

@@ -47,7 +47,7 @@ def merge(base: Any, changes: Any) -> Any:
     return {key: value for key, value in {**base, **both}.items() if key not in changes or value is not None}
 
 
-def _leaves(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(tree: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
             yield from _leaves(value, f"{above}{key}.")
