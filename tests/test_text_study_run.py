@@ -50,6 +50,15 @@ def test_a_new_method_generates_no_labels_again(tmp_path: Path) -> None:
     assert (folder / "runs" / "small" / "tables" / "ablation.md").is_file()
 
 
+def test_all_rows_make_as_many_updates_as_the_ceiling(tmp_path: Path) -> None:
+    """12 items in batches of 4, two passes, whether an item has one text or one of every supervisor."""
+    folder = copy(tmp_path, write_texts_study)
+    rerun(folder, {**TEXTS, "methods": [*TEXTS["methods"], {"preset": "single", "variants": ["plain"]}]})
+    students = list((folder / "runs" / "steps").glob("student-*/metrics.jsonl"))
+    assert len(students) == 7, "ceiling, naive, joint_decoding, bayesian twice, single of two supervisors"
+    assert {len(path.read_text().splitlines()) for path in students} == {6}
+
+
 def test_another_epsilon_changes_pairs_and_what_hangs_on_them(tmp_path: Path) -> None:
     folder = copy(tmp_path, write_texts_study)
     *others, tuned = TEXTS["methods"]

@@ -100,7 +100,7 @@ class Method(Section):
     stages: Annotated[list[TrainingStage], Field(min_length=1)] = [TrainingStage()]
     """The student's trainings, one after the other."""
     budget: Literal["examples", "epochs"] = "examples"
-    """What a selection leaves as it was: the number of examples seen, so that fewer are seen more often; or passes."""
+    """What a selection leaves as it was: the number of items seen, so that fewer are seen more often; or passes."""
     preference: Preference | None = None
     """*generate*: tune the finished student on the supervisors' preferences."""
 

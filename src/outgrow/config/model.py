@@ -28,9 +28,10 @@ class Training(Section):
     lr: Rate = 1e-5
     epochs: Passes = 2
     batch_size: BatchSize = 32
-    """Examples per update; split into smaller forward passes when memory asks for it."""
+    """Items per update, each with the labels of all its sources; split into smaller forward passes when memory asks
+    for it."""
     micro_batch_size: BatchSize | None = None
-    """Examples per forward pass; gradients are accumulated up to `batch_size`."""
+    """Rows of targets per forward pass, by default `batch_size`; gradients are accumulated over the update."""
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the updates over which the learning rate rises."""

@@ -7,10 +7,11 @@ confidence of the moment, C = its largest probability at that step:
     log t_i = softmax_i(−C / temperature) · log P(group)            (paper 1, equation 7; or equal shares)
 
 The loss of a row is the mean over its answer's tokens, the end of the text included; the prompt is not learned. Rows
-of one item are the opinions of several sources, each weighed by its λ: naive multi-weak (equation 11) with
-cross-entropy, Bayesian multi-weak with the evidential loss. Hidden states become logits a chunk at a time, inside of
-the loss (`losses/tokens.py`), so that logits of a batch never exist. This assumes logits = output layer of the body's
-last hidden state; models that scale or cap their logits are refused.
+of one item are the opinions of several sources, each weighed by its λ, and are summed within one update: naive
+multi-weak (equation 11) with cross-entropy, Bayesian multi-weak with the evidential loss. Hidden states become logits
+a chunk at a time, inside of the loss (`losses/tokens.py`), so that logits of a batch never exist. This assumes that
+logits are what the output layer makes of the body's last hidden state; models that scale or cap their logits are
+refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,6 +37,7 @@ from outgrow.losses.loss_record import ramp
 from outgrow.losses.softmax_losses import CROSS_ENTROPY
 from outgrow.models.token_batches import pad
 from outgrow.training.text_tokenizer import TextRow
+from outgrow.training.training_examples import Scope
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,11 @@ class TextExamples:
     """Texts to learn, for the trainer (`examples.Examples`)."""
 
     rows: Sequence[TextRow]
+    item: Int[np.ndarray, "row"]
     weight: Float[Tensor, "row"]
     pad_id: int
     objective: TextLoss
-    compares: bool = False
+    scope: Scope = "row"
 
     @cached_property
     def lengths(self) -> Int[np.ndarray, "row"]:
