@@ -11,10 +11,13 @@ from typing import Annotated
 from outgrow.extensions import OneOf, Registry
 from outgrow.losses.evidential_record import EVIDENTIAL
 from outgrow.losses.loss_record import LossRecord, LossSection
+from outgrow.losses.marginal_likelihood import MARGINAL_LIKELIHOOD
 from outgrow.losses.softmax_losses import CROSS_ENTROPY, GENERALIZED_CROSS_ENTROPY, PRODUCT
 from outgrow.text_format import listed
 
-LOSSES: Registry[LossRecord] = Registry("loss", [CROSS_ENTROPY, EVIDENTIAL, GENERALIZED_CROSS_ENTROPY, PRODUCT])
+LOSSES: Registry[LossRecord] = Registry(
+    "loss", [CROSS_ENTROPY, EVIDENTIAL, GENERALIZED_CROSS_ENTROPY, PRODUCT, MARGINAL_LIKELIHOOD]
+)
 Loss = Annotated[LossSection, OneOf(LOSSES)]
 """The section of any loss."""
 
@@ -22,8 +25,8 @@ Loss = Annotated[LossSection, OneOf(LOSSES)]
 def text_loss_complaints(key: str, loss: LossSection) -> Iterator[str]:
     """Options of a loss that a student of texts cannot have; the sentences begin with `key`."""
     record = LOSSES.of(loss)
-    if record.token_function is None:
-        names = listed([name for name, other in LOSSES.items() if other.token_function is not None])
+    if not record.of_texts:
+        names = listed([name for name, other in LOSSES.items() if other.of_texts])
         yield f"{key} `{record.name}` is for classes; texts have {names}"
         return
     for name in record.class_only:
