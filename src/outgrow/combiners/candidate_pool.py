@@ -91,4 +91,5 @@ CANDIDATE_POOL = CombinerRecord(
     paper="ours; scores as in Cui et al., ICLR 2025, section 5.2",
     text_targets=candidate_pool,
     needs_scores=True,
+    keeps_pool=True,
 )

@@ -147,6 +147,8 @@ class CombinerRecord(Record):
     """Whether it is asked for as `NAME: SOURCE`."""
     needs_scores: bool = False
     """Whether `text_targets` needs scores by a study's models."""
+    keeps_pool: bool = False
+    """Whether every text of the pool stays a target of its own."""
     without_intervals: dict[str, Any] = field(default_factory=dict)
     """Options that leave out intervals of accuracies which take long; for fits of which only the posterior is used."""
     short_names: dict[str, dict[str, Any]] = field(default_factory=dict)
