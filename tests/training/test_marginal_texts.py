@@ -90,6 +90,7 @@ def test_several_updates_with_own_labels_are_the_same_however_they_are_split(tex
         assert torch.allclose(other[1], whole[1], atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 @pytest.mark.parametrize("adapt", ["full", "lora"])
 def test_the_loss_falls(text_study, writing, adapt):
     text_study.teach(candidates(text_study, SEEDS[2]))

@@ -16,7 +16,7 @@ from outgrow.study.steps import STUDENT, features_input
 CLASSES = "outgrow.training.classifier_steps:train_student"
 TEXTS = "outgrow.training.text_training_steps:train_text_student"
 REMOTE = "outgrow.training.remote_student_step:train_remote_student"
-REVISION = {"probe": 0, "lora": 1, "full": 1}
+REVISION = {"none": 0, "probe": 0, "lora": 1, "full": 1}
 """Added to the loss's version: how often results of a training changed. 1: an update is of items, not of rows."""
 
 
