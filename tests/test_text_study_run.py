@@ -1,11 +1,12 @@
 """A study of texts through the command: a run, what a second run reuses, what a change runs again."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from small_study import FILE, copy, events, executed, finished, outgrow, report_bytes, results, write
+from small_study import FILE, copy, events, executed, finished, outgrow, report_bytes, results, step_folder, write
 from small_texts import TEXTS, write_texts_study
 
 
@@ -48,6 +49,29 @@ def test_a_new_method_generates_no_labels_again(tmp_path: Path) -> None:
     study = {**TEXTS, "methods": [*TEXTS["methods"], onehot]}
     assert rerun(folder, study) == ["student onehot, seed 0", "texts test: onehot, seed 0"]
     assert (folder / "runs" / "small" / "tables" / "ablation.md").is_file()
+
+
+def test_all_rows_make_as_many_updates_as_the_ceiling(tmp_path: Path) -> None:
+    """12 items in batches of 4, two passes, whether an item has one text or one of every supervisor."""
+    folder = copy(tmp_path, write_texts_study)
+    rerun(folder, {**TEXTS, "methods": [*TEXTS["methods"], {"preset": "single", "variants": ["plain"]}]})
+    students = list((folder / "runs" / "steps").glob("student-*/metrics.jsonl"))
+    assert len(students) == 7, "ceiling, naive, joint_decoding, bayesian twice, single of two supervisors"
+    assert {len(path.read_text().splitlines()) for path in students} == {6}
+
+
+def test_a_student_of_a_scored_pool_is_a_row_like_others(tmp_path: Path) -> None:
+    """The scores of `joint_decoding` are used again; the row has the ceiling's number of updates."""
+    folder = copy(tmp_path, write_texts_study)
+    pooled = {"preset": "outgrow", "variants": ["plain"]}
+    again = rerun(folder, {**TEXTS, "methods": [*TEXTS["methods"], pooled]})
+    assert [name.partition(" ")[0] for name in again] == ["student", "targets", "texts"]
+    (row,) = (row for row in results(folder)["rows"] if row["name"] == "outgrow")
+    assert row["score"]["value"] is not None
+    student = step_folder(folder, "student", "outgrow, seed 0")
+    losses = [json.loads(line)["loss"] for line in (student / "metrics.jsonl").read_text().splitlines()]
+    assert len(losses) == 6
+    assert all(0 < loss < 20 for loss in losses)
 
 
 def test_another_epsilon_changes_pairs_and_what_hangs_on_them(tmp_path: Path) -> None:

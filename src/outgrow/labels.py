@@ -155,6 +155,11 @@ class Targets:
         np.add.at(total, rows, self.weight[:, None] * self.probs)
         return Targets(list(order), total / weight[:, None], weight, self.origin, self.prior)
 
+    @property
+    def n_items(self) -> int:
+        """Different items with a weight above 0."""
+        return len({name for name, weight in zip(self.items, self.weight.tolist(), strict=True) if weight > 0})
+
     def keep(self, row: Bool[np.ndarray, "row"]) -> "Targets":
         """The rows marked true."""
         items = [name for name, wanted in zip(self.items, row.tolist(), strict=True) if wanted]

@@ -161,6 +161,11 @@ class TextTargets:
     def __len__(self) -> int:
         return len(self.items)
 
+    @property
+    def n_items(self) -> int:
+        """Different items with a weight above 0."""
+        return len({name for name, weight in zip(self.items, self.weight.tolist(), strict=True) if weight > 0})
+
     def keep(self, row: Bool[np.ndarray, "row"]) -> "TextTargets":
         """The rows marked true."""
         some = np.flatnonzero(row).tolist()

@@ -69,8 +69,11 @@ def test_options_have_no_biases() -> None:
     probs, gold = drawn(SEEDS[0])
     stack = fit_stack(log_votes(probs), gold, class_biases=False)
     assert (stack.biases == 0).all()
-    assert not section_named("stacked", evidence=True).for_options().model_dump()["evidence"]
-    assert not section_named("stacked").for_options().model_dump()["class_biases"]
+    options = section_named("stacked", evidence=True).for_kind("choose").model_dump()
+    assert not options["evidence"]
+    assert not options["class_biases"]
+    assert section_named("stacked").for_kind("generate").type == "candidate_pool"
+    assert section_named("stacked").for_kind("classify") == section_named("stacked")
 
 
 def labels_and_anchors(seed: int, **shape: int) -> tuple[WeakLabels, Anchors]:

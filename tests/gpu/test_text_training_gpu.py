@@ -70,7 +70,7 @@ def both_places(examples, tmp_path) -> list[dict[str, float]]:
 @pytest.mark.parametrize("loss", LOSSES)
 def test_an_update_on_texts_agrees(loss, tmp_path) -> None:
     read, pad_id = tokenized()
-    examples = TextExamples(read.rows, torch.ones(8), pad_id, TextLoss(LOSSES[loss], SOFT))
+    examples = TextExamples(read.rows, np.arange(8), torch.ones(8), pad_id, TextLoss(LOSSES[loss], SOFT))
     here, there = both_places(examples, tmp_path)
     assert there["loss"] == pytest.approx(here["loss"], rel=0.03)
     assert there["gradient_norm"] == pytest.approx(here["gradient_norm"], rel=0.1)

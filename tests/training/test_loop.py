@@ -297,22 +297,23 @@ def test_float16_needs_a_gpu_and_trackers_must_be_installed(tiny, tmp_path):
 def test_each_pass_sees_every_example_once_in_batches_of_similar_length(seed):
     rng = np.random.default_rng(seed)
     lengths = rng.integers(1, 500, 300)
-    batches = batches_of(lengths, 16, 2.0, seed)
+    item = np.arange(300)
+    batches = batches_of(lengths, item, 16, 2.0, seed)
     assert len(batches) == 2 * 19
     for start in (0, 19):
         assert sorted(np.concatenate(batches[start : start + 19]).tolist()) == list(range(300))
     assert [b.tolist() for b in batches[:19]] != [b.tolist() for b in batches[19:]]
     padded = sum(len(batch) * lengths[batch].max() for batch in batches)
     assert padded < 1.25 * 2 * lengths.sum(), "random batches would pad to about twice the tokens"
-    assert [b.tolist() for b in batches_of(lengths, 16, 2.0, seed)] == [b.tolist() for b in batches]
+    assert [b.tolist() for b in batches_of(lengths, item, 16, 2.0, seed)] == [b.tolist() for b in batches]
 
 
 def test_a_share_of_a_pass_is_its_first_batches():
     lengths = np.arange(40)
-    whole, half = batches_of(lengths, 4, 1.0, 0), batches_of(lengths, 4, 0.5, 0)
+    whole, half = batches_of(lengths, lengths, 4, 1.0, 0), batches_of(lengths, lengths, 4, 0.5, 0)
     assert [b.tolist() for b in half] == [b.tolist() for b in whole[:5]]
-    assert len(batches_of(lengths, 4, 0.01, 0)) == 1
-    assert len(batches_of(lengths, 4, 2.5, 0)) == 25
+    assert len(batches_of(lengths, lengths, 4, 0.01, 0)) == 1
+    assert len(batches_of(lengths, lengths, 4, 2.5, 0)) == 25
 
 
 def test_words_are_known_to_the_tiny_tokenizer(tiny):

@@ -59,7 +59,7 @@ def lesson(folder, seed=0, n=6, unit="span"):
 
 def examples_of(read, targets, objective, weight=None):
     weight = torch.tensor(targets.weight[read.kept]) if weight is None else weight
-    return TextExamples(read.rows, weight, 0, objective)
+    return TextExamples(read.rows, np.arange(len(read.rows)), weight, 0, objective)
 
 
 def loss_of(model, examples, rows, progress=0.4):
@@ -176,7 +176,8 @@ def test_neighbours_padding_and_order_do_not_change_a_rows_loss(writing, family,
 def test_a_source_that_is_counted_twice_at_half_the_weight_changes_nothing(writing):
     model, _, targets, read = lesson(writing("llama"), SEEDS[2])
     whole = examples_of(read, targets, OBJECTIVES["evidential"])
-    twice = TextExamples([*read.rows, *read.rows], torch.cat([whole.weight / 2] * 2), 0, OBJECTIVES["evidential"])
+    item, half = np.tile(whole.item, 2), torch.cat([whole.weight / 2] * 2)
+    twice = TextExamples([*read.rows, *read.rows], item, half, 0, OBJECTIVES["evidential"])
     once = loss_of(model, whole, list(range(6))).item()
     assert loss_of(model, twice, list(range(12))).item() == pytest.approx(once, rel=1e-9)
 
@@ -187,7 +188,7 @@ def test_certain_targets_make_plain_cross_entropy(writing):
     sure = [row._replace(logprob=np.zeros_like(row.logprob)) for row in read.rows]
     weight = torch.tensor(targets.weight)
     losses = [
-        loss_of(model, TextExamples(sure, weight, 0, objective), list(range(6))).item()
+        loss_of(model, TextExamples(sure, np.arange(6), weight, 0, objective), list(range(6))).item()
         for objective in (CERTAIN, OBJECTIVES["soft"], OBJECTIVES["label only"], OBJECTIVES["one-hot"])
     ]
     assert losses == pytest.approx([losses[0]] * 4, rel=1e-9)

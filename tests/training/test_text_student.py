@@ -112,7 +112,7 @@ def test_a_loss_of_soft_labels_falls(text_study, writing, loss):
 
 @pytest.mark.parametrize("loss", [PLAIN, EVIDENTIAL], ids=["soft", "evidential"])
 def test_however_an_update_is_split_it_is_the_same(text_study, writing, loss):
-    """Batch 8 x 1, 1 x 8 and 3 + 3 + 2, with a last batch of 4; SGD shows gradients as they are."""
+    """16 rows of 8 items in parts of 8, 1 and 3, with a last batch of 4 rows; SGD shows gradients as they are."""
     folder = writing("llama")
     outs = [
         run(text_study, folder, f"of-{size}", loss=loss, own=OWN, optimizer="sgd", lr=0.05, micro_batch_size=size)
@@ -145,6 +145,7 @@ def stop_at(update):
 def test_an_interrupted_training_goes_on_and_gives_the_same_bytes(text_study, writing, family, adapt, keep, update):
     """GPT-2 has dropout. Two updates are a pass: interrupted at its end, and inside of the next."""
     settings = {"adapt": adapt, "keep": keep, "epochs": 2.5, "lr": 3e-3, "own": OWN, "loss": EVIDENTIAL}
+    settings |= {"batch_size": 4}
     whole = run(text_study, writing(family), "whole", **settings)
     hints = {"checkpoint_seconds": 0}
     with pytest.raises(KeyboardInterrupt):

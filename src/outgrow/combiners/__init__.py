@@ -14,6 +14,7 @@ from typing import Any
 from outgrow.combiners.answer_vote import ANSWER_VOTE
 from outgrow.combiners.auto import AUTO
 from outgrow.combiners.bayesian_dawid_skene import BAYESIAN_DAWID_SKENE
+from outgrow.combiners.candidate_pool import CANDIDATE_POOL
 from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection
 from outgrow.combiners.dawid_skene import DAWID_SKENE, ONE_COIN
 from outgrow.combiners.flying_squid import FLYING_SQUID
@@ -51,6 +52,7 @@ COMBINERS: Registry[CombinerRecord] = Registry(
         RULE_VOTE,
         AUTO,
         JOINT_DECODING,
+        CANDIDATE_POOL,
         ANSWER_VOTE,
         SLOT_VOTE,
         RELIABILITY,

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from pydantic import Field
 
 from outgrow.config.section import Section
+from outgrow.data.task import Kind
 from outgrow.errors import suggest
 from outgrow.extensions import Function, Record
 
@@ -102,8 +103,8 @@ class CombinerSection(Section):
         """The section with the task's metric filled in, where the combiner compares texts and names no metric."""
         return self
 
-    def for_options(self) -> "CombinerSection":
-        """The section for tasks of kind *choose*, whose classes are positions of options."""
+    def for_kind(self, kind: Kind) -> "CombinerSection":
+        """The section for a kind of task, of a combiner that differs between kinds."""
         return self
 
     def for_each(self, sources: Sequence[str]) -> dict[str, "CombinerSection"]:
@@ -199,6 +200,8 @@ class CombinerRecord(Record):
     """Whether it is asked for as `NAME: SOURCE`."""
     needs_scores: bool = False
     """Whether `text_targets` needs scores by a study's models."""
+    keeps_pool: bool = False
+    """Whether every text of the pool stays a target of its own."""
     without_intervals: dict[str, Any] = field(default_factory=dict)
     """Options that leave out intervals of accuracies which take long; for fits of which only the posterior is used."""
     short_names: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -70,7 +70,8 @@ def gold_folds(votes: Votes) -> GoldFolds:
 def _in_order(votes: Votes, rows: Int[np.ndarray, "known"]) -> Int[np.ndarray, "known"]:
     """Rows with gold in an order that depends neither on how they are stored nor on the names of the classes.
 
-    Rows are sorted by what each source, in the order of names, gives to gold, and by how much it agrees with the others.
+    Rows are sorted by what each source, in the order of names, gives to gold, and by how much it agrees with the
+    others.
     """
     by_name = sorted(range(len(votes.sources)), key=lambda source: votes.sources[source])
     probs = votes.distributions(rows)[:, by_name]

@@ -20,10 +20,9 @@ from outgrow.errors import ConfigError
 from outgrow.texts import Candidate, TextTargets, WeakTexts
 
 
-class JointDecoding(CombinerSection):
-    """*generate*: all sources' candidates in one pool, scored by all; the best one is the target."""
+class PoolSection(CombinerSection):
+    """Whose candidates are pooled, and who scores them."""
 
-    type: Literal["joint_decoding"]
     writers: list[str] | None = None
     """Supervisors whose candidates are pooled; default: all."""
     scorers: list[str] | None = None
@@ -48,6 +47,12 @@ class JointDecoding(CombinerSection):
         yield from unknown_supervisors("combine.writers", self.writers or (), sources)
         yield from unknown_supervisors("combine.scorers", self.scorers or (), sources)
         yield from unknown_supervisors("combine.weights", weights, self.scorers or sources)
+
+
+class JointDecoding(PoolSection):
+    """*generate*: all sources' candidates in one pool, scored by all; the best one is the target."""
+
+    type: Literal["joint_decoding"]
 
 
 class PooledChoice(NamedTuple):
@@ -78,7 +83,7 @@ def joint_decoding(
     ensemble = scorers_of(scores, weights)
     choices: dict[str, PooledChoice] = {}
     for item, row in zip(labels.items, labels.candidates, strict=True):
-        pool = dict(_pool(labels.sources, row))
+        pool = dict(pooled(labels.sources, row))
         if pool:
             means = scores_by_scorer(ensemble, item, pool)
             total = {text: ensemble_score(ensemble, mean) for text, mean in means.items()}
@@ -87,7 +92,7 @@ def joint_decoding(
     return _targets(labels, choices)
 
 
-def _pool(sources: tuple[str, ...], row: list[list[Candidate]]) -> Iterator[tuple[str, tuple[str, Candidate]]]:
+def pooled(sources: tuple[str, ...], row: list[list[Candidate]]) -> Iterator[tuple[str, tuple[str, Candidate]]]:
     """Text → (its first writer, that writer's candidate), in the order of writers and ranks."""
     seen: set[str] = set()
     for source, candidates in zip(sources, row, strict=True):
@@ -114,13 +119,17 @@ def _sentences(labels: WeakTexts, choices: list[PooledChoice]) -> Iterator[str]:
     counts = ", ".join(f"{name} {writers[name]}" for name in labels.sources)
     pool = np.mean([choice.pool for choice in choices]) if choices else 0.0
     yield f"Chosen texts by writer: {counts}; from {pool:.1f} different texts per item on average."
-    silent = len(labels.items) - len(choices)
+    unreadable = sum(choice.candidate is None for choice in choices)
+    unread = sum(choice.unread for choice in choices)
+    yield from left_out_of_pool(len(labels.items) - len(choices), unread, unreadable)
+
+
+def left_out_of_pool(silent: int, unread: int, unreadable: int) -> Iterator[str]:
+    """Sentences on items without an answer, on texts without a score, and on items with no other texts."""
     if silent:
         yield f"Items without an answer, left out: {silent}."
-    unread = sum(choice.unread for choice in choices)
     if unread:
         yield f"Texts that a scorer could not read, skipped: {unread}."
-    unreadable = sum(choice.candidate is None for choice in choices)
     if unreadable:
         yield f"Items without a text that all scorers could read, left out: {unreadable}."
 

@@ -12,7 +12,8 @@ gold, q is the mean of the votes.
 
 `evidence` makes targets ℓ_i(k) ∝ q_i(k) / π(k), where π is the mean of q over the items: the posterior without its
 class prior, so that a student which has a prior of its own, as the loss `marginal_likelihood` has, does not count it
-twice. Options of *choose* have no prior by position: there are no biases, and ℓ = q.
+twice. Options of *choose* have no prior by position: there are no biases, and ℓ = q. For texts, the same is
+`candidate_pool.py`.
 """
 
 from dataclasses import replace
@@ -21,9 +22,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from outgrow.combiners.candidate_pool import PooledCandidates
 from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection, PosteriorSection
 from outgrow.combiners.fit import Fit, fit_of_posterior
 from outgrow.combiners.votes import Votes
+from outgrow.data.task import Kind
 from outgrow.lazy import optimize, special
 
 FLOOR = 1e-6
@@ -40,12 +43,14 @@ class Stacked(PosteriorSection):
     """One bias per class. Options of *choose* have none."""
     evidence: bool = False
     """*studies*: targets are the posterior divided by its mean over the items, normalised. Options of *choose* are not
-    divided."""
+    divided. With texts the combiner is `candidate_pool`."""
 
     not_passed = frozenset({"type", "calibrate", "evidence"})
 
-    def for_options(self) -> CombinerSection:
-        return self.model_copy(update={"class_biases": False, "evidence": False})
+    def for_kind(self, kind: Kind) -> CombinerSection:
+        if kind == "generate":
+            return PooledCandidates(type="candidate_pool")
+        return self if kind == "classify" else self.model_copy(update={"class_biases": False, "evidence": False})
 
     @property
     def divides_prior(self) -> bool:

@@ -131,8 +131,8 @@ class Method(Section):
     stages: Annotated[list[TrainingStage], Field(min_length=1)] = [TrainingStage()]
     """The student's trainings, in order."""
     budget: Literal["examples", "epochs"] = "examples"
-    """What stays the same when a selection keeps fewer targets: the number of training examples (each is used more
-    often), or of epochs."""
+    """What stays the same when a selection keeps fewer targets: the number of items seen in training (each is used
+    more often), or of epochs."""
     preference: Preference | None = None
     """*generate*: train the finished student further on the supervisors' preferences."""
 

@@ -35,9 +35,10 @@ class Training(Section):
     epochs: Passes = 2
     """Passes over the training data; may be a fraction."""
     batch_size: BatchSize = 32
-    """Examples per update. They are split into smaller forward passes if memory is short."""
+    """Items per update, each with the labels of all its sources. They are split into smaller forward passes if memory
+    is short."""
     micro_batch_size: BatchSize | None = None
-    """Examples per forward pass; gradients are accumulated up to `batch_size`."""
+    """Rows of targets per forward pass, by default `batch_size`; gradients are accumulated over the update."""
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
     """How the learning rate falls after the warmup."""
     warmup: Annotated[float, Field(ge=0, le=1)] = 0.0

@@ -45,8 +45,8 @@ Loss = Annotated[LossSection, OneOf(LOSSES)]
 def text_loss_complaints(key: str, loss: LossSection) -> Iterator[str]:
     """Options of a loss that a student of texts cannot have; the sentences begin with `key`."""
     record = LOSSES.of(loss)
-    if record.token_function is None:
-        names = listed([name for name, other in LOSSES.items() if other.token_function is not None])
+    if not record.of_texts:
+        names = listed([name for name, other in LOSSES.items() if other.of_texts])
         yield f"{key} `{record.name}` is for classes; texts have {names}"
         return
     for name in record.class_only:

@@ -45,10 +45,12 @@ class LossRecord(Record):
     options_at: Callable[[Options, float], Options] = unchanged
     """The function's arguments at a share of the training, 0 … 1: where an option is annealed."""
     token_function: Function | None = None
-    """*generate*: the loss of tokens, with the arguments of `tokens.soft_label_loss`; without one, the loss is for
-    classes only."""
+    """*generate*: the loss of tokens, with the arguments of `tokens.soft_label_loss`."""
+    item_function: Function | None = None
+    """*generate*: the loss of items that compares the texts of an item, with the arguments of
+    `token_marginal.marginal_token_loss`. With neither function the loss is for classes only."""
     token_options_at: Callable[[Options, float], Options] = unchanged
-    """The further arguments of `token_function` at a share of the training."""
+    """The further arguments of `token_function` or `item_function` at a share of the training."""
     class_defaults: Options = field(default_factory=dict)
     """*classify*, *choose*: values of options that are `None`."""
     text_defaults: Options = field(default_factory=dict)
@@ -61,6 +63,11 @@ class LossRecord(Record):
     """Whether it is the loss that providers of fine-tuning train by."""
     version: int = 1
     """Raise it when results change although neither the options nor the code of this package's mathematics did."""
+
+    @property
+    def of_texts(self) -> bool:
+        """Whether a student of texts can learn by it."""
+        return self.token_function is not None or self.item_function is not None
 
     def params(self, section: Section, *, of_texts: bool) -> dict[str, Any]:
         """The options with the defaults of the task's kind, and `type`: parameters of a step."""

@@ -40,4 +40,5 @@ MARGINAL_LIKELIHOOD = LossRecord(
     paper="Raykar et al., JMLR 2010, section 2",
     deviations="The label model is fitted first and stays; no alternation.",
     function=marginal_likelihood,
+    item_function="outgrow.losses.token_marginal:marginal_token_loss",
 )

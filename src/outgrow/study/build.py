@@ -6,6 +6,7 @@ from typing import Literal
 
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method, Variant
+from outgrow.data.task import Kind
 from outgrow.data.task_kind import kind_of
 from outgrow.data.user_data import require_columns
 from outgrow.graph.code_identity import read_again
@@ -80,6 +81,7 @@ def build_study(experiment: Experiment) -> Study:
     """
     read_again()
     task, kind = experiment.task, kind_of(experiment.task)
+    experiment = experiment.model_copy(update={"methods": [for_kind(method, kind) for method in experiment.methods]})
     require_fit(experiment, kind)
     pool = pool_step(task)
     require_columns(task)
@@ -87,6 +89,11 @@ def build_study(experiment: Experiment) -> Study:
     plans = [SeedPlan(experiment, seed, pool, split_step(task, pool, seed)) for seed in seeds]
     labels, rows = (text_study if kind == "generate" else vote_study)(experiment, plans)
     return Study(experiment, pool, tuple(plan.split for plan in plans), labels, tuple(rows))
+
+
+def for_kind(method: Method, kind: Kind) -> Method:
+    """The method with its combiner as it is for a kind of task."""
+    return method.model_copy(update={"combine": method.combine.for_kind(kind)})
 
 
 def variants_of(method: Method, experiment: Experiment) -> list[Variant]:
@@ -130,6 +137,8 @@ def vote_study(experiment: Experiment, plans: list[SeedPlan]) -> tuple[tuple[Ste
     """Labels per seed and rows of a study of classes or options."""
     sources = [votes.supervisor_steps(plan) for plan in plans]
 
+    controls = [for_kind(method, kind_of(experiment.task)) for method in control_methods(experiment)]
+
     def student(index: int, method: Method, variant: Variant) -> Step:
         return votes.variant_student(plans[index], method, sources[index], variant)
 
@@ -138,7 +147,7 @@ def vote_study(experiment: Experiment, plans: list[SeedPlan]) -> tuple[tuple[Ste
         *_untouched_rows(experiment, plans),
         *_ceiling_rows(experiment, plans),
         *method_rows(experiment, student),
-        *(_method_row(experiment, method, "plain", student) for method in control_methods(experiment)),
+        *(_method_row(experiment, method, "plain", student) for method in controls),
     ]
     return tuple(map(votes.labels_step, plans, sources)), rows
 

@@ -17,6 +17,7 @@ from outgrow.data.task import Task
 from outgrow.graph.step import Step
 from outgrow.select import SELECTIONS
 from outgrow.study.model_cost import (
+    SCORED,
     SMALL_STEP_SECONDS,
     Cost,
     StudySizes,
@@ -132,13 +133,16 @@ def _examples(step: Step, sizes: StudySizes) -> int:
 
 
 def _rows(targets: Step, sizes: StudySizes) -> int:
-    """Every source's label of half B, or one of each item, or a part of them."""
+    """Every source's label of half B, every candidate, or one of each item, or a part of them."""
     if targets.name == "selected":
         return round(_rows(targets.inputs["targets"], sizes) * _kept(targets))
     labels = targets.inputs.get("labels")
     combine = targets.params.get("combine")
-    one_row_each = combine is None or not COMBINERS[combine["type"]].keeps_votes
-    return sizes.half_b * (1 if labels is None or one_row_each else len(labels.params["sources"]))
+    if labels is None or combine is None:
+        return sizes.half_b
+    record = COMBINERS[combine["type"]]
+    per_item = SCORED if record.keeps_pool else len(labels.params["sources"]) if record.keeps_votes else 1
+    return sizes.half_b * per_item
 
 
 def _kept(selected: Step) -> float:

@@ -5,6 +5,7 @@ from typing import Literal
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method
 from outgrow.config.presets import preset
+from outgrow.data.task_kind import kind_of
 from outgrow.supervise.sources import SOURCES
 
 GoldUse = Literal["none", "held_out", "half_a", "half_b", "oracle"]
@@ -32,6 +33,8 @@ def control_methods(experiment: Experiment) -> list[Method]:
 
 def gold_use(method: Method, experiment: Experiment) -> GoldUse:
     """The most that a method uses, without that of its selections (`row_provenance.chosen_by_gold`)."""
+    if kind_of(experiment.task) == "generate":  # students of texts have no grid, and combiners of texts no gold
+        return "none"
     select_by = method.select_by or experiment.tune.select_by
     if select_by == "gold_accuracy":
         return "oracle"

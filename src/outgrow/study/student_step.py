@@ -16,6 +16,8 @@ from outgrow.study.steps import STUDENT, features_input
 CLASSES = "outgrow.training.classifier_steps:train_student"
 TEXTS = "outgrow.training.text_training_steps:train_text_student"
 REMOTE = "outgrow.training.remote_student_step:train_remote_student"
+REVISION = {"none": 0, "probe": 0, "lora": 1, "full": 1}
+"""Added to the loss's version: how often results of a training changed. 1: an update is of items, not of rows."""
 
 
 def student_step(
@@ -56,7 +58,7 @@ def student_step(
         params |= {"model": trained_params(model), "soft_labels": dump(soft_labels or SoftLabels())}
     else:
         params |= {"model": model_params(model), "tune": dict(tune), "name": STUDENT}
-    function, version = TEXTS if kind == "generate" else CLASSES, LOSSES.of(loss).version
+    function, version = TEXTS if kind == "generate" else CLASSES, LOSSES.of(loss).version + REVISION[model.adapt]
     return Step("student", function, params, inputs, hints=hints, label=label, version=version)
 
 
@@ -118,7 +120,7 @@ def ceiling_step(plan: SeedPlan, kind: Kind, section: LanguageModel, gold: Mappi
 def training_inputs(method: Method, targets: Step, selected: Step | None, start: Step | None) -> dict[str, Step]:
     """The targets of one training of a method, and the training whose weights it starts from.
 
-    With `whole`, the targets before a selection, as many examples are seen as without the selection.
+    With `whole`, the targets before a selection, as many items are seen as without the selection.
     """
     inputs = {} if start is None else {"start": start}
     if selected is None:

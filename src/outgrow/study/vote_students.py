@@ -13,7 +13,6 @@ from typing import Literal
 
 from outgrow.config.method import Method, TrainingStage, Variant
 from outgrow.config.model import ModelSection
-from outgrow.data.task_kind import kind_of
 from outgrow.graph.step import Json, Step
 from outgrow.losses import Loss
 from outgrow.select import SELECTIONS, Select
@@ -87,8 +86,7 @@ def labels_step(plan: SeedPlan, sources: Mapping[str, Step]) -> Step:
 
 def targets_step(plan: SeedPlan, labels: Step, method: Method) -> Step:
     """What the student of this method learns."""
-    task, combine = plan.experiment.task, method.combine
-    combine = combine.for_options() if kind_of(task) == "choose" else combine
+    combine = method.combine
     params: dict[str, Json] = {"combine": dump(combine)}
     if not uses_anchors(method, plan.experiment):
         params["anchors"] = False

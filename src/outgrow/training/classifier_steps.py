@@ -59,8 +59,8 @@ def train_student(
     """Inputs `pool`, `split`, `targets`, `labels`, and `features` for a probe.
 
     With the input `start`, an earlier training, it starts from the weights of that one. With `whole`, the targets
-    before a selection, as many examples are seen as without the selection (a probe sees all examples at every update,
-    so its passes stay).
+    before a selection, as many items are seen as without the selection (a probe sees all items at every update, so its
+    passes stay).
 
     Writes `half_b.parquet` and `test.parquet` (the predictions, as labels of the source `name`), `chosen.json`,
     `metrics.jsonl` and `model/`.
@@ -79,7 +79,7 @@ def train_student(
     objective = make_objective(loss, self_training)
     targets = Targets.load(job.inputs["targets"] / "targets.parquet")
     whole = Targets.load(job.inputs["whole"] / "targets.parquet") if "whole" in job.inputs else targets
-    more = 1.0 if adapt == "probe" else len(whole.items) / len(targets.items)
+    more = 1.0 if adapt == "probe" else whole.n_items / max(1, targets.n_items)
     select_by = tune.get("select_by", "weak_accuracy")
     rows = learned_rows(task, split, targets)
     spec = FitSpec(

@@ -35,6 +35,7 @@ from outgrow.training.sampling import sealed_randomness
 from outgrow.training.text_examples import answer_states, output_layer, token_logprobs
 from outgrow.training.text_tokenizer import TextRow, TextTokenizer, tokenize_targets
 from outgrow.training.text_training import holdout_of, prompts_of, trainee_of, write_record
+from outgrow.training.training_examples import Scope
 
 
 class PairRow(NamedTuple):
@@ -59,11 +60,15 @@ class PairExamples:
     kind: Kind
     per_token: bool
     """Whether a text's log-probability is its tokens' mean."""
-    compares: bool = False
+    scope: Scope = "row"
 
     @cached_property
     def weight(self) -> Float[Tensor, "row"]:
         return torch.ones(len(self.rows))
+
+    @cached_property
+    def item(self) -> Int[np.ndarray, "row"]:
+        return np.arange(len(self.rows))
 
     @cached_property
     def lengths(self) -> Int[np.ndarray, "row"]:

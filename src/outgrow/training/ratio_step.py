@@ -30,6 +30,7 @@ from outgrow.training.sampling import sealed_randomness
 from outgrow.training.text_examples import answer_states, output_layer, token_logprobs
 from outgrow.training.text_tokenizer import TextRow, tokenize_targets
 from outgrow.training.text_training import holdout_of, prompts_of, trainee_of, write_record
+from outgrow.training.training_examples import Scope
 
 
 class RatioRow(NamedTuple):
@@ -49,7 +50,12 @@ class RatioExamples:
     weight: Float[Tensor, "row"]
     pad_id: int
     beta: float
-    compares: bool = False
+    scope: Scope = "row"
+
+    @cached_property
+    def item(self) -> Int[np.ndarray, "row"]:
+        """Every text counts as an item of an update."""
+        return np.arange(len(self.rows))
 
     @cached_property
     def lengths(self) -> Int[np.ndarray, "row"]:

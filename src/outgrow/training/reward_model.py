@@ -31,6 +31,7 @@ from outgrow.training.reward_plan import Comparison, Numbers, ReadableSamples, R
 from outgrow.training.sampling import sealed_randomness
 from outgrow.training.text_tokenizer import TextRow, tokenizer_of
 from outgrow.training.trainer import ExampleTrainer, history, train
+from outgrow.training.training_examples import Scope
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,15 @@ class ComparisonExamples:
     tokens: Sequence[list[int]]
     """Of every sample, prompt and text."""
     pad_id: int
-    compares: bool = False
+    scope: Scope = "row"
 
     @cached_property
     def weight(self) -> Float[Tensor, "row"]:
         return torch.ones(len(self.comparisons))
+
+    @cached_property
+    def item(self) -> Int[np.ndarray, "row"]:
+        return np.arange(len(self.comparisons))
 
     @cached_property
     def lengths(self) -> Int[np.ndarray, "row"]:

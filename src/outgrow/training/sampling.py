@@ -1,8 +1,11 @@
 """What a training draws at random: held-out items, the order of examples, and global random numbers.
 
-The order is a pure function of the examples' lengths and a seed. Each pass shuffles the examples, cuts the shuffled
-row into stretches of many batches, sorts each stretch by length and cuts it into batches, whose order is then
-shuffled. So a batch holds examples of about equal length and pads little, yet batches differ from pass to pass. The
+A batch is `batch_size` items with all of their rows: an item that several sources label has a row for each, and still
+counts once. So a training makes as many updates with one source as with several.
+
+The order is a pure function of the items' numbers, their lengths and a seed. Each pass shuffles the items, cuts the
+shuffled row into stretches of many batches, sorts each stretch by length and cuts it into batches, whose order is then
+shuffled. So a batch holds items of about equal length and pads little, yet batches differ from pass to pass. The
 last batch of a pass may be smaller. A share of a pass is its first batches.
 """
 
@@ -16,29 +19,47 @@ import torch
 from jaxtyping import Bool, Int
 
 Batch = Int[np.ndarray, "_"]
-"""Row numbers of the examples of one update."""
+"""Row numbers of one update (or item numbers); the rows of an item are neighbours."""
 
 STRETCH = 16
 """Batches per stretch: more pad less, and mix less."""
 
 
-def batches_of(lengths: Int[np.ndarray, "row"], batch_size: int, epochs: float, seed: int) -> list[Batch]:
-    """Row numbers of every batch of the whole training, `ceil(epochs · batches per pass)` of them."""
-    per_pass = updates_per_pass(len(lengths), batch_size)
+def batches_of(
+    lengths: Int[np.ndarray, "row"], item: Int[np.ndarray, "row"], batch_size: int, epochs: float, seed: int
+) -> list[Batch]:
+    """Row numbers of every batch of the whole training, `ceil(epochs · batches per pass)` of them.
+
+    Args:
+        lengths: tokens of each row.
+        item: the number of each row's item; items are drawn in the order of these numbers, wherever their rows are.
+        batch_size: items per batch.
+        epochs: passes over the items.
+        seed: of the order.
+    """
+    rows = rows_by_item(item)
+    longest = np.asarray([lengths[own].max() for own in rows])
+    per_pass = updates_per_pass(len(rows), batch_size)
     total = max(1, math.ceil(epochs * per_pass - 1e-9))
     batches: list[Batch] = []
     for number in range(math.ceil(total / per_pass)):
-        batches += one_pass(lengths, batch_size, np.random.default_rng([seed, number]))
-    return batches[:total]
+        batches += one_pass(longest, batch_size, np.random.default_rng([seed, number]))
+    return [np.concatenate([rows[one] for one in batch.tolist()]) for batch in batches[:total]]
 
 
-def updates_per_pass(rows: int, batch_size: int) -> int:
-    """Batches that every row is in once."""
-    return math.ceil(rows / batch_size)
+def rows_by_item(item: Int[np.ndarray, "row"]) -> list[Batch]:
+    """The row numbers of every item, items and rows in ascending order."""
+    order = np.argsort(item, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(item[order])) + 1)
 
 
-def one_pass(lengths: Int[np.ndarray, "row"], batch_size: int, rng: np.random.Generator) -> list[Batch]:
-    """Every row once, in batches of similar lengths."""
+def updates_per_pass(items: int, batch_size: int) -> int:
+    """Batches that every item is in once."""
+    return math.ceil(items / batch_size)
+
+
+def one_pass(lengths: Int[np.ndarray, "item"], batch_size: int, rng: np.random.Generator) -> list[Batch]:
+    """Every item once, in batches of similar lengths."""
     shuffled = rng.permutation(len(lengths))
     batches = []
     for start in range(0, len(shuffled), STRETCH * batch_size):
@@ -46,6 +67,21 @@ def one_pass(lengths: Int[np.ndarray, "row"], batch_size: int, rng: np.random.Ge
         stretch = stretch[np.argsort(-lengths[stretch], kind="stable")]
         batches += [stretch[first : first + batch_size] for first in range(0, len(stretch), batch_size)]
     return [batches[place] for place in rng.permutation(len(batches))]
+
+
+def parts_of(item: Int[np.ndarray, "row"], most: int) -> list[int]:
+    """How many rows the parts of a batch have, at most `most` each, where no item is cut that fits into a part.
+
+    `item`: the number of each row's item; the rows of an item are neighbours. An item with more rows than `most` has
+    parts of its own.
+    """
+    parts = [0]
+    for own in np.split(item, np.flatnonzero(np.diff(item)) + 1):
+        if parts[-1] + len(own) <= most:
+            parts[-1] += len(own)
+        else:
+            parts += [min(most, len(own) - start) for start in range(0, len(own), most)]
+    return [size for size in parts if size]
 
 
 def holdout_rows(groups: list[str], share: float, seed: int) -> Bool[np.ndarray, "item"]:

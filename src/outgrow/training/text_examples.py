@@ -7,10 +7,12 @@ confidence of the moment, C = its largest probability at that step:
     log t_i = softmax_i(−C / temperature) · log P(group)            (paper 1, equation 7; or equal shares)
 
 The loss of a row is the mean over its answer's tokens, the end of the text included; the prompt is not learned. Rows
-of one item are the opinions of several sources, each weighed by its λ: naive multi-weak (equation 11) with
-cross-entropy, Bayesian multi-weak with the evidential loss. Hidden states become logits a chunk at a time, inside of
-the loss (`losses/tokens.py`), so that logits of a batch never exist. This assumes logits = output layer of the body's
-last hidden state; models that scale or cap their logits are refused.
+of one item are the opinions of several sources, each weighed by its λ, and are summed within one update: naive
+multi-weak (equation 11) with cross-entropy, Bayesian multi-weak with the evidential loss. A loss that compares the
+texts of an item gets all of them at once (`losses/token_marginal.py`). Hidden states become logits
+a chunk at a time, inside of the loss (`losses/tokens.py`), so that logits of a batch never exist. This assumes that
+logits are what the output layer makes of the body's last hidden state; models that scale or cap their logits are
+refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +23,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor
@@ -30,12 +32,13 @@ from transformers import PreTrainedModel
 
 from outgrow.align.targets import split_logprob
 from outgrow.errors import ConfigError, DataError
-from outgrow.extensions import function_of
+from outgrow.extensions import Function, function_of
 from outgrow.losses import LOSSES
 from outgrow.losses.loss_record import ramp
 from outgrow.losses.softmax_losses import CROSS_ENTROPY
 from outgrow.models.token_batches import pad
 from outgrow.training.text_tokenizer import TextRow
+from outgrow.training.training_examples import Scope
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class TextLoss:
     """`config.method.SelfTraining` as a dictionary; `None` = without it."""
 
     def __post_init__(self) -> None:
-        if LOSSES.named(self.loss["type"]).token_function is None:
+        if not LOSSES.named(self.loss["type"]).of_texts:
             raise ValueError(f"the loss {self.loss['type']!r} has no `token_function`: it is for classes only")
         if self.self_training is not None and self.self_training["harden"] != "argmax":
             raise ValueError(f"texts harden by argmax only, not by {self.self_training['harden']!r}")
@@ -60,7 +63,12 @@ class TextLoss:
         """Whether targets depend on how confident the student is."""
         return bool(self.soft_labels["split"] == "confidence" and self.soft_labels["rest"] != "onehot")
 
-    def __call__(
+    @property
+    def compares_texts(self) -> bool:
+        """Whether the loss of an item is not the sum over its texts."""
+        return LOSSES[self.loss["type"]].item_function is not None
+
+    def of_tokens(
         self,
         hidden: Float[Tensor, "token dim"],
         head: torch.nn.Linear,
@@ -70,18 +78,42 @@ class TextLoss:
         progress: float,
     ) -> Float[Tensor, ""]:
         """Σ token_weight · loss, at a share `progress` of the training."""
+        further = {"rest": self.soft_labels["rest"], "token_weight": token_weight}
+        return self._total(LOSSES[self.loss["type"]].token_function, hidden, head, label, prob, progress, **further)
+
+    def of_items(
+        self,
+        hidden: Float[Tensor, "token dim"],
+        head: torch.nn.Linear,
+        label: Int[Tensor, "token"],
+        row: Int[Tensor, "token"],
+        item: Int[Tensor, "row"],
+        weight: Float[Tensor, "row"],
+        progress: float,
+    ) -> Float[Tensor, ""]:
+        """Σ over items of their weight · loss; `row` is each token's row, `item` each row's item."""
+        function = LOSSES[self.loss["type"]].item_function
+        return self._total(function, hidden, head, label, row, progress, item=item, row_weight=weight)
+
+    def _total(
+        self,
+        function: Function | None,
+        hidden: Float[Tensor, "token dim"],
+        head: torch.nn.Linear,
+        label: Int[Tensor, "token"],
+        of_token: Shaped[Tensor, "token"],
+        progress: float,
+        **further: Any,
+    ) -> Float[Tensor, ""]:
+        """The record's function, called with what all of them take; `of_token` is its fourth argument."""
+        assert function is not None, "checked when the object was made"
         own = self.self_training
-        common: dict[str, Any] = {
-            "bias": head.bias,
-            "rest": self.soft_labels["rest"],
-            "token_weight": token_weight,
-            "self_training": 0.0 if own is None else own["gamma_max"] * ramp(progress, own["ramp"]),
-        }
-        record = LOSSES[self.loss["type"]]
-        assert record.token_function is not None, "checked when the object was made"
-        options = record.token_options_at({key: self.loss[key] for key in self.loss if key != "type"}, progress)
+        gamma = 0.0 if own is None else own["gamma_max"] * ramp(progress, own["ramp"])
+        own_options = {key: self.loss[key] for key in self.loss if key != "type"}
+        options = LOSSES[self.loss["type"]].token_options_at(own_options, progress)
+        common: dict[str, Any] = {"bias": head.bias, "self_training": gamma, **further, **options}
         matrix = output_matrix(head, hidden.dtype)
-        total: Tensor = function_of(record.token_function)(hidden, matrix, label, prob, **common, **options).total
+        total: Tensor = function_of(function)(hidden, matrix, label, of_token, **common).total
         return total
 
 
@@ -96,10 +128,14 @@ class TextExamples:
     """Texts to learn, for the trainer (`examples.Examples`)."""
 
     rows: Sequence[TextRow]
+    item: Int[np.ndarray, "row"]
     weight: Float[Tensor, "row"]
     pad_id: int
     objective: TextLoss
-    compares: bool = False
+
+    @property
+    def scope(self) -> Scope:
+        return "item" if self.objective.compares_texts else "row"
 
     @cached_property
     def lengths(self) -> Int[np.ndarray, "row"]:
@@ -120,14 +156,18 @@ class TextExamples:
         weight: Float[Tensor, "row"],
         progress: float,
     ) -> Float[Tensor, ""]:
-        """Σ over rows of weight times the mean loss of the row's tokens."""
+        """Σ over rows of weight times the mean loss of the row's tokens, or over items of weight times their loss."""
         chosen = [self.rows[row] for row in rows.tolist()]
-        head = output_layer(model)
-        label = torch.tensor([token for row in chosen for token in row.answer], device=outputs.device)
-        widths = torch.tensor([len(row.answer) for row in chosen], device=outputs.device)
+        head, device = output_layer(model), outputs.device
+        label = torch.tensor([token for row in chosen for token in row.answer], device=device)
+        widths = torch.tensor([len(row.answer) for row in chosen], device=device)
+        if self.objective.compares_texts:
+            row = torch.arange(len(chosen), device=device).repeat_interleave(widths)
+            item = torch.from_numpy(np.unique(self.item[rows.cpu().numpy()], return_inverse=True)[1]).to(device)
+            return self.objective.of_items(outputs, head, label, row, item, weight, progress)
         token_weight = (weight / widths).repeat_interleave(widths)
         prob = label_probabilities(chosen, outputs, head, self.objective)
-        return self.objective(outputs, head, label, prob, token_weight, progress)
+        return self.objective.of_tokens(outputs, head, label, prob, token_weight, progress)
 
 
 def label_probabilities(

@@ -34,7 +34,7 @@ from outgrow.training.sampling import holdout_rows, sealed_randomness, updates_p
 from outgrow.training.text_examples import CERTAIN, TextExamples, TextLoss, output_layer, require_plain_logits
 from outgrow.training.text_tokenizer import TextTokenizer, tokenize_targets, tokenizer_of
 from outgrow.training.trainer import ExampleTrainer, history, train
-from outgrow.training.training_examples import TrainingExamples
+from outgrow.training.training_examples import TrainingExamples, n_items
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,14 @@ def learn_texts(
         )
         items = [targets.items[number] for number in read.kept]
         aside = holdout_of(task, items, section["training"], section["holdout"], seed)
+        place = {name: number for number, name in enumerate(task.items.ids)}
+        item = np.asarray([place[name] for name in items], dtype=np.int64)
         weight = targets.weight[read.kept]
 
         def some(which: Bool[np.ndarray, "row"], loss: TextLoss) -> TextExamples:
             rows = [read.rows[row] for row in np.flatnonzero(which).tolist()]
-            return TextExamples(rows, torch.tensor(weight[which]).float(), trainee.tokenizer.pad_token_id, loss)
+            own = torch.tensor(weight[which]).float()
+            return TextExamples(rows, item[which], own, trainee.tokenizer.pad_token_id, loss)
 
         held_out = some(aside, CERTAIN) if aside.any() else None
         trainer = trainee.train(job, some(~aside, objective), held_out, section["training"], seed)
@@ -175,7 +178,7 @@ def write_record(
     """`chosen.json`: what was learned, left out and kept; `metrics.jsonl`: every update."""
     losses = held_out_losses(trained_in(job)) if n_aside else {}
     kept = best_update(losses) if losses else int(trainer.state.max_steps)
-    per_pass = updates_per_pass(len(trainer.examples.lengths), training["batch_size"])
+    per_pass = updates_per_pass(n_items(trainer.examples), training["batch_size"])
     about = {
         "chosen": {"epochs": kept / per_pass, "updates": kept},
         "learned": len(trainer.examples.lengths),

@@ -31,7 +31,7 @@ def train_text_student(
     """Inputs `pool`, `split`, `targets`; writes `model/`, `metrics.jsonl` and `chosen.json`.
 
     With the input `start`, an earlier training, it starts from the weights of that one. With `whole`, the targets
-    before a selection, as many examples are seen as without the selection.
+    before a selection, as many items are seen as without the selection.
 
     Args:
         adapt: `full` or `lora`; `model` has a section `lora` for the latter.
@@ -47,7 +47,7 @@ def train_text_student(
     epochs = model["training"]["epochs"] * passes
     if "whole" in job.inputs:
         whole = TextTargets.load(job.inputs["whole"] / "targets.parquet")
-        epochs = epochs * len(whole) / len(targets)
+        epochs = epochs * whole.n_items / max(1, targets.n_items)
     model = {**model, "training": {**model["training"], "epochs": epochs}}
     start = job.inputs["start"] / "model" if "start" in job.inputs else None
     learn_texts(job, task, split.half_b, targets, model, TextLoss(loss, soft_labels, self_training), seed, start)

@@ -1,14 +1,18 @@
 """The one Trainer subclass: any of our models, any of our examples (`training_examples.py`).
 
-One update uses `batch_size` examples and minimises  Σ_i v_i loss(z_i, target_i, progress) / batch_size,  where v are
-the examples' weights, scaled to mean 1 over the training set, and progress is the share of the updates that are done.
-The forward pass sees `micro_batch_size` examples at a time; their losses are divided by the size of the whole update,
-so the update is the same however it is split, in unequal parts too. When memory runs out the parts are halved, which
-is logged, and the update starts again.
+One update uses `batch_size` items with all of their rows (one row for each source that labels the item), and minimises
 
-A loss may look at its batch as a whole (`TrainingExamples.compares`: balanced self-training does). Then the update is
-split without changing it: outputs of all parts first, the loss's gradient with respect to them, and a second forward
-pass per part that carries this gradient on to the weights. Exact where the model has no dropout.
+    Σ_item Σ_row v_row loss(z_row, target_row, progress) / batch_size
+
+where v are the rows' weights, scaled so that an item's sum is 1 on average over the training set, and progress is the
+share of the updates that are done. The forward pass sees `micro_batch_size` rows at a time; their losses are divided
+by the items of the whole update, so the update is the same however it is split, in unequal parts too. When memory runs
+out the parts are halved, which is logged, and the update starts again.
+
+A loss may look at all rows of an item or of the update (`TrainingExamples.scope`). The rows of an item then are in the
+same part. Where that cannot be, or where the loss looks at the whole update (balanced self-training does), the update
+is split without changing it: outputs of all parts first, the loss's gradient with respect to them, and a second
+forward pass per part that carries this gradient on to the weights. Exact where the model has no dropout.
 
 Dropout is what the model's configuration says: 0 for current decoders, .1 for BERT and GPT-2.
 
@@ -23,6 +27,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -31,8 +36,8 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from outgrow.errors import ConfigError, StepFailed
 from outgrow.models.token_batches import out_of_memory
 from outgrow.training.callbacks import CHECKPOINT_SECONDS, CheckpointTimer, KeepBest, last_checkpoint
-from outgrow.training.sampling import Batch, batches_of, updates_per_pass
-from outgrow.training.training_examples import TrainingExamples
+from outgrow.training.sampling import Batch, batches_of, parts_of, updates_per_pass
+from outgrow.training.training_examples import TrainingExamples, n_items
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +60,7 @@ class ExampleTrainer(Trainer):  # type: ignore[misc]  # transformers' classes ar
         super().__init__(model, args, train_dataset=data, data_collator=lambda one: one[0], callbacks=callbacks)
         self.remove_callback(PrinterCallback)
         self.examples, self.micro_batch = examples, micro_batch
-        self.weight = (examples.weight / examples.weight.mean()).to(args.device)
+        self.weight = (examples.weight / (examples.weight.sum() / n_items(examples))).to(args.device)
 
     def training_step(
         self, model: torch.nn.Module, inputs: dict[str, Tensor], num_items_in_batch: Tensor | int | None = None
@@ -87,11 +92,12 @@ class ExampleTrainer(Trainer):  # type: ignore[misc]  # transformers' classes ar
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        """A part's contribution to its update's loss; with `pull`, a stand-in that has the given gradient."""
+        """A part's contribution to its update's loss; with `pull`, a stand-in that has the given gradients."""
         outputs = self.outputs(model, inputs["rows"])
-        if "pull" in inputs:
-            return torch.sum(outputs * inputs["pull"])
-        return self._loss(model, outputs, inputs["rows"], inputs["size"])
+        if "pull" not in inputs:
+            return self._loss(model, outputs, inputs["rows"], inputs["size"])
+        pulled = [(outputs, inputs["pull"]), *inputs["direct"]]
+        return torch.stack([torch.sum(one * pull) for one, pull in pulled]).sum()
 
     def outputs(self, model: torch.nn.Module, rows: Int[Tensor, "row"]) -> Float[Tensor, "out dim"]:
         """What the model says of some examples."""
@@ -106,13 +112,16 @@ class ExampleTrainer(Trainer):  # type: ignore[misc]  # transformers' classes ar
 
     def _whole_update(self, model: torch.nn.Module, rows: Int[Tensor, "row"]) -> Float[Tensor, ""]:
         """Forward and backward passes of one update, part by part."""
-        parts = torch.split(rows, self.micro_batch)
-        inputs: list[dict[str, Any]] = [{"rows": part, "size": len(rows)} for part in parts]
+        item = self.examples.item[rows.cpu().numpy()]
+        most = self.micro_batch
+        parts = torch.split(rows, most if self.examples.scope == "row" else parts_of(item, most))
+        inputs: list[dict[str, Any]] = [{"rows": part, "size": len(np.unique(item))} for part in parts]
         loss = None
-        if self.examples.compares and len(parts) > 1:
+        if len(parts) > 1 and self._compared_across(item):
             model.train()
-            loss, pulls = self._pulls(model, rows, parts)
-            inputs = [{**one, "pull": pull} for one, pull in zip(inputs, pulls, strict=True)]
+            loss, pulls, direct = self._pulls(model, inputs)
+            inputs = [{**one, "pull": pull, "direct": []} for one, pull in zip(inputs, pulls, strict=True)]
+            inputs[0]["direct"] = direct
         total = torch.zeros((), device=self.args.device)
         for number, one in enumerate(inputs, start=1):
             last = number == len(inputs)
@@ -120,16 +129,27 @@ class ExampleTrainer(Trainer):  # type: ignore[misc]  # transformers' classes ar
                 total += super().training_step(model, one)
         return total if loss is None else loss
 
+    def _compared_across(self, item: Int[np.ndarray, "row"]) -> bool:
+        """Whether the loss of a row depends on rows that are in another part of the update."""
+        if self.examples.scope == "item":
+            return bool(np.unique(item, return_counts=True)[1].max() > self.micro_batch)
+        return self.examples.scope == "update"
+
     def _pulls(
-        self, model: torch.nn.Module, rows: Int[Tensor, "row"], parts: Sequence[Int[Tensor, "_"]]
-    ) -> tuple[Float[Tensor, ""], Sequence[Float[Tensor, "_ dim"]]]:
-        """The update's loss, and its gradient with respect to the outputs of each part."""
+        self, model: torch.nn.Module, parts: Sequence[Mapping[str, Any]]
+    ) -> tuple[Float[Tensor, ""], Sequence[Float[Tensor, "_ dim"]], Sequence[tuple[Tensor, Tensor]]]:
+        """The update's loss, and its gradient with respect to the outputs of each part.
+
+        Also the weights that the loss itself uses (an output layer), each with its gradient.
+        """
         with torch.no_grad():
-            each = [self.outputs(model, part) for part in parts]
+            each = [self.outputs(model, part["rows"]) for part in parts]
         outputs = torch.cat(each).requires_grad_()
-        loss = self._loss(model, outputs, rows, len(rows))
-        [gradient] = torch.autograd.grad(loss, [outputs])
-        return loss.detach(), torch.split(gradient, [len(one) for one in each])
+        loss = self._loss(model, outputs, torch.cat([part["rows"] for part in parts]), parts[0]["size"])
+        trained = [weight for weight in model.parameters() if weight.requires_grad]
+        gradient, *others = torch.autograd.grad(loss, [outputs, *trained], allow_unused=True)
+        direct = [(weight, pull) for weight, pull in zip(trained, others, strict=True) if pull is not None]
+        return loss.detach(), torch.split(gradient, [len(one) for one in each]), direct
 
     def _halve(self, tried: int, error: RuntimeError) -> None:
         if tried == 1:
@@ -166,7 +186,7 @@ def train(
     Raises:
         StepFailed: a loss that is not finite, or too little memory for a single example.
     """
-    batches = batches_of(examples.lengths, training["batch_size"], training["epochs"], seed)
+    batches = batches_of(examples.lengths, examples.item, training["batch_size"], training["epochs"], seed)
     trainer = ExampleTrainer(
         model,
         arguments(training, len(batches), dtype, seed, scratch, hints),
@@ -177,7 +197,7 @@ def train(
     )
     keeper = None
     if held_out is not None:
-        keeper = KeepBest(trainer, held_out, updates_per_pass(len(examples.lengths), training["batch_size"]), scratch)
+        keeper = KeepBest(trainer, held_out, updates_per_pass(n_items(examples), training["batch_size"]), scratch)
         trainer.add_callback(keeper)
     checkpoint = last_checkpoint(scratch)
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))

@@ -12,7 +12,7 @@ centred: the evidential loss, which takes the logits' level for evidence, would 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -93,9 +93,17 @@ def read_items(
     return ChoiceInputs(choices, tokenizer.pad_token_id, may_pack(model, tokenizer, choices), dtype)
 
 
+Scope = Literal["row", "item", "update"]
+"""What the loss of a row may depend on: the row alone, all rows of its item, or all rows of its update."""
+
+
 @runtime_checkable
 class TrainingExamples(Protocol):
-    """Rows to train on."""
+    """Rows to train on. An item that several sources label may have a row for each of them."""
+
+    @property
+    def item(self) -> Int[np.ndarray, "row"]:
+        """The number of each row's item; the rows of an item are in the same update."""
 
     @property
     def weight(self) -> Float[Tensor, "row"]:
@@ -106,8 +114,8 @@ class TrainingExamples(Protocol):
         """Tokens that each row takes of a batch."""
 
     @property
-    def compares(self) -> bool:
-        """Whether a row's loss depends on the other rows of its update."""
+    def scope(self) -> Scope:
+        """What the loss of a row depends on."""
 
     def outputs(
         self, model: torch.nn.Module, rows: Int[Tensor, "row"], device: torch.device
@@ -123,6 +131,11 @@ class TrainingExamples(Protocol):
         progress: float,
     ) -> Float[Tensor, ""]:
         """Σ weight · loss over these rows; `progress` is the share of the training that is done."""
+
+
+def n_items(examples: TrainingExamples) -> int:
+    """How many different items the rows speak of."""
+    return len(np.unique(examples.item))
 
 
 @dataclass(frozen=True)
@@ -143,8 +156,8 @@ class ClassExamples:
         return np.asarray(self.reading.lengths[self.item])
 
     @property
-    def compares(self) -> bool:
-        return self.objective.compares_examples
+    def scope(self) -> Scope:
+        return "update" if self.objective.compares_examples else "row"
 
     @cached_property
     def class_shares(self) -> Float[Tensor, "class"]:
