@@ -25,7 +25,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from outgrow.combiners.accuracy_intervals import accuracy_intervals
-from outgrow.combiners.combiner_record import CombinerRecord, Comparison, LabelModelSection, TableLimits
+from outgrow.combiners.combiner_record import CombinerRecord, LabelModelSection, TableLimits, TrustReportOrder
 from outgrow.combiners.dependence import Dependence, copying, duplicate_sources, mean_weight
 from outgrow.combiners.em import (
     Confusion,
@@ -238,7 +238,7 @@ BAYESIAN_DAWID_SKENE = CombinerRecord(
     paper="ours; near Kim & Ghahramani 2012, Paun et al. 2018",
     fit=fit_bayesian_dawid_skene,
     without_intervals={"draws": 0},
-    compared=Comparison(
+    compared=TrustReportOrder(
         place=1,
         why="which allows for most: sources of any skill in each class, copies, and doubt about both",
     ),

@@ -163,7 +163,7 @@ class TableLimits(NamedTuple):
     """Votes on different rows; of more, `fit_sample` learns from a sample."""
 
 
-class Comparison(NamedTuple):
+class TrustReportOrder(NamedTuple):
     """The place of a combiner among those that the trust report compares; `None`: it is compared if it is named."""
 
     place: int | None = None
@@ -175,7 +175,7 @@ class Comparison(NamedTuple):
     """Of a first one, why its labels are the base of the report: `which is made for rules`."""
 
 
-NOT_COMPARED, USUAL_LIMITS = Comparison(), TableLimits()
+NOT_COMPARED, USUAL_LIMITS = TrustReportOrder(), TableLimits()
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ class CombinerRecord(Record):
     counted_model: Function | None = None
     """`(n_sources: int, n_classes: int, smoothing: float) -> SourceModel` (`em.py`), of a combiner that can be updated
     from the expected counts of its votes (`incremental.py`)."""
-    compared: Comparison = NOT_COMPARED
+    compared: TrustReportOrder = NOT_COMPARED
     """Its place in the trust report."""
     limits: TableLimits = USUAL_LIMITS
     """Of the tables for which the trust report uses it unasked."""

@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from outgrow.combiners.combiner_record import CombinerRecord, Comparison, LabelModelSection, Smoothing
+from outgrow.combiners.combiner_record import CombinerRecord, LabelModelSection, Smoothing, TrustReportOrder
 from outgrow.combiners.em import LEAST, ROUNDS, TOLERANCE, Confusion, run_em
 from outgrow.combiners.fit import Fit, fit_of, with_accuracy_of_votes
 from outgrow.combiners.votes import Votes
@@ -149,7 +149,7 @@ ONE_COIN = CombinerRecord(
     paper="Dawid & Skene 1979, restricted to one accuracy per source",
     fit=fit_one_coin,
     counted_model=one_coin_model,
-    compared=Comparison(place=2),
+    compared=TrustReportOrder(place=2),
 )
 DAWID_SKENE = CombinerRecord(
     DawidSkene,
@@ -157,5 +157,5 @@ DAWID_SKENE = CombinerRecord(
     fit=fit_dawid_skene,
     short_names={"dawid_skene_counted": {"abstentions": "counted"}},
     counted_model=confusion_model,
-    compared=Comparison(place=3, of_rules=2, of_rules_as="dawid_skene_counted"),
+    compared=TrustReportOrder(place=3, of_rules=2, of_rules_as="dawid_skene_counted"),
 )

@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from outgrow.combiners.combiner_record import CombinerRecord, Comparison, LabelModelSection, TableLimits
+from outgrow.combiners.combiner_record import CombinerRecord, LabelModelSection, TableLimits, TrustReportOrder
 from outgrow.combiners.dawid_skene import one_coin_confusion
 from outgrow.combiners.em import ROUNDS, TOLERANCE, by_item, log_probability, posterior_of
 from outgrow.combiners.fit import Fit, counted_interval
@@ -206,6 +206,6 @@ GLAD = CombinerRecord(
     Glad,
     paper="Whitehill et al., NeurIPS 2009",
     fit=fit_glad,
-    compared=Comparison(place=5),
+    compared=TrustReportOrder(place=5),
     limits=TableLimits(entries=4_000_000),
 )

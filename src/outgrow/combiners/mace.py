@@ -20,7 +20,13 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from outgrow.combiners.combiner_record import CombinerRecord, Comparison, LabelModelSection, Smoothing, TableLimits
+from outgrow.combiners.combiner_record import (
+    CombinerRecord,
+    LabelModelSection,
+    Smoothing,
+    TableLimits,
+    TrustReportOrder,
+)
 from outgrow.combiners.em import LEAST, ROUNDS, TOLERANCE, Confusion, run_em
 from outgrow.combiners.fit import Fit, fit_of
 from outgrow.combiners.votes import Votes
@@ -104,6 +110,6 @@ MACE = CombinerRecord(
     paper="Hovy et al., NAACL 2013",
     deviations="the mode by EM with pseudo-votes instead of variational Bayes; three fixed starts",
     fit=fit_mace,
-    compared=Comparison(place=4),
+    compared=TrustReportOrder(place=4),
     limits=TableLimits(entries=4_000_000),
 )

@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from outgrow.combiners.combiner_record import CombinerRecord, Comparison, LabelModelSection, TableLimits
+from outgrow.combiners.combiner_record import CombinerRecord, LabelModelSection, TableLimits, TrustReportOrder
 from outgrow.combiners.dawid_skene import one_coin_confusion
 from outgrow.combiners.em import LEAST, naive_bayes, posteriors
 from outgrow.combiners.fit import Fit, closed_form_fit
@@ -97,6 +97,6 @@ TRIPLETS = CombinerRecord(
     deviations="K classes, a ratio of sums, sources below chance inverted, balance from vote shares",
     fit=fit_triplets,
     instead="outgrow.combiners.targets:vote_instead",
-    compared=Comparison(place=6, of_rules=3),
+    compared=TrustReportOrder(place=6, of_rules=3),
     limits=TableLimits(sources=400),
 )

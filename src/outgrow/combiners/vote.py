@@ -22,7 +22,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from outgrow.combiners.combiner_record import CombinerRecord, Comparison, PosteriorSection, TableLimits
+from outgrow.combiners.combiner_record import CombinerRecord, PosteriorSection, TableLimits, TrustReportOrder
 from outgrow.combiners.em import row_scores, scores_by
 from outgrow.combiners.fit import Fit, fit_of_posterior, most_probable
 from outgrow.combiners.votes import Votes
@@ -104,7 +104,7 @@ VOTE = CombinerRecord(
     Vote,
     paper="majority rule",
     fit=fit_vote,
-    compared=Comparison(place=7, of_rules=4),
+    compared=TrustReportOrder(place=7, of_rules=4),
     # It has no matrices, but its own doubt is read off all pairs of sources.
     limits=TableLimits(matrices=math.inf, meetings=500_000_000_000),
 )
