@@ -11,7 +11,7 @@ from scipy.stats import beta
 
 from fresh import SEEDS
 from outgrow.combiners import COMBINERS, fit_by, section_named
-from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection, Comparison, TableLimits
+from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection, TableLimits, TrustReportOrder
 from outgrow.combiners.vote import fit_vote
 from outgrow.combiners.votes import Votes
 from outgrow.errors import ConfigError, DataError
@@ -58,7 +58,7 @@ class First(CombinerSection):
 
 
 def test_a_combiner_s_record_says_when_it_is_asked():
-    compared, limits = Comparison(place=0, why="which is ours"), TableLimits(sources=3, sampled=100)
+    compared, limits = TrustReportOrder(place=0, why="which is ours"), TableLimits(sources=3, sampled=100)
     learned = []
 
     def fit_sample(votes, rows):
