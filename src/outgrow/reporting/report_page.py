@@ -14,7 +14,7 @@ from outgrow.reporting.headline import make_headline
 from outgrow.reporting.provenance import Provenance, StepTime, citation, show_seconds
 from outgrow.reporting.results import Results
 from outgrow.reporting.topics import TopicContent, sections
-from outgrow.reporting.topics.chosen import CHOSEN
+from outgrow.reporting.topics.chosen import CHOSEN, HALF_A
 
 
 def make_page(
@@ -32,6 +32,7 @@ def make_page(
         sections=sections(topics),
         shown={topic.record.name for topic in topics if not topic.is_empty},
         oracle=any(choice.oracle for choice in CHOSEN.of(results).settings),
+        by_half_a=any(choice.select_by == HALF_A for choice in CHOSEN.of(results).settings),
         yaml=_settings(experiment),
         source=source,
         times=times,

@@ -210,12 +210,12 @@ def _setting(value: str | int | float | bool | None) -> str:
 
 CRITERIA = {"weak_accuracy": "accuracy", "weak_log_loss": "log loss", "gold_accuracy": "accuracy"}
 """Measured on held-out items, by weak labels or by gold: by those that the row learns."""
-HALF_A = "log loss by half A's gold"
+HALF_A = "half_a_log_loss"
 
 
 def _criterion(choice: ChosenSettings, learns_gold: bool) -> str:
-    if choice.select_by == "half_a_log_loss":
-        return HALF_A
+    if choice.select_by == HALF_A:
+        return "log loss by half A's gold"
     if choice.select_by not in CRITERIA:
         return choice.select_by
     by = "gold" if learns_gold or choice.oracle else "weak labels"
