@@ -125,6 +125,9 @@ def test_a_row_without_anchors_gets_no_gold_and_one_that_needs_it_is_refused() -
     row = next(row for row in rows if row.role == "method")
     assert row.gold == "none"
     assert row.steps[0].inputs["targets"].params["anchors"] is False
+    (row, *_) = (row for row in study("methods=[{preset: outgrow, anchors: none}]").rows if row.role == "method")
+    assert row.gold == "none"
+    assert row.steps[0].params["tune"]["select_by"] == "weak_accuracy"
     with pytest.raises(ConfigError, match="anchors"):
         build_study(read_experiment(SMALL, ["methods=[{preset: weighted_vote, anchors: none}]"]))
     with pytest.raises(ConfigError, match="select_by"):

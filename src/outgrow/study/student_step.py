@@ -9,6 +9,7 @@ from outgrow.data.task import Kind
 from outgrow.graph.step import Json, Step
 from outgrow.losses import LOSSES, Loss
 from outgrow.losses.softmax_losses import CrossEntropy
+from outgrow.study.gold_use import select_by_of
 from outgrow.study.seed_plan import SeedPlan
 from outgrow.study.step_params import dump, hints, loss_params, model_params, reading_params, trained_params
 from outgrow.study.steps import STUDENT, features_input
@@ -95,8 +96,8 @@ def study_student(
     options = None if method is None else method.self_training
     soft_labels = None if method is None else method.soft_labels
     tune = dump(grid, without=["select_by"] if method is None else [])
-    if method is not None and method.select_by is not None:
-        tune["select_by"] = method.select_by
+    if method is not None:
+        tune["select_by"] = select_by_of(method, experiment)
     return student_step(
         kind,
         section,
