@@ -112,8 +112,8 @@ class Method(Section):
     """The supervisors of this row; default: all."""
     anchors: Literal["half_a", "none"] | None = None
     """Gold that the combiner may use: the supervisors' held-out answers to half A with its gold, or none. Default:
-    `half_a`; `none` if all of the row's supervisors are files of votes and the combiner does not need gold. With `none`
-    `select_by: half_a_log_loss` is `weak_accuracy`."""
+    `half_a`; `none` if all of the row's supervisors are files of votes and the combiner does not need gold. With
+    `none`, `select_by: half_a_log_loss` is `weak_accuracy`."""
     half_a_gold: Literal["unused", "added", "alone"] = "unused"
     """*classify*, *choose*: whether the student itself learns half A's gold: not, beside the labels of half B, or
     instead of them. Such a row is a control: a weak-to-strong study assumes that the student has no gold."""
