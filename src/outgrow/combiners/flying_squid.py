@@ -69,6 +69,10 @@ class FlyingSquid(PosteriorSection):
     )
     """The classes' shares: equal; those of the votes; or one number > 0 per class, in their order."""
 
+    @property
+    def uses_gold(self) -> bool:
+        return self.calibrate
+
 
 def fit_flying_squid(votes: Votes, *, moments: Moments = "unconditional", balance: Balance = "uniform") -> Fit:
     """The closed form on hard votes; options as of `FlyingSquid`.

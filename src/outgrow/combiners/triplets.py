@@ -42,6 +42,10 @@ class Triplets(LabelModelSection):
 
     type: Literal["triplets"]
 
+    @property
+    def uses_gold(self) -> bool:
+        return self.calibrate
+
 
 def fit_triplets(votes: Votes, *, balanced: bool = False) -> Fit:
     """The closed form. `balanced`: equally frequent classes instead of estimated ones.
