@@ -27,15 +27,16 @@ from outgrow.reporting.topics.picture import methods_box, supervisors_box
 HOSTILE = '<script>alert("x")</script> & $\\frac{1}{0}$ {{ 7 * 7 }}'
 
 
-def with_best(results: Results, **changes: Any) -> Results:
-    """The results with the highest method row changed, and no other method."""
-    best = max(results.of("method"), key=lambda row: row.score.value or 0)
-    return replace(results, rows=(*results.of("floor"), *results.of("ceiling"), replace(best, **changes)))
+def with_headline(results: Results, **changes: Any) -> Results:
+    """The results with the headline's row changed, and no other method."""
+    row = results.headline
+    assert row is not None
+    return replace(results, rows=(*results.of("floor"), *results.of("ceiling"), replace(row, **changes)))
 
 
 def test_headline_claims_what_the_interval_carries(results: Results) -> None:
     def headline(**changes: Any) -> str:
-        return make_headline(with_best(results, **changes)).headline
+        return make_headline(with_headline(results, **changes)).headline
 
     ahead, level, behind = (Estimate(value, value - 0.02, value + 0.02, 100, 3) for value in (0.1, 0.01, -0.1))
     share = Estimate(0.814, 0.7, 0.9, 100, 3)
@@ -46,15 +47,15 @@ def test_headline_claims_what_the_interval_carries(results: Results) -> None:
 
 
 def test_headline_says_why_pgr_is_undefined(results: Results) -> None:
-    found = make_headline(with_best(results, pgr=undefined("the gap is within noise")))
+    found = make_headline(with_headline(results, pgr=undefined("the gap is within noise")))
     assert "undefined: the gap is within noise" in " ".join(found.sentences)
 
 
-def test_headline_names_the_sources_of_the_best_row(results: Results) -> None:
-    story = " ".join(make_headline(with_best(results)).sentences)
+def test_headline_names_the_sources_of_its_row(results: Results) -> None:
+    story = " ".join(make_headline(with_headline(results)).sentences)
     assert f"the labels of {len(results.about.supervisors)} weak supervisors (the best one" in story
     assert "The mean of all supervisors' votes reaches" in story
-    alone = " ".join(make_headline(with_best(results, sources=results.about.supervisors[:1])).sentences)
+    alone = " ".join(make_headline(with_headline(results, sources=results.about.supervisors[:1])).sentences)
     assert f"the labels of one weak supervisor ({results.about.supervisors[0]}, which reaches 0." in alone
 
 
@@ -75,11 +76,31 @@ def test_headline_tells_what_a_reader_would_miss(results: Results) -> None:
 def test_headline_warns(results: Results) -> None:
     sentences = " ".join(make_headline(results).sentences)
     assert "highest of 28 rows" in sentences
-    assert "1 of 34 rows lacks a result" in sentences
+    assert "1 of 36 rows lacks a result" in sentences
     choices = results.topics["chosen"]
     gold = replace(choices, settings=(replace(choices.settings[0], oracle=True),))
     oracle = replace(results, topics={**results.topics, "chosen": gold})
     assert "oracle selection" in " ".join(make_headline(oracle).sentences)
+
+
+def test_the_headline_is_about_the_named_row_not_about_the_highest(results: Results) -> None:
+    for name in ("vote", "bayesian"):
+        found = make_headline(replace(results, about=replace(results.about, headline=name)))
+        assert f"With {name}," in found.headline
+        assert any(tile.kind == "student" and tile.what == name for tile in found.tiles)
+
+
+def test_the_student_on_half_as_gold_is_in_the_story(results: Results) -> None:
+    row = results.headline
+    assert row is not None
+    assert row.score.value is not None
+    for value, more in ((row.score.value + 0.05, True), (row.score.value - 0.05, False)):
+        score = Estimate(value, value - 0.01, value + 0.01, 100, 3)
+        control = replace(row, role="control", name="gold_a", method="gold_a", gold="half_a", score=score)
+        others = [other for other in results.rows if other.role != "control"]
+        story = " ".join(make_headline(replace(results, rows=(*others, control))).sentences)
+        assert "Trained on half A's gold alone" in story
+        assert ("train the student on it" in story) == more
 
 
 def level(row: RowResult, value: float = 0.0) -> RowResult:
@@ -95,14 +116,14 @@ def test_rows_that_tie_are_called_a_tie(simulate_small: Callable[..., Any], tmp_
     story = make_headline(tied)
     assert "All 4 rows tie on these test items." in story.sentences
     assert not any("flatters" in sentence for sentence in story.sentences)
-    assert [(tile.title, tile.what) for tile in story.tiles if tile.kind == "best"] == [("best students", "every row")]
-    assert "0.000 [0.000, 0.000] with every row" in story.sentences[0]
+    assert [(tile.title, tile.what) for tile in story.tiles if tile.kind == "student"] == [("student", "naive")]
+    assert "0.000 [0.000, 0.000] with naive" in story.sentences[0]
     assert "**" not in make_tables(tied)[0].to_markdown()
     assert methods_box(tied).lines == tuple((name, "0.000") for name in ("naive", "vote", "bayesian", "log_pool"))
     two = replace(tied, rows=tuple(level(row, 0.5) if row.name in ("vote", "bayesian") else row for row in tied.rows))
-    assert "vote and bayesian are the highest of 4 rows on these test items; being picked flatters them." in (
-        make_headline(two).sentences
-    )
+    story = " ".join(make_headline(two).sentences)
+    assert "vote and bayesian are the highest of 4 rows on these test items; being picked flatters them." in story
+    assert "The headline is about naive, which was fixed beforehand." in story
     assert make_tables(two)[0].to_markdown().count("**0.500") == 4
 
 
