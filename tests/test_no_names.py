@@ -33,7 +33,7 @@ def is_type(node: ast.expr) -> bool:
     return False
 
 
-def tests_by_name(tree: ast.AST) -> Iterator[str]:
+def names_compared(tree: ast.AST) -> Iterator[str]:
     """Comparisons of a `type` with an extension's name, and `isinstance` with an extension's section."""
     for node in ast.walk(tree):
         match node:
@@ -53,10 +53,10 @@ def tests_by_name(tree: ast.AST) -> Iterator[str]:
 @pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_extension_is_tested_by_name(path: Path) -> None:
     allowed = {f"isinstance(…, {name})" for name in NARROWING.get(str(path.relative_to(ROOT)), ())}
-    assert set(tests_by_name(ast.parse(path.read_text()))) <= allowed
+    assert set(names_compared(ast.parse(path.read_text()))) <= allowed
 
 
 def test_what_is_looked_for_is_found() -> None:
     code = 'a.type == "vote"\nb["type"] in ("mace", "x")\nisinstance(c, Vote | int)\nd.get("type") != "endpoint"'
-    assert len(list(tests_by_name(ast.parse(code)))) == 4
-    assert not list(tests_by_name(ast.parse('device.type == "cpu"\nname == "vote"\nstage["type"] == "Metaspace"')))
+    assert len(list(names_compared(ast.parse(code)))) == 4
+    assert not list(names_compared(ast.parse('device.type == "cpu"\nname == "vote"\nstage["type"] == "Metaspace"')))

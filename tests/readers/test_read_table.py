@@ -78,7 +78,7 @@ def test_nan_of_pandas_is_a_missing_value(tmp_path):
         ("x.parquet", b"PAR1 nonsense PAR1", "not a readable parquet file"),
         ("x.arrow", b"nonsense", "not a readable arrow file"),
         ("x.jsonl.gz", b"nonsense", "cannot be read"),
-        ("x.xlsx", b"PK", "`.xlsx` is no format"),
+        ("x.xlsx", b"PK", "`.xlsx` is an unknown format"),
     ],
 )
 def test_defects_are_named_with_their_place(tmp_path, name, content, message):

@@ -254,7 +254,7 @@ def test_rejected_answers_are_asked(tmp_path, rejected):
     [
         (
             {"labels": [["y", "n"]] * 4, "annotators": [["a", "b"]] * 4},
-            "`labels`, `annotators` hold lists or mappings",
+            "`labels`, `annotators` .*lists or mappings",
         ),
         ({"votes": [{"a": "y", "b": "n"}] * 4}, "`votes` has lists or mappings that are not probabilities"),
         ({"jury": [{"tie": False, "votes": [{"model": "m", "value": True}]}] * 4}, "`jury` has lists or mappings"),

@@ -62,7 +62,7 @@ def test_a_column_of_gold_may_be_ignored_among_the_votes():
 
 def test_texts_taken_for_gold_are_refused():
     texts = VoteColumns(item="nr", gold="remark")
-    with pytest.raises(DataError, match=r"`remark` of the DataFrame: no vote .*`first` .* `x`.*`gold=COLUMN`"):
+    with pytest.raises(DataError, match=r"`remark` of the DataFrame: no vote .*`first`.* `x`.*`gold=COLUMN`"):
         read_votes(VOTES, columns=texts, gold=GOLD)
     with pytest.raises(DataError, match=r"`remark` of the DataFrame: no vote .*`first`"):
         read_votes(VOTES.assign(remark=["first", "first", "second", "third"]), columns=texts)

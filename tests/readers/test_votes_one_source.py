@@ -42,7 +42,7 @@ def test_a_column_per_class_is_one_sources_distribution(tmp_path, kind, seed):
     assert table.classes == CLASSES
     assert table.items == [f"q{i}" for i in range(12)]
     np.testing.assert_allclose(table.probs, probs, atol=1e-12)
-    assert any("All votes are those of one source, `ada`." in note for note in table.notes)
+    assert any("one source, `ada`" in note for note in table.notes)
     assert read_votes(path, alone="second").sources == ("second",)
     assert read_votes(path, columns=VoteColumns(one_source="third"), alone="second").sources == ("third",)
     assert sources_of(path) is None

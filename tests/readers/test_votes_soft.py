@@ -126,7 +126,7 @@ def test_what_does_not_sum_to_one_is_told_and_repaired_only_when_asked(seed):
             {"p_a": ["0.5", "0,5"], "p_b": [0.5, 0.5]},
             "row 2: `0,5` in column `p_a` is not a number; decimals need a point",
         ),
-        ({"probs": ["[0.5, 0.5]", "[0.5, 0.5"]}, "row 2: `.0.5, 0.5` in column `probs` is no JSON"),
+        ({"probs": ["[0.5, 0.5]", "[0.5, 0.5"]}, "row 2: `.0.5, 0.5` in column `probs`"),
         ({"probs": ["[0.5, 0.5]", "[1]"]}, "row 2: column `probs` has 1 number, other rows have 2"),
         ({"probs": ["[0.5, null]", "[1, 0]"]}, "row 1: a probability is missing"),
         ({"label": ["x", "y"], "confidence": [0.9, 80]}, "row 2: a confidence of 80; .*divide it by 100"),
