@@ -125,9 +125,7 @@ def test_what_is_no_table_is_told(thing):
 
 def test_gold_that_fits_nothing_shows_both(tmp_path):
     votes = pd.DataFrame({"item": ["q1", "q2"], "worker": ["a", "a"], "label": ["x", "y"]})
-    with pytest.raises(
-        DataError, match=r"such as `1`, `2`.* such as `q1`, `q2`"
-    ):
+    with pytest.raises(DataError, match=r"such as `1`, `2`.* such as `q1`, `q2`"):
         read_votes(votes, gold=pd.DataFrame({"item": [1, 2], "gold": ["x", "y"]}))
     with pytest.raises(ConfigError, match="gold has shape"):
         read_votes(votes, gold=np.zeros(3, int))

@@ -101,10 +101,7 @@ def alone(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[Non
         return
     with attempt(lock, removed=True, refusal=refusal) as mine:
         if not mine:
-            raise DataError(
-                f"{path}: another process is writing it at this moment; wait until that has ended, or choose another"
-                " place"
-            )
+            raise DataError(f"{path}: another process is writing it; wait until it has ended, or choose another path")
         yield
 
 

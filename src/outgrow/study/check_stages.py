@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method, TrainingStage
-from outgrow.config.model import LanguageModel, ModelSection, local_model, remote_model
+from outgrow.config.model import LanguageModel, local_model, remote_model
 from outgrow.config.section import Section
 from outgrow.errors import suggest
 from outgrow.losses import Loss
@@ -64,7 +64,8 @@ def _state_complaints(select: Select, method: Method, experiment: Experiment) ->
 
 
 def _is_probe(section: Section) -> bool:
-    return isinstance(section, ModelSection) and section.adapt == "probe"
+    model = local_model(section)
+    return model is not None and model.adapt == "probe"
 
 
 def _reads(section: LanguageModel) -> bool:
