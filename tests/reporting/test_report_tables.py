@@ -175,12 +175,15 @@ def test_main_table_is_laid_out_like_paper_one(results: Results) -> None:
     assert [section for section, _ in table.sections()] == [
         "Student trained on gold (ceiling)",
         "Supervisors (floor)",
-        "One supervisor (weak-to-strong)",
         "All supervisors (weaks-to-strong)",
+        "Controls: the student learns half A's gold itself",
+        "One supervisor (weak-to-strong)",
     ]
     naive = next(line for line in table.lines if line.cells[0] == "naive")
-    assert naive.cells[1] == results.named("naive").score
-    assert naive.cells[4] == results.named("naive + self-training").pgr
+    assert naive.cells[1:3] == ("none", results.named("naive").score)
+    assert naive.cells[5] == results.named("naive + self-training").pgr
+    gold = {line.cells[0]: line.cells[1] for line in table.lines}
+    assert (gold["ceiling"], gold["gold_a"], gold["words"]) == ("B", "A", "A")
 
 
 def test_every_table_goes_into_every_format(results: Results) -> None:

@@ -45,8 +45,9 @@ def make_headline(results: Results) -> Headline:
 
 
 def _no_title(results: Results) -> str:
-    name = results.about.headline
-    return "No method has a result yet." if name is None else f"`{name}` has no result yet."
+    if any(row.score.defined for row in results.of("method")):
+        return f"`{results.about.headline}` has no result yet."
+    return "No method has a result yet."
 
 
 def _title(row: RowResult, metric: str) -> str:

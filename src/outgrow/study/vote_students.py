@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from outgrow.config.method import Method, TrainingStage, Variant
-from outgrow.config.model import ModelSection
+from outgrow.config.model import ModelSection, local_model
 from outgrow.graph.step import Json, Step
 from outgrow.losses import Loss
 from outgrow.select import SELECTIONS, Select
@@ -119,8 +119,8 @@ def _hidden_states(data: VoteTrainingData, whose: Literal["sources", "student"])
     if whose == "student":
         return {f"states.{STUDENT}": features_input(data.plan, data.section)["features"]}
     sections = {name: data.plan.experiment.supervisors[name] for name in data.method.sources_among(data.sources)}
-    models = {name: section for name, section in sections.items() if isinstance(section, ModelSection)}
-    return {f"states.{name}": features_input(data.plan, section)["features"] for name, section in models.items()}
+    models = {name: model for name, section in sections.items() if (model := local_model(section)) is not None}
+    return {f"states.{name}": features_input(data.plan, model)["features"] for name, model in models.items()}
 
 
 # ---- trainings ------------------------------------------------------------------------------------------
