@@ -8,19 +8,20 @@ begins with `=`), commands in LaTeX, tags in HTML. Where a cell is undefined or 
 import csv
 import io
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
-from outgrow.metrics.estimate import MINUS, Estimate, show, show_interval, show_number
+from outgrow.metrics.estimate import Estimate, show, show_interval, show_number
+from outgrow.render.escapes import disarmed, latex_text, markdown_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Cell = Estimate | str | int | float | None
+ITEMS_ONLY = "one seed: the interval covers items only"
+"""What a number of one seed does not cover: another seed."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Table:
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
     seeds: int = 0
-    """Seeds of the study: a number with fewer gets a note."""
+    """Seeds of the study: a number with fewer gets a note. With one seed the whole table gets one. 0: neither."""
 
     # ---- content -----------------------------------------------------------------------------------------
 
@@ -67,12 +68,23 @@ class Table:
         found = (self.note_of(cell) for line in self.lines for cell in line.cells)
         return tuple(dict.fromkeys(note for note in found if note))
 
+    @property
+    def about_seeds(self) -> str:
+        """What is true of every interval of a study with one seed; nothing of other studies."""
+        intervals = any(self._of_items(cell) for line in self.lines for cell in line.cells)
+        return f"{ITEMS_ONLY.capitalize()}." if self.seeds == 1 and intervals else ""
+
     def note_of(self, cell: Cell) -> str:
         """The caveat of a cell, or nothing."""
         if not isinstance(cell, Estimate):
             return ""
         few = f"{cell.seeds} of {self.seeds} seeds" if cell.defined and 0 < cell.seeds < self.seeds else ""
-        return "; ".join(part for part in (cell.note, few) if part)
+        only = ITEMS_ONLY if few and self._of_items(cell) else ""
+        return "; ".join(part for part in (cell.note, few, only) if part)
+
+    def _of_items(self, cell: Cell) -> bool:
+        """Whether a cell's interval covers items only, which its table must say."""
+        return isinstance(cell, Estimate) and self.seeds > 0 and cell.seeds == 1 and cell.low is not None
 
     def mark_of(self, cell: Cell) -> int:
         """The number of a cell's note; 0: it has none."""
@@ -130,6 +142,8 @@ class Table:
             parts = (
                 asdict(cell) if isinstance(cell, Estimate) else {"note" if isinstance(cell, str) else "value": cell}
             )
+            if self._of_items(cell):
+                parts["note"] = "; ".join(part for part in (parts["note"], ITEMS_ONLY) if part)
             record[column.key] = parts.get("value")
             record |= {f"{column.key}_{part}": parts.get(part) for part in ("low", "high", "n", "seeds", "note")}
         return record
@@ -143,7 +157,12 @@ class Table:
 
     def to_json(self) -> str:
         """Title, caption, and the records."""
-        content = {"name": self.name, "title": self.title, "caption": self.caption, "rows": self.records()}
+        content = {
+            "name": self.name,
+            "title": self.title,
+            "caption": " ".join(part for part in (self.caption, self.about_seeds) if part),
+            "rows": self.records(),
+        }
         return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
     def to_csv(self) -> str:
@@ -153,7 +172,7 @@ class Table:
         writer = csv.DictWriter(file, list(records[0]) if records else [c.key for c in self.columns])
         writer.writeheader()
         for record in records:
-            writer.writerow({key: _disarmed(value) for key, value in record.items()})
+            writer.writerow({key: disarmed(value) for key, value in record.items()})
         return file.getvalue()
 
     def to_pandas(self) -> "pd.DataFrame":
@@ -175,7 +194,13 @@ class Table:
                 _pipes(self._markdown_cell(number, line, best) for number in range(len(titles))) for line in lines
             ]
         notes = [f"{number}. {markdown_text(note)}" for number, note in enumerate(self.notes, start=1)]
-        parts = [f"### {markdown_text(self.title)}", "\n".join(rows), markdown_text(self.caption), "\n".join(notes)]
+        parts = [
+            f"### {markdown_text(self.title)}",
+            "\n".join(rows),
+            markdown_text(self.caption),
+            markdown_text(self.about_seeds),
+            "\n".join(notes),
+        ]
         return "\n\n".join(part for part in parts if part) + "\n"
 
     def _markdown_cell(self, number: int, line: Line, best: tuple[float | None, ...]) -> str:
@@ -190,25 +215,27 @@ class Table:
     def to_latex(self) -> str:
         """A `table` environment for the booktabs package."""
         columns = "".join("r" if number and self._is_number(number) else "l" for number in range(len(self.columns)))
-        head = [_latex_row(_latex(column.title) for column in self.columns)]
+        head = [_latex_row(latex_text(column.title) for column in self.columns)]
         if self.groups():
             head.insert(
-                0, _latex_row(rf"\multicolumn{{{width}}}{{c}}{{{_latex(group)}}}" for group, width in self.groups())
+                0,
+                _latex_row(rf"\multicolumn{{{width}}}{{c}}{{{latex_text(group)}}}" for group, width in self.groups()),
             )
         best, blocks = self.best_values(), []
         for section, lines in self.sections():
-            rows = [rf"\multicolumn{{{len(columns)}}}{{l}}{{\emph{{{_latex(section)}}}}} \\"] if section else []
+            rows = [rf"\multicolumn{{{len(columns)}}}{{l}}{{\emph{{{latex_text(section)}}}}} \\"] if section else []
             rows += [
                 _latex_row(self._latex_cell(number, line, best) for number in range(len(columns))) for line in lines
             ]
             blocks.append("\n".join(rows))
-        notes = " ".join(rf"$^{{{number}}}$ {_latex(note)}." for number, note in enumerate(self.notes, start=1))
+        notes = " ".join(rf"$^{{{number}}}$ {latex_text(note)}." for number, note in enumerate(self.notes, start=1))
+        caption = f"{self.caption} {self.about_seeds}"
         return "\n".join(
             [
                 r"% needs \usepackage{booktabs}",
                 r"\begin{table}",
                 r"\centering",
-                rf"\caption{{{_latex(self.title)}. {_latex(self.caption)} {notes}}}",
+                rf"\caption{{{latex_text(self.title)}. {latex_text(caption)} {notes}}}",
                 rf"\label{{tab:{self.name.replace('_', '-')}}}",
                 rf"\begin{{tabular}}{{{columns}}}",
                 r"\toprule",
@@ -225,11 +252,11 @@ class Table:
     def _latex_cell(self, number: int, line: Line, best: tuple[float | None, ...]) -> str:
         cell, column = line.cells[number], self.columns[number]
         if not isinstance(cell, Estimate):
-            return _latex(_plain(cell, column))
-        value = _latex(show_number(cell.value, column.digits, column.signed))
+            return latex_text(_plain(cell, column))
+        value = latex_text(show_number(cell.value, column.digits, column.signed))
         if _is_best(line, cell, best[number]):
             value = rf"\textbf{{{value}}}"
-        interval = _latex(show_interval(cell, column.digits, column.signed))
+        interval = latex_text(show_interval(cell, column.digits, column.signed))
         mark = self.mark_of(cell)
         reference = f"$^{{{mark}}}$" if mark else ""
         return value + reference + (rf" {{\scriptsize {interval}}}" if interval else "")
@@ -250,41 +277,8 @@ def _is_best(line: Line, cell: Cell, best: float | None) -> bool:
     return line.ranked and best is not None and isinstance(cell, Estimate) and cell.value == best
 
 
-def _disarmed(value: Any) -> Any:
-    risky = isinstance(value, str) and value.lstrip(" ")[:1] in ("=", "+", "-", "@", "\t", "\r", "\n")
-    return f"'{value}" if risky else value
-
-
 def _pipes(cells: Any) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-_SPECIAL = re.compile(r"[\\`*\[\]|~#$]|(?<![^\W_])_|_(?![^\W_])")
-"""What Markdown would take for a command; an underscore inside of a word is none."""
-
-
-def markdown_text(text: str) -> str:
-    """Text for Markdown, on one line, without commands and tags."""
-    return _SPECIAL.sub(r"\\\g<0>", escape(" ".join(text.split()), quote=False))
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
-    MINUS: "$-$",
-    "Δ": r"$\Delta$",
-    "…": r"\dots{}",
-    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
-}
-
-
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(letter, letter) for letter in " ".join(text.split()))
 
 
 def _latex_row(cells: Any) -> str:
