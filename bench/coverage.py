@@ -25,7 +25,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
-from outgrow.metrics.bootstrap import difference, draw_items, draw_seeds, over_seeds, seed_means
+from outgrow.metrics.bootstrap import draw_items, draw_seeds, over_seeds, seed_means
 from outgrow.metrics.estimate import TAILS, Estimate
 from outgrow.metrics.pgr import performance_gap_recovered
 from outgrow.metrics.proportion import difference_from_draws, share_from_draws
@@ -127,7 +127,7 @@ def batch(cell: Cell, studies: int, resamples: int, rng: np.random.Generator) ->
     true = np.clip(mean + effect, 0.001, 0.999)
     per_seed, seeds = answered(cell, true, resamples, rng)
     floors, students = per_seed[:, :, 0], per_seed[:, :, 1]
-    draws = [over_seeds(floors, seeds), over_seeds(students, seeds), difference(students, floors, seeds)]
+    draws = [over_seeds(floors, seeds), over_seeds(students, seeds), over_seeds(students - floors, seeds)]
     wanted = true[..., 0] if cell.seeds == 1 else np.broadcast_to(mean[:, 0], true.shape[:2])
     lines = [
         counted(per_seed[:, study], seeds, cell.n, [one[:, study] for one in draws], wanted[study])

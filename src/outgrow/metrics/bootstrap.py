@@ -125,25 +125,26 @@ def mean_over_seeds(
 def stretch(per_seed: Float[np.ndarray, "draw *rest seed"]) -> Float[np.ndarray, "*rest"]:
     """By which factor draws of the mean over seeds must be stretched; see the top of this file. One for one seed."""
     off, count = _deviations(per_seed)
-    several = np.maximum(count, 2)
+    several = np.asarray(np.maximum(count, 2))
     pairs = several * (several - 1)
     items = _variance(_mean(per_seed[1:], -1))
     shared = np.maximum(several**2 * items - _variance(per_seed[1:]).sum(axis=-1), 0.0) / pairs
-    between = (off**2).sum(axis=-1) / pairs
+    between = np.asarray((off**2).sum(axis=-1) / pairs)
     wanted, drawn = shared + between, items + between
     known = (count > 1) & (wanted > 0)
     part, ratio = (
         np.divide(one, other, out=np.ones_like(one), where=known)
         for one, other in ((between, wanted), (wanted, drawn))
     )
-    return np.where(known, _quantile_ratio(part, several - 1) * np.sqrt(ratio), 1.0)
+    return np.where(known, _quantile_ratio(part, np.asarray(several - 1)) * np.sqrt(ratio), 1.0)
 
 
 def _deviations(per_seed: Float[np.ndarray, "draw *rest seed"]) -> tuple[np.ndarray, np.ndarray]:
     """The sample's values less their mean over the seeds (zero for a missing seed), and how many seeds there are."""
     sample = per_seed[0]
     there = np.isfinite(sample)
-    return np.where(there, sample - _mean(sample, -1)[..., None], 0.0), there.sum(axis=-1)
+    off = np.where(there, sample - _mean(sample, -1)[..., None], 0.0)
+    return off, np.asarray(there.sum(axis=-1))
 
 
 def stretched(draws: Float[np.ndarray, "draw *rest"], factor: Float[np.ndarray, "*rest"]) -> np.ndarray:

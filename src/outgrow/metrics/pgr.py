@@ -148,4 +148,4 @@ def _average(against: Mapping[str, _Against], n: int, seeds: int) -> Estimate:
 def _common_stretch(linear: Sequence[Float[np.ndarray, "draw seed"]], seeds: int) -> Float[np.ndarray, ""]:
     """That of the mean over supervisors; the largest of theirs if they lack different seeds."""
     together = np.mean(linear, axis=0)
-    return stretch(together) if seeds_with(together) == seeds else np.max([stretch(one) for one in linear])
+    return stretch(together) if seeds_with(together) == seeds else np.asarray(np.max([stretch(one) for one in linear]))
