@@ -142,8 +142,8 @@ class Table:
             parts = (
                 asdict(cell) if isinstance(cell, Estimate) else {"note" if isinstance(cell, str) else "value": cell}
             )
-            if self._of_items(cell):
-                parts["note"] = "; ".join(part for part in (parts["note"], ITEMS_ONLY) if part)
+            if isinstance(cell, Estimate) and self._of_items(cell):
+                parts["note"] = f"{cell.note}; {ITEMS_ONLY}" if cell.note else ITEMS_ONLY
             record[column.key] = parts.get("value")
             record |= {f"{column.key}_{part}": parts.get(part) for part in ("low", "high", "n", "seeds", "note")}
         return record
