@@ -43,6 +43,7 @@ bench: setup
 	OMP_NUM_THREADS=2 $(BIN)/python bench/losses.py
 	OMP_NUM_THREADS=2 $(BIN)/python bench/combine.py
 	OMP_NUM_THREADS=2 $(BIN)/python bench/combine_quality.py
+	OMP_NUM_THREADS=2 $(BIN)/python bench/coverage.py
 	OMP_NUM_THREADS=2 $(BIN)/python bench/study.py
 
 docs: setup

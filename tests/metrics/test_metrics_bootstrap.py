@@ -4,32 +4,35 @@ import time
 
 import numpy as np
 import pytest
+from scipy.stats import norm
+from scipy.stats import t as student_t
 
 from outgrow.metrics.accuracy import accuracy, answers
 from outgrow.metrics.bootstrap import (
     Resamples,
     difference,
+    draw_resamples,
+    mean_over_seeds,
     over_seeds,
     resampled_sums,
     seed_means,
     seeds_with,
+    stretch,
 )
 from outgrow.metrics.estimate import from_draws
-from resamples import draw_resamples
 
 
 def loop_mean(resamples: Resamples, draw: int, values: np.ndarray, among: np.ndarray) -> float:
-    """The mean over drawn seeds of the mean over drawn items, one copy at a time."""
-    means = []
-    for seed, times in enumerate(resamples.seeds[draw]):
-        drawn = [
-            values[seed, item]
-            for item, copies in enumerate(resamples.items[draw])
-            for _ in range(copies)
-            if among[seed, item]
-        ]
-        means += [sum(drawn) / len(drawn)] * int(times)
-    return sum(means) / len(means)
+    """The mean over seeds of the mean over drawn items, one copy at a time, moved along the seeds' deviations."""
+    means, sample = [], []
+    for seed in range(len(values)):
+        for found, row in ((means, resamples.items[draw]), (sample, resamples.items[0])):
+            drawn = [values[seed, item] for item, copies in enumerate(row) for _ in range(copies) if among[seed, item]]
+            found.append(sum(drawn) / len(drawn))
+    n_seeds = len(means)
+    middle = sum(sample) / n_seeds
+    moved = sum(xi * (own - middle) for xi, own in zip(resamples.seeds[draw], sample, strict=True))
+    return sum(means) / n_seeds + moved / (n_seeds * (n_seeds - 1)) ** 0.5
 
 
 @pytest.mark.parametrize("kind", ["bool", "float"])
@@ -41,7 +44,7 @@ def test_vectorised_means_equal_the_loop(trial: int, kind: str) -> None:
     values = values < 0.5 if kind == "bool" else values
     resamples = draw_resamples(3, 40, 300, rng)
     per_seed = seed_means(resamples.items, values, among[None])
-    means = over_seeds(per_seed, resamples.seeds)
+    means = mean_over_seeds(per_seed, resamples.seeds)
     for draw in range(301):
         for row in range(2):
             assert means[draw, row] == pytest.approx(loop_mean(resamples, draw, values[row], among), abs=1e-12)
@@ -50,9 +53,10 @@ def test_vectorised_means_equal_the_loop(trial: int, kind: str) -> None:
 def test_first_draw_is_the_sample_and_the_rest_are_draws_with_replacement() -> None:
     resamples = draw_resamples(3, 50, 400, np.random.default_rng(0))
     assert (resamples.items[0] == 1).all()
-    assert (resamples.seeds[0] == 1).all()
+    assert (resamples.seeds[0] == 0).all()
     assert (resamples.items.sum(axis=1) == 50).all()
-    assert (resamples.seeds.sum(axis=1) == 3).all()
+    assert resamples.seeds[1:].mean() == pytest.approx(0, abs=0.1)
+    assert resamples.seeds[1:].std() == pytest.approx(1, abs=0.1)
     # A multinomial count has mean 1 and variance 1 − 1/n.
     assert resamples.items[1:].var() == pytest.approx(1 - 1 / 50, rel=0.05)
 
@@ -113,10 +117,49 @@ def test_coverage_on_shared_items(n_seeds: int) -> None:
     assert 0.91 <= np.mean(covered) <= 0.98
 
 
-def test_coverage_with_independent_noise_errs_to_the_wide_side() -> None:
-    rng = np.random.default_rng(9)
-    covered = [interval_covers(0.7, rng.random((1, 3, 200)) < 0.7, rng) for _ in range(300)]
-    assert np.mean(covered) >= 0.94
+@pytest.mark.parametrize("n_seeds", [2, 3])
+def test_coverage_of_seeds_that_answer_independently(n_seeds: int) -> None:
+    rng = np.random.default_rng([9, n_seeds])
+    covered = [interval_covers(0.7, rng.random((1, n_seeds, 200)) < 0.7, rng) for _ in range(400)]
+    assert 0.91 <= np.mean(covered) <= 0.98
+
+
+def stretch_by_definition(per_seed: np.ndarray) -> float:
+    """The factor of one row [draw, seed], from covariances of its seeds under resampled items."""
+    sample, draws = per_seed[0], per_seed[1:]
+    n_seeds = len(sample)
+    together = np.cov(draws.T, bias=True)
+    between = sample.var(ddof=1) / n_seeds
+    shared = max(together[~np.eye(n_seeds, dtype=bool)].mean(), 0.0)
+    variance = shared + between
+    normal, student = norm.ppf(0.975), student_t.ppf(0.975, n_seeds - 1)
+    reach = (normal + (student - normal) * (between / variance) ** 1.25) * variance**0.5
+    return float(reach / (normal * (draws.mean(axis=1).var() + between) ** 0.5))
+
+
+@pytest.mark.parametrize("n_seeds", [2, 3, 7])
+def test_draws_are_stretched_as_defined(n_seeds: int) -> None:
+    rng = np.random.default_rng([12, n_seeds])
+    resamples = draw_resamples(n_seeds, 80, 300, rng)
+    easy = rng.random((3, 1, 80))
+    per_seed = seed_means(
+        resamples.items, 0.5 * easy + 0.5 * rng.random((3, n_seeds, 80)) < 0.6, np.ones((1, n_seeds, 80), dtype=bool)
+    )
+    wanted = [stretch_by_definition(per_seed[:, row]) for row in range(3)]
+    np.testing.assert_allclose(stretch(per_seed), wanted, rtol=1e-9)
+    plain, found = mean_over_seeds(per_seed, resamples.seeds), over_seeds(per_seed, resamples.seeds)
+    np.testing.assert_allclose(found - found[0], wanted * (plain - plain[0]), atol=1e-12)
+    np.testing.assert_allclose(found[0], per_seed[0].mean(axis=-1), rtol=1e-12)
+    lost = np.concatenate([per_seed, np.full((301, 3, 1), np.nan)], axis=-1)
+    np.testing.assert_allclose(stretch(lost), wanted, rtol=1e-9)
+
+
+def test_one_seed_and_equal_seeds_are_not_stretched() -> None:
+    resamples = draw_resamples(3, 60, 50, np.random.default_rng(13))
+    row = seed_means(resamples.items, np.arange(60)[None, None] < 40, np.ones((1, 1, 60), dtype=bool))[:, 0]
+    assert stretch(row) == 1
+    assert stretch(np.repeat(row, 3, axis=1)) == pytest.approx(1)
+    assert (stretch(np.full((5, 2, 3), np.nan)) == 1).all()
 
 
 def test_paired_interval_is_narrower_than_unpaired() -> None:

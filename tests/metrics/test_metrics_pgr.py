@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from outgrow.metrics.bootstrap import over_seeds, seed_means
+from outgrow.metrics.bootstrap import difference, draw_resamples, over_seeds, seed_means
+from outgrow.metrics.estimate import from_draws
 from outgrow.metrics.pgr import Recovered, performance_gap_recovered, recovered_share
-from resamples import draw_resamples
 
 N = 800
 
@@ -72,6 +72,28 @@ def test_undefined_when_the_ceiling_is_below_the_floor() -> None:
 def test_one_seed() -> None:
     rows, seeds = study([0.4, 0.5, 0.8, 0.7], seed=5, n_seeds=1)
     assert recovered(rows, rows[3], seeds).average.defined
+
+
+def test_one_seed_does_not_show_a_gap_that_another_seed_may_close() -> None:
+    rows, seeds = study([0.6, 0.66, 0.67, 0.7], seed=5, n_seeds=1)
+    gap = from_draws(difference(rows[2], rows[0], seeds), N, 1)
+    assert gap.low is not None
+    assert gap.low > 0
+    found = recovered(rows, rows[3], seeds).by_supervisor["one"]
+    assert found.value is None
+    assert "one seed" in found.note
+
+
+def test_the_interval_of_few_seeds_is_that_of_the_linear_ratio() -> None:
+    """Where the gap is large against its error, PGR is nearly linear in the three means."""
+    rows, seeds = study([0.2, 0.3, 0.9, 0.6], seed=8)
+    student, weak, ceiling = rows[3], rows[0], rows[2]
+    share = recovered(rows, student, seeds).by_supervisor["one"]
+    assert share.value is not None
+    gap = over_seeds(ceiling - weak, seeds)[0]
+    linear = from_draws(over_seeds((student - weak - share.value * (ceiling - weak)) / gap, seeds), N, 3)
+    assert share.low == pytest.approx(share.value + linear.low, abs=0.004)
+    assert share.high == pytest.approx(share.value + linear.high, abs=0.004)
 
 
 def test_no_shared_seed() -> None:

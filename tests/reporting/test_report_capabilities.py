@@ -8,6 +8,7 @@ from simulated_mixture import SIZES, simulate_mixture
 from simulated_texts import SimulatedTexts, simulate_small_texts
 
 from fresh import SEEDS
+from outgrow.metrics.estimate import show_number
 from outgrow.metrics.final_answer import final_answer
 from outgrow.metrics.slu_f1 import parse_slots, score, slu_counts
 from outgrow.metrics.text_answers import answer_match, exact_match
@@ -90,13 +91,11 @@ def test_pgr_of_a_capability_is_made_of_its_own_scores(world: SimulatedTexts, re
         top, student = (mean_score(world, row, name) for row in ("ceiling", "naive"))
         pgr = found[name].pgr
         assert pgr is not None
-        if pgr.value is not None and not pgr.note:
-            shares = [
-                (student - weak) / (top - weak)
-                for weak in (mean_score(world, row, name) for row in ("gpt", "opt", "pythia"))
-            ]
-            assert pgr.value == pytest.approx(np.mean(shares), abs=1e-4)
-    assert any(found[name].pgr.value is not None for name in SIZES)  # type: ignore[union-attr]
+        weak = [mean_score(world, row, name) for row in ("gpt", "opt", "pythia")]
+        if pgr.value is None:  # Two seeds often cannot show a gap.
+            assert all(show_number(top - one, signed=True) in pgr.note for one in weak)
+        elif not pgr.note:
+            assert pgr.value == pytest.approx(np.mean([(student - one) / (top - one) for one in weak]), abs=1e-4)
     assert results.topics["capabilities"].rows["opt"]["sums"].pgr is None
 
 

@@ -131,6 +131,27 @@ def test_a_text_in_a_column_of_numbers_is_a_note_beside_them() -> None:
     assert "<td>not told</td>" in table_html(table)
 
 
+def test_a_table_of_one_seed_says_in_every_format_what_intervals_cover() -> None:
+    lines = (Line(("a", Estimate(0.5, 0.4, 0.6, 10, 1))), Line(("b", Estimate(0.7, None, None, 10, 1, "few"))))
+    table = Table("t", "T", "About.", (Column("name", ""), Column("x", "x")), lines, seeds=1)
+    said = "one seed: the interval covers items only"
+    texts = [*table.files().values(), table_html(table)]
+    assert all(said in text.lower() for text in texts)
+    assert [one["x_note"] for one in table.records()] == [said, "few"]
+    assert table.notes == ("few",)
+    several = replace(table, seeds=3)
+    assert several.about_seeds == ""
+    assert several.notes == (f"1 of 3 seeds; {said}", "few; 1 of 3 seeds")
+    plain = replace(table, seeds=0)
+    assert not any(said in text.lower() for text in [*plain.files().values(), table_html(plain)])
+
+
+def test_the_main_table_of_one_seed_says_so(simulate_small: Callable[..., Any], tmp_path: Path) -> None:
+    world = simulate_small(tmp_path, seeds=[0])
+    tables = make_tables(collect(world.study, world.store, world.outcomes))
+    assert next(table for table in tables if table.name == "main").about_seeds
+
+
 def test_gold_is_the_yardstick_of_those_that_learn_it(results: Results) -> None:
     table = next(table for table in make_tables(results) if table.name == "chosen")
     by = {line.cells[0]: line.cells[-1] for line in table.lines}

@@ -85,10 +85,9 @@ def _plain(cell: Estimate | str | int | float | None, column: Column) -> str:
 
 
 def _notes(table: Table) -> str:
-    if not table.notes:
-        return ""
+    about = f'<p class="caption">{escape(table.about_seeds)}</p>' if table.about_seeds else ""
     notes = "".join(f"<li>{escape(note)}</li>" for note in table.notes)
-    return f'<ol class="notes">{notes}</ol>'
+    return about + (f'<ol class="notes">{notes}</ol>' if notes else "")
 
 
 def _class(*names: str) -> str:

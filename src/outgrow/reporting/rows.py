@@ -202,7 +202,7 @@ def _with_comparisons(result: RowResult, row: Row, measured: Measured, baseline:
 def _by_seed(measured: Measured) -> Iterator[Measured]:
     """Each seed by itself."""
     for seed in range(measured.per_seed.shape[2]):
-        once = np.ones_like(measured.resamples.seeds[:, :1])
+        once = np.zeros_like(measured.resamples.seeds[:, :1])
         alone = Resamples(once, measured.resamples.items)
         only = slice(seed, seed + 1)
         yield Measured(

@@ -72,7 +72,7 @@ class TopicRecord(Generic[Found]):
 def results_table(
     results: Results, name: str, title: str, caption: str, columns: Iterable[Column], lines: Iterable[Line]
 ) -> Table:
-    """A table in which a number with fewer seeds than the study has a note."""
+    """A table that says which numbers have fewer seeds than the study, or that the study has one seed."""
     return Table(name, title, caption, tuple(columns), tuple(lines), len(results.about.seeds))
 
 

@@ -1,7 +1,8 @@
 """The trust report as Markdown, and as plain text for a terminal."""
 
 from outgrow.metrics.estimate import Estimate, show, show_number
-from outgrow.render.table import Cell, Table, markdown_text
+from outgrow.render.escapes import markdown_text
+from outgrow.render.table import Cell, Table
 from outgrow.text_format import many, short
 from outgrow.trust_report.findings import Trust, VoteCounts
 from outgrow.trust_report.trust_tables import trust_tables

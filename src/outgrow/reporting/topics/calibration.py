@@ -103,18 +103,25 @@ def _error_of_seed(
 def _curve(
     answers: RowAnswers, correct: Bool[np.ndarray, "seed item"], part: EvaluatedItems, resamples: Resamples, seeds: int
 ) -> tuple[CurvePoint, ...]:
-    """One curve over all seeds: common bins, each seed's items weighted as the seed was drawn."""
+    """One curve over all seeds and common bins; a bin's accuracy is that of all its items under all seeds.
+
+    It is right / count, summed over seeds. Its draws are those of p + (right − p count) · seeds / total count of each
+    seed, with p and the total count of the sample: means over seeds, and for small changes the same.
+    """
     pooled = answers.confidence[answers.there]
     bin_of = np.full(answers.there.shape, -1)
     bin_of[answers.there] = equal_mass_bins(pooled, CURVE_BINS)
-    count, right = (np.zeros((len(resamples.items), CURVE_BINS)) for _ in range(2))
+    count, right = (np.zeros((len(resamples.items), CURVE_BINS, len(bin_of))) for _ in range(2))
     for seed, bins in enumerate(bin_of):
         inside = bin_indicators(bins, CURVE_BINS)
-        weight = resamples.seeds[:, seed, None]
-        count += weight * resampled_sums(resamples.items, inside)
-        right += weight * resampled_sums(resamples.items, inside & correct[seed][:, None])
+        count[..., seed] = resampled_sums(resamples.items, inside)
+        right[..., seed] = resampled_sums(resamples.items, inside & correct[seed][:, None])
+    total = count[0].sum(axis=-1, keepdims=True)
     with np.errstate(invalid="ignore"):
-        accuracy = right / count
+        share = right[0].sum(axis=-1, keepdims=True) / total
+        per_seed = share + (right - share * count) * seeds / total
+    per_seed[..., ~answers.seeds] = np.nan
+    accuracy = over_seeds(per_seed, resamples.seeds)
     return tuple(
         CurvePoint(
             round(float(answers.confidence[bin_of == place].mean()), 6),
