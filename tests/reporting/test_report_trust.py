@@ -70,15 +70,15 @@ def test_a_combiner_s_record_says_when_it_is_asked():
         few = table_of(drawn(0, accuracy=(0.9, 0.8, 0.7))[0], 3)
         assert usually_asked()[:2] == ["first", "bayesian_dawid_skene"]
         assert "first" not in asked_of_rules()
-        found = ask(few)
+        found = ask(few, None)
         assert found.base == "first"
         assert "which is ours" in why_base(found.base)
         (n_rows, n_sampled), *_ = learned
         assert n_sampled < n_rows
-        assert any(f"from {n_sampled} different rows" in note for note in found.notes)
-        many = ask(table_of(drawn(0, items=60)[0], 3))
+        assert any(f"to {n_sampled} different rows" in note for note in found.notes)
+        many = ask(table_of(drawn(0, items=60)[0], 3), None)
         assert many.base == "bayesian_dawid_skene"
-        assert any("`first` was not asked, as there are 4 sources" in note for note in many.notes)
+        assert any("`first`" in note and "4 sources" in note for note in many.notes)
     finally:
         COMBINERS.remove("first")
 

@@ -53,7 +53,7 @@ def _source_complaints(method: Method, experiment: Experiment, where: str) -> It
         if name not in experiment.supervisors:
             yield f"{where}.sources: no supervisor `{name}`; {suggest(name, experiment.supervisors)}"
     if weights and (min(weights.values()) < 0 or not any(weights.values())):
-        yield f"{where}.combine.weights: weights are >= 0 and not all zero"
+        yield f"{where}.combine.weights: weights must be >= 0 and not all zero"
     sources = method.sources_among(experiment.supervisors)
     for name in named:
         if name not in experiment.supervisors:

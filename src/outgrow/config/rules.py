@@ -91,8 +91,8 @@ class FunctionRule(RuleSection):
 
     type: Literal["function"] = "function"
     function: Annotated[FileText, AfterValidator(_named_function)]
-    """`FILE.py:FUNCTION`, the file seen from the folder of the YAML file. It is given the item as a mapping (in a
-    study of `item` and `text`) and returns a class, its number from 0, probabilities by class, or None."""
+    """`FILE.py:FUNCTION`, the file relative to the folder of the YAML file. The function gets the item as a mapping
+    (in a study: `item` and `text`) and returns a class, its number from 0, probabilities by class, or None."""
 
     @property
     def code(self) -> str:
@@ -123,7 +123,7 @@ class RuleFile(Section):
 
 
 def with_rule_type(section: object) -> object:
-    """A section with the `type` that its keys tell: that of the rule with a key of the same name."""
+    """A section with the `type` of the rule that has a key of the same name."""
     if not isinstance(section, dict):
         return section
     types = [rule.model_fields["type"].default for rule in get_args(Rule)]

@@ -81,8 +81,8 @@ def read_simulation(path: str | Path, words: Sequence[Word] = ()) -> Simulation:
     """Read a simulation file; `words` are `key=value` overrides. Raises `ConfigError`."""
     tree, place = load_tree(Path(path))
     if "simulation" not in tree:
-        raise ConfigError(f"{place.name}: is no simulation, for it has no key `simulation`; try `outgrow run`")
-    # What a file says of a folder is seen from its own, what a word says from the working directory.
+        raise ConfigError(f"{place.name}: is not a simulation: it has no key `simulation`; use `outgrow run`")
+    # Paths in the file are relative to its folder, paths in words to the working directory.
     tree = seen_from(Path(path).parent, tree, Simulation)
     settings = read_section(Simulation, tree, words, place)
     if settings.output is None:

@@ -50,7 +50,7 @@ class CombinedTexts:
     targets: TextTargets
     """The targets of a student; a text of weight 0 has no row."""
     share: Float[np.ndarray, "row"]
-    """Of each row of the targets, whatever it weighs."""
+    """The share of each row of the targets, independent of its weight."""
     text_notes: tuple[str, ...] = ()
 
     @property
@@ -60,7 +60,7 @@ class CombinedTexts:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was done and what to know of it, one sentence each."""
+        """Notes on how the texts were made."""
         return (*self.targets.origin, *self.text_notes)
 
     @property

@@ -30,7 +30,7 @@ class TrainingData(NamedTuple):
 
 
 def vote_training_data(combined: Combined, settings: TrainSettings) -> TrainingData:
-    """Targets of the items with a vote (or gold) that are worth keeping. Raises `DataError` if none is left."""
+    """Targets of the items that pass `worth_keeping`. Raises `DataError` if there is none."""
     voted, kept = combined.has_votes_or_gold, worth_keeping(combined, settings)
     if not kept.any():
         raise DataError(
@@ -78,7 +78,7 @@ def text_training_data(combined: CombinedTexts, settings: TrainSettings) -> Trai
 
 
 def worth_keeping(combined: Combined, settings: TrainSettings) -> Bool[np.ndarray, "item"]:
-    """Items with a vote or gold whose label has enough confidence and agreement."""
+    """Whether an item has a vote or gold, and a label of sufficient confidence and agreement."""
     sure = combined.confidence >= settings.keep.confidence
     return np.asarray(combined.has_votes_or_gold & sure & (combined.agreement >= settings.keep.agreement))
 

@@ -88,11 +88,9 @@ def trust(table: VoteTable, *, combiners: Sequence[str] | None = None, n_next: i
 
 
 def why_base(name: str) -> str:
-    """Why the labels that are judged are this combiner's."""
-    why = (
-        COMBINERS.of(section_named(name)).compared.why or "which is the first one that could be fitted to these votes"
-    )
-    return f"Judged are the labels of `{name}`, {why}. {COMBINE_COMPARES}"
+    """Why this combiner's labels are evaluated."""
+    reason = COMBINERS.of(section_named(name)).compared.why or "the first one that could be fitted to these votes"
+    return f"The evaluated labels are those of `{name}`, {reason}. {COMBINE_COMPARES}"
 
 
 def count_votes(table: VoteTable, answers: CombinerAnswers) -> VoteCounts:
