@@ -90,7 +90,7 @@ def test_a_server_that_is_down_is_left_alone_soon(tmp_path: Path) -> None:
     with pytest.raises(
         StepFailed,
         match=r"50 of 50 requests have no answer .*the connection failed .*; is a server running at"
-        r" `supervisors\.host\.url`\? All answers are kept",
+        r" `supervisors\.host\.url`\? All answers are cached",
     ):
         far.ask(questions(50), lambda message, share: said.append((message, share)))
     assert time.monotonic() - started < 10

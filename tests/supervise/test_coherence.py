@@ -14,7 +14,6 @@ from scipy.special import log_softmax
 from fresh import SEEDS
 from outgrow.config.load import read_experiment
 from outgrow.data.task import Items, Split, Task
-from outgrow.errors import ConfigError
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
 from outgrow.models.load_model import load_causal_lm, load_tokenizer

@@ -20,7 +20,7 @@ REPORTS = Path("runs")
 
 
 def seen_from(folder: Path, tree: Mapping[str, Any], section: type[Section]) -> dict[str, Any]:
-    """The tree of a file, a `section`, with every path in it seen from the working directory; it lies in `folder`."""
+    """The tree of a `section` in a file in `folder`, with every path relative to the working directory."""
     changes: Changes = {
         PathForm.FILE: lambda path: str(folder / at_home(path)),
         PathForm.MODEL: lambda name: _model(name, folder),
@@ -29,7 +29,7 @@ def seen_from(folder: Path, tree: Mapping[str, Any], section: type[Section]) -> 
 
 
 def written_in(folder: Path, tree: Mapping[str, Any], section: type[Section]) -> dict[str, Any]:
-    """The reverse: a tree as it would stand in a file in `folder`."""
+    """The reverse: a tree as a file in `folder` would have it."""
     home = os.path.abspath(folder)
 
     def model(name: str) -> str:

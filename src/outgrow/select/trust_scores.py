@@ -26,7 +26,7 @@ from outgrow.labels import Anchors, Targets, WeakLabels
 from outgrow.select.logistic import fit_by_folds
 from outgrow.select.selection import Scores, SelectionInputs, rows_of
 
-States = Float[np.ndarray, "item *option dim"]
+States = Float[np.ndarray, "pool *option dim"]
 STUDENT = "student"
 
 
@@ -99,7 +99,7 @@ def _source_trust(task: Task, labels: WeakLabels, known: Anchors, states: States
     return trust
 
 
-def _inputs(task: Task, labels: WeakLabels, states: States) -> Float[np.ndarray, "item dim"]:
+def _inputs(task: Task, labels: WeakLabels, states: States) -> Float[np.ndarray, "item input"]:
     """What the trust function reads of one source's labels; no abstentions."""
     rows = np.asarray(rows_of(task, labels.items), dtype=np.int64)
     votes = labels.probs[:, 0]
