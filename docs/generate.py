@@ -13,7 +13,6 @@ import click
 import typer
 import yaml
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from outgrow.catalogue import METHOD, entries
 from outgrow.cli.verbs import app
@@ -139,7 +138,9 @@ def same(field: FieldInfo, other: FieldInfo | None) -> bool:
 
 def field_row(name: str, field: FieldInfo) -> str:
     """`| key | values | default | meaning |`"""
-    default = "required" if field.default is PydanticUndefined else f"`{shown(field.default)}`"
+    default = (
+        "required" if field.is_required() else "see the text" if field.default_factory else f"`{shown(field.default)}`"
+    )
     meaning = " ".join((field.description or "").split())
     accepted = values(unfolded(field.annotation, field.metadata))
     return f"| `{name}` | {accepted} | {default} | {meaning} |".replace("\n", " ")

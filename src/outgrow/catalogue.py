@@ -40,7 +40,7 @@ class Entry:
     options: tuple[Option, ...] = ()
     settings: dict[str, Any] | None = None
     """method only: what the name stands for."""
-    needs: tuple[str, ...] = ()
+    properties: tuple[str, ...] = ()
     paper: str = ""
     deviations: str = ""
     plugin: str = ""
@@ -89,13 +89,13 @@ def _brief(row: dict[str, Any]) -> str:
 def _of_record(kind: str, record: Any) -> Entry:
     """An extension; a report topic has no section and no paper."""
     plugin, section = plugin_of(record), getattr(record, "section", None)
-    needs = [field.name.replace("_", " ") for field in fields(record) if getattr(record, field.name) is True]
+    properties = [field.name.replace("_", " ") for field in fields(record) if getattr(record, field.name) is True]
     return Entry(
         record.name,
         kind,
         record.summary,
         () if section is None else options_of(section),
-        needs=tuple(needs),
+        properties=tuple(properties),
         paper=getattr(record, "paper", ""),
         deviations=getattr(record, "deviations", ""),
         plugin=plugin.reference.place if plugin is not None else "",

@@ -155,7 +155,7 @@ def entry_text(entry: "Entry") -> str:
         )
         lines.append(f"  {option.name}: {option.accepts}; {default.split(chr(10))[0]}")
         lines += [f"      {option.meaning}"] if option.meaning else []
-    about = {"needs": ", ".join(entry.needs), "paper": entry.paper, "deviations": entry.deviations}
+    about = {"properties": ", ".join(entry.properties), "paper": entry.paper, "deviations": entry.deviations}
     lines += [f"  {key}: {value}" for key, value in {**about, "plug-in": entry.plugin}.items() if value]
     return "\n".join(lines)
 

@@ -26,8 +26,11 @@ class NgramSection(Section):
 
     type: Literal["ngram"]
     unit: Literal["word", "char"] = "word"
+    """N-grams of words or of characters."""
     shortest: GramLength = 1
+    """The least number of units in an n-gram."""
     longest: GramLength = 2
+    """The largest number of units in an n-gram."""
 
 
 def votes_step(plan: SeedPlan, name: str, section: NgramSection) -> Step:
