@@ -11,6 +11,7 @@ from outgrow.losses.adaptconf import AdaptConf
 from outgrow.losses.dirichlet import log_dirichlet_mean
 from outgrow.losses.evidential import evidential
 from outgrow.losses.evidential_record import Evidential
+from outgrow.losses.marginal_likelihood import MarginalLikelihood
 from outgrow.losses.objective import make_objective
 from outgrow.losses.reverse_losses import (
     ConfidenceAdaptiveCrossEntropy,
@@ -33,8 +34,9 @@ SECTIONS = [
     ReverseCrossEntropy(type="reverse_cross_entropy"),
     SymmetricCrossEntropy(type="symmetric_cross_entropy"),
     ConfidenceAdaptiveCrossEntropy(type="confidence_adaptive_cross_entropy"),
+    MarginalLikelihood(type="marginal_likelihood"),
 ]
-LINEAR = [True, True, False, True, False, False, False, False, False, False]
+LINEAR = [True, True, False, True, False, False, False, False, False, False, False]
 
 
 def params_of(section):

@@ -70,14 +70,16 @@ def gold_folds(votes: Votes) -> GoldFolds:
 def _in_order(votes: Votes, rows: Int[np.ndarray, "known"]) -> Int[np.ndarray, "known"]:
     """Rows with gold in an order that depends neither on how they are stored nor on the names of the classes.
 
-    Rows are sorted by what each source, in the order of names, gives to gold, and by how much it agrees with the
-    others.
+    Rows are sorted by what each source, in the order of names, gives to gold, by how much it agrees with the others,
+    and by how frequent the classes of gold and of each vote are.
     """
     by_name = sorted(range(len(votes.sources)), key=lambda source: votes.sources[source])
     probs = votes.distributions(rows)[:, by_name]
     for_gold = np.take_along_axis(probs, votes.gold[rows][:, None, None], axis=2)[:, :, 0]
     agreement = np.einsum("isk,ik->is", probs, probs.sum(axis=1))
-    keys = np.round(np.concatenate([for_gold, agreement], axis=1), 9)
+    frequency = votes.counts(votes.weight)[:, : votes.n_classes].sum(axis=0)
+    frequent = np.column_stack([frequency[votes.gold[rows]], probs @ frequency])
+    keys = np.round(np.concatenate([for_gold, agreement, frequent], axis=1), 9)
     return np.asarray(rows[np.lexsort(keys.T[::-1])])
 
 
