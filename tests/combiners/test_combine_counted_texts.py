@@ -68,7 +68,7 @@ def test_one_text_per_item_is_cheaper_to_learn_than_all() -> None:
         ({"name": "sums", "metric": "rouge_l"}, "answer_vote", r"combine\.metric: `rouge_l`"),
         ({"name": "sums"}, {"preset": "answer_vote", "combine": {"metric": "rouge_l"}}, r"combine\.metric: 'rouge_l'"),
         ({"name": "errands"}, {"preset": "slot_vote", "combine": {"threshold": 1}}, r"combine\.threshold: write"),
-        ({"name": "errands"}, "vote", "`vote` counts votes for classes; texts have .*`answer_vote` and `slot_vote`"),
+        ({"name": "errands"}, "vote", "`vote` counts votes for classes; texts have .*`answer_vote`"),
         ({"name": "mmlu_topic", "source": "bundled"}, "slot_vote", "`slot_vote` chooses among texts; use `naive`"),
     ],
 )  # fmt: skip
