@@ -46,10 +46,10 @@ def test_merging_replaces_leaves_and_drops_nulls() -> None:
     assert merge({"a": 1, "b": 2}, {"a": None}) == {"b": 2}
 
 
-def test_the_example_has_six_sets_and_five_seeds() -> None:
+def test_the_example_has_six_sets_and_ten_seeds() -> None:
     studies = read_studies(EXAMPLE)
     assert len({study.task.name for study in studies}) == 6
-    assert all(len(study.seeds) == 5 for study in studies)
+    assert all(len(study.seeds) == 10 for study in studies)
 
 
 @pytest.mark.parametrize(

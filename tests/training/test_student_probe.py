@@ -75,36 +75,36 @@ def test_every_loss_learns_with_and_without_self_training(study, loss, harden):
     assert (table.hard[:, 0] == here.task.items.gold[here.split.test]).mean() > 0.5
 
 
-def reverse_kl(logits, target):
+def misfit(logits, target):
     """KL(student || target), which no weighted mean of targets can stand for."""
     return (logits.softmax(-1) * (logits.log_softmax(-1) - target.clamp_min(1e-6).log())).sum(-1)
 
 
-class ReverseKL(LossSection):
-    type: Literal["reverse_kl"]
+class Misfit(LossSection):
+    type: Literal["misfit"]
 
 
 @pytest.fixture
 def listed():
     yield LOSSES.add
-    LOSSES.remove("reverse_kl")
+    LOSSES.remove("misfit")
 
 
 def test_a_loss_that_declares_nothing_is_trained_on_separate_rows(study, listed):
-    record = LossRecord(ReverseKL, function=reverse_kl)
+    record = LossRecord(Misfit, function=misfit)
     listed(record)
     here = study()
     path = here.folder / "targets" / "targets.parquet"
     rows = Targets.load(path)
     assert len(rows.items) > len(set(rows.items)), "several rows per item"
-    apart = answers(run(here, "apart", loss="reverse_kl")).probs
+    apart = answers(run(here, "apart", loss="misfit")).probs
     rows.collapse().save(path)
-    together = answers(run(here, "together", loss="reverse_kl")).probs
+    together = answers(run(here, "together", loss="misfit")).probs
     assert np.abs(apart - together).max() > 0.01
     rows.save(path)
-    LOSSES.remove("reverse_kl")
+    LOSSES.remove("misfit")
     listed(replace(record, linear_in_target=True))
-    np.testing.assert_array_equal(answers(run(here, "declared", loss="reverse_kl")).probs, together)
+    np.testing.assert_array_equal(answers(run(here, "declared", loss="misfit")).probs, together)
 
 
 def test_the_saved_head_gives_the_predictions(study):

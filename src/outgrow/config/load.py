@@ -51,7 +51,7 @@ def read_experiment(
     if "suite" in tree:
         raise ConfigError(f"{place.name}: is a suite of several studies; use `outgrow suite`")
     if "simulation" in tree:
-        raise ConfigError(f"{place.name}: is a simulation, which `outgrow simulate` runs and shows")
+        raise ConfigError(f"{place.name}: is a simulation; use `outgrow simulate`")
     place = with_words(place, words)
     _load_plugins(None, place)
     settled = _settled(tree, folder, words, place)
