@@ -142,6 +142,10 @@ def test_another_setting_of_one_supervisor_reruns_what_hangs_on_it_and_nothing_e
             "targets single of a, seed 0",
             "targets keep_all of words, a, b, seed 0",
             "targets vote of words, a, b, seed 0",
+            "targets stacked of words, a, b, seed 0",
+            "targets half A's gold, seed 0",
+            "student gold_a, seed 0",  # its labels, by which no setting is chosen, are an input, too
+            "student gold_a_and_votes, seed 0",
             *(f"student {name}, seed 0" for name in taught),
             *(f"student {name} + self-training, seed 0" for name in taught),
         ]
@@ -173,6 +177,8 @@ def test_one_broken_branch_does_not_stop_the_others(tmp_path: Path) -> None:
     lost = {name for name, value in found.items() if value is None}
     assert lost == {
         "encoder",
+        "gold_a",
+        "gold_a_and_votes",
         *(f"{row}{variant}" for row in ("single: encoder", "naive", "vote") for variant in ("", " + self-training")),
     }
     alone = ["words", "a", "b", "ceiling", "single: words", "single: a"]

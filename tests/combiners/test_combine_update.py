@@ -7,7 +7,7 @@ import pytest
 from fresh import SEEDS
 from outgrow.combiners.dawid_skene import ConfusionModel, OneCoinModel, fit_dawid_skene, fit_one_coin
 from outgrow.combiners.em import expectation_step, naive_bayes
-from outgrow.combiners.incremental import UPDATED_LOCALLY, converged_fit, start, update
+from outgrow.combiners.incremental import converged_fit, start, update, updated_locally
 from outgrow.combiners.merge_votes import merge_votes
 from outgrow.combiners.state_file import load_state, save_state
 from outgrow.combiners.votes import Votes
@@ -54,7 +54,7 @@ def assert_as_from_the_start(found, tolerance=1e-6):
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("kind", ["independent", "silent"])
-@pytest.mark.parametrize("method", UPDATED_LOCALLY)
+@pytest.mark.parametrize("method", updated_locally())
 def test_where_it_rests_nothing_moves(method, kind, seed):
     """One more plain step changes nothing; with many votes per item plain steps from the start end there, too."""
     codes, _, classes = crowd(seed, kind=kind)
@@ -71,7 +71,7 @@ def test_where_it_rests_nothing_moves(method, kind, seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("method", UPDATED_LOCALLY)
+@pytest.mark.parametrize("method", updated_locally())
 def test_new_items_new_votes_and_new_sources_as_from_the_start(method, seed):
     codes, _, classes = crowd(seed)
     rng = np.random.default_rng(seed)
@@ -92,7 +92,7 @@ def test_new_items_new_votes_and_new_sources_as_from_the_start(method, seed):
     np.testing.assert_allclose(again.state.posterior, state.posterior, atol=1e-8)
 
 
-@pytest.mark.parametrize("method", UPDATED_LOCALLY)
+@pytest.mark.parametrize("method", updated_locally())
 def test_new_gold_and_changed_votes_as_from_the_start(method):
     codes, gold, classes = crowd(SEEDS[0])
     state, _ = start(table(codes, classes), method)
@@ -108,7 +108,7 @@ def test_new_gold_and_changed_votes_as_from_the_start(method):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("method", UPDATED_LOCALLY)
+@pytest.mark.parametrize("method", updated_locally())
 def test_a_near_look_is_near_and_says_how_near(method, seed):
     codes, _, classes = crowd(seed, items=4000, kind="independent")
     state, _ = start(table(codes[:3990], classes), method)

@@ -120,7 +120,7 @@ CHANGES = {
         "LEAST_MOMENT = 1e-5",
         "votes: targets flying_squid",
     ),
-    "what combiners share": Edit("combiners/targets.py", "TIE = 1e-9", "TIE = 1e-8", "votes: targets"),
+    "what combiners share": Edit("combiners/fit.py", "TIE = 1e-9", "TIE = 1e-8", "votes: targets"),
     "what two combiners share": Edit(
         "combiners/vote.py", "UNKNOWN_SKILL = 0.5", "UNKNOWN_SKILL = 0.4", "votes: targets (vote|flying_squid)"
     ),

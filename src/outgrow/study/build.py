@@ -6,7 +6,6 @@ from typing import Literal
 
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method, Variant
-from outgrow.data.task import Kind
 from outgrow.data.task_kind import kind_of
 from outgrow.data.user_data import require_columns
 from outgrow.graph.code_identity import read_again
@@ -17,7 +16,7 @@ from outgrow.study import text_students
 from outgrow.study import vote_students as votes
 from outgrow.study.check_methods import require_fit
 from outgrow.study.gold_use import GoldUse, control_methods, gold_use
-from outgrow.study.method_rows import expanded
+from outgrow.study.method_rows import expanded, for_kind, with_methods_for
 from outgrow.study.seed_plan import SeedPlan
 from outgrow.study.steps import pool_step, split_step, student_here, untouched_step
 from outgrow.supervise.sources import SOURCES
@@ -81,7 +80,7 @@ def build_study(experiment: Experiment) -> Study:
     """
     read_again()
     task, kind = experiment.task, kind_of(experiment.task)
-    experiment = experiment.model_copy(update={"methods": [for_kind(method, kind) for method in experiment.methods]})
+    experiment = with_methods_for(experiment, kind)
     require_fit(experiment, kind)
     pool = pool_step(task)
     require_columns(task)
@@ -89,11 +88,6 @@ def build_study(experiment: Experiment) -> Study:
     plans = [SeedPlan(experiment, seed, pool, split_step(task, pool, seed)) for seed in seeds]
     labels, rows = (text_study if kind == "generate" else vote_study)(experiment, plans)
     return Study(experiment, pool, tuple(plan.split for plan in plans), labels, tuple(rows))
-
-
-def for_kind(method: Method, kind: Kind) -> Method:
-    """The method with its combiner as it is for a kind of task."""
-    return method.model_copy(update={"combine": method.combine.for_kind(kind)})
 
 
 def variants_of(method: Method, experiment: Experiment) -> list[Variant]:

@@ -21,7 +21,7 @@ from outgrow.refine import REFINERS, Refine
 from outgrow.select import SELECTIONS, Select
 from outgrow.study.check_stages import losses_of, stage_complaints, vote_stage_complaints
 from outgrow.study.gold_use import uses_anchors
-from outgrow.study.method_rows import parts_of
+from outgrow.study.method_rows import parts_of, with_methods_for
 from outgrow.supervise.sources import SOURCES
 
 TEXT_VARIANTS = ("plain", "self_training")
@@ -35,6 +35,7 @@ def require_fit(experiment: Experiment, kind: Kind) -> None:
 
 def fit_complaints(experiment: Experiment, kind: Kind) -> Iterator[str]:
     """The same, one by one."""
+    experiment = with_methods_for(experiment, kind)
     found = chain(
         _source_problems(experiment, kind),
         text_complaints(experiment) if kind == "generate" else vote_complaints(experiment),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method, TrainingStage
+from outgrow.data.task import Kind
 from outgrow.losses import Loss
 from outgrow.select import SELECTIONS, Select
 
@@ -45,6 +46,16 @@ def parts_of(method: Method) -> list[RowTraining]:
 def selection_of(method: Method) -> Select | None:
     """The last selection of a row: what other rows copy the size of."""
     return next((part.select for part in reversed(parts_of(method)) if part.select is not None), None)
+
+
+def for_kind(method: Method, kind: Kind) -> Method:
+    """The method with its combiner as it is for a kind of task."""
+    return method.model_copy(update={"combine": method.combine.for_kind(kind)})
+
+
+def with_methods_for(experiment: Experiment, kind: Kind) -> Experiment:
+    """The experiment with every method as it is for a kind of task."""
+    return experiment.model_copy(update={"methods": [for_kind(method, kind) for method in experiment.methods]})
 
 
 def expanded(experiment: Experiment) -> Iterator[Method]:
