@@ -195,7 +195,7 @@ def test_one_broken_branch_does_not_stop_the_others(tmp_path: Path) -> None:
     assert all(value is not None for value in accuracies(folder).values())
     assert not (folder / "runs" / "small.incomplete").exists()
     assert Counter(step.split()[0] for step in executed(folder, told)) == Counter(
-        features=1, supervisor=1, labels=2, targets=3, student=6
+        features=1, supervisor=1, labels=2, targets=5, student=8
     )
 
 

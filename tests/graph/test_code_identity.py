@@ -156,8 +156,8 @@ CHANGES = {
     "a type": Edit("losses/softmax_losses.py", "alpha: float = 1.0,", "alpha: 'float | int' = 1.0,"),
     "one more loss": Edit(
         "losses/__init__.py",
-        'LOSSES: Registry[LossRecord] = Registry(\n    "loss",\n    [\n',
-        'MORE = PRODUCT\nLOSSES: Registry[LossRecord] = Registry(\n    "loss",\n    [\n        MORE,\n',
+        'LOSSES: Registry[LossRecord] = Registry(\n    "loss",\n    LossRecord,\n    [\n',
+        'MORE = PRODUCT\nLOSSES: Registry[LossRecord] = Registry(\n    "loss",\n    LossRecord,\n    [\n        MORE,\n',
     ),
     "a trainer": Edit("training/heads.py", "losses = inputs.new_zeros(", "losses = 0 * inputs.new_zeros("),
     "the labels' own module": Edit("labels.py", "INSTEAD = ", "ELSEWHERE = 1\nINSTEAD = "),
