@@ -27,6 +27,7 @@ VOTES: dict[str, Any] = {
     "task": {"name": "mmlu_topic", "source": "bundled", "sizes": SIZES},
     "supervisors": {"words": {"type": "ngram"}, "a": {"model": "bundled:wordllama"}},
     "student": {"model": "bundled:wordllama"},
+    "gold_controls": False,
     "methods": [
         "naive",
         "vote",
@@ -120,7 +121,7 @@ CHANGES = {
         "LEAST_MOMENT = 1e-5",
         "votes: targets flying_squid",
     ),
-    "what combiners share": Edit("combiners/fit.py", "TIE = 1e-9", "TIE = 1e-8", "votes: targets"),
+    "what combiners share": Edit("combiners/targets.py", "MOST_NAMED = 12", "MOST_NAMED = 11", "votes: targets"),
     "what two combiners share": Edit(
         "combiners/vote.py", "UNKNOWN_SKILL = 0.5", "UNKNOWN_SKILL = 0.4", "votes: targets (vote|flying_squid)"
     ),
@@ -157,7 +158,7 @@ CHANGES = {
     "one more loss": Edit(
         "losses/__init__.py",
         'LOSSES: Registry[LossRecord] = Registry(\n    "loss",\n    LossRecord,\n    [\n',
-        'MORE = PRODUCT\nLOSSES: Registry[LossRecord] = Registry(\n    "loss",\n    LossRecord,\n    [\n        MORE,\n',
+        'MORE = PRODUCT\nLOSSES: Registry[LossRecord] = Registry(\n    "loss",\n    LossRecord,\n    [\n        MORE,\n',  # noqa: E501
     ),
     "a trainer": Edit("training/heads.py", "losses = inputs.new_zeros(", "losses = 0 * inputs.new_zeros("),
     "the labels' own module": Edit("labels.py", "INSTEAD = ", "ELSEWHERE = 1\nINSTEAD = "),

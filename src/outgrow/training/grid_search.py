@@ -30,7 +30,6 @@ from jaxtyping import Bool, Float, Int
 from outgrow.combiners.log_pool import FLOOR, temperatures
 from outgrow.config.tune import SelectBy
 from outgrow.errors import ConfigError, DataError
-from outgrow.metrics.calibration import log_loss
 
 PROBE_LR, PROBE_STEPS = 0.05, 100
 LEAST_PROBABILITY = 1e-12
@@ -150,7 +149,7 @@ def calibrated_log_losses(
     logs = np.log(by_item) / temperatures(by_item, gold)[:, None]
     likelihood = np.exp(logs - logs.max(axis=2, keepdims=True))
     scaled = likelihood / likelihood.sum(axis=2, keepdims=True)
-    return np.stack([log_loss(scaled[:, point], gold).mean() for point in range(len(probs))])
+    return np.asarray(-np.log(scaled[np.arange(len(gold)), :, gold]).mean(axis=0))
 
 
 def score(
