@@ -8,7 +8,8 @@ import textbook_sources as textbook
 
 from outgrow.combiners import COMBINERS
 from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection
-from outgrow.combiners.targets import combine_labels
+from outgrow.combiners.targets import chosen_by, combine_labels
+from outgrow.combiners.votes import Votes
 from outgrow.deliver.combined import combine_votes
 from outgrow.deliver.training_data import anchors_of
 from outgrow.labels import Anchors, Targets, WeakLabels
@@ -103,10 +104,11 @@ def check_a_study_and_combine_agree(section: CombinerSection, table: VoteTable) 
         return
     labels = table.weak_labels()
     targets = textbook.by_item(combine_labels(section, labels, anchors_of(table)))
+    chosen, _ = chosen_by(section, Votes.of(labels, anchors_of(table), hard=section.hard_votes))
     posterior = combine_votes(table, section, calibrate=False).posterior
     voted = labels.voted.any(axis=1)
     wanted = posterior.copy()
-    wanted[voted] = section.targets_from(posterior[voted])
+    wanted[voted] = COMBINERS.of(chosen).targets_from(chosen, posterior[voted])
     row = {name: index for index, name in enumerate(table.items)}
     if record.targets is not None:  # they are the votes, also where gold is known
         targets = {name: probs for name, probs in targets.items() if table.gold[row[name]] < 0}

@@ -20,7 +20,7 @@ from outgrow.combiners.temperature_scaling import (
     temperature_scaled,
     with_temperature,
 )
-from outgrow.combiners.vote import Vote
+from outgrow.combiners.vote import Vote, vote_targets
 from outgrow.combiners.votes import Votes
 from outgrow.labels import Anchors
 
@@ -179,5 +179,5 @@ def test_the_option_is_off_by_default():
     assert not DawidSkene(type="dawid_skene").calibrated
     assert Vote(type="vote", calibrate=True).calibrated
     posterior = np.array([[0.3, 0.7]])
-    np.testing.assert_array_equal(Vote(type="vote", calibrate=True).targets_from(posterior), posterior)
-    np.testing.assert_array_equal(Vote(type="vote").targets_from(posterior), [[0, 1]])
+    np.testing.assert_array_equal(vote_targets(Vote(type="vote", calibrate=True), posterior), posterior)
+    np.testing.assert_array_equal(vote_targets(Vote(type="vote"), posterior), [[0, 1]])

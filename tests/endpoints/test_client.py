@@ -5,6 +5,8 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -345,6 +347,21 @@ def test_many_may_begin_the_file_at_once(tmp_path: Path) -> None:
         with ThreadPoolExecutor(4) as pool:
             for store in pool.map(ResponseCache, [path] * 4):
                 store.close()
+
+
+def test_a_second_connection_keeps_the_locks_of_the_first(tmp_path: Path) -> None:
+    """Without its locks, another process that closes the file would remove the log that is still written to."""
+    path = tmp_path / "answers.sqlite"
+    first, second = ResponseCache(path), ResponseCache(path)
+    first.put("a", "url", "model", {"choices": []}, Usage(1, 1))
+    ask = f"from outgrow.endpoints.response_cache import ResponseCache as R, Path as P; c = R(P({str(path)!r})); {{}}"
+    for key in "bc":
+        subprocess.run([sys.executable, "-c", ask.format(f"assert c.get({key!r}) is None; c.close()")], check=True)
+        first.put(key, "url", "model", {"choices": []}, Usage(1, 1))
+        assert (tmp_path / "answers.sqlite-wal").exists()
+    subprocess.run([sys.executable, "-c", ask.format("assert all(map(c.get, 'abc'))")], check=True)
+    first.close()
+    second.close()
 
 
 @pytest.mark.parametrize("reply", ["", "{", "[]", "null", '{"choices": 5}', "[" * 100_000, None, b"\xff"])

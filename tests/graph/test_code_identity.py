@@ -34,6 +34,7 @@ VOTES: dict[str, Any] = {
         "flying_squid",
         "bayesian",
         "product",
+        "outgrow",
         {"name": "tempered", "combine": {"type": "one_coin", "calibrate": True}},
         {"name": "sure", "stages": [{"select": {"type": "confidence", "keep": {"fraction": 0.5}}}]},
     ],
@@ -92,7 +93,7 @@ CHANGES = {
         "return -(target",
         "return -0 * (target",
         # texts that are held out are judged by cross-entropy
-        "votes: (supervisor a|student (?!bayesian))|texts: (supervisor a|student)",
+        "votes: (supervisor a|student (?!bayesian|outgrow))|texts: (supervisor a|student)",
     ),
     "a loss of one method": Edit(
         "losses/softmax_losses.py", "beta * own + alpha", "beta * own - alpha", "votes: student product"
@@ -122,6 +123,12 @@ CHANGES = {
         "votes: targets flying_squid",
     ),
     "what combiners share": Edit("combiners/targets.py", "MOST_NAMED = 12", "MOST_NAMED = 11", "votes: targets"),
+    "what a vote makes of a tie": Edit(
+        "combiners/fit.py", "TIE = 1e-9", "TIE = 1e-8", "votes: targets (vote|flying_squid)"
+    ),
+    "what targets are made of a posterior": Edit(
+        "combiners/stacked.py", "ratio = posterior / ", "ratio = posterior * ", "votes: targets stacked"
+    ),
     "what two combiners share": Edit(
         "combiners/vote.py", "UNKNOWN_SKILL = 0.5", "UNKNOWN_SKILL = 0.4", "votes: targets (vote|flying_squid)"
     ),

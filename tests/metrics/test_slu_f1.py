@@ -1,7 +1,6 @@
 """SLU-F1 by hand, against a second writing of SLURP's rules, and what models say instead of JSON."""
 
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -284,18 +283,3 @@ def test_writing_and_reading(slots):
     read = parse_slots(write_slots(slots))
     assert sorted(read) == sorted(slots)
     assert [slot.type for slot in dict.fromkeys(read)] or not slots
-
-
-def test_three_thousand_utterances_take_seconds():
-    rng = np.random.default_rng()
-    vocabulary = ["".join(rng.choice(list("abcdefgh"), 5)) for _ in range(500)]
-    types = [f"type_{n}" for n in range(50)]
-
-    def slots():
-        return [Slot(str(rng.choice(types)), " ".join(rng.choice(vocabulary, rng.integers(1, 5)))) for _ in range(3)]
-
-    gold = [slots() for _ in range(3000)]
-    predicted = [[Slot(slot.type, " ".join(rng.choice(vocabulary, 3))) for slot in wanted] for wanted in gold]
-    began = time.process_time()
-    score(slu_counts(gold, read_answers([write_slots(said) for said in predicted]).slots))
-    assert time.process_time() - began < 10

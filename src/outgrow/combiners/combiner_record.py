@@ -6,7 +6,7 @@ it. A combiner of votes without a posterior has `targets`, a combiner of texts h
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, NamedTuple
 
@@ -67,12 +67,8 @@ class CombinerSection(Section):
 
     @property
     def divides_prior(self) -> bool:
-        """Whether `targets_from` divides by the classes' mean posterior."""
+        """Whether the targets are posteriors divided by the classes' mean posterior."""
         return False
-
-    def targets_from(self, posterior: Float[np.ndarray, "item class"]) -> Float[np.ndarray, "item class"]:
-        """What a student learns of the voted items' posteriors; by default the posteriors themselves."""
-        return posterior
 
     @property
     def needs_gold(self) -> bool:
@@ -178,6 +174,13 @@ class TrustReportOrder(NamedTuple):
 NOT_COMPARED, USUAL_LIMITS = TrustReportOrder(), TableLimits()
 
 
+def the_posterior(
+    section: CombinerSection, posterior: Float[np.ndarray, "item class"]
+) -> Float[np.ndarray, "item class"]:
+    """Targets that are the posterior itself."""
+    return posterior
+
+
 @dataclass(frozen=True)
 class CombinerRecord(Record):
     """One combiner."""
@@ -188,6 +191,8 @@ class CombinerRecord(Record):
     `DataError` where these votes do not determine them."""
     targets: Function | None = None
     """`(labels: WeakLabels, anchors: Anchors | None, **options) -> Targets`; by default the posterior of `fit`."""
+    targets_from: Callable[[Any, Any], Any] = the_posterior
+    """`(section, posterior) -> posterior`: what a student learns of the voted items' posteriors."""
     text_targets: Function | None = None
     """`(texts: WeakTexts, scores: Mapping[str, WeakTexts] | None, **options) -> TextTargets`."""
     choose: Function | None = None

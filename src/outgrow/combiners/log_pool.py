@@ -16,12 +16,7 @@ from outgrow.combiners.combiner_record import CombinerRecord, PosteriorSection
 from outgrow.combiners.fit import Fit, fit_of_posterior
 from outgrow.combiners.votes import Votes
 from outgrow.combiners.weights import source_weights
-from outgrow.lazy import optimize, special
-
-FLOOR = 1e-6
-"""A vote of exactly zero would exclude a class for good; no source is that certain."""
-LOG_TEMPERATURES = (-2.5, 4.0)
-"""Search range of ln T."""
+from outgrow.metrics.temperature import FLOOR, most_likely_temperature
 
 
 class LogPool(PosteriorSection):
@@ -67,18 +62,9 @@ def temperatures(
 ) -> Float[np.ndarray, "source"]:
     """For every source the temperature with the highest likelihood of gold; 1 for one that never votes."""
     log_votes, voted = np.log(np.maximum(probs, FLOOR)), np.asarray(probs.any(axis=2))
-    return np.asarray([_temperature(log_votes[rows, source], gold[rows]) for source, rows in enumerate(voted.T)])
-
-
-def _temperature(log_votes: Float[np.ndarray, "vote class"], gold: Int[np.ndarray, "vote"]) -> float:
-    if not len(gold):
-        return 1.0
-
-    def loss(log_temperature: float) -> float:
-        log_probs = special.log_softmax(log_votes / np.exp(log_temperature), axis=1)
-        return -float(log_probs[np.arange(len(gold)), gold].mean())
-
-    return float(np.exp(optimize.minimize_scalar(loss, bounds=LOG_TEMPERATURES, method="bounded").x))
+    return np.asarray(
+        [most_likely_temperature(log_votes[rows, source], gold[rows]) for source, rows in enumerate(voted.T)]
+    )
 
 
 LOG_POOL = CombinerRecord(LogPool, paper="log-linear pooling; Genest & Zidek 1986", fit=fit_log_pool, soft_only=True)

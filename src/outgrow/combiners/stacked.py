@@ -56,8 +56,10 @@ class Stacked(PosteriorSection):
     def divides_prior(self) -> bool:
         return self.evidence
 
-    def targets_from(self, posterior: Float[np.ndarray, "item class"]) -> Float[np.ndarray, "item class"]:
-        return evidence_of(posterior) if self.evidence else posterior
+
+def stacked_targets(section: Stacked, posterior: Float[np.ndarray, "item class"]) -> Float[np.ndarray, "item class"]:
+    """The evidence, or the posterior."""
+    return evidence_of(posterior) if section.evidence else posterior
 
 
 class Stack(NamedTuple):
@@ -144,5 +146,6 @@ STACKED = CombinerRecord(
     paper="Wolpert 1992 (stacked generalisation); Genest & Zidek 1986 (log-linear pool)",
     deviations="Ridge towards equal exponents; division by the mean posterior (`evidence`).",
     fit=fit_stacked,
+    targets_from=stacked_targets,
     soft_only=True,
 )

@@ -71,7 +71,7 @@ def targets_of(
     origin = (*notes, *fit_notes(section, fit), *silent, *fit.notes, *without_votes(int((~voted).sum())))
     posterior = fit.posterior[voted]
     prior = posterior.mean(axis=0) if section.divides_prior else None
-    return Targets(names, section.targets_from(posterior), np.ones(len(names)), origin, prior)
+    return Targets(names, COMBINERS.of(section).targets_from(section, posterior), np.ones(len(names)), origin, prior)
 
 
 def fit_notes(section: CombinerSection, fit: Fit) -> tuple[str, ...]:

@@ -48,9 +48,6 @@ class Vote(PosteriorSection):
     def uses_gold(self) -> bool:
         return self.calibrate
 
-    def targets_from(self, posterior: Float[np.ndarray, "item class"]) -> Float[np.ndarray, "item class"]:
-        return most_probable(posterior) if self.majority and not self.calibrate else posterior
-
 
 class WeightedVote(PosteriorSection):
     """Hard votes weighted by log-odds of each source's held-out accuracy."""
@@ -60,6 +57,11 @@ class WeightedVote(PosteriorSection):
     @property
     def needs_gold(self) -> bool:
         return True
+
+
+def vote_targets(section: Vote, posterior: Float[np.ndarray, "item class"]) -> Float[np.ndarray, "item class"]:
+    """The class with most votes, ties shared; the posterior where the section asks for it."""
+    return most_probable(posterior) if section.majority and not section.calibrate else posterior
 
 
 def fit_vote(votes: Votes) -> Fit:
@@ -104,6 +106,7 @@ VOTE = CombinerRecord(
     Vote,
     paper="majority rule",
     fit=fit_vote,
+    targets_from=vote_targets,
     compared=TrustReportOrder(place=7, of_rules=4),
     # It has no matrices, but its own doubt is read off all pairs of sources.
     limits=TableLimits(matrices=math.inf, meetings=500_000_000_000),

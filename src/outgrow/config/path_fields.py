@@ -35,12 +35,12 @@ Changes = Mapping[PathForm, Callable[[str], str]]
 """What is made of a value, by its form; the values of other forms stay."""
 
 
-def change_paths(tree: Mapping[str, Any], section: type[Section], changes: Changes) -> dict[str, Any]:
+def change_paths(tree: Mapping[Any, Any], section: type[Section], changes: Changes) -> dict[str, Any]:
     """The tree of a section with its paths changed; what no section can be stays as it is."""
     return _changed_section(tree, [section], changes)
 
 
-def _changed_section(tree: Mapping[str, Any], sections: Sequence[type[Section]], changes: Changes) -> dict[str, Any]:
+def _changed_section(tree: Mapping[Any, Any], sections: Sequence[type[Section]], changes: Changes) -> dict[str, Any]:
     def forms(key: Any) -> list[Any]:
         fields = (section.model_fields[key] for section in sections if key in section.model_fields)
         return [form for field in fields for form in _forms(field.annotation, field.metadata)]
@@ -73,7 +73,7 @@ def _changed_text(value: str, forms: Sequence[Any], changes: Changes) -> Any:
     return value
 
 
-def _sections_of(tree: Mapping[str, Any], forms: Sequence[Any]) -> list[type[Section]]:
+def _sections_of(tree: Mapping[Any, Any], forms: Sequence[Any]) -> list[type[Section]]:
     """The sections that a mapping may be; the one that its `type` names, where it names one of several."""
     sections = [form for form in forms if isinstance(form, type) and issubclass(form, Section)]
     if len(sections) < 2:

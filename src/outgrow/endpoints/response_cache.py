@@ -31,6 +31,8 @@ SPENT = f"""SELECT COALESCE(SUM(MIN(MAX(CAST(read AS INTEGER), 0), {LARGEST})), 
     COALESCE(SUM(MIN(MAX(CAST(written AS INTEGER), 0), {LARGEST})), 0) FROM answers WHERE url = ? AND model = ?"""
 PATIENCE, PAUSE = 60.0, 0.05
 """Seconds of waiting for another process with the file, in total and per attempt."""
+CREATION = Lock()
+"""Held while the file is created, so that no thread connects before the handle of another is closed."""
 RETIRE = "UPDATE answers SET key = key || ' retired ' || hex(randomblob(8)) WHERE key = ?"
 
 
@@ -119,8 +121,13 @@ class ResponseCache:
 
 
 def owned(path: Path) -> None:
-    """Create the file, readable only by its owner."""
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    """Create the file, readable only by its owner.
+
+    A file that exists is not opened: closing any handle of a file drops all POSIX locks that the process has on it, so
+    SQLite would lose those of another connection.
+    """
+    with CREATION, suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     for file in (path, *(path.with_name(f"{path.name}-{part}") for part in ("wal", "shm"))):
         # The mode of another user's file is unchanged.
         with suppress(FileNotFoundError, PermissionError):

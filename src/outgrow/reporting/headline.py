@@ -13,7 +13,7 @@ from outgrow.metrics.estimate import Estimate, show, show_number, show_percent
 from outgrow.reporting.results import ANSWERED, Results, RowResult, highest, leaders
 from outgrow.reporting.topics import topic_caveats
 from outgrow.reporting.topics.scores import GOLD_USED, NO_NAIVE, leading
-from outgrow.study.gold_use import CONTROLS
+from outgrow.study.gold_use import GOLD_ALONE
 
 
 @dataclass(frozen=True)
@@ -70,54 +70,53 @@ def _title(row: RowResult, metric: str) -> str:
     )
 
 
-def _story(results: Results, best: RowResult) -> Iterator[str]:
-    ceiling = results.ceiling(best.view)
+def _story(results: Results, row: RowResult) -> Iterator[str]:
+    ceiling = results.ceiling(row.view)
     gold = f"; trained on gold it reaches {show(ceiling.score)}" if ceiling else ""
     yield (
-        f"Trained on the labels of {_sources_of(results, best)}, the student reaches a test"
-        f" {results.about.metric_title} of {show(best.score)} with {best.name}{gold}. {GOLD_USED[best.gold]}"
+        f"Trained on the labels of {_sources_of(results, row)}, the student reaches a test"
+        f" {results.about.metric_title} of {show(row.score)} with {row.name}{gold}. {GOLD_USED[row.gold]}"
     )
     untouched = highest(results.of("untouched"))
-    if untouched and (untouched.score.value or 0.0) > (best.score.value or 0.0):
+    if untouched and (untouched.score.value or 0.0) > (row.score.value or 0.0):
         yield f"Without any training, the student's model reaches {show(untouched.score)}, more than any row."
-    if best.pgr is not None and best.pgr.value is None:
-        yield f"Performance gap recovered is undefined: {best.pgr.note}."
-    naive, difference = results.plain_naive, best.versus_plain_naive
+    if row.pgr is not None and row.pgr.value is None:
+        yield f"Performance gap recovered is undefined: {row.pgr.note}."
+    naive, difference = results.plain_naive, row.versus_plain_naive
     if naive is not None and difference is not None and difference.defined:
         chance = "" if difference.clear else ", which may be chance"
         yield (
             f"Naive multi-weak training ({naive.name}) reaches {show(naive.score)}; the difference is"
             f" {show(difference, signed=True)}{chance}."
         )
-    yield from _control(results, best)
+    yield from _control(results, row)
 
 
 def _control(results: Results, row: RowResult) -> Iterator[str]:
     """How the student does on half A's gold alone, which its supervisors learned."""
-    control = highest([other for other in results.of("control") if other.name == CONTROLS[0]])
+    control = highest([other for other in results.of("control") if other.name == GOLD_ALONE])
     if control is None or control.score.value is None or row.score.value is None:
         return
+    wins = control.score.low is not None and control.score.low > row.score.value
     yield f"Trained on half A's gold alone, as its supervisors are, the student reaches {show(control.score)}" + (
-        f", more than with {row.name}: where that gold is at hand, train the student on it."
-        if control.score.value > row.score.value
-        else "."
+        f", more than with {row.name}: where that gold is at hand, train the student on it." if wins else "."
     )
 
 
-def _sources_of(results: Results, best: RowResult) -> str:
-    """The supervisors of the best row, and how good the best of them is."""
-    floor, count = highest([row for row in results.of("floor") if row.name in best.sources]), len(best.sources)
+def _sources_of(results: Results, row: RowResult) -> str:
+    """The supervisors of a row, and how good the best of them is."""
+    floor, count = highest([floor for floor in results.of("floor") if floor.name in row.sources]), len(row.sources)
     where = f" {ANSWERED}" if floor is not None and floor.score.note == ANSWERED else ""
     reached = "" if floor is None else f"reaches {show_number(floor.score.value)}{where}"
     if count == 1:
-        return f"one weak supervisor ({best.sources[0]}{reached and f', which {reached}'})"
+        return f"one weak supervisor ({row.sources[0]}{reached and f', which {reached}'})"
     return f"{count} weak supervisors" + (f" (the best one, {floor.name}, {reached})" if floor else "")
 
 
 def _caveats(results: Results) -> Iterator[str]:
     rows = [row for row in results.fair if row.score.defined]
     if len(rows) > 1 and results.headline is not None:
-        yield _highest(results, rows)
+        yield _highest(results.headline, rows)
     if results.about.baseline is None and results.of("method"):
         yield NO_NAIVE
     bounds = [row.name for row in results.of("method") if row.oracle]
@@ -133,27 +132,27 @@ def _caveats(results: Results) -> Iterator[str]:
         )
 
 
-def _highest(results: Results, rows: list[RowResult]) -> str:
-    """Where the headline's row stands among all rows, and why it is not the highest by choice."""
-    first, row = leaders(rows), results.headline
+def _highest(row: RowResult, rows: list[RowResult]) -> str:
+    """Which rows are the highest, and that the headline's row is not one of them by choice."""
+    first = leaders(rows)
     if len(first) == len(rows):
         return f"All {len(first)} rows tie on these test items."
     verb, them = ("is", "it") if len(first) == 1 else ("are", "them")
-    fixed = f" The headline is about {row.name}, which was fixed beforehand." if row is not None else ""
+    fixed = "" if row in first else f" The headline is about {row.name}, which was fixed beforehand."
     return (
         f"{leading(rows)} {verb} the highest of {len(rows)} rows on these test items; being picked flatters {them}."
-        f"{fixed if row not in first else ''}"
+        f"{fixed}"
     )
 
 
 def _tiles(results: Results) -> Iterator[HeadlineNumber]:
-    floor, naive, best = highest(results.of("floor")), results.plain_naive, results.headline
-    ceiling = results.ceiling(best.view if best else "main")
+    floor, naive, student = highest(results.of("floor")), results.plain_naive, results.headline
+    ceiling = results.ceiling(student.view if student else "main")
     if floor:
         yield HeadlineNumber("floor", "best supervisor", floor.name, floor.score)
-    if naive and naive is not best:
+    if naive and naive is not student:
         yield HeadlineNumber("naive", "naive student", naive.name, naive.score)
-    if best:
-        yield HeadlineNumber("student", "student", best.name, best.score)
+    if student:
+        yield HeadlineNumber("student", "student", student.name, student.score)
     if ceiling:
         yield HeadlineNumber("ceiling", "ceiling", "student trained on gold", ceiling.score)

@@ -12,7 +12,6 @@ because options are positions. A source that was always right, or always wrong, 
 accuracy, with one right and one wrong answer added.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from outgrow.combiners.targets_step import anchors_in
 from outgrow.data.task import Task
 from outgrow.errors import DataError
 from outgrow.labels import Anchors, Targets, WeakLabels
+from outgrow.models.feature_file import read_features
 from outgrow.select.logistic import fit_by_folds
 from outgrow.select.selection import Scores, SelectionInputs, rows_of
 
@@ -68,13 +68,7 @@ def trust_of(
 
 def last_layer(folder: Path, n_items: int) -> States:
     """The hidden states of all items at the highest layer that the step `features` has."""
-    try:
-        layers = json.loads((folder / "features.json").read_text())["layers"]
-        values = np.load(folder / "features.npy", mmap_mode="r")
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{folder}: not a readable features folder ({error})") from error
-    if len(values) != n_items or values.shape[-2] != len(layers):
-        raise DataError(f"{folder}: features of shape {values.shape} do not fit {n_items} items, layers {layers}")
+    values, layers = read_features(folder, n_items)
     highest = int(np.argmax(layers)) if all(isinstance(layer, int) for layer in layers) else len(layers) - 1
     return np.asarray(np.take(values, highest, axis=-2), dtype=np.float64)
 

@@ -14,7 +14,9 @@ from outgrow.supervise.sources import SOURCES
 GoldUse = Literal["none", "held_out", "half_a", "half_b", "oracle"]
 """None; the supervisors' held-out answers to half A with its gold; all gold of half A; gold of half B that is learned;
 gold of half B that chooses settings."""
-CONTROLS = ("gold_a", "gold_a_and_votes")
+GOLD_ALONE = "gold_a"
+"""The control whose student learns half A's gold and nothing else."""
+CONTROLS = (GOLD_ALONE, "gold_a_and_votes")
 """Methods that a study adds where its supervisors learn half A's gold."""
 
 

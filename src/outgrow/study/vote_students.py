@@ -147,11 +147,13 @@ def trained_row(data: VoteTrainingData, self_training: bool) -> TrainedRow:
 def _trained(
     data: VoteTrainingData, inputs: Mapping[str, Step], loss: Loss, passes: float, self_training: bool, label: str
 ) -> Step:
+    # A student of half A's gold alone is judged by that gold, and reads no label.
+    labels = {} if data.method.half_a_gold == "alone" else {"labels": data.labels}
     return study_student(
         data.plan,
         "classify",
         data.section,
-        {"labels": data.labels, **inputs},
+        {**labels, **inputs},
         method=data.method,
         loss=loss,
         passes=passes,

@@ -27,9 +27,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from outgrow.combiners.log_pool import FLOOR, temperatures
 from outgrow.config.tune import SelectBy
 from outgrow.errors import ConfigError, DataError
+from outgrow.metrics.temperature import FLOOR, most_likely_temperature, scaled_log_loss
 
 PROBE_LR, PROBE_STEPS = 0.05, 100
 LEAST_PROBABILITY = 1e-12
@@ -145,11 +145,8 @@ def calibrated_log_losses(
     probs: Float[np.ndarray, "grid item class"], gold: Int[np.ndarray, "item"]
 ) -> Float[np.ndarray, "grid"]:
     """Every point's mean log loss, in nats, at the temperature at which it is least."""
-    by_item = np.moveaxis(np.maximum(probs, FLOOR), 0, 1)
-    logs = np.log(by_item) / temperatures(by_item, gold)[:, None]
-    likelihood = np.exp(logs - logs.max(axis=2, keepdims=True))
-    scaled = likelihood / likelihood.sum(axis=2, keepdims=True)
-    return np.asarray(-np.log(scaled[np.arange(len(gold)), :, gold]).mean(axis=0))
+    logs = np.log(np.maximum(probs, FLOOR))
+    return np.asarray([scaled_log_loss(one, gold, most_likely_temperature(one, gold)) for one in logs])
 
 
 def score(

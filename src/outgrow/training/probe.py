@@ -26,6 +26,7 @@ from torch import Tensor
 from outgrow.errors import DataError, StepFailed
 from outgrow.graph.step import Job
 from outgrow.losses.objective import Objective
+from outgrow.models.feature_file import read_features
 from outgrow.models.load_model import pick_device
 from outgrow.training.fit_spec import FitResult, FitSpec, Tuning
 from outgrow.training.grid_search import GridPoint, SearchResult, probe_grid, search, search_on_gold
@@ -43,13 +44,7 @@ class Features:
     @staticmethod
     def load(folder: Path, n_items: int, device: torch.device) -> "Features":
         """Open the folder of a `features` step."""
-        try:
-            layers = json.loads((folder / "features.json").read_text())["layers"]
-            values = np.load(folder / "features.npy", mmap_mode="r")
-        except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"{folder}: not a readable features folder ({error})") from error
-        if len(values) != n_items or values.shape[-2] != len(layers):
-            raise DataError(f"{folder}: features of shape {values.shape} do not fit {n_items} items, layers {layers}")
+        values, layers = read_features(folder, n_items)
         return Features(values, layers, device)
 
     def take(self, rows: Int[np.ndarray, "row"], layer: int | None) -> Float[Tensor, "row *option dim"]:

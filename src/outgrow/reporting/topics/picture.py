@@ -12,8 +12,9 @@ from outgrow.reporting.topics.agreement import AGREEMENT
 from outgrow.reporting.topics.supervisors import MEAN_VOTE, SUPERVISORS
 
 SHOWN = 6
-LINE, BOX, GAP, DOWN = 18, 270, 52, 30
-"""Pixels: from one line of text to the next, of a box, between boxes side by side and one above the other."""
+LINE, BOX, GAP, DOWN, NAME = 18, 270, 52, 30, 260
+"""Pixels: from one line of text to the next, of a box, between boxes side by side and one above the other, and of a
+row's name on the scale."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def _caption(results: Results) -> str:
     else:
         lesson = "Supervisors learn gold on one half of the training items, and label the other half"
     return (
-        f"{lesson} for the student, which never sees gold. The ceiling is the same student trained on that half's"
+        f"{lesson} for the student. The ceiling is the same student trained on that half's"
         " gold. Dots: every row of the main table."
     )
 
@@ -250,7 +251,7 @@ def _draw_mark(
     taken: list[tuple[Pixels, Pixels, int]],
 ) -> None:
     """A dot with its label, one level further out for every label on this side that it would touch."""
-    text = f"{mark.text} {show_number(mark.value)}"
+    text = f"{canvas.shortened(mark.text, NAME)} {show_number(mark.value)}"
     half = 0.33 * canvas.TEXT * len(text)
     middle = min(max(x, ends[0] + half), ends[1] - half)
     levels = [level for left, right, level in taken if left < middle + half and middle - half < right]
