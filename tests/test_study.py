@@ -65,7 +65,8 @@ def test_another_learning_rate_of_one_supervisor_reruns_it_and_what_hangs_on_it(
     assert rerun["supervisor"] == 2
     assert rerun["labels"] == 2 * 2  # all sources, and that one alone
     assert rerun["pool"] == rerun["split"] == rerun["features"] == rerun["gold"] == 0
-    untouched = 2 * (1 + 2 * 2)  # the ceiling, and the other two sources' own students in two variants
+    # The ceiling, `gold_a`, and the other two sources' own students in two variants.
+    untouched = 2 * (1 + 1 + 2 * 2)
     assert rerun["student"] == before["student"] - untouched
 
 
@@ -134,6 +135,23 @@ def test_a_row_without_anchors_gets_no_gold_and_one_that_needs_it_is_refused() -
         build_study(read_experiment(SMALL, ["methods=[{preset: gold_a, select_by: half_a_log_loss}]"]))
     with pytest.raises(ConfigError, match="headline"):
         read_experiment(SMALL, ["headline=bayesain"])
+
+
+def test_the_untouched_student_is_one_more_source_of_a_row_and_no_floor() -> None:
+    words = ["student={model: bundled:smollm2-135m}", "variants=[plain]", "methods=[outgrow, outgrow_zero_shot]"]
+    found = study(*words)
+    assert [row.source for row in found.rows if row.role == "floor"] == list(SMALL["supervisors"])
+    sources = {row.name: [step.inputs["labels"].params["sources"] for step in row.steps] for row in found.rows[-4:-2]}
+    assert sources == {
+        "outgrow": [list(SMALL["supervisors"])] * 2,
+        "outgrow_zero_shot": [[*SMALL["supervisors"], "untouched"]] * 2,
+    }
+    # One pass over the pool for all seeds; the untouched row answers test items only.
+    assert names(found)["untouched"] == 2
+    with pytest.raises(ConfigError, match="zero_shot"):
+        study("methods=[outgrow_zero_shot]")  # its student is an encoder
+    with pytest.raises(ConfigError, match="zero_shot"):
+        study(words[0], "methods=[{preset: single, zero_shot: true}]")
 
 
 def test_two_views_bring_their_own_ceiling() -> None:

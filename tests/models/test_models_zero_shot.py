@@ -12,7 +12,7 @@ from outgrow.data.load_task import load_task
 from outgrow.data.task import Items, Split, Task
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
-from outgrow.models.zero_shot import answer, option_logprobs, per_character, softmax
+from outgrow.models.zero_shot import answer, option_logprobs, per_character, softmax, take_answers
 
 PARAMS: dict[str, Any] = {"revision": None, "dtype": "float32", "max_length": 128}
 
@@ -45,6 +45,27 @@ def test_test_items_of_all_splits_are_answered(
     assert items.options is not None
     scores = option_logprobs(lm, tokenizer, items.prompts, items.options).total
     np.testing.assert_allclose(said.probs[:, 0], softmax(scores), atol=1e-3)
+
+
+def test_without_a_split_the_whole_pool_is_answered_and_divided_as_a_supervisors_answers(tmp_path: Path) -> None:
+    prompts = ["1, 2, 3,", "The capital of France is", "The capital of Italy is", "2, 4, 6,"]
+    items = Items(["a", "b", "c", "d"], prompts, np.asarray([1, 0, 2, 3]))
+    task = Task("names", "classify", ("Paris", "4", "Rome", "8"), items)
+    for name in ("pool", "split", "answers", "divided", "scratch"):
+        (tmp_path / name).mkdir()
+    task.save(tmp_path / "pool")
+    Split(np.asarray([2, 0]), np.asarray([3]), np.asarray([1])).save(tmp_path / "split")
+    model = {**PARAMS, "model": "bundled:smollm2-135m"}
+    answer(Job(tmp_path / "answers", {"pool": tmp_path / "pool"}, tmp_path / "scratch"), **model)
+    inputs = {"split": tmp_path / "split", "answers": tmp_path / "answers"}
+    take_answers(Job(tmp_path / "divided", inputs, tmp_path / "scratch"))
+    whole = WeakLabels.load(tmp_path / "answers" / "answers.parquet")
+    assert whole.hard[:, 0].tolist() == [1, 0, 2, 3]
+    for file, names in (("anchors", "ca"), ("half_b", "d"), ("test", "b")):
+        part = WeakLabels.load(tmp_path / "divided" / f"{file}.parquet")
+        assert part.items == list(names)
+        assert part.sources == ("untouched",)
+        np.testing.assert_array_equal(part.probs, whole.probs[["abcd".index(name) for name in names]])
 
 
 @pytest.mark.slow

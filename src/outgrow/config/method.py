@@ -110,6 +110,8 @@ class Method(Section):
     """The combiner: how the supervisors' labels become targets."""
     sources: Annotated[list[str], Field(min_length=1)] | None = None
     """The supervisors of this row; default: all."""
+    zero_shot: bool = False
+    """*classify*, *choose*: the answers of the untouched student are one more source of this row."""
     anchors: Literal["half_a", "none"] | None = None
     """Gold that the combiner may use: the supervisors' held-out answers to half A with its gold, or none. Default:
     `half_a`; `none` if all of the row's supervisors are files of votes and the combiner does not need gold. With

@@ -22,7 +22,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from outgrow.data.task import Items, Split, Task
 from outgrow.graph.step import Job
-from outgrow.labels import WeakLabels
+from outgrow.labels import ANSWER_FILES, WeakLabels
 from outgrow.models.choices import Choices, tokenize_choices
 from outgrow.models.load_model import load_causal_lm, load_tokenizer, pick_device
 from outgrow.models.packing import may_pack, pack_batch, packed_option_logits
@@ -55,10 +55,11 @@ def answer(
     """Write `test.parquet`: the model's answers to all items that any of the splits tests on.
 
     Inputs `pool` and `split.0`, `split.1`, …; hints `device`, `batch_tokens`, `threads`. Items keep the pool's order.
+    Without a split, the answers to all items of the pool are written to `answers.parquet`.
     """
     task = Task.load(job.inputs["pool"])
     splits = [Split.load(folder) for name, folder in job.inputs.items() if name.startswith("split.")]
-    items = task.take(np.unique(np.concatenate([split.test for split in splits]))).items
+    items = task.take(np.unique(np.concatenate([split.test for split in splits]))).items if splits else task.items
     options = options_of(task, items)
     tokenizer = load_tokenizer(model, revision, trust_remote_code=trust_remote_code)
     lm = load_causal_lm(
@@ -72,7 +73,16 @@ def answer(
     )
     if score == "mean":
         scores = per_character(scores, options, choices.token_counts)
-    WeakLabels(items.ids, (SOURCE,), softmax(scores)[:, None]).save(job.out / "test.parquet")
+    file = "test.parquet" if splits else "answers.parquet"
+    WeakLabels(items.ids, (SOURCE,), softmax(scores)[:, None]).save(job.out / file)
+
+
+def take_answers(job: Job) -> None:
+    """Inputs `split` and `answers`, to the whole pool; writes them as those of a supervisor."""
+    split = Split.load(job.inputs["split"])
+    table = WeakLabels.load(job.inputs["answers"] / "answers.parquet")
+    for part, file in ANSWER_FILES.items():
+        table.take(getattr(split, part)).save(job.out / file)
 
 
 def options_of(task: Task, items: Items) -> list[list[str]]:

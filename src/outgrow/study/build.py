@@ -18,7 +18,7 @@ from outgrow.study.check_methods import require_fit
 from outgrow.study.gold_use import GoldUse, control_methods, gold_use
 from outgrow.study.method_rows import expanded, for_kind, with_methods_for
 from outgrow.study.seed_plan import SeedPlan
-from outgrow.study.steps import pool_step, split_step, student_here, untouched_step
+from outgrow.study.steps import UNTOUCHED, pool_step, split_step, student_here, untouched_step
 from outgrow.supervise.sources import SOURCES
 
 VARIANT_NAMES: Mapping[Variant, str] = {
@@ -186,7 +186,7 @@ def text_study(experiment: Experiment, plans: list[SeedPlan]) -> tuple[tuple[Ste
     answered = [{name: source.test for name, source in steps.items()} for steps in sources]
     rows = list(_floor_rows(experiment, answered))
     if experiment.untouched and texts.can_write(experiment.student):
-        untouched = tuple(texts.answers(plan, None, texts.UNTOUCHED) for plan in plans)
+        untouched = tuple(texts.answers(plan, None, UNTOUCHED) for plan in plans)
         rows.append(Row("untouched", "untouched student", untouched))
     ceiling = tuple(texts.answers(plan, text_students.ceiling(plan)) for plan in plans)
     rows += [Row("ceiling", "ceiling", ceiling, gold="half_b"), *method_rows(experiment, answers)]
@@ -202,7 +202,7 @@ def _ratings(experiment: Experiment, plans: list[SeedPlan], row: Row) -> dict[st
     """Every judge's ratings of a row's answers."""
     return {
         name: tuple(
-            texts.ratings_step(plan, name, judge, answers, texts.answers(plan, None, texts.UNTOUCHED))
+            texts.ratings_step(plan, name, judge, answers, texts.answers(plan, None, UNTOUCHED))
             for plan, answers in zip(plans, row.steps, strict=True)
         )
         for name, judge in experiment.judges.items()

@@ -17,6 +17,7 @@ from outgrow.data.task import Kind
 from outgrow.data.task_kind import metric_of, to_be_written
 from outgrow.errors import ConfigError, suggest
 from outgrow.losses import LOSSES, text_loss_complaints
+from outgrow.models.model_size import can_answer
 from outgrow.refine import REFINERS, Refine
 from outgrow.select import SELECTIONS, Select
 from outgrow.study.check_stages import losses_of, stage_complaints, vote_stage_complaints
@@ -73,6 +74,7 @@ def vote_complaints(experiment: Experiment) -> Iterator[str]:
         if method.refine is not None:
             yield f"method `{method.name}`: `refine` rewrites texts; remove it"
         yield from (f"method `{method.name}`: {complaint}" for complaint in _gold_complaints(method, experiment))
+        yield from (f"method `{method.name}`: {complaint}" for complaint in _zero_shot_complaints(method, experiment))
         yield from (f"method `{method.name}`: {complaint}" for complaint in vote_stage_complaints(method, experiment))
 
 
@@ -88,6 +90,18 @@ def _gold_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
         yield "half_a_gold: a further round multiplies labels of half B; leave out `rounds`"
     if any(part.select is not None for part in parts_of(method)):
         yield "half_a_gold: a selection is among labels of half B; leave out `select`"
+
+
+def _zero_shot_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
+    """What does not fit the untouched student as a source."""
+    student = local_model(experiment.student)
+    if not method.zero_shot or student is None:
+        return
+    if not can_answer(student.model, student.revision):
+        yield f"zero_shot: the student `{student.model}` has no output layer for words; leave it out"
+    sources = method.sources_among(experiment.supervisors)
+    if method.combine.only_source is not None or method.combine.for_each(sources):
+        yield f"zero_shot: combine `{method.combine.type}` takes one source; leave it out"
 
 
 def text_complaints(experiment: Experiment) -> Iterator[str]:
@@ -165,6 +179,8 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
         yield from text_loss_complaints("loss", loss)
     if method.half_a_gold != "unused":
         yield "half_a_gold: is for classes; remove it"
+    if method.zero_shot:
+        yield "zero_shot: is for classes; remove it"
     if method.rounds > 1:
         yield "rounds: a second round multiplies distributions over classes; leave it out"
     if (method.self_training or experiment.self_training).harden != "argmax":

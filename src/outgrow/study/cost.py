@@ -84,12 +84,16 @@ def _of_source(function: str) -> Callable[[Step, StudySizes], Cost] | None:
 
 def _features(step: Step, sizes: StudySizes) -> Cost:
     layers = step.settings["layers"]
-    items = sizes.pool if sizes.pooled is None else sizes.pooled
-    return inference(step.settings, None if layers is None else max(layers), items, sizes)
+    return inference(step.settings, None if layers is None else max(layers), _pool_items(sizes), sizes)
 
 
 def _zero_shot(step: Step, sizes: StudySizes) -> Cost:
-    return inference(step.settings, None, sizes.test, sizes)
+    whole = list(step.inputs) == ["pool"]
+    return inference(step.settings, None, _pool_items(sizes) if whole else sizes.test, sizes)
+
+
+def _pool_items(sizes: StudySizes) -> int:
+    return sizes.pool if sizes.pooled is None else sizes.pooled
 
 
 def _written(traffic: Callable[[Step, StudySizes], TokenTraffic]) -> Callable[[Step, StudySizes], Cost]:

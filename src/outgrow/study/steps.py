@@ -29,8 +29,9 @@ from outgrow.select.selector_record import RewardModel
 from outgrow.study.seed_plan import Experiment, SeedPlan
 from outgrow.study.step_params import dump, hints, layers_of, reading_params
 
-STUDENT = "student"
-"""The name of every student's predictions, so that renaming a method re-runs nothing."""
+STUDENT, UNTOUCHED = "student", "untouched"
+"""The names of every student's predictions, so that renaming a method re-runs nothing, and of the model's before any
+training."""
 
 
 def student_here(experiment: Experiment) -> ModelSection:
@@ -85,14 +86,26 @@ def features_input(plan: SeedPlan, section: ModelSection) -> dict[str, Step]:
 
 def untouched_step(plans: Sequence[SeedPlan]) -> Step:
     """The student's zero-shot answers to the test items of every seed, in one pass."""
-    section = student_here(plans[0].experiment)
+    return _zero_shot_step(plans[0], {f"split.{index}": plan.split for index, plan in enumerate(plans)})
+
+
+def zero_shot_source(plan: SeedPlan) -> Step:
+    """The student's zero-shot answers as those of a supervisor; all seeds share one pass over the pool."""
+    inputs = {"split": plan.split, "answers": _zero_shot_step(plan, {})}
+    function = "outgrow.models.zero_shot:take_answers"
+    return Step("supervisor", function, {}, inputs, label=f"{UNTOUCHED}, seed {plan.seed}")
+
+
+def _zero_shot_step(plan: SeedPlan, splits: Mapping[str, Step]) -> Step:
+    """The student's zero-shot answers to the test items of some splits; without one, to the whole pool."""
+    section = student_here(plan.experiment)
     params = {
         **dump(section, only=["model", "revision", "dtype", "max_length", "trust_remote_code"]),
         "identity": model_identity(section.model, section.revision),
     }
-    inputs = {"pool": plans[0].pool, **{f"split.{index}": plan.split for index, plan in enumerate(plans)}}
     function = "outgrow.models.zero_shot:answer"
-    return Step("untouched", function, params, inputs, hints=hints(plans[0], section), label=section.model)
+    inputs = {"pool": plan.pool, **splits}
+    return Step(UNTOUCHED, function, params, inputs, hints=hints(plan, section), label=section.model)
 
 
 # ---- labels and targets ---------------------------------------------------------------------------------

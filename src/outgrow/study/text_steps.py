@@ -18,12 +18,9 @@ from outgrow.refine import REFINERS, Refine
 from outgrow.refine.prompts import read_prompts
 from outgrow.study.seed_plan import SeedPlan
 from outgrow.study.step_params import dump, hints, reading_params
-from outgrow.study.steps import STUDENT, noised_step
+from outgrow.study.steps import STUDENT, UNTOUCHED, noised_step
 from outgrow.supervise.source_record import TextSource, texts_step, trained
 from outgrow.supervise.sources import SOURCES
-
-UNTOUCHED = "untouched"
-
 
 # ---- sources --------------------------------------------------------------------------------------------
 

@@ -20,7 +20,16 @@ from outgrow.study.gold_use import uses_anchors
 from outgrow.study.method_rows import method_named, parts_of, selection_of
 from outgrow.study.seed_plan import SeedPlan
 from outgrow.study.step_params import dump
-from outgrow.study.steps import STUDENT, features_input, noised_step, reward_step, selected_step, student_here
+from outgrow.study.steps import (
+    STUDENT,
+    UNTOUCHED,
+    features_input,
+    noised_step,
+    reward_step,
+    selected_step,
+    student_here,
+    zero_shot_source,
+)
 from outgrow.study.student_step import ceiling_step, study_student, training_inputs, training_label
 from outgrow.supervise.sources import SOURCES
 
@@ -40,9 +49,10 @@ class VoteTrainingData:
     def labels(self) -> Step:
         """Those of the method's sources."""
         names = self.method.sources_among(self.sources)
-        return labels_step(
-            self.plan, {name: noised_step(self.plan, self.method, "votes", self.sources[name]) for name in names}
-        )
+        sources = {name: noised_step(self.plan, self.method, "votes", self.sources[name]) for name in names}
+        if self.method.zero_shot:
+            sources[UNTOUCHED] = zero_shot_source(self.plan)
+        return labels_step(self.plan, sources)
 
     @property
     def targets(self) -> Step:
