@@ -83,7 +83,7 @@ def measure(items: int, sources: int, classes: int, options: argparse.Namespace)
     """The making of `Votes`, then a line per model and one per peer of it."""
     draw = drawn(items, sources, classes)
     seconds, votes = timed(lambda: votes_of(draw))
-    yield Line(f"votes: {len(votes.heard)} rows", seconds, peak=peak_memory(lambda: votes_of(draw)))
+    yield Line(f"votes: {len(votes.dense)} rows", seconds, peak=peak_memory(lambda: votes_of(draw)))
     for name in options.models:
         fit, peers = MODELS[name]
         seconds, found = timed(lambda fit=fit: fit(votes))

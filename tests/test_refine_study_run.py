@@ -120,7 +120,7 @@ def test_a_study_of_rewritten_labels_ends_in_a_whole_report(tmp_path: Path, serv
     ("changes", "words"),
     [
         ({"plane": ["contained", "stile"]}, "did you mean `style`?"),
-        ({"measures": {"style": {"type": "rule", "pattern": "x"}}}, "the name `style` stands twice"),
+        ({"measures": {"style": {"type": "rule", "pattern": "x"}}}, "the name `style` is given twice"),
         ({"measures": {"bad": {"type": "rule", "pattern": "("}}}, "not a regular expression"),
         ({"supervisors": {"far": {"type": "endpoint", "model": "m", "url": "localhost"}}}, "up to `/v1`"),
     ],

@@ -49,11 +49,11 @@ def test_a_suite_runs_every_study_and_puts_them_side_by_side(tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "pair.yaml"
     path.write_text(yaml.safe_dump(TINY))
-    heard: list[str] = []
-    found = run_suite(path, on_study=heard.append)
-    assert heard == ["one", "two"]
+    dense: list[str] = []
+    found = run_suite(path, on_study=dense.append)
+    assert dense == ["one", "two"]
     assert not any(result.failed for result in found.results.values())
-    for name in heard:
+    for name in dense:
         assert (tmp_path / "runs" / "pair" / name / "report.html").is_file()
     rows = json.loads((tmp_path / "runs" / "pair" / "versus_naive.json").read_text())["rows"]
     by_name = {row["row"]: row for row in rows}

@@ -34,7 +34,7 @@ class VoteTable:
     classes: tuple[str, ...]
     item: Int[np.ndarray, "vote"]
     source: Int[np.ndarray, "vote"]
-    said: Int[np.ndarray, "vote"]
+    label: Int[np.ndarray, "vote"]
     """The class voted for; of a soft vote the most probable one (the first on a tie)."""
     probs: Float[np.ndarray, "vote class"] | None = None
     """Every vote as a distribution, where at least one is soft."""
@@ -59,7 +59,7 @@ class VoteTable:
 
     @property
     def n_votes(self) -> int:
-        return len(self.said)
+        return len(self.label)
 
     @cached_property
     def n_per_item(self) -> Int[np.ndarray, "item"]:
@@ -71,12 +71,12 @@ class VoteTable:
         """How many items each source voted on."""
         return np.bincount(self.source, minlength=len(self.sources))
 
-    def heard(self) -> Int[np.ndarray, "item source"] | Float[np.ndarray, "item source class"]:
-        """The table with a cell per item and source: the class said (-1 = abstention), or if any vote is soft the
+    def dense(self) -> Int[np.ndarray, "item source"] | Float[np.ndarray, "item source class"]:
+        """The table with a cell per item and source: the class voted for (-1 = abstention), or if any vote is soft the
         distribution (zeros = abstention)."""
         if self.probs is None:
             hard = np.full((len(self.items), len(self.sources)), UNKNOWN, np.min_scalar_type(-self.n_classes))
-            hard[self.item, self.source] = self.said
+            hard[self.item, self.source] = self.label
             return hard
         soft = np.zeros((len(self.items), len(self.sources), self.n_classes))
         soft[self.item, self.source] = self.probs
@@ -84,16 +84,16 @@ class VoteTable:
 
     def weak_labels(self) -> WeakLabels:
         """The same votes as distributions, dense."""
-        heard = self.heard()
+        dense = self.dense()
         if self.probs is None:
-            heard = (heard[:, :, None] == np.arange(self.n_classes)).astype(float)
-        return WeakLabels(self.items, self.sources, heard)
+            dense = (dense[:, :, None] == np.arange(self.n_classes)).astype(float)
+        return WeakLabels(self.items, self.sources, dense)
 
     def to_arrow(self) -> pa.Table:
         """One row per vote: `item`, `source`, `label` and what else is known; `read_votes` reads it again."""
         item, source, label = (
             pa.array(names, pa.string()).take(pa.array(number))
-            for names, number in ((self.items, self.item), (self.sources, self.source), (self.classes, self.said))
+            for names, number in ((self.items, self.item), (self.sources, self.source), (self.classes, self.label))
         )
         columns = {"item": item, "source": source, "label": label}
         if self.probs is not None:
@@ -140,7 +140,7 @@ class VoteTable:
             self,
             item=self.item[wanted],
             source=self.source[wanted],
-            said=self.said[wanted],
+            label=self.label[wanted],
             probs=of(self.probs),
             seconds=of(self.seconds),
             price=of(self.price),

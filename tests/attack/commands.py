@@ -36,8 +36,8 @@ class Command:
 
     def __init__(self, folder: Path, *words: str) -> None:
         os.environ.update(ENVIRONMENT)
-        self.words, self.said = words, folder.parent / f".{folder.name}-{time.monotonic_ns()}.txt"
-        self.process = FORKS.Process(target=_command, args=(str(folder), words, str(self.said)))
+        self.words, self.output = words, folder.parent / f".{folder.name}-{time.monotonic_ns()}.txt"
+        self.process = FORKS.Process(target=_command, args=(str(folder), words, str(self.output)))
         self.process.start()
         assert self.process.pid is not None
         self.pid = self.process.pid
@@ -68,7 +68,7 @@ class Command:
         return [] if self.code == 0 else [self._told()]
 
     def _told(self) -> str:
-        return f"`{' '.join(self.words)}` ended with {self.code}: {self.said.read_text(errors='replace')[-400:]}"
+        return f"`{' '.join(self.words)}` ended with {self.code}: {self.output.read_text(errors='replace')[-400:]}"
 
 
 def _command(folder: str, words: tuple[str, ...], said: str) -> None:

@@ -126,7 +126,7 @@ def unsound(found: object) -> str:
         "a source votes twice on an item": len(pairs) == found.n_votes,
         "two items of one name": len(set(found.items)) == len(found.items),
         "classes": len(set(found.classes)) == found.n_classes >= 2,
-        "an unknown class": bool(((found.said >= 0) & (found.said < found.n_classes)).all()),
+        "an unknown class": bool(((found.label >= 0) & (found.label < found.n_classes)).all()),
         "no distributions": found.probs is None
         or bool(np.allclose(found.probs.sum(axis=1), 1) and (found.probs >= 0).all()),
     }

@@ -127,7 +127,7 @@ def table_of(labels: WeakLabels, gold: np.ndarray) -> VoteTable:
         classes=tuple(f"c{index}" for index in range(labels.n_classes)),
         item=item,
         source=source,
-        said=probs.argmax(axis=1),
+        label=probs.argmax(axis=1),
         probs=None if ((probs == 0) | (probs == 1)).all() else probs,
         gold=gold,
     )

@@ -164,9 +164,9 @@ def test_hidden_votes_are_hidden(seed):
     held = hold_out(gathered(codes, classes))
     before = predict(held, partial(fit_named, "one_coin"))
     first = held.fold == 0
-    heard = held.votes.values.copy()
-    heard[first] = (heard[first] + 1) % classes
-    after = predict(replace(held, votes=itemised(gathered(heard, classes))), partial(fit_named, "one_coin"))
+    dense = held.votes.values.copy()
+    dense[first] = (dense[first] + 1) % classes
+    after = predict(replace(held, votes=itemised(gathered(dense, classes))), partial(fit_named, "one_coin"))
     of_vote = first[held.item, held.source]
     np.testing.assert_allclose(after[of_vote], before[of_vote], atol=1e-12)
     assert np.abs(after[~of_vote] - before[~of_vote]).max() > 0.01

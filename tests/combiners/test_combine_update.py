@@ -104,7 +104,7 @@ def test_new_gold_and_changed_votes_as_from_the_start(method):
     assert changed.n_new == (other >= 0).sum()
     assert changed.state.table.n_votes == state.table.n_votes
     assert_as_from_the_start(changed)
-    np.testing.assert_array_equal(changed.state.table.heard()[:3], other)
+    np.testing.assert_array_equal(changed.state.table.dense()[:3], other)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -186,11 +186,11 @@ def test_merging_against_a_dictionary(seed):
     tables = [table(part, 3, first=at, sources=own) for part, at, own in zip(parts, firsts, names, strict=True)]
     wanted = {}
     for one in tables:
-        for item, source, said in zip(one.item, one.source, one.said, strict=True):
+        for item, source, said in zip(one.item, one.source, one.label, strict=True):
             wanted[one.items[item], one.sources[source]] = one.classes[said]
     merged = merge_votes(*tables, overwrite=True)
     found, both = {}, merged.table
-    for item, source, said in zip(both.item, both.source, both.said, strict=True):
+    for item, source, said in zip(both.item, both.source, both.label, strict=True):
         assert (both.items[item], both.sources[source]) not in found
         found[both.items[item], both.sources[source]] = both.classes[said]
     assert found == wanted
@@ -204,7 +204,7 @@ def test_classes_in_another_order_are_the_same_classes():
     codes = np.minimum(codes, 1)
     old = table(codes, 2)
     turned = table(1 - codes, 2)
-    turned = VoteTable(old.items, old.sources, ("c1", "c0"), turned.item, turned.source, turned.said)
+    turned = VoteTable(old.items, old.sources, ("c1", "c0"), turned.item, turned.source, turned.label)
     assert merge_votes(old, turned).n_again == codes.size
 
 

@@ -122,6 +122,6 @@ def test_every_flipped_byte_of_a_state_is_noticed_or_without_effect(tmp_path: Pa
             refused += 1
             continue
         assert found.table.items == state.table.items
-        np.testing.assert_array_equal(found.table.said, state.table.said)
+        np.testing.assert_array_equal(found.table.label, state.table.label)
         np.testing.assert_array_equal(found.posterior, state.posterior)
     assert refused > 1000

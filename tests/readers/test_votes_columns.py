@@ -138,14 +138,14 @@ def test_a_class_that_other_programs_write_for_nothing_is_told():
 
 
 def test_a_file_without_header_is_named():
-    assert read_votes(frame(), classes=["y", "x"]).said.tolist() == [1, 0, 0]
+    assert read_votes(frame(), classes=["y", "x"]).label.tolist() == [1, 0, 0]
 
 
 def test_header_and_delimiter_are_for_files_of_cells(tmp_path):
     path = tmp_path / "votes.csv"
     path.write_text("1;a;x\n1;b;y\n2;a;y\n")
     columns = VoteColumns(header=("item", "source", "label"), delimiter=";")
-    assert read_votes(path, columns=columns).said.tolist() == [0, 1, 1]
+    assert read_votes(path, columns=columns).label.tolist() == [0, 1, 1]
     frame().to_parquet(tmp_path / "votes.parquet")
     with pytest.raises(ConfigError, match="`header` and `delimiter` are for"):
         read_votes(tmp_path / "votes.parquet", columns=columns)

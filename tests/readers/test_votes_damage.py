@@ -144,7 +144,7 @@ def sound(table):
     assert len(pairs) == table.n_votes > 0
     assert len(set(table.items)) == len(table.items)
     assert len(set(table.classes)) == table.n_classes >= 2
-    assert ((table.said >= 0) & (table.said < table.n_classes)).all()
+    assert ((table.label >= 0) & (table.label < table.n_classes)).all()
     if table.probs is not None:
         assert np.allclose(table.probs.sum(axis=1), 1)
         assert (table.probs >= 0).all()

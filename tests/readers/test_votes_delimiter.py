@@ -77,7 +77,7 @@ def test_rows_without_a_header_are_separated_too(tmp_path, sign):
     matrix = draw.integers(0, 3, size=(20, 4))
     np.savetxt(tmp_path / "m.csv", matrix, fmt="%d", delimiter=sign)
     table = read_votes(tmp_path / "m.csv", columns=VoteColumns(layout="matrix"), classes=[0, 1, 2])
-    np.testing.assert_array_equal(table.said.reshape(20, 4), matrix)
+    np.testing.assert_array_equal(table.label.reshape(20, 4), matrix)
     (tmp_path / "v.csv").write_text(written([["1", "a", "x"], ["2", "a", "y"]], sign))
     assert read_votes(tmp_path / "v.csv", columns=VoteColumns(header=("item", "source", "label"))).n_votes == 2
 

@@ -52,7 +52,7 @@ def test_rows_of_a_matrix_are_no_headers_though_its_columns_are_called_by_number
     path = tmp_path / "m.csv"
     path.write_text("3,1,2,3\n1,2,0,-1\n0,1,2,3\n2,2,3,0\n")
     table = read_votes(path, columns=VoteColumns(layout="matrix"))
-    assert table.heard().tolist() == [[3, 1, 2, 3], [1, 2, 0, -1], [0, 1, 2, 3], [2, 2, 3, 0]]
+    assert table.dense().tolist() == [[3, 1, 2, 3], [1, 2, 0, -1], [0, 1, 2, 3], [2, 2, 3, 0]]
 
 
 def test_a_second_header_among_numbers_and_in_a_wide_table(tmp_path):
@@ -145,7 +145,7 @@ def test_labels_that_are_no_classes_are_asked(seed, kind):
         read_votes(rows)
     whole = read_votes(rows, columns=VoteColumns(scale="nominal"))
     assert whole.n_votes == len(rows)
-    assert read_votes(rows, classes=whole.classes).said.tolist() == whole.said.tolist()
+    assert read_votes(rows, classes=whole.classes).label.tolist() == whole.label.tolist()
     wide = rows.pivot(index="item", columns="worker", values="label").reset_index()
     # Independent numbers may by chance be correlated as counts are: that is asked, too.
     with pytest.raises(DataError, match=f"{message}|which no other column has|counts of votes"):
@@ -227,7 +227,7 @@ def test_repeats_count_as_they_are_told_to(seed):
     for item, source, probs in zip(table.item, table.source, table.probs, strict=True):
         share = shares[table.items[item], table.sources[source]]
         np.testing.assert_allclose(probs, [share.get(name, 0.0) for name in table.classes])
-    assert (table.said == table.probs.argmax(axis=1)).all()
+    assert (table.label == table.probs.argmax(axis=1)).all()
 
 
 @pytest.mark.parametrize("rejected", ["Rejected", "REJECTED", "discarded"])
@@ -279,4 +279,4 @@ def test_marks_of_classes_are_votes():
     )
     table = read_votes(rows, columns=VoteColumns(probability=("q:::good", "q:::bad")))
     assert table.n_votes == 2
-    assert [table.classes[said] for said in table.said] == ["good", "bad"]
+    assert [table.classes[said] for said in table.label] == ["good", "bad"]

@@ -40,7 +40,7 @@ def test_label_studio(tmp_path, name):
     assert table.items == ["7", "8", "9", "10"]
     assert table.sources == ("1", "b@x")
     assert table.classes == ("bad", "good")
-    assert table.said.tolist() == [1, 0]
+    assert table.label.tolist() == [1, 0]
     assert table.seconds.tolist() == [2.5, 2.5]
     assert table.gold.tolist() == [-1, 0, -1, -1]
     assert "1 prediction of models left out" in table.notes[0]
@@ -172,7 +172,7 @@ def test_collections_of_labelling_functions(tmp_path, seed):
     mapping = {f"i{at}": row for at, row in enumerate(rows)}
     for value in (mapping, rows):
         table = read_votes(written(tmp_path, value), classes=["HAM", "SPAM"])
-        np.testing.assert_array_equal(table.heard(), votes)
+        np.testing.assert_array_equal(table.dense(), votes)
         np.testing.assert_array_equal(table.gold, gold)
         assert "`label` was read as gold" in table.notes[0]
         assert (read_votes(written(tmp_path, value), columns=VoteColumns(ignore=("label",))).gold == -1).all()

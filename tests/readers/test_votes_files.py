@@ -46,7 +46,9 @@ def as_rows(table):
     gold = [None if number < 0 else table.classes[number] for number in table.gold.tolist()]
     return {
         (table.items[i], table.sources[s], table.classes[c], took, gold[i])
-        for i, s, c, took in zip(table.item.tolist(), table.source.tolist(), table.said.tolist(), seconds, strict=True)
+        for i, s, c, took in zip(
+            table.item.tolist(), table.source.tolist(), table.label.tolist(), seconds, strict=True
+        )
     }
 
 
@@ -116,7 +118,7 @@ def test_a_matrix_is_read_from_memory_and_from_files(tmp_path, seed):
     matrix = draw.integers(-1, 3, size=(30, 4))
     matrix[:3, 0] = [0, 1, 2]
     table = read_votes(matrix)
-    np.testing.assert_array_equal(table.heard(), matrix)
+    np.testing.assert_array_equal(table.dense(), matrix)
     assert table.classes == ("0", "1", "2")
     assert table.items == [str(row) for row in range(30)]
     np.save(tmp_path / "m.npy", matrix)
@@ -129,12 +131,12 @@ def test_a_matrix_is_read_from_memory_and_from_files(tmp_path, seed):
     gold = draw.integers(-1, 3, size=30)
     np.testing.assert_array_equal(read_votes(matrix, gold=gold, classes=list("xyz")).gold, gold)
     assert read_votes(matrix, classes=list("xyz")).classes == ("x", "y", "z")
-    np.testing.assert_array_equal(read_votes(matrix, classes=list("xyz")).said, table.said)
+    np.testing.assert_array_equal(read_votes(matrix, classes=list("xyz")).label, table.label)
 
 
 def test_class_numbers_given_in_another_order_are_names():
     table = read_votes(np.asarray([[0, 1], [1, -1]]), classes=["1", "0"])
-    np.testing.assert_array_equal(table.heard(), [[1, 0], [0, -1]])
+    np.testing.assert_array_equal(table.dense(), [[1, 0], [0, -1]])
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -184,7 +186,7 @@ def test_a_data_set_keeps_the_names_of_its_classes():
     rows = {"item": [1, 2, 3], "worker": ["a"] * 3, "label": [1, 0, -1]}
     table = read_votes(datasets.Dataset.from_dict(rows, features=features))
     assert table.classes == ("no", "yes")
-    assert table.said.tolist() == [1, 0]
+    assert table.label.tolist() == [1, 0]
     assert len(table.items) == 3
 
 
@@ -226,7 +228,7 @@ def test_real_crowds(name, shape):
     frame = pd.read_csv(path, header=None, dtype=str).iloc[:, :4]
     right = (frame[2] == frame[3]).groupby(frame[0]).size()
     assert dict(zip(table.sources, table.n_per_source.tolist(), strict=True)).keys() == right.to_dict().keys()
-    known = table.gold[table.item] == table.said
+    known = table.gold[table.item] == table.label
     assert known.mean() == pytest.approx((frame.drop_duplicates([0, 1])[2] == frame.drop_duplicates([0, 1])[3]).mean())
     assert isinstance(Votes.of_table(table), Votes)
 
@@ -237,6 +239,6 @@ def test_real_labelling_functions():
         pytest.skip(f"needs the development data {path}")
     table = read_votes(path, classes=["HAM", "SPAM"])
     raw = list(json.loads(path.read_text()).values())
-    np.testing.assert_array_equal(table.heard(), [row["weak_labels"] for row in raw])
+    np.testing.assert_array_equal(table.dense(), [row["weak_labels"] for row in raw])
     assert table.gold.tolist() == [row["label"] for row in raw]
     assert table.classes == ("HAM", "SPAM")

@@ -56,11 +56,11 @@ def test_a_table_of_probabilities_is_one_sources(tmp_path, seed):
     table = read_votes(tmp_path / "ben.npy", classes=CLASSES)
     assert table.sources == ("ben",)
     assert table.items == [str(i) for i in range(12)]
-    heard = [i for i in range(12) if i not in (3, 5)]
-    assert table.item.tolist() == heard
-    np.testing.assert_allclose(table.probs, probs[heard], atol=1e-12)
+    voted = [i for i in range(12) if i not in (3, 5)]
+    assert table.item.tolist() == voted
+    np.testing.assert_allclose(table.probs, probs[voted], atol=1e-12)
     assert read_votes(probs, alone="cleo").sources == ("cleo",)
-    np.testing.assert_allclose(read_votes(probs.astype(np.float32)).probs, probs[heard], atol=1e-6)
+    np.testing.assert_allclose(read_votes(probs.astype(np.float32)).probs, probs[voted], atol=1e-6)
     assert read_votes(np.eye(3)).sources == ("0", "1", "2"), "whole numbers are classes"
     with pytest.raises(DataError, match="is not a class number"):
         read_votes(probs * 3)

@@ -48,7 +48,7 @@ def test_every_shape_of_distributions_says_the_same(tmp_path, seed):
     for source in sources:
         table = read_votes(source, classes=NAMES)
         np.testing.assert_allclose(table.probs, probs[said], atol=1e-12)
-        np.testing.assert_array_equal(table.said, probs[said].argmax(axis=1))
+        np.testing.assert_array_equal(table.label, probs[said].argmax(axis=1))
         np.testing.assert_array_equal(table.item, np.flatnonzero(said))
         assert len(table.items) == 30
 
@@ -74,7 +74,7 @@ def test_a_confidence_is_what_the_class_said_gets(seed):
     for row, (label, p) in enumerate(zip(labels, np.nan_to_num(sure, nan=1.0), strict=True)):
         expected[row] = [p if at == label else (1 - p) / 2 for at in range(3)]
     np.testing.assert_allclose(table.probs, expected, atol=1e-12)
-    np.testing.assert_array_equal(table.said, labels)
+    np.testing.assert_array_equal(table.label, labels)
     assert read_votes(rows.rename(columns={"confidence": "probability"})).probs.tolist() == table.probs.tolist()
 
 
@@ -83,7 +83,7 @@ def test_hard_votes_and_distributions_may_stand_together():
     rows |= {"p_ham": [np.nan, 0.1, 0.2], "p_spam": [np.nan, 0.9, 0.8]}
     table = read_votes(pd.DataFrame(rows))
     assert table.probs.tolist() == [[1, 0], [0.1, 0.9], [0.2, 0.8]]
-    assert table.said.tolist() == [0, 1, 1]
+    assert table.label.tolist() == [0, 1, 1]
     assert any(note.startswith("1 vote gives another class a higher probability") for note in table.notes)
 
 
@@ -93,13 +93,13 @@ def test_an_array_of_distributions(seed):
     probs = draw.dirichlet(np.ones(4), size=(10, 3))
     probs[draw.random((10, 3)) < 0.3] = 0
     probs[0, 0] = [1, 0, 0, 0]
-    np.testing.assert_allclose(read_votes(probs).heard(), probs, atol=1e-12)
+    np.testing.assert_allclose(read_votes(probs).dense(), probs, atol=1e-12)
 
 
 def test_wide_tables_of_distributions():
     a, b = [[0.5, 0.5], [1.0, 0.0]], [None, [0.25, 0.75]]
     table = read_votes(pa.table({"id": [1, 2], "a": a, "b": b}), classes=["x", "y"])
-    assert table.heard().tolist() == [[[0.5, 0.5], [0, 0]], [[1, 0], [0.25, 0.75]]]
+    assert table.dense().tolist() == [[[0.5, 0.5], [0, 0]], [[1, 0], [0.25, 0.75]]]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -143,6 +143,6 @@ def test_probability_columns_may_be_named():
     rows = pd.DataFrame({"item": [1, 2], "worker": ["a", "b"], "yes": [0.9, 0.1], "no": [0.1, 0.9]})
     table = read_votes(rows, columns=VoteColumns(probability=("yes", "no")))
     assert table.classes == ("no", "yes")
-    assert table.said.tolist() == [1, 0]
+    assert table.label.tolist() == [1, 0]
     with pytest.raises(DataError, match="`yes` has probabilities and is not a class"):
         read_votes(rows, columns=VoteColumns(probability=("yes", "no")), classes=["no", "maybe"])

@@ -75,7 +75,7 @@ def test_every_kind_of_file_is_refused_or_joined(tmp_path: Path, written: Callab
     assert "--classes" in said
     joined = read_votes(path, columns=JOIN)
     assert joined.classes == ("no", "yes")
-    assert joined.heard().tolist() == [[1, 1, 1], [1, 0, 1], [0, 0, 0]]
+    assert joined.dense().tolist() == [[1, 1, 1], [1, 0, 1], [0, 0, 0]]
     assert any("white space" in note and "`NO` as `no`" in note for note in joined.notes)
 
 
@@ -83,10 +83,10 @@ def test_classes_that_the_user_names_stay_apart_and_lend_their_spelling(tmp_path
     path = long_table(tmp_path)
     names = ["yes", "Yes", "Yes\u200b", "no", "NO"]
     apart = read_votes(path, classes=names)
-    assert apart.heard().tolist() == [[0, 0, 0], [1, 3, 2], [3, 4, 3]]
+    assert apart.dense().tolist() == [[0, 0, 0], [1, 3, 2], [3, 4, 3]]
     assert any("differ only in case" in note for note in apart.notes)
-    assert read_votes(path, classes=names, columns=JOIN).heard().tolist() == apart.heard().tolist()
-    assert read_votes(path, classes=["YES", "No"], columns=JOIN).heard().tolist() == [[0] * 3, [0, 1, 0], [1] * 3]
+    assert read_votes(path, classes=names, columns=JOIN).dense().tolist() == apart.dense().tolist()
+    assert read_votes(path, classes=["YES", "No"], columns=JOIN).dense().tolist() == [[0] * 3, [0, 1, 0], [1] * 3]
     with pytest.raises(DataError, match=r"the label `Yes` is not a class; .*`yes`.*; `join_classes=true` joins"):
         read_votes(path, classes=["yes", "no"])
 
@@ -152,7 +152,7 @@ def test_the_word_of_the_command_line_and_a_kept_state(tmp_path: Path) -> None:
         outgrow.update(tmp_path / "kept.state", more)
     found = outgrow.update(tmp_path / "kept.state", more, "join_classes=true")
     assert found.votes.classes == ("no", "yes")
-    assert found.votes.heard()[3].tolist() == [1, 0, -1]
+    assert found.votes.dense()[3].tolist() == [1, 0, -1]
 
 
 def test_test_items_are_joined_as_the_votes_are(tmp_path: Path) -> None:

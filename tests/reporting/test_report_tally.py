@@ -54,7 +54,7 @@ def test_every_draw_weighs_all_labels_of_an_item_alike(seed: int) -> None:
     ground = LabelContext(part_of(names, 3), resamples, NAMES)
     seeds = [labels(rng, 12), None, labels(rng, 12)]
     counts = ground.counts(seeds)
-    draws = ground.apart(counts)
+    draws = ground.means_by_capability(counts)
     for name in NAMES:
         mine = [item for item, one in enumerate(names) if one == name]
         for draw in (0, 1, 20):
@@ -79,7 +79,9 @@ def test_a_task_that_is_no_mixture_has_no_macro_average() -> None:
     rng = np.random.default_rng(SEEDS[0])
     ground = LabelContext(part_of([""] * 6, 1), draw_resamples(1, 6, 50, rng), (WHOLE,))
     counts = ground.counts([labels(rng, 6)])
-    found = ground.estimates({name: one[:, 0] for name, one in ground.apart(counts).items()}, counts[0, ..., 1] > 0)
+    found = ground.estimates(
+        {name: one[:, 0] for name, one in ground.means_by_capability(counts).items()}, counts[0, ..., 1] > 0
+    )
     assert list(found) == [WHOLE]
     assert found[WHOLE].note == ""
     assert found[WHOLE].low is not None
@@ -111,4 +113,4 @@ def test_resamples_of_the_ground_are_those_given() -> None:
     resamples = Resamples(np.ones((2, 1), dtype=np.int64), np.asarray([[1, 1], [2, 0]], dtype=np.uint8))
     ground = LabelContext(part_of(["", ""], 1), resamples, (WHOLE,))
     one = SeedCounts(np.asarray([0, 1]), np.asarray([[1.0, 0.0]]), np.ones((1, 2), dtype=np.bool_))
-    assert ground.apart(ground.counts([one]))[WHOLE][:, 0, 0].tolist() == [0.5, 1.0]
+    assert ground.means_by_capability(ground.counts([one]))[WHOLE][:, 0, 0].tolist() == [0.5, 1.0]

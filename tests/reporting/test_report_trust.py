@@ -150,15 +150,15 @@ def test_errors_by_a_posterior_are_expected_errors(seed):
     votes = Votes.of_table(table_of(codes, 3))
     posterior = rng.dirichlet(np.ones(3), len(votes.values))
     found = pair_errors(votes, posterior)
-    weight, heard = votes.weight, votes.values
+    weight, dense = votes.weight, votes.values
     wanted = np.zeros((2, 2))
     likely = posterior * weight[:, None]
     skill = np.asarray(
-        [[likely[heard[:, s] == c, c].sum() / likely[heard[:, s] >= 0, c].sum() for c in range(3)] for s in range(2)]
+        [[likely[dense[:, s] == c, c].sum() / likely[dense[:, s] >= 0, c].sum() for c in range(3)] for s in range(2)]
     )
-    for row in range(len(heard)):
+    for row in range(len(dense)):
         for c in range(3):
-            e = [(heard[row, s] == c) - skill[s, c] if heard[row, s] >= 0 else 0.0 for s in range(2)]
+            e = [(dense[row, s] == c) - skill[s, c] if dense[row, s] >= 0 else 0.0 for s in range(2)]
             wanted += likely[row, c] * np.outer(e, e)
     np.testing.assert_allclose(found.covariance, wanted, atol=1e-5)
 
@@ -328,8 +328,8 @@ def test_soft_votes_are_told_and_counted_as_their_most_probable_class():
     codes, truth, _ = drawn(SEEDS[0])
     hard = table_of(codes, 3, truth)
     noise = rng.dirichlet(np.ones(3), hard.n_votes)
-    probs = 0.7 * np.eye(3)[hard.said] + 0.3 * noise
-    soft = replace(hard, probs=probs, said=probs.argmax(axis=1))
+    probs = 0.7 * np.eye(3)[hard.label] + 0.3 * noise
+    soft = replace(hard, probs=probs, label=probs.argmax(axis=1))
     one, other = trust(hard, combiners=("dawid_skene", "vote")), trust(soft, combiners=("dawid_skene", "vote"))
     assert other.counts.soft_share == 1
     assert any("soft" in note for note in other.notes)
@@ -371,7 +371,7 @@ def test_everything_is_json_and_wrong_requests_are_sentences():
     with pytest.raises(ConfigError, match="n_next"):
         trust(table, n_next=-1)
     with pytest.raises(DataError, match="two classes"):
-        trust(replace(table, classes=("c0",), said=np.zeros_like(table.said)))
+        trust(replace(table, classes=("c0",), label=np.zeros_like(table.label)))
     with pytest.raises(DataError, match="learns from gold"):
         trust(table, combiners=["weighted_vote"])
     nobody = trust(table_of(np.full((5, 2), -1), 2), combiners=["vote"])

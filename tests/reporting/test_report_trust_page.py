@@ -93,7 +93,13 @@ def test_thousands_of_sources_are_cut_and_json_has_all():
     table = table_of(items=400, sources=tuple(f"s{number}" for number in range(300)), classes=("a", "b"), costs=False)
     few = np.random.default_rng(SEEDS[0]).random(table.n_votes) < 0.03
     thin = VoteTable(
-        table.items, table.sources, table.classes, table.item[few], table.source[few], table.said[few], gold=table.gold
+        table.items,
+        table.sources,
+        table.classes,
+        table.item[few],
+        table.source[few],
+        table.label[few],
+        gold=table.gold,
     )
     found = trust(thin, combiners=("one_coin", "vote"))
     assert len(found.sources) == 300
@@ -113,7 +119,7 @@ def test_letters_that_the_font_lacks_are_drawn_by_the_reader():
 @pytest.mark.parametrize("n_sources", [1, 2])
 def test_few_sources_have_a_page(n_sources):
     table = table_of(sources=tuple(HOSTILE[:n_sources]))
-    blind = VoteTable(table.items, table.sources, table.classes, table.item, table.source, table.said)
+    blind = VoteTable(table.items, table.sources, table.classes, table.item, table.source, table.label)
     found = trust(blind, combiners=("vote",))
     for text in (trust_html(found), trust_markdown(found), trust_text(found)):
         assert "nothing" in text or "not who is right" in text

@@ -73,7 +73,7 @@ def votes_of(table: VoteTable, source: str) -> list[int]:
     """Each item's vote of one source, -1 = none."""
     found = np.full(len(table.items), -1)
     mine = table.source == table.sources.index(source)
-    found[table.item[mine]] = table.said[mine]
+    found[table.item[mine]] = table.label[mine]
     return found.tolist()
 
 
@@ -118,7 +118,7 @@ def test_functions_may_return_probabilities(functions: str) -> None:
     table, _ = apply_rules(file, rows())
     assert table.probs is not None
     assert table.probs.tolist() == [[0.0, 0.25, 0.75]] * 5 + [[1.0, 0.0, 0.0]]
-    assert table.said.tolist() == [2] * 5 + [0]
+    assert table.label.tolist() == [2] * 5 + [0]
 
 
 def test_what_functions_print_and_read_is_theirs(functions: str) -> None:
@@ -137,7 +137,7 @@ def test_files_tables_and_lists_are_read_alike(tmp_path: Path, functions: str) -
     assert votes_of(tables[0], "a") == [1 if number in (3, 5) else -1 for number in range(8)]
     for table in tables[1:]:
         assert table.items == tables[0].items
-        np.testing.assert_array_equal(table.heard(), tables[0].heard())
+        np.testing.assert_array_equal(table.dense(), tables[0].dense())
 
 
 def test_items_without_a_name_are_counted_from_zero() -> None:
@@ -167,7 +167,7 @@ def test_neither_the_order_of_items_nor_the_number_of_processes_matters(seed: in
     first, told = apply_rules(file, rows(40))
     again, told_again = apply_rules(file, [rows(40)[number] for number in order], jobs=3)
     back = np.argsort(order)
-    np.testing.assert_array_equal(again.heard()[back], first.heard())
+    np.testing.assert_array_equal(again.dense()[back], first.dense())
     assert sorted((one.rule, one.error, one.n_items) for one in told) == sorted(
         (one.rule, one.error, one.n_items) for one in told_again
     )
@@ -273,7 +273,7 @@ def test_an_interrupt_leaves_no_process_behind(tmp_path: Path) -> None:
         ),
         ({"rules": {}}, "rules: has 0 entries; give at least 1"),
         ({"classes": ["ham"]}, "classes: has 1 entry; give at least 2"),
-        ({"classes": ["ham", "ham"]}, "classes: `ham` stands twice"),
+        ({"classes": ["ham", "ham"]}, "classes: `ham` is given twice"),
         (
             {"rules": {"a": {"regex": "x", "says": "spam", "limit": 0}}},
             r"rules\.a\.limit: write a number greater than 0 and at most 3600",

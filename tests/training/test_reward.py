@@ -37,15 +37,15 @@ class World:
         ids = self.task.items.ids
         texts = [wrong_or_right(self.task, 0.6, rng) for _ in range(2)]
         self.weak = targets_of([(item, source[row]) for row, item in enumerate(ids) for source in texts], rng)
-        self.said = dict(zip(ids, wrong_or_right(self.task, 0.5, rng), strict=True))
-        self.inputs = save_inputs(folder, self.task, self.weak, strong=answers_of(self.said))
+        self.label = dict(zip(ids, wrong_or_right(self.task, 0.5, rng), strict=True))
+        self.inputs = save_inputs(folder, self.task, self.weak, strong=answers_of(self.label))
 
     def answer(self, said):
         """Other answers of the strong model."""
         answers_of(said).save(self.inputs["strong"] / "half_b.parquet")
 
     def found(self):
-        return compare(self.task, self.weak, answers_of(self.said))
+        return compare(self.task, self.weak, answers_of(self.label))
 
     def rewarded(self, folder, name="reward", max_length=128, **changes):
         job = job_in(self.folder, name, self.inputs)
@@ -110,7 +110,7 @@ def test_held_out_rewards_do_not_depend_on_what_is_held_out(world, writing, loss
     group = [world.task.items.groups[place[item]] for item in world.weak.items]
     assert before.fold.tolist() == fold_of(group, folds).tolist()
     held = {item for item, fold in zip(before.items, before.fold.tolist(), strict=True) if fold == 1}
-    world.answer({item: "neither" if item in held else text for item, text in world.said.items()})
+    world.answer({item: "neither" if item in held else text for item, text in world.label.items()})
     after, _, _ = world.rewarded(folder, "after", folds=folds, loss=loss)
     same = before.fold == 1
     assert np.allclose(after.reward[same], before.reward[same], atol=1e-5)
@@ -123,7 +123,7 @@ def test_separate_models_know_their_capability_alone(world, writing):
     assert record["auroc"] is None, "separate models have scales of their own"
     assert [one["capability"] for one in record["models"]] == ["sums", "tales", "words"]
     capability = {one.item: one.capability for kind in world.found() for one in kind}
-    world.answer({item: "no" if capability[item] == "tales" else text for item, text in world.said.items()})
+    world.answer({item: "no" if capability[item] == "tales" else text for item, text in world.label.items()})
     with pytest.raises(DataError, match="of the capability `tales` needs labels that the strong model agrees with"):
         world.rewarded(folder, "refused", separate=True)
     after, record, _ = world.rewarded(folder, "after", separate=True, otherwise="confidence")

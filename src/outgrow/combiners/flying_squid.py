@@ -136,8 +136,10 @@ def class_shares(
 ) -> Float[np.ndarray, "class"]:
     """P(Y = class), as `balance` asks for it."""
     if balance == "votes":
-        said = np.asarray([weight @ (codes == chosen).sum(axis=1) for chosen in range(n_classes)])
-        shares = said / said.sum() if said.sum() else np.full(n_classes, 1 / n_classes)
+        votes_per_class = np.asarray([weight @ (codes == chosen).sum(axis=1) for chosen in range(n_classes)])
+        shares = (
+            votes_per_class / votes_per_class.sum() if votes_per_class.sum() else np.full(n_classes, 1 / n_classes)
+        )
         return np.asarray(np.clip(shares, LEAST_SHARE, 1 - LEAST_SHARE))
     given = np.ones(n_classes) if isinstance(balance, str) else np.asarray(balance, dtype=np.float64)
     if len(given) != n_classes:
@@ -153,10 +155,11 @@ def _published_game(signs: Signs, weight: Weight, balance: float) -> _Game | Non
     if not strength.any():
         return None
     total = weight.sum()
-    said_plus, said_minus = (np.asarray(weight @ (signs == sign)) / total for sign in (1, -1))
+    votes_plus, votes_minus = (np.asarray(weight @ (signs == sign)) / total for sign in (1, -1))
     given = np.asarray([balance, 1 - balance])
     log_share = (
-        np.log(np.maximum(vote_tables(strength, said_plus, said_minus, balance), LEAST)) - np.log(given)[:, None, None]
+        np.log(np.maximum(vote_tables(strength, votes_plus, votes_minus, balance), LEAST))
+        - np.log(given)[:, None, None]
     )
     plus, minus = log_share[0] - log_share[1]
     evidence = (signs == 1) @ plus + (signs == -1) @ minus
@@ -177,7 +180,7 @@ def vote_tables(
     plus: Float[np.ndarray, "source"],
     minus: Float[np.ndarray, "source"],
     balance: float,
-) -> Float[np.ndarray, "truth=2 said=2 source"]:
+) -> Float[np.ndarray, "truth=2 label=2 source"]:
     """P(l, Y) for Y = +1 and -1 and l = +1 and -1, from E[l Y], P(l = +1), P(l = -1) and P(Y = +1).
 
     Not normalised: a factor common to a source's table cancels in every posterior.

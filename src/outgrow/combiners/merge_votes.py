@@ -78,7 +78,7 @@ def _in_classes_of(old: VoteTable, new: VoteTable) -> VoteTable:
         probs = np.zeros((new.n_votes, old.n_classes))
         probs[:, number] = new.probs
     gold = np.where(new.gold >= 0, number[new.gold], UNKNOWN)
-    return replace(new, classes=old.classes, said=number[new.said], probs=probs, gold=gold)
+    return replace(new, classes=old.classes, label=number[new.label], probs=probs, gold=gold)
 
 
 def _places(old: Int[np.ndarray, "old"], new: Int[np.ndarray, "new"]) -> Int[np.ndarray, "new"]:
@@ -97,7 +97,7 @@ def _says_the_same(
     old: VoteTable, at: Int[np.ndarray, "pair"], new: VoteTable, also: Int[np.ndarray, "pair"]
 ) -> np.ndarray:
     if old.probs is None and new.probs is None:
-        return np.asarray(old.said[at] == new.said[also])
+        return np.asarray(old.label[at] == new.label[also])
     difference = _soft(old, at) - _soft(new, also)
     return np.asarray(np.abs(difference).max(axis=1, initial=0) <= SAME)
 
@@ -105,14 +105,14 @@ def _says_the_same(
 def _soft(table: VoteTable, rows: np.ndarray) -> Float[np.ndarray, "row class"]:
     if table.probs is not None:
         return np.asarray(table.probs[rows])
-    return np.asarray(np.eye(table.n_classes)[table.said[rows]])
+    return np.asarray(np.eye(table.n_classes)[table.label[rows]])
 
 
 def _contradiction(old: VoteTable, new: VoteTable, row: int, place: np.ndarray) -> DataError:
     item, source = new.items[int(new.item[row])], new.sources[int(new.source[row])]
-    said, before = new.classes[int(new.said[row])], old.classes[int(old.said[int(place[row])])]
+    vote, before = new.classes[int(new.label[row])], old.classes[int(old.label[int(place[row])])]
     return DataError(
-        f"source `{source}` votes `{said}` on item `{item}` and voted `{before}` on it before; if it"
+        f"source `{source}` votes `{vote}` on item `{item}` and voted `{before}` on it before; if it"
         " changed its mind, let new votes replace old ones: `--overwrite` (in Python `overwrite=True`)"
     )
 
@@ -151,7 +151,7 @@ def _both(
         classes=old.classes,
         item=np.concatenate([old.item[kept], item[fresh]]),
         source=np.concatenate([old.source[kept], source[fresh]]),
-        said=np.concatenate([old.said[kept], new.said[fresh]]),
+        label=np.concatenate([old.label[kept], new.label[fresh]]),
         probs=np.concatenate([_soft(old, kept), _soft(new, fresh)]) if soft else None,
         seconds=_both_known(old.seconds, new.seconds, kept, fresh),
         price=_both_known(old.price, new.price, kept, fresh),

@@ -18,7 +18,7 @@ from outgrow.graph.output import whole_file
 from outgrow.vote_table import VoteTable
 
 VERSION = 2
-COLUMNS = ("item", "source", "said", "probs", "seconds", "price", "gold")
+COLUMNS = ("item", "source", "label", "probs", "seconds", "price", "gold")
 
 
 def save_state(state: State, path: Path) -> None:
@@ -74,7 +74,7 @@ def load_state(path: Path) -> State:
         classes=tuple(header["classes"]),
         item=arrays["item"],
         source=arrays["source"],
-        said=arrays["said"],
+        label=arrays["label"],
         probs=arrays.get("probs"),
         seconds=arrays.get("seconds"),
         price=arrays.get("price"),

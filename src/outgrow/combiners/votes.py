@@ -108,7 +108,7 @@ class Votes:
     @classmethod
     def of_table(cls, table: VoteTable) -> "Votes":
         """The votes of a table that was read from a file; its gold sets the truth of its items."""
-        return cls.gather(table.sources, table.n_classes, table.heard(), table.gold)
+        return cls.gather(table.sources, table.n_classes, table.dense(), table.gold)
 
     @classmethod
     def gather(

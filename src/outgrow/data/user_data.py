@@ -204,7 +204,7 @@ def _prefix(file: Path, root: Path) -> str:
 
 
 def refuse_duplicate_ids(records: Iterable[tuple[str, str]]) -> None:
-    """Of ids and their places: raises `DataError` where one stands twice."""
+    """Of ids and their places: raises `DataError` where one is given twice."""
     seen: dict[str, str] = {}
     for name, where in records:
         if name in seen:
@@ -247,7 +247,7 @@ def read_unlabelled(table: SourceTable, text: str = "text", name: str | None = N
 def id_column(table: SourceTable, seen: Sequence[str]) -> str | None:
     """The column of ids where nobody says which: one of `NAMES`, else the one with most cells among `seen`, if any.
 
-    A column in which a value stands twice holds no ids.
+    A column in which a value occurs twice holds no ids.
     """
     usual = next((column for column in table.columns if column.lower() in NAMES), None)
     if usual is not None:

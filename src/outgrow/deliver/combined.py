@@ -72,7 +72,7 @@ class Combined:
         return np.asarray(self.fit.posterior)
 
     @cached_property
-    def said(self) -> Int[np.ndarray, "item"]:
+    def label(self) -> Int[np.ndarray, "item"]:
         """The combined label; the first class on a tie."""
         return np.asarray(self.posterior.argmax(axis=1))
 
@@ -90,8 +90,8 @@ class Combined:
     @cached_property
     def agreement(self) -> Float[np.ndarray, "item"]:
         """Share of the item's votes for the combined label; 0 without votes."""
-        votes, label = self.votes, self.said[self.votes.item]
-        share = votes.said == label if votes.probs is None else votes.probs[np.arange(votes.n_votes), label]
+        votes, label = self.votes, self.label[self.votes.item]
+        share = votes.label == label if votes.probs is None else votes.probs[np.arange(votes.n_votes), label]
         total = np.bincount(votes.item, share.astype(float), minlength=len(votes.items))
         return np.asarray(total / np.maximum(1, votes.n_per_item))
 
@@ -148,7 +148,7 @@ class Combined:
         columns = {
             "item": pa.array(votes.items, pa.string()),
             "source": pa.array([COMBINED] * len(votes.items), pa.string()),
-            "label": classes.take(pa.array(self.said)),
+            "label": classes.take(pa.array(self.label)),
             "confidence": self.confidence,
             "probabilities": named_shares(self.posterior, votes.classes),
             "votes": votes.n_per_item,

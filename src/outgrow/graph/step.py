@@ -94,7 +94,7 @@ class Job:
     report: Callable[[str, float], None] = lambda message, share: None
     """`report("epoch 1 of 2", 0.5)` shows progress; the share is within 0 … 1."""
 
-    def apart(self, name: str) -> "Job":
+    def with_scratch(self, name: str) -> "Job":
         """The job with a scratch folder of its own, for one of several rounds of the same work."""
         scratch = self.scratch / name
         scratch.mkdir(exist_ok=True)

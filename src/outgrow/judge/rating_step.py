@@ -177,6 +177,6 @@ class JudgeSession:
             places=self.places,
             distinct=False,
         )
-        result = self.generator.write(self.job.apart(order), request)
+        result = self.generator.write(self.job.with_scratch(order), request)
         self.usage += result.usage
         return [[sample.text for sample in samples] for samples in result.candidates]

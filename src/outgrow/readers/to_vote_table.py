@@ -62,7 +62,7 @@ def to_vote_table(
         classes=names,
         item=vote_rows.item.code[kept],
         source=vote_rows.source.code[kept],
-        said=chosen[kept],
+        label=chosen[kept],
         probs=None if probs is None else probs[kept],
         seconds=None if vote_rows.seconds is None else vote_rows.seconds[kept],
         price=None if vote_rows.price is None else vote_rows.price[kept],
@@ -192,7 +192,7 @@ def _missing(table: VoteTable) -> list[str]:
 
 def _of_gold_alone(table: VoteTable) -> list[str]:
     """Classes of gold without votes."""
-    has_label = np.bincount(table.said, minlength=table.n_classes) > 0
+    has_label = np.bincount(table.label, minlength=table.n_classes) > 0
     has_vote = has_label if table.probs is None else has_label | (table.probs > 0).any(axis=0)
     has_gold = np.bincount(table.gold[table.gold >= 0], minlength=table.n_classes) > 0
     return [name for name, only_gold in zip(table.classes, has_gold & ~has_vote, strict=True) if only_gold]

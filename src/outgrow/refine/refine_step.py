@@ -114,7 +114,7 @@ class RefinerSession:
             seed=self.seed,
             places=np.asarray([self.places[request.item] for request in requests], dtype=np.int64),
         )
-        result = self.generator.write(self.job.apart(name), generation)
+        result = self.generator.write(self.job.with_scratch(name), generation)
         self.written.append((generation, result))
         return result.candidates
 

@@ -64,7 +64,7 @@ class LabelContext:
         pairs = zip(one.number, one.among, strict=True)
         return np.stack([per_item(self.part.n, one.item, number, among) for number, among in pairs])
 
-    def apart(
+    def means_by_capability(
         self, counts: Float[np.ndarray, "measure seed item 2"]
     ) -> dict[str, Float[np.ndarray, "draw measure seed"]]:
         """Means in each capability; NaN where nothing is counted."""

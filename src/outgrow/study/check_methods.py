@@ -129,7 +129,7 @@ def _measure_complaints(experiment: Experiment) -> Iterator[str]:
         names += [name] if judge.against is not None else judge.scales
     for name in names:
         if names.count(name) > 1:
-            yield f"measures: the name `{name}` stands twice; a judge's scales are measures too"
+            yield f"measures: the name `{name}` is given twice; a judge's scales are measures too"
     for name in experiment.plane or ():
         if name not in names:
             yield f"plane: there is no measure `{name}`; {suggest(name, names)}"

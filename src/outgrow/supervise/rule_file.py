@@ -34,7 +34,7 @@ def read_rules(source: str | Path | Mapping[str, Any]) -> tuple[RuleFile, Path]:
         raise ConfigError(error_messages(error, place, RuleFile)) from None
     twin = next((name for number, name in enumerate(file.classes) if name in file.classes[:number]), None)
     if twin is not None:
-        raise ConfigError(f"{place.at('classes')}: `{twin}` stands twice; every class has a name of its own")
+        raise ConfigError(f"{place.at('classes')}: `{twin}` is given twice; every class has a name of its own")
     for name, rule in file.rules.items():
         if rule.only_class is not None:
             class_number(rule.only_class, file.classes, place.at("rules", name, "says"))
@@ -74,7 +74,7 @@ def as_table(items: RowSource) -> SourceTable:
 
 
 def item_names(table: SourceTable, column: str | None) -> tuple[list[str], str]:
-    """Every row's name, and a sentence on where it comes from. Raises `DataError` for a name that stands twice."""
+    """Every row's name, and a sentence on where it comes from. Raises `DataError` for a name that is given twice."""
     if column is None:
         column = next((name for name in ITEM_COLUMNS if name in table.columns), None)
     if column is None:

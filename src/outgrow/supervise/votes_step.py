@@ -126,7 +126,7 @@ def on_items(votes: VoteTable, items: Items) -> Float[np.ndarray, "item class"]:
     row = {name: number for number, name in enumerate(items.ids)}
     place = np.asarray([row.get(name, -1) for name in votes.items], dtype=np.int64)[votes.item]
     known = place >= 0
-    vote_probs = np.eye(votes.n_classes)[votes.said] if votes.probs is None else votes.probs
+    vote_probs = np.eye(votes.n_classes)[votes.label] if votes.probs is None else votes.probs
     probs = np.zeros((len(items), votes.n_classes))
     probs[place[known]] = vote_probs[known]
     return probs

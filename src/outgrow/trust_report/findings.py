@@ -74,9 +74,9 @@ class SourceTrust:
     """Which of the two estimates is used."""
     weight: float | None
     """Weight of its vote relative to an independent source's, where it was estimated."""
-    said: str
-    """Its most frequent class; `said_share` is the share of that class among its votes."""
-    said_share: float
+    top_class: str
+    """Its most frequent class; `top_class_share` is the share of that class among its votes."""
+    top_class_share: float
     chance: float
     """Accuracy of random votes with the same class shares."""
     seconds: float | None

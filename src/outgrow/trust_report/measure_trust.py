@@ -96,7 +96,7 @@ def why_base(name: str) -> str:
 def count_votes(table: VoteTable, answers: CombinerAnswers) -> VoteCounts:
     """The sizes of the table. The estimated class balance comes from the base combiner."""
     per_item, gold_classes = table.n_per_item, table.gold[table.gold != UNKNOWN]
-    vote_shares = np.bincount(table.said, minlength=table.n_classes) / max(table.n_votes, 1)
+    vote_shares = np.bincount(table.label, minlength=table.n_classes) / max(table.n_votes, 1)
     estimated = answers.posterior[per_item > 0]
     gold_shares = np.bincount(gold_classes, minlength=table.n_classes) / max(len(gold_classes), 1)
     classes = tuple(
@@ -155,8 +155,8 @@ def combiner_trust(table: VoteTable, answers: CombinerAnswers) -> tuple[Combiner
 def agreement_of_all(table: VoteTable) -> tuple[OverallAgreement, ...]:
     """Krippendorff's α and Fleiss' κ; for classes that are numbers also the ordinal and the interval α."""
     measures = [
-        OverallAgreement("Krippendorff's α", krippendorff_alpha(table.item, table.said)),
-        OverallAgreement("Fleiss' κ", fleiss_kappa(table.item, table.said)),
+        OverallAgreement("Krippendorff's α", krippendorff_alpha(table.item, table.label)),
+        OverallAgreement("Fleiss' κ", fleiss_kappa(table.item, table.label)),
     ]
     values = class_values(table.classes)
     if values is not None and table.n_classes > 2:
@@ -166,7 +166,7 @@ def agreement_of_all(table: VoteTable) -> tuple[OverallAgreement, ...]:
             ("interval", np.sort(values)),
         )
         for level, scale in levels:
-            alpha = krippendorff_alpha(table.item, rank[table.said], level=level, values=scale)
+            alpha = krippendorff_alpha(table.item, rank[table.label], level=level, values=scale)
             measures.append(OverallAgreement(f"Krippendorff's α, {level}", alpha))
     return tuple(measures)
 

@@ -72,7 +72,7 @@ def vote_patterns(table: VoteTable) -> UInt64[np.ndarray, "item"]:
     rng = np.random.default_rng(0)
     random_of_vote = rng.integers(2**64, size=(len(table.sources), table.n_classes), dtype=np.uint64, endpoint=False)
     pattern = np.zeros(len(table.items), np.uint64)
-    np.add.at(pattern, table.item, random_of_vote[table.source, table.said])
+    np.add.at(pattern, table.item, random_of_vote[table.source, table.label])
     return pattern
 
 

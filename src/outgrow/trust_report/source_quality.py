@@ -50,7 +50,7 @@ ADVERSARIAL, CHANCE, ONE_CLASS, FEW, SILENT, ONLY = (
 class SourceCounts(NamedTuple):
     """Counts of each source: votes per class, and right votes, expected and by gold."""
 
-    said: Float[np.ndarray, "source class"]
+    class_votes: Float[np.ndarray, "source class"]
     expected_right: Float[np.ndarray, "source"]
     gold_right: Float[np.ndarray, "source"]
     gold_votes: Int[np.ndarray, "source"]
@@ -80,7 +80,7 @@ def _source(
     seconds: float | None,
     price: float | None,
 ) -> SourceTrust:
-    votes, class_votes = int(table.n_per_source[index]), tally.said[index]
+    votes, class_votes = int(table.n_per_source[index]), tally.class_votes[index]
     by_gold = counted(float(tally.gold_right[index]), int(tally.gold_votes[index]))
     by_agreement = _by_agreement(table, answers, tally, index)
     basis: Basis = "gold" if by_gold.n >= LEAST_GOLD_VOTES else "agreement" if by_agreement.defined else "none"
@@ -96,8 +96,8 @@ def _source(
         by_agreement=by_agreement,
         basis=basis,
         weight=float(fit.weight[index]) if isinstance(fit, BayesianFit) and votes else None,
-        said=table.classes[top_class] if votes else "",
-        said_share=float(class_votes[top_class] / votes) if votes else 0.0,
+        top_class=table.classes[top_class] if votes else "",
+        top_class_share=float(class_votes[top_class] / votes) if votes else 0.0,
         chance=chance,
         seconds=seconds,
         price=price,
@@ -140,7 +140,7 @@ def _by_agreement(table: VoteTable, answers: CombinerAnswers, tally: SourceCount
         return undefined("never voted")
     if int((table.n_per_source > 0).sum()) < 2:
         return undefined("one source has no other to agree with")
-    if isinstance(fit, BayesianFit) and (tally.said[index] > 0).sum() > 1:
+    if isinstance(fit, BayesianFit) and (tally.class_votes[index] > 0).sum() > 1:
         low, high = fit.interval[index].tolist()
         return Estimate(
             float(fit.accuracy[index]), min(low, fit.accuracy[index]), max(high, fit.accuracy[index]), votes, 1
@@ -151,12 +151,12 @@ def _by_agreement(table: VoteTable, answers: CombinerAnswers, tally: SourceCount
 def tally_of(table: VoteTable, posterior: Float[np.ndarray, "item class"]) -> SourceCounts:
     """Votes of each source per class, and its right votes by the posterior and by gold."""
     n_sources, n_classes = len(table.sources), table.n_classes
-    class_votes = np.bincount(table.source * n_classes + table.said, minlength=n_sources * n_classes)
+    class_votes = np.bincount(table.source * n_classes + table.label, minlength=n_sources * n_classes)
     has_gold = table.gold[table.item] >= 0
-    right = has_gold & (table.gold[table.item] == table.said)
+    right = has_gold & (table.gold[table.item] == table.label)
     return SourceCounts(
         class_votes.reshape(n_sources, n_classes).astype(float),
-        np.bincount(table.source, posterior[table.item, table.said], minlength=n_sources),
+        np.bincount(table.source, posterior[table.item, table.label], minlength=n_sources),
         np.bincount(table.source, right, minlength=n_sources),
         np.bincount(table.source, has_gold, minlength=n_sources),
     )
@@ -180,7 +180,7 @@ def _class_groups(table: VoteTable) -> tuple[Int[np.ndarray, "class"], tuple[str
     """The group of each class: the class itself, or the last group for rare classes if there are many."""
     if table.n_classes <= MOST_CLASSES:
         return np.arange(table.n_classes), table.classes
-    frequent = np.argsort(-np.bincount(table.said, minlength=table.n_classes), kind="stable")[: MOST_CLASSES - 1]
+    frequent = np.argsort(-np.bincount(table.label, minlength=table.n_classes), kind="stable")[: MOST_CLASSES - 1]
     frequent = np.sort(frequent)
     group = np.full(table.n_classes, MOST_CLASSES - 1)
     group[frequent] = np.arange(len(frequent))
@@ -195,16 +195,16 @@ def _grouped(
 
 def _counts(
     table: VoteTable, group: Int[np.ndarray, "class"], truth: Float[np.ndarray, "item group"]
-) -> Float[np.ndarray, "source truth said"]:
+) -> Float[np.ndarray, "source truth vote"]:
     """Counts of (true group, voted group) for each source."""
     n_groups, n_sources = truth.shape[1], len(table.sources)
-    column = table.source * n_groups + group[table.said]
+    column = table.source * n_groups + group[table.label]
     ones, shape = np.ones(table.n_votes), (n_sources * n_groups, len(table.items))
     counts = csr_array((ones, (column, table.item)), shape=shape) @ truth
     return np.asarray(counts.reshape(n_sources, n_groups, n_groups).transpose(0, 2, 1))
 
 
-def _shares(counts: Float[np.ndarray, "truth said"]) -> tuple[tuple[float | None, ...], ...]:
+def _shares(counts: Float[np.ndarray, "truth vote"]) -> tuple[tuple[float | None, ...], ...]:
     """Rows that sum to one; None for a class with a count below one half."""
     return tuple(tuple((row / row.sum()).tolist()) if row.sum() >= 0.5 else (None,) * len(row) for row in counts)
 

@@ -60,7 +60,7 @@ def find_consistency(frame: Frame) -> tuple[ConsistencyResult, ...]:
 def consistency(context: LabelContext, compared: Sequence[LabelComparison | None]) -> dict[str, ConsistencyMeasures]:
     """In total and by capability."""
     counts = context.counts([None if seed is None else _counted(seed) for seed in compared])
-    draws, among = context.apart(counts), counts[..., 1] > 0
+    draws, among = context.means_by_capability(counts), counts[..., 1] > 0
     columns = {
         field: context.estimates({name: draw[:, place] for name, draw in draws.items()}, among[place], NEVER)
         for place, field in enumerate(FIELDS)

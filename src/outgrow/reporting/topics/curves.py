@@ -86,7 +86,7 @@ def _learned(reader: LabelReader, context: LabelContext, row: Row) -> tuple[Esti
     if not finished:
         return undefined(MISSING), None
     counts = context.counts([None if table is None else _counted(table) for table in tables])
-    draws = {name: draw[:, 0] for name, draw in context.apart(counts).items()}
+    draws = {name: draw[:, 0] for name, draw in context.means_by_capability(counts).items()}
     accuracy = context.estimates(draws, counts[0, ..., 1] > 0)[WHOLE]
     return accuracy, float(np.mean([len(table.targets.items) for table in finished]))
 

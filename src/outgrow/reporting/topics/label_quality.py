@@ -110,7 +110,7 @@ def measures(reader: LabelReader, tables: Sequence[LabelRows | None]) -> dict[st
     """In total and by capability."""
     context = LabelContext.of(reader.frame)
     counts = context.counts([None if table is None else _counted(table) for table in tables])
-    draws, among = context.apart(counts), counts[0, ..., 1] > 0
+    draws, among = context.means_by_capability(counts), counts[0, ..., 1] > 0
     told = any(table is not None and (table.confidence < 1).any() for table in tables)
     accuracy, confidence, length = ({name: draw[:, place] for name, draw in draws.items()} for place in range(3))
     confidence = confidence if told else {name: np.full_like(draw, np.nan) for name, draw in confidence.items()}

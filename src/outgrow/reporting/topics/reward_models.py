@@ -131,7 +131,7 @@ def _examples(seeds: Sequence[Mapping[str, Any]]) -> RewardExamples:
 def ranking(context: LabelContext, ranked: Sequence[RankedLabels | None]) -> dict[str, RankMeasures]:
     """In total and by capability."""
     counts = context.counts([None if seed is None else _counted(seed) for seed in ranked])
-    shares = {name: draws[:, 0] for name, draws in context.apart(counts).items()}
+    shares = {name: draws[:, 0] for name, draws in context.means_by_capability(counts).items()}
     among = counts[0, ..., 1] > 0
     reward = {name: _auroc(context, ranked, name, confidence=False) for name in context.names}
     sure = {name: _auroc(context, ranked, name, confidence=True) for name in context.names}

@@ -126,7 +126,7 @@ def _sizes(name: str, kept: Sequence[SelectionRecord | None]) -> tuple[float, fl
 def means(context: LabelContext, kept: Sequence[SelectionRecord | None]) -> Columns:
     """Accuracies, their difference and, of texts, lengths."""
     counts = context.counts([None if seed is None else _counted(seed) for seed in kept])
-    draws = context.apart(counts)
+    draws = context.means_by_capability(counts)
     # Of a capability without kept labels all labels have nothing to be compared with.
     both = {name: np.where(np.isfinite(draw[:, :1]), draw, np.nan) for name, draw in draws.items()}
     among = counts[..., 1] > 0
