@@ -265,7 +265,7 @@ def second(case: Case, rng: np.random.Generator) -> Student:
 
 
 class Remembering:
-    """The marginal likelihood, and 3 log(1 − ⟨p, mean of earlier p⟩)."""
+    """The marginal likelihood, and half of log(1 − ⟨p, mean of earlier p⟩)."""
 
     def __init__(self) -> None:
         self.mean: Tensor | None = None
@@ -275,7 +275,7 @@ class Remembering:
         now = probs.detach()
         self.mean = now if self.mean is None else 0.7 * self.mean + 0.3 * now
         agreement = (probs * self.mean).sum(-1).clamp_max(1 - 1e-4)
-        return MARGINAL(logits, target, progress, shares) + 3 * torch.log1p(-agreement)
+        return MARGINAL(logits, target, progress, shares) + 0.5 * torch.log1p(-agreement)
 
     def probs(self, logits: Tensor) -> Tensor:
         return logits.softmax(-1)

@@ -88,8 +88,8 @@ def require_place(experiments: Sequence[Experiment], replace: bool) -> None:
     without `replace`, a report would be lost.
     """
     folders = [experiment.folder for experiment in experiments]
-    for number, (folder, experiment) in enumerate(zip(folders, experiments, strict=True)):
-        if folder in folders[:number]:
+    for index, (folder, experiment) in enumerate(zip(folders, experiments, strict=True)):
+        if folder in folders[:index]:
             raise ConfigError(f"output: the reports of two studies cannot both be in `{folder}`")
         refuse_place(folder)
         if not replace:
@@ -126,13 +126,13 @@ def plan(source: Source, *words: Word, code: bool = True) -> Plan:
     lacking = require_ready(experiments, here=False)
     for experiment in experiments:
         study, store = build_study(experiment), Store(experiment.store)
-        there = _is_there(store, study.pool, thorough=True)  # its items are going to be read
-        scale = scale_of(experiment, store.path(study.pool) if there else None)
+        has_pool = _is_finished(store, study.pool, thorough=True)  # its items are going to be read
+        scale = scale_of(experiment, store.path(study.pool) if has_pool else None)
         for line in plan_steps(study.steps, store):
             step = line.step
             lines[step.identity] = _planned(line, cost_of(step, scale))
         notes |= dict.fromkeys(_notes(experiment, study))
-    own = dict.fromkeys(one for experiment in experiments for one in code_of(experiment))
+    own = dict.fromkeys(name for experiment in experiments for name in code_of(experiment))
     return Plan(tuple(lines.values()), tuple(own), tuple(lacking), tuple(notes))
 
 
@@ -152,7 +152,7 @@ def _planned(line: PlanLine, cost: Cost) -> PlannedStep:
     return PlannedStep(step.name, step.label, step.folder, line.state, cost, server, key, line.code_changed)
 
 
-def _is_there(store: Store, step: Step, thorough: bool = False) -> bool:
+def _is_finished(store: Store, step: Step, thorough: bool = False) -> bool:
     """Whether a step is finished, without touching its files; they are read only if `thorough`."""
     try:
         return store.inspect(step, thorough=thorough) is not None
@@ -195,17 +195,17 @@ def read_table(source: Source, *words: Word, table: str = "main", kind: str = "m
     """
     experiment = read_experiment(source, words)
     folder = experiment.folder / "tables"
-    other = words_that_differ(settings_of(folder.parent), file_settings(experiment), list(changes_of(words)))
-    if other:
-        warnings.warn(f"{folder.parent} holds the report of other settings ({', '.join(other)})", stacklevel=2)
+    differing = words_that_differ(settings_of(folder.parent), file_settings(experiment), list(changes_of(words)))
+    if differing:
+        warnings.warn(f"{folder.parent} holds the report of other settings ({', '.join(differing)})", stacklevel=2)
     later = beside(folder.parent)
     if later.is_dir():
         warnings.warn(f"a later run has not been finished; its report is in {later}", stacklevel=2)
-    known = sorted(path.stem for path in folder.glob(f"*.{kind}"))
-    if not known:
+    tables = sorted(path.stem for path in folder.glob(f"*.{kind}"))
+    if not tables:
         raise DataError(f"{folder}: no report yet; `outgrow run` writes it")
-    if table not in known:
-        raise ConfigError(f"no table named `{table}`; {suggest(table, known)}")
+    if table not in tables:
+        raise ConfigError(f"no table named `{table}`; {suggest(table, tables)}")
     try:
         return (folder / f"{table}.{kind}").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -79,8 +79,8 @@ class Result:
 
     def __repr__(self) -> str:
         states = Counter(outcome.state for outcome in self.outcomes.values())
-        told = ", ".join(f"{count} {state}" for state, count in states.items())
-        return f"Result({short(self.report, 150)}; steps: {told})"
+        counts = ", ".join(f"{count} {state}" for state, count in states.items())
+        return f"Result({short(self.report, 150)}; steps: {counts})"
 
     @cached_property
     def results(self) -> "Results":

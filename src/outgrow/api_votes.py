@@ -118,7 +118,7 @@ def combine(
 
     `source` is a `VoteTable`, or whatever `read_labels` takes (`reading` are its options); `method` is a combiner's
     name, `single:SOURCE`, or a mapping such as `{"type": "dawid_skene", "smoothing": 2}`; `state` is a file to write,
-    from which `update` goes on; `on_wait` is told if another process has held it for a while.
+    from which `update` goes on; `on_wait` gets a message if another process has held it for a while.
     """
     section = combiner(method)
     if not COMBINERS.of(section).of_votes:
@@ -157,17 +157,17 @@ def update(
     items with new votes are estimated again, and nothing is calibrated; a note estimates how far the others are then
     from a combination of all votes.
 
-    Nobody else changes the state between its reading and its writing: of several updates at once, each waits for its
-    turn, and `on_wait` is told after a while. `output` is a file for the labels, written within that turn, so that it
-    never falls behind the state.
+    No other process changes the state between its reading and its writing: of several updates at once, each waits for
+    its turn, and `on_wait` gets a message after a while. `output` is a file for the labels, written within that turn,
+    so that it never falls behind the state.
     """
     path = Path(path)
     require_state(path)
     with alone(path, _telling(path, on_wait)):
-        found = _updated(path, source, words, calibrate=calibrate, overwrite=overwrite, near=near, **reading)
+        combined = _updated(path, source, words, calibrate=calibrate, overwrite=overwrite, near=near, **reading)
         if output is not None:
-            found.save(Path(output))
-    return found
+            combined.save(Path(output))
+    return combined
 
 
 def _updated(
@@ -175,13 +175,13 @@ def _updated(
 ) -> Combined:
     state = load_state(path)
     votes = read_labels(source, *words, classes=state.table.classes, **reading)
-    found = add_votes(state, votes, overwrite=overwrite, near=near)
-    save_state(found.state, path)
-    told = f"Votes that were new: {found.n_new}; that were there already: {found.n_again}."
+    added = add_votes(state, votes, overwrite=overwrite, near=near)
+    save_state(added.state, path)
+    note = f"Votes that were new: {added.n_new}; that were there already: {added.n_again}."
     if near:
-        told += f" Only their items were looked at again: probabilities of others are off by up to {found.stale:.0e}."
-    table = replace(found.state.table, notes=(told, *votes.notes))
-    return combined_of(table, state.method, state.source, found.fit, calibrate=calibrate and not near)
+        note += f" Only their items were looked at again: probabilities of others are off by up to {added.stale:.0e}."
+    table = replace(added.state.table, notes=(note, *votes.notes))
+    return combined_of(table, state.method, state.source, added.fit, calibrate=calibrate and not near)
 
 
 def _telling(path: Path, say: Callable[[str], None]) -> Callable[[], None]:
@@ -237,11 +237,11 @@ def train(
         tree["student"] = {**tree.get("student", {}), "model": model}
     if method is not None:
         tree["combine"] = combiner(method).model_dump(exclude_unset=True)
-    if isinstance(labels, VoteTable) and alike(labels.classes):  # what was told apart stays so
+    if isinstance(labels, VoteTable) and alike(labels.classes):  # classes that are distinct stay distinct
         tree.setdefault("classes", list(labels.classes))
-    wanted = read_section(TrainSettings, tree, words, FileLocation("train"))
+    train_settings = read_section(TrainSettings, tree, words, FileLocation("train"))
     if not code:
-        refuse_code(wanted, "train")
+        refuse_code(train_settings, "train")
     place, folder = Path(store), Path(output)
     files = TrainingFiles(
         items=file_of_table(items, place, "items"),
@@ -249,5 +249,5 @@ def train(
         gold=None if gold is None else file_of_table(gold, place, "gold"),
         test=None if test is None else file_of_table(test, place, "test"),
     )
-    command = command_of(files, folder, wanted, place if place != STORE else None, plugins)
-    return train_from_votes(wanted, files, folder, store=place, command=command, on_event=on_event)
+    command = command_of(files, folder, train_settings, place if place != STORE else None, plugins)
+    return train_from_votes(train_settings, files, folder, store=place, command=command, on_event=on_event)

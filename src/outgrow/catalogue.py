@@ -53,19 +53,21 @@ class Entry:
 
 def entries() -> list[Entry]:
     """All methods, then all extensions by kind."""
-    found = [Entry(name, METHOD, summary, settings=presets()[name]) for name, summary in _method_summaries().items()]
+    all_entries = [
+        Entry(name, METHOD, summary, settings=presets()[name]) for name, summary in _method_summaries().items()
+    ]
     for kind, registry in registries().items():
-        found += [_of_record(kind, record) for record in registry.values()]
-    return found
+        all_entries += [_of_record(kind, record) for record in registry.values()]
+    return all_entries
 
 
 def entries_named(name: str) -> list[Entry]:
     """The method and the extensions of that name. Raises `ConfigError` for an unknown one."""
     listed = entries()
-    found = [entry for entry in listed if entry.name == name]
-    if not found:
+    matching = [entry for entry in listed if entry.name == name]
+    if not matching:
         raise ConfigError(f"no method or extension is called `{name}`; {suggest(name, _names(listed))}")
-    return found
+    return matching
 
 
 def _names(listed: list[Entry]) -> list[str]:

@@ -60,8 +60,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     'self_training'
     """
     alike: dict[str, str] = {}
-    for one in known:
-        alike.setdefault(_folded(one), one)
+    for candidate in known:
+        alike.setdefault(_folded(candidate), candidate)
     folded = _folded(word[: LONGEST_WORD + 1])
     if folded in alike:
         return alike[folded]

@@ -202,8 +202,8 @@ def function_of(function: Function) -> Callable[..., Any]:
     if callable(function):
         return function
     module, name = function.split(":")
-    found: Callable[..., Any] = getattr(import_module(module), name)
-    return found
+    imported: Callable[..., Any] = getattr(import_module(module), name)
+    return imported
 
 
 def rebuild_sections() -> None:

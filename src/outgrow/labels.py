@@ -25,7 +25,7 @@ SUM_TOLERANCE = 1e-4
 ANSWER_FILES = {"half_a": "anchors.parquet", "half_b": "half_b.parquet", "test": "test.parquet"}
 """By part of the split, the table of a source's answers; on half A they are held-out answers, the anchors."""
 INSTEAD = " instead."
-"""How a sentence in `Targets.origin` ends that tells of a fall-back."""
+"""The end of a sentence in `Targets.origin` about a fall-back."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class WeakLabels:
 
     @property
     def voted(self) -> Bool[np.ndarray, "item source"]:
-        """Where a source said something."""
+        """Where a source did not abstain."""
         return np.asarray(self.probs.any(axis=2))
 
     @property
@@ -79,7 +79,7 @@ class WeakLabels:
                 "source": pa.array(self.sources).take(pa.array(source)),
                 "probs": pa.FixedSizeListArray.from_arrays(self.probs[item, source].ravel(), self.n_classes),
             },
-            # The order of items and sources, and items that nobody voted on, must survive the journey.
+            # The order of items and sources, and items without votes, must survive the journey.
             metadata={"items": pack_names(self.items), "sources": pack_names(self.sources)},
         )
         pq.write_table(table, path)
@@ -162,7 +162,7 @@ class Targets:
 
     def keep(self, row: Bool[np.ndarray, "row"]) -> "Targets":
         """The rows marked true."""
-        items = [name for name, wanted in zip(self.items, row.tolist(), strict=True) if wanted]
+        items = [name for name, is_kept in zip(self.items, row.tolist(), strict=True) if is_kept]
         return Targets(items, self.probs[row], self.weight[row], self.origin, self.prior)
 
     def save(self, path: Path) -> None:

@@ -92,10 +92,10 @@ def load_installed() -> None:
     if _searched:
         return
     _searched = True
-    found = sorted(entry_points(group=GROUP), key=lambda entry: entry.value)
-    for entry in found:
+    installed = sorted(entry_points(group=GROUP), key=lambda entry: entry.value)
+    for entry in installed:
         _load_entry(entry)
-    if found:
+    if installed:
         rebuild_sections()
 
 
@@ -132,7 +132,7 @@ def loaded() -> tuple[Plugin, ...]:
 
 def plugin_of(record: Any) -> Plugin | None:
     """The plug-in that added a record; none for one of outgrow's own."""
-    return next((plugin for plugin in _loaded.values() if any(one is record for one in plugin.records)), None)
+    return next((plugin for plugin in _loaded.values() if any(added is record for added in plugin.records)), None)
 
 
 def _names(params: Any) -> Iterator[tuple[str, str]]:

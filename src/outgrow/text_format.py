@@ -54,7 +54,7 @@ def shortened(sentence: str, names: Iterable[str] = ()) -> str:
             sentence = sentence.replace(name, short(name))
     if len(sentence) <= MOST_QUOTED:
         return sentence
-    return QUOTED.sub(lambda found: f"`{short(found[1], MOST_QUOTED)}`", sentence)
+    return QUOTED.sub(lambda match: f"`{short(match[1], MOST_QUOTED)}`", sentence)
 
 
 def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:

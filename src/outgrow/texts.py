@@ -2,7 +2,7 @@
 
 A source answers an item of a *generate* task with one or more candidate texts, best first. Each candidate keeps the
 bytes at which its pieces end and the log-probability that the source gave each piece, the end of the sequence included
-(`align.PieceTable`), so that nobody needs the source in memory again. A source that abstains has no candidate.
+(`align.PieceTable`), so that the source need not be in memory again. A source that abstains has no candidate.
 
 The same table holds a student's answers, and what one model thinks of texts that others wrote: then the source is the
 model that scores, and its candidates are all the texts of an item, in the order of the pool.
@@ -29,7 +29,7 @@ PIECE_COLUMNS = {"piece_end": pa.list_(pa.int32()), "piece_logprob": pa.list_(pa
 
 
 class Candidate(NamedTuple):
-    """A text and what its pieces are worth to the source that speaks of it."""
+    """A text and the log-probabilities of its pieces under a source."""
 
     text: str
     pieces: PieceTable
@@ -53,13 +53,13 @@ class Candidate(NamedTuple):
 
 def ranked(candidates: Iterable[Candidate], distinct: bool = True) -> list[Candidate]:
     """Best first by mean log-probability; of equal texts only the more probable spelling, if `distinct`."""
-    best = sorted(candidates, key=lambda one: -one.mean_logprob)
+    best = sorted(candidates, key=lambda candidate: -candidate.mean_logprob)
     if not distinct:
         return best
-    found: dict[str, Candidate] = {}
+    by_text: dict[str, Candidate] = {}
     for candidate in best:
-        found.setdefault(candidate.text, candidate)
-    return list(found.values())
+        by_text.setdefault(candidate.text, candidate)
+    return list(by_text.values())
 
 
 @dataclass(frozen=True)
@@ -82,13 +82,13 @@ class WeakTexts:
     @property
     def texts(self) -> list[list[str | None]]:
         """[item][source]: the best candidate's text; `None` = abstention."""
-        return [[found[0].text if found else None for found in row] for row in self.candidates]
+        return [[candidates[0].text if candidates else None for candidates in row] for row in self.candidates]
 
     def rows(self) -> Iterator[tuple[int, int, int, Candidate]]:
         """(item number, source number, rank, candidate), in order."""
         for item, row in enumerate(self.candidates):
-            for source, found in enumerate(row):
-                for rank, candidate in enumerate(found):
+            for source, candidates in enumerate(row):
+                for rank, candidate in enumerate(candidates):
                     yield item, source, rank, candidate
 
     def only(self, sources: Sequence[str]) -> "WeakTexts":
@@ -97,11 +97,11 @@ class WeakTexts:
         if missing:
             raise DataError(f"no source named `{missing[0]}`; there are {', '.join(self.sources)}")
         pick = [self.sources.index(name) for name in sources]
-        return WeakTexts(self.items, tuple(sources), [[row[number] for number in pick] for row in self.candidates])
+        return WeakTexts(self.items, tuple(sources), [[row[column] for column in pick] for row in self.candidates])
 
     def take(self, items: Sequence[str]) -> "WeakTexts":
         """These items, by name, in that order. Raises `DataError` for one that is not in the table."""
-        place = {name: number for number, name in enumerate(self.items)}
+        place = {name: index for index, name in enumerate(self.items)}
         missing = [name for name in items if name not in place]
         if missing:
             raise DataError(f"sources {', '.join(self.sources)}: no answer for item `{missing[0]}`")
@@ -125,8 +125,8 @@ class WeakTexts:
         """Read what `save` wrote."""
         table, names = _read(path, "items", "sources")
         items, sources = names
-        place = {name: number for number, name in enumerate(items)}
-        column = {name: number for number, name in enumerate(sources)}
+        place = {name: index for index, name in enumerate(items)}
+        column = {name: index for index, name in enumerate(sources)}
         candidates: list[list[list[Candidate]]] = [[[] for _ in sources] for _ in items]
         heads = zip(table["item"].to_pylist(), table["source"].to_pylist(), table["text"].to_pylist(), strict=True)
         for (item, source, text), pieces in zip(heads, _pieces_of(table), strict=True):
@@ -170,9 +170,9 @@ class TextTargets:
         """The rows marked true."""
         some = np.flatnonzero(row).tolist()
         return TextTargets(
-            items=[self.items[number] for number in some],
-            texts=[self.texts[number] for number in some],
-            pieces=[self.pieces[number] for number in some],
+            items=[self.items[index] for index in some],
+            texts=[self.texts[index] for index in some],
+            pieces=[self.pieces[index] for index in some],
             weight=self.weight[row],
             origin=self.origin,
         )
@@ -208,8 +208,8 @@ def certain(text: str) -> PieceTable:
 
 def _piece_columns(pieces: Sequence[PieceTable]) -> dict[str, Any]:
     values = {
-        "piece_end": [one.end.tolist() for one in pieces],
-        "piece_logprob": [one.logprob.tolist() for one in pieces],
+        "piece_end": [piece_table.end.tolist() for piece_table in pieces],
+        "piece_logprob": [piece_table.logprob.tolist() for piece_table in pieces],
     }
     return {name: pa.array(values[name], kind) for name, kind in PIECE_COLUMNS.items()}
 

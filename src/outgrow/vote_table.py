@@ -1,9 +1,9 @@
-"""`VoteTable`: votes that somebody has already, as a long table of numbers.
+"""`VoteTable`: existing votes as a long table of numbers.
 
 One row per vote; who voted, on what, for which class are numbers into `items`, `sources` and `classes`. Unlike
-`WeakLabels` it costs nothing where nobody voted, so that a million items of a hundred sources are as large as their
+`WeakLabels` it costs nothing where no source voted, so that a million items of a hundred sources are as large as their
 votes. A soft vote has a distribution in `probs`; an abstention is no row. Gold is known for all items, some, or
-none. What a vote took (`seconds`, `price`) is kept where the file says it.
+none. What a vote took (`seconds`, `price`) is kept where the file has it.
 """
 
 from collections.abc import Sequence
@@ -92,8 +92,8 @@ class VoteTable:
     def to_arrow(self) -> pa.Table:
         """One row per vote: `item`, `source`, `label` and what else is known; `read_votes` reads it again."""
         item, source, label = (
-            pa.array(names, pa.string()).take(pa.array(number))
-            for names, number in ((self.items, self.item), (self.sources, self.source), (self.classes, self.label))
+            pa.array(names, pa.string()).take(pa.array(index))
+            for names, index in ((self.items, self.item), (self.sources, self.source), (self.classes, self.label))
         )
         columns = {"item": item, "source": source, "label": label}
         if self.probs is not None:
@@ -116,31 +116,31 @@ class VoteTable:
         missing = [name for name in sources if name not in self.sources]
         if missing:
             raise DataError(f"no source named `{missing[0]}`; there are {listed(self.sources)}")
-        number = np.full(len(self.sources), UNKNOWN)
-        number[[self.sources.index(name) for name in sources]] = np.arange(len(sources))
-        kept = self._votes(number[self.source] >= 0)
-        return replace(kept, sources=tuple(sources), source=number[kept.source])
+        new_index = np.full(len(self.sources), UNKNOWN)
+        new_index[[self.sources.index(name) for name in sources]] = np.arange(len(sources))
+        kept = self._votes(new_index[self.source] >= 0)
+        return replace(kept, sources=tuple(sources), source=new_index[kept.source])
 
     def take(self, index: Int[np.ndarray, "row"]) -> "VoteTable":
         """The items at `index` (each at most once) with their votes and gold, in that order."""
-        number = np.full(len(self.items), UNKNOWN)
-        number[index] = np.arange(len(index))
-        kept = self._votes(number[self.item] >= 0)
+        new_index = np.full(len(self.items), UNKNOWN)
+        new_index[index] = np.arange(len(index))
+        kept = self._votes(new_index[self.item] >= 0)
         return replace(
-            kept, items=[self.items[i] for i in index.tolist()], gold=self.gold[index], item=number[kept.item]
+            kept, items=[self.items[i] for i in index.tolist()], gold=self.gold[index], item=new_index[kept.item]
         )
 
-    def _votes(self, wanted: np.ndarray) -> "VoteTable":
+    def _votes(self, is_kept: np.ndarray) -> "VoteTable":
         """The votes marked true."""
 
         def of(column: np.ndarray | None) -> np.ndarray | None:
-            return None if column is None else column[wanted]
+            return None if column is None else column[is_kept]
 
         return replace(
             self,
-            item=self.item[wanted],
-            source=self.source[wanted],
-            label=self.label[wanted],
+            item=self.item[is_kept],
+            source=self.source[is_kept],
+            label=self.label[is_kept],
             probs=of(self.probs),
             seconds=of(self.seconds),
             price=of(self.price),

@@ -116,11 +116,11 @@ def methods_ls(
     from outgrow.plugins import load_plugins
 
     load_plugins(*(plugin or []))
-    found = entries()
-    kinds = dict.fromkeys(entry.kind for entry in found)
+    all_entries = entries()
+    kinds = dict.fromkeys(entry.kind for entry in all_entries)
     if kind is not None and kind not in kinds:
         raise ConfigError(f"--kind: `{kind}` is unknown; {suggest(kind, kinds)}")
-    shown = [entry for entry in found if kind in (None, entry.kind)]
+    shown = [entry for entry in all_entries if kind in (None, entry.kind)]
     say_rows([{"name": entry.name, "kind": entry.kind, "summary": entry.summary} for entry in shown], as_json)
 
 
@@ -134,11 +134,11 @@ def methods_show(
     from outgrow.plugins import load_plugins
 
     load_plugins(*(plugin or []))
-    found = entries_named(name)
+    matching = entries_named(name)
     if as_json:
-        say_json([entry.to_json() for entry in found])
+        say_json([entry.to_json() for entry in matching])
     else:
-        say("\n\n".join(map(entry_text, found)))
+        say("\n\n".join(map(entry_text, matching)))
 
 
 def entry_text(entry: "Entry") -> str:
@@ -206,16 +206,16 @@ def copy_recipe(name: str, to: Path | None) -> list[Path]:
     from outgrow.config.recipes import recipes
     from outgrow.errors import ConfigError, suggest
 
-    known = recipes()
-    if name not in known:
-        raise ConfigError(f"no example named `{name}`; {suggest(name, sorted(known))}")
-    file = known[name].name
+    recipe_files = recipes()
+    if name not in recipe_files:
+        raise ConfigError(f"no example named `{name}`; {suggest(name, sorted(recipe_files))}")
+    file = recipe_files[name].name
     target = Path(file) if to is None else to / file if to.is_dir() else to
     if target.exists():
         raise ConfigError(f"{target}: exists already; choose another file")
     try:
-        _copy(known[name], target)
-        return [target, *_copy_data(known[name], target.parent)]
+        _copy(recipe_files[name], target)
+        return [target, *_copy_data(recipe_files[name], target.parent)]
     except OSError as error:
         raise ConfigError(f"{target}: cannot be written ({error.strerror})") from None
 

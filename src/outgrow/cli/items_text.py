@@ -104,8 +104,8 @@ def items_text(seen: Seen) -> str:
     what = f"measured by {seen['metric']}" if seen["kind"] == "generate" else f"{len(seen['classes'])} classes"
     head = [f"{seen['task']}: {seen['kind']}, {seen['items']} items, {what}"]
     head += [
-        f"{one['name']}: {one['train']} train and {one['test']} test items, measured by {one['metric']}"
-        for one in seen["capabilities"]
+        f"{row['name']}: {row['train']} train and {row['test']} test items, measured by {row['metric']}"
+        for row in seen["capabilities"]
     ]
     if seen["counts"]:
         head.append(", ".join(f"{short(name)} {count}" for name, count in seen["counts"].items()))
@@ -123,7 +123,7 @@ def _item_text(item: Seen) -> str:
 def _token_lines(item: Seen) -> list[str]:
     tokens = item.get("tokens", [])
     if "learned" not in item:
-        return [_token_line("tokens", one) for one in tokens]
+        return [_token_line("tokens", sequence) for sequence in tokens]
     border = item["learned"].count(False)
     return [_token_line("read", tokens[:border]), _token_line("learned", tokens[border:])]
 

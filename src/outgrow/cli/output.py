@@ -68,7 +68,7 @@ def say_markdown(text: str) -> None:
 
 
 def say_json(value: Any) -> None:
-    say(STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False, indent=1)))
+    say(STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, ensure_ascii=False, indent=1)))
 
 
 def say_rows(rows: list[dict[str, Any]], as_json: bool) -> None:

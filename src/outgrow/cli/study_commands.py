@@ -57,7 +57,7 @@ def suite(
 
     console = Console(stderr=True)
     with display(console, quiet or as_json) as shown:
-        found = run_suite(
+        suite_result = run_suite(
             file,
             *(words or []),
             jobs=jobs,
@@ -67,11 +67,11 @@ def suite(
             on_study=shown.section,
         )
     if as_json:
-        say_json({name: result.to_json() for name, result in found.results.items()})
+        say_json({name: result.to_json() for name, result in suite_result.results.items()})
     else:
-        say_markdown("\n".join(table.to_markdown() for table in found.tables))
-        say(f"reports: {found.folder}")
-    end(list(found.results.values()))
+        say_markdown("\n".join(table.to_markdown() for table in suite_result.tables))
+        say(f"reports: {suite_result.folder}")
+    end(list(suite_result.results.values()))
 
 
 def simulate(

@@ -70,15 +70,15 @@ def labels(
 
     _check_outputs([file, gold], {"--report": (report, tuple(FORMATS)), "--next": (ask, SUFFIXES)})
     votes = api_votes.read_labels(file, *(words or []), classes=_split(classes), gold=gold, renormalise=renormalise)
-    found = api_votes.trust(votes, n_next=n)
+    trust = api_votes.trust(votes, n_next=n)
     if report is not None:
-        write_trust(found, report, title=shown(Path(file.name)))
+        write_trust(trust, report, title=shown(Path(file.name)))
     if ask is not None:
-        write_table(next_table(found), ask)
+        write_table(next_table(trust), ask)
     if as_json:
-        say_json(asdict(found))
+        say_json(asdict(trust))
     else:
-        say("\n".join([trust_text(found), *(f"written: {path}" for path in (report, ask) if path is not None)]))
+        say("\n".join([trust_text(trust), *(f"written: {path}" for path in (report, ask) if path is not None)]))
 
 
 def rules(
@@ -101,8 +101,8 @@ def rules(
         return
     for note in votes.notes:
         complain(note)
-    rules_told = f"{many(votes.n_votes, 'vote')} of {many(len(votes.sources), 'rule')}"
-    say(f"{rules_told} on {many(len(votes.items), 'item')}: {output}")
+    vote_counts = f"{many(votes.n_votes, 'vote')} of {many(len(votes.sources), 'rule')}"
+    say(f"{vote_counts} on {many(len(votes.items), 'item')}: {output}")
 
 
 def combine(
@@ -146,24 +146,24 @@ def combine(
             {"--state": state, "--classes": classes, "--method": None if method == "auto" else method}
         )
     reading: dict[str, Any] = {"gold": gold, "renormalise": renormalise}
-    found: Any
+    combined: Any
     if method.partition(":")[0] in text_combiners():
         _refuse_options(method, classes=classes, state=state, update=update, **reading)
-        found = api_votes.combine_answers(api_votes.read_answers(file, *(words or [])), method)
+        combined = api_votes.combine_answers(api_votes.read_answers(file, *(words or [])), method)
     elif update is not None:
         options: dict[str, Any] = {"calibrate": calibrate, "overwrite": overwrite, "near": near, "output": output}
-        found = api_votes.update(update, file, *(words or []), on_wait=complain, **options, **reading)
+        combined = api_votes.update(update, file, *(words or []), on_wait=complain, **options, **reading)
     else:
         votes = api_votes.read_labels(file, *(words or []), classes=_split(classes), **reading)
-        found = api_votes.combine(votes, method, calibrate=calibrate, state=state, on_wait=complain)
+        combined = api_votes.combine(votes, method, calibrate=calibrate, state=state, on_wait=complain)
     if output is not None and update is None:
-        found.save(output)
+        combined.save(output)
     if as_json:
-        say_json({"written": None if output is None else str(output), **found.about})
+        say_json({"written": None if output is None else str(output), **combined.about})
     else:
         from outgrow.cli.votes_text import combined_text
 
-        say("\n".join([combined_text(found), *_written(output, state or update)]))
+        say("\n".join([combined_text(combined), *_written(output, state or update)]))
 
 
 def train(
@@ -263,7 +263,9 @@ def _check_outputs(read: list[Path | None], written: dict[str, tuple[Path | None
         if path is None:
             continue
         refuse_unwritable(option, path, formats)
-        if os.path.exists(path) and any(one and os.path.exists(one) and path.samefile(one) for one in read):
+        if os.path.exists(path) and any(
+            source and os.path.exists(source) and path.samefile(source) for source in read
+        ):
             raise ConfigError(f"{option}: {path} is an input file; write to another file")
 
 

@@ -24,19 +24,20 @@ def combined_text(found: Combined | CombinedTexts) -> str:
     return "\n".join([head, sure, "", *_sources(votes["sources"]), "", *found.notes])
 
 
-def _of_texts(found: CombinedTexts) -> str:
+def _of_texts(combined: CombinedTexts) -> str:
     """The same for texts."""
-    votes = found.about["votes"]
-    head = f"{_heard(votes, 'answer')} to {many(votes['n_items'], 'item')}, by {short(found.method)}"
-    sure = f"{many(len(found.targets), 'text')}; mean share {found.share.mean():.3f}"
+    votes = combined.about["votes"]
+    head = f"{_heard(votes, 'answer')} to {many(votes['n_items'], 'item')}, by {short(combined.method)}"
+    sure = f"{many(len(combined.targets), 'text')}; mean share {combined.share.mean():.3f}"
     most = [
-        one._replace(name=short(one.name)) for one in sorted(found.writers, key=lambda one: -one.votes)[:MOST_SOURCES]
+        writer._replace(name=short(writer.name))
+        for writer in sorted(combined.writers, key=lambda writer: -writer.votes)[:MOST_SOURCES]
     ]
-    width = max(len("source"), *(len(one.name) for one in most))
+    width = max(len("source"), *(len(writer.name) for writer in most))
     rows = [f"{'source'.ljust(width)}  answers  agreement with the combined texts ({votes['metric']})"]
-    rows += [f"{one.name.ljust(width)}  {one.votes:7d}  {_share(one.agreement)}" for one in most]
-    more = len(found.writers) - len(most)
-    return "\n".join([head, sure, "", *rows, *([f"… and {more} more"] if more else []), "", *found.notes])
+    rows += [f"{writer.name.ljust(width)}  {writer.votes:7d}  {_share(writer.agreement)}" for writer in most]
+    more = len(combined.writers) - len(most)
+    return "\n".join([head, sure, "", *rows, *([f"… and {more} more"] if more else []), "", *combined.notes])
 
 
 def _heard(votes: Mapping[str, Any], what: str) -> str:
@@ -56,13 +57,13 @@ def student_text(student: TrainedStudent) -> str:
     agreement = card["answers"]["agreement"]
     if test is None:
         agrees = "" if agreement is None else f"agrees with {agreement:.1%} of the labels that it learned; "
-        known = f"{agrees}its accuracy is unknown; give test items (--test)"
+        result = f"{agrees}its accuracy is unknown; give test items (--test)"
     else:
         title, value = ("accuracy", test["accuracy"]) if "accuracy" in test else (test["metric"], test["score"])
         n_left = data["test_left_out"]
         left = f" (left out, since the student learned their texts: {n_left})" if n_left else ""
-        known = f"{title} {value:.3f} [{test['low']:.3f}, {test['high']:.3f}] on {many(test['n'], 'test item')}{left}"
-    return "\n".join([learned, known, *card["combine"]["notes"], "", f"student: {student.folder}"])
+        result = f"{title} {value:.3f} [{test['low']:.3f}, {test['high']:.3f}] on {many(test['n'], 'test item')}{left}"
+    return "\n".join([learned, result, *card["combine"]["notes"], "", f"student: {student.folder}"])
 
 
 def _named(about: Mapping[str, Any]) -> str:
@@ -78,8 +79,8 @@ def _sources(sources: list[dict[str, Any]]) -> list[str]:
     width = max([len("source"), *(len(source["name"]) for source in most)])
     head = f"{'source'.ljust(width)}   votes  accuracy given a vote"
     rows = [
-        f"{one['name'].ljust(width)}  {one['votes']:6d}  {one['accuracy']:.3f} [{one['low']:.3f}, {one['high']:.3f}]"
-        for one in most
+        f"{row['name'].ljust(width)}  {row['votes']:6d}  {row['accuracy']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+        for row in most
     ]
     more = len(sources) - len(most)
     return [head, *rows, *([f"… and {more} more"] if more else [])]

@@ -14,9 +14,11 @@ from typing import Any
 from outgrow.combiners.answer_vote import ANSWER_VOTE
 from outgrow.combiners.auto import AUTO
 from outgrow.combiners.bayesian_dawid_skene import BAYESIAN_DAWID_SKENE
+from outgrow.combiners.bwa import BWA
 from outgrow.combiners.candidate_pool import CANDIDATE_POOL
 from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection
 from outgrow.combiners.dawid_skene import DAWID_SKENE, ONE_COIN
+from outgrow.combiners.ebcc import EBCC
 from outgrow.combiners.flying_squid import FLYING_SQUID
 from outgrow.combiners.glad import GLAD
 from outgrow.combiners.joint_decoding import JOINT_DECODING
@@ -44,6 +46,8 @@ COMBINERS: Registry[CombinerRecord] = Registry(
         DAWID_SKENE,
         MACE,
         GLAD,
+        BWA,
+        EBCC,
         VOTE,
         WEIGHTED_VOTE,
         LOG_POOL,
@@ -89,8 +93,8 @@ def text_combiners() -> list[str]:
 
 def section_named(name: str, **options: Any) -> CombinerSection:
     """The section behind a name, a short name or `single: SOURCE`. Raises `ConfigError` for an unknown name."""
-    known, colon, source = name.partition(":")
-    tree = in_full({"type": known.strip(), **options, **({"source": source.strip()} if colon else {})})
+    kind, colon, source = name.partition(":")
+    tree = in_full({"type": kind.strip(), **options, **({"source": source.strip()} if colon else {})})
     if tree["type"] not in COMBINERS:
         raise ConfigError(f"no combiner is called `{name}`; {suggest(name, [*COMBINERS, *short_names()])}")
     return COMBINERS[tree["type"]].section.model_validate(tree)

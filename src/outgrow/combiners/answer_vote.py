@@ -69,8 +69,8 @@ class AnswerVote(AnswersSection):
 
 
 def _not_counted(metric: str) -> str:
-    known = ", ".join(f"`{name}`" for name in METRICS)
-    return f"combine.metric: `{metric}` does not decide when answers are the same; name one of {known}"
+    names = ", ".join(f"`{name}`" for name in METRICS)
+    return f"combine.metric: `{metric}` does not decide when answers are the same; name one of {names}"
 
 
 class CountedAnswer(NamedTuple):
@@ -160,8 +160,8 @@ def _votes(sources: Sequence[str], texts: Sequence[Sequence[Candidate]], metric:
 def _check(**options: tuple[str, tuple[str, ...]]) -> None:
     for name, (value, allowed) in options.items():
         if value not in allowed:
-            known = ", ".join(f"`{choice}`" for choice in allowed)
-            raise ConfigError(f"`combine: answer_vote`: {name} is one of {known}, not `{value}`")
+            choices = ", ".join(f"`{choice}`" for choice in allowed)
+            raise ConfigError(f"`combine: answer_vote`: {name} is one of {choices}, not `{value}`")
 
 
 def _sentences(labels: WeakTexts, outcomes: Sequence[VoteOutcome], unread: int) -> Iterator[str]:

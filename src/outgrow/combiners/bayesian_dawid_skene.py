@@ -221,8 +221,8 @@ def dependence_notes(fit: BayesianFit) -> tuple[str, ...]:
     if len(first):
         order = np.argsort(-fit.copied[first, second], kind="stable")[:MOST_NAMED]
         pairs = ", ".join(
-            f"{fit.sources[one]} and {fit.sources[other]} ({fit.copied[one, other]:.2f})"
-            for one, other in zip(first[order].tolist(), second[order].tolist(), strict=True)
+            f"{fit.sources[i]} and {fit.sources[j]} ({fit.copied[i, j]:.2f})"
+            for i, j in zip(first[order].tolist(), second[order].tolist(), strict=True)
         )
         notes.append(f"Pairs of sources that seem to copy, and for what share of their votes: {pairs}.")
     if fit.shared_difficulty > WORTH_A_NOTE:

@@ -165,14 +165,14 @@ def _worth_trying(votes: Votes) -> list[str]:
     """Candidates in the order of preference; those that use silence only where sources abstain on some items."""
     coverage = votes.n_votes.sum() / max(votes.weight.sum() * len(votes.sources), 1)
     silent = LEAST_COVERAGE <= coverage < 1
-    known = bool((votes.gold >= 0).any())
+    has_gold = bool((votes.gold >= 0).any())
 
     def suits(name: str) -> bool:
         section = section_named(name)
         # The pool of hard votes is a vote of sources that are never wrong.
         return (
             (silent or not section.reads_silence)
-            and (known or not section.needs_gold)
+            and (has_gold or not section.needs_gold)
             and (votes.soft or not COMBINERS.of(section).soft_only)
         )
 
@@ -215,7 +215,7 @@ def _first_of_the_best(
     """The first that is as good as the best, and a sentence."""
     fitted = [candidate for candidate in candidates if not np.isnan(candidate.score)]
     best = max(fitted, key=lambda candidate: candidate.score)
-    chosen = next(one for one in fitted if one.behind <= max(errors * one.error, equal))
+    chosen = next(candidate for candidate in fitted if candidate.behind <= max(errors * candidate.error, equal))
     why = f"`{chosen.name}` of {len(fitted)} combiners: {chosen.score:.4f} {unit}"
     if not np.isnan(chosen.accuracy):
         why += f"; accuracy {chosen.accuracy:.3f}"

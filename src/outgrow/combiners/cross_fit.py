@@ -22,7 +22,7 @@ LEAST_GOLD = 30
 MOST_GOLD = 5_000
 """More need not be held out in turn; the others' gold stays."""
 MOST_OTHERS = 50_000
-"""Of the items without gold a sample is enough to estimate how sources err."""
+"""A sample of the items without gold is enough to estimate how sources err."""
 
 
 class CrossFitted(NamedTuple):

@@ -188,16 +188,16 @@ def independent_weights(
     The steps are those of Sha, Saul and Lee (2003) for a quadratic with matrix and solution at zero or above.
     """
     row, source = np.nonzero(voted)
-    wanted = strength[source]
+    target = strength[source]
     explained = _explained_by_voters(row, source, correlation)
-    solution = wanted
+    solution = target
     for _ in range(STEPS):
         before = solution
-        solution = before * wanted / explained(before)
+        solution = before * target / explained(before)
         if np.abs(solution - before).max(initial=0) < SETTLED:
             break
     weights = np.zeros(voted.shape)
-    weights[row, source] = solution / wanted
+    weights[row, source] = solution / target
     return weights
 
 

@@ -73,8 +73,8 @@ def nothing_counted(n_sources: int, n_classes: int) -> ExpectedCounts:
 
 def by_mean_vote(votes: Votes) -> ExpectedCounts:
     """The counts of the mean vote, from which a first estimation starts."""
-    found = expectation_step(votes, mean_vote_scores(votes), np.zeros(votes.n_classes))
-    return ExpectedCounts(found.counts, found.shares)
+    expectation = expectation_step(votes, mean_vote_scores(votes), np.zeros(votes.n_classes))
+    return ExpectedCounts(expectation.counts, expectation.shares)
 
 
 def balance_of(shares: Float[np.ndarray, "class"], smoothing: float) -> Float[np.ndarray, "class"]:

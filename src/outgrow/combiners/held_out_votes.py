@@ -108,10 +108,10 @@ def log_probabilities(held: HeldOut, prediction: Prediction) -> Float[np.ndarray
     half = np.random.default_rng(SEED).integers(2, size=len(held.votes.values))[held.item]
     logs = np.empty(len(half))
     for part in (0, 1):
-        here, there = half == part, half != part
-        matrices = learn_matrices(held, prediction, there)
-        probability = (prediction[here] * matrices[held.matrix[held.source[here]], :, held.outcome[here]]).sum(axis=1)
-        logs[here] = np.log(np.maximum(probability, LEAST))
+        test, train = half == part, half != part
+        matrices = learn_matrices(held, prediction, train)
+        probability = (prediction[test] * matrices[held.matrix[held.source[test]], :, held.outcome[test]]).sum(axis=1)
+        logs[test] = np.log(np.maximum(probability, LEAST))
     return logs
 
 

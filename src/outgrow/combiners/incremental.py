@@ -139,8 +139,8 @@ def _update_near(state: State, merged: Merged) -> Updated:
         posterior=posterior,
         interval=counted_interval(small.accuracy, merged.table.n_per_source.astype(float)),
     )
-    found = State(state.method, None, merged.table, posterior, end.counted)
-    return Updated(found, fit, merged.n_new, merged.n_again, end.passes, _staleness(found, touched, small))
+    new_state = State(state.method, None, merged.table, posterior, end.counted)
+    return Updated(new_state, fit, merged.n_new, merged.n_again, end.passes, _staleness(new_state, touched, small))
 
 
 def _as_left(state: State, merged: Merged) -> ExpectedCounts:

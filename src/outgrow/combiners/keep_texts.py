@@ -40,8 +40,8 @@ def keep_all_texts(
         share = answered.astype(float)
     elif isinstance(weights, str):
         if weights not in SCORES_OF_TEXTS:
-            known = ", ".join(f"`{name}`" for name in ("average", "confidence", *SCORES_OF_TEXTS))
-            raise ConfigError(f"weights of texts are {known} or numbers by name, not `{weights}`")
+            names = ", ".join(f"`{name}`" for name in ("average", "confidence", *SCORES_OF_TEXTS))
+            raise ConfigError(f"weights of texts are {names} or numbers by name, not `{weights}`")
         share = own_weights_of_texts(labels, weights)
     else:
         share = answered * given_weights(weights, labels.sources)

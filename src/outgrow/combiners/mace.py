@@ -87,8 +87,8 @@ class KnowledgeOrHabit:
 
     @property
     def log_prior(self) -> float:
-        numbers = (self.knows, 1 - self.knows, self.habit)
-        logs = sum(float(np.log(np.maximum(number, LEAST)).sum()) for number in numbers)
+        probabilities = (self.knows, 1 - self.knows, self.habit)
+        logs = sum(float(np.log(np.maximum(probability, LEAST)).sum()) for probability in probabilities)
         return float(self.smoothing / self.habit.shape[1] * logs)
 
     def learn(self, counts: Confusion) -> "KnowledgeOrHabit":
@@ -97,10 +97,10 @@ class KnowledgeOrHabit:
         guessed_right = (1 - self.knows)[:, None] * self.habit
         knowing = agreed * self.knows[:, None] / np.maximum(self.knows[:, None] + guessed_right, LEAST)
         habitual = counts.sum(axis=1) - knowing + pseudo
-        known = knowing.sum(axis=1) + pseudo
+        known_votes = knowing.sum(axis=1) + pseudo
         return replace(
             self,
-            knows=known / (counts.sum(axis=(1, 2)) + 2 * pseudo),
+            knows=known_votes / (counts.sum(axis=(1, 2)) + 2 * pseudo),
             habit=habitual / habitual.sum(axis=1, keepdims=True),
         )
 

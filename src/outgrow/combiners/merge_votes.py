@@ -72,13 +72,13 @@ def _in_classes_of(old: VoteTable, new: VoteTable) -> VoteTable:
             f"the new votes have the class `{missing[0]}`, which the old ones do not;"
             f" {suggest(missing[0], old.classes)}. Start anew from all votes to have more classes"
         )
-    number = np.asarray([old.classes.index(name) for name in new.classes])
+    class_index = np.asarray([old.classes.index(name) for name in new.classes])
     probs = None
     if new.probs is not None:
         probs = np.zeros((new.n_votes, old.n_classes))
-        probs[:, number] = new.probs
-    gold = np.where(new.gold >= 0, number[new.gold], UNKNOWN)
-    return replace(new, classes=old.classes, label=number[new.label], probs=probs, gold=gold)
+        probs[:, class_index] = new.probs
+    gold = np.where(new.gold >= 0, class_index[new.gold], UNKNOWN)
+    return replace(new, classes=old.classes, label=class_index[new.label], probs=probs, gold=gold)
 
 
 def _places(old: Int[np.ndarray, "old"], new: Int[np.ndarray, "new"]) -> Int[np.ndarray, "new"]:
@@ -88,9 +88,9 @@ def _places(old: Int[np.ndarray, "old"], new: Int[np.ndarray, "new"]) -> Int[np.
         return np.empty(0, dtype=np.int64)
     spot = np.searchsorted(new[order], old)
     hit = np.flatnonzero(new[order][np.minimum(spot, len(new) - 1)] == old)
-    found = np.full(len(new), -1)
-    found[order[spot[hit]]] = hit
-    return found
+    place = np.full(len(new), -1)
+    place[order[spot[hit]]] = hit
+    return place
 
 
 def _says_the_same(

@@ -99,11 +99,11 @@ def _numbered_answers(labels: WeakTexts, metric: str) -> Int[np.ndarray, "item s
     """Within each item, equal answers as equal numbers; -1 where a source gives none."""
     numbers = np.full((len(labels.items), len(labels.sources)), -1)
     for item, row in enumerate(labels.candidates):
-        there = [source for source, own in enumerate(row) if own]
-        known: dict[str, int] = {}
-        for source, answer in zip(there, answers_in(metric, [row[s][0].text for s in there]), strict=True):
+        sources = [source for source, own in enumerate(row) if own]
+        answer_ids: dict[str, int] = {}
+        for source, answer in zip(sources, answers_in(metric, [row[s][0].text for s in sources]), strict=True):
             if answer is not None:
-                numbers[item, source] = known.setdefault(answer, len(known))
+                numbers[item, source] = answer_ids.setdefault(answer, len(answer_ids))
     return numbers
 
 

@@ -151,7 +151,7 @@ def _kept(values: Sequence[SupportedSlot], n_sources: int, threshold: float) -> 
     best_first = sorted(values, key=lambda slot: -len(slot.sources))
     kept: list[SupportedSlot] = []
     for slot in best_first:
-        if len(slot.sources) > least and all(set(slot.sources) & set(other.sources) for other in kept):
+        if len(slot.sources) > least and all(set(slot.sources) & set(kept_slot.sources) for kept_slot in kept):
             kept.append(slot)
     sources = {source for slot in values for source in slot.sources}
     return kept or (best_first[:1] if len(sources) > least else [])

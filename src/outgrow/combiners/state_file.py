@@ -87,11 +87,11 @@ def load_state(path: Path) -> State:
 
 def _digest(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     """32 bytes over names, types, shapes and contents."""
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
     for name, array in sorted(arrays.items()):
-        found.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        found.update(np.ascontiguousarray(array).data)
-    return np.frombuffer(found.digest(), dtype=np.uint8)
+        hasher.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        hasher.update(np.ascontiguousarray(array).data)
+    return np.frombuffer(hasher.digest(), dtype=np.uint8)
 
 
 def _unreadable(path: Path) -> DataError:

@@ -103,11 +103,11 @@ def one_sided(votes: Votes) -> tuple[str, ...]:
 def vote_instead(labels: WeakLabels, anchors: Anchors | None, why: str) -> Targets:
     """Targets where a model cannot be fitted: a weighted vote, without anchors the majority; `why` is noted."""
     votes = Votes.of(labels, anchors, hard=True)
-    known = anchors is not None and len(anchors.gold) > 0
-    posterior = fit_weighted_vote(votes).posterior if known else most_probable(fit_vote(votes).posterior)
+    has_gold = anchors is not None and len(anchors.gold) > 0
+    posterior = fit_weighted_vote(votes).posterior if has_gold else most_probable(fit_vote(votes).posterior)
     voted = np.asarray(labels.voted.any(axis=1))
     names = [name for name, has_vote in zip(labels.items, voted.tolist(), strict=True) if has_vote]
-    instead = f"{why}; {'weighted' if known else 'majority'} vote{INSTEAD}"
+    instead = f"{why}; {'weighted' if has_gold else 'majority'} vote{INSTEAD}"
     return Targets(names, posterior[voted], np.ones(len(names)), (*without_votes(int((~voted).sum())), instead))
 
 

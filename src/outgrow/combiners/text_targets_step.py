@@ -84,13 +84,13 @@ def make_ratios(job: Job, *, weights: str | dict[str, float]) -> None:
     and `scores.NAME`; writes `ratios.parquet` and `reference.parquet`.
     """
     candidates, reference = load_texts(job.inputs["candidates"]), load_texts(job.inputs["reference"])
-    found = weak_ratios(candidates, scores_of(job, "before"), scores_of(job), reference, weights)
-    if not len(found.ratios):
+    result = weak_ratios(candidates, scores_of(job, "before"), scores_of(job), reference, weights)
+    if not len(result.ratios):
         raise DataError(
-            f"no text of the student can be read by all: there is nothing to learn. {' '.join(found.ratios.origin)}"
+            f"no text of the student can be read by all: there is nothing to learn. {' '.join(result.ratios.origin)}"
         )
-    found.ratios.save(job.out / "ratios.parquet")
-    found.reference.save(job.out / "reference.parquet")
+    result.ratios.save(job.out / "ratios.parquet")
+    result.reference.save(job.out / "reference.parquet")
 
 
 def scores_of(job: Job, kind: str = "scores") -> dict[str, WeakTexts]:

@@ -26,7 +26,7 @@ class WeakRatios(NamedTuple):
     """The same rows twice, with one entry per group of each text; an item's rows have weights that sum to 1."""
 
     ratios: TextTargets
-    """In place of log-probabilities what the supervisors' training changed, in nats, of either sign."""
+    """In place of log-probabilities: their change by the supervisors' training, in nats, of either sign."""
     reference: TextTargets
     """The student's log-probabilities before."""
 
@@ -51,7 +51,9 @@ def weak_ratios(
     """
     if not after or before.keys() != after.keys():
         raise ConfigError("WSPO needs every supervisor's scores of the student's texts, before and after its training")
-    lambdas = {name: one for name, one in zip(after, scorer_weights(weights, list(after)), strict=True) if one > 0}
+    lambdas = {
+        name: value for name, value in zip(after, scorer_weights(weights, list(after)), strict=True) if value > 0
+    }
     tables = [[_by_text(table, candidates.items) for table in (before[name], after[name])] for name in lambdas]
     own = _by_text(reference, candidates.items)
     rows: list[tuple[str, str, PieceTable, PieceTable, float]] = []
@@ -59,7 +61,9 @@ def weak_ratios(
     for item, row in zip(candidates.items, candidates.candidates, strict=True):
         texts = list(dict.fromkeys(candidate.text for candidate in row[0]))
         read = [
-            text for text in texts if all(text in one[item] for one in (own, *(t for pair in tables for t in pair)))
+            text
+            for text in texts
+            if all(text in table[item] for table in (own, *(t for pair in tables for t in pair)))
         ]
         n_texts += len(texts)
         for text in read:
@@ -78,7 +82,7 @@ def _by_text(table: WeakTexts, items: Sequence[str]) -> dict[str, dict[str, Piec
     """[item][text]: the pieces, by the one model whose scores the table holds."""
     chosen = table.take(items)
     return {
-        item: {one.text: one.pieces for one in row[0]}
+        item: {candidate.text: candidate.pieces for candidate in row[0]}
         for item, row in zip(chosen.items, chosen.candidates, strict=True)
     }
 
@@ -97,10 +101,10 @@ def _grouped(
     changes: Sequence[PieceTable], weights: Sequence[float], own: PieceTable
 ) -> tuple[PieceTable, PieceTable]:
     """The weighted sum of the changes of each group, and the student's log-probability of it."""
-    end = reduce(np.intersect1d, [one.end for one in changes], np.unique(own.end))
+    end = reduce(np.intersect1d, [change.end for change in changes], np.unique(own.end))
     end = end[end > 0] if end.any() else end
     total = sum(
-        (weight * _per_group(one, end) for weight, one in zip(weights, changes, strict=True)), np.zeros(len(end))
+        (weight * _per_group(change, end) for weight, change in zip(weights, changes, strict=True)), np.zeros(len(end))
     )
     return PieceTable(end, np.asarray(total)), PieceTable(end, _per_group(own, end))
 

@@ -43,8 +43,8 @@ def source_weights(
     if not isinstance(weights, str):
         return given_weights(weights, sources)
     if weights == "accuracy":
-        known = votes()
-        excess = gold_accuracy(known, "`weights: accuracy`") - 1 / known.n_classes
+        gold_votes = votes()
+        excess = gold_accuracy(gold_votes, "`weights: accuracy`") - 1 / gold_votes.n_classes
         return _normalised(np.maximum(excess, LEAST))
     return np.full(len(sources), 1 / len(sources))
 

@@ -13,8 +13,8 @@ RESERVED = ("student", "gold", "untouched")
 
 def check(experiment: Experiment, place: FileLocation) -> None:
     """Raise `ConfigError` with all mistakes, one line each."""
-    if found := list(_complaints(experiment, place)):
-        raise ConfigError("\n".join(found))
+    if complaints := list(_complaints(experiment, place)):
+        raise ConfigError("\n".join(complaints))
 
 
 def _complaints(experiment: Experiment, place: FileLocation) -> Iterator[str]:
@@ -25,11 +25,11 @@ def _complaints(experiment: Experiment, place: FileLocation) -> Iterator[str]:
     yield from _twice("methods", [method.name for method in experiment.methods], place)
     if experiment.headline is not None and experiment.headline not in (names := [m.name for m in experiment.methods]):
         yield f"{place.at('headline')}: no method `{experiment.headline}`; {suggest(experiment.headline, names)}"
-    for number, method in enumerate(experiment.methods):
-        yield from _source_complaints(method, experiment, place.at("methods", number))
+    for index, method in enumerate(experiment.methods):
+        yield from _source_complaints(method, experiment, place.at("methods", index))
         for variant in method.variants or ():
             if variant not in experiment.variants:
-                where = f"{place.at('methods', number)}.variants"
+                where = f"{place.at('methods', index)}.variants"
                 yield f"{where}: `{variant}` is not among the study's `variants`; add it there"
     if "two_views" in experiment.variants and experiment.second_view is None:
         yield f"{place.at('variants')}: `two_views` needs a `second_view` (another model or layer)"
@@ -39,9 +39,9 @@ def _complaints(experiment: Experiment, place: FileLocation) -> Iterator[str]:
 
 def _twice(key: str, values: Iterable[object], place: FileLocation) -> Iterator[str]:
     seen: set[object] = set()
-    for number, value in enumerate(values):
+    for index, value in enumerate(values):
         if value in seen:
-            yield f"{place.at(key, number)}: `{value}` occurs twice; the values of `{key}` must differ"
+            yield f"{place.at(key, index)}: `{value}` occurs twice; the values of `{key}` must differ"
         seen.add(value)
 
 

@@ -159,7 +159,7 @@ def _fill_in_methods(tree: Tree, place: FileLocation) -> None:
     rows = list(DEFAULT_METHODS) if rows is None else rows
     rows = [rows] if isinstance(rows, str) else rows
     if isinstance(rows, list):
-        tree["methods"] = [_method_row(row, place.at("methods", number)) for number, row in enumerate(rows)]
+        tree["methods"] = [_method_row(row, place.at("methods", index)) for index, row in enumerate(rows)]
 
 
 def _method_row(row: Any, where: str) -> Any:

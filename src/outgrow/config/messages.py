@@ -78,7 +78,7 @@ def _is_within(
     by_path: Mapping[tuple[Key, ...], object],
 ) -> bool:
     in_union = all(len(detail["loc"]) > len(path) for detail, _ in group)
-    return in_union and any(len(other) > len(path) and other[: len(path)] == path for other in by_path)
+    return in_union and any(len(other_path) > len(path) and other_path[: len(path)] == path for other_path in by_path)
 
 
 def _sentence(group: Sequence[tuple[ErrorDetails, ErrorLocation]], place: FileLocation) -> str:
@@ -145,10 +145,10 @@ def _not(location: ErrorLocation, value: Any) -> str:
     return f"write {accepted(location.bounded)}, not {_shown(value)}{quotes if location.wanted is str else ''}"
 
 
-def _as_section(key: Key, value: Any, wanted: Any) -> str:
+def _as_section(key: Key, value: Any, annotation: Any) -> str:
     """How to write a bare value as a section: `budget: {tokens: 1000}`."""
     before = "" if isinstance(key, int) else f"{key}: "
-    options, tags = _options(wanted), _tags(wanted)
+    options, tags = _options(annotation), _tags(annotation)
     if value in tags:
         return f"write `{before}{{type: {value}}}`"
     meant = next((name for option in options for name in option.model_fields if _takes(option, name, value)), None)
@@ -171,15 +171,15 @@ def _takes(option: type[Section], name: str, value: object) -> bool:
     return isinstance(value, str) or not isinstance(getattr(section, name), str)
 
 
-def _options(wanted: Any) -> list[type[Section]]:
+def _options(annotation: Any) -> list[type[Section]]:
     """The sections that a type allows."""
-    allowed = get_args(wanted) if get_origin(wanted) in (Union, UnionType) else (wanted,)
+    allowed = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
     return [part for part in map(_unwrapped, allowed) if isinstance(part, type) and issubclass(part, Section)]
 
 
-def _tags(wanted: Any) -> list[str]:
+def _tags(annotation: Any) -> list[str]:
     """The values of `type` of its sections."""
-    fields = [option.model_fields["type"] for option in _options(wanted) if "type" in option.model_fields]
+    fields = [option.model_fields["type"] for option in _options(annotation) if "type" in option.model_fields]
     return [str(tag) for field in fields for tag in get_args(field.annotation)]
 
 

@@ -30,13 +30,13 @@ def override(tree: Tree, word: Word) -> None:
 
 def changes_of(words: Sequence[Word]) -> dict[str, str]:
     """By dotted key, the override that changes it, as it can be shown."""
-    found: dict[str, str] = {}
+    changes: dict[str, str] = {}
     for word in words:
         if isinstance(word, Mapping):
-            found |= {key: f"{key}={short(value)}" for key, value in _leaves(word)}
+            changes |= {key: f"{key}={short(value)}" for key, value in _leaves(word)}
         else:
-            found[str(word).partition("=")[0]] = str(word)
-    return found
+            changes[str(word).partition("=")[0]] = str(word)
+    return changes
 
 
 def merge(base: Any, changes: Any) -> Any:
@@ -70,9 +70,9 @@ def _read(word: str) -> tuple[str, Any]:
         if isinstance(value, str) and "," in value and not text.lstrip().startswith(('"', "'")):
             value = [parse_yaml(part)[0] for part in text.split(",")]
     except YamlProblem as error:
-        said = str(error).removeprefix("not YAML: ")
+        problem = str(error).removeprefix("not YAML: ")
         raise ConfigError(
-            f"`{word}`: the value is not YAML: {said}; write a text with such characters in quotes"
+            f"`{word}`: the value is not YAML: {problem}; write a text with such characters in quotes"
         ) from None
     return key, value
 
@@ -82,7 +82,7 @@ def _put(tree: Tree, dotted: str, value: Any, word: str, merged: bool) -> None:
     node: Any = tree
     for name in path:
         node = _child(node, name, word)
-    key: Any = _number(last, node, word) if isinstance(node, list) else last
+    key: Any = _list_index(last, node, word) if isinstance(node, list) else last
     if merged and value is None and isinstance(node, dict):
         node.pop(key, None)
         return
@@ -91,14 +91,14 @@ def _put(tree: Tree, dotted: str, value: Any, word: str, merged: bool) -> None:
 
 
 def _child(node: Any, name: str, word: str) -> Any:
-    key: Any = _number(name, node, word) if isinstance(node, list) else name
+    key: Any = _list_index(name, node, word) if isinstance(node, list) else name
     child = node[key] if isinstance(node, list) else node.get(key)
     if not isinstance(child, dict | list):
         child = node[key] = {}
     return child
 
 
-def _number(name: str, items: list[Any], word: str) -> int:
+def _list_index(name: str, items: list[Any], word: str) -> int:
     usable = name.isascii() and name.isdecimal() and len(name) <= LONGEST_PLACE
     if not usable or int(name) >= len(items):
         places = (

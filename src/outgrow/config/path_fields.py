@@ -53,13 +53,13 @@ def _changed(value: Any, forms: Sequence[Any], changes: Changes) -> Any:
         return _changed_text(value, forms, changes)
     if isinstance(value, list):
         entry = _inner(forms, (list, tuple), slice(None))
-        return [_changed(one, entry, changes) for one in value]
+        return [_changed(element, entry, changes) for element in value]
     if not isinstance(value, Mapping):
         return value
     if sections := _sections_of(value, forms):
         return _changed_section(value, sections, changes)
     inner = _inner(forms, (dict,), slice(1, None))
-    return {key: _changed(one, inner, changes) for key, one in value.items()}
+    return {key: _changed(element, inner, changes) for key, element in value.items()}
 
 
 def _changed_text(value: str, forms: Sequence[Any], changes: Changes) -> Any:
@@ -100,8 +100,8 @@ def _inner(forms: Sequence[Any], origins: tuple[type, ...], which: slice) -> lis
 
 def _forms(annotation: Any, metadata: Sequence[Any] = ()) -> Iterator[Any]:
     """All that a value of this type may be: `PathForm`s, sections, lists, mappings; and validators that fill it in."""
-    yield from (one for one in metadata if isinstance(one, BeforeValidator))
-    if marks := [one for one in metadata if isinstance(one, PathForm)]:
+    yield from (validator for validator in metadata if isinstance(validator, BeforeValidator))
+    if marks := [mark for mark in metadata if isinstance(mark, PathForm)]:
         yield from marks
         return
     annotation = unfolded(annotation, metadata)
@@ -109,7 +109,7 @@ def _forms(annotation: Any, metadata: Sequence[Any] = ()) -> Iterator[Any]:
     if origin is Annotated:
         yield from _forms(arguments[0], arguments[1:])
     elif origin in (Union, UnionType):
-        for one in arguments:
-            yield from _forms(one)
+        for argument in arguments:
+            yield from _forms(argument)
     else:
         yield PathForm.FILE if annotation is Path else annotation

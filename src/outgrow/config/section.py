@@ -94,8 +94,8 @@ def _outermost(annotation: Any) -> Iterator[Any]:
     if origin is Annotated:
         yield from _outermost(get_args(annotation)[0])
     elif origin in (Union, UnionType):
-        for one in get_args(annotation):
-            yield from _outermost(one)
+        for argument in get_args(annotation):
+            yield from _outermost(argument)
     elif origin is Literal:
         yield from map(type, get_args(annotation))
     else:

@@ -148,6 +148,6 @@ class TaskSection(SetSection):
         if not self.capabilities:
             return {"": self.sizes}
         return {
-            name: self.sizes.model_copy(update=one.sizes.model_dump(exclude_none=True))
-            for name, one in self.capabilities.items()
+            name: self.sizes.model_copy(update=capability.sizes.model_dump(exclude_none=True))
+            for name, capability in self.capabilities.items()
         }

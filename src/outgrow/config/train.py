@@ -156,7 +156,7 @@ def _of_classes_only(settings: TrainSettings) -> Iterator[str]:
         "tune": settings.tune != Tune(),
     }
     yield from (
-        f"{key}: is not for texts{_INSTEAD.get(key, '')}; leave it out" for key, there in given.items() if there
+        f"{key}: is not for texts{_INSTEAD.get(key, '')}; leave it out" for key, is_given in given.items() if is_given
     )
 
 

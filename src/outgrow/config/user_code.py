@@ -34,15 +34,15 @@ def _within(where: str, part: Any) -> Iterator[FoundSection]:
 
 def code_of(settings: Section) -> list[str]:
     """All code that would run, each once: `my_loss.py`, `my_rules.py:is_short`, `trust_remote_code of org/model`."""
-    found = [str(path) for path in dict(settings).get("plugins", ())]
-    found += [name for _, section in sections_in(settings) for name in user_code_of(section)]
-    return list(dict.fromkeys(found))
+    names = [str(path) for path in dict(settings).get("plugins", ())]
+    names += [name for _, section in sections_in(settings) for name in user_code_of(section)]
+    return list(dict.fromkeys(names))
 
 
 def refuse_code(settings: Section, name: str) -> None:
     """Raise `ConfigError` for settings with code of their own; `name` is their name in the message."""
-    if found := code_of(settings):
-        raise ConfigError(refusal(name, found))
+    if code := code_of(settings):
+        raise ConfigError(refusal(name, code))
 
 
 def refusal(name: str, code: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ Name = str | None
 def _listed(value: Any) -> Any:
     """`ignore=notes` on the command line is a list of one; a number in a list of names is a name."""
     values = value if isinstance(value, list | tuple) else None if value is None else [value]
-    return None if values is None else [str(one) for one in values]
+    return None if values is None else [str(entry) for entry in values]
 
 
 def _joined(value: Any) -> Any:

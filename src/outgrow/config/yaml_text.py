@@ -63,12 +63,12 @@ class Loader(yaml.SafeLoader):
         children = list(node.value) if isinstance(node, yaml.CollectionNode) else []
         if isinstance(node, yaml.MappingNode):
             children = [part for pair in children for part in pair]
-        known = [self.sizes.get(id(child)) for child in children]
+        child_sizes = [self.sizes.get(id(child)) for child in children]
         line = node.start_mark.line + 1
-        if None in known:
+        if None in child_sizes:
             raise YamlProblem(f"line {line}: an alias is inside its own anchor")
-        count = 1 + sum(size for size, _ in known)  # type: ignore[misc]
-        depth = 1 + max((depth for _, depth in known), default=0)  # type: ignore[misc]
+        count = 1 + sum(size for size, _ in child_sizes)  # type: ignore[misc]
+        depth = 1 + max((depth for _, depth in child_sizes), default=0)  # type: ignore[misc]
         if count > MOST_VALUES or depth > DEEPEST:
             much = f"more than {MOST_VALUES:,} values" if count > MOST_VALUES else f"nested more than {DEEPEST} deep"
             raise YamlProblem(f"line {line}: {much}, with every use of an alias counted")
@@ -84,8 +84,8 @@ class Loader(yaml.SafeLoader):
         try:
             value = super().construct_object(node, deep=True)
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
-            found = f"`{short(node.value)}`" if isinstance(node, yaml.ScalarNode) else "this value"
-            raise YamlProblem(f"line {line}: {found} is not of type {node.tag.removeprefix(TAG)}") from None
+            text = f"`{short(node.value)}`" if isinstance(node, yaml.ScalarNode) else "this value"
+            raise YamlProblem(f"line {line}: {text} is not of type {node.tag.removeprefix(TAG)}") from None
         if isinstance(value, str) and HALF_CHARACTER.search(value):
             raise YamlProblem(f"line {line}: holds half a character (a lone surrogate, \\uD800 … \\uDFFF)")
         return value

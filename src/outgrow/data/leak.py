@@ -101,8 +101,8 @@ def _right_answer(items: Items, row: int) -> str:
 def _notes(copies: int, conflicts: int, leaks: int) -> tuple[str, ...]:
     notes = []
     if copies:
-        other = f" ({conflicts} of them with another label than the first copy)" if conflicts else ""
-        notes.append(f"Duplicates left out: {copies}{other}.")
+        conflict_note = f" ({conflicts} of them with another label than the first copy)" if conflicts else ""
+        notes.append(f"Duplicates left out: {copies}{conflict_note}.")
     if leaks:
         notes.append(f"Training items left out because they share their text or group with a test item: {leaks}.")
     return tuple(notes)
@@ -146,8 +146,10 @@ def sharing(texts: Sequence[str], groups: Sequence[str]) -> int:
 def runs_of(texts: Sequence[str]) -> tuple[UInt64[np.ndarray, "run"], Int[np.ndarray, "run"]]:
     """Every run of `RUN` words as a 64-bit hash, and the row of the text that it stands in."""
     words = [normalise(text).split() for text in texts]
-    number: dict[str, int] = {}
-    flat = np.asarray([number.setdefault(word, len(number) + 1) for line in words for word in line], dtype=np.uint64)
+    index_of: dict[str, int] = {}
+    flat = np.asarray(
+        [index_of.setdefault(word, len(index_of) + 1) for line in words for word in line], dtype=np.uint64
+    )
     owner = np.repeat(np.arange(len(words)), [len(line) for line in words])
     ends = len(flat) - RUN + 1
     if ends <= 0:

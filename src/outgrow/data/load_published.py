@@ -60,28 +60,28 @@ def load_published(known: PublishedTask, source: Source, section: SetSection) ->
 
 
 def _entries(
-    known: PublishedTask, tables: Iterable[tuple[str, SourceTable]], counts: "Counter[str]"
+    published: PublishedTask, tables: Iterable[tuple[str, SourceTable]], counts: "Counter[str]"
 ) -> Iterator[PublishedExample]:
     """The rows with gold; `counts` counts all rows of each split."""
     for split, table in tables:
-        for row, example in _examples(known, table):
+        for row, example in _examples(published, table):
             counts[split] += 1
             if example is not None:
-                yield PublishedExample(split, counts[split], example, _gold(known, example, table.place(row)))
+                yield PublishedExample(split, counts[split], example, _gold(published, example, table.place(row)))
 
 
-def _items(known: PublishedTask, entries: list[PublishedExample], parts: list[str]) -> Items:
+def _items(published: PublishedTask, entries: list[PublishedExample], parts: list[str]) -> Items:
     examples = [entry.example for entry in entries]
     options = [[option.strip() for option in example.options or []] for example in examples]
     groups = [fingerprint(example.group or example.prompt) for example in examples]
     # What outgrow makes is all of a few templates, and no text in it was copied from another one.
-    copied = known.made is None
+    copied = published.made is None
     return Items(
         ids=[f"{entry.split}-{entry.number}" for entry in entries],
         prompts=[example.prompt.strip() for example in examples],
         gold=np.asarray([entry.gold for entry in entries], dtype=np.int64),
-        options=options if known.kind == "choose" else None,
-        answers=[str(example.gold).strip() for example in examples] if known.kind == "generate" else None,
+        options=options if published.kind == "choose" else None,
+        answers=[str(example.gold).strip() for example in examples] if published.kind == "generate" else None,
         parts=parts,
         groups=join_by_passage([example.prompt for example in examples], groups) if copied else groups,
     )
@@ -96,45 +96,47 @@ def split_of(path: Path, root: Path) -> str | None:
     return None
 
 
-def _tables(known: PublishedTask, source: Source, section: SetSection) -> Iterator[tuple[str, SourceTable]]:
+def _tables(published: PublishedTask, source: Source, section: SetSection) -> Iterator[tuple[str, SourceTable]]:
     if source == "bundled":
-        return read_bundled(known.bundled) if known.made is None else iter(known.made())
+        return read_bundled(published.bundled) if published.made is None else iter(published.made())
     if source == "hub":
-        assert known.hub is not None  # `source_of` checks it
-        return read_hub(known.hub, known.parts, section.revision)
+        assert published.hub is not None  # `source_of` checks it
+        return read_hub(published.hub, published.parts, section.revision)
     assert section.path is not None
-    return _published_files(known, section.path)
+    return _published_files(published, section.path)
 
 
-def _published_files(known: PublishedTask, path: Path) -> Iterator[tuple[str, SourceTable]]:
+def _published_files(published: PublishedTask, path: Path) -> Iterator[tuple[str, SourceTable]]:
     if not path.is_dir():
-        yield split_of(path, path.parent) or "train", _read_file(known, path)
+        yield split_of(path, path.parent) or "train", _read_file(published, path)
         return
-    found = list(_line_tables(known, path)) + [
-        (split, _with_name(_read_file(known, file), file, known))
-        for file in _candidates(known, path)
-        if not any(word in str(file.relative_to(path)) for word in known.ignore)
-        and (split := split_of(file, path)) in known.parts
+    tables = list(_line_tables(published, path)) + [
+        (split, _with_name(_read_file(published, file), file, published))
+        for file in _candidates(published, path)
+        if not any(word in str(file.relative_to(path)) for word in published.ignore)
+        and (split := split_of(file, path)) in published.parts
     ]
-    if not found:
-        wanted = " or ".join(known.parts)
-        raise DataError(f"{path}: no file of `{known.name}` here: its name or folder must hold the word {wanted}")
-    yield from ((split, table) for split, table in found if split is not None)
+    if not tables:
+        split_names = " or ".join(published.parts)
+        raise DataError(
+            f"{path}: no file of `{published.name}` here: its name or folder must hold the word {split_names}"
+        )
+    yield from ((split, table) for split, table in tables if split is not None)
 
 
-def _read_file(known: PublishedTask, file: Path) -> SourceTable:
-    if known.line_pattern is not None and file.suffix == ".txt":
-        return _read_lines(file, known.line_pattern)
-    return read_table(file, header=known.header)
+def _read_file(published: PublishedTask, file: Path) -> SourceTable:
+    if published.line_pattern is not None and file.suffix == ".txt":
+        return _read_lines(file, published.line_pattern)
+    return read_table(file, header=published.header)
 
 
-def _candidates(known: PublishedTask, folder: Path) -> list[Path]:
-    return data_files(folder) + ([] if known.line_pattern is None else sorted(folder.rglob("*.txt")))
+def _candidates(published: PublishedTask, folder: Path) -> list[Path]:
+    return data_files(folder) + ([] if published.line_pattern is None else sorted(folder.rglob("*.txt")))
 
 
-def _with_name(table: SourceTable, file: Path, known: PublishedTask) -> SourceTable:
+def _with_name(table: SourceTable, file: Path, published: PublishedTask) -> SourceTable:
     """Files without a header line may hold something (MMLU: the subject) in their name alone."""
-    if known.header is None:
+    if published.header is None:
         return table
     return table_of_rows(table.origin, [{**row, "file": file.stem} for row in table.rows], table.place)
 
@@ -145,31 +147,33 @@ def _read_lines(path: Path, pattern: str) -> SourceTable:
     Empty lines are left out. Raises `DataError` for any other line that does not match.
     """
     expression = re.compile(pattern)
-    rows, numbers = [], []
-    for number, line in enumerate(decode(read_bytes(path), shown(path)).split("\n"), start=1):
+    rows, line_numbers = [], []
+    for line_number, line in enumerate(decode(read_bytes(path), shown(path)).split("\n"), start=1):
         if line.strip():
             match = expression.fullmatch(line.strip())
             if match is None:
-                raise DataError(f"{shown(path)}, line {number}: {line.strip()[:60]!r} is not of the form {pattern}")
+                raise DataError(
+                    f"{shown(path)}, line {line_number}: {line.strip()[:60]!r} is not of the form {pattern}"
+                )
             rows.append(dict(match.groupdict()))
-            numbers.append(number)
-    return table_of_rows(shown(path), rows, lambda row: f"{shown(path)}, line {numbers[row]}")
+            line_numbers.append(line_number)
+    return table_of_rows(shown(path), rows, lambda row: f"{shown(path)}, line {line_numbers[row]}")
 
 
-def _line_tables(known: PublishedTask, folder: Path) -> Iterator[tuple[str, SourceTable]]:
+def _line_tables(published: PublishedTask, folder: Path) -> Iterator[tuple[str, SourceTable]]:
     """Parallel files with one value per line."""
-    if not known.line_files:
+    if not published.line_files:
         return
-    for first in sorted(folder.glob(next(iter(known.line_files.values())) + ".*")):
+    for first in sorted(folder.glob(next(iter(published.line_files.values())) + ".*")):
         split = SPLIT_WORDS.get(first.suffix[1:])
-        if split is None or split not in known.parts:
+        if split is None or split not in published.parts:
             continue
         columns = {}
-        for column, stem in known.line_files.items():
+        for column, stem in published.line_files.items():
             path = folder / (stem + first.suffix)
             columns[column] = decode(read_bytes(path), str(path)).rstrip("\n").split("\n")
         if len({len(lines) for lines in columns.values()}) > 1:
-            counts = ", ".join(f"{known.line_files[name]} {len(lines)}" for name, lines in columns.items())
+            counts = ", ".join(f"{published.line_files[name]} {len(lines)}" for name, lines in columns.items())
             raise DataError(f"{folder}: the files *{first.suffix} differ in their number of lines ({counts})")
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
         yield split, _table_of_lines(str(first), rows)
@@ -179,11 +183,11 @@ def _table_of_lines(origin: str, rows: list[Row]) -> SourceTable:
     return table_of_rows(origin, rows, lambda row: f"{origin}, line {row + 1}")
 
 
-def _examples(known: PublishedTask, table: SourceTable) -> Iterator[tuple[int, TaskExample | None]]:
+def _examples(published: PublishedTask, table: SourceTable) -> Iterator[tuple[int, TaskExample | None]]:
     shape: RowShape | None = None
-    for number, row in enumerate(table.rows):
+    for index, row in enumerate(table.rows):
         if shape is None or not row.keys() >= set(shape.keys.split()):
-            shape = _shape(known, table, number)
+            shape = _shape(published, table, index)
         try:
             if missing := [key for key in shape.keys.split() if row[key] is None]:
                 raise ValueError(f"`{missing[0]}` is empty")
@@ -191,18 +195,18 @@ def _examples(known: PublishedTask, table: SourceTable) -> Iterator[tuple[int, T
             if example is not None and not _is_text(example):
                 raise TypeError("a question, its passage or an option is not a text")
         except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
-            raise DataError(f"{table.place(number)}: not a row of `{known.name}` ({error})") from error
-        yield number, example
+            raise DataError(f"{table.place(index)}: not a row of `{published.name}` ({error})") from error
+        yield index, example
 
 
-def _shape(known: PublishedTask, table: SourceTable, number: int) -> RowShape:
-    keys = table.rows[number].keys()
-    for shape in known.shapes:
+def _shape(published: PublishedTask, table: SourceTable, index: int) -> RowShape:
+    keys = table.rows[index].keys()
+    for shape in published.shapes:
         if keys >= set(shape.keys.split()):
             return shape
-    forms = "; or ".join(shape.keys.replace(" ", ", ") for shape in known.shapes)
+    forms = "; or ".join(shape.keys.replace(" ", ", ") for shape in published.shapes)
     raise DataError(
-        f"{table.place(number)}: not a row of `{known.name}`: it has {', '.join(map(str, keys)) or 'nothing'},"
+        f"{table.place(index)}: not a row of `{published.name}`: it has {', '.join(map(str, keys)) or 'nothing'},"
         f" and needs {forms}"
     )
 
@@ -215,21 +219,21 @@ def _is_text(example: TaskExample) -> bool:
     return isinstance(options, list) and all(isinstance(text, str) and text.encode() is not None for text in texts)
 
 
-def _gold(known: PublishedTask, example: TaskExample, where: str) -> int:
-    if known.kind == "generate":
+def _gold(published: PublishedTask, example: TaskExample, where: str) -> int:
+    if published.kind == "generate":
         return 0
-    if known.kind == "classify" and example.gold in known.classes:
-        return known.classes.index(str(example.gold))
+    if published.kind == "classify" and example.gold in published.classes:
+        return published.classes.index(str(example.gold))
     if isinstance(example.gold, int) and 0 <= example.gold < len(example.options or []):
         return example.gold
-    allowed = known.classes if known.kind == "classify" else range(len(example.options or []))
+    allowed = published.classes if published.kind == "classify" else range(len(example.options or []))
     raise DataError(f"{where}: gold {example.gold!r} is not one of {', '.join(map(str, allowed))}")
 
 
-def _parts(known: PublishedTask, splits: list[str]) -> tuple[list[str], list[str]]:
+def _parts(published: PublishedTask, splits: list[str]) -> tuple[list[str], list[str]]:
     """The part of each item; without training or without test items here, all of them make one pool."""
-    parts = [known.parts.get(split, "train") for split in splits]
-    expected, present = set(known.parts.values()), set(parts)
+    parts = [published.parts.get(split, "train") for split in splits]
+    expected, present = set(published.parts.values()), set(parts)
     if expected == present:
         return list(parts), []
     only = " and ".join(dict.fromkeys(splits))

@@ -56,12 +56,12 @@ def load_mixture(section: TaskSection) -> Task:
 
 def _without_copies(tasks: Mapping[str, Task]) -> tuple[dict[str, Int[np.ndarray, "row"]], list[str]]:
     """By capability the rows that are no copy of another capability's, and notes about the others."""
-    found = [
+    all_fingerprints = [
         item._replace(group=f"{name}/{item.group}")
         for name, task in tasks.items()
         for item in fingerprints(task.items)
     ]
-    keep, notes = sift(found)
+    keep, notes = sift(all_fingerprints)
     ends = np.cumsum([0, *(len(task.items) for task in tasks.values())])
     rows = {
         name: keep[(keep >= start) & (keep < end)] - start
@@ -103,8 +103,8 @@ def read_set(section: SetSection) -> Task:
     """All items in their native form, without copies and leaks. Raises `ConfigError` or `DataError`."""
     source = source_of(section)
     metric = set_metric(section)
-    known = TASKS.get(section.name)
-    task = load_user_data(section) if known is None else load_published(known, source, section)
+    published = TASKS.get(section.name)
+    task = load_user_data(section) if published is None else load_published(published, source, section)
     keep, notes = screen(task.items)
     return replace(task.take(keep), notes=(*task.notes, *notes), metric=metric)
 
@@ -119,8 +119,8 @@ def formed(task: Task, section: SetSection, seed: int) -> Task:
         return balanced_binary(task, seed)
     if set_kind(section) != "generate":
         return task
-    known, listed = TASKS.get(section.name), list_options(task)
-    notes = (known.text_note,) if known is not None and known.text_note and listed is not None else ()
+    published, listed = TASKS.get(section.name), list_options(task)
+    notes = (published.text_note,) if published is not None and published.text_note and listed is not None else ()
     texts = as_text(replace(task, notes=(*task.notes, *notes)))
     _require_slots(texts)
     return answered(instruct(texts, template_of(section), fields_of(section), listed), section.answer)

@@ -46,21 +46,21 @@ def class_gold(
             f"{column} has classes that differ only in case or white space: {alike_names(twins)}; join them by"
             " `task.join_classes: true`, or name all classes in task.classes to keep them apart"
         )
-    found = _sorted_classes(names)
-    if classes is None and len(found) == len(names) > 2:
+    present_classes = _sorted_classes(names)
+    if classes is None and len(present_classes) == len(names) > 2:
         raise DataError(f"{where[0]}: every row has a label of its own; is task.columns.label the right column?")
-    known = tuple(found if classes is None else classes)
-    if len(set(known)) < len(known):
+    class_names = tuple(present_classes if classes is None else classes)
+    if len(set(class_names)) < len(class_names):
         raise ConfigError("task.classes: a name is listed twice")
-    if len(known) < 2 or len(found) < 2:
-        what = f"all have the label `{found[0]}`" if found else "none of them has a label"
+    if len(class_names) < 2 or len(present_classes) < 2:
+        what = f"all have the label `{present_classes[0]}`" if present_classes else "none of them has a label"
         raise DataError(f"{where[0]} and the rows after it: {what}; a task needs at least two classes")
-    index = {name: i for i, name in enumerate(known)}
-    index = {str(i): i for i in range(len(known))} | index if classes is not None else index
+    index = {name: i for i, name in enumerate(class_names)}
+    index = {str(i): i for i in range(len(class_names))} | index if classes is not None else index
     for name, place in zip(names, where, strict=True):
         if name is not None and name not in index:
-            raise DataError(f"{place}: the label `{name}` is not one of task.classes; {suggest(name, known)}")
-    return [-1 if name is None else index[name] for name in names], known
+            raise DataError(f"{place}: the label `{name}` is not one of task.classes; {suggest(name, class_names)}")
+    return [-1 if name is None else index[name] for name in names], class_names
 
 
 def option_gold(cases: Sequence[tuple[Any, list[str]]], where: Sequence[str]) -> tuple[list[int], tuple[str, ...]]:
@@ -116,8 +116,8 @@ def label_text(value: Any, where: str) -> str | None:
 
 
 def _sorted_classes(names: Sequence[str | None]) -> list[str]:
-    found = {name for name in names if name is not None}
-    return sorted(found, key=lambda name: (0, int(name), name) if _is_number(name) else (1, 0, name))
+    distinct = {name for name in names if name is not None}
+    return sorted(distinct, key=lambda name: (0, int(name), name) if _is_number(name) else (1, 0, name))
 
 
 def _reading(cases: list[tuple[str, list[str]]], where: str) -> tuple[Any, str]:
@@ -134,8 +134,8 @@ def _reading(cases: list[tuple[str, list[str]]], where: str) -> tuple[Any, str]:
 
 def _first_number(cases: list[tuple[int, int]], where: str) -> int:
     """0 if a label is 0, 1 if one is K."""
-    from_zero = any(number == 0 for number, _ in cases)
-    from_one = any(number == k for number, k in cases)
+    from_zero = any(label == 0 for label, _ in cases)
+    from_one = any(label == k for label, k in cases)
     if from_zero == from_one:
         which = "both 0 and the number of options" if from_zero else "neither 0 nor the number of options"
         raise DataError(

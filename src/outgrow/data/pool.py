@@ -29,7 +29,7 @@ ALL_THREE = "no test items are published, and task.sizes asks for `all` three ti
 def make_pool(job: Job, *, task: dict[str, Any]) -> None:
     """Write `task.json` and `items.parquet`. `task` is a `TaskSection`; its key `content` is identity only.
 
-    Where its files lie is the hint `paths`, by capability.
+    The hint `paths` has the places of its files, by capability.
     """
     own = {key: value for key, value in task.items() if key != "content"}
     section = TaskSection.model_validate(with_paths(own, job.hints.get("paths", {})))
@@ -65,12 +65,12 @@ def with_gold(task: Task) -> Task:
 
 
 def _rows(task: Task, sizes: Mapping[str, Sizes], seed: int) -> Int[np.ndarray, "row"]:
-    found = []
-    for name, wanted in sizes.items():
+    rows = []
+    for name, own_sizes in sizes.items():
         mine = task.items.rows_of(name)
         with capability_errors(name):
-            found.append(mine[_draw_set(replace(task, items=task.items.alone(name)), wanted, seed)])
-    return np.concatenate(found)
+            rows.append(mine[_draw_set(replace(task, items=task.items.alone(name)), own_sizes, seed)])
+    return np.concatenate(rows)
 
 
 def _draw_set(task: Task, sizes: Sizes, seed: int) -> Int[np.ndarray, "row"]:
@@ -102,9 +102,9 @@ def counts_in(task: Task, sizes: Sizes, capability: str = "") -> dict[str, int]:
     published = counts.pop("test") if parts["test"] else None
     open_to = [part for part, size in counts.items() if size is None]
     left = parts["train"] - sum(size or 0 for size in counts.values())
-    found = {part: (left + place) // len(open_to) for place, part in enumerate(open_to)}
+    open_counts = {part: (left + place) // len(open_to) for place, part in enumerate(open_to)}
     test = {"test": parts["test"] if published is None else published} if parts["test"] else {}
-    return {**{part: size for part, size in counts.items() if size is not None}, **found, **test}
+    return {**{part: size for part, size in counts.items() if size is not None}, **open_counts, **test}
 
 
 def _refuse_all_three(name: str, sizes: Mapping[str, int | None]) -> None:
@@ -115,17 +115,17 @@ def _refuse_all_three(name: str, sizes: Mapping[str, int | None]) -> None:
 def _too_few(name: str, part: str, have: int, sizes: Mapping[str, int | None]) -> str:
     counted = {key: size for key, size in sizes.items() if size is not None}
     asked = " + ".join(f"{key} {'all' if size is None else size}" for key, size in sizes.items())
-    total, open_ones = sum(counted.values()), len(sizes) - len(counted)
+    total, n_open = sum(counted.values()), len(sizes) - len(counted)
     kind = f"{part} items" if len(sizes) < 3 else "items"
     largest = max(counted, key=counted.__getitem__)
-    room = have - open_ones - (total - counted[largest])
+    room = have - n_open - (total - counted[largest])
     fix = f"lower task.sizes.{largest} to at most {room}" if room > 0 else f"lower task.sizes to {have} in all"
-    asks = f"asks for {asked}" + (f" = {total}" if len(sizes) > 1 and not open_ones else "")
+    asks = f"asks for {asked}" + (f" = {total}" if len(sizes) > 1 and not n_open else "")
     return f"task `{name}` has only {have} usable {kind}, but task.sizes {asks}: {fix}"
 
 
 def _refuse_one_class(task: Task) -> None:
-    found = np.unique(task.items.gold)
-    if len(found) < 2:
-        only = task.classes[int(found[0])]
+    used_classes = np.unique(task.items.gold)
+    if len(used_classes) < 2:
+        only = task.classes[int(used_classes[0])]
         raise DataError(f"task `{task.name}`: all items that the study would use are `{only}`; it needs two classes")

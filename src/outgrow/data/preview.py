@@ -18,7 +18,7 @@ def describe_tasks() -> list[dict[str, Any]]:
     `name`, `kind`, `classes` (K, 0 for texts), `metric`, `sources` available here, `hub` (empty if it is not there),
     `licence`, `title`.
     """
-    return [_describe(known) for known in TASKS.values()]
+    return [_describe(published) for published in TASKS.values()]
 
 
 def show_items(task: Task, n: int, seed: int) -> list[dict[str, Any]]:
@@ -72,16 +72,16 @@ def _in_turns(task: Task, rows: Int[np.ndarray, "row"]) -> Int[np.ndarray, "row"
     return rows[np.argsort(turn, kind="stable")]
 
 
-def _describe(known: PublishedTask) -> dict[str, Any]:
+def _describe(published: PublishedTask) -> dict[str, Any]:
     return {
-        "name": known.name,
-        "kind": known.kind,
-        "classes": len(known.classes),
-        "metric": known.metric,
-        "sources": sources_here(known),
-        "hub": known.hub.id if known.hub else "",
-        "licence": known.licence,
-        "title": known.title,
+        "name": published.name,
+        "kind": published.kind,
+        "classes": len(published.classes),
+        "metric": published.metric,
+        "sources": sources_here(published),
+        "hub": published.hub.id if published.hub else "",
+        "licence": published.licence,
+        "title": published.title,
     }
 
 

@@ -1,8 +1,8 @@
 """Whether a task has as many items as a study asks for, checked before the first step, for all parts and sets.
 
 Items are counted by reading them, which takes up to a few seconds; that is spared where a study asks for clearly fewer
-than there are. A file of lines has no more rows than lines, Parquet counts its rows itself, and of the sets that are
-bundled the size is known. Sets on the hub and large files are not read here: their `pool` step reports a lack.
+than there are. A file of lines has no more rows than lines, Parquet counts its rows itself, and the sizes of
+bundled sets are known. Sets on the hub and large files are not read here: their `pool` step reports a lack.
 """
 
 from collections import Counter
@@ -59,11 +59,11 @@ def size_complaints(task: TaskSection) -> Iterator[str]:
 
 def _lacking(section: SetSection, sizes: Sizes, seed: int) -> list[str]:
     """Of one set; what is wrong with its files is reported too, if they have to be read."""
-    wanted = {part: size if isinstance(size, int) else 1 for part, size in dict(sizes).items()}
+    required = {part: size if isinstance(size, int) else 1 for part, size in dict(sizes).items()}
     try:
         most = _items_at_most(section)
         half = None if most is None else {part: int(CLEARLY * count) for part, count in most.items()}
-        if half is not None and not any(_beyond(wanted, half)) and not _is_small(section, AT_ONCE):
+        if half is not None and not any(_beyond(required, half)) and not _is_small(section, AT_ONCE):
             return []
         if _is_small(section, READ_AT_MOST):
             most = _usable(section.model_dump_json(include=set(SetSection.model_fields)), set_identity(section), seed)
@@ -73,21 +73,21 @@ def _lacking(section: SetSection, sizes: Sizes, seed: int) -> list[str]:
         return []
     # The same as when the items are drawn, for a set without published test items.
     open_ended = set(sizes.counts.values()) == {None} and not most.get("test")
-    return [ALL_THREE] if open_ended else [f"{_name(section)} has {sentence}" for sentence in _beyond(wanted, most)]
+    return [ALL_THREE] if open_ended else [f"{_name(section)} has {sentence}" for sentence in _beyond(required, most)]
 
 
-def _beyond(wanted: Mapping[str, int], have: Mapping[str, int]) -> Iterator[str]:
+def _beyond(required: Mapping[str, int], have: Mapping[str, int]) -> Iterator[str]:
     """By the parts that the items have: train and test, or one of which both are drawn."""
     published = have.get("test", 0)
-    drawn = {part: size for part, size in wanted.items() if part != "test" or not published}
-    kinds = {"train": drawn, "test": {"test": wanted["test"]} if published else {}}
+    drawn = {part: size for part, size in required.items() if part != "test" or not published}
+    kinds = {"train": drawn, "test": {"test": required["test"]} if published else {}}
     for kind, sizes in kinds.items():
-        there, total = have.get(kind, 0), sum(sizes.values())
-        if total > there:
+        n_available, total = have.get(kind, 0), sum(sizes.values())
+        if total > n_available:
             asked = " + ".join(f"{part} {size}" for part, size in sizes.items())
             asked += f" = {total}" if len(sizes) > 1 else ""
             available = f"usable {kind} items" if published else "usable items"
-            yield f"{there} {available} at most, and {asked} are asked for; lower {_keys(sizes)}"
+            yield f"{n_available} {available} at most, and {asked} are asked for; lower {_keys(sizes)}"
 
 
 def _keys(sizes: Mapping[str, int]) -> str:
@@ -109,8 +109,8 @@ def _with_capability(capability: str, sentence: str) -> str:
 @cache
 def _usable(section: str, identity: str, seed: int) -> Counter[str]:
     """Items with gold by part; `section` is JSON, and `identity` that of its data."""
-    one = SetSection.model_validate_json(section)
-    return Counter(with_gold(formed(read_set(one), one, seed)).items.parts)
+    set_section = SetSection.model_validate_json(section)
+    return Counter(with_gold(formed(read_set(set_section), set_section, seed)).items.parts)
 
 
 def _is_small(section: SetSection, most: int) -> bool:
@@ -128,8 +128,8 @@ def _files(path: Path) -> list[Path]:
 def _items_at_most(section: SetSection) -> dict[str, int] | None:
     """By part, as far as that is known without reading; else `None`."""
     if source_of(section) == "bundled":
-        known = PUBLISHED.get(section.name)
-        return None if known is None else dict(zip(("train", "test"), known, strict=True))
+        published_counts = PUBLISHED.get(section.name)
+        return None if published_counts is None else dict(zip(("train", "test"), published_counts, strict=True))
     if section.path is None or section.name in TASKS:
         return None
     counts = [rows_at_most(file) for file in _files(section.path)]

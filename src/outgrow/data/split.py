@@ -52,11 +52,11 @@ def needed(blocks: Sequence[ItemGroup], sizes: Mapping[str, int]) -> int:
     After rows of n in all, a part with the share p was dealt at least p · n - (parts - 1) · g rows, where g is the
     largest block among them: see `deal`.
     """
-    whole, others = sum(SHARES[part] for part in sizes), len(sizes) - 1
+    whole, n_others = sum(SHARES[part] for part in sizes), len(sizes) - 1
     rows, largest = 0, 0
-    for number, block in enumerate(blocks):
-        if all(rows * SHARES[part] >= (size + others * largest) * whole for part, size in sizes.items()):
-            return number
+    for index, block in enumerate(blocks):
+        if all(rows * SHARES[part] >= (size + n_others * largest) * whole for part, size in sizes.items()):
+            return index
         rows, largest = rows + len(block.rows), max(largest, len(block.rows))
     return len(blocks)
 
@@ -82,25 +82,25 @@ def deal(blocks: Sequence[ItemGroup], shares: Mapping[str, int], seed: int) -> l
 def draw(blocks: Sequence[ItemGroup], sizes: Mapping[str, int | None], seed: int) -> dict[str, Rows]:
     """The rows of every part, ascending. A size of `None` is all that the others leave; two such parts halve it.
 
-    Smaller than asked for is a part where the blocks do not suffice; they do for sizes that sum to the rows less
+    A part is smaller than asked for where the blocks do not suffice; they do for sizes that sum to the rows less
     (parts - 1) · (largest block - 1).
     """
     counted = {part: size for part in SHARES if (size := sizes.get(part)) is not None}
     lots = deal(blocks, {part: SHARES[part] for part in counted}, seed) if counted else []
     taken: set[int] = set()
-    found: dict[str, list[int]] = {part: [] for part in sizes}
+    drawn: dict[str, list[int]] = {part: [] for part in sizes}
     for part, size in counted.items():
-        own = [number for number, lot in enumerate(lots) if lot == part]
-        others = [number for number, lot in enumerate(lots) if lot != part]
-        for number in [*own, *reversed(others)]:
-            if len(found[part]) < size and number not in taken:
-                taken.add(number)
-                found[part] += blocks[number].rows[: size - len(found[part])]
-    left = [block for number, block in enumerate(blocks) if number not in taken]
+        own = [index for index, lot in enumerate(lots) if lot == part]
+        others = [index for index, lot in enumerate(lots) if lot != part]
+        for index in [*own, *reversed(others)]:
+            if len(drawn[part]) < size and index not in taken:
+                taken.add(index)
+                drawn[part] += blocks[index].rows[: size - len(drawn[part])]
+    left = [block for index, block in enumerate(blocks) if index not in taken]
     rest = {part: 1 for part, size in sizes.items() if size is None}
     for block, part in zip(left, deal(left, rest, seed) if rest else [], strict=False):
-        found[part] += block.rows
-    return {part: np.sort(np.asarray(rows, dtype=np.int64)) for part, rows in found.items()}
+        drawn[part] += block.rows
+    return {part: np.sort(np.asarray(rows, dtype=np.int64)) for part, rows in drawn.items()}
 
 
 def _hash(purpose: str, seed: int, name: str) -> int:
@@ -114,7 +114,7 @@ def make_split(job: Job, *, sizes: dict[str, Any], seed: int) -> None:
     """
     items = Task.load(job.inputs["pool"]).items
     by_capability = {"": sizes} if items.capabilities is None else sizes
-    splits = [_draw_own(items, name, wanted, seed) for name, wanted in by_capability.items()]
+    splits = [_draw_own(items, name, own_sizes, seed) for name, own_sizes in by_capability.items()]
     parts = (np.sort(np.concatenate(rows)) for rows in zip(*map(_parts, splits), strict=True))
     Split(*parts).save(job.out)
 
@@ -139,11 +139,11 @@ def draw_split(items: Items, sizes: Sizes, seed: int) -> Split:
     them. Raises `DataError` where a set cannot be filled.
     """
     is_test = np.asarray(items.parts) == "test"
-    wanted = sizes.counts
-    published = {"test": np.flatnonzero(is_test)[: wanted["test"]]} if is_test.any() else {}
-    drawn = draw(_as_they_stand(items, ~is_test), {part: wanted[part] for part in wanted.keys() - published}, seed)
+    counts = sizes.counts
+    published = {"test": np.flatnonzero(is_test)[: counts["test"]]} if is_test.any() else {}
+    drawn = draw(_as_they_stand(items, ~is_test), {part: counts[part] for part in counts.keys() - published}, seed)
     split = Split(**drawn, **published)
-    for name, size in wanted.items():
+    for name, size in counts.items():
         have = len(getattr(split, name))
         if have < (size or 1):
             raise DataError(_unfilled(name, size, have))
@@ -158,7 +158,7 @@ def _as_they_stand(items: Items, among: Bool[np.ndarray, "item"]) -> list[ItemGr
     return [ItemGroup(name, rows) for name, rows in members.items()]
 
 
-def _unfilled(name: str, wanted: int | None, have: int) -> str:
-    if wanted is None:
+def _unfilled(name: str, size: int | None, have: int) -> str:
+    if size is None:
         return f"the {name} split gets what the others leave, and nothing is left: lower the other task.sizes"
-    return f"the {name} split gets only {have} of {wanted} items: lower task.sizes.{name} to {have}"
+    return f"the {name} split gets only {have} of {size} items: lower task.sizes.{name} to {have}"

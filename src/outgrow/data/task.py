@@ -5,7 +5,7 @@ index (-1 where there is none), the part of the published data set that it came 
 one group (such as the two halves of a balanced binary question) always land on the same side of a split.
 
 Three index sets carve a study out of a task: supervisors learn gold on `half_a`, label `half_b` for the
-student, and everybody is measured on `test`.
+student, and all models are measured on `test`.
 
 A task may be a mixture of capabilities: several sets of texts in one table, each with its own metric.
 """
@@ -127,7 +127,7 @@ class Task:
             "part": items.parts,
             "group": items.groups,
         }
-        columns |= {name: there for name, there in _optional(items).items() if there is not None}
+        columns |= {name: column for name, column in _optional(items).items() if column is not None}
         pq.write_table(pa.table(columns), folder / "items.parquet")
         about = {
             "name": self.name,
@@ -148,18 +148,18 @@ class Task:
             table = pq.read_table(folder / "items.parquet")
         except (OSError, ValueError, pa.ArrowInvalid) as error:
             raise DataError(f"{folder}: not a readable task folder ({error})") from error
-        found = {name: table[name].to_pylist() for name in table.column_names}
+        columns = {name: table[name].to_pylist() for name in table.column_names}
         items = Items(
-            ids=found["id"],
-            prompts=found["prompt"],
+            ids=columns["id"],
+            prompts=columns["prompt"],
             gold=table["gold"].to_numpy().astype(np.int64),
-            options=found.get("options"),
-            answers=found.get("answer"),
-            keys=found.get("key"),
-            allowed=found.get("allowed"),
-            capabilities=found.get("capability"),
-            parts=found["part"],
-            groups=found["group"],
+            options=columns.get("options"),
+            answers=columns.get("answer"),
+            keys=columns.get("key"),
+            allowed=columns.get("allowed"),
+            capabilities=columns.get("capability"),
+            parts=columns["part"],
+            groups=columns["group"],
         )
         classes, notes = tuple(about["classes"]), tuple(about["notes"])
         metrics, rows = about.get("metrics", {}), about.get("rows", 0)

@@ -36,10 +36,10 @@ def choose_task(name: str, items: Items, notes: tuple[str, ...], shuffle: bool =
     k = len(items.options[0]) if items.options else 0
     if k < 2:
         raise DataError(f"task `{name}`: a choice needs at least 2 options, there are {k}")
-    known = items.gold[items.gold >= 0]
-    if not shuffle and len(known) > k and (known == known[0]).all():
+    known_gold = items.gold[items.gold >= 0]
+    if not shuffle and len(known_gold) > k and (known_gold == known_gold[0]).all():
         shuffle = True
-        notes = (*notes, f"The right option was always number {known[0] + 1}; options were shuffled.")
+        notes = (*notes, f"The right option was always number {known_gold[0] + 1}; options were shuffled.")
     return Task(name, "choose", letters(k), shuffle_options(items) if shuffle else items, notes)
 
 

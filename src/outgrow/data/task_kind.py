@@ -33,16 +33,16 @@ def kind_of(section: TaskSection) -> Kind:
 def set_kind(section: SetSection) -> Kind:
     """The kind of one set in the form that is asked for. Raises `ConfigError` as above."""
     kind = native_kind(section)
-    if section.name in TASKS or section.path is not None:  # otherwise it is no task at all, which `source_of` says
+    if section.name in TASKS or section.path is not None:  # otherwise it is no task at all, which `source_of` reports
         _require_fitting_keys(section, kind)
     return {"native": kind, "binary": "classify", "text": "generate"}[section.form]
 
 
 def native_kind(section: SetSection) -> Kind:
     """A known task's kind; for the user's own data `task.kind`, or *choose* where it names options."""
-    known = TASKS.get(section.name)
-    if known is not None:
-        return known.kind
+    published = TASKS.get(section.name)
+    if published is not None:
+        return published.kind
     return section.kind or ("choose" if section.columns.options is not None else "classify")
 
 
@@ -61,24 +61,26 @@ def set_metric(section: SetSection) -> str:
     """The same of one set."""
     if set_kind(section) != "generate":
         return "accuracy"
-    known = TASKS.get(section.name)
-    return section.metric or (known.metric if known is not None and known.kind == "generate" else OWN_METRIC)
+    published = TASKS.get(section.name)
+    return section.metric or (
+        published.metric if published is not None and published.kind == "generate" else OWN_METRIC
+    )
 
 
 def template_of(section: SetSection) -> str:
     """The instruction around an item's text, for *generate*."""
-    known, kind = TASKS.get(section.name), native_kind(section)
+    published, kind = TASKS.get(section.name), native_kind(section)
     if section.template is not None:
         return section.template
     if kind != "generate":
-        return (known and known.text_template) or TEMPLATES[kind]
-    return "{text}" if known is None else known.template
+        return (published and published.text_template) or TEMPLATES[kind]
+    return "{text}" if published is None else published.template
 
 
 def fields_of(section: SetSection) -> tuple[str, ...]:
     """What the template can have in braces."""
-    known = TASKS.get(section.name)
-    slots = counts_slots(section.metric) or counts_slots(None if known is None else known.metric)
+    published = TASKS.get(section.name)
+    slots = counts_slots(section.metric) or counts_slots(None if published is None else published.metric)
     listed = native_kind(section) != "generate"
     return ("text", *(["types"] if slots else []), *(["options"] if listed else []))
 

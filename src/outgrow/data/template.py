@@ -36,12 +36,12 @@ def template_pieces(template: str, key: str) -> list[Piece]:
 
 def require_fields(template: str, key: str, known: Sequence[str], needed: Sequence[str]) -> None:
     """Raise `ConfigError`, with the config's `key` or the file, for a field that is unknown or one that is missing."""
-    found = {name for _, name in template_pieces(template, key) if name is not None}
-    for name in sorted(found - set(known)):
+    used_fields = {name for _, name in template_pieces(template, key) if name is not None}
+    for name in sorted(used_fields - set(known)):
         listed = " and ".join(f"`{{{field}}}`" for field in known) or "none"
         raise ConfigError(f"{key}: `{{{name}}}` cannot be filled; its fields are {listed}, and `{{{{` is a brace")
     for name in needed:
-        if name not in found:
+        if name not in used_fields:
             raise ConfigError(f"{key}: has no place for `{{{name}}}`")
 
 

@@ -126,8 +126,8 @@ def read_user_rows(table: SourceTable, columns: Columns, part: str = "train", pr
     options = options_of(columns.options, table)
     return [
         UserRow(
-            where=(where := table.place(number)),
-            id=prefix + (str(number) if columns.id is None else item_name(row.get(columns.id), where)),
+            where=(where := table.place(index)),
+            id=prefix + (str(index) if columns.id is None else item_name(row.get(columns.id), where)),
             prompt=prompt(row, where),
             label=row.get(label),
             options=options(row, where),
@@ -135,7 +135,7 @@ def read_user_rows(table: SourceTable, columns: Columns, part: str = "train", pr
             key=None if columns.key is None else row.get(columns.key),
             group="" if columns.group is None else cell_text(row.get(columns.group), columns.group, where).strip(),
         )
-        for number, row in enumerate(table.rows)
+        for index, row in enumerate(table.rows)
     ]
 
 
@@ -234,10 +234,10 @@ def read_unlabelled(table: SourceTable, text: str = "text", name: str | None = N
     prompt = prompt_of(text, table, "items.text")
     if name is not None:
         require_column(table, name, "items.id")
-    places = [table.place(number) for number in range(len(table.rows))]
+    places = [table.place(index) for index in range(len(table.rows))]
     ids = [
-        str(number) if name is None else item_name(row.get(name), where)
-        for number, (row, where) in enumerate(zip(table.rows, places, strict=True))
+        str(index) if name is None else item_name(row.get(name), where)
+        for index, (row, where) in enumerate(zip(table.rows, places, strict=True))
     ]
     refuse_duplicate_ids(zip(ids, places, strict=True))
     prompts = [prompt(row, where) for row, where in zip(table.rows, places, strict=True)]
@@ -245,20 +245,20 @@ def read_unlabelled(table: SourceTable, text: str = "text", name: str | None = N
 
 
 def id_column(table: SourceTable, seen: Sequence[str]) -> str | None:
-    """The column of ids where nobody says which: one of `NAMES`, else the one with most cells among `seen`, if any.
+    """The column of ids where none is named: one of `NAMES`, else the one with most cells among `seen`, if any.
 
     A column in which a value occurs twice holds no ids.
     """
     usual = next((column for column in table.columns if column.lower() in NAMES), None)
     if usual is not None:
         return usual
-    known, rows = set(seen), table.rows[:LOOKED_AT]
-    found = {column: _held([str(row.get(column)) for row in rows], known) for column in table.columns}
-    best = max(found, key=lambda column: found[column], default=None)
-    return best if best is not None and found[best] else None
+    seen_ids, rows = set(seen), table.rows[:LOOKED_AT]
+    counts = {column: _held([str(row.get(column)) for row in rows], seen_ids) for column in table.columns}
+    best = max(counts, key=lambda column: counts[column], default=None)
+    return best if best is not None and counts[best] else None
 
 
-def _held(cells: Sequence[str], known: set[str]) -> int:
-    """How many of the cells are known; none where they cannot be ids."""
+def _held(cells: Sequence[str], seen_ids: set[str]) -> int:
+    """How many of the cells are in `seen_ids`; none where they cannot be ids."""
     distinct = set(cells)
-    return len(distinct & known) if len(distinct) == len(cells) else 0
+    return len(distinct & seen_ids) if len(distinct) == len(cells) else 0

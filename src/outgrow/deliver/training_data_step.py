@@ -170,10 +170,10 @@ def _task_of(
     """All items and their split. Items whose label was not kept are test items, too."""
     row_of = {name: row for row, name in enumerate(items.ids)}
     learned = np.unique([row_of[name] for name in data.targets.items])
-    others = np.setdiff1d(np.arange(len(items)), learned)
+    not_learned = np.setdiff1d(np.arange(len(items)), learned)
     n_test = 0 if test is None else len(test)
     pool = items if test is None else _joined(items, test)
-    to_answer = np.concatenate([others, np.arange(len(items), len(items) + n_test)])
+    to_answer = np.concatenate([not_learned, np.arange(len(items), len(items) + n_test)])
     split = Split(half_a=np.empty(0, dtype=np.int64), half_b=learned, test=to_answer)
     if isinstance(combined, CombinedTexts):
         answers = pool.answers or [""] * len(pool)

@@ -148,7 +148,7 @@ class Endpoint:
             closing(client_of(self.section)) as self._client,
             ThreadPoolExecutor(self.section["concurrency"]) as pool,
         ):
-            futures = {pool.submit(self._one, request): key for key, request in requests.items()}
+            futures = {pool.submit(self._answer_or_failure, request): key for key, request in requests.items()}
             try:
                 answers = 0
                 for future in as_completed(futures):
@@ -160,7 +160,7 @@ class Endpoint:
                 raise
         return results
 
-    def _one(self, request: ChatRequest) -> ChatResponse | Refusal | str:
+    def _answer_or_failure(self, request: ChatRequest) -> ChatResponse | Refusal | str:
         """The answer, or the failure of the server as text, which is empty if the request was not sent."""
         if not self._circuit.may_begin():
             return ""

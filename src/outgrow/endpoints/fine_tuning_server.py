@@ -166,8 +166,8 @@ def listed(first: object, kind: type[Thing]) -> Iterator[Thing]:
             raise ValueError(f"a list of more than {MOST_PAGES} pages")
         if not isinstance(page.data, list):
             raise ValueError("no list in the reply")
-        for thing in page.data:
-            if whole(thing, kind).id in seen:
+        for entry in page.data:
+            if whole(entry, kind).id in seen:
                 return
-            seen.add(thing.id)
-            yield thing
+            seen.add(entry.id)
+            yield entry

@@ -102,7 +102,9 @@ def _token_texts(tokens: tuple[Mapping[str, Any], ...]) -> Iterator[str]:
     yield "".join(token["token"] for token in tokens)
     yield b"".join(bytes(token["bytes"] or ()) for token in tokens).decode("latin-1")
     for token in tokens:
-        yield from (other["token"] for other in token["top_logprobs"] if len(other["token"]) >= SHORTEST)
+        yield from (
+            alternative["token"] for alternative in token["top_logprobs"] if len(alternative["token"]) >= SHORTEST
+        )
 
 
 def _as_sent(choice: ResponseChoice) -> dict[str, Any]:

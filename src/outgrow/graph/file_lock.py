@@ -1,7 +1,7 @@
 """Locks between processes and threads, for everything on the disk that two could change at once.
 
-A lock is a file that the kernel locks (`flock`) for whoever has opened it. The lock ends with the process that holds
-it, however that ends; a file that a kill leaves behind locks nothing. Only this module calls `flock`.
+A lock is a file that the kernel locks (`flock`) for the process that has opened it. The lock ends with that process,
+however it ends; a file that a kill leaves behind locks nothing. Only this module calls `flock`.
 """
 
 import fcntl

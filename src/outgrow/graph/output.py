@@ -27,7 +27,7 @@ from outgrow.graph.file_lock import NoFileLocks, attempt, hold, is_still, try_lo
 MARK = ".outgrow-"
 UNFINISHED = ".unfinished"
 PATIENCE = 2.0
-"""Seconds after which somebody who waits for a lock is told so."""
+"""Seconds until a process that waits for a lock gets a message."""
 AT_WORKING_FOLDER, EXCHANGE, SWAP = -100, 2, 2
 """Linux: paths are as they are; both calls: exchange two names."""
 
@@ -79,7 +79,7 @@ def _claimed(folder: Path) -> tuple[Path, int]:
             locked = try_lock(handle)
         except NoFileLocks:
             locked = True  # on such a disk nothing is swept
-        if locked and is_still(path, handle):  # nobody has swept it before it was locked
+        if locked and is_still(path, handle):  # no writer has swept it before it was locked
             return path, handle
         os.close(handle)
 

@@ -187,9 +187,9 @@ def _record_failure(step: Step, failed: Failed, schedule: Schedule, store: Store
     if failed.disk_full:
         # Other steps could compute for hours and then fail to write.
         skipped, reason = schedule.withdraw(), "not started: the disk is full"
-    for other in skipped:
-        if other.identity not in ledger.outcomes:
-            ledger.close(other, "skipped", StepOutcome("skipped", error=reason))
+    for skipped_step in skipped:
+        if skipped_step.identity not in ledger.outcomes:
+            ledger.close(skipped_step, "skipped", StepOutcome("skipped", error=reason))
 
 
 def _title(step: Step) -> str:

@@ -54,7 +54,7 @@ class Schedule:
 
     def _offer(self, step: Step) -> None:
         if not self.missing[step.identity]:
-            insort(self.ready, step, key=lambda other: self.rank[other.identity])
+            insort(self.ready, step, key=lambda ready_step: self.rank[ready_step.identity])
 
     def take(self, is_busy: Callable[[Step], bool]) -> Step | None:
         """The step to start now: the first one that no other run computes, or else the first one."""

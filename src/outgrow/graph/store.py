@@ -221,7 +221,7 @@ class Store:
 
     @contextmanager
     def try_lock(self, folder: str) -> Iterator[bool]:
-        """Hold the right to work on the step of `folder` if nobody else has it; yields whether it is held."""
+        """Hold the right to work on the step of `folder` if no other process has it; yields whether it is held."""
         with attempt(self._lock_file(folder), refusal=self._refusal) as mine:
             yield mine
 

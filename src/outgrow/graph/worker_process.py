@@ -132,4 +132,4 @@ def exit_reason(code: int) -> str:
     return f"its process was killed ({name})"
 
 
-SIGNALS: Mapping[int, str] = {int(number): number.name for number in signal.Signals}
+SIGNALS: Mapping[int, str] = {int(member): member.name for member in signal.Signals}

@@ -46,7 +46,7 @@ def text_loss_complaints(key: str, loss: LossSection) -> Iterator[str]:
     """Options of a loss that a student of texts cannot have; the sentences begin with `key`."""
     record = LOSSES.of(loss)
     if not record.of_texts:
-        names = listed([name for name, other in LOSSES.items() if other.of_texts])
+        names = listed([name for name, entry in LOSSES.items() if entry.of_texts])
         yield f"{key} `{record.name}` is for classes; texts have {names}"
         return
     for name in record.class_only:

@@ -1,6 +1,6 @@
 """Dirichlet distributions read off logits: alpha(z), and the divergence from "knows nothing", stably.
 
-**From logits to concentrations.** An evidential student says Dir(alpha), where alpha_k grows with the logit z_k. Its
+**From logits to concentrations.** An evidential student's logits define Dir(alpha); alpha_k grows with z_k. Its
 prediction is the mean, alpha / sum(alpha). Four maps, `CONCENTRATIONS`:
 
     exp_plus_one  exp(z) + 1        (released code of Bayesian WeakS-to-Strong)
@@ -105,7 +105,7 @@ def phi(x: Float[Tensor, "*shape"], c: float, at_least: float = 0.0) -> Phi:
 
 
 def _offset(c: float, shift: int) -> float:
-    """What of phi_c(x) - (c - 1/2) ln(y / (c + m)) does not depend on x."""
+    """The part of phi_c(x) - (c - 1/2) ln(y / (c + m)) that does not depend on x."""
     top = c + shift
     remainder = math.lgamma(top) - (top - 0.5) * math.log(top) + top - 0.5 * math.log(2 * math.pi)
     return 0.5 - remainder + sum(math.log((c + i) / top) for i in range(shift))

@@ -111,11 +111,11 @@ def checked_at_first(function: LossFunction, name: str) -> LossFunction:
 
 def _problem(value: object, logits: Tensor, target: Tensor) -> str:
     """What is wrong with a loss's result; empty if nothing is."""
-    wanted = torch.broadcast_shapes(logits.shape, target.shape)[:-1]  # type: ignore[no-untyped-call]
+    expected = torch.broadcast_shapes(logits.shape, target.shape)[:-1]  # type: ignore[no-untyped-call]
     if not isinstance(value, Tensor):
         return f"the result is of type {type(value).__name__}; return a tensor with one number per example"
-    if value.shape != wanted:
-        return f"the result has shape {list(value.shape)} instead of {list(wanted)}; return one number per example"
+    if value.shape != expected:
+        return f"the result has shape {list(value.shape)} instead of {list(expected)}; return one number per example"
     if torch.is_grad_enabled() and logits.requires_grad and not value.requires_grad:
         return "the result has no gradient; compute it from the logits by torch operations"
     if logits.isfinite().all() and not value.isfinite().all():

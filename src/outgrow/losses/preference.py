@@ -16,7 +16,7 @@ P is the chance that the preference is right. (After the paper's abstract, which
 confidence; the form is ours.)
 
 **Weak-to-strong preference optimisation** (WSPO; Zhu et al. 2024, arXiv 2410.18640, and its released code) has no
-pairs. What training changed in a weak model, the strong one learns on the same text: for each token, or group of
+pairs. The strong model learns what training changed in a weak model, on the same text: for each token, or group of
 tokens, t
 
     wspo      (β (log π − log π₀)_t − (log π_weak,after − log π_weak,before)_t)²,        mean over the text

@@ -55,12 +55,12 @@ def harden_balanced(
 
 def exact_counts(shares: Float[Tensor, "class"], n_rows: int) -> Int[Tensor, "class"]:
     """Whole numbers that sum to `n_rows`, nearest to `shares` (>= 0) of it, by largest remainder (first on a tie)."""
-    wanted = shares.detach().double().cpu()
-    wanted = wanted / wanted.sum() * n_rows
-    counts = wanted.floor().long()
+    quotas = shares.detach().double().cpu()
+    quotas = quotas / quotas.sum() * n_rows
+    counts = quotas.floor().long()
     missing = n_rows - int(counts.sum())
     # Rounded, or the noise of a division would decide between equal remainders.
-    order = torch.sort((wanted - counts).round(decimals=9), descending=True, stable=True).indices
+    order = torch.sort((quotas - counts).round(decimals=9), descending=True, stable=True).indices
     counts[order[:missing]] += 1
     return counts
 
@@ -79,14 +79,14 @@ def matching_bias(
     relative -= center
     bias = torch.zeros_like(center)
     spread = relative.square().mean((1, 2), keepdim=True).sqrt_().clamp_min_(torch.finfo(scores.dtype).tiny)
-    wanted = (counts.to(scores.dtype) / n_rows)[:, None]
+    shares = (counts.to(scores.dtype) / n_rows)[:, None]
     ridge = 1e-6 * torch.eye(n_classes, dtype=scores.dtype, device=scores.device)
     for temperature in TEMPERATURES:
         unit = temperature * spread
         soft = ((relative + bias) / unit).softmax(1)
         mean = soft.mean(-1, keepdim=True)
-        curvature = torch.diag_embed(torch.maximum(mean, wanted).squeeze(-1)) - soft @ soft.mT / n_rows
-        bias = bias + unit * torch.linalg.solve(curvature + ridge, wanted - mean)
+        curvature = torch.diag_embed(torch.maximum(mean, shares).squeeze(-1)) - soft @ soft.mT / n_rows
+        bias = bias + unit * torch.linalg.solve(curvature + ridge, shares - mean)
     return (bias - center).squeeze(-1)
 
 

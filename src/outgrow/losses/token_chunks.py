@@ -75,15 +75,15 @@ def chunked_loss(
     matrix = weight.to(hidden.dtype)
     bias = None if bias is None else bias.to(hidden.dtype)
     chunk = chunk or _chunk_size(len(weight), hidden.device.type)
-    wanted = torch.is_grad_enabled()
-    needs = tuple(wanted and x is not None and x.requires_grad for x in (hidden, matrix, bias))
+    grad_enabled = torch.is_grad_enabled()
+    needs = tuple(grad_enabled and x is not None and x.requires_grad for x in (hidden, matrix, bias))
     constants = (label.long(), prob, token_weight.to(precise), row_loss, chunk, needs)
     total, per_token = cast(tuple[Tensor, Tensor], _Chunked.apply(hidden, matrix, bias, *constants))  # type: ignore[no-untyped-call]
     return TokenLoss(total, per_token)
 
 
 class _Tokens(NamedTuple):
-    """What there is per token."""
+    """The arrays with one row per token."""
 
     hidden: Tensor
     label: Tensor
@@ -95,7 +95,7 @@ class _Tokens(NamedTuple):
 
 
 class _Gradients(NamedTuple):
-    """Gradients, where somebody wants them; in the types of what they belong to."""
+    """The gradients that are needed, in the types of the tensors that they belong to."""
 
     hidden: Tensor | None
     matrix: Tensor | None

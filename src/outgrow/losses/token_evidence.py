@@ -1,6 +1,6 @@
 """The evidential loss of a few rows over a whole vocabulary, and its gradient, for `token_chunks`.
 
-The student's logits z say Dir(alpha) over the vocabulary, alpha_j = 1 + e_j, e_j = exp(z_j), S = Σ_j alpha_j. With a
+The student's logits z give Dir(alpha) over the vocabulary, alpha_j = 1 + e_j, e_j = exp(z_j), S = Σ_j alpha_j. With a
 target y (equation 3 of Bayesian WeakS-to-Strong, Cui et al. 2024, arXiv 2406.03199, and its released code):
 
     loss = Σ_j y_j (ln S - ln alpha_j) + kl_weight clamp(annealing KL)
@@ -92,9 +92,9 @@ def _likelihood(
 
 def _mixed(logits: Float[Tensor, "row vocab"], target: BlockTarget) -> LossTerm:
     """The divergence of alpha~ = y + (1-y) alpha."""
-    said = evidence(logits)
-    of_heavy = said.gather(1, target.heavy) * target.left.to(said.dtype)
-    kept = said.mul_(1 - target.dense).scatter_(1, target.heavy, of_heavy)
+    token_evidence = evidence(logits)
+    of_heavy = token_evidence.gather(1, target.heavy) * target.left.to(token_evidence.dtype)
+    kept = token_evidence.mul_(1 - target.dense).scatter_(1, target.heavy, of_heavy)
     own = own_term(kept)
     total, slope = _total(row_sum(kept), logits.shape[1])
     return LossTerm(total + row_sum(own.value), kept.mul_(slope.to(kept.dtype)).add_(own.slope))
@@ -102,12 +102,12 @@ def _mixed(logits: Float[Tensor, "row vocab"], target: BlockTarget) -> LossTerm:
 
 def _per_class(logits: Float[Tensor, "row vocab"], target: BlockTarget) -> LossTerm:
     """The target's mean of the divergences with one component removed."""
-    said = evidence(logits)
-    own = own_term(said)
-    other_mass = target.mass.to(said.dtype) - target.dense
+    token_evidence = evidence(logits)
+    own = own_term(token_evidence)
+    other_mass = target.mass.to(token_evidence.dtype) - target.dense
     value = row_sum(own.value.mul_(other_mass))
     own_slope = own.slope.mul_(other_mass)
-    removals = _removals(said, target.heavy)
+    removals = _removals(token_evidence, target.heavy)
     value += _removals_value(removals, target)
     return LossTerm(value, _removals_slope(removals, target.dense).add_(own_slope))
 
@@ -127,14 +127,14 @@ class Removals(NamedTuple):
     """S / (S - e_k), at most 2; 1 at `top`."""
 
 
-def _removals(said: Float[Tensor, "row vocab"], heavy: Int[Tensor, "row 2"]) -> Removals:
-    """Overwrites `said`, the evidence; the largest is that of the label or of the most probable other token."""
-    top = heavy.gather(1, said.gather(1, heavy).argmax(1, keepdim=True))
-    said_of_top = said.gather(1, top)
-    others = row_sum(said.scatter_(1, top, 0.0))
-    strength = others + said_of_top.double() + said.shape[1]
-    grown = (said / strength.to(said.dtype)).neg_().add_(1).reciprocal_()
-    return Removals(top, others, strength, said, said_of_top, grown)
+def _removals(token_evidence: Float[Tensor, "row vocab"], heavy: Int[Tensor, "row 2"]) -> Removals:
+    """Overwrites `token_evidence`; the largest is that of the label or of the most probable other token."""
+    top = heavy.gather(1, token_evidence.gather(1, heavy).argmax(1, keepdim=True))
+    top_evidence = token_evidence.gather(1, top)
+    others = row_sum(token_evidence.scatter_(1, top, 0.0))
+    strength = others + top_evidence.double() + token_evidence.shape[1]
+    grown = (token_evidence / strength.to(token_evidence.dtype)).neg_().add_(1).reciprocal_()
+    return Removals(top, others, strength, token_evidence, top_evidence, grown)
 
 
 def _removals_value(of: Removals, target: BlockTarget) -> Float[Tensor, "row 1"]:

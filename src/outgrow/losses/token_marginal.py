@@ -65,11 +65,11 @@ def marginal_token_loss(
         heavy = (per_token > 0).to(per_token.dtype)[row]
         each = token_cross_entropy(hidden, weight, label, bias=bias, token_weight=heavy, chunk=chunk).per_token
     mean = given.new_zeros(len(item)).index_add_(0, row, each.double()) / length
-    found, of_item = posterior(given, mean, item), item_sums(given, item)
-    pull = (1 - self_training) * of_item[item] * found.share / length
+    student_posterior, of_item = posterior(given, mean, item), item_sums(given, item)
+    pull = (1 - self_training) * of_item[item] * student_posterior.share / length
     total = token_cross_entropy(hidden, weight, label, bias=bias, token_weight=pull[row], chunk=chunk).total
     # The weighted cross-entropy has the gradient of L, and another value.
-    value = (1 - self_training) * (of_item * found.loss).sum().to(total.dtype)
+    value = (1 - self_training) * (of_item * student_posterior.loss).sum().to(total.dtype)
     total = total + (value - total.detach())
     if self_training:
         own = self_training * per_token[row]

@@ -123,28 +123,28 @@ def mean_over_seeds(
 
 
 def stretch(per_seed: Float[np.ndarray, "draw *rest seed"]) -> Float[np.ndarray, "*rest"]:
-    """By which factor draws of the mean over seeds must be stretched; see the top of this file. One for one seed."""
+    """The factor by which draws of the mean over seeds are stretched; see the module. It is 1 for one seed."""
     off, count = _deviations(per_seed)
     several = np.asarray(np.maximum(count, 2))
     pairs = several * (several - 1)
     items = _variance(_mean(per_seed[1:], -1))
     shared = np.maximum(several**2 * items - _variance(per_seed[1:]).sum(axis=-1), 0.0) / pairs
     between = np.asarray((off**2).sum(axis=-1) / pairs)
-    wanted, drawn = shared + between, items + between
-    known = (count > 1) & (wanted > 0)
+    target_variance, drawn_variance = shared + between, items + between
+    defined = (count > 1) & (target_variance > 0)
     part, ratio = (
-        np.divide(one, other, out=np.ones_like(one), where=known)
-        for one, other in ((between, wanted), (wanted, drawn))
+        np.divide(numerator, denominator, out=np.ones_like(numerator), where=defined)
+        for numerator, denominator in ((between, target_variance), (target_variance, drawn_variance))
     )
-    return np.where(known, _quantile_ratio(part, np.asarray(several - 1)) * np.sqrt(ratio), 1.0)
+    return np.where(defined, _quantile_ratio(part, np.asarray(several - 1)) * np.sqrt(ratio), 1.0)
 
 
 def _deviations(per_seed: Float[np.ndarray, "draw *rest seed"]) -> tuple[np.ndarray, np.ndarray]:
     """The sample's values less their mean over the seeds (zero for a missing seed), and how many seeds there are."""
     sample = per_seed[0]
-    there = np.isfinite(sample)
-    off = np.where(there, sample - _mean(sample, -1)[..., None], 0.0)
-    return off, np.asarray(there.sum(axis=-1))
+    finite = np.isfinite(sample)
+    off = np.where(finite, sample - _mean(sample, -1)[..., None], 0.0)
+    return off, np.asarray(finite.sum(axis=-1))
 
 
 def stretched(draws: Float[np.ndarray, "draw *rest"], factor: Float[np.ndarray, "*rest"]) -> np.ndarray:
@@ -162,25 +162,25 @@ def _quantile_ratio(part: np.ndarray, freedom: np.ndarray) -> np.ndarray:
 
 def _mean(values: np.ndarray, axis: int) -> np.ndarray:
     """Over the finite values; NaN where there is none."""
-    there = np.isfinite(values)
-    if there.all() and values.shape[axis]:
+    finite = np.isfinite(values)
+    if finite.all() and values.shape[axis]:
         return np.asarray(values.mean(axis=axis))
-    count = there.sum(axis=axis)
+    count = finite.sum(axis=axis)
     mean = np.full(count.shape, np.nan)
-    np.divide(np.where(there, values, 0.0).sum(axis=axis), count, out=mean, where=count > 0)
+    np.divide(np.where(finite, values, 0.0).sum(axis=axis), count, out=mean, where=count > 0)
     return mean
 
 
 def _variance(draws: np.ndarray) -> np.ndarray:
     """Over the finite draws; zero where there is none."""
-    found = _mean((draws - _mean(draws, 0)) ** 2, 0)
-    return np.where(np.isfinite(found), found, 0.0)
+    variance = _mean((draws - _mean(draws, 0)) ** 2, 0)
+    return np.where(np.isfinite(variance), variance, 0.0)
 
 
 def paired(*per_seed: Float[np.ndarray, "draw seed"]) -> list[Float[np.ndarray, "draw seed"]]:
     """The same arrays with NaN wherever any of them has NaN: a comparison uses the seeds that all have."""
-    there = np.logical_and.reduce([np.isfinite(values) for values in per_seed])
-    return [np.where(there, values, np.nan) for values in per_seed]
+    finite = np.logical_and.reduce([np.isfinite(values) for values in per_seed])
+    return [np.where(finite, values, np.nan) for values in per_seed]
 
 
 def difference(

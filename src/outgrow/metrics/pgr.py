@@ -47,9 +47,9 @@ class _Against:
     draws: Float[np.ndarray, "draw"] | None = None
     """Of the ratio of means, before they are stretched."""
     linear: Float[np.ndarray, "draw seed"] | None = None
-    """What PGR is a mean over seeds of, for small changes: by it draws are stretched."""
+    """Values per seed whose mean is PGR, for small changes; the draws are stretched by them."""
     reach: tuple[float, float] | None = None
-    """How far the interval goes at least, where an accuracy is near 0 or 1."""
+    """The least extent of the interval, where an accuracy is near 0 or 1."""
 
 
 def recovered_share(
@@ -77,7 +77,9 @@ def performance_gap_recovered(
     """
     apart = n if groups is None else groups
     against = {name: _against(student, values, ceiling, seeds, n, apart) for name, values in weak.items()}
-    return Recovered(_average(against, n, seeds_with(student)), {name: one.estimate for name, one in against.items()})
+    return Recovered(
+        _average(against, n, seeds_with(student)), {name: comparison.estimate for name, comparison in against.items()}
+    )
 
 
 def _against(
@@ -128,24 +130,28 @@ def _no_gap(gap: Estimate) -> str:
 
 
 def _average(against: Mapping[str, _Against], n: int, seeds: int) -> Estimate:
-    defined = [one for one in against.values() if one.draws is not None]
-    left_out = [name for name, one in against.items() if one.draws is None]
+    defined = [comparison for comparison in against.values() if comparison.draws is not None]
+    left_out = [name for name, comparison in against.items() if comparison.draws is None]
     if not defined:
-        reasons = list(dict.fromkeys(one.estimate.note for one in against.values()))
+        reasons = list(dict.fromkeys(comparison.estimate.note for comparison in against.values()))
         return undefined("; ".join(reasons) or "no supervisor to compare with", n, seeds)
     note = f"without {', '.join(left_out)} (undefined)" if left_out else ""
-    seeds = min(one.estimate.seeds for one in defined)
-    reaches = [one.reach for one in defined if one.reach is not None]
+    seeds = min(comparison.estimate.seeds for comparison in defined)
+    reaches = [comparison.reach for comparison in defined if comparison.reach is not None]
     reach = None
     if len(reaches) == len(defined):
         low, high = np.mean(reaches, axis=0)
         reach = float(low), float(high)
-    draws = np.mean([one.draws for one in defined if one.draws is not None], axis=0)
-    factor = _common_stretch([one.linear for one in defined if one.linear is not None], seeds)
+    draws = np.mean([comparison.draws for comparison in defined if comparison.draws is not None], axis=0)
+    factor = _common_stretch([comparison.linear for comparison in defined if comparison.linear is not None], seeds)
     return _reaching(from_draws(stretched(draws, factor), n, seeds, note), reach)
 
 
 def _common_stretch(linear: Sequence[Float[np.ndarray, "draw seed"]], seeds: int) -> Float[np.ndarray, ""]:
-    """That of the mean over supervisors; the largest of theirs if they lack different seeds."""
+    """The stretch of the mean over supervisors; their largest stretch if they lack different seeds."""
     together = np.mean(linear, axis=0)
-    return stretch(together) if seeds_with(together) == seeds else np.asarray(np.max([stretch(one) for one in linear]))
+    return (
+        stretch(together)
+        if seeds_with(together) == seeds
+        else np.asarray(np.max([stretch(per_seed) for per_seed in linear]))
+    )

@@ -198,7 +198,7 @@ def _nearest_matches(gold: list[Slot], predicted: list[Slot], distance: Callable
     unmatched = list(gold)
     matches: list[Match] = []
     for slot in predicted:
-        candidates = [index for index, other in enumerate(unmatched) if other.type == slot.type]
+        candidates = [index for index, gold_slot in enumerate(unmatched) if gold_slot.type == slot.type]
         if not candidates:
             matches.append((slot.type, 0.0, 1.0, 0.0))
             continue

@@ -197,10 +197,10 @@ def _verdicts(text: str, mentions: Sequence[Mention]) -> dict[Mention, bool]:
 
 def _alone(text: str, mention: Mention, others: Sequence[Mention]) -> Mention | None:
     """The mention, or None if it is one of several stated choices."""
-    for other in others:
-        if other.number == mention.number or other.by_name != mention.by_name:
+    for other_mention in others:
+        if other_mention.number == mention.number or other_mention.by_name != mention.by_name:
             continue
-        first, second = sorted((mention, other), key=lambda entry: entry.start)
+        first, second = sorted((mention, other_mention), key=lambda entry: entry.start)
         between = text[first.end : second.start]
         ends = re.match(r"[\s\"'”’`*_)\]}]*(?:[,.;!?]|$|(?:and|or)\b)", text[second.end :])
         if _JOINED.fullmatch(between) or (_LISTED.fullmatch(between) and ends):

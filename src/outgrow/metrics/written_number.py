@@ -74,10 +74,10 @@ _LATEX = (
     (re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox|operatorname|textrm|textnormal)\s*\{([^{}]*)\}"), r" \1"),
     (re.compile(r"[\u2212\u2012\u2013\ufe63\uff0d](?=\s*[\d.$£€\\])"), "-"),
     (re.compile(r"(?<=\d)[\u2019\u02bc](?=\d{3})"), "'"),
-    (re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+"), lambda found: f"^{{{found[0].translate(_SMALL)}}}"),
+    (re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+"), lambda match: f"^{{{match[0].translate(_SMALL)}}}"),
     (
         re.compile(r"(\d?)([¼-¾⅐-⅞])"),
-        lambda found: f"{found[1]} {unicodedata.normalize('NFKC', found[2]).replace(chr(0x2044), '/')}",
+        lambda match: f"{match[1]} {unicodedata.normalize('NFKC', match[2]).replace(chr(0x2044), '/')}",
     ),
 )
 

@@ -1,8 +1,8 @@
 """*Choose* items as tokens: a prompt that its K options share, and the options.
 
 Prompt and option are tokenized separately, so that the prompt's tokens are the same for every option. Most tokenizers
-want the option with its leading space (" Paris"); SentencePiece ones add that space themselves: which, is found by
-decoding one example.
+want the option with its leading space (" Paris"); SentencePiece ones add that space themselves. Decoding one
+example shows which kind a tokenizer is.
 """
 
 from collections.abc import Sequence

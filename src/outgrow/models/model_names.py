@@ -118,7 +118,7 @@ def _bundled_key(base: str) -> str:
 
 
 def package_folder(wheel: str) -> Path:
-    """Where an installed wheel's package lies. The package is not imported: it may want what is not installed."""
+    """Where an installed wheel's package lies. It is not imported: it may need packages that are not installed."""
     spec = find_spec(wheel.replace("-", "_"))
     if spec is None or spec.origin is None:
         raise DataError(f"the wheel `{wheel}` is not installed")

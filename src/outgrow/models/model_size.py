@@ -78,7 +78,7 @@ def size_in_name(name: str) -> ModelSize | None:
             weights = float(number or f"{whole}.{tenths}") * (1e6 if unit == "m" else 1e9)
             usual = min(USUAL, key=lambda size: abs(math.log(size.n_params / weights)))
             return usual._replace(n_params=round(weights))
-    return next((size for known, size in BY_NAME.items() if last.startswith(known)), None)
+    return next((size for prefix, size in BY_NAME.items() if last.startswith(prefix)), None)
 
 
 def size_of_folder(folder: Path) -> ModelSize | None:

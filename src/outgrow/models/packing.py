@@ -79,8 +79,8 @@ def pack_batch(choices: Choices, pad_id: int, *, packed: bool, dtype: torch.dtyp
         segment[row, : len(prefix)] = 0
         position[row, : len(prefix)] = torch.arange(len(prefix))
         start = len(prefix)
-        for number, option in enumerate(options, start=1):
-            segment[row, start : start + len(option)] = number
+        for segment_id, option in enumerate(options, start=1):
+            segment[row, start : start + len(option)] = segment_id
             position[row, start : start + len(option)] = len(prefix) + torch.arange(len(option))
             start += len(option)
     inputs = {"input_ids": input_ids, "attention_mask": (segment >= 0).long()}

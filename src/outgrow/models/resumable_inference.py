@@ -29,7 +29,7 @@ Known = tuple[Rows, Float[np.ndarray, "row ..."]]
 
 @dataclass(frozen=True)
 class ResumableInference:
-    """What is to be computed for every item."""
+    """The computation for every item."""
 
     lengths: Int[np.ndarray, "item"]
     """Tokens that each item takes of a batch."""
@@ -59,23 +59,23 @@ def sweep(job: Job, work: ResumableInference, known: Sequence[Known] = ()) -> Pa
         results[rows] = values
     results.flush()
     items = sum(map(len, batches[:done])) + sum(len(rows) for rows, _ in known)
-    for number, batch in enumerate(batches[done:], start=done + 1):
+    for n_done, batch in enumerate(batches[done:], start=done + 1):
         for rows, values in with_smaller_batches(work.run, [batch]):
             if not np.isfinite(values).all():
                 raise StepFailed("the model's output is not finite; use `dtype: float32` (or bfloat16)")
             results[rows] = values
         results.flush()
-        _write(note, {"plan": plan, "done": number})
+        _write(note, {"plan": plan, "done": n_done})
         items += len(batch)
         job.report(f"{items} of {len(work.lengths)} items", items / max(1, len(work.lengths)))
     return path
 
 
 def _batches(work: ResumableInference, known: Sequence[Known], batch_tokens: int) -> list[Rows]:
-    """Of every block of which nothing is known, batches of items of like length."""
-    there = {int(row) for rows, _ in known for row in rows}
+    """Batches of items of similar length, for each block without known results."""
+    known_rows = {int(row) for rows, _ in known for row in rows}
     blocks = [np.arange(len(work.lengths))] if work.blocks is None else work.blocks
-    left = [block for block in blocks if len(block) and int(block[0]) not in there]
+    left = [block for block in blocks if len(block) and int(block[0]) not in known_rows]
     return [block[rows] for block in left for rows in length_sorted_batches(work.lengths[block], batch_tokens)]
 
 
@@ -99,7 +99,7 @@ def _batches_done(path: Path, note: Path, plan: str) -> int:
 
 
 def _fingerprint(batches: Sequence[Rows], shape: tuple[int, ...]) -> str:
-    """The same for the same batches of the same results only: another `batch_tokens` starts anew."""
+    """A hash of the batches and the shape of the results; another `batch_tokens` starts anew."""
     text = json.dumps([list(shape), [batch.tolist() for batch in batches]])
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -138,7 +138,7 @@ def ragged_sweep(job: Job, batches: Sequence[Rows], run: Callable[[Rows], list[A
 
 
 def _whole_lines(path: Path, plan: dict[str, Any]) -> list[list[tuple[int, Any]]]:
-    """What an earlier run of the same plan left; the file then ends behind its last whole line."""
+    """The results of an earlier run of the same plan; the file is cut after its last whole line."""
     head = json.dumps(plan) + "\n"
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     if not text.startswith(head):

@@ -137,8 +137,8 @@ def _sources(samples: Sequence[ColumnSample]) -> list[str]:
         sample.name
         for sample in samples
         if any(
-            sample.name != other.name and not set(sample.cells.names).isdisjoint(other.cells.names)
-            for other in samples
+            sample.name != other_sample.name and not set(sample.cells.names).isdisjoint(other_sample.cells.names)
+            for other_sample in samples
         )
     ]
     return sharing if all(re.fullmatch(r"[^\s,'\"]+", name) for name in sharing) else []

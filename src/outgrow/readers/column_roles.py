@@ -176,9 +176,9 @@ def find(part: str, table: SourceTable, columns: VoteColumns, free: Sequence[str
     named = getattr(columns, part)
     if named is not None:
         return str(named)
-    others = _named(columns)
+    assigned = _named(columns)
     for names in NAMES[part]:
-        candidates = [name for name in free if plain(name) in names and name not in others]
+        candidates = [name for name in free if plain(name) in names and name not in assigned]
         if len(candidates) > 1:
             raise ConfigError(
                 f"{table.origin}: both {listed(candidates)} may be the {part}; name the right one, such as"
@@ -196,8 +196,8 @@ def _probability(table: SourceTable, columns: VoteColumns, free: Sequence[str]) 
     column = find("probability", table, columns, free)
     if column is not None:
         return (column,)
-    others = _named(columns)
-    several = tuple(name for name in free if PREFIX.fullmatch(name.lower()) and name not in others)
+    assigned = _named(columns)
+    several = tuple(name for name in free if PREFIX.fullmatch(name.lower()) and name not in assigned)
     return several if len(several) > 1 else ()
 
 
@@ -247,8 +247,8 @@ def with_joined(table: SourceTable, item: str | None) -> SourceTable:
         joined = {item: _joined([categorical(table.column(part), f"column `{part}`") for part in parts])}
         return pa.table({name: joined[name] if name in joined else plain[name] for name in columns})
 
-    others = [name for name in table.columns if name not in parts]
-    return replace(table, columns=[item, *others], read=read)
+    other_columns = [name for name in table.columns if name not in parts]
+    return replace(table, columns=[item, *other_columns], read=read)
 
 
 def _joined(parts: Sequence[Categorical]) -> pa.Array:

@@ -149,9 +149,9 @@ def _first_record(text: bytes, dialect: Dialect, origin: str) -> tuple[list[str]
 
 def _refuse_other_delimiters(cell: str, delimiter: str, origin: str) -> None:
     """Raise `DataError` if the name of the only column contains, outside quotes, another usual delimiter."""
-    others = [other for other in DELIMITERS if other != delimiter and other in cell]
-    if others:
-        likeliest = max(others, key=cell.count)
+    candidates = [candidate for candidate in DELIMITERS if candidate != delimiter and candidate in cell]
+    if candidates:
+        likeliest = max(candidates, key=cell.count)
         raise DataError(
             f"{origin}: one column, `{cell[:60]}`; its cells seem to be separated by {DELIMITERS[likeliest]}:"
             f" give `delimiter={likeliest!r}`"
@@ -163,10 +163,10 @@ def _read(
 ) -> pa.Table:
     quoted = dialect.quotes and b'"' in text
     index = {name: str(position) for position, name in enumerate(names)}
-    wanted = [index[name] for name in columns]
+    include_columns = [index[name] for name in columns]
     end = ("\n" + dialect.delimiter.join(END for _ in names) + "\n").encode() if quoted else b""
     try:
-        table = _parse(text + end, dialect, list(index.values()), wanted, skipped, quoted)
+        table = _parse(text + end, dialect, list(index.values()), include_columns, skipped, quoted)
     except pa.ArrowInvalid as error:
         if str(error).startswith(("Empty CSV", "Could not skip")):
             raise DataError(f"{origin}: has a header and no rows") from error
@@ -180,7 +180,13 @@ def _read(
 
 
 def _parse(
-    text: bytes, dialect: Dialect, names: list[str], wanted: list[str], skipped: int, quoted: bool, block: int = BLOCK
+    text: bytes,
+    dialect: Dialect,
+    names: list[str],
+    include_columns: list[str],
+    skipped: int,
+    quoted: bool,
+    block: int = BLOCK,
 ) -> pa.Table:
     try:
         return pa.csv.read_csv(
@@ -190,8 +196,8 @@ def _parse(
                 delimiter=dialect.delimiter, newlines_in_values=quoted, quote_char='"' if dialect.quotes else False
             ),
             pa.csv.ConvertOptions(
-                column_types=dict.fromkeys(wanted, TEXT),
-                include_columns=wanted,
+                column_types=dict.fromkeys(include_columns, TEXT),
+                include_columns=include_columns,
                 null_values=[""],
                 strings_can_be_null=True,
             ),
@@ -199,7 +205,9 @@ def _parse(
     except pa.ArrowInvalid as error:
         if "straddling" not in str(error) or block > BLOCK:
             raise
-    return _parse(text, dialect, names, wanted, skipped, quoted, min(max(len(text), BLOCK) + 1, LARGEST_BLOCK))
+    return _parse(
+        text, dialect, names, include_columns, skipped, quoted, min(max(len(text), BLOCK) + 1, LARGEST_BLOCK)
+    )
 
 
 def _rows(text: bytes, dialect: Dialect, names: list[str], skipped: int, origin: str) -> Iterator[Row]:

@@ -61,12 +61,12 @@ def gold_of_table(table: SourceTable, columns: VoteColumns, items: list[str], it
     column_of["item"] = column_of["item"] or _of_items(
         table, [name for name in names if name != column_of["gold"]], items
     )
-    others = [name for name in names if name != column_of["item"]]
-    column_of["gold"] = column_of["gold"] or (others[0] if len(others) == 1 else None)
+    other_columns = [name for name in names if name != column_of["item"]]
+    column_of["gold"] = column_of["gold"] or (other_columns[0] if len(other_columns) == 1 else None)
     if column_of["gold"] is None:
         raise ConfigError(
             f"{table.origin}: no column is known to be gold; there are {table.column_list}. Name it, such as"
-            f" `gold={others[-1] if others else 'NAME'}`"
+            f" `gold={other_columns[-1] if other_columns else 'NAME'}`"
         )
     if column_of["item"] is None and isinstance(items, RowNumbers):
         gold = categorical(table.column(column_of["gold"]), f"{table.origin}, column `{column_of['gold']}`")

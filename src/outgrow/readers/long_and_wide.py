@@ -30,7 +30,7 @@ def vote_rows_of_table(table: SourceTable, columns: VoteColumns, alone: str | No
     """
     table = with_joined(table, columns.item)
     roles = roles_of(table, columns, alone)
-    rows = chosen_rows(table, _wanted(roles), roles.left_out, columns)
+    rows = chosen_rows(table, _columns_of(roles), roles.left_out, columns)
     if not rows.arrow.num_rows:
         raise DataError(f"{table.origin}: has no rows")
     if roles.layout == "long":
@@ -42,7 +42,7 @@ def vote_rows_of_table(table: SourceTable, columns: VoteColumns, alone: str | No
     return replace(vote_rows, gold_from=gold_from, item_from=roles.item, notes=notes)
 
 
-def _wanted(roles: ColumnRoles) -> list[str]:
+def _columns_of(roles: ColumnRoles) -> list[str]:
     several = (*roles.probability, *roles.votes)
     single = (getattr(roles, part) for part in ColumnRoles._fields if part not in ("layout", "left_out"))
     return list(dict.fromkeys([*(name for name in single if isinstance(name, str)), *several]))
@@ -56,7 +56,7 @@ def _long(table: SourceTable, roles: ColumnRoles, rows: FilteredRows, alone: str
             nothing(arrow.num_rows) if name is None else categorical(arrow[name], f"{table.origin}, column `{name}`")
         )
 
-    def number(name: str | None) -> Float[np.ndarray, "row"] | None:
+    def numeric(name: str | None) -> Float[np.ndarray, "row"] | None:
         return None if name is None else numbers(arrow[name], f"column `{name}`", place)
 
     roles = _confidence_or_distribution(roles, arrow)
@@ -81,9 +81,9 @@ def _long(table: SourceTable, roles: ColumnRoles, rows: FilteredRows, alone: str
         label,
         place,
         soft,
-        number(roles.confidence),
-        number(roles.seconds),
-        number(roles.price),
+        numeric(roles.confidence),
+        numeric(roles.seconds),
+        numeric(roles.price),
         None if roles.gold is None else one_gold_each(item, text(roles.gold), place),
         nameless=nameless,
         apart=_column_apart(table, roles.left_out, rows),

@@ -46,7 +46,7 @@ def shown(path: Path) -> str:
 def _missing(path: Path) -> str:
     if not path.parent.is_dir():
         return f"{shown(path)}: there is no folder {shown(path.parent)}"
-    names = sorted(shown(Path(other.name)) for other in path.parent.iterdir())
+    names = sorted(shown(Path(sibling.name)) for sibling in path.parent.iterdir())
     hint = f"; {suggest(path.name, names)}" if 0 < len(names) <= 30 else ""
     return f"{shown(path)}: there is no such file{hint}"
 

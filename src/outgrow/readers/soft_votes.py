@@ -154,7 +154,7 @@ def _parsed_at_once(texts: Sequence[str]) -> pa.ChunkedArray | None:
 def interleaved(columns: Sequence[SoftVotes], origin: str) -> SoftVotes:
     """The distributions of several columns, in the order of the rows."""
     first = columns[0]
-    if any(other.classes != first.classes or other.probs.shape != first.probs.shape for other in columns):
+    if any(column.classes != first.classes or column.probs.shape != first.probs.shape for column in columns):
         raise DataError(
             f"{origin}: the columns' distributions have different classes; use the same classes in all of them"
         )

@@ -109,8 +109,8 @@ def table_of_rows(
             first = next(index for index, row in enumerate(rows) if name in row)
             raise DataError(f"{where(first)}: the key {name!a} contains half a character, {half[0]!a}")
 
-    def read(wanted: Sequence[str]) -> pa.Table:
-        return pa.table({name: column_of([row.get(name) for row in rows], f"`{name}`", where) for name in wanted})
+    def read(selected: Sequence[str]) -> pa.Table:
+        return pa.table({name: column_of([row.get(name) for row in rows], f"`{name}`", where) for name in selected})
 
     return SourceTable(origin, names, read, where, read_rows=lambda: list(rows))
 

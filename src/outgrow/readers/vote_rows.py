@@ -113,7 +113,7 @@ def vote_rows_of_rows(origin: str, votes: Sequence[LongRow], *notes: str) -> Vot
             column_of([getattr(vote, part) for vote in votes], f"the {part}", place), f"{origin}, the {part}s"
         )
 
-    def number(part: str) -> Any:
+    def numeric(part: str) -> Any:
         values = [getattr(vote, part) for vote in votes]
         if all(value is None for value in values):
             return None
@@ -128,8 +128,8 @@ def vote_rows_of_rows(origin: str, votes: Sequence[LongRow], *notes: str) -> Vot
         text("source"),
         text("label"),
         place,
-        confidence=number("confidence"),
-        seconds=number("seconds"),
+        confidence=numeric("confidence"),
+        seconds=numeric("seconds"),
         gold=one_gold_each(item, gold, place) if gold.names else None,
         notes=notes,
     )

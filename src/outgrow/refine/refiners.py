@@ -60,7 +60,7 @@ def _cut(examples: Sequence[WeakExample], size: int) -> list[list[WeakExample]]:
 def leave_one_out(examples: Sequence[WeakExample], size: int) -> list[ShownQuestion]:
     """Each question with the others of its batch, in their order."""
     return [
-        ShownQuestion(example, tuple(other for other in batch if other is not example), index)
+        ShownQuestion(example, tuple(neighbour for neighbour in batch if neighbour is not example), index)
         for index, batch in enumerate(in_batches(examples, size))
         for example in batch
     ]

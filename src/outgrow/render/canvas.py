@@ -234,7 +234,7 @@ def name_points(ax: Axes, points: Sequence[NamedPoint], widest: Pixels) -> None:
         within_bounds = [
             box for box in boxes if bounds.x0 <= box.left and box.right <= bounds.x1 and box.bottom >= bounds.y0
         ]
-        free = [box for box in within_bounds if not any(box.meets(other) for other in used)]
+        free = [box for box in within_bounds if not any(box.meets(used_box) for used_box in used)]
         place = (free or within_bounds or boxes)[0]
         used.append(place)
         ax.annotate(name, (place.left, place.bottom + 2), xycoords="figure pixels", size=SMALL, color=INK)

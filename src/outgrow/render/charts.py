@@ -61,10 +61,10 @@ class DotChart:
 
 def dot_chart(chart: DotChart) -> Drawing | None:
     """The drawing; None if the large panel has no defined number."""
-    first, *others = chart.panels
+    first, *small_panels = chart.panels
     if not any(estimate.defined for line in chart.lines for estimate in line.dots[first]):
         return None
-    small_rows = [others[start : start + PANELS] for start in range(0, len(others), PANELS)]
+    small_rows = [small_panels[start : start + PANELS] for start in range(0, len(small_panels), PANELS)]
     legend = Legend([LegendMark(series.title, series.colour, series.shape) for series in chart.series])
     height = chart.line_height * len(chart.lines)
     large_height, small_height = legend.height + HEAD + height + FOOT, HEAD + height + AXIS

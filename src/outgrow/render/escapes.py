@@ -1,4 +1,4 @@
-"""What Markdown, LaTeX and spreadsheets would run or take for a command, made plain text.
+"""Escapes for text that Markdown, LaTeX or a spreadsheet would run or take for a command.
 
 Names of models, methods and classes come from files, so every cell of a table goes through here.
 """
@@ -10,7 +10,7 @@ from typing import Any
 from outgrow.metrics.estimate import MINUS
 
 _SPECIAL = re.compile(r"[\\`*\[\]|~#$]|(?<![^\W_])_|_(?![^\W_])")
-"""What Markdown would take for a command; an underscore inside of a word is none."""
+"""Characters that Markdown takes for commands; an underscore within a word is not one."""
 
 
 def markdown_text(text: str) -> str:

@@ -65,8 +65,8 @@ class Table:
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What the numbered marks mean; note 1 comes first."""
-        found = (self.note_of(cell) for line in self.lines for cell in line.cells)
-        return tuple(dict.fromkeys(note for note in found if note))
+        notes = (self.note_of(cell) for line in self.lines for cell in line.cells)
+        return tuple(dict.fromkeys(note for note in notes if note))
 
     @property
     def about_seeds(self) -> str:
@@ -93,10 +93,10 @@ class Table:
 
     def best_values(self) -> tuple[float | None, ...]:
         """For every column the value to be printed in bold; none where all are equal."""
-        return tuple(self._best(number, column) for number, column in enumerate(self.columns))
+        return tuple(self._best(index, column) for index, column in enumerate(self.columns))
 
-    def _best(self, number: int, column: Column) -> float | None:
-        cells = [line.cells[number] for line in self.lines if line.ranked]
+    def _best(self, index: int, column: Column) -> float | None:
+        cells = [line.cells[index] for line in self.lines if line.ranked]
         values = [cell.value for cell in cells if isinstance(cell, Estimate) and cell.value is not None]
         if not column.best or len(set(values)) < 2:
             return None
@@ -115,13 +115,13 @@ class Table:
 
     def groups(self) -> list[tuple[str, int]]:
         """Headings above the columns with their widths; empty if no column has one."""
-        found: list[tuple[str, int]] = []
+        groups: list[tuple[str, int]] = []
         for column in self.columns:
-            if found and found[-1][0] == column.group:
-                found[-1] = (column.group, found[-1][1] + 1)
+            if groups and groups[-1][0] == column.group:
+                groups[-1] = (column.group, groups[-1][1] + 1)
             else:
-                found.append((column.group, 1))
-        return found if any(group for group, _ in found) else []
+                groups.append((column.group, 1))
+        return groups if any(group for group, _ in groups) else []
 
     def records(self) -> list[dict[str, Any]]:
         """One flat mapping per line; an estimate fills KEY, KEY_low, KEY_high, KEY_n, KEY_seeds and KEY_note.
@@ -129,7 +129,7 @@ class Table:
         A text in place of an estimate is its note.
         """
         wide = [
-            any(isinstance(line.cells[number], Estimate) for line in self.lines) for number in range(len(self.columns))
+            any(isinstance(line.cells[index], Estimate) for line in self.lines) for index in range(len(self.columns))
         ]
         return [self._record(line, wide) for line in self.lines]
 
@@ -184,15 +184,13 @@ class Table:
     def to_markdown(self) -> str:
         """Title, pipe table, notes."""
         titles = [f"{column.group}: {column.title}" if column.group else column.title for column in self.columns]
-        align = [":--", *["--:" if self._is_number(number) else ":--" for number in range(1, len(titles))]]
+        align = [":--", *["--:" if self._is_number(index) else ":--" for index in range(1, len(titles))]]
         rows = [_pipes(markdown_text(title) for title in titles), _pipes(align)]
         best = self.best_values()
         for section, lines in self.sections():
             if section:
                 rows.append(_pipes([f"*{markdown_text(section)}*", *[""] * (len(titles) - 1)]))
-            rows += [
-                _pipes(self._markdown_cell(number, line, best) for number in range(len(titles))) for line in lines
-            ]
+            rows += [_pipes(self._markdown_cell(index, line, best) for index in range(len(titles))) for line in lines]
         notes = [f"{number}. {markdown_text(note)}" for number, note in enumerate(self.notes, start=1)]
         parts = [
             f"### {markdown_text(self.title)}",
@@ -203,18 +201,18 @@ class Table:
         ]
         return "\n\n".join(part for part in parts if part) + "\n"
 
-    def _markdown_cell(self, number: int, line: Line, best: tuple[float | None, ...]) -> str:
-        cell, column = line.cells[number], self.columns[number]
+    def _markdown_cell(self, index: int, line: Line, best: tuple[float | None, ...]) -> str:
+        cell, column = line.cells[index], self.columns[index]
         plain = _plain(cell, column)
         text = plain if isinstance(cell, Estimate) else markdown_text(plain)
-        if _is_best(line, cell, best[number]):
+        if _is_best(line, cell, best[index]):
             text = f"**{text}**"
         mark = self.mark_of(cell)
         return f"{text} ({mark})" if mark else text
 
     def to_latex(self) -> str:
         """A `table` environment for the booktabs package."""
-        columns = "".join("r" if number and self._is_number(number) else "l" for number in range(len(self.columns)))
+        columns = "".join("r" if index and self._is_number(index) else "l" for index in range(len(self.columns)))
         head = [_latex_row(latex_text(column.title) for column in self.columns)]
         if self.groups():
             head.insert(
@@ -225,7 +223,7 @@ class Table:
         for section, lines in self.sections():
             rows = [rf"\multicolumn{{{len(columns)}}}{{l}}{{\emph{{{latex_text(section)}}}}} \\"] if section else []
             rows += [
-                _latex_row(self._latex_cell(number, line, best) for number in range(len(columns))) for line in lines
+                _latex_row(self._latex_cell(index, line, best) for index in range(len(columns))) for line in lines
             ]
             blocks.append("\n".join(rows))
         notes = " ".join(rf"$^{{{number}}}$ {latex_text(note)}." for number, note in enumerate(self.notes, start=1))
@@ -249,20 +247,20 @@ class Table:
             ]
         )
 
-    def _latex_cell(self, number: int, line: Line, best: tuple[float | None, ...]) -> str:
-        cell, column = line.cells[number], self.columns[number]
+    def _latex_cell(self, index: int, line: Line, best: tuple[float | None, ...]) -> str:
+        cell, column = line.cells[index], self.columns[index]
         if not isinstance(cell, Estimate):
             return latex_text(_plain(cell, column))
         value = latex_text(show_number(cell.value, column.digits, column.signed))
-        if _is_best(line, cell, best[number]):
+        if _is_best(line, cell, best[index]):
             value = rf"\textbf{{{value}}}"
         interval = latex_text(show_interval(cell, column.digits, column.signed))
         mark = self.mark_of(cell)
         reference = f"$^{{{mark}}}$" if mark else ""
         return value + reference + (rf" {{\scriptsize {interval}}}" if interval else "")
 
-    def _is_number(self, number: int) -> bool:
-        return any(isinstance(line.cells[number], Estimate | int | float) for line in self.lines)
+    def _is_number(self, index: int) -> bool:
+        return any(isinstance(line.cells[index], Estimate | int | float) for line in self.lines)
 
 
 def _plain(cell: Cell, column: Column) -> str:

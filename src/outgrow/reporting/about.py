@@ -107,12 +107,12 @@ def make_about(experiment: Experiment, task: Task, splits: list[Split | None], b
 def headline_name(experiment: Experiment) -> str | None:
     """The method that the headline is about: named, `outgrow`, or the first with several supervisors."""
     methods = [method for method in expanded(experiment) if method.half_a_gold == "unused"]
-    wanted = [
+    candidates = [
         *(method.name for method in methods if method.name.partition(": ")[0] == (experiment.headline or DEFAULT)),
         *(method.name for method in methods if len(method.sources_among(experiment.supervisors)) > 1),
         *(method.name for method in methods),
     ]
-    return next(iter(wanted), None)
+    return next(iter(candidates), None)
 
 
 def _model_and_training(section: LanguageModel) -> str:

@@ -95,7 +95,7 @@ def _json(content: Any) -> str:
 
 def results_as_data(results: Results) -> dict[str, Any]:
     """Everything that a study found, as plain data."""
-    topics = {name: plain_data(found) for name, found in results.topics.items()}
+    topics = {name: plain_data(measured) for name, measured in results.topics.items()}
     return {**asdict(results), "topics": topics}
 
 

@@ -86,7 +86,7 @@ class ExampleGroup:
     count: int
     """All items of the kind."""
     among: int
-    """Of so many items."""
+    """All items of the part."""
     examples: tuple[ItemExample, ...]
 
 
@@ -98,9 +98,9 @@ class ItemExamples:
     student: str
     """The row whose answers stand for the student; empty if no method has a result."""
     beside: str
-    """A row that learned rewritten labels if that one did not, or the other way round; empty if there is none."""
+    """A row that differs from `student` in whether its labels were rewritten; empty if there is none."""
     test: tuple[ExampleGroup, ...]
-    """Test items with everybody's answer."""
+    """Test items with the answers of every source."""
     labels: tuple[ExampleGroup, ...]
     """Items of half B with the supervisors' labels."""
 
@@ -134,8 +134,8 @@ def students_to_show(study: Study, results: Results) -> tuple[str, str]:
         return "", ""
     rewriting = {method.name for method in expanded(study.experiment) if method.refine is not None}
     rewritten = best.method in rewriting
-    other = highest([row for row in results.fair if (row.method in rewriting) != rewritten])
-    return best.name, other.name if other else ""
+    counterpart = highest([row for row in results.fair if (row.method in rewriting) != rewritten])
+    return best.name, counterpart.name if counterpart else ""
 
 
 # ---- which items ----------------------------------------------------------------------------------------
@@ -172,7 +172,10 @@ def _repeated(columns: Sequence[TextColumn]) -> Marks:
     weak = [column.texts for column in columns if column.kind == "supervisor"]
     rows = zip(student.texts, zip(*weak, strict=True), strict=True)
     return np.asarray(
-        [text is not None and text.text in {other.text for other in others if other} for text, others in rows]
+        [
+            text is not None and text.text in {candidate.text for candidate in weak_texts if candidate}
+            for text, weak_texts in rows
+        ]
     )
 
 
@@ -187,7 +190,8 @@ def _groups(
         return ()
     scores = np.stack([item_scores(score, column.texts, part) for column in columns])
     of_kind = {
-        column.kind: [place for place, other in enumerate(columns) if other.kind == column.kind] for column in columns
+        column.kind: [place for place, other_column in enumerate(columns) if other_column.kind == column.kind]
+        for column in columns
     }
     right: Right = {kind: scores[places] >= FULL_MARKS for kind, places in of_kind.items()}
     marked = {**kinds(columns, right), RANDOM: np.ones(part.n, dtype=np.bool_)}

@@ -1,4 +1,4 @@
-"""`Frame`: a study's items, answers and scores, on which every topic of the report stands.
+"""`Frame`: a study's items, answers and scores, from which every topic of the report is measured.
 
 All intervals come from one set of resamples, drawn from a fixed seed: the same folders give the same results, to the
 last digit. Answers are read once, when a topic first asks for them. A step that is not finished leaves its row, or the
@@ -71,7 +71,7 @@ class Frame:
 
     def of_floor(self, answers: Sequence[Given]) -> list[Given]:
         """The supervisors' answers, from those of all rows."""
-        return [found for row, found in zip(self.study.rows, answers, strict=True) if row.role == "floor"]
+        return [row_answers for row, row_answers in zip(self.study.rows, answers, strict=True) if row.role == "floor"]
 
     # ---- answers ----------------------------------------------------------------------------------------
 
@@ -138,8 +138,8 @@ class Frame:
     @cached_property
     def rows(self) -> tuple[RowResult, ...]:
         """Every row of the main table."""
-        found = (row_result(row, self.measured, self.baseline) for row in self.study.rows)
-        return tuple(self._with_reasons(row) for row in found)
+        results = (row_result(row, self.measured, self.baseline) for row in self.study.rows)
+        return tuple(self._with_reasons(row) for row in results)
 
     # ---- missing results --------------------------------------------------------------------------------
 

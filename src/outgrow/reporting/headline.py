@@ -94,7 +94,7 @@ def _story(results: Results, row: RowResult) -> Iterator[str]:
 
 def _control(results: Results, row: RowResult) -> Iterator[str]:
     """How the student does on half A's gold alone, which its supervisors learned."""
-    control = highest([other for other in results.of("control") if other.name == GOLD_ALONE])
+    control = highest([control_row for control_row in results.of("control") if control_row.name == GOLD_ALONE])
     if control is None or control.score.value is None or row.score.value is None:
         return
     wins = control.score.low is not None and control.score.low > row.score.value

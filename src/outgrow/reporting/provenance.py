@@ -72,17 +72,17 @@ def provenance(study: Study, store: Store) -> Provenance:
 
 def versions() -> dict[str, str]:
     """Of the installed libraries that a result may depend on."""
-    return {name: found for name in PACKAGES if (found := _version(name))}
+    return {name: installed for name in PACKAGES if (installed := _version(name))}
 
 
 def times(study: Study, store: Store, outcomes: Mapping[str, StepOutcome]) -> list[StepTime]:
     """Every step of the study, in the order in which they can run."""
-    found = []
+    step_times = []
     for step in study.steps:
         done, outcome = record(store, step), outcomes.get(step.identity)
         state = outcome.state if outcome else "cached" if done else "not run"
-        found.append(StepTime(step.folder, step.name, step.label, state, done.seconds if done else None))
-    return found
+        step_times.append(StepTime(step.folder, step.name, step.label, state, done.seconds if done else None))
+    return step_times
 
 
 def show_seconds(seconds: float | None) -> str:

@@ -104,7 +104,7 @@ def _result(step: Step, store: Store, outcomes: Mapping[str, StepOutcome]) -> An
     done = record(store, step)
     if done is None:
         return reason(step, outcomes)
-    return [step.label, done.identity, done.seconds, done.outgrow, sorted(one.sha256 for one in done.files.values())]
+    return [step.label, done.identity, done.seconds, done.outgrow, sorted(file.sha256 for file in done.files.values())]
 
 
 @cache

@@ -70,10 +70,10 @@ def refuse_to_replace(folder: Path, settings: Mapping[str, Any]) -> None:
             f"{folder} has a {PAGE} without settings: choose another `name` or `output`, or replace it with"
             " `--replace` (in Python `replace=True`)"
         )
-    other = settings_that_differ(folder, settings)
-    if other:
+    keys = settings_that_differ(folder, settings)
+    if keys:
         raise ConfigError(
-            f"{folder} has the finished report of other settings ({listed(other)}): keep both with another `name`"
+            f"{folder} has the finished report of other settings ({listed(keys)}): keep both with another `name`"
             " or `output`, or replace it with `--replace` (in Python `replace=True`)"
         )
 

@@ -62,7 +62,7 @@ class RowResult:
 
 @dataclass(frozen=True)
 class AnswerCount:
-    """So many of so many answers; an item counts once under every seed."""
+    """A count of answers and their total; an item counts once under every seed."""
 
     count: int
     of: int

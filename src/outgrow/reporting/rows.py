@@ -78,11 +78,11 @@ def baseline_name(experiment: Experiment) -> str | None:
     The weights of its sources are equal. If no method has equal weights, other fixed ones will do, provided that all
     such methods have the same.
     """
-    wanted = _settings(Method(name=""), experiment)
-    naive = [method for method in experiment.methods if _settings(method, experiment) == wanted]
+    naive_settings = _settings(Method(name=""), experiment)
+    naive = [method for method in experiment.methods if _settings(method, experiment) == naive_settings]
     if naive:
         return naive[0].name
-    fixed = [method for method in experiment.methods if _weighed(method, experiment) == wanted]
+    fixed = [method for method in experiment.methods if _weighed(method, experiment) == naive_settings]
     different = {json.dumps(_settings(method, experiment), sort_keys=True) for method in fixed}
     return fixed[0].name if len(different) == 1 else None
 

@@ -22,7 +22,7 @@ from outgrow.reporting.results import WHOLE
 from outgrow.reporting.rows import seed_values, seeds_estimate
 
 Record = TypeVar("Record")
-Thing = TypeVar("Thing")
+SeedLabels = TypeVar("SeedLabels")
 Items = Int[np.ndarray, "_"]
 Marks = Bool[np.ndarray, "_"]
 PerSeed = Float[np.ndarray, "draw seed"]
@@ -55,14 +55,14 @@ class LabelContext:
         return LabelContext(frame.half_b, frame.on_half_b, tuple(frame.task.metrics) or (WHOLE,))
 
     def counts(self, seeds: Sequence[SeedCounts | None]) -> Float[np.ndarray, "measure seed item 2"]:
-        """(sum, count) over each item's labels; zeros for a seed that is not there. At least one seed is."""
-        measures = next(len(one.number) for one in seeds if one is not None)
+        """(sum, count) over each item's labels; zeros for a seed without labels. At least one seed has labels."""
+        measures = next(len(seed.number) for seed in seeds if seed is not None)
         nothing = np.zeros((measures, self.part.n, 2))
-        return np.stack([nothing if one is None else self._counts(one) for one in seeds], axis=1)
+        return np.stack([nothing if seed is None else self._counts(seed) for seed in seeds], axis=1)
 
-    def _counts(self, one: SeedCounts) -> Float[np.ndarray, "measure item 2"]:
-        pairs = zip(one.number, one.among, strict=True)
-        return np.stack([per_item(self.part.n, one.item, number, among) for number, among in pairs])
+    def _counts(self, seed: SeedCounts) -> Float[np.ndarray, "measure item 2"]:
+        pairs = zip(seed.number, seed.among, strict=True)
+        return np.stack([per_item(self.part.n, seed.item, values, among) for values, among in pairs])
 
     def means_by_capability(
         self, counts: Float[np.ndarray, "measure seed item 2"]
@@ -77,31 +77,31 @@ class LabelContext:
         self, values: ByCapability, among: Bool[np.ndarray, "seed item"], why: str = ""
     ) -> dict[str, Estimate]:
         """In total and by capability. `among`: the items behind the numbers, `why`: the note of an undefined one."""
-        found = {
+        estimates = {
             name: seeds_estimate(draws, among & self.part.of_capability(name), self.resamples, _note(draws, why))
             for name, draws in values.items()
         }
         if WHOLE in values:
-            return found
-        left_out = [name for name, one in found.items() if not one.defined]
-        note = f"without {', '.join(left_out)} (undefined)" if 0 < len(left_out) < len(found) else ""
+            return estimates
+        left_out = [name for name, estimate in estimates.items() if not estimate.defined]
+        note = f"without {', '.join(left_out)} (undefined)" if 0 < len(left_out) < len(estimates) else ""
         together = macro(list(values.values()))
-        return {WHOLE: seeds_estimate(together, among, self.resamples, _note(together, why, note)), **found}
+        return {WHOLE: seeds_estimate(together, among, self.resamples, _note(together, why, note)), **estimates}
 
     def each(
-        self, seeds: Sequence[tuple[Items, Thing] | None], measure: Callable[[Thing, Marks], float | None]
+        self, seeds: Sequence[tuple[Items, SeedLabels] | None], measure: Callable[[SeedLabels, Marks], float | None]
     ) -> dict[str, Float[np.ndarray, "seed"]]:
         """A number for every seed's labels of each capability; NaN where there is none.
 
         `seeds`: the indices of the labels' items, and what `measure` is called with, beside the labels to measure.
         """
-        found = {name: np.full(len(seeds), np.nan) for name in self.names}
+        values = {name: np.full(len(seeds), np.nan) for name in self.names}
         for name in self.names:
             mine = self.part.of_capability(name)
-            for seed, there in enumerate(seeds):
-                value = None if there is None else measure(there[1], mine[there[0]])
-                found[name][seed] = np.nan if value is None else value
-        return found
+            for seed, labels in enumerate(seeds):
+                value = None if labels is None else measure(labels[1], mine[labels[0]])
+                values[name][seed] = np.nan if value is None else value
+        return values
 
     def plain(
         self, values: Mapping[str, Float[np.ndarray, "seed"]], among: Bool[np.ndarray, "seed item"]
@@ -109,7 +109,7 @@ class LabelContext:
         """The same of numbers without resamples: they have no interval."""
         sample = Resamples(self.resamples.seeds[:1], self.resamples.items[:1])
         return LabelContext(self.part, sample, self.names).estimates(
-            {name: one[None] for name, one in values.items()}, among
+            {name: value[None] for name, value in values.items()}, among
         )
 
 
@@ -120,9 +120,9 @@ def _note(draws: PerSeed, why: str, otherwise: str = "") -> str:
 def macro(values: Sequence[PerSeed]) -> PerSeed:
     """The mean over capabilities, without undefined ones."""
     stacked = np.stack(list(values))
-    there = np.isfinite(stacked)
-    sums = np.where(there, stacked, 0.0).sum(axis=0)
-    return mean_value(np.stack([sums, there.sum(axis=0)], axis=-1))
+    defined = np.isfinite(stacked)
+    sums = np.where(defined, stacked, 0.0).sum(axis=0)
+    return mean_value(np.stack([sums, defined.sum(axis=0)], axis=-1))
 
 
 def per_item(

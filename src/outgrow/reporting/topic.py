@@ -100,7 +100,7 @@ def listed_methods(methods: Sequence[str]) -> str:
 
 
 class CapabilityLine(NamedTuple):
-    """A line that can be told of all items and of each capability: by capability (`WHOLE` for all), its cells."""
+    """A line for all items and for each capability. Its cells are by capability (`WHOLE`: all items)."""
 
     names: Callable[[str], tuple[Cell, ...]]
     cells: Callable[[str], tuple[Cell, ...]]

@@ -1,7 +1,7 @@
 """Training examples of a reward model: texts on which two models agree, and texts on which they do not.
 
 A weak text and the strong model's own text for the same item are compared by the task's metric
-(`row_scores.text_agreement`). From a value `consistent` on they agree.
+(`row_scores.text_agreement`). They agree if the value is at least `consistent`.
 
     positive    every weak text with which the strong model agrees              (Zhou et al.: D^c)
     negative    the strong model's text where it agrees with no weak text       (its inconsistent answers, D̂^c)
@@ -48,13 +48,13 @@ def compare(task: Task, weak: TextTargets, strong: WeakTexts, consistent: float 
     """Positives in the order of the weak rows, negatives in that of their items' first weak rows."""
     value = text_agreement(task, weak, strong)
     own = {item: row[0] for item, row in zip(strong.items, strong.texts, strict=True)}
-    agreed = {item for item, one in zip(weak.items, value.tolist(), strict=True) if one >= consistent}
+    agreed = {item for item, agreement in zip(weak.items, value.tolist(), strict=True) if agreement >= consistent}
     positives: dict[Sample, None] = {}
     negatives: dict[Sample, None] = {}
     names = capabilities_of(task, weak.items)
-    for item, text, name, one in zip(weak.items, weak.texts, names, value.tolist(), strict=True):
+    for item, text, name, agreement in zip(weak.items, weak.texts, names, value.tolist(), strict=True):
         answer = own.get(item)
-        if one >= consistent:
+        if agreement >= consistent:
             positives[Sample(item, text, name)] = None
         elif answer is not None and item not in agreed:
             negatives[Sample(item, answer, name)] = None
@@ -64,7 +64,7 @@ def compare(task: Task, weak: TextTargets, strong: WeakTexts, consistent: float 
 def make_pairs(
     positives: Sequence[Sample], negatives: Sequence[Sample], seed: int, passes: int = 1
 ) -> Int[np.ndarray, "pair 2"]:
-    """Random pairs (number of a positive, number of a negative), of one capability wherever it has both kinds.
+    """Random pairs (index of a positive, index of a negative), of one capability wherever it has both kinds.
 
     Every pass uses every example at least once, as many pairs as the commoner kind of each capability has examples.
     A capability with one kind only is paired with the other kind of all capabilities. The pairs depend on the seed
@@ -72,17 +72,17 @@ def make_pairs(
     """
     if not positives or not negatives:
         raise ValueError("pairs need an example of each kind")
-    found: list[tuple[int, int]] = []
-    for number in range(passes):
-        good, bad = _shuffled(positives, seed, f"positive {number}"), _shuffled(negatives, seed, f"negative {number}")
+    pairs: list[tuple[int, int]] = []
+    for index in range(passes):
+        good, bad = _shuffled(positives, seed, f"positive {index}"), _shuffled(negatives, seed, f"negative {index}")
         own_good, own_bad = _by_capability(positives, good), _by_capability(negatives, bad)
         for name in sorted({*own_good, *own_bad}):
-            found += _matched(own_good.get(name, good), own_bad.get(name, bad), max(_size(own_good, own_bad, name)))
-    return np.asarray(found, dtype=np.int64)
+            pairs += _matched(own_good.get(name, good), own_bad.get(name, bad), max(_size(own_good, own_bad, name)))
+    return np.asarray(pairs, dtype=np.int64)
 
 
 def _matched(good: Sequence[int], bad: Sequence[int], n: int) -> list[tuple[int, int]]:
-    return [(good[number % len(good)], bad[number % len(bad)]) for number in range(n)]
+    return [(good[index % len(good)], bad[index % len(bad)]) for index in range(n)]
 
 
 def _size(good: dict[str, list[int]], bad: dict[str, list[int]], name: str) -> tuple[int, int]:
@@ -91,12 +91,12 @@ def _size(good: dict[str, list[int]], bad: dict[str, list[int]], name: str) -> t
 
 def _shuffled(samples: Sequence[Sample], seed: int, salt: str) -> list[int]:
     lot = lots(seed, ((salt, *sample) for sample in samples))
-    found: list[int] = np.argsort(-lot).tolist()
-    return found
+    order: list[int] = np.argsort(-lot).tolist()
+    return order
 
 
 def _by_capability(samples: Sequence[Sample], order: Sequence[int]) -> dict[str, list[int]]:
-    found = defaultdict(list)
-    for number in order:
-        found[samples[number].capability].append(number)
-    return dict(found)
+    groups = defaultdict(list)
+    for index in order:
+        groups[samples[index].capability].append(index)
+    return dict(groups)

@@ -30,7 +30,9 @@ def consensus(items: Sequence[str], answers: Sequence[Hashable | None]) -> Score
     for item, answer in zip(items, answers, strict=True):
         if answer is not None:
             counts[item][answer] += 1
-    score = {item: _certainty(np.asarray(list(found.values()), dtype=np.float64)) for item, found in counts.items()}
+    score = {
+        item: _certainty(np.asarray(list(counter.values()), dtype=np.float64)) for item, counter in counts.items()
+    }
     return np.asarray([np.nan if answer is None else score[item] for item, answer in zip(items, answers, strict=True)])
 
 
@@ -44,10 +46,10 @@ def answers_of(task: Task, items: Sequence[str], texts: Sequence[str]) -> list[s
     rows = defaultdict(list)
     for row, item in enumerate(items):
         rows[item].append(row)
-    found: list[str | None] = [None] * len(items)
+    row_answers: list[str | None] = [None] * len(items)
     for own, capability in zip(rows.values(), capabilities_of(task, list(rows)), strict=True):
         metric = task.metrics.get(capability, task.metric)
         answers = answers_in(metric if metric in METRICS else "exact_match", [texts[row] for row in own])
         for row, answer in zip(own, answers, strict=True):
-            found[row] = answer
-    return found
+            row_answers[row] = answer
+    return row_answers

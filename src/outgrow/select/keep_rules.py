@@ -70,11 +70,11 @@ def keep_rows(
     kept = np.zeros(len(score), dtype=bool)
     for name in np.unique(group).tolist():
         members = order[group[order] == name]
-        kept[members[: _wanted(name, len(members), fraction, quota)]] = True
+        kept[members[: _n_kept(name, len(members), fraction, quota)]] = True
     return np.asarray(kept & ~np.isnan(score))
 
 
-def _wanted(name: str, n: int, fraction: float | None, quota: int | Mapping[str, int] | None) -> int:
+def _n_kept(name: str, n: int, fraction: float | None, quota: int | Mapping[str, int] | None) -> int:
     """How many of a group's n rows are kept."""
     if quota is None:
         assert fraction is not None, "one of threshold, fraction and quota is given"
@@ -83,13 +83,13 @@ def _wanted(name: str, n: int, fraction: float | None, quota: int | Mapping[str,
 
 
 def _require_known(quota: Mapping[str, int], capability: Sequence[str]) -> None:
-    known = sorted(set(capability))
+    names = sorted(set(capability))
     for name in quota:
-        if name not in known:
-            hint = "the task is not made of several: give one number" if known == [""] else suggest(name, known)
+        if name not in names:
+            hint = "the task is not made of several: give one number" if names == [""] else suggest(name, names)
             raise DataError(f"select.keep.quota: no label is of a capability `{name}`; {hint}")
 
 
 def sizes(capability: Sequence[str]) -> dict[str, int]:
     """By capability, the number of rows, in the order in which they first appear."""
-    return {name: sum(other == name for other in capability) for name in dict.fromkeys(capability)}
+    return {name: sum(row_capability == name for row_capability in capability) for name in dict.fromkeys(capability)}

@@ -55,9 +55,9 @@ def fit_logistic(inputs: Float[np.ndarray, "row dim"], label: Float[np.ndarray, 
     mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
     scale = np.where(deviation > CONSTANT * max(1.0, float(deviation.max())), deviation, np.inf)
     u, s, vt = np.linalg.svd((inputs - mean) / scale, full_matrices=False)
-    found = _newton(np.column_stack([u * s, np.ones(len(label))]), label, l2)
-    weight = vt.T @ found[:-1] / scale
-    return Logistic(np.asarray(weight), float(found[-1] - mean @ weight))
+    coefficients = _newton(np.column_stack([u * s, np.ones(len(label))]), label, l2)
+    weight = vt.T @ coefficients[:-1] / scale
+    return Logistic(np.asarray(weight), float(coefficients[-1] - mean @ weight))
 
 
 def _newton(
@@ -74,12 +74,12 @@ def _newton(
         bend = (inputs * (p * (1 - p))[:, None]).T @ inputs / len(label) + np.diag(penalty + CONSTANT)
         step, before = np.linalg.solve(bend, gradient), _objective(inputs, label, penalty, weight)
         for halving in range(HALVINGS):
-            there = weight - step / 2**halving
-            if _objective(inputs, label, penalty, there) < before:
+            candidate = weight - step / 2**halving
+            if _objective(inputs, label, penalty, candidate) < before:
                 break
         else:
             break  # rounding hides what is left
-        weight = there
+        weight = candidate
     return weight
 
 
@@ -98,8 +98,8 @@ def _held_out_loss(
 ) -> float:
     """The log-loss of all rows, each by a fit without its fold; 0 where there is but one fold."""
     total = 0.0
-    for number in np.unique(fold).tolist():
-        held, kept = fold == number, fold != number
+    for fold_index in np.unique(fold).tolist():
+        held, kept = fold == fold_index, fold != fold_index
         if kept.any():
             model = fit_logistic(inputs[kept], label[kept], l2)
             z = inputs[held] @ model.weight + model.bias

@@ -40,12 +40,13 @@ from outgrow.texts import Candidate, TextTargets, WeakTexts
 def text_agreement(task: Task, targets: TextTargets, strong: WeakTexts) -> Scores:
     """With the best text of the one source in `strong`, item by item; NaN where it has none."""
     own = {item: row[0] for item, row in zip(strong.items, one_source(strong).texts, strict=True)}
-    said = [own.get(item) for item in targets.items]
+    strong_texts = [own.get(item) for item in targets.items]
     score = likeness_of(task)
-    there, back = (
-        _values(task, score, targets.items, *texts) for texts in ((targets.texts, said), (said, targets.texts))
+    forward, backward = (
+        _values(task, score, targets.items, *texts)
+        for texts in ((targets.texts, strong_texts), (strong_texts, targets.texts))
     )
-    return np.asarray((there + back) / 2)
+    return np.asarray((forward + backward) / 2)
 
 
 def text_confidence(targets: TextTargets, scores: WeakTexts | None = None) -> Scores:
@@ -54,15 +55,15 @@ def text_confidence(targets: TextTargets, scores: WeakTexts | None = None) -> Sc
         pairs = zip(targets.texts, targets.pieces, strict=True)
         means = [Candidate(text, pieces).mean_logprob for text, pieces in pairs]
     else:
-        found = _means(one_source(scores))
-        means = [found.get(row, np.nan) for row in zip(targets.items, targets.texts, strict=True)]
+        mean_of_text = _means(one_source(scores))
+        means = [mean_of_text.get(row, np.nan) for row in zip(targets.items, targets.texts, strict=True)]
     return np.asarray(np.exp(np.asarray(means, dtype=np.float64)))
 
 
 def _means(scores: WeakTexts) -> dict[tuple[str, str], float]:
-    """By item and text, what the one source thinks of it."""
+    """The mean log-probability by the one source, by item and text."""
     pairs = zip(scores.items, scores.candidates, strict=True)
-    return {(item, one.text): one.mean_logprob for item, (texts,) in pairs for one in texts}
+    return {(item, candidate.text): candidate.mean_logprob for item, (texts,) in pairs for candidate in texts}
 
 
 def text_oracle(task: Task, targets: TextTargets) -> Scores:
@@ -73,21 +74,27 @@ def text_oracle(task: Task, targets: TextTargets) -> Scores:
 
 
 def _values(
-    task: Task, score: TaskScore, items: Sequence[str], said: Sequence[str | None], wanted: Sequence[str | None]
+    task: Task,
+    score: TaskScore,
+    items: Sequence[str],
+    predicted: Sequence[str | None],
+    reference: Sequence[str | None],
 ) -> Scores:
     """Each text's own value by a score of the task; NaN where one of the two is missing."""
-    found = np.full(len(items), np.nan)
+    result = np.full(len(items), np.nan)
     both = [
-        (row, one, other)
-        for row, (one, other) in enumerate(zip(said, wanted, strict=True))
-        if one is not None and other is not None
+        (row, text, target)
+        for row, (text, target) in enumerate(zip(predicted, reference, strict=True))
+        if text is not None and target is not None
     ]
     places = [row for row, *_ in both]
     names = capabilities_of(task, items)
     whose = None if task.items.capabilities is None else [names[row] for row in places]
-    values = score.value(score.counts([one for _, one, _ in both], [other for *_, other in both], whose))
-    found[places] = np.where(np.isnan(values), [_no_slots(one) and _no_slots(other) for _, one, other in both], values)
-    return found
+    values = score.value(score.counts([text for _, text, _ in both], [target for *_, target in both], whose))
+    result[places] = np.where(
+        np.isnan(values), [_no_slots(text) and _no_slots(target) for _, text, target in both], values
+    )
+    return result
 
 
 def _no_slots(text: str) -> bool:
@@ -123,9 +130,9 @@ def vote_oracle(task: Task, targets: Targets) -> Scores:
     return _equal(targets, [int(task.items.gold[row]) for row in rows_of(task, targets.items)])
 
 
-def _equal(targets: Targets, wanted: Sequence[int]) -> Scores:
-    known = np.asarray(wanted, dtype=np.int64)
-    return np.where(known < 0, np.nan, (targets.probs.argmax(axis=1) == known).astype(np.float64))
+def _equal(targets: Targets, labels: Sequence[int]) -> Scores:
+    label = np.asarray(labels, dtype=np.int64)
+    return np.where(label < 0, np.nan, (targets.probs.argmax(axis=1) == label).astype(np.float64))
 
 
 # ---- functions of the records ---------------------------------------------------------------------------

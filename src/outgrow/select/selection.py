@@ -101,8 +101,8 @@ class Selection:
             return self.selector.why_empty
         if self.rule.get("threshold") is None:
             return "it asks for none of the capabilities that have any; raise `select.keep.quota`"
-        best, wanted = np.nanmax(self.score), self.rule["threshold"]
-        return f"the best scores {best:g}, and {wanted:g} is asked for; lower `select.keep.threshold`"
+        best, threshold = np.nanmax(self.score), self.rule["threshold"]
+        return f"the best scores {best:g}, and {threshold:g} is asked for; lower `select.keep.threshold`"
 
     def sentences(self, kept: Bool[np.ndarray, "row"]) -> tuple[str, ...]:
         """Notes that the kept targets carry from now on."""

@@ -1,13 +1,13 @@
 """Trust in labels: how probable a probe of hidden states thinks that a label is right.
 
-Of every source the answers to items of half A that it did not learn are known to be right or wrong (the anchors). A
-trust function learns that from the hidden state of the item, by logistic regression (`logistic.py`), and is asked
-about the source's labels of half B:
+The anchors show whether each source's answers to items of half A that it did not learn are right or wrong. A trust
+function learns this from the hidden state of the item, by logistic regression (`logistic.py`), and predicts it for the
+source's labels of half B:
 
     t_s(x) = P(source s is right about x | hidden state of x, its vote)
 
 The trust in a target is the mean of t_s over the sources whose most probable class is the target's; NaN where there is
-none. Of a *choose* item the state is that of the chosen option, and of the vote only its largest probability counts,
+none. The state of a *choose* item is that of the chosen option, and only the largest probability of its vote counts,
 because options are positions. A source that was always right, or always wrong, has one trust for all items: its
 accuracy, with one right and one wrong answer added.
 """
@@ -54,7 +54,9 @@ def trust_of(
     place = {item: row for row, item in enumerate(labels.items)}
     trust = np.stack(
         [
-            _source_trust(task, labels.only([name]), _known(anchors, name), states.get(name, states.get(STUDENT)))
+            _source_trust(
+                task, labels.only([name]), _gold_anchors(anchors, name), states.get(name, states.get(STUDENT))
+            )
             for name in labels.sources
         ],
         axis=1,
@@ -73,22 +75,24 @@ def last_layer(folder: Path, n_items: int) -> States:
     return np.asarray(np.take(values, highest, axis=-2), dtype=np.float64)
 
 
-def _known(anchors: Anchors, name: str) -> Anchors:
+def _gold_anchors(anchors: Anchors, name: str) -> Anchors:
     """One source's answers to items whose gold is known."""
     own = anchors.labels.only([name])
     chosen = np.flatnonzero(own.voted[:, 0] & (anchors.gold >= 0))
     return Anchors(own.take(chosen), anchors.gold[chosen])
 
 
-def _source_trust(task: Task, labels: WeakLabels, known: Anchors, states: States | None) -> Float[np.ndarray, "item"]:
+def _source_trust(
+    task: Task, labels: WeakLabels, anchors: Anchors, states: States | None
+) -> Float[np.ndarray, "item"]:
     """P(right) of one source's labels; NaN where it abstains, or everywhere without anchors or states."""
     trust = np.full(len(labels.items), np.nan)
     voted = np.flatnonzero(labels.voted[:, 0])
-    if states is None or not len(known.gold) or not len(voted):
+    if states is None or not len(anchors.gold) or not len(voted):
         return trust
-    right = (known.labels.hard[:, 0] == known.gold).astype(float)
-    groups = [task.items.groups[row] for row in rows_of(task, known.labels.items)]
-    model = fit_by_folds(_inputs(task, known.labels, states), right, groups)
+    right = (anchors.labels.hard[:, 0] == anchors.gold).astype(float)
+    groups = [task.items.groups[row] for row in rows_of(task, anchors.labels.items)]
+    model = fit_by_folds(_inputs(task, anchors.labels, states), right, groups)
     trust[voted] = model.probability(_inputs(task, labels.take(voted), states))
     return trust
 

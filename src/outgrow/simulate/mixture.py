@@ -89,8 +89,8 @@ def orthonormal(components: int, dims: int, generator: np.random.Generator) -> F
 
 def biased(betas: Float[np.ndarray, "component dim"], target: int, bias: float) -> Float[np.ndarray, "dim"]:
     """The target, shifted by `bias` along the normalised sum of the other components."""
-    others = np.delete(betas, target, axis=0)
-    return np.asarray(betas[target] + bias * others.sum(axis=0) / np.sqrt(len(others)))
+    other_betas = np.delete(betas, target, axis=0)
+    return np.asarray(betas[target] + bias * other_betas.sum(axis=0) / np.sqrt(len(other_betas)))
 
 
 def excess_risk(

@@ -92,8 +92,8 @@ def build_study(experiment: Experiment) -> Study:
 
 def variants_of(method: Method, experiment: Experiment) -> list[Variant]:
     """The study's variants in which a method is run, in the study's order."""
-    wanted = method.variants or experiment.variants
-    return [variant for variant in dict.fromkeys(experiment.variants) if variant in wanted]
+    variants = method.variants or experiment.variants
+    return [variant for variant in dict.fromkeys(experiment.variants) if variant in variants]
 
 
 def row_name(method: Method, variant: Variant) -> str:

@@ -30,19 +30,19 @@ TEXT_VARIANTS = ("plain", "self_training")
 
 def require_fit(experiment: Experiment, kind: Kind) -> None:
     """Raise `ConfigError` with everything that a task of this kind cannot have, one line each."""
-    if found := list(fit_complaints(experiment, kind)):
-        raise ConfigError("\n".join(found))
+    if complaints := list(fit_complaints(experiment, kind)):
+        raise ConfigError("\n".join(complaints))
 
 
 def fit_complaints(experiment: Experiment, kind: Kind) -> Iterator[str]:
     """The same, one by one."""
     experiment = with_methods_for(experiment, kind)
-    found = chain(
+    complaints = chain(
         _source_problems(experiment, kind),
         text_complaints(experiment) if kind == "generate" else vote_complaints(experiment),
         *(_stage_complaints(method, experiment) for method in experiment.methods),
     )
-    for complaint in dict.fromkeys(found):
+    for complaint in dict.fromkeys(complaints):
         yield f"task `{experiment.task.name}` is of kind *{kind}*: {complaint}"
 
 
@@ -160,8 +160,8 @@ def _decoding_complaints(key: str, decoding: Decoding) -> Iterator[str]:
 def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
     combine = method.combine
     if not COMBINERS.of(combine).of_texts:
-        known = _listed(name for name, record in COMBINERS.items() if record.of_texts)
-        yield f"combine `{combine.type}` counts votes for classes; texts have {known}"
+        text_combiners = _listed(name for name, record in COMBINERS.items() if record.of_texts)
+        yield f"combine `{combine.type}` counts votes for classes; texts have {text_combiners}"
     yield from combine.text_complaints(metric_of(experiment.task), method.sources_among(experiment.supervisors))
     if method.refine is not None:
         yield from _refine_complaints("refine", method.refine, experiment)
@@ -213,7 +213,7 @@ def _text_selection_complaints(select: Select, experiment: Experiment) -> Iterat
 
 
 def _scorers(method: Method, experiment: Experiment) -> Sequence[str]:
-    """Supervisors that must say what they think of others' texts."""
+    """Supervisors that must score others' texts."""
     sources = method.sources_among(experiment.supervisors)
     if method.preference is not None:
         return sources

@@ -116,14 +116,14 @@ def _size_of(section: ModelSection | None) -> ModelSize | None:
 
 
 def _whole_size(name: ModelName, folder: Path | None) -> ModelSize | None:
-    """The size of the whole model, where its configuration tells it: a guess by its name is no reason to refuse."""
+    """The size of the whole model by its configuration; a guess by its name is no reason to refuse."""
     if name.place == "bundled":
         return BUNDLED[name.base].size
     return None if folder is None else size_in_config(read_config(folder))
 
 
 def _is_known(folder: Path | None) -> bool:
-    """Whether the configuration says what kind of model it is."""
+    """Whether the configuration names the kind of model."""
     return folder is None or bool(read_config(folder).get("architectures"))
 
 

@@ -77,7 +77,7 @@ def _reads(section: LanguageModel) -> bool:
 def losses_of(method: Method) -> list[Loss]:
     """The losses of a method's trainings, each once."""
     losses = [part.loss for part in parts_of(method)]
-    return [loss for number, loss in enumerate(losses) if loss not in losses[:number]]
+    return [loss for index, loss in enumerate(losses) if loss not in losses[:index]]
 
 
 def _selection_complaints(select: Select, experiment: Experiment) -> Iterator[str]:
@@ -94,12 +94,12 @@ def _selection_complaints(select: Select, experiment: Experiment) -> Iterator[st
 
 
 def _capability_complaints(names: Sequence[str], experiment: Experiment) -> Iterator[str]:
-    known = experiment.task.capabilities
-    if not known:
+    capabilities = experiment.task.capabilities
+    if not capabilities:
         yield "`capability` is for a task made of several `capabilities`; remove it"
     for name in names:
-        if known and name not in known:
-            yield f"only: no capability `{name}`; {suggest(name, known)}"
+        if capabilities and name not in capabilities:
+            yield f"only: no capability `{name}`; {suggest(name, capabilities)}"
 
 
 def _size_complaints(name: str, experiment: Experiment) -> Iterator[str]:

@@ -33,7 +33,7 @@ from outgrow.supervise.sources import SOURCES
 def require_ready(experiments: Sequence[Experiment], *, here: bool = True) -> list[str]:
     """Raise `ConfigError` with all that would end a run of these studies, one line each.
 
-    Unless they are to be run `here`, what only this machine lacks is no reason to refuse: it is returned.
+    Without `here`, problems of this machine alone are returned instead.
     """
     problems, lacking = (_of_all(experiments, check) for check in (complaints, machine_complaints))
     if problems or (here and lacking):
@@ -105,10 +105,10 @@ def machine_complaints(experiment: Experiment) -> Iterator[str]:
     """Each begins with the key."""
     if experiment.device == "cuda" and (lacking := why_no_cuda()):
         yield f"device: `cuda`: {lacking}; use `cpu` or `auto`"
-    for number, tracker in enumerate(experiment.report_to):
+    for index, tracker in enumerate(experiment.report_to):
         packages = TRACKERS[tracker]
         if not any(map(find_spec, packages)):
-            yield f"report_to.{number}: `{tracker}` is not installed: `pip install {packages[0]}`, or leave it out"
+            yield f"report_to.{index}: `{tracker}` is not installed: `pip install {packages[0]}`, or leave it out"
     for where, section in sections_in(experiment):
         record = SOURCES.find(section)
         if record is not None and record.check_machine is not None:

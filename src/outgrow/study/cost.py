@@ -52,11 +52,11 @@ def scale_of(experiment: Experiment, pool_folder: Path | None) -> StudySizes:
 
 def sizes_of(experiment: Experiment, pool_folder: Path | None) -> dict[str, int]:
     """Items of every part, over all capabilities; for a size of `all` the task is read, unless the pool is there."""
-    wanted = experiment.task.sizes_by_capability
-    counts = [sizes.counts for sizes in wanted.values()]
+    by_capability = experiment.task.sizes_by_capability
+    counts = [sizes.counts for sizes in by_capability.values()]
     if any(count is None for part_counts in counts for count in part_counts.values()):
         task = with_gold(load_task(experiment.task)) if pool_folder is None else Task.load(pool_folder)
-        counts = [{**counts_in(task, sizes, name)} for name, sizes in wanted.items()]
+        counts = [{**counts_in(task, sizes, name)} for name, sizes in by_capability.items()]
     return {part: sum(part_counts[part] or 0 for part_counts in counts) for part in PARTS}
 
 

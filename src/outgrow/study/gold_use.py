@@ -35,7 +35,7 @@ def select_by_of(method: Method, experiment: Experiment) -> SelectBy:
 
 
 def control_methods(experiment: Experiment) -> list[Method]:
-    """The methods of `CONTROLS` that the study adds; none if it is told not to, or if no supervisor learns gold."""
+    """The methods of `CONTROLS` that the study adds; none without `gold_controls`, or if no supervisor learns gold."""
     learns = any(SOURCES.of(section).trained(section) for section in experiment.supervisors.values())
     names = {method.name for method in experiment.methods}
     missing = [name for name in CONTROLS if name not in names]

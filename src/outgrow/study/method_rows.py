@@ -1,4 +1,4 @@
-"""What the methods of a file come down to: rows by name, and the trainings that a row consists of.
+"""The rows that the methods of a file stand for, by name, and the trainings of each row.
 
 Some methods stand for several rows: `single` that names no supervisor for one per supervisor, a selection by
 `capability` that names none for one per capability.
@@ -66,7 +66,7 @@ def expanded(experiment: Experiment) -> Iterator[Method]:
 
 
 def method_named(experiment: Experiment, name: str) -> Method:
-    """The row of this name; `check_stages.py` has seen to it that there is one."""
+    """The row of this name; `check_stages.py` guarantees that there is one."""
     return next(method for method in expanded(experiment) if method.name == name)
 
 

@@ -4,8 +4,8 @@ A forward pass costs two floating-point operations per weight and token, trainin
 numbers per trained weight. Speeds are rough constants of the machine class, so seconds are right within a factor of
 about three; memory and tokens are better than that. Nothing is loaded.
 
-Texts of a local model are assumed to be short, as most answers are. Paid texts count at their longest, so that the
-Money is an upper bound if prompts are as long as estimated.
+Texts of a local model are assumed to be short, as most answers are. Paid texts count at their longest, so the
+money is an upper bound if prompts are as long as estimated.
 """
 
 from collections.abc import Mapping

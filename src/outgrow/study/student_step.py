@@ -131,6 +131,6 @@ def training_inputs(method: Method, targets: Step, selected: Step | None, start:
 
 
 def training_label(plan: SeedPlan, method: Method, self_training: bool, index: int = 0, count: int = 1) -> str:
-    """What people read: the row, and which of its trainings."""
+    """The label of the step in messages: the row, and which of its trainings."""
     part = f" ({index + 1} of {count})" if count > 1 else ""
     return f"{method.name}{' + self-training' if self_training else ''}, seed {plan.seed}{part}"

@@ -1,7 +1,7 @@
 """The steps of a study of texts in which a model writes, scores, rewrites or judges.
 
 A model that is trained here has a step of its own before; one that is instructed only, or is behind a server, has
-none. So a wider beam trains nothing again. What a model says of texts, its own or others', is a table of `WeakTexts`.
+none. So a wider beam trains nothing again. Texts and their log-probabilities are tables of `WeakTexts`.
 """
 
 from collections.abc import Mapping

@@ -92,10 +92,10 @@ def _selection_inputs(data: TextTrainingData, select: Select) -> dict[str, Step]
         tables = {"labels": data.labels.texts}
         inputs["scores"] = scores_step(plan, student_here(plan.experiment), None, STUDENT, tables)
     if needs.size_of is not None:
-        other = training_data(plan, method_named(plan.experiment, needs.size_of), data.sources)
-        copied = selection_of(other.method)
+        copied_data = training_data(plan, method_named(plan.experiment, needs.size_of), data.sources)
+        copied = selection_of(copied_data.method)
         assert copied is not None, "`check_methods.py` requires one"
-        inputs["like"] = selected_texts(other, copied)
+        inputs["like"] = selected_texts(copied_data, copied)
     return inputs
 
 

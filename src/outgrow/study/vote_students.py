@@ -117,10 +117,10 @@ def selected_votes(data: VoteTrainingData, select: Select) -> Step:
     if needs.states is not None:
         inputs |= {"labels": data.labels, **_hidden_states(data, needs.states)}
     if needs.size_of is not None:
-        other = replace(data, method=method_named(data.plan.experiment, needs.size_of))
-        copied = selection_of(other.method)
+        copied_data = replace(data, method=method_named(data.plan.experiment, needs.size_of))
+        copied = selection_of(copied_data.method)
         assert copied is not None, "`check_methods.py` requires one"
-        inputs["like"] = selected_votes(other, copied)
+        inputs["like"] = selected_votes(copied_data, copied)
     return selected_step(data.plan, data.method, "votes", select, inputs)
 
 

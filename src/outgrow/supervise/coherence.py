@@ -1,11 +1,11 @@
 """Internal coherence maximisation: labels without any gold, such that a base model predicts each from the others.
 
 With L(i, y) the log-probability that the model gives the label y of item i, after other labelled items as examples,
-the labels y_1 … y_n of half B are searched that make
+the search finds labels y_1 … y_n of half B that maximise
 
     U = α · mean_i (L(i, y_i) − max_{y ≠ y_i} L(i, y))  −  number of inconsistencies
 
-large (Wen et al. 2025). The search is annealing. It starts from a few random labels. Step n draws an item, gives it
+(Wen et al. 2025). The search is annealing. It starts from a few random labels. Step n draws an item, gives it
 the label that the others predict, and keeps that if U rises, or else with the probability exp(ΔU / T),
 
     T = max(.01, 10 / (1 + 2 ln(1 + n))).
@@ -61,7 +61,7 @@ class Coherence:
         self, ask: Ask, order: Int[np.ndarray, "item other"], texts: Sequence[str], *, alpha: float, context: int
     ) -> None:
         self._ask, self._order, self._alpha, self._context = ask, order, alpha, context
-        self._known: dict[Question, np.ndarray] = {}
+        self._logprobs: dict[Question, np.ndarray] = {}
         place: dict[str, list[int]] = {}
         for item, text in enumerate(texts):
             place.setdefault(text, []).append(item)
@@ -70,10 +70,10 @@ class Coherence:
     def predictions(self, items: Sequence[int], labels: Int[np.ndarray, "item"]) -> Float[np.ndarray, "asked label"]:
         """L of each item's labels after the others."""
         questions = [(item, self.examples(item, labels)) for item in items]
-        new = list(dict.fromkeys(one for one in questions if one not in self._known))
+        new = list(dict.fromkeys(question for question in questions if question not in self._logprobs))
         if new:
-            self._known.update(zip(new, self._ask(new), strict=True))
-        return np.stack([self._known[one] for one in questions])
+            self._logprobs.update(zip(new, self._ask(new), strict=True))
+        return np.stack([self._logprobs[question] for question in questions])
 
     def examples(self, item: int, labels: Int[np.ndarray, "item"]) -> Examples:
         """The first labelled others in the item's order."""
@@ -84,11 +84,11 @@ class Coherence:
     def utility(self, labels: Int[np.ndarray, "item"]) -> float:
         """U of the items that have a label; at least one."""
         items = np.flatnonzero(labels >= 0)
-        found = self.predictions(items.tolist(), labels)
+        logprobs = self.predictions(items.tolist(), labels)
         rows, chosen = np.arange(len(items)), labels[items]
-        own = found[rows, chosen].copy()
-        found[rows, chosen] = -np.inf
-        return self._alpha * float((own - found.max(axis=1)).mean()) - self.inconsistencies(labels)
+        own = logprobs[rows, chosen].copy()
+        logprobs[rows, chosen] = -np.inf
+        return self._alpha * float((own - logprobs.max(axis=1)).mean()) - self.inconsistencies(labels)
 
     def inconsistencies(self, labels: Int[np.ndarray, "item"]) -> int:
         """Pairs of labelled items with the same text and different labels."""
@@ -131,10 +131,10 @@ def search(
         changed[item] = int(coherence.predictions([item], labels)[0].argmax())
         chance = rng.random()
         if changed[item] != labels[item]:
-            there = coherence.utility(changed)
-            if there > utility or chance < math.exp((there - utility) / temperature(step)):
-                labels, utility, accepted = changed, there, accepted + 1
-                waiting = [other for other in waiting if other != item]
+            changed_utility = coherence.utility(changed)
+            if changed_utility > utility or chance < math.exp((changed_utility - utility) / temperature(step)):
+                labels, utility, accepted = changed, changed_utility, accepted + 1
+                waiting = [waiting_item for waiting_item in waiting if waiting_item != item]
         report(step / steps)
     rest = np.flatnonzero(labels < 0)
     if len(rest):
@@ -177,21 +177,21 @@ def label_coherently(
     coherence = Coherence(
         lambda questions: ask(half_b, questions), orders(rng, n), texts, alpha=options["alpha"], context=context
     )
-    found = search(
+    result = search(
         coherence, n, task.n_classes, rng, start=options["start"], passes=options["passes"],
         report=lambda share: job.report("half B, searching", 0.9 * share),
     )  # fmt: skip
-    _save(job, "half_b", half_b, source, coherence.predictions(range(n), found.labels))
+    _save(job, "half_b", half_b, source, coherence.predictions(range(n), result.labels))
     for part, rows in (("anchors", split.half_a), ("test", split.test)):
         items = task.items.take(rows)
         shown = [rng.permutation(n)[:context] for _ in range(len(items))]
         questions = [
-            (item, tuple(zip(some.tolist(), found.labels[some].tolist(), strict=True)))
+            (item, tuple(zip(some.tolist(), result.labels[some].tolist(), strict=True)))
             for item, some in enumerate(shown)
         ]
         _save(job, part, items, source, ask(items, questions))
-    counts = np.bincount(found.labels, minlength=task.n_classes).tolist()
-    about = {"utility": found.utility, "accepted": found.accepted, "labels": counts}
+    counts = np.bincount(result.labels, minlength=task.n_classes).tolist()
+    about = {"utility": result.utility, "accepted": result.accepted, "labels": counts}
     (job.out / "coherence.json").write_text(json.dumps(about, indent=1) + "\n")
 
 
@@ -217,11 +217,11 @@ def _asker(
         prompts = [
             "\n\n".join(
                 [
-                    *(f"{shown.prompts[other]} {examples[other][label]}" for other, label in reversed(known)),
+                    *(f"{shown.prompts[shot]} {examples[shot][label]}" for shot, label in reversed(shots)),
                     items.prompts[item],
                 ]
             )
-            for item, known in questions
+            for item, shots in questions
         ]
         options = [choices[item] for item, _ in questions]
         scored = option_logprobs(lm, tokenizer, prompts, options, max_length=longest, batch_tokens=budget)

@@ -1,9 +1,9 @@
 """The step `supervisor` for a model behind a server: it is asked to choose, and learns nothing.
 
 Every item becomes a question with lettered choices, and the answer is read by the grammar of
-`metrics.stated_choice`. Where the server tells log-probabilities, the vote is the chance of each letter among the
+`metrics.stated_choice`. If the server sends log-probabilities, the vote is the chance of each letter among the
 alternatives of the token that states the choice; else the stated choice has all of it. An answer that states none is
-an abstention, counted and named. As it has seen no gold, its answers to half A are what it is judged by.
+an abstention, counted and named. It has seen no gold, so it is judged by its answers to half A.
 """
 
 import json
@@ -31,7 +31,7 @@ from outgrow.metrics.stated_choice import StatedChoice, stated_choice
 from outgrow.models.skipped_items import named, warn_skipped
 
 ALTERNATIVES = 20
-"""Most that the protocol tells of one token."""
+"""Alternatives of one token, at most, in the protocol."""
 BY_LETTER = "Answer with the letter of your choice alone."
 
 
@@ -46,15 +46,19 @@ def ask_supervisor(job: Job, *, model: dict[str, Json], source: str) -> None:
     endpoint = Endpoint({**model, **job.hints["endpoint"]}, ResponseCache(Path(job.hints["answers"])))
     rows = np.concatenate([split.half_a, split.half_b, split.test])
     questions = [question_of(task, row, endpoint.section) for row in rows.tolist()]
-    found = endpoint.ask(questions, job.report)
-    pairs = zip(found.answers, rows.tolist(), strict=True)
+    responses = endpoint.ask(questions, job.report)
+    pairs = zip(responses.answers, rows.tolist(), strict=True)
     probs = np.stack([vote(answer, options_of(task, row)) for answer, row in pairs])
-    report_abstentions(endpoint, questions, found.answers, probs)
+    report_abstentions(endpoint, questions, responses.answers, probs)
     parts = np.split(np.arange(len(rows)), np.cumsum([len(split.half_a), len(split.half_b)]))
     for file, numbers in zip(ANSWER_FILES.values(), parts, strict=True):
         ids = [task.items.ids[row] for row in rows[numbers].tolist()]
         WeakLabels(ids, (source,), probs[numbers, None]).save(job.out / file)
-    about = {"tokens_read": found.usage.read, "tokens_written": found.usage.written, "served": list(found.served)}
+    about = {
+        "tokens_read": responses.usage.read,
+        "tokens_written": responses.usage.written,
+        "served": list(responses.served),
+    }
     (job.out / "written.json").write_text(json.dumps(about, indent=1))
 
 
@@ -114,7 +118,7 @@ def _by_logprobs(
         return np.zeros(len(names)) if place is None else _shares(_masses(tokens[place], names))
     for token in tokens:
         mass = _masses(token, names)
-        mass[[number for number, name in enumerate(names) if name == "I"]] = 0.0
+        mass[[index for index, name in enumerate(names) if name == "I"]] = 0.0
         written = _chance(token.get("logprob"))
         if _named(token) not in names and mass.any() and mass.sum() >= written:
             return _shares(mass)
@@ -136,10 +140,10 @@ def _token_at(choice: ResponseChoice, names: Sequence[str], stated: StatedChoice
 def _masses(token: Mapping[str, Any], names: Sequence[str]) -> Float[np.ndarray, "class"]:
     """How likely each letter was in a token's place."""
     mass = np.zeros(len(names))
-    for other in token.get("top_logprobs") or ():
-        name = _named(other)
+    for alternative in token.get("top_logprobs") or ():
+        name = _named(alternative)
         if name in names:
-            mass[list(names).index(name)] += _chance(other.get("logprob"))
+            mass[list(names).index(name)] += _chance(alternative.get("logprob"))
     return mass
 
 
@@ -148,8 +152,8 @@ def _shares(mass: Float[np.ndarray, "class"]) -> Float[np.ndarray, "class"]:
 
 
 def _chance(logprob: Any) -> float:
-    known = isinstance(logprob, int | float) and math.isfinite(logprob)
-    return math.exp(min(logprob, 0.0)) if known else 0.0
+    is_finite = isinstance(logprob, int | float) and math.isfinite(logprob)
+    return math.exp(min(logprob, 0.0)) if is_finite else 0.0
 
 
 def _named(token: Mapping[str, Any]) -> str:
@@ -173,9 +177,9 @@ def report_abstentions(
         return
     section, first = endpoint.section, answers[silent[0]]
     why = first.reason if isinstance(first, Refusal) else _no_choice(first, section)
-    who = named([questions[number].item for number in silent])
+    who = named([questions[index].item for index in silent])
     sentence = f"{endpoint_name(section)}: {len(silent)} of {len(questions)} items get no vote ({who}): {why}"
-    with endpoint.retry_on_error([questions[number] for number in silent]):
+    with endpoint.retry_on_error([questions[index] for index in silent]):
         if len(silent) == len(questions):
             raise DataError(sentence)
         warn_skipped(sentence, section["unfit"])

@@ -73,14 +73,14 @@ def _one_source(table: WeakLabels, name: str) -> WeakLabels:
 def add_noise_to_texts(job: Job, *, noise: float, seed: int) -> None:
     """Inputs `pool`, `split`, `labels` (one supervisor's texts); writes `half_b.parquet`."""
     table = WeakTexts.load(job.inputs["labels"] / STRONG)
-    answered = [number for number, row in enumerate(table.candidates) if any(row)]
+    answered = [item for item, row in enumerate(table.candidates) if any(row)]
     giver = exchange_answers(answered, capability_of(job, table.items), noise, order_of(table, seed))
-    candidates = [table.candidates[number] for number in giver.tolist()]
+    candidates = [table.candidates[item] for item in giver.tolist()]
     WeakTexts(table.items, table.sources, candidates).save(job.out / STRONG)
 
 
 def add_noise_to_votes(job: Job, *, noise: float, seed: int) -> None:
-    """The same for votes; answers to half A stay as they are: they tell how good the source was, not its labels."""
+    """The same for votes; answers to half A stay as they are: they measure the source, not its labels."""
     table = WeakLabels.load(job.inputs["labels"] / STRONG)
     voted = np.flatnonzero(table.voted.any(axis=1)).tolist()
     giver = exchange_answers(voted, capability_of(job, table.items), noise, order_of(table, seed))
@@ -101,9 +101,9 @@ def exchange_answers(
         order: in which items are spoiled; a permutation of all of them.
     """
     giver = np.arange(len(order))
-    there = set(answered)
+    answered_items = set(answered)
     for name in dict.fromkeys(capability):
-        members = [item for item in order.tolist() if item in there and capability[item] == name]
+        members = [item for item in order.tolist() if item in answered_items and capability[item] == name]
         spoiled = members[: round(share * len(members))]
         if len(spoiled) > 1:
             giver[spoiled] = np.roll(spoiled, 1)
@@ -119,10 +119,10 @@ def order_of(table: WeakLabels | WeakTexts, seed: int) -> Int[np.ndarray, "item"
 def capability_of(job: Job, items: Sequence[str]) -> list[str]:
     """The capability of each item of half B; the same empty one where the task is not made of several."""
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
-    known = task.items.take(split.half_b)
-    names = known.capabilities or [""] * len(known)
-    found = dict(zip(known.ids, names, strict=True))
-    return [found[item] for item in items]
+    half_b = task.items.take(split.half_b)
+    names = half_b.capabilities or [""] * len(half_b)
+    capability = dict(zip(half_b.ids, names, strict=True))
+    return [capability[item] for item in items]
 
 
 def _copy(source: Path, target: Path) -> None:

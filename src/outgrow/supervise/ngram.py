@@ -6,8 +6,8 @@
                the right one?", and a softmax over the K scores answers the item
 
 C, the inverse of the ridge penalty, is the one with the best held-out log loss on half A. The answers to half A are
-out of fold as well: each item is answered by a model that has not seen it (nor its group), so that they tell how good
-the supervisor is. Half B and the test items are answered by one model fitted on all of half A.
+out of fold as well: each item is answered by a model that has not seen it (nor its group), so they measure the
+supervisor's accuracy. Half B and the test items are answered by one model fitted on all of half A.
 
 Probabilities are mixed with one part in n + 1 of the uniform distribution, n being the training items: a class that
 half A never shows is unlikely then, not impossible.
@@ -120,9 +120,9 @@ def out_of_fold(
 ) -> Float[np.ndarray, "trial item class"]:
     """For each C of the grid, every item answered by a model fitted, vocabulary included, on the other folds."""
     probs = np.empty((len(grid), len(items), n_classes))
-    for number in range(int(fold.max()) + 1):
-        held_out = np.flatnonzero(fold == number)
-        fit = learn(items.take(np.flatnonzero(fold != number)), ngrams, n_classes)
+    for fold_index in range(int(fold.max()) + 1):
+        held_out = np.flatnonzero(fold == fold_index)
+        fit = learn(items.take(np.flatnonzero(fold != fold_index)), ngrams, n_classes)
         for trial, c in enumerate(grid):
             probs[trial, held_out] = fit(c)(items.take(held_out))
     return probs

@@ -32,7 +32,7 @@ def read_rules(source: str | Path | Mapping[str, Any]) -> tuple[RuleFile, Path]:
         file = RuleFile.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(error_messages(error, place, RuleFile)) from None
-    twin = next((name for number, name in enumerate(file.classes) if name in file.classes[:number]), None)
+    twin = next((name for index, name in enumerate(file.classes) if name in file.classes[:index]), None)
     if twin is not None:
         raise ConfigError(f"{place.at('classes')}: `{twin}` is given twice; every class has a name of its own")
     for name, rule in file.rules.items():
@@ -56,7 +56,7 @@ def plain_rule(name: str, rule: Rule, classes: Sequence[str], folder: Path, text
 
 
 def class_number(name: str, classes: Sequence[str], where: str) -> int:
-    """Raises `ConfigError` for a class that there is not."""
+    """The number of a class. Raises `ConfigError` for an unknown class."""
     if name not in classes:
         raise ConfigError(f"{where}: no class `{name}`; {suggest(name, classes)}")
     return list(classes).index(name)
@@ -81,11 +81,11 @@ def item_names(table: SourceTable, column: str | None) -> tuple[list[str], str]:
         note = "Items are named by their row number, from 0: there is no column `item` or `id`."
         return row_numbers(len(table.rows)), note
     _require_column(table, column, "item")
-    names = [_name(row.get(column), column, table.place(number)) for number, row in enumerate(table.rows)]
+    names = [_name(row.get(column), column, table.place(index)) for index, row in enumerate(table.rows)]
     seen: dict[str, int] = {}
-    for number, name in enumerate(names):
-        if seen.setdefault(name, number) != number:
-            raise DataError(f"{table.place(number)}: the item `{name}` stands already in {table.place(seen[name])}")
+    for index, name in enumerate(names):
+        if seen.setdefault(name, index) != index:
+            raise DataError(f"{table.place(index)}: the item `{name}` stands already in {table.place(seen[name])}")
     return names, f"Items are named by the column `{column}`."
 
 
@@ -102,12 +102,12 @@ def _name(value: Any, column: str, where: str) -> str:
 def require_texts(table: SourceTable, column: str) -> None:
     """Raises `DataError` at the first row that has no text for patterns to search."""
     _require_column(table, column, "text")
-    for number, row in enumerate(table.rows):
+    for index, row in enumerate(table.rows):
         if not isinstance(row.get(column), str):
-            raise DataError(f"{table.place(number)}: `{column}` must be a text, found {str(row.get(column))[:60]}")
+            raise DataError(f"{table.place(index)}: `{column}` must be a text, found {str(row.get(column))[:60]}")
 
 
 def _require_column(table: SourceTable, column: str, key: str) -> None:
     if column not in table.columns:
-        known = suggest(column, map(str, table.columns))
-        raise DataError(f"{table.origin}: there is no column `{column}` (`{key}` of the rules); {known}")
+        suggestion = suggest(column, map(str, table.columns))
+        raise DataError(f"{table.origin}: there is no column `{column}` (`{key}` of the rules); {suggestion}")

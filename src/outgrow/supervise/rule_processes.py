@@ -1,8 +1,8 @@
 """Rules applied to rows by several processes at a time, none of which can be held up for good.
 
-A thread per process hands it chunks of rows. Where a process dies (of a call that outlasted its limit, or of a crash)
-what it was at is known from the bytes that it shares (`rule_worker.py`): that call is an error, the process is
-replaced, and the chunk goes on without the call. So a verdict depends on its rule and its row alone, not on the number
+A thread per process hands it chunks of rows. If a process dies (of a call that outlasted its limit, or of a crash),
+the bytes that it shares (`rule_worker.py`) name the running call: that call is an error, the process is replaced, and
+the chunk goes on without the call. So a verdict depends on its rule and its row alone, not on the number
 of processes or on the order of rows.
 
 Processes are plain subprocesses: a script needs no `if __name__ == "__main__"`. They end when their parent does, with
@@ -79,7 +79,7 @@ class RuleProcess:
         self.place.close()
 
     def dismiss(self) -> None:
-        """The same, whatever is under way: there will be no other process. The thread hears of it as of any death."""
+        """End the process at any time, without a successor. Its thread sees this as any other death."""
         with self.lock:
             self.dismissed = True
             if self.group is not None:
@@ -122,16 +122,16 @@ class RuleProcess:
         assert self.group is not None
         code = _end(self.group)
         self.group = None
-        number, row, began = PLACE.unpack_from(self.place)
+        index, row, began = PLACE.unpack_from(self.place)
         if self.dismissed or row == WAITING:
             raise DataError(f"rules: the process that applies them ended between two calls, with code {code}")
-        rule, seconds = self.rules[number], time.monotonic() - began
+        rule, seconds = self.rules[index], time.monotonic() - began
         if row == LOADING:
             late = f"takes more than {LOADING_SECONDS:g} s" if seconds > LOADING_SECONDS else f"ends with code {code}"
             raise DataError(f"rule `{rule['name']}`: to load {rule['file']} {late}; mend it")
         if seconds > rule["limit"]:
-            return (number, row), (TOO_SLOW, f"took more than {rule['limit']:g} s")
-        return (number, row), (DIED, f"ended its process with code {code}")
+            return (index, row), (TOO_SLOW, f"took more than {rule['limit']:g} s")
+        return (index, row), (DIED, f"ended its process with code {code}")
 
 
 def run_rules(
@@ -141,7 +141,7 @@ def run_rules(
     jobs: int = 1,
     most_stopped: int = MOST_STOPPED,
 ) -> list[list[Verdict]]:
-    """What every rule says of every row: [rule][row].
+    """The verdict of every rule on every row: [rule][row].
 
     Rules are plain values: `name`, `limit`, and either `regex`, `ignore_case`, `text` (a column), `says` (a class
     number), or `file`, `function`. Raises `DataError` as `RuleProcess.apply` does; whatever is raised, no process is
@@ -149,32 +149,34 @@ def run_rules(
     """
     size = max(1, min(LARGEST_CHUNK, -(-len(rows) // (CHUNKS_EACH * jobs))))
     starts = list(range(0, len(rows), size))
-    found: dict[int, list[list[Verdict]]] = {}
+    chunks: dict[int, list[list[Verdict]]] = {}
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as threads:
         stopped: Counter[int] = Counter()
-        places = [Path(folder) / str(number) for number in range(min(jobs, len(starts)))]
+        places = [Path(folder) / str(index) for index in range(min(jobs, len(starts)))]
         workers = [RuleProcess(rules, classes, place, stopped, most_stopped) for place in places]
         todo = iter(starts)  # a list's iterator, which several threads may share
         try:
-            for one in as_completed([threads.submit(_drain, worker, rows, size, todo, found) for worker in workers]):
-                one.result()
+            for future in as_completed(
+                [threads.submit(_drain, worker, rows, size, todo, chunks) for worker in workers]
+            ):
+                future.result()
         finally:
             for worker in workers:
                 worker.dismiss()
-    verdicts = [[answers for start in starts for answers in found[start][number]] for number in range(len(rules))]
+    verdicts = [[answers for start in starts for answers in chunks[start][index]] for index in range(len(rules))]
     for rule, answers in zip(rules, verdicts, strict=True):
-        ended = [one for one in answers if isinstance(one, tuple) and one[0] in (TOO_SLOW, DIED)]
+        ended = [answer for answer in answers if isinstance(answer, tuple) and answer[0] in (TOO_SLOW, DIED)]
         if ended:
             _refuse_hopeless(rule, len(ended), ended[0], most_stopped)
     return verdicts
 
 
 def _drain(
-    worker: RuleProcess, rows: Sequence[Row], size: int, todo: Iterator[int], found: dict[int, list[list[Verdict]]]
+    worker: RuleProcess, rows: Sequence[Row], size: int, todo: Iterator[int], chunks: dict[int, list[list[Verdict]]]
 ) -> None:
     try:
         for start in todo:
-            found[start] = worker.apply(rows[start : start + size])
+            chunks[start] = worker.apply(rows[start : start + size])
     finally:
         worker.leave()
 
@@ -188,7 +190,7 @@ def _refuse_hopeless(rule: Row, count: int, error: tuple[str, str], most: int) -
 
 
 def _end(group: ProcessGroup) -> int:
-    """Its exit code; nothing of it is left, nor of what rules have started."""
+    """End a process with all processes that rules have started; returns its exit code."""
     process = group.process
     assert process.stdin is not None
     assert process.stdout is not None

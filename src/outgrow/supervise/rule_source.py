@@ -59,8 +59,10 @@ def misfits(where: str, section: RegexRule | FunctionRule, task: TaskSection, ki
 def regex_misfits(where: str, section: RegexRule, task: TaskSection, kind: Kind) -> Problems:
     """The same, and a class that is not the task's."""
     yield from misfits(where, section, task, kind)
-    known = TASKS.get(task.name)
-    classes = task.classes or (known.classes if known is not None and native_kind(task) == "classify" else ())
+    builtin_task = TASKS.get(task.name)
+    classes = task.classes or (
+        builtin_task.classes if builtin_task is not None and native_kind(task) == "classify" else ()
+    )
     if kind == "classify" and classes and section.says not in classes:
         yield f"{where}.says: no class `{section.says}`; {suggest(section.says, classes)}"
 

@@ -79,14 +79,14 @@ def main(place: str, lifeline: str) -> None:
     guard(int(lifeline))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # a rule may print to a terminal that stops background jobs for it
-    # What rules print or read must not get among the questions and answers.
+    # Input and output of rules must not mix with the questions and answers.
     questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     watch = Watchdog(Path(place))
     rules, classes = pickle.load(questions)
     try:
-        looks = [opened(rule, number, classes, watch) for number, rule in enumerate(rules)]
+        looks = [opened(rule, index, classes, watch) for index, rule in enumerate(rules)]
     except BaseException as error:
         send(answers, failure_of(error))
         return
@@ -95,10 +95,10 @@ def main(place: str, lifeline: str) -> None:
     with contextlib.suppress(EOFError, BrokenPipeError):  # the parent is gone
         while True:
             rows, first, skipped = pickle.load(questions)
-            for number in range(first, len(rules)):
-                calls = ((number, row, rules[number]["limit"]) for row in range(len(rows)))
+            for index in range(first, len(rules)):
+                calls = ((index, row, rules[index]["limit"]) for row in range(len(rows)))
                 answer = [
-                    None if call[:2] in skipped else verdict(looks[number], item, watch, call)
+                    None if call[:2] in skipped else verdict(looks[index], item, watch, call)
                     for call, item in zip(calls, rows, strict=True)
                 ]
                 watch.rest()
@@ -112,7 +112,7 @@ def send(answers: Any, value: object) -> None:
 
 
 def verdict(look: Look, item: Mapping[str, Any], watch: Watchdog, call: tuple[int, int, float]) -> Verdict:
-    """What a rule says of an item, within its limit."""
+    """A rule's verdict on an item, within its limit."""
     began, limit = watch.enter(*call), call[2]
     try:
         answer = look(item)
@@ -134,9 +134,9 @@ def failure_of(error: BaseException) -> tuple[str, str]:
 def opened(rule: Mapping[str, Any], number: int, classes: Sequence[str], watch: Watchdog) -> Look:
     """A rule as a function from an item to its verdict."""
     if "regex" in rule:
-        found = re.compile(rule["regex"], re.IGNORECASE if rule["ignore_case"] else 0).search
+        search = re.compile(rule["regex"], re.IGNORECASE if rule["ignore_case"] else 0).search
         column, says = rule["text"], rule["says"]
-        return lambda item: says if found(item[column]) else None
+        return lambda item: says if search(item[column]) else None
     watch.enter(number, LOADING, LOADING_SECONDS)
     function = getattr(module_of(rule["file"]), rule["function"], None)
     if not callable(function):
@@ -159,7 +159,7 @@ def module_of(file: str) -> ModuleType:
 
 
 def vote_of(answer: object, places: Mapping[str, int]) -> Verdict:
-    """What a function returned, as a vote. Raises `BadAnswer`."""
+    """The return value of a function as a vote. Raises `BadAnswer`."""
     if answer is None:
         return None
     if isinstance(answer, str):

@@ -12,8 +12,8 @@ supervisors. A function is given the whole row and returns a class, its number, 
 run in processes of their own (`rule_processes.py`), each call within a time limit.
 
 An item on which a rule fails has no vote of that rule and is reported; a rule that fails on every item is an error. A
-rule learns nothing and is never weighed here: whom to trust is for the combiners to find out. Only the function's own
-file is looked at to tell whether a rule has changed, not what it imports.
+rule learns nothing and has no weight here: combiners estimate its accuracy. A change of a rule is recognised by the
+content of the function's own file, not by what it imports.
 """
 
 import json
@@ -77,19 +77,19 @@ def rule_errors(names: Sequence[str], items: Sequence[str], verdicts: Sequence[S
     errors = []
     for name, answers in zip(names, verdicts, strict=True):
         kinds: dict[str, list[tuple[str, str]]] = {}
-        for item, one in zip(items, answers, strict=True):
-            if isinstance(one, tuple):
-                kinds.setdefault(one[0], []).append((item, one[1]))
-        found = [
+        for item, verdict in zip(items, answers, strict=True):
+            if isinstance(verdict, tuple):
+                kinds.setdefault(verdict[0], []).append((item, verdict[1]))
+        failures = [
             RuleError(name, kind, where[0][1], len(where), tuple(item for item, _ in where[:NAMED]))
             for kind, where in kinds.items()
         ]
-        if sum(error.n_items for error in found) == len(items):
+        if sum(error.n_items for error in failures) == len(items):
             raise DataError(
-                f"rule `{name}` fails on all {len(items)} items, on `{found[0].items[0]}` with {found[0].error}:"
-                f" {found[0].message}; mend it, or leave it out"
+                f"rule `{name}` fails on all {len(items)} items, on `{failures[0].items[0]}` with {failures[0].error}:"
+                f" {failures[0].message}; mend it, or leave it out"
             )
-        errors += found
+        errors += failures
     return errors
 
 
@@ -97,7 +97,7 @@ def vote_table(
     items: list[str], names: Sequence[str], classes: Sequence[str], verdicts: Sequence[Sequence[Verdict]]
 ) -> VoteTable:
     """All votes, by item and then by rule."""
-    soft = any(isinstance(one, list) for answers in verdicts for one in answers)
+    soft = any(isinstance(verdict, list) for answers in verdicts for verdict in answers)
     votes = np.stack([hard_votes(answers) for answers in verdicts], axis=1)
     item, source = np.nonzero(votes >= 0)
     probs = (
@@ -110,20 +110,22 @@ def vote_table(
 
 def hard_votes(answers: Sequence[Verdict]) -> Int[np.ndarray, "item"]:
     """Each verdict's class, of a distribution the most probable one; -1 = none."""
-    return np.asarray([one if isinstance(one, int) else _most_probable(one) for one in answers], dtype=np.int64)
+    return np.asarray(
+        [verdict if isinstance(verdict, int) else _most_probable(verdict) for verdict in answers], dtype=np.int64
+    )
 
 
-def _most_probable(one: list[float] | tuple[str, str] | None) -> int:
-    return one.index(max(one)) if isinstance(one, list) else -1
+def _most_probable(verdict: list[float] | tuple[str, str] | None) -> int:
+    return verdict.index(max(verdict)) if isinstance(verdict, list) else -1
 
 
 def distributions(answers: Sequence[Verdict], n_classes: int) -> Float[np.ndarray, "item class"]:
     """Each verdict as a distribution; zeros for an abstention or an error."""
     hard = hard_votes(answers)
     probs = (hard[:, None] == np.arange(n_classes)).astype(float)
-    for row, one in enumerate(answers):
-        if isinstance(one, list):
-            probs[row] = np.asarray(one) / sum(one)
+    for row, verdict in enumerate(answers):
+        if isinstance(verdict, list):
+            probs[row] = np.asarray(verdict) / sum(verdict)
     return np.asarray(probs)
 
 

@@ -88,12 +88,15 @@ def take_texts(job: Job, *, reading: dict[str, Any], content: str, file_source: 
     require_rows_of(task, table.items, section, job.hints.get("items"), name)
     texts = table.only([file_source])
     texts_of = {item: row[0] for item, row in zip(texts.items, texts.candidates, strict=True) if row[0]}
-    wanted = {one: [task.items.ids[row] for row in getattr(split, one).tolist()] for one in ("half_b", "test")}
-    counts = {one: sum(item in texts_of for item in items) for one, items in wanted.items()}
+    item_ids = {
+        part_name: [task.items.ids[row] for row in getattr(split, part_name).tolist()]
+        for part_name in ("half_b", "test")
+    }
+    counts = {part_name: sum(item in texts_of for item in items) for part_name, items in item_ids.items()}
     require_known(counts, list(texts_of)[:EXAMPLES], task, section, name)
     (job.out / "counts.json").write_text(json.dumps(counts))
-    candidates = [[texts_of.get(item, [])] for item in wanted[part]]
-    WeakTexts(wanted[part], (name,), candidates).save(job.out / f"{part}.parquet")
+    candidates = [[texts_of.get(item, [])] for item in item_ids[part]]
+    WeakTexts(item_ids[part], (name,), candidates).save(job.out / f"{part}.parquet")
 
 
 def unreadable(where: str, section: VotesSection, kind: Kind | None) -> Iterator[str]:
@@ -109,12 +112,12 @@ def require_readable(name: str, section: VotesSection, kind: Kind) -> None:
     """Raise `DataError` or `ConfigError` if the file cannot be read, or does not know the source."""
     file, source = section.votes, section.source or name
     texts = kind == "generate"
-    known = read_texts(file, columns=section.columns).sources if texts else sources_of(file, section.columns, source)
-    require_source(source, known, file, name)
+    sources = read_texts(file, columns=section.columns).sources if texts else sources_of(file, section.columns, source)
+    require_source(source, sources, file, name)
 
 
 def section_of(job: Job, reading: dict[str, Json], content: str) -> VotesSection:
-    """What is to be read. Raises `DataError` where the file is not what it was when the study was planned."""
+    """The section to read. Raises `DataError` if the file has changed since the study was planned."""
     file = Path(job.hints["file"])
     if content_hash(file, "votes") != content:
         raise DataError(f"{file}: has changed since the study was planned; run the study again")
@@ -123,12 +126,12 @@ def section_of(job: Job, reading: dict[str, Json], content: str) -> VotesSection
 
 def on_items(votes: VoteTable, items: Items) -> Float[np.ndarray, "item class"]:
     """One source's votes as distributions over all of a task's items; zeros where it did not vote."""
-    row = {name: number for number, name in enumerate(items.ids)}
+    row = {name: index for index, name in enumerate(items.ids)}
     place = np.asarray([row.get(name, -1) for name in votes.items], dtype=np.int64)[votes.item]
-    known = place >= 0
+    in_task = place >= 0
     vote_probs = np.eye(votes.n_classes)[votes.label] if votes.probs is None else votes.probs
     probs = np.zeros((len(items), votes.n_classes))
-    probs[place[known]] = vote_probs[known]
+    probs[place[in_task]] = vote_probs[in_task]
     return probs
 
 
@@ -159,8 +162,8 @@ def require_known(
     """Raises `DataError` if no vote is on the items that the student learns from."""
     if counts["half_b"]:
         return
-    known = set(task.items.ids)
-    if any(item in known for item in voted_on) or any(counts.values()):
+    item_ids = set(task.items.ids)
+    if any(item in item_ids for item in voted_on) or any(counts.values()):
         raise DataError(
             f"supervisors.{name}: {section.votes} says nothing of the items that the student is to learn from"
             f" (answers by part: {counts}); leave the source out, or raise `task.sizes.half_b`"

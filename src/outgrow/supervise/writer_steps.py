@@ -51,7 +51,9 @@ def write_texts(
     )
     generator = open_generator(job, model, job.inputs["model"] / "model" if "model" in job.inputs else None)
     written = generator.write(job, request)
-    WeakTexts(request.items, (name,), [[found] for found in written.candidates]).save(job.out / f"{part}.parquet")
+    WeakTexts(request.items, (name,), [[candidates] for candidates in written.candidates]).save(
+        job.out / f"{part}.parquet"
+    )
     (job.out / "written.json").write_text(json.dumps(written.record(request), indent=1))
 
 
@@ -68,16 +70,16 @@ def score_texts(job: Job, *, model: dict[str, Json], name: str) -> None:
     prompt = dict(zip(task.items.ids, task.items.prompts, strict=True))
     prompts = [single_turn(prompt[item], model["system"]) for item in items]
     scored = score(job, writer, items, prompts, texts)
-    WeakTexts(items, (name,), [[found] for found in scored]).save(job.out / "half_b.parquet")
+    WeakTexts(items, (name,), [[candidates] for candidates in scored]).save(job.out / "half_b.parquet")
 
 
 def pooled(tables: Sequence[WeakTexts]) -> tuple[list[str], list[list[str]]]:
     """Items in the first table's order, and each item's different texts over all tables."""
-    found: dict[str, dict[str, None]] = {item: {} for table in tables for item in table.items}
+    texts_by_item: dict[str, dict[str, None]] = {item: {} for table in tables for item in table.items}
     for table in tables:
         for item, _, _, candidate in table.rows():
-            found[table.items[item]][candidate.text] = None
-    return list(found), [list(texts) for texts in found.values()]
+            texts_by_item[table.items[item]][candidate.text] = None
+    return list(texts_by_item), [list(texts) for texts in texts_by_item.values()]
 
 
 class TokenizedText(NamedTuple):
@@ -94,16 +96,21 @@ def score(
 ) -> list[list[Candidate]]:
     """Every text of every item with the writer's log-probability of each of its pieces, the end included."""
     prompt_ids = writer.prompts(prompts)
-    ready = [_ready(writer, item, len(ids), found) for item, ids, found in zip(items, prompt_ids, texts, strict=True)]
-    rows = [row for row, found in enumerate(ready) if found]
+    ready = [
+        _ready(writer, item, len(ids), item_texts)
+        for item, ids, item_texts in zip(items, prompt_ids, texts, strict=True)
+    ]
+    rows = [row for row, tokenized_texts in enumerate(ready) if tokenized_texts]
     if not rows:
         return [[] for _ in items]
-    choices, run = forced(writer, [prompt_ids[row] for row in rows], [[one.ids for one in ready[row]] for row in rows])
+    choices, run = forced(
+        writer, [prompt_ids[row] for row in rows], [[text.ids for text in ready[row]] for row in rows]
+    )
     budget = int(job.hints.get("batch_tokens", DEFAULT_BATCH_TOKENS))
-    found = ragged_sweep(job, length_sorted_batches(choices.lengths(True), budget), run, "scored")
+    results = ragged_sweep(job, length_sorted_batches(choices.lengths(True), budget), run, "scored")
     scored: list[list[Candidate]] = [[] for _ in items]
-    for number, row in enumerate(rows):
-        scored[row] = [_candidate(one, logprobs) for one, logprobs in zip(ready[row], found[number], strict=True)]
+    for index, row in enumerate(rows):
+        scored[row] = [_candidate(text, logprobs) for text, logprobs in zip(ready[row], results[index], strict=True)]
     return scored
 
 
@@ -124,6 +131,6 @@ def _ready(writer: CausalLM, item: str, prompt_length: int, texts: Sequence[str]
     return ready
 
 
-def _candidate(one: TokenizedText, logprobs: Sequence[float]) -> Candidate:
-    table = pieces_with(one.end, logprobs[:-1])
-    return Candidate(one.text, table.close(logprobs[-1], len(one.text.encode())))
+def _candidate(tokenized: TokenizedText, logprobs: Sequence[float]) -> Candidate:
+    table = pieces_with(tokenized.end, logprobs[:-1])
+    return Candidate(tokenized.text, table.close(logprobs[-1], len(tokenized.text.encode())))

@@ -25,7 +25,7 @@ CHECKPOINT_SECONDS = 600.0
 
 
 class CheckpointTimer(TrainerCallback):  # type: ignore[misc]  # transformers' classes are Any to mypy
-    """Tells the person who waits, and asks for a checkpoint every so many seconds."""
+    """Reports the progress, and requests a checkpoint at regular intervals."""
 
     def __init__(self, report: Callable[[str, float], None], every: float) -> None:
         self.report, self.every, self.last = report, every, time.monotonic()
@@ -46,9 +46,9 @@ class CheckpointTimer(TrainerCallback):  # type: ignore[misc]  # transformers' c
 
 def last_checkpoint(folder: Path) -> Path | None:
     """The newest whole checkpoint in `folder`; unfinished ones are deleted."""
-    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
-    whole = [path for path in found if is_whole(path)]
-    for path in set(found) - set(whole):
+    checkpoints = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+    whole = [path for path in checkpoints if is_whole(path)]
+    for path in set(checkpoints) - set(whole):
         shutil.rmtree(path)
     return whole[-1] if whole else None
 

@@ -132,12 +132,12 @@ def yardstick(
     if select_by == "gold_accuracy" or not half_b.any():
         return reference
     labels = WeakLabels.load(job.inputs["labels"] / "half_b.parquet")
-    row = {name: number for number, name in enumerate(labels.items)}
-    wanted = [task.items.ids[item] for item in rows[half_b].tolist()]
-    missing = [name for name in wanted if name not in row]
+    row = {name: index for index, name in enumerate(labels.items)}
+    names = [task.items.ids[item] for item in rows[half_b].tolist()]
+    missing = [name for name in names if name not in row]
     if missing:
         raise DataError(f"{job.inputs['labels'] / 'half_b.parquet'}: item `{missing[0]}` of half B is not in it")
-    reference[half_b] = mean_vote(labels.take(np.asarray([row[name] for name in wanted])))
+    reference[half_b] = mean_vote(labels.take(np.asarray([row[name] for name in names])))
     return reference
 
 

@@ -96,7 +96,7 @@ class FineTuner:
         classes = self.spec.task.classes
         model = load_classifier(name, revision, n_classes=len(classes), seed=self.seed, **options)
         model.config.id2label = dict(enumerate(classes))
-        model.config.label2id = {name: number for number, name in enumerate(classes)}
+        model.config.label2id = {name: index for index, name in enumerate(classes)}
         return model
 
     def trained(
@@ -216,7 +216,7 @@ def _search(apprentice: FineTuner, grid: Sequence[GridPoint], tuning: Tuning) ->
 
 
 def release_memory() -> None:
-    """Give back what the last training held: the Trainer's parts refer to each other, so it outlives its last use."""
+    """Free the memory of the last training: the Trainer's parts refer to each other, so it outlives its last use."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -240,7 +240,7 @@ def with_adapter(model: PreTrainedModel, lora: Mapping[str, Any], kind: Kind) ->
 
 
 def weight_dtype(section: Mapping[str, Any], device: torch.device) -> str:
-    """What the pretrained weights are kept in while they, or an adapter on them, are trained."""
+    """The precision of the pretrained weights while they, or an adapter on them, are trained."""
     return str(section["dtype"]) if "lora" in section and device.type != "cpu" else "float32"
 
 
@@ -255,8 +255,8 @@ def save_model(
 ) -> None:
     """Write a folder that `from_pretrained` reads; `merge` an adapter whose base is not what `section` names.
 
-    Of an adapter with a classification head for `classes` a README says how it is loaded: neither its own files nor
-    its base know how many classes there are.
+    For an adapter with a classification head for `classes`, a README describes how to load it: neither its own files
+    nor its base contain the number of classes.
     """
     name = parse_name(section["model"])
     if isinstance(model, PeftModel) and (merge or name.layers is not None):
@@ -275,7 +275,7 @@ def save_model(
 
 
 def adapter_text(folder: str, classes: Sequence[str], pad: int) -> str:
-    """How a classifier is loaded that is an adapter, with the names of its classes."""
+    """A README on how to load a classifier that is an adapter, with the names of its classes."""
     names = json.dumps(dict(enumerate(classes)), ensure_ascii=False)
     return f"""# A classifier: a low-rank adapter and a head
 

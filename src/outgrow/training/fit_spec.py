@@ -61,7 +61,7 @@ class FitSpec:
     @cached_property
     def item_of_target(self) -> Int[np.ndarray, "row"]:
         """For each row of the targets, the position of its item in `rows`."""
-        place = {self.task.items.ids[row]: number for number, row in enumerate(self.rows.tolist())}
+        place = {self.task.items.ids[row]: index for index, row in enumerate(self.rows.tolist())}
         unknown = [name for name in self.targets.items if name not in place]
         if unknown:
             raise DataError(f"targets.parquet: item `{unknown[0]}` is not among the items to learn from")

@@ -49,7 +49,7 @@ class GridPoint(NamedTuple):
 
 
 class SearchResult(NamedTuple):
-    """What a search found."""
+    """The result of a search."""
 
     point: GridPoint
     scores: list[float] | None
@@ -114,9 +114,9 @@ def search(
     if len(grid) == 1 and not always:
         return SearchResult(grid[0], None, None)
     held_out = np.zeros((len(grid), *yardstick.shape))
-    for number in range(int(fold.max()) + 1):
-        held = fold == number
-        held_out[:, held] = answer(held, number)
+    for fold_index in range(int(fold.max()) + 1):
+        held = fold == fold_index
+        held_out[:, held] = answer(held, fold_index)
     if len(grid) == 1:
         return SearchResult(grid[0], None, held_out[0])
     scores = [score(probs, yardstick, select_by) for probs in held_out]
@@ -146,7 +146,9 @@ def calibrated_log_losses(
 ) -> Float[np.ndarray, "grid"]:
     """Every point's mean log loss, in nats, at the temperature at which it is least."""
     logs = np.log(np.maximum(probs, FLOOR))
-    return np.asarray([scaled_log_loss(one, gold, most_likely_temperature(one, gold)) for one in logs])
+    return np.asarray(
+        [scaled_log_loss(point_logs, gold, most_likely_temperature(point_logs, gold)) for point_logs in logs]
+    )
 
 
 def score(
@@ -163,7 +165,7 @@ def score(
 
 
 def describe(choice: SearchResult, grid: Sequence[GridPoint], select_by: SelectBy, oracle: bool) -> dict[str, Any]:
-    """What `chosen.json` says: the point, by what it was chosen, and every point's score."""
+    """The content of `chosen.json`: the point, the criterion of the choice, and every point's score."""
     points = [point._asdict() for point in grid]
     scored = [{**point, select_by: value} for point, value in zip(points, choice.scores or [], strict=False)]
     return {"chosen": choice.point._asdict(), "select_by": select_by, "oracle": oracle, "grid": scored or points}

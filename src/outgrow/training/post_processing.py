@@ -47,16 +47,16 @@ def marginal_bias(
     Raises:
         StepFailed: no bias reaches the shares within rounding, as when two classes are never both possible.
     """
-    wanted = marginals > 0
-    logs = sharpness * np.log(np.maximum(probs[:, wanted], LEAST_PROBABILITY))
-    share = marginals[wanted] / marginals[wanted].sum()
+    has_share = marginals > 0
+    logs = sharpness * np.log(np.maximum(probs[:, has_share], LEAST_PROBABILITY))
+    share = marginals[has_share] / marginals[has_share].sum()
     bias = np.zeros(len(share))
     # Confident predictions make the function a polyhedron on which Newton's method gets lost. So it is first solved
     # for softened predictions, whose answer is near the next, half as soft.
     for softness in SOFTENING:
         bias = _newton(logs / softness, share, bias / softness) * softness
     full = np.full(len(marginals), -np.inf)
-    full[wanted] = (bias - bias.mean()) / sharpness
+    full[has_share] = (bias - bias.mean()) / sharpness
     return full
 
 
@@ -75,7 +75,7 @@ def match_marginals(job: Job, *, name: str, of: str) -> None:
     """
     targets = Targets.load(job.inputs["targets"] / "targets.parquet").collapse()
     student = {part: WeakLabels.load(job.inputs["student"] / f"{part}.parquet") for part in ("half_b", "test")}
-    row = {item: number for number, item in enumerate(student["half_b"].items)}
+    row = {item: index for index, item in enumerate(student["half_b"].items)}
     missing = [item for item in targets.items if item not in row]
     if missing:
         raise DataError(f"{job.inputs['student'] / 'half_b.parquet'}: no prediction for item `{missing[0]}`")

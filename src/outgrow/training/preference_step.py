@@ -130,7 +130,7 @@ def train_preference(job: Job, *, adapt: str, model: dict[str, Json], preference
         aside = holdout_of(task, [row.item for row in rows], training, model["holdout"], seed)
 
         def some(which: Bool[np.ndarray, "pair"]) -> PairExamples:
-            chosen = [rows[number] for number in np.flatnonzero(which).tolist()]
+            chosen = [rows[index] for index in np.flatnonzero(which).tolist()]
             pad_id = trainee.tokenizer.pad_token_id
             return PairExamples(chosen, pad_id, preference["beta"], preference["loss"], per_token)
 
@@ -156,14 +156,14 @@ def pair_rows(
         TextTargets(items, texts, [certain(t) for t in texts], np.ones(len(texts))), prompts, reader
     )
     row = dict(zip(read.kept, read.rows, strict=True))
-    found = [
+    kept = [
         PairRow(item, row[2 * n], row[2 * n + 1], float(pairs.flip[n]), float(reference[n]))
         for n, item in enumerate(pairs.item)
         if 2 * n in row and 2 * n + 1 in row
     ]
-    if not found:
+    if not kept:
         raise DataError("no pair is left to learn from: of each at least one text is too long or cannot be written")
-    return found, {reason: list(dict.fromkeys(left)) for reason, left in read.left_out.items()}
+    return kept, {reason: list(dict.fromkeys(left)) for reason, left in read.left_out.items()}
 
 
 def _require_finite(pairs: Pairs, reference: Float[np.ndarray, "pair"]) -> None:

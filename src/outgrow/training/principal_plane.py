@@ -18,11 +18,11 @@ NAME = "vectors.npy"
 def save_plane(folder: Path, vectors: Sequence[Float[np.ndarray, "dim"] | None]) -> dict[str, list[float]]:
     """Write `vectors.npy`, float32 [label, 2]; returns what to note: the shares of the variance along the two axes."""
     places = np.full((len(vectors), 2), np.nan, dtype=np.float32)
-    known = [number for number, vector in enumerate(vectors) if vector is not None]
+    readable = [index for index, vector in enumerate(vectors) if vector is not None]
     explained = [0.0, 0.0]
-    if known:
-        found, explained = principal_plane(np.stack([one for one in vectors if one is not None]))
-        places[known] = found
+    if readable:
+        coordinates, explained = principal_plane(np.stack([vector for vector in vectors if vector is not None]))
+        places[readable] = coordinates
     np.save(folder / NAME, places)
     return {"explained": explained}
 
@@ -38,5 +38,5 @@ def principal_plane(vectors: Float[np.ndarray, "row dim"]) -> tuple[Float[np.nda
     variance, axes = eigh(moments, subset_by_index=[dim - 2, dim - 1])
     axes = axes[:, ::-1] * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])[::-1]
     total = float(np.trace(moments))
-    shares = [float(one) / total if total > 0 else 0.0 for one in variance[::-1]]
+    shares = [float(eigenvalue) / total if total > 0 else 0.0 for eigenvalue in variance[::-1]]
     return centred @ axes, shares

@@ -55,7 +55,7 @@ class Features:
 
 
 class SavedHead(NamedTuple):
-    """What `save_head` wrote, as a map from features to logits, x @ weight + bias."""
+    """A head written by `save_head`, as a map from features to logits, x @ weight + bias."""
 
     layer: int | None
     affine: Affine
@@ -96,8 +96,8 @@ def _cross_validated(
     fold = spec.folds(tuning.section["folds"])
     rounds = int(fold.max()) + 1
 
-    def answer(held: Bool[np.ndarray, "item"], number: int) -> Float[np.ndarray, "grid held class"]:
-        job.report(f"fold {number + 1} of {rounds}", number / (rounds + 1))
+    def answer(held: Bool[np.ndarray, "item"], fold_index: int) -> Float[np.ndarray, "grid held class"]:
+        job.report(f"fold {fold_index + 1} of {rounds}", fold_index / (rounds + 1))
         return _answers(features, spec.rows[held], fit_grid(features, spec, objective, grid, held, start))
 
     return search(grid, fold, spec.yardstick, tuning.select_by, answer, tuning.held_out_wanted)
@@ -152,9 +152,9 @@ def fit_grid(
 
 
 def load_head(folder: Path, features: Features) -> SavedHead:
-    """An earlier probe's head. Raises `DataError` where it reads what is not among the features."""
+    """An earlier probe's head. Raises `DataError` if its layer is not among the features."""
     about = json.loads((folder / "head.json").read_text())
-    tensors = {name: one.to(features.device) for name, one in load_file(folder / "head.safetensors").items()}
+    tensors = {name: tensor.to(features.device) for name, tensor in load_file(folder / "head.safetensors").items()}
     layer = about["layer"]
     if layer not in features.layers:
         raise DataError(f"{folder}: this head reads layer {layer}, and the features are of layers {features.layers}")

@@ -106,13 +106,13 @@ def train_ratios(job: Job, *, adapt: str, model: dict[str, Json], preference: di
     with sealed_randomness(seed), silence_transformers():
         trainee = trainee_of(job, model, job.inputs["student"] / "model")
         prompts = prompts_of(task, split.half_b, model["system"])
-        read, known = (tokenize_targets(one, prompts, trainee.reader) for one in (ratios, reference))
-        rows = [RatioRow(text, before.logprob) for text, before in zip(read.rows, known.rows, strict=True)]
-        aside = holdout_of(task, [ratios.items[number] for number in read.kept], training, model["holdout"], seed)
+        read, read_reference = (tokenize_targets(table, prompts, trainee.reader) for table in (ratios, reference))
+        rows = [RatioRow(text, before.logprob) for text, before in zip(read.rows, read_reference.rows, strict=True)]
+        aside = holdout_of(task, [ratios.items[index] for index in read.kept], training, model["holdout"], seed)
         weight = ratios.weight[read.kept]
 
         def some(which: Bool[np.ndarray, "row"]) -> RatioExamples:
-            chosen = [rows[number] for number in np.flatnonzero(which).tolist()]
+            chosen = [rows[index] for index in np.flatnonzero(which).tolist()]
             return RatioExamples(
                 chosen, torch.tensor(weight[which]).float(), trainee.tokenizer.pad_token_id, preference["beta"]
             )

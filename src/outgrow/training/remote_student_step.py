@@ -124,10 +124,10 @@ def require_equal_weights(targets: TextTargets) -> None:
     share = targets.weight[rows] / np.bincount(place, targets.weight[rows])[place]
     unlike = np.flatnonzero(~np.isclose(share, share[:1]))
     if len(unlike):
-        other = int(unlike[0])
+        index = int(unlike[0])
         raise DataError(
-            f"targets.parquet: a text of item `{items[0]}` weighs {share[0]:.3g} and one of `{items[other]}`"
-            f" {share[other]:.3g}, but a provider learns every text alike; give the method a `combine` with one text"
+            f"targets.parquet: a text of item `{items[0]}` weighs {share[0]:.3g} and one of `{items[index]}`"
+            f" {share[index]:.3g}, but a provider learns every text alike; give the method a `combine` with one text"
             " per item (`single`, `joint_decoding`), or equal weights from sources that answer the same items"
         )
 
@@ -168,5 +168,5 @@ def hyperparameters_of(done: FineTuningJob, words: Callable[[object], str]) -> d
 
 
 def _locked(answers: Path, job_spec: JobSpec) -> AbstractContextManager[None]:
-    """A lock while the job is looked for and created, as two steps of one study may want the same."""
+    """A lock while the job is looked for and created, because two steps of one study may need the same job."""
     return hold(answers.with_name(f".tuning-{job_spec.digest[:SHORT]}.lock"))

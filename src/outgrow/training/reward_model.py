@@ -54,7 +54,9 @@ class ComparisonExamples:
 
     @cached_property
     def lengths(self) -> Int[np.ndarray, "row"]:
-        return np.asarray([sum(len(self.tokens[sample]) for _, sample in one) for one in self.comparisons])
+        return np.asarray(
+            [sum(len(self.tokens[sample]) for _, sample in comparison) for comparison in self.comparisons]
+        )
 
     def outputs(
         self, model: torch.nn.Module, rows: Int[Tensor, "row"], device: torch.device
@@ -73,8 +75,10 @@ class ComparisonExamples:
     ) -> Float[Tensor, ""]:
         """Σ weight · −ln σ(margin)."""
         chosen = [self.comparisons[row] for row in rows.tolist()]
-        sign = torch.tensor([sign for one in chosen for sign, _ in one], device=outputs.device)
-        owner = torch.tensor([number for number, one in enumerate(chosen) for _ in one], device=outputs.device)
+        sign = torch.tensor([sign for comparison in chosen for sign, _ in comparison], device=outputs.device)
+        owner = torch.tensor(
+            [index for index, comparison in enumerate(chosen) for _ in comparison], device=outputs.device
+        )
         margin = outputs.new_zeros(len(chosen)).index_add(0, owner, sign * outputs[:, 0])
         return -(logsigmoid(margin) * weight).sum()
 
@@ -82,7 +86,7 @@ class ComparisonExamples:
 def rewards_of(
     model: torch.nn.Module, tokens: Sequence[list[int]], pad_id: int, device: torch.device
 ) -> Float[Tensor, "text 1"]:
-    """What the head says of texts; in float32 or better."""
+    """The head's outputs for texts, in float32 or better."""
     batch = pad(tokens, pad_id, device)
     logits: Tensor = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
     return logits if logits.dtype == torch.float64 else logits.float()
@@ -118,7 +122,7 @@ class ModelLearner:
             scratch = self.job.scratch / f"model-{number}"
             comparisons = comparisons_of(self.samples, good, bad, self.pairwise, self.seed)
             trainer = self._train(comparisons, number)
-            found = {
+            record = {
                 "reward": self._rewards(trainer, asked).tolist(),
                 "about": {"updates": int(trainer.state.max_steps)},
                 "metrics": list(history(trainer)),
@@ -126,11 +130,11 @@ class ModelLearner:
             del trainer
             release_memory()
             unfinished = kept.with_suffix(".unfinished")
-            unfinished.write_text(json.dumps(found))
+            unfinished.write_text(json.dumps(record))
             unfinished.rename(kept)
             shutil.rmtree(scratch, ignore_errors=True)
-        found = json.loads(kept.read_text())
-        return RewardFit(np.asarray(found["reward"], dtype=np.float64), found["about"], found["metrics"])
+        record = json.loads(kept.read_text())
+        return RewardFit(np.asarray(record["reward"], dtype=np.float64), record["about"], record["metrics"])
 
     def _train(self, comparisons: Sequence[Comparison], number: int) -> ExampleTrainer:
         section, device = self.section, pick_device(self.job.hints)
@@ -144,7 +148,7 @@ class ModelLearner:
                 device=device,
                 trust_remote_code=section["trust_remote_code"],
             )
-            # What transformers wants of a head of one number; it would refuse to read our checkpoints otherwise.
+            # transformers requires this of a head with one output; otherwise it refuses to read our checkpoints.
             model.config.problem_type = "regression"
             return train(
                 with_adapter(model, section["lora"], "classify") if "lora" in section else model,
@@ -161,19 +165,19 @@ class ModelLearner:
         """The trained model's rewards of some samples."""
         trainer.model.eval()
         tokens = [self.tokens[sample] for sample in asked.tolist()]
-        lengths = np.asarray([len(one) for one in tokens], dtype=np.int64)
+        lengths = np.asarray([len(ids) for ids in tokens], dtype=np.int64)
         reward = np.zeros(len(asked))
 
         @torch.inference_mode()
         def run(rows: Rows) -> Float[np.ndarray, "row"]:
             with trainer.accelerator.autocast():
                 some = [tokens[row] for row in rows.tolist()]
-                found = rewards_of(trainer.model, some, self.pad_id, trainer.args.device)
-            return np.asarray(found[:, 0].double().cpu().numpy())
+                rewards = rewards_of(trainer.model, some, self.pad_id, trainer.args.device)
+            return np.asarray(rewards[:, 0].double().cpu().numpy())
 
         budget = int(self.job.hints.get("batch_tokens", DEFAULT_BATCH_TOKENS))
-        for rows, found in with_smaller_batches(run, length_sorted_batches(lengths, budget)):
-            reward[rows] = found
+        for rows, rewards in with_smaller_batches(run, length_sorted_batches(lengths, budget)):
+            reward[rows] = rewards
         return reward
 
 

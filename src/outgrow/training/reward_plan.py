@@ -91,7 +91,9 @@ class RewardData:
     def take(self, numbers: Numbers) -> "RewardData":
         """Some samples, in that order."""
         pick = numbers.tolist()
-        samples, group, block = ([column[one] for one in pick] for column in (self.samples, self.group, self.block))
+        samples, group, block = (
+            [column[index] for index in pick] for column in (self.samples, self.group, self.block)
+        )
         return RewardData(samples, self.sign[numbers], group, block, self.fold[numbers])
 
 
@@ -109,15 +111,15 @@ class RewardModelPlan(NamedTuple):
 def plans_of(material: RewardData, folds: int) -> list[RewardModelPlan]:
     """One per block and fold that has anything to score."""
     block = np.asarray(material.block, dtype=np.str_)
-    found = []
+    plans = []
     for name in material.blocks:
         for fold in range(folds):
             here, held = block == name, material.fold == fold
             learned = here & ~held if folds > 1 else here
             good, bad = (np.flatnonzero(learned & (material.sign == sign)) for sign in (1, -1))
             asked = np.flatnonzero(here & held)
-            found += [RewardModelPlan(name, fold, good, bad, asked)] if len(asked) else []
-    return found
+            plans += [RewardModelPlan(name, fold, good, bad, asked)] if len(asked) else []
+    return plans
 
 
 def gaps_of(material: RewardData, settings: RewardSettings) -> dict[str, str]:
@@ -178,14 +180,14 @@ def comparisons_of(
 ) -> list[Comparison]:
     """What is to be learned of some good and some bad samples, of which there is at least one each."""
     if not pairwise:
-        return [((sign, number),) for sign, numbers in ((1, good), (-1, bad)) for number in numbers.tolist()]
-    better, worse = ([samples[number] for number in numbers.tolist()] for numbers in (good, bad))
+        return [((sign, index),) for sign, numbers in ((1, good), (-1, bad)) for index in numbers.tolist()]
+    better, worse = ([samples[index] for index in numbers.tolist()] for numbers in (good, bad))
     pairs = make_pairs(better, worse, seed, passes)
-    return [((1, int(good[one])), (-1, int(bad[other]))) for one, other in pairs.tolist()]
+    return [((1, int(good[good_row])), (-1, int(bad[bad_row]))) for good_row, bad_row in pairs.tolist()]
 
 
 class RewardFit(NamedTuple):
-    """What a reward model says when it has learned, and how it came to it."""
+    """The rewards of a trained reward model, with its record and its metrics."""
 
     reward: Float[np.ndarray, "asked"]
     about: Mapping[str, Any]
@@ -196,7 +198,7 @@ class RewardFit(NamedTuple):
 
 @runtime_checkable
 class RewardLearner(Protocol):
-    """Learns samples anew as often as asked."""
+    """Trains one reward model per call."""
 
     def learn(self, number: int, good: Numbers, bad: Numbers, asked: Numbers) -> RewardFit:
-        """Learn from good and bad samples, then say the reward of the samples `asked`; `number` names the training."""
+        """Learn from good and bad samples; returns the rewards of the samples `asked`; `number` names the training."""

@@ -67,7 +67,7 @@ class ProbeLearner:
     def _held_out_losses(self, good: Numbers, bad: Numbers) -> Float[np.ndarray, "grid"] | None:
         """Of every penalty, over the folds that leave both kinds on either side; `None` if there is no such fold."""
         both = np.concatenate([good, bad])
-        groups = [self.groups[number] for number in both.tolist()]
+        groups = [self.groups[sample] for sample in both.tolist()]
         fold = fold_of(groups, min(FOLDS, len(set(groups))))
         parts = []
         for held in range(int(fold.max()) + 1):
@@ -80,7 +80,7 @@ class ProbeLearner:
     def _losses(self, heads: Heads, good: Numbers, bad: Numbers) -> Float[np.ndarray, "grid comparison"]:
         reward = self._rewards(heads, np.arange(len(self.samples)))
         comparisons = comparisons_of(self.samples, good, bad, self.pairwise, self.seed)
-        margins = [sum(sign * reward[:, sample] for sign, sample in one) for one in comparisons]
+        margins = [sum(sign * reward[:, sample] for sign, sample in comparison) for comparison in comparisons]
         return np.asarray(np.logaddexp(0, -np.stack(margins, axis=1)))
 
     def _fit(self, good: Numbers, bad: Numbers, l2: Sequence[float]) -> Heads:
@@ -119,18 +119,20 @@ def answer_vectors(
     """
     name, revision, trusted = section["model"], section["revision"], section["trust_remote_code"]
     depth = load_config(name, revision, trust_remote_code=trusted).num_hidden_layers
-    (wanted,) = resolve_layers([round(2 * depth / 3) if layer is None else layer], depth)
+    (layer_number,) = resolve_layers([round(2 * depth / 3) if layer is None else layer], depth)
     device, tokenizer = pick_device(job.hints), spelling_tokenizer(section)
     options = {"dtype": section["dtype"], "device": device, "trust_remote_code": trusted}
-    model = load_backbone(name, revision, **options, layers=max(1, wanted))
+    model = load_backbone(name, revision, **options, layers=max(1, layer_number))
     read = read_samples(samples, prompts, tokenizer_of(model, tokenizer, section))
     lengths = np.asarray([len(row.prompt) + len(row.answer) for row in read.rows], dtype=np.int64)
 
     def run(rows: Rows) -> Float[np.ndarray, "row dim"]:
-        return mean_states(model, [read.rows[row] for row in rows.tolist()], tokenizer.pad_token_id, wanted, depth)
+        return mean_states(
+            model, [read.rows[row] for row in rows.tolist()], tokenizer.pad_token_id, layer_number, depth
+        )
 
     path = sweep(job, ResumableInference(lengths, (int(model.config.get_text_config().hidden_size),), run))
-    return read, torch.from_numpy(np.load(path)).to(device), wanted
+    return read, torch.from_numpy(np.load(path)).to(device), layer_number
 
 
 def mean_states(

@@ -1,4 +1,4 @@
-"""The step `reward`: the strong model learns to tell labels it agrees with from answers that it gives alone.
+"""The step `reward`: the strong model learns to separate labels it agrees with from answers that it alone gives.
 
 Zhou, Shen and Cheng (ICLR 2025) select weak labels by such a reward model: it starts from the strong model, good
 examples are the consistent labels, bad ones its own inconsistent answers (`select/comparisons.py`), and it then scores
@@ -8,7 +8,7 @@ labels that it learned from. Gold plays no part.
 A reward is the log-odds that a text is good. Bradley-Terry rewards are known up to a constant, which is chosen so that
 the mean rewards of the good and of the bad examples lie symmetrically around 0.
 
-Where one kind of example is missing, there is nothing to tell apart: that is an error or, with `otherwise`, the
+Where one kind of example is missing, there is nothing to separate: that is an error or, with `otherwise`, the
 writers' confidence takes the place of the rewards.
 """
 
@@ -68,8 +68,8 @@ def train_reward(job: Job, *, model: dict[str, Json], reward: dict[str, Json], s
     settings = RewardSettings(**reward)
     split = Split.load(job.inputs["split"])
     task, targets, strong = _inputs(job)
-    found = compare(task, targets, strong, settings.consistent)
-    material = RewardData.of(task, targets, found, settings)
+    comparisons = compare(task, targets, strong, settings.consistent)
+    material = RewardData.of(task, targets, comparisons, settings)
     prompts = {
         task.items.ids[row]: single_turn(task.items.prompts[row], model["system"]) for row in split.half_b.tolist()
     }
@@ -94,7 +94,7 @@ def _inputs(job: Job) -> tuple[Task, TextTargets, WeakTexts]:
 
 @dataclass(frozen=True)
 class RewardOutcome:
-    """What came of all models."""
+    """The results of all models."""
 
     reward: dict[Sample, float]
     """Of every sample that was read."""
@@ -130,10 +130,10 @@ def judge(
 
 
 def hear(verdict: RewardOutcome, learner: RewardLearner, material: RewardData, settings: RewardSettings) -> None:
-    """Train the models of all blocks without a gap, one after the other, and note what they say."""
+    """Train the models of all blocks without a gap, one after the other, and record their rewards."""
     plans = [plan for plan in plans_of(material, settings.folds) if plan.block not in verdict.gaps]
-    for number, plan in enumerate(plans):
-        learned = rated(learner, number, plan, settings.pairwise)
+    for index, plan in enumerate(plans):
+        learned = rated(learner, index, plan, settings.pairwise)
         scored = zip(plan.asked.tolist(), learned.reward.tolist(), strict=True)
         verdict.reward.update({material.samples[sample]: reward for sample, reward in scored})
         which = {"capability": plan.block, "fold": plan.fold}
@@ -149,7 +149,7 @@ def prepared(
     prompts: Mapping[str, Prompt],
     seed: int,
 ) -> tuple[RewardData, RewardLearner, dict[str, Any]]:
-    """What of the material the model can read, who learns it, and what to note."""
+    """The samples that the model can read, the learner, and entries for the record."""
     if settings.adapt == "probe":
         read, vectors, layer = answer_vectors(job, model, settings.layer, material.samples, prompts)
         some = material.take(read.kept)
@@ -167,7 +167,7 @@ def prepared(
 
 
 def rated(learner: RewardLearner, number: int, plan: RewardModelPlan, pairwise: bool) -> RewardFit:
-    """What a model says of the samples that it is asked about, with the constant of a pairwise one settled."""
+    """A model's rewards of the samples `plan.asked`; the constant of pairwise rewards is set as in the module."""
     if not pairwise:
         return learner.learn(number, plan.good, plan.bad, plan.asked)
     learned = learner.learn(number, plan.good, plan.bad, np.concatenate([plan.good, plan.bad, plan.asked]))
@@ -180,11 +180,11 @@ def rated(learner: RewardLearner, number: int, plan: RewardModelPlan, pairwise: 
 
 def _rewards(targets: TextTargets, rows: list[Sample], material: RewardData, verdict: RewardOutcome) -> Rewards:
     """Of every row: the model's, the writers' confidence where there is no model, NaN where it cannot read."""
-    place = {sample: number for number, sample in enumerate(material.samples)}
+    place = {sample: index for index, sample in enumerate(material.samples)}
     numbers = [place[row] for row in rows]
     reward = np.asarray([verdict.reward.get(row, np.nan) for row in rows], dtype=np.float64)
     probability = expit(reward)
-    instead = np.asarray([material.block[number] in verdict.gaps for number in numbers], dtype=bool)
+    instead = np.asarray([material.block[index] in verdict.gaps for index in numbers], dtype=bool)
     reward[instead], probability[instead] = text_confidence(targets)[instead], np.nan
     origin = tuple(f"{why[0].upper()}{why[1:]}; the writers' confidence{INSTEAD}" for why in verdict.gaps.values())
     return Rewards(targets.items, targets.texts, reward, probability, material.fold[numbers], origin)
@@ -195,26 +195,26 @@ def _record(material: RewardData, verdict: RewardOutcome, settings: RewardSettin
     names = list(dict.fromkeys(sample.capability for sample in material.samples))
     mixed = settings.separate and len(names) > 1
     return {
-        **_told_apart(material, verdict, names),
+        **_separation(material, verdict, names),
         # Separate models have scales of their own.
         **({"auroc": None} if mixed else {}),
         "held_out": settings.folds > 1,
-        "capabilities": {name: _told_apart(material, verdict, [name]) for name in names if name != WHOLE},
+        "capabilities": {name: _separation(material, verdict, [name]) for name in names if name != WHOLE},
         **verdict.about,
         "models": verdict.models,
         "instead": list(verdict.gaps.values()),
     }
 
 
-def _told_apart(material: RewardData, verdict: RewardOutcome, names: list[str]) -> dict[str, Json]:
+def _separation(material: RewardData, verdict: RewardOutcome, names: list[str]) -> dict[str, Json]:
     """Of some capabilities: the numbers of examples, and the AUROC of their rewards."""
     columns = list(zip(material.samples, material.sign.tolist(), strict=True))
     good, bad = ([s for s, sign in columns if sign == kind and s.capability in names] for kind in (1, -1))
-    scores = (_known(samples, verdict.reward) for samples in (good, bad))
+    scores = (_known_rewards(samples, verdict.reward) for samples in (good, bad))
     return {"positives": len(good), "negatives": len(bad), "auroc": auroc(*scores)}
 
 
-def _known(samples: list[Sample], reward: Mapping[Sample, float]) -> Float[np.ndarray, "known"]:
+def _known_rewards(samples: list[Sample], reward: Mapping[Sample, float]) -> Float[np.ndarray, "known"]:
     return np.asarray([reward[sample] for sample in samples if sample in reward], dtype=np.float64)
 
 

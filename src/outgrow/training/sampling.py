@@ -1,4 +1,4 @@
-"""What a training draws at random: held-out items, the order of examples, and global random numbers.
+"""The random draws of a training: held-out items, the order of examples, and global random numbers.
 
 A batch is `batch_size` items with all of their rows: an item that several sources label has a row for each, and still
 counts once. So a training makes as many updates with one source as with several.
@@ -42,9 +42,9 @@ def batches_of(
     per_pass = updates_per_pass(len(rows), batch_size)
     total = max(1, math.ceil(epochs * per_pass - 1e-9))
     batches: list[Batch] = []
-    for number in range(math.ceil(total / per_pass)):
-        batches += one_pass(longest, batch_size, np.random.default_rng([seed, number]))
-    return [np.concatenate([rows[one] for one in batch.tolist()]) for batch in batches[:total]]
+    for pass_index in range(math.ceil(total / per_pass)):
+        batches += one_pass(longest, batch_size, np.random.default_rng([seed, pass_index]))
+    return [np.concatenate([rows[index] for index in batch.tolist()]) for batch in batches[:total]]
 
 
 def rows_by_item(item: Int[np.ndarray, "row"]) -> list[Batch]:

@@ -120,7 +120,7 @@ class TextLoss:
 CERTAIN = TextLoss(
     {"type": CROSS_ENTROPY.name}, {"rest": "onehot", "split": "uniform", "temperature": 1.0, "unit": "span"}
 )
-"""Plain cross-entropy: what gold is learned by, and what held-out texts are judged by."""
+"""Plain cross-entropy: the loss for gold and for held-out texts."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ def answer_states(
 
 
 def _precision(states: Tensor) -> torch.dtype:
-    """What the output layer computes in: bfloat16 where the body does, float32 where float16 would be too coarse."""
+    """The precision of the output layer: bfloat16 where the body does, float32 where float16 would be too coarse."""
     device = states.device.type
     within = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
     return torch.float32 if within == torch.float16 else within
@@ -220,11 +220,11 @@ def _precision(states: Tensor) -> torch.dtype:
 @torch.no_grad()
 def confidences(hidden: Float[Tensor, "token dim"], head: torch.nn.Linear) -> Float[Tensor, "token"]:
     """The model's largest probability at each of these tokens."""
-    found = []
+    probabilities = []
     for part in torch.split(hidden, TOKENS_AT_ONCE):
         logits = logits_of(part, head)
-        found.append((logits.amax(dim=1) - logits.logsumexp(dim=1)).exp())
-    return torch.cat(found)
+        probabilities.append((logits.amax(dim=1) - logits.logsumexp(dim=1)).exp())
+    return torch.cat(probabilities)
 
 
 def token_logprobs(

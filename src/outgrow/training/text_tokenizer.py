@@ -98,9 +98,9 @@ def tokenize_targets(
         DataError: a target of an item that has no prompt here, a piece table that does not spell its text or holds
             what is no log-probability, or nothing left to learn.
     """
-    found = TokenizedTargets([], [], [], [], [])
+    tokenized = TokenizedTargets([], [], [], [], [])
     asked: dict[str, list[int]] = {}
-    for number, item, text, table in _weighty(targets):
+    for row, item, text, table in _weighty(targets):
         if item not in prompts:
             raise DataError(f"targets.parquet: item `{item}` is not among the items to learn from")
         _require_log_probabilities(table, item)
@@ -109,29 +109,29 @@ def tokenize_targets(
             pieces = reader.pieces(text, _is_closed(table, text, item), item)
         except DataError as error:
             log.debug("not learned: %s", error)
-            found.unreadable.append(item)
+            tokenized.unreadable.append(item)
             continue
         if not len(pieces.ids):
-            found.empty.append(item)
+            tokenized.empty.append(item)
         elif len(asked[item]) + len(pieces.ids) > reader.longest:
-            found.too_long.append(item)
+            tokenized.too_long.append(item)
         else:
             alignment = align(text, table, pieces, unit=unit, item=item)
-            found.rows.append(TextRow(asked[item], pieces.ids.tolist(), alignment.group, alignment.logprob))
-            found.kept.append(number)
-    _report(found, reader)
-    return found
+            tokenized.rows.append(TextRow(asked[item], pieces.ids.tolist(), alignment.group, alignment.logprob))
+            tokenized.kept.append(row)
+    _report(tokenized, reader)
+    return tokenized
 
 
 def _weighty(targets: TextTargets) -> Iterator[tuple[int, str, str, PieceTable]]:
     columns = zip(targets.items, targets.texts, targets.pieces, targets.weight.tolist(), strict=True)
-    for number, (item, text, table, weight) in enumerate(columns):
+    for row, (item, text, table, weight) in enumerate(columns):
         if weight > 0:
-            yield number, item, text, table
+            yield row, item, text, table
 
 
 def _is_closed(table: PieceTable, text: str, item: str) -> bool:
-    """Did the source say that the text ends here?"""
+    """Whether the source's pieces include the end of the text."""
     return len(table.end) > 0 and int(table.end[-1]) == len(text_bytes(text, item)) + 1
 
 
@@ -145,15 +145,17 @@ def _require_log_probabilities(table: PieceTable, item: str) -> None:
         )
 
 
-def _report(found: TokenizedTargets, reader: TextTokenizer) -> None:
-    """Tell what is left out; an error if nothing is left."""
+def _report(tokenized: TokenizedTargets, reader: TextTokenizer) -> None:
+    """Log what is left out. Raises `DataError` if nothing is left."""
     reasons = {
         "too_long": f"are longer than {reader.longest} tokens with the prompt (`max_length`, or the model's context)",
         "unreadable": "cannot be reproduced by the model's tokenizer",
         "empty": "are empty and cut off, so that there is no token to learn",
     }
-    parts = [f"{len(items)} texts {reasons[name]} ({named(items)})" for name, items in found.left_out.items() if items]
-    if not found.rows:
+    parts = [
+        f"{len(items)} texts {reasons[name]} ({named(items)})" for name, items in tokenized.left_out.items() if items
+    ]
+    if not tokenized.rows:
         raise DataError(f"nothing to learn: {'; '.join(parts) or 'no target has a weight above 0'}")
     for part in parts:
         warn_skipped(f"not learned: {part}", reader.unfit)

@@ -1,10 +1,10 @@
 """Train a causal language model on texts: supervisors and the ceiling on gold, students on the supervisors' texts.
 
-What they differ in is their targets and their loss. With `training.keep: best` a share of the items (`holdout`, whole
+They differ in their targets and their loss. With `training.keep: best` a share of the items (`holdout`, whole
 groups) is not learned from, and the weights after the pass that predicts their texts best are kept; so a supervisor
 stops before it knows its few items by heart. A student may do so with held-out weak labels: no gold is looked at.
 
-What the weights are kept in, and what `dtype` is then: see `fine_tune.py`.
+For the precision of the weights and the meaning of `dtype` see `fine_tune.py`.
 """
 
 import json
@@ -119,9 +119,9 @@ def learn_texts(
         read = tokenize_targets(
             targets, prompts_of(task, half, section["system"]), trainee.reader, objective.soft_labels["unit"]
         )
-        items = [targets.items[number] for number in read.kept]
+        items = [targets.items[index] for index in read.kept]
         aside = holdout_of(task, items, section["training"], section["holdout"], seed)
-        place = {name: number for number, name in enumerate(task.items.ids)}
+        place = {name: index for index, name in enumerate(task.items.ids)}
         item = np.asarray([place[name] for name in items], dtype=np.int64)
         weight = targets.weight[read.kept]
 

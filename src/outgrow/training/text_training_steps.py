@@ -67,9 +67,9 @@ def train_text_supervisor(job: Job, *, adapt: str, model: dict[str, Json], seed:
 
 def gold_targets(task: Task, rows: Int[np.ndarray, "row"]) -> TextTargets:
     """The gold texts of these pool rows. Raises `DataError` where there is none at all."""
-    known = [row for row in rows.tolist() if task.items.gold[row] >= 0]
-    if not known or task.items.answers is None:
+    gold_rows = [row for row in rows.tolist() if task.items.gold[row] >= 0]
+    if not gold_rows or task.items.answers is None:
         raise DataError("no item of half A has a gold text: a supervisor has nothing to learn from")
-    texts = [task.items.answers[row] for row in known]
-    items = [task.items.ids[row] for row in known]
-    return TextTargets(items, texts, [certain(text) for text in texts], np.ones(len(known)))
+    texts = [task.items.answers[row] for row in gold_rows]
+    items = [task.items.ids[row] for row in gold_rows]
+    return TextTargets(items, texts, [certain(text) for text in texts], np.ones(len(gold_rows)))

@@ -57,7 +57,9 @@ class ExampleTrainer(Trainer):  # type: ignore[misc]  # transformers' classes ar
         callbacks: list[TrainerCallback],
     ) -> None:
         data = [{"rows": torch.as_tensor(rows)} for rows in batches]
-        super().__init__(model, args, train_dataset=data, data_collator=lambda one: one[0], callbacks=callbacks)
+        super().__init__(
+            model, args, train_dataset=data, data_collator=lambda features: features[0], callbacks=callbacks
+        )
         self.remove_callback(PrinterCallback)
         self.examples, self.micro_batch = examples, micro_batch
         self.weight = (examples.weight / (examples.weight.sum() / n_items(examples))).to(args.device)
@@ -97,10 +99,10 @@ class ExampleTrainer(Trainer):  # type: ignore[misc]  # transformers' classes ar
         if "pull" not in inputs:
             return self._loss(model, outputs, inputs["rows"], inputs["size"])
         pulled = [(outputs, inputs["pull"]), *inputs["direct"]]
-        return torch.stack([torch.sum(one * pull) for one, pull in pulled]).sum()
+        return torch.stack([torch.sum(output * pull) for output, pull in pulled]).sum()
 
     def outputs(self, model: torch.nn.Module, rows: Int[Tensor, "row"]) -> Float[Tensor, "out dim"]:
-        """What the model says of some examples."""
+        """The model's outputs for some examples."""
         with self.accelerator.autocast():
             return self.examples.outputs(model, rows, self.args.device)
 
@@ -120,13 +122,15 @@ class ExampleTrainer(Trainer):  # type: ignore[misc]  # transformers' classes ar
         if len(parts) > 1 and self._compared_across(item):
             model.train()
             loss, pulls, direct = self._pulls(model, inputs)
-            inputs = [{**one, "pull": pull, "direct": []} for one, pull in zip(inputs, pulls, strict=True)]
+            inputs = [
+                {**part_inputs, "pull": pull, "direct": []} for part_inputs, pull in zip(inputs, pulls, strict=True)
+            ]
             inputs[0]["direct"] = direct
         total = torch.zeros((), device=self.args.device)
-        for number, one in enumerate(inputs, start=1):
-            last = number == len(inputs)
+        for position, part_inputs in enumerate(inputs, start=1):
+            last = position == len(inputs)
             with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
-                total += super().training_step(model, one)
+                total += super().training_step(model, part_inputs)
         return total if loss is None else loss
 
     def _compared_across(self, item: Int[np.ndarray, "row"]) -> bool:
@@ -149,7 +153,7 @@ class ExampleTrainer(Trainer):  # type: ignore[misc]  # transformers' classes ar
         trained = [weight for weight in model.parameters() if weight.requires_grad]
         gradient, *others = torch.autograd.grad(loss, [outputs, *trained], allow_unused=True)
         direct = [(weight, pull) for weight, pull in zip(trained, others, strict=True) if pull is not None]
-        return loss.detach(), torch.split(gradient, [len(one) for one in each]), direct
+        return loss.detach(), torch.split(gradient, [len(part_outputs) for part_outputs in each]), direct
 
     def _halve(self, tried: int, error: RuntimeError) -> None:
         if tried == 1:

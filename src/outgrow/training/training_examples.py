@@ -120,7 +120,7 @@ class TrainingExamples(Protocol):
     def outputs(
         self, model: torch.nn.Module, rows: Int[Tensor, "row"], device: torch.device
     ) -> Float[Tensor, "out dim"]:
-        """What the model says of some rows: all that the loss needs of its forward pass."""
+        """The model's outputs for some rows: all that the loss needs of its forward pass."""
 
     def loss(
         self,
@@ -134,7 +134,7 @@ class TrainingExamples(Protocol):
 
 
 def n_items(examples: TrainingExamples) -> int:
-    """How many different items the rows speak of."""
+    """The number of different items of the rows."""
     return len(np.unique(examples.item))
 
 
@@ -180,5 +180,5 @@ class ClassExamples:
         weight: Float[Tensor, "row"],
         progress: float,
     ) -> Float[Tensor, ""]:
-        targets, shares = (one.to(outputs.device) for one in (self.targets[rows.cpu()], self.class_shares))
+        targets, shares = (tensor.to(outputs.device) for tensor in (self.targets[rows.cpu()], self.class_shares))
         return (self.objective(outputs, targets, progress, shares) * weight).sum()

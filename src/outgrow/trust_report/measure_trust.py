@@ -225,9 +225,9 @@ def _truth(table: VoteTable, answers: CombinerAnswers) -> Float[np.ndarray, "ite
 
 def _balance(table: VoteTable, answers: CombinerAnswers) -> Float[np.ndarray, "class"]:
     """Class balance: by gold from `LEAST_GOLD` items on, otherwise by the base's fit."""
-    known: Int[np.ndarray, known] = table.gold[table.gold != UNKNOWN]
-    if len(known) >= LEAST_GOLD:
-        return np.bincount(known, minlength=table.n_classes) / len(known)
+    known_gold: Int[np.ndarray, known_gold] = table.gold[table.gold != UNKNOWN]
+    if len(known_gold) >= LEAST_GOLD:
+        return np.bincount(known_gold, minlength=table.n_classes) / len(known_gold)
     return answers.fit.balance
 
 

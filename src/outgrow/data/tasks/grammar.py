@@ -80,8 +80,8 @@ class ItemFillers:
         if kind not in self._groups:
             self._groups[kind] = self.dice.pick(self.fillers[kind])
         while True:
-            said, _, short = choose(self.dice.pick(self._groups[kind]), self.dice).partition("/")
-            filler = Filler(said, short or said)
+            full, _, short = choose(self.dice.pick(self._groups[kind]), self.dice).partition("/")
+            filler = Filler(full, short or full)
             if filler not in self.filled.values():
                 return filler
 
@@ -110,11 +110,11 @@ def draw_different(draw: Callable[[int], Row], key: str) -> tuple[Row, ...]:
 
     `draw(i)` draws a candidate for the row number i; it is called until the row is new.
     """
-    found: dict[str, Row] = {}
-    while len(found) < sum(SIZES.values()):
-        row = draw(len(found))
-        found.setdefault(fingerprint(row[key]), row)
-    return tuple(found.values())
+    rows: dict[str, Row] = {}
+    while len(rows) < sum(SIZES.values()):
+        row = draw(len(rows))
+        rows.setdefault(fingerprint(row[key]), row)
+    return tuple(rows.values())
 
 
 def make_parts(name: str, rows: Sequence[Row]) -> Iterator[tuple[str, SourceTable]]:

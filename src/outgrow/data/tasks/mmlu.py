@@ -1,9 +1,9 @@
 """MMLU (Hendrycks et al. 2021): exam questions of 57 subjects, as four-way choice and as a topic task.
 
-`mmlu_topic` shows the question alone and asks for its discipline: 54 of the subjects make 15 disciplines. Left out
-are `miscellaneous` and `global_facts`, which have no discipline, and `moral_scenarios`, whose thousand questions begin
-with the same sentences and would be recognised by anyone. There are no training questions of the same kind, so all
-published questions (test, validation, dev) make one pool.
+`mmlu_topic` shows the question alone and asks for its discipline: 54 of the subjects make 15 disciplines.
+`miscellaneous` and `global_facts`, which have no discipline, are left out, and so is `moral_scenarios`, whose thousand
+questions begin with the same sentences and are easy to recognise. There are no training questions of the same kind,
+so all published questions (test, validation, dev) make one pool.
 """
 
 import re

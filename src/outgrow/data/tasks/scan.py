@@ -1,6 +1,6 @@
 """SCAN (Lake and Baroni 2018), the simple split: commands such as `jump twice and turn left` into actions.
 
-Of the published folder only the simple split is read: the other splits ask for generalisations that this task does not
+Only the simple split of the published folder is read: the other splits ask for generalisations that this task does not
 mean. Actions are those of the published files (`I_TURN_LEFT`).
 """
 

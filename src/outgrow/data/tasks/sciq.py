@@ -19,11 +19,11 @@ def _apart(row: Row) -> TaskExample:
 
 
 def _rendered(row: Row) -> TaskExample:
-    found = _RENDERED.search(row["instruction"])
-    if found is None:
+    match = _RENDERED.search(row["instruction"])
+    if match is None:
         raise ValueError("no question with `Answer1:` … in `instruction`")
-    options = re.split(r"\n?Answer\d: ", found[2])[1:]
-    return TaskExample(ask(found[1]), int(row["answer"].removeprefix("answer")) - 1, options)
+    options = re.split(r"\n?Answer\d: ", match[2])[1:]
+    return TaskExample(ask(match[1]), int(row["answer"].removeprefix("answer")) - 1, options)
 
 
 SCIQ = PublishedTask(

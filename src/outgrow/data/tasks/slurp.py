@@ -1,10 +1,10 @@
-"""SLURP (Bastianelli et al. 2020): what is said to a home assistant, as text: 18 scenarios, 60 intents, 55 slot types.
+"""SLURP (Bastianelli et al. 2020): utterances to a home assistant, as text: 18 scenarios, 60 intents, 55 slot types.
 
 An intent is a scenario with an action. The published `intent` column lost the scenario in some rows, so intents are
 made from `scenario` and `action` where these are given; the hub's mirror (recordings, of which only the transcript is
 read) has the `intent` column alone, and its rows with a torn intent are left out.
 
-`slurp_slots` asks for an utterance's slots as JSON, in the order in which they are said. A filler is its tokens with a
+`slurp_slots` asks for an utterance's slots as JSON, in the order of the utterance. A filler is its tokens with a
 space between them, in lower case (`today 's`), as in the authors' scorer, and an utterance without slots has `{}`.
 Another mirror on the hub writes slots into the sentence (`set it for [time : five pm]`); there clitics that SLURP's
 tokens split off are split off by their letters, which gives the same fillers but for two of 5007 utterances.
@@ -52,14 +52,16 @@ def _slots(row: Row) -> TaskExample:
     """From SLURP's own files: entities are spans of token numbers."""
     words = {token["id"]: token["surface"] for token in row["tokens"]}
     entities = sorted(row["entities"], key=lambda entity: entity["span"][0])
-    slots = [Slot(entity["type"], " ".join(words[number] for number in entity["span"]).lower()) for entity in entities]
+    slots = [
+        Slot(entity["type"], " ".join(words[token_id] for token_id in entity["span"]).lower()) for entity in entities
+    ]
     return TaskExample(row["sentence"], write_slots(slots))
 
 
 def _annotated_slots(row: Row) -> TaskExample:
     """From sentences with slots in brackets."""
-    found = _BRACKETS.findall(row["annotation"])
-    slots = [Slot(name.strip(), _CLITIC.sub(" ", filler.strip()).lower()) for name, filler in found]
+    brackets = _BRACKETS.findall(row["annotation"])
+    slots = [Slot(name.strip(), _CLITIC.sub(" ", filler.strip()).lower()) for name, filler in brackets]
     return TaskExample(row["sentence"], write_slots(slots))
 
 

@@ -81,7 +81,7 @@ def _result(left: int, sign: str, right: int) -> int:
 @cache
 def _sums() -> tuple[Row, ...]:
     grammar, dice = read_grammar("sums"), HashChoices("sums")
-    return draw_different(lambda number: draw_sum(grammar, LENGTHS[number % len(LENGTHS)], dice), "question")
+    return draw_different(lambda index: draw_sum(grammar, LENGTHS[index % len(LENGTHS)], dice), "question")
 
 
 SUMS = PublishedTask(

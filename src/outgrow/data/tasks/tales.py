@@ -4,7 +4,7 @@ Drawn from the grammar in `tales.yaml`. The answer is one to three words of the 
 (`kitchen`, `blue`, `after lunch`). Another filler of the same type always stands in the story too: two people buy two
 things on two days, and finding a day is not finding the right one. It is no benchmark of anything else.
 
-Eight kinds of question take turns: who, where, what, when, which colour, how many, how somebody travels, which animal.
+Eight kinds of question take turns: who, where, what, when, which colour, how many, how a person travels, which animal.
 The answer stands in the story once up to case, and not in the question. No two of the 3000 stories are the same, also
 to the leak check, and they are always the same: hashes decide. The first 2000 are the training part.
 """
@@ -51,7 +51,7 @@ def asked(plot: Mapping[str, Any], types: list[str]) -> list[str]:
 
 
 def _draw(grammar: Mapping[str, Any], kind: str, dice: HashChoices) -> Row | None:
-    """A tale, or `None` if its answer is said elsewhere too, or within another word (`ten` in `kitten`)."""
+    """A tale, or `None` if its answer occurs elsewhere too, or within another word (`ten` in `kitten`)."""
     types = grammar["kinds"][kind]
     plot = dice.pick([plot for plot in grammar["plots"] if asked(plot, types)])
     field = dice.pick(asked(plot, types))
@@ -71,14 +71,14 @@ def _draw(grammar: Mapping[str, Any], kind: str, dice: HashChoices) -> Row | Non
 def _maybe_exchanged(story: str, dice: HashChoices) -> str:
     """A story in which, for every other throw, 1 is 2 and 2 is 1."""
     exchange = dice.pick([{"1": "1", "2": "2"}, {"1": "2", "2": "1"}])
-    return _NUMBERED.sub(lambda number: exchange[number[0]], story)
+    return _NUMBERED.sub(lambda match: exchange[match[0]], story)
 
 
 @cache
 def _tales() -> tuple[Row, ...]:
     grammar, dice = read_grammar("tales"), HashChoices("tales")
     kinds = list(grammar["kinds"])
-    return draw_different(lambda number: draw_tale(grammar, kinds[number % len(kinds)], dice), "story")
+    return draw_different(lambda index: draw_tale(grammar, kinds[index % len(kinds)], dice), "story")
 
 
 def _read(row: Row) -> TaskExample:

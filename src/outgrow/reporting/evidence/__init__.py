@@ -1,1 +1,1 @@
-"""What finished folders hold, read as they are: answers, labels, texts, and which step came of which."""
+"""The contents of finished folders: answers, labels, texts, and the provenance of each row."""

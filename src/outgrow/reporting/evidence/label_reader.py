@@ -98,15 +98,15 @@ class LabelReader:
 
     def rows(self, step: Step) -> LabelRows | None:
         """The targets that a step has written."""
-        known: dict[str, LabelRows | None] = self.frame.label_tables
-        if step.identity not in known:
-            known[step.identity] = self._read(step) if self._there(step, TARGETS) else None
-        return known[step.identity]
+        tables: dict[str, LabelRows | None] = self.frame.label_tables
+        if step.identity not in tables:
+            tables[step.identity] = self._read(step) if self._has_file(step, TARGETS) else None
+        return tables[step.identity]
 
     def kept(self, selected: Step) -> SelectionRecord | None:
         """What a selection kept of its targets."""
         labels = self.rows(selected.inputs["targets"])
-        if labels is None or not self._there(selected, "kept.json"):
+        if labels is None or not self._has_file(selected, "kept.json"):
             return None
         kept = self._json(selected, "kept.json")
         sizes = {name: (counts["n"], counts["kept"]) for name, counts in {WHOLE: kept, **kept["capabilities"]}.items()}
@@ -115,7 +115,7 @@ class LabelReader:
     def compared(self, comparison: Comparison) -> LabelComparison | None:
         """Labels and the strong model's own answers."""
         labels = self.rows(comparison.targets)
-        if labels is None or not self._there(comparison.strong, ANSWERS):
+        if labels is None or not self._has_file(comparison.strong, ANSWERS):
             return None
         agreement, own = self._strong(labels, comparison.strong)
         ids = self.frame.half_b.ids
@@ -128,7 +128,7 @@ class LabelReader:
     def rewards(self, step: Step) -> tuple[LabelRows, Float[np.ndarray, "label"]] | None:
         """The labels that a reward model scored, and their rewards; NaN where it gave none."""
         labels = self.rows(whole_targets(step))
-        if labels is None or not self._there(step, "rewards.parquet"):
+        if labels is None or not self._has_file(step, "rewards.parquet"):
             return None
         return labels, Rewards.load(self.frame.store.path(step)).reward[labels.row]
 
@@ -139,7 +139,7 @@ class LabelReader:
     def vectors(self, step: Step) -> Float[np.ndarray, "row 2"] | None:
         """All rows of a probe's targets on the plane of two principal components; None of other models."""
         path = self.frame.store.path(step) / "vectors.npy"
-        return np.load(path).astype(np.float64) if self._there(step, path.name) else None
+        return np.load(path).astype(np.float64) if self._has_file(step, path.name) else None
 
     def written(self, source: LabelSource) -> LabelRows | None:
         """The best texts of one source, as methods learn them."""
@@ -155,7 +155,7 @@ class LabelReader:
             TextTargets([part.ids[row] for row in rows], texts, [certain(text) for text in texts], np.ones(len(rows)))
         )
 
-    def _there(self, step: Step, name: str) -> bool:
+    def _has_file(self, step: Step, name: str) -> bool:
         return record(self.frame.store, step) is not None and (self.frame.store.path(step) / name).is_file()
 
     def _json(self, step: Step, name: str) -> dict[str, Any]:

@@ -39,8 +39,8 @@ def _search(pattern: str, texts: list[str]) -> PatternMatches:
         (answers,) = run_rules([rule], ["found"], [{"text": text} for text in texts], most_stopped=MOST_STOPPED)
     except DataError:
         return PatternMatches({}, f"the pattern takes more than {LIMIT:g} s on at least {MOST_STOPPED} texts; mend it")
-    found = {text: answer == 0 for text, answer in zip(texts, answers, strict=True) if answer is None or answer == 0}
-    stopped = len(texts) - len(found)
+    matches = {text: answer == 0 for text, answer in zip(texts, answers, strict=True) if answer is None or answer == 0}
+    stopped = len(texts) - len(matches)
     return PatternMatches(
-        found, f"the pattern was stopped on {many(stopped, 'text')}, left out here" if stopped else ""
+        matches, f"the pattern was stopped on {many(stopped, 'text')}, left out here" if stopped else ""
     )

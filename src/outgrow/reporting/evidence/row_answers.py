@@ -115,7 +115,7 @@ def read_answers(store: Store, steps: Sequence[Step], part: EvaluatedItems) -> R
     """One step per seed; a step that is not finished leaves its seed empty."""
     position = {name: i for i, name in enumerate(part.ids)}
     shape = part.of_seed.shape
-    found = RowAnswers(
+    result = RowAnswers(
         there=np.zeros(shape, dtype=bool),
         hard=np.full(shape, -1),
         confidence=np.zeros(shape),
@@ -130,12 +130,12 @@ def read_answers(store: Store, steps: Sequence[Step], part: EvaluatedItems) -> R
         mine = part.of_seed[seed]
         probs = _in_order(labels, position, mine, path)
         gold = part.gold[mine]
-        found.there[seed] = mine
-        found.hard[seed, mine] = answers(probs)
-        found.confidence[seed, mine] = confidence(probs)
-        found.brier[seed, mine] = brier(probs, gold)
-        found.log_loss[seed, mine] = log_loss(probs, gold)
-    return found
+        result.there[seed] = mine
+        result.hard[seed, mine] = answers(probs)
+        result.confidence[seed, mine] = confidence(probs)
+        result.brier[seed, mine] = brier(probs, gold)
+        result.log_loss[seed, mine] = log_loss(probs, gold)
+    return result
 
 
 def read_mean_vote(store: Store, rows: Sequence[Sequence[Step]], part: EvaluatedItems) -> Int[np.ndarray, "seed item"]:
@@ -171,9 +171,9 @@ def _in_order(
 ) -> Float[np.ndarray, "mine class"]:
     """The probabilities of the items marked in `mine`, in the order of the part."""
     row = np.full(len(mine), -1)
-    for number, item in enumerate(labels.items):
+    for index, item in enumerate(labels.items):
         if item in position:
-            row[position[item]] = number
+            row[position[item]] = index
     if (row[mine] < 0).any():
         name = list(position)[int(np.flatnonzero(mine & (row < 0))[0])]
         raise DataError(f"{path}: has no answer for item `{name}`; delete the folder to have the step run again")

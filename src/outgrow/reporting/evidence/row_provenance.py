@@ -4,7 +4,7 @@
                   │
                   └─► selected ─► targets ─► labels ─► source.NAME
 
-Only steps are looked at, no files. Rows that learned from the same steps under every seed are grouped (`SharedStep`):
+This module reads steps, no files. Rows that learned from the same steps under every seed are grouped (`SharedStep`):
 variants of a method share its labels, and two methods may share a selection or a reward model.
 """
 
@@ -57,21 +57,23 @@ def trainings(answers: Step) -> list[Step]:
         if not before:
             return []
         step = before[0]
-    found = [step]
-    while "start" in found[-1].inputs:
-        found.append(found[-1].inputs["start"])
-    return found
+    steps = [step]
+    while "start" in steps[-1].inputs:
+        steps.append(steps[-1].inputs["start"])
+    return steps
 
 
 def learned_last(answers: Step) -> Step | None:
     """The targets of the last training, whole or selected."""
-    found = trainings(answers)
-    return found[0].inputs["targets"] if found else None
+    steps = trainings(answers)
+    return steps[0].inputs["targets"] if steps else None
 
 
 def selections(answers: Step) -> list[Step]:
     """The steps that selected what the trainings saw, the last one first."""
-    return [one.inputs["targets"] for one in trainings(answers) if one.inputs["targets"].name == "selected"]
+    return [
+        training.inputs["targets"] for training in trainings(answers) if training.inputs["targets"].name == "selected"
+    ]
 
 
 def last_selection(answers: Step) -> Step | None:
@@ -136,14 +138,14 @@ def shared(
     study: Study, find: Callable[[Step], Found | None], key: Callable[[Found], Hashable]
 ) -> list[SharedStep[Found]]:
     """What `find` returns for every method, grouped by `key`."""
-    found: dict[Hashable, SharedStep[Found]] = {}
+    groups: dict[Hashable, SharedStep[Found]] = {}
     for row in first_rows(study):
-        there = [one for one in map(find, row.steps) if one is not None]
-        if len(there) == len(row.steps):
-            same = tuple(map(key, there))
-            methods = found[same].methods if same in found else ()
-            found[same] = SharedStep(tuple(there), (*methods, row.method))
-    return list(found.values())
+        results = [result for result in map(find, row.steps) if result is not None]
+        if len(results) == len(row.steps):
+            same = tuple(map(key, results))
+            methods = groups[same].methods if same in groups else ()
+            groups[same] = SharedStep(tuple(results), (*methods, row.method))
+    return list(groups.values())
 
 
 def identity(step: Step) -> str:
@@ -158,10 +160,10 @@ def same_comparison(one: Comparison) -> Hashable:
 
 def shared_sources(study: Study) -> list[SharedStep[LabelSource]]:
     """The labels of every source, grouped by the methods that learn them."""
-    found: dict[Hashable, SharedStep[LabelSource]] = {}
+    groups: dict[Hashable, SharedStep[LabelSource]] = {}
     for row in first_rows(study):
         for columns in zip(*map(sources, row.steps), strict=True):
-            same = tuple(one.step.identity for one in columns)
-            methods = found[same].methods if same in found else ()
-            found[same] = SharedStep(found[same].found if same in found else columns, (*methods, row.method))
-    return list(found.values())
+            same = tuple(source.step.identity for source in columns)
+            methods = groups[same].methods if same in groups else ()
+            groups[same] = SharedStep(groups[same].found if same in groups else columns, (*methods, row.method))
+    return list(groups.values())

@@ -39,8 +39,8 @@ class TextColumn(NamedTuple):
 def fullest_seed(study: Study, store: Store, students: Students) -> int:
     """The number of the first seed under which most of the supervisors, students and the ceiling have a result."""
     rows = [row for row in study.rows if _kind_of(row, students)]
-    there = [sum(record(store, row.steps[seed]) is not None for row in rows) for seed in range(len(study.splits))]
-    return there.index(max(there))
+    n_finished = [sum(record(store, row.steps[seed]) is not None for row in rows) for seed in range(len(study.splits))]
+    return n_finished.index(max(n_finished))
 
 
 def answering(study: Study, store: Store, students: Students, seed: int, part: EvaluatedItems) -> list[TextColumn]:

@@ -53,7 +53,7 @@ def read_labels(
 ) -> list[TextAnswers]:
     """The labels of each of `sources`, from the study's label tables."""
     tables = [table_of(store, step, part.name) for step in steps]
-    return [_read([_only(found, name) for found in tables], part) for name in sources]
+    return [_read([_only(table, name) for table in tables], part) for name in sources]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class TextTable:
 
     def candidates(self, items: Sequence[str], source: int = 0) -> Iterator[list[Candidate]]:
         """The texts of one source for these items. Raises `DataError` for an item that is not in the table."""
-        place = {name: number for number, name in enumerate(self.texts.items)}
+        place = {name: index for index, name in enumerate(self.texts.items)}
         for item in items:
             if item not in place:
                 raise DataError(
@@ -80,25 +80,25 @@ def table_of(store: Store, step: Step, part: str) -> TextTable | None:
     return TextTable(path, WeakTexts.load(path)) if record(store, step) and path.is_file() else None
 
 
-def _only(found: TextTable | None, source: str) -> TextTable | None:
-    return TextTable(found.path, found.texts.only([source])) if found else None
+def _only(table: TextTable | None, source: str) -> TextTable | None:
+    return TextTable(table.path, table.texts.only([source])) if table else None
 
 
 def _read(tables: Sequence[TextTable | None], part: EvaluatedItems) -> TextAnswers:
     shape = part.of_seed.shape
     text = np.full(shape, "", dtype=object)
-    there, answered, ended = (np.zeros(shape, dtype=np.bool_) for _ in range(3))
+    has_result, answered, ended = (np.zeros(shape, dtype=np.bool_) for _ in range(3))
     for seed, table in enumerate(tables):
         if table is None:
             continue
         mine = np.flatnonzero(part.of_seed[seed])
-        there[seed, mine] = True
-        for item, found in zip(mine, table.candidates([part.ids[number] for number in mine]), strict=True):
-            if found:
-                text[seed, item] = found[0].text
+        has_result[seed, mine] = True
+        for item, candidates in zip(mine, table.candidates([part.ids[index] for index in mine]), strict=True):
+            if candidates:
+                text[seed, item] = candidates[0].text
                 answered[seed, item] = True
-                ended[seed, item] = found[0].has_end
-    return TextAnswers(there, text, answered, ended)
+                ended[seed, item] = candidates[0].has_end
+    return TextAnswers(has_result, text, answered, ended)
 
 
 def score_counts(
@@ -107,8 +107,8 @@ def score_counts(
     """A source's counts per item against gold texts; zeros where nothing is there."""
     n_parts = score.counts([], []).shape[1]
     counts = np.zeros((*found.there.shape, n_parts))
-    for seed, there in enumerate(found.there):
-        items = np.flatnonzero(there).tolist()
-        whose = None if capabilities is None else [capabilities[item] for item in items]
-        counts[seed, there] = score.counts(found.of_seed(seed), [gold[item] for item in items], whose)
+    for seed, has_result in enumerate(found.there):
+        items = np.flatnonzero(has_result).tolist()
+        item_capabilities = None if capabilities is None else [capabilities[item] for item in items]
+        counts[seed, has_result] = score.counts(found.of_seed(seed), [gold[item] for item in items], item_capabilities)
     return counts

@@ -187,16 +187,16 @@ def ablation_table(results: Results, found: Sequence[MethodSettings]) -> Table:
     return results_table(results, "ablation", "What the settings do", caption, columns, lines)
 
 
-def _line_per_method(results: Results, found: Sequence[MethodSettings]) -> tuple[list[Column], list[Line]]:
-    plain = list(dict.fromkeys(key for method in found for key in method.plain))
-    marks = _marks(found)
+def _line_per_method(results: Results, methods: Sequence[MethodSettings]) -> tuple[list[Column], list[Line]]:
+    plain = list(dict.fromkeys(key for method in methods for key in method.plain))
+    marks = _marks(methods)
     columns = [Column("method", ""), *(Column(key, key) for key in plain)]
     columns += [Column(f"{key} {name}", name, key) for key, name in marks]
     for variant in results.about.variants:
         group = VARIANT_TITLES[variant]
         columns += [Column(f"score_{variant}", results.about.metric_title, group, best="high")]
         columns += [Column(f"pgr_{variant}", "PGR", group, best="high")]
-    several = len({method.kind for method in found}) > 1
+    several = len({method.kind for method in methods}) > 1
     bounds = {row.method for row in results.of("method") if row.oracle}
     lines = [
         Line(
@@ -209,16 +209,16 @@ def _line_per_method(results: Results, found: Sequence[MethodSettings]) -> tuple
             settings.kind if several else "",
             ranked=settings.method not in bounds,
         )
-        for settings in found
+        for settings in methods
     ]
     return columns, lines
 
 
-def _marks(found: Sequence[MethodSettings]) -> list[tuple[str, str]]:
+def _marks(methods: Sequence[MethodSettings]) -> list[tuple[str, str]]:
     """Names that are in the list of some methods and not of all."""
-    keys = dict.fromkeys(key for method in found for key in method.lists)
-    pairs = dict.fromkeys((key, name) for key in keys for method in found for name in method.lists.get(key, ()))
-    return [(key, name) for key, name in pairs if not all(name in method.lists.get(key, ()) for method in found)]
+    keys = dict.fromkeys(key for method in methods for key in method.lists)
+    pairs = dict.fromkeys((key, name) for key in keys for method in methods for name in method.lists.get(key, ()))
+    return [(key, name) for key, name in pairs if not all(name in method.lists.get(key, ()) for method in methods)]
 
 
 def _reached(results: Results, method: str, variant: str) -> tuple[Cell, Cell]:
@@ -232,21 +232,21 @@ Grid = dict[str, dict[tuple[str, ...], str]]
 """By the value of a setting and by supervisors, the method."""
 
 
-def _grid(found: Sequence[MethodSettings]) -> tuple[str, Grid] | None:
+def _grid(methods: Sequence[MethodSettings]) -> tuple[str, Grid] | None:
     """The one setting and the supervisors, if these two are all that differs and every combination is there."""
-    keys = {key for method in found for key in method.plain}
-    if len(keys) != 1 or len({method.kind for method in found}) != 1:
+    keys = {key for method in methods for key in method.plain}
+    if len(keys) != 1 or len({method.kind for method in methods}) != 1:
         return None
     (key,) = keys
     grid: Grid = {}
-    for method in found:
+    for method in methods:
         supervisors = set(method.lists.values())
         if len(supervisors) != 1:
             return None
         grid.setdefault(method.plain[key], {})[next(iter(supervisors))] = method.method
     whole = len({frozenset(row) for row in grid.values()}) == 1
     cells = sum(len(row) for row in grid.values())
-    return (key, grid) if whole and cells == len(found) and len(grid) > 1 else None
+    return (key, grid) if whole and cells == len(methods) and len(grid) > 1 else None
 
 
 def _side_by_side(results: Results, key: str, grid: Grid) -> tuple[list[Column], list[Line]]:

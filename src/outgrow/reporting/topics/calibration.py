@@ -56,11 +56,11 @@ class CalibrationResult:
 def find_calibration(frame: Frame) -> dict[str, CalibrationResult]:
     """By row, without those that have no result or no probabilities."""
     rows = frame.study.rows
-    found = {
+    results = {
         row.name: calibration(answers, frame.test, frame.on_test)
         for row, answers in zip(rows, frame.scored(rows, frame.votes), strict=True)
     }
-    return {name: result for name, result in found.items() if result is not None}
+    return {name: result for name, result in results.items() if result is not None}
 
 
 def calibration(answers: RowAnswers, part: EvaluatedItems, resamples: Resamples) -> CalibrationResult | None:
@@ -85,10 +85,10 @@ def _calibration_error(
     answers: RowAnswers, correct: Bool[np.ndarray, "seed item"], resamples: Resamples, n: int, seeds: int
 ) -> Estimate:
     per_seed = np.full((len(resamples.items), len(answers.there)), np.nan)
-    for seed, there in enumerate(answers.there):
-        if there.any():
-            items = resamples.items[:, there]
-            per_seed[:, seed] = _error_of_seed(answers.confidence[seed, there], correct[seed, there], items)
+    for seed, has_result in enumerate(answers.there):
+        if has_result.any():
+            items = resamples.items[:, has_result]
+            per_seed[:, seed] = _error_of_seed(answers.confidence[seed, has_result], correct[seed, has_result], items)
     return from_draws(without_excess(over_seeds(per_seed, resamples.seeds)), n, seeds)
 
 
@@ -145,14 +145,14 @@ def calibration_table(results: Results, found: dict[str, CalibrationResult]) -> 
     ]
     rows = [row for row in results.rows if row.score.defined]
     lines = [Line((row.name, *_cells(found.get(row.name))), ranked=row.ranked) for row in rows]
-    told = all(row.name in found for row in rows)
-    untold = "" if told else f"{NOT_TOLD.capitalize()}: the answers have no probabilities. "
-    caption = f"Expected calibration error over 15 bins of equally many items; lower is better. {untold}{INTERVALS}"
+    has_probabilities = all(row.name in found for row in rows)
+    note = "" if has_probabilities else f"{NOT_TOLD.capitalize()}: the answers have no probabilities. "
+    caption = f"Expected calibration error over 15 bins of equally many items; lower is better. {note}{INTERVALS}"
     yield results_table(results, "calibration", "Calibration on the test items", caption, columns, lines)
 
 
-def _cells(found: CalibrationResult | None) -> tuple[Cell, ...]:
-    return (found.ece, found.brier, found.log_loss) if found else (NOT_TOLD,) * 3
+def _cells(result: CalibrationResult | None) -> tuple[Cell, ...]:
+    return (result.ece, result.brier, result.log_loss) if result else (NOT_TOLD,) * 3
 
 
 # ---- plot -----------------------------------------------------------------------------------------------
@@ -201,8 +201,8 @@ def _panel(ax: Axes, curve: Sequence[CurvePoint], first: bool, last: bool) -> No
         canvas.interval(
             ax, point.accuracy.low, point.accuracy.high, point.confidence, canvas.BLUE, upright=True, lw=1.3
         )
-    known = [(point.confidence, point.accuracy.value) for point in curve if point.accuracy.value is not None]
-    ax.plot(*zip(*known, strict=True), "o-", color=canvas.BLUE, ms=4.5, lw=1.5, clip_on=False)
+    defined = [(point.confidence, point.accuracy.value) for point in curve if point.accuracy.value is not None]
+    ax.plot(*zip(*defined, strict=True), "o-", color=canvas.BLUE, ms=4.5, lw=1.5, clip_on=False)
     ax.set(xlim=(0, 1), ylim=(0, 1), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
     ax.set_xticklabels(["0", ".5", "1"])
     ax.set_yticklabels(["0", ".5", "1"] if first else [])

@@ -68,18 +68,21 @@ def by_capability(
     answered: Mapping[str, Bool[np.ndarray, "seed item"]] | None = None,
 ) -> dict[str, Measured]:
     """All rows' resampled scores in every capability, from the sums of which their average is made."""
-    found = {}
+    measured = {}
     for name in frame.task.metrics:
         items = frame.test.of_capability(name)
-        values, among = score.value_of(name, sums), {row: there & items for row, there in (answered or {}).items()}
+        values, among = (
+            score.value_of(name, sums),
+            {row: answered_items & items for row, answered_items in (answered or {}).items()},
+        )
         of_seed = frame.test.of_seed & items
-        found[name] = Measured(frame.study.rows, values, frame.on_test, of_seed, among, frame.test.group)
-    return found
+        measured[name] = Measured(frame.study.rows, values, frame.on_test, of_seed, among, frame.test.group)
+    return measured
 
 
 def _result(frame: Frame, row: Row, measured: Measured) -> CapabilityResult:
     pgr = recovered(row, measured, row.view)[0] if row.role == "method" else None
-    untouched = next((other for other in measured.rows if other.role == "untouched"), None)
+    untouched = next((candidate for candidate in measured.rows if candidate.role == "untouched"), None)
     return CapabilityResult(
         frame.explained(mean_estimate(row, measured), row.name),
         pgr and frame.explained(pgr, row.name),
@@ -90,8 +93,8 @@ def _result(frame: Frame, row: Row, measured: Measured) -> CapabilityResult:
 def learned_alone(study: Study) -> dict[str, str]:
     """By row, the one capability whose labels all of its trainings saw."""
     methods = {method.name: _only_capability(method) for method in expanded(study.experiment)}
-    found = {row.name: methods[row.method] for row in study.rows if row.role == "method"}
-    return {name: capability for name, capability in found.items() if capability is not None}
+    by_row = {row.name: methods[row.method] for row in study.rows if row.role == "method"}
+    return {name: capability for name, capability in by_row.items() if capability is not None}
 
 
 def _only_capability(method: Method) -> str | None:
@@ -113,28 +116,29 @@ def capability_tables(results: Results, found: Capabilities) -> Iterator[Table]:
     yield from _transfer(results, found)
 
 
-def _scores(results: Results, found: Capabilities) -> Table:
+def _scores(results: Results, capabilities: Capabilities) -> Table:
     columns = [
         *score_columns(results),
         *(Column(f"score_{name}", name, metric, best="high") for name, metric in results.about.capabilities.items()),
     ]
     lines = [
         Line(
-            (name, results.named(name).score, *(one.score for one in row.values())), ranked=results.named(name).ranked
+            (name, results.named(name).score, *(capability.score for capability in row.values())),
+            ranked=results.named(name).ranked,
         )
-        for name, row in found.rows.items()
+        for name, row in capabilities.rows.items()
     ]
     caption = f"Macro average: the mean over the capabilities. Bold: the highest of the methods. {INTERVALS}"
     return results_table(results, "capabilities", "Every capability", caption, columns, lines)
 
 
-def _pgr(results: Results, found: Capabilities) -> Table:
+def _pgr(results: Results, capabilities: Capabilities) -> Table:
     columns = [Column("row", ""), Column("pgr", "macro average", "PGR")]
     columns += [Column(f"pgr_{name}", name, "PGR", best="high") for name in results.about.capabilities]
     lines = [
-        Line((row.name, row.pgr, *(capability.pgr for capability in found.rows[row.name].values())))
+        Line((row.name, row.pgr, *(capability.pgr for capability in capabilities.rows[row.name].values())))
         for row in results.of("method")
-        if row.name in found.rows
+        if row.name in capabilities.rows
     ]
     caption = (
         "Undefined where the interval of ceiling − supervisor does not lie above zero, as it often does with few"
@@ -155,21 +159,21 @@ def transfer_rows(results: Results, found: Capabilities) -> list[tuple[str, RowR
     return rows if found.alone else []
 
 
-def _transfer(results: Results, found: Capabilities) -> Iterator[Table]:
+def _transfer(results: Results, capabilities: Capabilities) -> Iterator[Table]:
     """Train on one capability, test on another."""
-    names, rows = results.about.capabilities, transfer_rows(results, found)
+    names, rows = results.about.capabilities, transfer_rows(results, capabilities)
     first = [Column("learned", "learned"), Column("row", "row")]
     scores = [Column(f"on_{name}", name, "tested on") for name in names]
     gains = [Column(f"on_{name}", name, "tested on", signed=True) for name in names]
-    of_row = {row.name: list(found.rows.get(row.name, {}).values()) for _, row in rows}
-    there = [Line((what, row.name, *(tested.score for tested in of_row[row.name]))) for what, row in rows]
+    of_row = {row.name: list(capabilities.rows.get(row.name, {}).values()) for _, row in rows}
+    scored = [Line((what, row.name, *(tested.score for tested in of_row[row.name]))) for what, row in rows]
     gained = [
         Line((what, row.name, *(tested.versus_untouched for tested in of_row[row.name])))
         for what, row in rows
         if any(tested.versus_untouched for tested in of_row[row.name])
     ]
     caption = f"Each capability in its own metric. {INTERVALS}"
-    yield results_table(results, "transfer", "Transfer between capabilities", caption, [*first, *scores], there)
+    yield results_table(results, "transfer", "Transfer between capabilities", caption, [*first, *scores], scored)
     caption = f"Paired difference to the untouched student; 0 where a capability teaches nothing. {INTERVALS}"
     yield results_table(results, "transfer_gain", "What transfers", caption, [*first, *gains], gained)
 

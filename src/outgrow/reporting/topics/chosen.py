@@ -1,7 +1,7 @@
 """Settings that training chose, choices at the edge of the searched grid, and how targets were made.
 
-At the edge of a grid a better value may lie outside it. Checked are the ridge penalty, the learning rate, the number
-of epochs, and an n-gram model's C. A penalty of 0 is no edge, since no lower one exists.
+At the edge of a grid a better value may lie outside it. The ridge penalty, the learning rate, the number of epochs,
+and an n-gram model's C are checked. A penalty of 0 is no edge, since no lower one exists.
 """
 
 import json

@@ -51,15 +51,15 @@ def find_clouds(frame: Frame) -> tuple[Cloud, ...]:
     """One for every table of labels that a probe has read, of the first seed in which it is finished."""
     reader = LabelReader(frame)
     selections = _worth_drawing(shared(frame.study, last_selection, identity))
-    seen, found = set(), []
+    seen, clouds = set(), []
     for model in shared(frame.study, reward_model, identity):
         key = model.found[0].inputs["targets"].identity
         for seed, step in enumerate(model.found):
             labels, plane = reader.rows(step.inputs["targets"]), reader.vectors(step)
             if labels is not None and plane is not None and key not in seen:
                 seen.add(key)
-                found.append(_cloud(reader, seed, step, labels, plane, selections))
-    return tuple(found)
+                clouds.append(_cloud(reader, seed, step, labels, plane, selections))
+    return tuple(clouds)
 
 
 def _worth_drawing(selections: Sequence[SharedStep[Step]]) -> list[SharedStep[Step]]:
@@ -167,7 +167,9 @@ def _capability_names(cloud: Cloud) -> list[NamedPoint]:
     names = [name for name in dict.fromkeys(cloud.capabilities) if name]
     points = []
     for name in names:
-        mine = [point for point, other in zip(cloud.points, cloud.capabilities, strict=True) if other == name]
+        mine = [
+            point for point, capability in zip(cloud.points, cloud.capabilities, strict=True) if capability == name
+        ]
         points.append(NamedPoint(name, float(np.median(mine, axis=0)[0]), float(np.max(mine, axis=0)[1])))
     return points
 

@@ -49,12 +49,12 @@ class ConsistencyResult:
 
 def find_consistency(frame: Frame) -> tuple[ConsistencyResult, ...]:
     """For every table of labels that a selection compares with the strong model's answers."""
-    reader, context, found = LabelReader(frame), LabelContext.of(frame), []
+    reader, context, results = LabelReader(frame), LabelContext.of(frame), []
     for pair in shared(frame.study, comparison, same_comparison):
         compared = [reader.compared(seed) for seed in pair.found]
         if any(seed is not None for seed in compared):
-            found.append(ConsistencyResult(pair.methods, consistency(context, compared)))
-    return tuple(found)
+            results.append(ConsistencyResult(pair.methods, consistency(context, compared)))
+    return tuple(results)
 
 
 def consistency(context: LabelContext, compared: Sequence[LabelComparison | None]) -> dict[str, ConsistencyMeasures]:

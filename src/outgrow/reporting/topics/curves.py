@@ -5,8 +5,8 @@
              labels, seen more often: variety), or with as many passes (fewer updates too: size)
 
 Methods are of one series if their settings are equal, defaults filled in, but for that number and their names. The row
-with all labels begins every line of its series. Measured are the labels of the last training; score and PGR are those
-of the row.
+with all labels begins every line of its series. Label measures are those of the last training; score and PGR are
+those of the row.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -237,9 +237,9 @@ def _panel(ax: Axes, results: Results, lines: Sequence[Curve], key: str) -> None
 
 
 def _line(ax: Axes, spots: Sequence[PlottedRow], colour: str, shape: str) -> None:
-    known = [(spot, spot.up.value) for spot in spots if spot.up.value is not None]
-    ax.plot([spot.across for spot, _ in known], [value for _, value in known], color=colour, lw=1.6, alpha=0.8)
-    for spot, value in known:
+    defined = [(spot, spot.up.value) for spot in spots if spot.up.value is not None]
+    ax.plot([spot.across for spot, _ in defined], [value for _, value in defined], color=colour, lw=1.6, alpha=0.8)
+    for spot, value in defined:
         canvas.interval(ax, spot.up.low, spot.up.high, spot.across, colour, upright=True, alpha=0.5)
         ax.plot([spot.across], [value], shape, ms=7, color=colour, mew=0)
         if spot.remark:

@@ -153,10 +153,10 @@ def copying_plot(results: Results, found: tuple[CopyResult, ...]) -> Iterator[Dr
         yield canvas.drawing(fig, "error_copying", _description(parts), CAPTION)
 
 
-def _plotted(results: Results, found: Sequence[CopyResult], part: str) -> list[CopyResult]:
+def _plotted(results: Results, all_copies: Sequence[CopyResult], part: str) -> list[CopyResult]:
     """Rows with all supervisors, for the first weak label: the mean vote's, or the only supervisor's."""
     alone = {row.name for row in results.rows if row.source is not None}
-    copies = [copy for copy in found if copy.part == part and copy.follows_gold.defined]
+    copies = [copy for copy in all_copies if copy.part == part and copy.follows_gold.defined]
     return [
         copy for copy in copies if copy.weak == copies[0].weak and (copy.row not in alone or len(alone) == len(copies))
     ]

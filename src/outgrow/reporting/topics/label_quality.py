@@ -81,13 +81,13 @@ class LabelsResult:
 
 def find_labels(frame: Frame) -> tuple[LabelsResult, ...]:
     """Gold, then the labels of every source of every row, each table once."""
-    reader, found = LabelReader(frame), []
+    reader, results = LabelReader(frame), []
     for shared in shared_sources(frame.study):
         tables = [reader.written(source) for source in shared.found]
         if any(table is not None for table in tables):
-            found.append(LabelsResult(title(shared.found[0]), shared.methods, measures(reader, tables)))
+            results.append(LabelsResult(title(shared.found[0]), shared.methods, measures(reader, tables)))
     gold = [reader.gold(seed) for seed in range(len(frame.splits))]
-    return (LabelsResult(GOLD, (), measures(reader, gold)), *found) if found else ()
+    return (LabelsResult(GOLD, (), measures(reader, gold)), *results) if results else ()
 
 
 def title(source: LabelSource) -> str:
@@ -111,9 +111,11 @@ def measures(reader: LabelReader, tables: Sequence[LabelRows | None]) -> dict[st
     context = LabelContext.of(reader.frame)
     counts = context.counts([None if table is None else _counted(table) for table in tables])
     draws, among = context.means_by_capability(counts), counts[0, ..., 1] > 0
-    told = any(table is not None and (table.confidence < 1).any() for table in tables)
+    has_confidence = any(table is not None and (table.confidence < 1).any() for table in tables)
     accuracy, confidence, length = ({name: draw[:, place] for name, draw in draws.items()} for place in range(3))
-    confidence = confidence if told else {name: np.full_like(draw, np.nan) for name, draw in confidence.items()}
+    confidence = (
+        confidence if has_confidence else {name: np.full_like(draw, np.nan) for name, draw in confidence.items()}
+    )
     columns = {
         "accuracy": context.estimates(accuracy, among),
         "confidence": context.estimates(confidence, among, UNTOLD),
@@ -182,7 +184,9 @@ def labels_tables(results: Results, found: tuple[LabelsResult, ...]) -> list[Tab
         " geometric mean probability per piece, by the model that wrote them. Answers: the option, the final answer,"
         " or the text. Diversity has no interval, as a resample repeats items."
     )
-    return tables_by_capability(results, "labels", "The labels", caption, columns, [_table_line(one) for one in found])
+    return tables_by_capability(
+        results, "labels", "The labels", caption, columns, [_table_line(labels) for labels in found]
+    )
 
 
 def _table_line(labels: LabelsResult) -> CapabilityLine:

@@ -179,14 +179,14 @@ def caveats(results: Results, found: dict[str, RowMeasures]) -> Iterator[str]:
             yield f"The judge {judge} gave no rating to {count} answers{why}; see the further measures."
 
 
-def _on_plane(results: Results, found: dict[str, RowMeasures]) -> Iterator[str]:
-    others = [*results.of("untouched"), *results.of("ceiling")]
+def _on_plane(results: Results, by_row: dict[str, RowMeasures]) -> Iterator[str]:
+    references = [*results.of("untouched"), *results.of("ceiling")]
     parts = []
-    for name in (results.about.plane or ()) if found else ():
-        scores = {row: measured.measures[name] for row, measured in found.items()}
+    for name in (results.about.plane or ()) if by_row else ():
+        scores = {row: measured.measures[name] for row, measured in by_row.items()}
         best = leaders(results.fair, scores)
         if best:
-            beside = ", ".join(f"{row.name} {show_number(scores[row.name].value)}" for row in others)
+            beside = ", ".join(f"{row.name} {show_number(scores[row.name].value)}" for row in references)
             reached = f"at most {show(scores[best[0].name])} with {leading(results.fair, scores)}"
             parts.append(f"{name} is {reached}{beside and f' ({beside})'}")
     if parts:
@@ -250,13 +250,13 @@ def plane_plot(results: Results, found: dict[str, RowMeasures]) -> Iterator[Draw
         yield canvas.drawing(fig, "plane", f"{up} against {across}. {words}", CAPTION)
 
 
-def _points(results: Results, found: dict[str, RowMeasures]) -> list[PlanePoint]:
+def _points(results: Results, by_row: dict[str, RowMeasures]) -> list[PlanePoint]:
     if results.about.plane is None:
         return []
     points = [
-        PlanePoint(row, *(found[row.name].measures[name] for name in results.about.plane))
+        PlanePoint(row, *(by_row[row.name].measures[name] for name in results.about.plane))
         for row in results.rows
-        if row.name in found
+        if row.name in by_row
     ]
     return [point for point in points if point.across.defined and point.up.defined]
 

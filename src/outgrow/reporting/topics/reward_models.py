@@ -94,12 +94,12 @@ def find_rewards(frame: Frame) -> tuple[RewardResult, ...]:
     """Every reward model that selected the labels of some row."""
     reader, whole = LabelReader(frame), LabelContext.of(frame)
     some = Resamples(whole.resamples.seeds[:DRAWS], whole.resamples.items[:DRAWS])
-    context, found = LabelContext(whole.part, some, whole.names), []
+    context, results = LabelContext(whole.part, some, whole.names), []
     for model in shared(frame.study, reward_model, identity):
         ranked = [None if seed is None else RankedLabels(*seed) for seed in map(reader.rewards, model.found)]
         if any(seed is not None for seed in ranked):
-            found.append(_result(reader, model, context, ranked))
-    return tuple(found)
+            results.append(_result(reader, model, context, ranked))
+    return tuple(results)
 
 
 def _result(

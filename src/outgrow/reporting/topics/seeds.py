@@ -60,7 +60,7 @@ def row_before(row: Row, rows: Sequence[Row]) -> str:
     if tuned is None or tuned.name != "preference":
         return ""
     student = tuned.inputs["student"].identity
-    models = {other.name: other.steps[0].inputs.get("model") for other in rows}
+    models = {candidate.name: candidate.steps[0].inputs.get("model") for candidate in rows}
     return next((name for name, model in models.items() if model is not None and model.identity == student), "")
 
 

@@ -83,13 +83,13 @@ def find_selections(frame: Frame) -> tuple[SelectionResult, ...]:
     """Every row's last selection, once for rows that share it."""
     reader = LabelReader(frame)
     context, planes = LabelContext.of(frame), planes_of(reader)
-    found = []
+    results = []
     for selection in shared(frame.study, last_selection, identity):
         kept = [reader.kept(step) for step in selection.found]
         if any(seed is not None for seed in kept):
             vectors = [planes.get(step.inputs["targets"].identity) for step in selection.found]
-            found.append(_result(selection, context, kept, vectors))
-    return tuple(found)
+            results.append(_result(selection, context, kept, vectors))
+    return tuple(results)
 
 
 def planes_of(reader: LabelReader) -> dict[str, Vectors]:
@@ -127,7 +127,7 @@ def means(context: LabelContext, kept: Sequence[SelectionRecord | None]) -> Colu
     """Accuracies, their difference and, of texts, lengths."""
     counts = context.counts([None if seed is None else _counted(seed) for seed in kept])
     draws = context.means_by_capability(counts)
-    # Of a capability without kept labels all labels have nothing to be compared with.
+    # All labels of a capability are compared only where some of them are kept.
     both = {name: np.where(np.isfinite(draw[:, :1]), draw, np.nan) for name, draw in draws.items()}
     among = counts[..., 1] > 0
     fields = ["kept", "everything", "words_kept", "words"][: len(counts)]
@@ -185,8 +185,8 @@ def _shift(labels: SelectedLabels, mine: Marks) -> tuple[float, float] | tuple[N
     if labels.plane is None:
         return None, None
     points = labels.plane[labels.selection.labels.row]
-    known = mine & np.isfinite(points).all(axis=1)
-    return shift(points[known], labels.selection.kept[known]) or (None, None)
+    has_vector = mine & np.isfinite(points).all(axis=1)
+    return shift(points[has_vector], labels.selection.kept[has_vector]) or (None, None)
 
 
 def shift(points: Float[np.ndarray, "label 2"], kept: Marks) -> tuple[float, float] | None:
@@ -269,11 +269,12 @@ def selections_plot(results: Results, found: tuple[SelectionResult, ...]) -> Ite
         series=(Series("all labels", ORANGE, "o"), Series("kept", BLUE, "D")),
         lines=[
             DotLine(
-                f"{'oracle: ' * (one.oracle and 'oracle' not in one.methods)}{listed_methods(one.methods)}",
-                {key: (part.everything, part.kept) for key, part in one.measured.items()},
+                f"{'oracle: ' * (selection.oracle and 'oracle' not in selection.methods)}"
+                f"{listed_methods(selection.methods)}",
+                {key: (part.everything, part.kept) for key, part in selection.measured.items()},
             )
-            for one in found
-            if SELECTIONS[one.type].by_content
+            for selection in found
+            if SELECTIONS[selection.type].by_content
         ],
         caption=CAPTION,
     )

@@ -110,12 +110,12 @@ def _counts_by_type(
 ) -> Float[np.ndarray, "type seed item 3"]:
     """Types are resampled as rows are."""
     counts = np.zeros((len(types), *texts.there.shape, 3))
-    for seed, there in enumerate(texts.there):
+    for seed, has_result in enumerate(texts.there):
         slots = slot_counts(texts, part, seed, slu_counts, metric)
         column = {name: place for place, name in enumerate(slots.types)}
         for place, name in enumerate(types):
             if name in column:
-                counts[place, seed, there] = slots.counts[:, column[name]]
+                counts[place, seed, has_result] = slots.counts[:, column[name]]
     return counts
 
 

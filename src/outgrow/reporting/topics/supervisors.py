@@ -51,8 +51,8 @@ def find_supervisors(frame: Frame) -> tuple[SupervisorResult, ...]:
         labels = read_labels(frame.store, frame.study.labels, sources, frame.half_b)
         return tuple(_results(frame, _scores_of_texts(frame, labels), labels, frame.of_floor(frame.texts)))
     votes = frame.of_floor(frame.votes_on_half_b)
-    found = _results(frame, _scores_of_votes(frame, votes), votes, frame.of_floor(frame.votes))
-    return (*found, _mean_vote(frame)) if len(found) > 1 else tuple(found)
+    results = _results(frame, _scores_of_votes(frame, votes), votes, frame.of_floor(frame.votes))
+    return (*results, _mean_vote(frame)) if len(results) > 1 else tuple(results)
 
 
 def _scores_of_texts(frame: Frame, labels: Sequence[TextAnswers]) -> Measured:
@@ -103,11 +103,13 @@ def _mean_vote_score(
     frame: Frame, hard: Int[np.ndarray, "seed item"], part: EvaluatedItems, drawn: Resamples
 ) -> Estimate:
     """If all supervisors are files: on the items that one of them answered."""
-    row, there, answered = Row("floor", MEAN_VOTE, ()), part.of_seed & (hard >= 0).any(axis=1, keepdims=True), {}
+    row, has_result, answered = Row("floor", MEAN_VOTE, ()), part.of_seed & (hard >= 0).any(axis=1, keepdims=True), {}
     if all(map(frame.is_file, frame.floor)):
-        there = there & (hard >= 0)
-        answered = {MEAN_VOTE: there}
-    return mean_estimate(row, measure([row], [accuracy_counts(hard, there, part)], mean_value, part, drawn, answered))
+        has_result = has_result & (hard >= 0)
+        answered = {MEAN_VOTE: has_result}
+    return mean_estimate(
+        row, measure([row], [accuracy_counts(hard, has_result, part)], mean_value, part, drawn, answered)
+    )
 
 
 # ---- table ----------------------------------------------------------------------------------------------
@@ -137,8 +139,8 @@ def supervisors_table(results: Results, found: tuple[SupervisorResult, ...]) -> 
     yield results_table(results, "supervisors", "The supervisors", f"{vote}{silence}{INTERVALS}", columns, lines)
 
 
-def _how_silence_counts(found: Sequence[SupervisorResult]) -> str:
-    silent = [supervisor for supervisor in found if supervisor.ever_silent]
+def _how_silence_counts(supervisors: Sequence[SupervisorResult]) -> str:
+    silent = [supervisor for supervisor in supervisors if supervisor.ever_silent]
     wrong = [supervisor.name for supervisor in silent if supervisor.silence_is_wrong]
     if len(wrong) == len(silent):
         return "counts as wrong"

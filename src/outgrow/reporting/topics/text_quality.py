@@ -91,8 +91,8 @@ def _unreadable(
 
 def _span_f1(texts: TextAnswers, part: EvaluatedItems, resamples: Resamples, metric: str) -> Estimate:
     counts = np.zeros((*texts.there.shape, 3))
-    for seed, there in enumerate(texts.there):
-        counts[seed, there] = slot_counts(texts, part, seed, span_counts, metric).per_item
+    for seed, has_result in enumerate(texts.there):
+        counts[seed, has_result] = slot_counts(texts, part, seed, span_counts, metric).per_item
     values = seed_values(resamples.items, counts[None], slot_value)
     return seeds_estimate(values[:, 0], texts.there, resamples)
 
