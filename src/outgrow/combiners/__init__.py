@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from outgrow.combiners.answer_one_coin import ANSWER_ONE_COIN
 from outgrow.combiners.answer_vote import ANSWER_VOTE
 from outgrow.combiners.auto import AUTO
 from outgrow.combiners.bayesian_dawid_skene import BAYESIAN_DAWID_SKENE
@@ -58,6 +59,7 @@ COMBINERS: Registry[CombinerRecord] = Registry(
         JOINT_DECODING,
         CANDIDATE_POOL,
         ANSWER_VOTE,
+        ANSWER_ONE_COIN,
         SLOT_VOTE,
         RELIABILITY,
     ],

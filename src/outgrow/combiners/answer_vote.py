@@ -107,7 +107,12 @@ def answer_vote(
 
     Ties are broken by the item's name and the answers alone. Raises `ConfigError` for other values of the options.
     """
-    _check(metric=(metric, METRICS), weight=(weight, ("share", "one")), candidates=(candidates, ("best", "all")))
+    check_options(
+        "answer_vote",
+        metric=(metric, METRICS),
+        weight=(weight, ("share", "one")),
+        candidates=(candidates, ("best", "all")),
+    )
     outcomes: dict[str, VoteOutcome] = {}
     unread = 0
     for item, row in zip(labels.items, labels.candidates, strict=True):
@@ -144,9 +149,15 @@ def outcome_of(item: str, votes: Sequence[CountedAnswer]) -> VoteOutcome:
     leading = [answer for answer, count in total.items() if round(count - most, NEARLY) == 0]
     won = min(leading, key=lambda answer: hashlib.sha256(f"{item}\n{answer}".encode()).digest())
     texts = [vote for vote in votes if vote.answer == won]
-    scored = all(vote.candidate.logprob < 0 for vote in texts)
-    winner = max(texts, key=lambda vote: vote.candidate.mean_logprob) if scored else texts[0]
+    kept = kept_text([vote.candidate for vote in texts])
+    winner = next(vote for vote in texts if vote.candidate is kept)
     return VoteOutcome(winner, total[won] / sum(total.values()), len(leading) > 1)
+
+
+def kept_text(texts: Sequence[Candidate]) -> Candidate:
+    """The text with the highest mean log-probability per piece; the first if one has no log-probabilities."""
+    scored = all(text.logprob < 0 for text in texts)
+    return max(texts, key=lambda text: text.mean_logprob) if scored else texts[0]
 
 
 def _votes(sources: Sequence[str], texts: Sequence[Sequence[Candidate]], metric: str) -> Iterator[CountedAnswer]:
@@ -157,11 +168,12 @@ def _votes(sources: Sequence[str], texts: Sequence[Sequence[Candidate]], metric:
         yield from (CountedAnswer(source, answer, 1 / len(read), text) for answer, text in read)
 
 
-def _check(**options: tuple[str, tuple[str, ...]]) -> None:
+def check_options(combiner: str, **options: tuple[str, tuple[str, ...]]) -> None:
+    """Raise `ConfigError` for an option with a value that it does not allow."""
     for name, (value, allowed) in options.items():
         if value not in allowed:
             choices = ", ".join(f"`{choice}`" for choice in allowed)
-            raise ConfigError(f"`combine: answer_vote`: {name} is one of {choices}, not `{value}`")
+            raise ConfigError(f"`combine: {combiner}`: {name} is one of {choices}, not `{value}`")
 
 
 def _sentences(labels: WeakTexts, outcomes: Sequence[VoteOutcome], unread: int) -> Iterator[str]:

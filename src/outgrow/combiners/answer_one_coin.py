@@ -1,0 +1,217 @@
+"""A label model of answers: one accuracy per source, where the set of possible answers is not known.
+
+Item i has K possible answers, one of them right. Source s gives the right one with probability a_s, and otherwise any
+of the K − 1 others, independently of the other sources. With A one of the d_i different answers to the item,
+
+    P(A is right | answers)    ∝  Π over s with answer A of a_s  ·  Π over the other s of (1 − a_s) / (K − 1)
+    P(none is right | answers) ∝  (K − d_i) Π over all s of (1 − a_s) / (K − 1)
+
+What the answers are called does not matter, only which are the same; so the likelihood of an item is that of the
+partition of its sources, the sum of the above times (K − 1)! / (K − d_i)!. The accuracies are estimated by
+expectation-maximisation, with one pseudo-answer that is right and one that is wrong, for every K on a grid; the K with
+the highest likelihood is kept. Where wrong answers seldom agree K is large, and two sources that agree are right.
+
+It is Dawid and Skene's model with one coin, for answers instead of classes. The target is the text with the most
+probable answer, whole, as in `answer_vote`; its weight is the probability. Sources that differ are told apart by their
+accuracies, so a tie needs equally good ones. A text without an answer is an abstention. Sources that copy one another
+look better than they are.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from outgrow.combiners.answer_vote import METRICS, AnswersSection, answers_in, check_options, kept_text
+from outgrow.combiners.combiner_record import CombinerRecord
+from outgrow.combiners.keep_texts import remarks
+from outgrow.lazy import special
+from outgrow.texts import Candidate, TextTargets, WeakTexts
+
+TOLERANCE, ROUNDS = 1e-8, 1000
+"""Nats per answer: the algorithm stops where a step gains less."""
+DOUBLINGS = 20
+"""K is tried from the most different answers to an item up to a million times that."""
+ALONE = 0.98
+"""A source is sufficient alone if its answer is the combined one on this share of the items."""
+
+
+class AnswerOneCoin(AnswersSection):
+    """*generate*: the most probable final answer, by the estimated accuracies of the sources; its text is kept."""
+
+    type: Literal["answer_one_coin"]
+    weight: Literal["share", "one"] = "share"
+    """Of a row: the probability of its answer, or 1."""
+
+
+class GivenAnswers(NamedTuple):
+    """Every source's answer to every item, as numbers."""
+
+    item: Int[np.ndarray, "answer"]
+    """The item of every different answer, in the order of the items."""
+    answer: Int[np.ndarray, "vote"]
+    """Which different answer a source gives."""
+    source: Int[np.ndarray, "vote"]
+    n_items: int
+    n_sources: int
+
+    @property
+    def different(self) -> Int[np.ndarray, "item"]:
+        """d: how many different answers an item has."""
+        return np.bincount(self.item, minlength=self.n_items)
+
+
+class AnswerFit(NamedTuple):
+    """The model at its mode."""
+
+    accuracy: Float[np.ndarray, "source"]
+    n_possible: int
+    """K"""
+    probability: Float[np.ndarray, "answer"]
+    """Of being right, for every different answer; over an item they sum to at most 1."""
+    log_likelihood: float
+
+
+def answer_one_coin(
+    labels: WeakTexts,
+    scores: Mapping[str, WeakTexts] | None = None,
+    metric: str = "exact_match",
+    weight: str = "share",
+) -> TextTargets:
+    """One row per item with an answer that can be read.
+
+    Args:
+        metric: `exact_match`, `answer_match` or `math_match`: when two answers are the same.
+        weight: the answer's probability (`share`), or `one`.
+
+    Raises `ConfigError` for other values of the options.
+    """
+    check_options("answer_one_coin", metric=(metric, METRICS), weight=(weight, ("share", "one")))
+    votes, texts = given_answers(labels, metric)
+    fit = fit_answers(votes)
+    order = np.lexsort((-_best_accuracy(votes, fit), -np.round(fit.probability, 9), votes.item))
+    winners = order[np.unique(votes.item[order], return_index=True)[1]].tolist()
+    kept = [_kept(votes, fit, texts, winner) for winner in winners]
+    probability = fit.probability[winners]
+    return TextTargets(
+        items=[labels.items[row] for row in votes.item[winners].tolist()],
+        texts=[text.text for text in kept],
+        pieces=[text.pieces for text in kept],
+        weight=probability if weight == "share" else np.ones(len(winners)),
+        origin=(*_sentences(labels, votes, fit, winners), *remarks(kept)),
+    )
+
+
+def given_answers(labels: WeakTexts, metric: str) -> tuple[GivenAnswers, list[Candidate]]:
+    """The answers of the sources' best texts, and the text of every vote."""
+    items: list[int] = []
+    answers: list[int] = []
+    sources: list[int] = []
+    texts: list[Candidate] = []
+    for row, cells in enumerate(labels.candidates):
+        writers = [source for source, cell in enumerate(cells) if cell]
+        best = [cells[source][0] for source in writers]
+        number: dict[str, int] = {}
+        for source, text, answer in zip(writers, best, answers_in(metric, [text.text for text in best]), strict=True):
+            if answer is None:
+                continue
+            if answer not in number:
+                number[answer] = len(items)
+                items.append(row)
+            answers.append(number[answer])
+            sources.append(source)
+            texts.append(text)
+    votes = GivenAnswers(
+        item=np.asarray(items, dtype=np.int64),
+        answer=np.asarray(answers, dtype=np.int64),
+        source=np.asarray(sources, dtype=np.int64),
+        n_items=len(labels.items),
+        n_sources=len(labels.sources),
+    )
+    return votes, texts
+
+
+def fit_answers(votes: GivenAnswers) -> AnswerFit:
+    """The mode for the K with the highest likelihood; the smallest of equal ones."""
+    least = max(2, int(votes.different.max(initial=0)))
+    fits = [fit_for(votes, least * 2**doubling) for doubling in range(DOUBLINGS + 1)]
+    return max(fits, key=lambda fit: round(fit.log_likelihood, 6))
+
+
+def fit_for(votes: GivenAnswers, n_possible: int) -> AnswerFit:
+    """Expectation-maximisation from the share of the votes, for one K."""
+    given = np.bincount(votes.answer, minlength=len(votes.item)).astype(float)
+    per_item = np.bincount(votes.item, given, votes.n_items)
+    probability = given / per_item[votes.item]
+    before = -np.inf
+    for _ in range(ROUNDS):
+        accuracy = _accuracies(votes, probability)
+        probability, log_likelihood = expected(votes, accuracy, n_possible)
+        objective = log_likelihood + float(np.log(accuracy * (1 - accuracy)).sum())
+        if objective - before < TOLERANCE * max(1, len(votes.answer)):
+            break
+        before = objective
+    return AnswerFit(accuracy, n_possible, probability, log_likelihood)
+
+
+def expected(
+    votes: GivenAnswers, accuracy: Float[np.ndarray, "source"], n_possible: int
+) -> tuple[Float[np.ndarray, "answer"], float]:
+    """Every answer's probability of being right, and the log-likelihood of all partitions."""
+    wrong = np.log1p(-accuracy) - np.log(n_possible - 1)
+    base = np.bincount(votes.item[votes.answer], wrong[votes.source], votes.n_items)
+    gain = np.bincount(votes.answer, (np.log(accuracy) - wrong)[votes.source], len(votes.item))
+    left = n_possible - votes.different
+    none = np.log(np.maximum(left, 1e-300))
+    top = none.copy()
+    np.maximum.at(top, votes.item, gain)
+    total = np.exp(none - top) + np.bincount(votes.item, np.exp(gain - top[votes.item]), votes.n_items)
+    names = special.gammaln(n_possible) - special.gammaln(left + 1)
+    answered = votes.different > 0
+    log_likelihood = float((names + top + np.log(total) + base)[answered].sum())
+    return np.exp(gain - top[votes.item]) / total[votes.item], log_likelihood
+
+
+def _accuracies(votes: GivenAnswers, probability: Float[np.ndarray, "answer"]) -> Float[np.ndarray, "source"]:
+    right = np.bincount(votes.source, probability[votes.answer], votes.n_sources)
+    return np.asarray((right + 1) / (np.bincount(votes.source, minlength=votes.n_sources) + 2))
+
+
+def _best_accuracy(votes: GivenAnswers, fit: AnswerFit) -> Float[np.ndarray, "answer"]:
+    """Of the best source with an answer."""
+    best = np.zeros(len(votes.item))
+    np.maximum.at(best, votes.answer, fit.accuracy[votes.source])
+    return best
+
+
+def _kept(votes: GivenAnswers, fit: AnswerFit, texts: Sequence[Candidate], answer: int) -> Candidate:
+    """The text of an answer: the most probable one, or without log-probabilities that of the best source."""
+    rows = np.flatnonzero(votes.answer == answer)
+    by_accuracy = rows[np.argsort(-fit.accuracy[votes.source[rows]], kind="stable")]
+    return kept_text([texts[row] for row in by_accuracy.tolist()])
+
+
+def _sentences(labels: WeakTexts, votes: GivenAnswers, fit: AnswerFit, winners: Sequence[int]) -> Iterator[str]:
+    if not len(votes.item):
+        return
+    values = ", ".join(f"{name} {value:.2f}" for name, value in zip(labels.sources, fit.accuracy, strict=True))
+    yield f"Accuracies as `answer_one_coin` estimates them: {values}; expected of the kept answers:" + (
+        f" {fit.probability[winners].mean():.2f}. Possible answers per item: {fit.n_possible:,}."
+    )
+    won = np.isin(votes.answer, winners)
+    agreed = np.bincount(votes.source[won], minlength=votes.n_sources) / len(winners)
+    best = int(agreed.argmax())
+    if votes.n_sources > 1 and agreed[best] >= ALONE:
+        name = labels.sources[best]
+        yield f"Source {name} alone gives the same answer on {agreed[best]:.1%} of the items: use it alone."
+    silent = len(labels.items) - len(winners)
+    if silent:
+        yield f"Items without an answer that can be read, left out: {silent}."
+
+
+ANSWER_ONE_COIN = CombinerRecord(
+    AnswerOneCoin,
+    paper="ours, after Dawid & Skene 1979",
+    text_targets=answer_one_coin,
+)

@@ -1,0 +1,160 @@
+"""The label model of answers against an enumeration of all answers, and against the plain count."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hand_made_texts import said, table
+
+from fresh import SEEDS
+from outgrow.combiners.answer_one_coin import answer_one_coin, expected, fit_answers, fit_for, given_answers
+from outgrow.combiners.answer_vote import answer_vote
+from outgrow.errors import ConfigError
+from outgrow.texts import Candidate, TextTargets, WeakTexts
+
+
+def labels_of(codes: np.ndarray) -> WeakTexts:
+    """Every answer a number as text; -1 = no text."""
+    names = [f"s{source}" for source in range(codes.shape[1])]
+    rows = [[[said(f"x{code}", 0.0, 0.0)] if code >= 0 else [] for code in row] for row in codes.tolist()]
+    return WeakTexts([str(row) for row in range(len(codes))], tuple(names), rows)
+
+
+def drawn(
+    rng: np.random.Generator, accuracy: np.ndarray, n_items: int, n_possible: int, silent: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """The right answers, and the answers of sources that err independently."""
+    gold = rng.integers(n_possible, size=n_items)
+    wrong = (gold[:, None] + rng.integers(1, n_possible, size=(n_items, len(accuracy)))) % n_possible
+    codes = np.where(rng.random(wrong.shape) < accuracy, gold[:, None], wrong)
+    return gold, np.where(rng.random(codes.shape) < silent, -1, codes)
+
+
+def right(targets: TextTargets, gold: np.ndarray) -> float:
+    texts = dict(zip(targets.items, targets.texts, strict=True))
+    return float(np.mean([texts.get(str(row)) == f"x{answer}" for row, answer in enumerate(gold.tolist())]))
+
+
+# ---- the model -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_probabilities_and_likelihood_are_those_of_all_answers_together(seed: int) -> None:
+    """K = 4 answers, three sources: every vector of answers with the same partition is counted."""
+    rng = np.random.default_rng(seed)
+    accuracy, n_possible = rng.uniform(0.2, 0.9, 3), 4
+    codes = rng.integers(-1, 4, size=(12, 3))
+    codes[(codes < 0).all(axis=1), 0] = 2
+    votes, _ = given_answers(labels_of(codes), "exact_match")
+    probability, log_likelihood = expected(votes, accuracy, n_possible)
+    total, answers = 0.0, iter(probability.tolist())
+    for row in codes.tolist():
+        sources = [source for source in range(3) if row[source] >= 0]
+        weight = dict.fromkeys(dict.fromkeys(row[source] for source in sources), 0.0)
+        mass = 0.0
+        for named in itertools.product(range(n_possible), repeat=len(sources)):
+            same = [[a == b for b in named] for a in named]
+            if same != [[row[s] == row[t] for t in sources] for s in sources]:
+                continue
+            for truth in range(n_possible):
+                likelihood = 1 / n_possible
+                for source, answer in zip(sources, named, strict=True):
+                    wrong = (1 - accuracy[source]) / (n_possible - 1)
+                    likelihood *= accuracy[source] if answer == truth else wrong
+                mass += likelihood
+                for source, answer in zip(sources, named, strict=True):
+                    if answer == truth:
+                        weight[row[source]] += likelihood
+                        break
+        total += np.log(mass)
+        for value in weight.values():
+            assert next(answers) == pytest.approx(value / mass)
+    assert log_likelihood == pytest.approx(total)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("n_possible", [5, 2000])
+def test_accuracies_and_the_number_of_answers_are_recovered(n_possible: int, seed: int) -> None:
+    accuracy = np.asarray([0.42, 0.66, 0.33, 0.5]) + (0.2 if n_possible == 5 else 0.0)
+    gold, codes = drawn(np.random.default_rng(seed), accuracy, 4000, n_possible, silent=0.1)
+    votes, _ = given_answers(labels_of(codes), "exact_match")
+    fit = fit_answers(votes)
+    np.testing.assert_allclose(fit.accuracy, accuracy, atol=0.06)
+    assert fit.n_possible <= 12 if n_possible == 5 else fit.n_possible > 100
+    answers = np.asarray([codes[votes.item[a]][votes.source[votes.answer == a][0]] for a in range(3000)])
+    is_right = answers == gold[votes.item[:3000]]
+    bins = np.digitize(fit.probability[:3000], [0.2, 0.4, 0.6, 0.8])
+    for number in range(5):
+        inside = bins == number
+        if inside.sum() > 100:
+            assert is_right[inside].mean() == pytest.approx(fit.probability[:3000][inside].mean(), abs=0.1)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_step_of_the_algorithm_lowers_the_objective(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    _, codes = drawn(rng, rng.uniform(0.2, 0.8, 4), 200, 6, silent=0.2)
+    votes, _ = given_answers(labels_of(codes), "exact_match")
+    end = fit_for(votes, 6)
+    best = end.log_likelihood + np.log(end.accuracy * (1 - end.accuracy)).sum()
+    for _ in range(20):
+        near = np.clip(end.accuracy + rng.normal(0, 0.02, 4), 1e-3, 1 - 1e-3)
+        assert expected(votes, near, 6)[1] + np.log(near * (1 - near)).sum() < best + 1e-3
+
+
+# ---- what it is for --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_where_sources_differ_the_best_one_is_right_whatever_their_order(seed: int) -> None:
+    """Three models that solve .42, .66 and .33 of the problems; most items have no majority."""
+    rng = np.random.default_rng(seed)
+    gold, codes = drawn(rng, np.asarray([0.42, 0.66, 0.33]), 1500, 500)
+    labels = labels_of(codes)
+    scores = {
+        order: right(answer_one_coin(labels.only([f"s{source}" for source in order])), gold)
+        for order in itertools.permutations(range(3))
+    }
+    assert len(set(scores.values())) == 1
+    alone = (codes[:, 1] == gold).mean()
+    assert min(scores.values()) > alone + 0.01
+    assert min(scores.values()) > right(answer_vote(labels), gold) + 0.1
+
+
+def test_ties_of_equally_good_sources_take_one_of_the_answers_and_say_so_by_the_weight() -> None:
+    targets = answer_one_coin(table(a=[[said("x1", 0.0)]] * 20, b=[[said("x2", 0.0)]] * 20))
+    assert len(set(targets.texts)) == 1
+    assert targets.weight.max() <= 0.5 + 1e-9
+
+
+def test_the_text_of_the_best_source_is_kept_unless_log_probabilities_are_known() -> None:
+    rng = np.random.default_rng(SEEDS[0])
+    _, codes = drawn(rng, np.asarray([0.4, 0.9, 0.9]), 300, 50)
+
+    def labels(logprob: float) -> WeakTexts:
+        def text(source: int, code: int) -> Candidate:
+            return said(f"way {source} #### {code}", *[logprob * (1 + source)] * 4)
+
+        rows = [[[text(source, code)] for source, code in enumerate(row)] for row in codes.tolist()]
+        return WeakTexts([str(row) for row in range(300)], ("bad", "good", "twin"), rows)
+
+    agreed = np.flatnonzero((codes == codes[:, :1]).all(axis=1))
+    unscored = answer_one_coin(labels(0.0), metric="answer_match")
+    assert {unscored.texts[row].split()[1] for row in agreed.tolist()} <= {"1", "2"}
+    scored = answer_one_coin(labels(-0.1), metric="answer_match")
+    assert {scored.texts[row].split()[1] for row in agreed.tolist()} == {"0"}
+
+
+def test_items_without_an_answer_are_left_out_and_a_sufficient_source_is_named() -> None:
+    labels = labels_of(np.asarray([[1, 1, 2], [3, 3, -1], [4, 4, 5], [-1, -1, -1]] + [[6, 6, 7]] * 40))
+    targets = answer_one_coin(labels)
+    assert "3" not in targets.items
+    assert any("left out: 1." in sentence for sentence in targets.origin)
+    assert any(sentence.startswith("Source s0 alone") for sentence in targets.origin)
+    assert not len(answer_one_coin(labels_of(np.full((2, 2), -1))))
+
+
+@pytest.mark.parametrize("option", [{"metric": "rouge_l"}, {"weight": "half"}])
+def test_other_options_are_refused(option: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="answer_one_coin"):
+        answer_one_coin(labels_of(np.asarray([[1, 2]])), **option)
