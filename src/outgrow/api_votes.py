@@ -33,7 +33,7 @@ from outgrow.graph.writable import refuse_unwritable
 from outgrow.metrics.text_score import TextMetric
 from outgrow.plugins import load_plugins
 from outgrow.readers.class_names import alike
-from outgrow.readers.read_texts import read_texts
+from outgrow.readers.read_texts import read_texts, right_texts
 from outgrow.readers.read_votes import read_votes
 from outgrow.texts import WeakTexts
 from outgrow.trust_report.findings import Trust
@@ -85,15 +85,17 @@ def combine_answers(
     method: str | Mapping[str, Any] = "answer_vote",
     *,
     metric: TextMetric | None = None,
+    gold: Any = None,
     **columns: Any,
 ) -> CombinedTexts:
     """One text per item, with the share of the sources that are behind it.
 
     `source` is `WeakTexts`, or whatever `read_answers` takes; `method` is `answer_vote`, `slot_vote`, or a mapping
-    with options; `metric` says when answers are the same where `method` does not: `exact_match`, `answer_match` …
+    with options; `metric` says when answers are the same where `method` does not: `exact_match`, `answer_match` …;
+    `gold` has the right texts of some items: a mapping, or a table of items and texts in any form of `source`.
     """
     texts = source if isinstance(source, WeakTexts) else read_answers(source, **columns)
-    return combine_texts(texts, combiner(method), metric)
+    return combine_texts(texts, combiner(method), metric, gold=None if gold is None else right_texts(gold))
 
 
 def trust(source: Any, /, *, n_next: int = 50, **reading: Any) -> Trust:

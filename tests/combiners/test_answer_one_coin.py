@@ -1,16 +1,20 @@
 """The label model of answers against an enumeration of all answers, and against the plain count."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hand_made_texts import said, table
+from typer.testing import CliRunner
 
+import outgrow
 from fresh import SEEDS
+from outgrow.cli.verbs import app
 from outgrow.combiners.answer_one_coin import answer_one_coin, expected, fit_answers, fit_for, given_answers
 from outgrow.combiners.answer_vote import answer_vote
-from outgrow.errors import ConfigError
-from outgrow.texts import Candidate, TextTargets, WeakTexts
+from outgrow.errors import ConfigError, DataError
+from outgrow.texts import Candidate, TextTargets, WeakTexts, certain
 
 
 def labels_of(codes: np.ndarray) -> WeakTexts:
@@ -152,6 +156,54 @@ def test_items_without_an_answer_are_left_out_and_a_sufficient_source_is_named()
     assert any("left out: 1." in sentence for sentence in targets.origin)
     assert any(sentence.startswith("Source s0 alone") for sentence in targets.origin)
     assert not len(answer_one_coin(labels_of(np.full((2, 2), -1))))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_gold_of_some_items_says_who_is_right_where_the_answers_alone_do_not(seed: int) -> None:
+    """Two sources agree on wrong answers as often as on right ones; a third, better one agrees with nobody."""
+    rng = np.random.default_rng(seed)
+    gold = rng.integers(1000, size=600)
+    shared = np.where(rng.random(600) < 0.3, gold, 2000 + np.arange(600))
+    twins = np.where(rng.random((600, 2)) < 0.9, shared[:, None], 5000 + np.arange(600)[:, None])
+    good = np.where(rng.random(600) < 0.7, gold, 9000 + np.arange(600))
+    labels = labels_of(np.column_stack([twins, good]))
+    known = {str(row): f"x{gold[row]}" for row in range(100)}
+    alone, helped = (answer_one_coin(labels, gold=some) for some in (None, known))
+    assert right(alone, gold) < 0.5
+    assert right(helped, gold) > 0.6
+    texts = dict(zip(helped.items, zip(helped.texts, helped.weight.tolist(), strict=True), strict=True))
+    assert all(texts[item] == (text, 1.0) for item, text in known.items())
+    assert any(sentence.startswith("Items with gold: 100;") for sentence in helped.origin)
+
+
+def test_gold_is_compared_by_the_metric_and_stands_in_where_no_source_has_it() -> None:
+    half, seven, three = ([Candidate(text, certain(text))] for text in ("so 1/2 #### 0.5", "#### 7", "#### 3"))
+    labels = table(a=[half, seven, []], b=[three, [], []])
+    targets = answer_one_coin(labels, metric="answer_match", gold={"0": "1/2", "1": "#### 8", "2": "#### 9"})
+    assert dict(zip(targets.items, targets.texts, strict=True)) == {
+        "0": "so 1/2 #### 0.5",
+        "1": "#### 8",
+        "2": "#### 9",
+    }
+    np.testing.assert_allclose(targets.weight, 1.0)
+    fit = fit_answers(given_answers(labels, "answer_match", {"0": "1/2", "1": "#### 8"})[0])
+    np.testing.assert_allclose(fit.accuracy, [(1 + 1) / (2 + 2), (0 + 1) / (1 + 2)])
+
+
+def test_python_and_the_command_line_take_gold(tmp_path: Path) -> None:
+    (tmp_path / "answers.csv").write_text("item,source,answer\n1,a,x\n1,b,y\n2,a,z\n2,b,w\n3,a,u\n3,b,v\n")
+    (tmp_path / "gold.csv").write_text("item,answer\n1,Y\n2,w\n")
+    by_table = outgrow.combine_answers(tmp_path / "answers.csv", "answer_one_coin", gold=tmp_path / "gold.csv")
+    by_mapping = outgrow.combine_answers(tmp_path / "answers.csv", "answer_one_coin", gold={1: "y", 2: "w"})
+    assert by_table.targets.texts == by_mapping.targets.texts == ["y", "w", "v"]
+    with pytest.raises(ConfigError, match=r"gold.*answer_vote.*answer_one_coin"):
+        outgrow.combine_answers(tmp_path / "answers.csv", "answer_vote", gold={1: "y"})
+    with pytest.raises(DataError, match=r"gold.*`1`"):
+        outgrow.combine_answers(tmp_path / "answers.csv", "answer_one_coin", gold=tmp_path / "answers.csv")
+    words = ["combine", str(tmp_path / "answers.csv"), "--method", "answer_one_coin", "--json"]
+    done = CliRunner().invoke(app, [*words, "--gold", str(tmp_path / "gold.csv")])
+    assert done.exit_code == 0, done.output
+    assert "Items with gold: 2" in done.output
 
 
 @pytest.mark.parametrize("option", [{"metric": "rouge_l"}, {"weight": "half"}])

@@ -25,7 +25,10 @@ Settings = Annotated[
 ]
 Classes = Annotated[str | None, typer.Option(help="All classes in order, separated by commas.", show_default=False)]
 Gold = Annotated[
-    Path | None, typer.Option(help="A table with the true classes of some items.", show_default=False, metavar="FILE")
+    Path | None,
+    typer.Option(
+        help="A table with the true classes, or the right texts, of some items.", show_default=False, metavar="FILE"
+    ),
 ]
 Renormalise = Annotated[bool, typer.Option("--renormalise", help="Scale probabilities that do not sum to 1.")]
 Method = Annotated[str, typer.Option(help="The combiner.")]
@@ -148,8 +151,8 @@ def combine(
     reading: dict[str, Any] = {"gold": gold, "renormalise": renormalise}
     combined: Any
     if method.partition(":")[0] in text_combiners():
-        _refuse_options(method, classes=classes, state=state, update=update, **reading)
-        combined = api_votes.combine_answers(api_votes.read_answers(file, *(words or [])), method)
+        _refuse_options(method, classes=classes, state=state, update=update, renormalise=renormalise)
+        combined = api_votes.combine_answers(api_votes.read_answers(file, *(words or [])), method, gold=gold)
     elif update is not None:
         options: dict[str, Any] = {"calibrate": calibrate, "overwrite": overwrite, "near": near, "output": output}
         combined = api_votes.update(update, file, *(words or []), on_wait=complain, **options, **reading)

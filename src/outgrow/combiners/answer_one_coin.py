@@ -15,22 +15,30 @@ It is Dawid and Skene's model with one coin, for answers instead of classes. The
 probable answer, whole, as in `answer_vote`; its weight is the probability. Sources that differ are told apart by their
 accuracies, so a tie needs equally good ones. A text without an answer is an abstention. Sources that copy one another
 look better than they are.
+
+Where gold is known, the answer that is the same as gold is right, or none; the gold text itself is the target if no
+source has its answer. With `ENOUGH_GOLD` such items the accuracies are those on gold alone, so that sources that copy
+one another do not look better than they are.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from outgrow.combiners.answer_vote import METRICS, AnswersSection, answers_in, check_options, kept_text
 from outgrow.combiners.combiner_record import CombinerRecord
 from outgrow.combiners.keep_texts import remarks
 from outgrow.lazy import special
-from outgrow.texts import Candidate, TextTargets, WeakTexts
+from outgrow.texts import Candidate, TextTargets, WeakTexts, certain
 
+UNKNOWN, NONE = -2, -1
+"""Of an item's right answer: not known; known, and no source gives it."""
 TOLERANCE, ROUNDS = 1e-8, 1000
 """Nats per answer: the algorithm stops where a step gains less."""
+ENOUGH_GOLD = 50
+"""Items with gold from which accuracies are estimated without the other items."""
 DOUBLINGS = 20
 """K is tried from the most different answers to an item up to a million times that."""
 ALONE = 0.98
@@ -53,8 +61,19 @@ class GivenAnswers(NamedTuple):
     answer: Int[np.ndarray, "vote"]
     """Which different answer a source gives."""
     source: Int[np.ndarray, "vote"]
-    n_items: int
+    right: Int[np.ndarray, "item"]
+    """The number of the right answer, `NONE` or `UNKNOWN`."""
     n_sources: int
+
+    @property
+    def n_items(self) -> int:
+        return len(self.right)
+
+    @property
+    def is_wrong(self) -> Bool[np.ndarray, "answer"]:
+        """Where gold shows that an answer is not right."""
+        right = self.right[self.item]
+        return np.asarray((right != UNKNOWN) & (right != np.arange(len(self.item))))
 
     @property
     def different(self) -> Int[np.ndarray, "item"]:
@@ -78,33 +97,46 @@ def answer_one_coin(
     scores: Mapping[str, WeakTexts] | None = None,
     metric: str = "exact_match",
     weight: str = "share",
+    gold: Mapping[str, str] | None = None,
 ) -> TextTargets:
-    """One row per item with an answer that can be read.
+    """One row per item with an answer that can be read, or with gold.
 
     Args:
         metric: `exact_match`, `answer_match` or `math_match`: when two answers are the same.
         weight: the answer's probability (`share`), or `one`.
+        gold: the right texts of some items.
 
     Raises `ConfigError` for other values of the options.
     """
     check_options("answer_one_coin", metric=(metric, METRICS), weight=(weight, ("share", "one")))
-    votes, texts = given_answers(labels, metric)
+    gold = gold or {}
+    votes, texts = given_answers(labels, metric, gold)
     fit = fit_answers(votes)
     order = np.lexsort((-_best_accuracy(votes, fit), -np.round(fit.probability, 9), votes.item))
-    winners = order[np.unique(votes.item[order], return_index=True)[1]].tolist()
-    kept = [_kept(votes, fit, texts, winner) for winner in winners]
-    probability = fit.probability[winners]
+    first = order[np.unique(votes.item[order], return_index=True)[1]]
+    winners = first[votes.right[votes.item[first]] != NONE].tolist()
+    best = {int(votes.item[winner]): winner for winner in winners}
+    chosen: dict[int, tuple[Candidate, float]] = {}
+    for row, name in enumerate(labels.items):
+        if votes.right[row] == NONE:
+            chosen[row] = Candidate(gold[name], certain(gold[name])), 1.0
+        elif row in best:
+            chosen[row] = _kept(votes, fit, texts, best[row]), float(fit.probability[best[row]])
+    kept, probability = [text for text, _ in chosen.values()], [value for _, value in chosen.values()]
     return TextTargets(
-        items=[labels.items[row] for row in votes.item[winners].tolist()],
+        items=[labels.items[row] for row in chosen],
         texts=[text.text for text in kept],
         pieces=[text.pieces for text in kept],
-        weight=probability if weight == "share" else np.ones(len(winners)),
-        origin=(*_sentences(labels, votes, fit, winners), *remarks(kept)),
+        weight=np.asarray(probability) if weight == "share" else np.ones(len(kept)),
+        origin=(*_sentences(labels, votes, fit, winners, probability), *remarks(kept)),
     )
 
 
-def given_answers(labels: WeakTexts, metric: str) -> tuple[GivenAnswers, list[Candidate]]:
-    """The answers of the sources' best texts, and the text of every vote."""
+def given_answers(
+    labels: WeakTexts, metric: str, gold: Mapping[str, str] | None = None
+) -> tuple[GivenAnswers, list[Candidate]]:
+    """The answers of the sources' best texts, and the text of every vote. `gold`: the right texts of some items."""
+    right = np.full(len(labels.items), UNKNOWN)
     items: list[int] = []
     answers: list[int] = []
     sources: list[int] = []
@@ -113,7 +145,9 @@ def given_answers(labels: WeakTexts, metric: str) -> tuple[GivenAnswers, list[Ca
         writers = [source for source, cell in enumerate(cells) if cell]
         best = [cells[source][0] for source in writers]
         number: dict[str, int] = {}
-        for source, text, answer in zip(writers, best, answers_in(metric, [text.text for text in best]), strict=True):
+        truth = [gold[labels.items[row]]] if gold and labels.items[row] in gold else []
+        comparable = answers_in(metric, [*(text.text for text in best), *truth])
+        for source, text, answer in zip(writers, best, comparable[: len(best)], strict=True):
             if answer is None:
                 continue
             if answer not in number:
@@ -122,11 +156,13 @@ def given_answers(labels: WeakTexts, metric: str) -> tuple[GivenAnswers, list[Ca
             answers.append(number[answer])
             sources.append(source)
             texts.append(text)
+        if truth and (right_answer := comparable[-1]) is not None:
+            right[row] = number.get(right_answer, NONE)
     votes = GivenAnswers(
         item=np.asarray(items, dtype=np.int64),
         answer=np.asarray(answers, dtype=np.int64),
         source=np.asarray(sources, dtype=np.int64),
-        n_items=len(labels.items),
+        right=right,
         n_sources=len(labels.sources),
     )
     return votes, texts
@@ -143,7 +179,8 @@ def fit_for(votes: GivenAnswers, n_possible: int) -> AnswerFit:
     """Expectation-maximisation from the share of the votes, for one K."""
     given = np.bincount(votes.answer, minlength=len(votes.item)).astype(float)
     per_item = np.bincount(votes.item, given, votes.n_items)
-    probability = given / per_item[votes.item]
+    probability = np.where(votes.is_wrong, 0.0, given / per_item[votes.item])
+    probability[votes.right[votes.right >= 0]] = 1.0
     before = -np.inf
     for _ in range(ROUNDS):
         accuracy = _accuracies(votes, probability)
@@ -162,8 +199,9 @@ def expected(
     wrong = np.log1p(-accuracy) - np.log(n_possible - 1)
     base = np.bincount(votes.item[votes.answer], wrong[votes.source], votes.n_items)
     gain = np.bincount(votes.answer, (np.log(accuracy) - wrong)[votes.source], len(votes.item))
+    gain = np.where(votes.is_wrong, -np.inf, gain)
     left = n_possible - votes.different
-    none = np.log(np.maximum(left, 1e-300))
+    none = np.where(votes.right >= 0, -np.inf, np.log(np.maximum(left, 1e-300)))
     top = none.copy()
     np.maximum.at(top, votes.item, gain)
     total = np.exp(none - top) + np.bincount(votes.item, np.exp(gain - top[votes.item]), votes.n_items)
@@ -174,8 +212,11 @@ def expected(
 
 
 def _accuracies(votes: GivenAnswers, probability: Float[np.ndarray, "answer"]) -> Float[np.ndarray, "source"]:
-    right = np.bincount(votes.source, probability[votes.answer], votes.n_sources)
-    return np.asarray((right + 1) / (np.bincount(votes.source, minlength=votes.n_sources) + 2))
+    """Expected shares of right answers, on items with gold alone if there are enough of them."""
+    known = (votes.right != UNKNOWN)[votes.item[votes.answer]]
+    counts = known if (votes.right != UNKNOWN).sum() >= ENOUGH_GOLD else np.ones_like(known)
+    right = np.bincount(votes.source, probability[votes.answer] * counts, votes.n_sources)
+    return np.asarray((right + 1) / (np.bincount(votes.source, counts, votes.n_sources) + 2))
 
 
 def _best_accuracy(votes: GivenAnswers, fit: AnswerFit) -> Float[np.ndarray, "answer"]:
@@ -192,20 +233,25 @@ def _kept(votes: GivenAnswers, fit: AnswerFit, texts: Sequence[Candidate], answe
     return kept_text([texts[row] for row in by_accuracy.tolist()])
 
 
-def _sentences(labels: WeakTexts, votes: GivenAnswers, fit: AnswerFit, winners: Sequence[int]) -> Iterator[str]:
+def _sentences(
+    labels: WeakTexts, votes: GivenAnswers, fit: AnswerFit, winners: Sequence[int], probability: Sequence[float]
+) -> Iterator[str]:
     if not len(votes.item):
         return
     values = ", ".join(f"{name} {value:.2f}" for name, value in zip(labels.sources, fit.accuracy, strict=True))
     yield f"Accuracies as `answer_one_coin` estimates them: {values}; expected of the kept answers:" + (
-        f" {fit.probability[winners].mean():.2f}. Possible answers per item: {fit.n_possible:,}."
+        f" {np.mean(probability):.2f}. Possible answers per item: {fit.n_possible:,}."
     )
     won = np.isin(votes.answer, winners)
-    agreed = np.bincount(votes.source[won], minlength=votes.n_sources) / len(winners)
+    agreed = np.bincount(votes.source[won], minlength=votes.n_sources) / max(len(winners), 1)
     best = int(agreed.argmax())
     if votes.n_sources > 1 and agreed[best] >= ALONE:
         name = labels.sources[best]
         yield f"Source {name} alone gives the same answer on {agreed[best]:.1%} of the items: use it alone."
-    silent = len(labels.items) - len(winners)
+    known, missed = (int(mask.sum()) for mask in (votes.right != UNKNOWN, votes.right == NONE))
+    if known:
+        yield f"Items with gold: {known}; no source has the right answer to {missed} of them."
+    silent = len(labels.items) - len(probability)
     if silent:
         yield f"Items without an answer that can be read, left out: {silent}."
 
@@ -214,4 +260,5 @@ ANSWER_ONE_COIN = CombinerRecord(
     AnswerOneCoin,
     paper="ours, after Dawid & Skene 1979",
     text_targets=answer_one_coin,
+    takes_text_gold=True,
 )

@@ -195,6 +195,8 @@ class CombinerRecord(Record):
     """`(section, posterior) -> posterior`: what a student learns of the voted items' posteriors."""
     text_targets: Function | None = None
     """`(texts: WeakTexts, scores: Mapping[str, WeakTexts] | None, **options) -> TextTargets`."""
+    takes_text_gold: bool = False
+    """Whether `text_targets` also takes `gold: Mapping[str, str]`, the right texts of some items."""
     choose: Function | None = None
     """`(votes: Votes) -> CombinerChoice`, of a combiner that chooses among the others."""
     instead: Function | None = None

@@ -31,13 +31,23 @@ def make_text_targets(job: Job, *, combine: dict[str, Any]) -> None:
 
 
 def combine_texts_by(
-    section: CombinerSection, texts: WeakTexts, scores: Mapping[str, WeakTexts] | None = None
+    section: CombinerSection,
+    texts: WeakTexts,
+    scores: Mapping[str, WeakTexts] | None = None,
+    gold: Mapping[str, str] | None = None,
 ) -> TextTargets:
-    """The targets by the combiner of texts that `section` names; `ConfigError` for a combiner of votes."""
+    """The targets by the combiner of texts that `section` names, with the right texts of some items.
+
+    Raises `ConfigError` for a combiner of votes, and for gold that the combiner does not take.
+    """
     record = COMBINERS.of(section)
     if record.text_targets is None:
         raise ConfigError(f"`{record.name}` combines votes on classes, and these are texts")
-    targets: TextTargets = function_of(record.text_targets)(texts, scores, **section.options)
+    if gold and not record.takes_text_gold:
+        names = ", ".join(f"`{name}`" for name, other in COMBINERS.items() if other.takes_text_gold)
+        raise ConfigError(f"gold: `{record.name}` does not use the right texts of some items; use {names}")
+    known = {"gold": gold} if gold else {}
+    targets: TextTargets = function_of(record.text_targets)(texts, scores, **section.options, **known)
     return targets
 
 

@@ -7,6 +7,7 @@ not a calibrated probability. The agreement of a source with the combined texts 
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -116,11 +117,16 @@ class CombinedTexts:
 
 
 def combine_texts(
-    texts: WeakTexts, section: Combine, metric: TextMetric | None = None, notes: tuple[str, ...] = ()
+    texts: WeakTexts,
+    section: Combine,
+    metric: TextMetric | None = None,
+    notes: tuple[str, ...] = (),
+    gold: Mapping[str, str] | None = None,
 ) -> CombinedTexts:
     """One text per item by the combiner of `section`; `keep_all` and `single` keep texts unchanged.
 
     `metric` compares texts (default: as in `config.train`), and decides the equality of answers unless `section` does.
+    `gold` has the right texts of some items.
     Raises `ConfigError` for a combiner of classes or a metric that cannot count answers, `DataError` without targets.
     """
     record, measured = COMBINERS.of(section), text_metric(section, metric)
@@ -129,7 +135,7 @@ def combine_texts(
     weighted = section.with_text_metric(measured)
     if record.merges_texts and "weight" in type(section).model_fields:
         weighted = weighted.model_copy(update={"weight": "share"})
-    targets = combine_texts_by(weighted, texts)
+    targets = combine_texts_by(weighted, texts, gold=gold)
     if not len(targets):
         raise DataError(
             f"no item has a text with a weight above 0, so there are no targets. {' '.join(targets.origin)}"

@@ -9,6 +9,7 @@ abstention. The probability of such a text under its source is unknown, so all i
 (`texts.certain`), like those of gold. Columns of confidence, seconds or gold are not read.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -57,6 +58,29 @@ def read_texts(source: Any, *, columns: VoteColumns = AS_NAMED) -> WeakTexts:
     roles = roles_of(table, columns)
     cells = (_long if roles.layout == "long" else _wide)(table, roles)
     return _weak_texts(cells, table, _rows_with_text(cells, columns))
+
+
+def right_texts(source: Any) -> dict[str, str]:
+    """By item the right text, from a mapping, or from a table of items and texts.
+
+    Raises `ConfigError` for a table without such columns, `DataError` for an item with two texts.
+    """
+    if isinstance(source, Mapping):
+        return {str(item): str(text) for item, text in source.items()}
+    columns = VoteColumns(one_source="gold")
+    table = read_table(source, columns)
+    roles = roles_of(table, columns)
+    if roles.item is None or roles.label is None:
+        raise ConfigError(
+            f"{table.origin}: gold needs a column of items and one of texts, such as `item` and `answer`"
+        )
+    item, text = _column(table, roles.item), _column(table, roles.label)
+    right: dict[str, str] = {}
+    for row in np.flatnonzero((item.code != EMPTY) & (text.code != EMPTY)).tolist():
+        name, answer = item.names[item.code[row]], text.names[text.code[row]]
+        if right.setdefault(name, answer) != answer:
+            raise DataError(f"{table.place(row)}: gold: item `{name}` has two right texts; keep one")
+    return right
 
 
 def _long(table: SourceTable, roles: ColumnRoles) -> TextCells:
