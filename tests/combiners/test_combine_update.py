@@ -152,7 +152,7 @@ def test_the_file_keeps_everything(tmp_path, method):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["state.npz"]
     for name in ("items", "sources", "classes", "notes"):
         assert getattr(found.table, name) == getattr(told, name)
-    for name in ("item", "source", "said", "seconds", "price", "gold"):
+    for name in ("item", "source", "label", "seconds", "price", "gold"):
         np.testing.assert_array_equal(getattr(found.table, name), getattr(told, name))
     np.testing.assert_array_equal(found.posterior, state.posterior)
     new = table(codes[:5], classes, first=900)

@@ -94,7 +94,7 @@ def test_a_state_that_was_edited_by_hand_is_refused(tmp_path: Path) -> None:
         "a list": {"header": b"[1, 2]"},
         "deep": {"header": b"[" * 100_000},
         "a text": {"header": b'"version"'},
-        "another version": {"header": header.replace(b'"version": 2', b'"version": [2]')},
+        "another version": {"header": header.replace(b'"version": 3', b'"version": [3]')},
     }
     for changed in edits.values():
         as_bytes = {

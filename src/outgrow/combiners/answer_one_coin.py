@@ -39,8 +39,8 @@ TOLERANCE, ROUNDS = 1e-8, 1000
 """Nats per answer: the algorithm stops where a step gains less."""
 ENOUGH_GOLD = 50
 """Items with gold from which accuracies are estimated without the other items."""
-DOUBLINGS = 20
-"""K is tried from the most different answers to an item up to a million times that."""
+DOUBLINGS = 12
+"""K is tried from the most different answers to an item up to four thousand times that."""
 ALONE = 0.98
 """A source is sufficient alone if its answer is the combined one on this share of the items."""
 

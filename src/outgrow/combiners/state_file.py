@@ -17,7 +17,7 @@ from outgrow.errors import DataError
 from outgrow.graph.output import whole_file
 from outgrow.vote_table import VoteTable
 
-VERSION = 2
+VERSION = 3
 COLUMNS = ("item", "source", "label", "probs", "seconds", "price", "gold")
 
 
