@@ -84,8 +84,8 @@ def test_a_state_that_was_edited_by_hand_is_refused(tmp_path: Path) -> None:
         arrays = dict(archive)
     header = arrays["header"].tobytes()
     edits = {
-        "a vote": {"said": 1 - arrays["said"]},
-        "a vote beyond the classes": {"said": arrays["said"] + 9},
+        "a vote": {"label": 1 - arrays["label"]},
+        "a vote beyond the classes": {"label": arrays["label"] + 9},
         "too few votes": {"item": arrays["item"][:-1]},
         "words for numbers": {"item": arrays["item"].astype(str)},
         "a name": {"header": header.replace(b'"i7"', b'"i8"')},

@@ -48,7 +48,7 @@ def test_votes_and_gold_are_the_same_whatever_separates_them(tmp_path, sign, quo
         for truth in ("gold.csv", "gold_signs.csv"):
             table = read_votes(tmp_path / name, gold=tmp_path / truth)
             assert (table.items, table.sources, table.classes) == (expected.items, expected.sources, expected.classes)
-            for part in ("item", "source", "said", "gold"):
+            for part in ("item", "source", "label", "gold"):
                 np.testing.assert_array_equal(getattr(table, part), getattr(expected, part))
             assert (TOLD[sign] in table.notes) == (name != "commas.csv")
 

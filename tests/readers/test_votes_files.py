@@ -54,7 +54,7 @@ def as_rows(table):
 
 def same(one, other):
     parts = ("items", "sources", "classes")
-    arrays = ("item", "source", "said", "gold", "seconds", "probs")
+    arrays = ("item", "source", "label", "gold", "seconds", "probs")
     for part in parts:
         assert getattr(one, part) == getattr(other, part), part
     for part in arrays:
