@@ -318,7 +318,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(value=JSON, randomness=st.randoms(use_true_random=False))
 def test_damaged_experiments_are_read_or_refused_never_a_traceback(value: object, randomness: random.Random) -> None:
     tree = copy.deepcopy(GOOD)
@@ -338,7 +338,7 @@ def _damage(tree: object, value: object, randomness: random.Random) -> None:
         tree = child
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_damaged_bytes_are_read_or_refused_never_a_traceback(data: st.DataObject) -> None:
     content = bytearray(yaml.safe_dump(GOOD).encode())

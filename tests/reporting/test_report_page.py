@@ -157,7 +157,7 @@ def test_the_plane_has_its_sentence(text_results: Results) -> None:
         (
             ("words", "characters", "static", "layer-4"),
             "used without training",
-            "Supervisors are used without training, and label one half of the training items for the student, which",
+            "Supervisors are used without training, and label one half of the training items for the student.",
         ),
     ],
 )
