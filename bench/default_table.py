@@ -32,7 +32,7 @@ def main() -> None:
         cells = [*(pgr_of(report, name) for name in SHOWN), *map(interval, gains[-1])]
         print(f"| {report.name} | " + " | ".join(cells) + " |")
     means = [interval(np.mean(values, axis=0)) for values in zip(*gains, strict=True)]
-    print(f"| mean of {len(reports)} | " + "| " * len(SHOWN) + "| " + " | ".join(means) + " |")
+    print(f"| mean of {len(reports)} |" + " |" * len(SHOWN) + " " + " | ".join(means) + " |")
 
 
 def per_seed(report: Path) -> dict[str, np.ndarray]:
