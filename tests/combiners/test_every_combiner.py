@@ -101,17 +101,17 @@ def test_one_source_and_one_item(section: CombinerSection) -> None:
     assert targets.probs[0, 1] >= targets.probs.max() - 1e-9  # evidence of a single item is the same for all classes
 
 
-@pytest.mark.parametrize(("soft", "known"), [(True, 0), (False, 60)])
+@pytest.mark.parametrize(("soft", "known"), [(True, 0), (False, 40)])
 @pytest.mark.parametrize("section", SECTIONS, ids=named)
 def test_a_study_and_combine_give_the_same_posterior(section: CombinerSection, known: int, soft: bool) -> None:
     rng = np.random.default_rng([SEEDS[2], known])
-    gold = rng.integers(3, size=150)
+    gold = rng.integers(3, size=80)
     codes = textbook.one_coin_votes(rng, gold, np.linspace(0.55, 0.9, 5), 3, 0.7)
     labels = textbook.hard_labels(codes, 3)
     if soft:
         labels.probs[:] = labels.probs * 0.8 + labels.voted[:, :, None] * 0.2 / 3
     # Anchors have votes; a table's gold of an item without votes counts for the class balance only.
-    is_anchor = (np.arange(150) < known) & labels.voted.any(axis=1)
+    is_anchor = (np.arange(80) < known) & labels.voted.any(axis=1)
     table = checks.table_of(labels, np.where(is_anchor, gold, -1))
     if section.needs_gold and not known:
         with pytest.raises(ConfigError, match="gold"):
