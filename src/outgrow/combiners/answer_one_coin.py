@@ -27,7 +27,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from outgrow.combiners.answer_vote import METRICS, AnswersSection, answers_in, check_options, kept_text
+from outgrow.combiners.answer_vote import METRICS, AnswersSection, answers_in, check_options, kept_text, left_out
 from outgrow.combiners.combiner_record import CombinerRecord
 from outgrow.combiners.keep_texts import remarks
 from outgrow.lazy import special
@@ -251,9 +251,7 @@ def _sentences(
     known, missed = (int(mask.sum()) for mask in (votes.right != UNKNOWN, votes.right == NONE))
     if known:
         yield f"Items with gold: {known}; no source has the right answer to {missed} of them."
-    silent = len(labels.items) - len(probability)
-    if silent:
-        yield f"Items without an answer that can be read, left out: {silent}."
+    yield from left_out(len(labels.items) - len(probability))
 
 
 ANSWER_ONE_COIN = CombinerRecord(

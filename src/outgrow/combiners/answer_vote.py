@@ -187,9 +187,13 @@ def _sentences(labels: WeakTexts, outcomes: Sequence[VoteOutcome], unread: int) 
         yield f"Items with a tie between answers, broken by a hash: {tied}."
     if unread:
         yield f"Texts without an answer that can be read, which count as no vote: {unread}."
-    silent = len(labels.items) - len(outcomes)
-    if silent:
-        yield f"Items without an answer that can be read, left out: {silent}."
+    yield from left_out(len(labels.items) - len(outcomes))
+
+
+def left_out(n_items: int) -> Iterator[str]:
+    """A sentence on items without an answer, if there are any."""
+    if n_items:
+        yield f"Items without an answer that can be read, left out: {n_items}."
 
 
 ANSWER_VOTE = CombinerRecord(

@@ -31,6 +31,8 @@ from outgrow.lazy import sparse
 
 TOLERANCE = 1e-6
 """Largest change of a score at which the iteration stops."""
+LEAST_VARIANCE = 1e-6
+"""Of the mean votes: sources that all agree leave none, and their precision must be finite."""
 
 Scores = Float[np.ndarray, "row class"]
 Precisions = Float[np.ndarray, "source class"]
@@ -81,8 +83,7 @@ def prior_errors(votes: Votes, scores: Scores, prior_votes: float) -> Float[np.n
     """b_k from the mean votes."""
     n_votes = votes.weight * votes.voted.sum(axis=1)
     variance = n_votes @ (scores * (1 - scores)) / max(n_votes.sum(), 1.0)
-    # Sources that all agree leave no variance; LEAST keeps their precision finite.
-    return np.asarray(4 * prior_votes * (1 - 1 / votes.n_classes) * np.maximum(variance, 1e-6))
+    return np.asarray(4 * prior_votes * (1 - 1 / votes.n_classes) * np.maximum(variance, LEAST_VARIANCE))
 
 
 def precisions(votes: Votes, scores: Scores, prior: Prior) -> Precisions:
