@@ -3,8 +3,8 @@
 The written table has a row per target text: `item`, `label` (the text), `share` (of the votes for its answer, or of
 the sources that agree with its slots; for texts that are not combined, their weight) and `votes` (number of sources
 with a text). The metadata of a Parquet file describe how it was made. `answer_vote` and `slot_vote` give all sources
-equal weight, and their share is not a probability; that of `answer_one_coin` is its model's, and is not calibrated. The
-agreement of a source with the combined texts measures deviation, not correctness.
+equal weight, and their share is not a probability; that of `answer_one_coin` is its model's, and is not calibrated.
+The agreement of a source with the combined texts measures deviation, not correctness.
 """
 
 import json
