@@ -8,7 +8,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: setup demo test lint types unit attack bench docs gemma clean
+.PHONY: setup demo test lint types unit attack bench docs dist gemma clean
 
 setup: $(READY)
 
@@ -43,11 +43,16 @@ bench: setup
 	OMP_NUM_THREADS=2 $(BIN)/python bench/losses.py
 	OMP_NUM_THREADS=2 $(BIN)/python bench/combine.py
 	OMP_NUM_THREADS=2 $(BIN)/python bench/combine_quality.py
+	OMP_NUM_THREADS=2 $(BIN)/python bench/real_sources.py
 	OMP_NUM_THREADS=2 $(BIN)/python bench/coverage.py
 	OMP_NUM_THREADS=2 $(BIN)/python bench/study.py
 
 docs: setup
 	$(BIN)/python docs/generate.py
+
+dist: setup
+	rm -rf dist
+	$(BIN)/python -m hatchling build
 
 gemma: setup
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt --no-deps \

@@ -1,6 +1,7 @@
 """Ideas beyond the default method, on finished studies: what each adds to the accuracy of its student.
 
-python bench/beyond_default.py SUITE [STUDY ...] [key=value ...]       after `outgrow suite SUITE` with the same words
+python bench/beyond_default.py SUITE [STUDY ...] [--idea NAME] [key=value ...]   after `outgrow suite SUITE` with the
+same studies and keys
 
 An idea gets what the row `outgrow` gets: half B's votes, half A's votes and gold, the student's features, the grid of
 L2, and half A's gold to choose from it. Ideas in `VOTES_ONLY` get no gold; they are compared with the mean vote's
@@ -28,7 +29,8 @@ from scipy.special import log_softmax
 from scipy.stats import t as student_t
 from torch import Tensor
 
-from outgrow.combiners.stacked import BIAS_PENALTY, EXPONENT_PENALTY, evidence_of, log_votes
+from outgrow.combiners.fit_stack import BIAS_PENALTY, EXPONENT_PENALTY
+from outgrow.combiners.stacked import FLOOR, evidence_of
 from outgrow.config.suite import read_suite
 from outgrow.data.task import Split, Task
 from outgrow.graph.store import Store
@@ -128,6 +130,11 @@ def cross_fitted(case: Case, evidence: Array, l2: float) -> Array:
         heads = fit(case, case.x_b[torch.as_tensor(~held)], evidence[~held], (l2,))
         probs[held] = heads.probs(case.x_b[torch.as_tensor(held)])[0].numpy()
     return probs
+
+
+def log_votes(probs: Array) -> Array:
+    """log max(v, `FLOOR`) of [item, source, class]; zeros where a source abstains."""
+    return np.where(probs.any(axis=2, keepdims=True), np.log(np.maximum(probs, FLOOR)), 0.0)
 
 
 def fit_stack(logs: Array, gold: Array, biases: bool) -> Array:
@@ -352,14 +359,18 @@ def difference(values: Array) -> str:
 
 def main() -> None:
     suite, *words = sys.argv[1:]
-    names = [word for word in words if "=" not in word]
+    only = words.pop(words.index("--idea") + 1) if "--idea" in words else None
+    names = [word for word in words if "=" not in word and word != "--idea"]
     studies = read_suite(suite, [word for word in words if "=" in word]).studies
     for study in names or studies:
         experiment = studies[study]
         row = next(row for row in build_study(experiment).rows if row.name == "outgrow")
         found = cases(row, Store(experiment.store))
         rng = np.random.default_rng(0)
-        for base, ideas in ((default, IDEAS), (votes, VOTES_ONLY)):
+        for base, every in ((default, IDEAS), (votes, VOTES_ONLY)):
+            ideas = {name: idea for name, idea in every.items() if only in (None, name)}
+            if not ideas:
+                continue
             reference = np.asarray([base(case, rng).accuracy(case) for case in found])
             print(f"{study:16} {base.__name__:12} {reference.mean():.4f}, {len(found)} seeds", flush=True)
             for name, idea in ideas.items():

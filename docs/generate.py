@@ -1,7 +1,12 @@
-"""Write cli.md, configuration.md and a block of methods.md from the code. Run by `make docs`; a test compares."""
+"""Write cli.md, configuration.md and a block of methods.md from the code, or with `--check` show what is not fresh.
+
+Run by `make docs`; a test checks.
+"""
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
+from difflib import unified_diff
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import cleandoc
@@ -25,7 +30,7 @@ FOLDER = Path(__file__).parent
 WIDTH = 96
 MODULES = (
     *("task", "model", "rules", "votes", "endpoint", "decoding", "tune", "method", "combine", "select", "refine"),
-    "measure",
+    *("measure", "resources"),
 )
 """Of `config/`, in the order of the page; the sections of extensions follow by kind."""
 BLOCK = re.compile(r"(<!-- extensions -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -68,6 +73,8 @@ def configuration_page() -> str:
     parts.append(f"## Named methods\n\n`methods: [naive, …]` picks from these rows.\n\n```yaml\n{rows}```\n")
     parts.append("# Settings of `outgrow train`\n\nWords `key.sub=value`; what is not listed here is as above.\n")
     parts += [section_text(section, title) for section, title in sections_of(import_module("outgrow.config.train"))]
+    parts.append("# Settings of `outgrow ask`\n\nA YAML file, `--by`. Sections of `supervisors` are as above.\n")
+    parts += [section_text(section, title) for section, title in sections_of(import_module("outgrow.config.ask"))]
     return "\n".join(parts)
 
 
@@ -205,6 +212,18 @@ def methods_page() -> str:
 
 PAGES = {"cli.md": cli_page, "configuration.md": configuration_page, "methods.md": methods_page}
 
+
+def stale_lines() -> str:
+    """The lines in which the pages differ from the code, as a diff; empty if there are none."""
+    return "\n".join(
+        line
+        for name, page in PAGES.items()
+        for line in unified_diff((FOLDER / name).read_text().splitlines(), page().splitlines(), name, "code", n=0)
+    )
+
+
 if __name__ == "__main__":
+    if "--check" in sys.argv:
+        sys.exit(stale_lines() or 0)
     for name, page in PAGES.items():
         (FOLDER / name).write_text(page())

@@ -1,4 +1,4 @@
-"""One fresh seed per test run, the same for all processes; `OUTGROW_TEST_SEED=…` repeats a run."""
+"""One seed for all inputs that tests draw, the same in every run; `OUTGROW_TEST_SEED=any` draws another one."""
 
 import os
 import secrets
@@ -6,13 +6,16 @@ from collections.abc import Generator
 
 import pytest
 
+USUAL_SEED = "20261201"  # statements about chance hold in most draws; a change must not fail by an unlucky one
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    os.environ.setdefault("OUTGROW_TEST_SEED", str(secrets.randbelow(2**32)))
+    if os.environ.setdefault("OUTGROW_TEST_SEED", USUAL_SEED) == "any":
+        os.environ["OUTGROW_TEST_SEED"] = str(secrets.randbelow(2**32))
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    return f"fresh inputs: OUTGROW_TEST_SEED={os.environ['OUTGROW_TEST_SEED']}"
+    return f"drawn inputs: OUTGROW_TEST_SEED={os.environ['OUTGROW_TEST_SEED']}"
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,11 +11,12 @@ import threading
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from loopback import Answer, Body, Handler, Loopback, echo
 
 COURSE = ("validating_files", "queued", "running", "running", "succeeded")
+Server = TypeVar("Server", bound="TuningServer")
 Trouble = Callable[[str, int], str | None]
 """From `METHOD /path` and how often the same came before to a status to answer with, or `cut`, or `not json`."""
 
@@ -104,6 +105,7 @@ class TuningHandler(Handler):
     """Routes of the two protocols; a list has pages of two."""
 
     server: TuningServer
+    purpose = "fine-tune"
 
     def do_GET(self) -> None:
         self.route(b"")
@@ -163,7 +165,7 @@ class TuningHandler(Handler):
         head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
         form = email.message_from_bytes(head + data, policy=email.policy.HTTP)
         parts = {part.get_param("name", header="content-disposition"): part for part in form.iter_parts()}
-        assert parts["purpose"].get_payload() == "fine-tune"
+        assert parts["purpose"].get_payload() == self.purpose
         content = parts["file"].get_payload(decode=True)
         return str(parts["file"].get_filename()), bytes(content)
 
@@ -178,7 +180,13 @@ def page(things: list[dict[str, Any]], query: Mapping[str, str]) -> dict[str, An
 @contextmanager
 def tuning(answer: Answer = echo, course: Sequence[str] = COURSE) -> Iterator[TuningServer]:
     """A server on a free port, for as long as the block runs."""
-    server = TuningServer(answer, course)
+    with released_at_end(TuningServer(answer, course)) as server:
+        yield server
+
+
+@contextmanager
+def released_at_end(server: Server) -> Iterator[Server]:
+    """The server for as long as the block runs; a request that stands still goes on at its end."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

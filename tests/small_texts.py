@@ -38,6 +38,7 @@ TEXTS: dict[str, Any] = {
     ],
     "variants": ["plain", "self_training"],
     "untouched": False,
+    "gold_controls": False,
     "seeds": [0],
     "bootstrap": 100,
     "threads": 1,

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from outgrow import combine, train
+from outgrow.errors import ConfigError
 from small_study import FILE, copy, outgrow, write
 
 ROOT = Path(__file__).parents[1]
@@ -248,6 +250,43 @@ def test_rules_and_models_that_bring_code_of_their_own_can_be_refused(tmp_path: 
     (tmp_path / "rules.yaml").write_text("classes: [good, bad]\nrules:\n  mine: {regex: good, says: good}\n")
     done = outgrow(tmp_path, "rules", "rules.yaml", "items.csv", "-o", "votes.csv", "--no-code")
     assert done.returncode == 0, done.stderr
+
+
+def test_combine_and_train_refuse_functions_of_metrics_without_running_them(tmp_path: Path) -> None:
+    (tmp_path / "answers.csv").write_text("item,source,answer\n1,a,x\n1,b,X\n")
+    (tmp_path / "mine.py").write_text("open('ran', 'w')\ndef same(a, b):\n    return True\n")
+    metric = ["--kind", "texts", "--metric", "mine.py:same"]
+    for plug_in in ([], ["--plugin", "mine.py"]):
+        done = outgrow(tmp_path, "combine", "answers.csv", *(plug_in or metric), "--no-code")
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"outgrow: combine: runs its own code (mine.py{'' if plug_in else ':same'})")
+        assert done.stderr.count("\n") == 1
+    with pytest.raises(ConfigError, match=r"mine\.py:same"):
+        combine(tmp_path / "answers.csv", {"type": "answer_vote", "metric": "mine.py:same"}, kind="texts", code=False)
+    assert not (tmp_path / "ran").exists()
+    assert outgrow(tmp_path, "combine", "answers.csv", *metric).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "header"),
+    [
+        ("scores", "item,rater,rating"),
+        ("spans", "item,annotator,start,end,label"),
+        ("pairs", "question_id,model_a,model_b,winner,judge"),
+    ],
+    ids=["scores", "spans", "pairs"],
+)
+def test_train_asks_about_votes_that_no_student_learns(tmp_path: Path, kind: str, header: str) -> None:
+    rows = {
+        "scores": [f"{item},{rater},{(item + rater) % 5}" for item in range(9) for rater in range(3)],
+        "spans": ["1,a,0,4,X", "1,b,0,5,X", "2,a,3,4,Y"],
+        "pairs": ["1,m,n,model_a,j", "2,n,m,model_b,j"],
+    }[kind]
+    votes = tmp_path / "votes.csv"
+    votes.write_text("\n".join([header, *rows]) + "\n")
+    with pytest.raises(ConfigError, match=rf"votes\.csv.*`{kind}`.*--kind {kind}.*kind=classify"):
+        train(None, votes, model="bundled:smollm2-135m", output=tmp_path / "student", store=tmp_path / "steps")
+    assert not (tmp_path / "steps").exists()
 
 
 @pytest.mark.parametrize("pipe", ["rules.yaml", "mine.py", "items.csv"])

@@ -139,9 +139,9 @@ def test_no_import_goes_against_the_picture() -> None:
 
 
 def test_a_failing_test_prints_the_seed_that_repeats_it(tmp_path: Path) -> None:
-    for name in ("conftest.py", "fresh.py"):
+    for name in ("conftest.py", "drawn_seeds.py"):
         (tmp_path / name).write_text((ROOT / "tests" / name).read_text())
-    (tmp_path / "test_it.py").write_text("from fresh import SEEDS\n\n\ndef test_it():\n    assert SEEDS == []\n")
+    (tmp_path / "test_it.py").write_text("from drawn_seeds import SEEDS\n\n\ndef test_it():\n    assert SEEDS == []\n")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST")}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"],

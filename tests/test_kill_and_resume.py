@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from small_study import FILE, accuracies, events, executed, finished, outgrow, report_bytes, start, write
 from small_texts import write_texts_study
 

@@ -30,6 +30,7 @@ MIXED: dict[str, Any] = {
     "methods": ["naive"],
     "variants": ["plain"],
     "untouched": False,
+    "gold_controls": False,
     "seeds": [0],
     "bootstrap": 100,
     "threads": 1,

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 import outgrow
-from fresh import SEEDS
-from outgrow.cli.votes_text import combined_text
+from drawn_seeds import SEEDS
 from outgrow.deliver.card import as_cell
 from outgrow.errors import ConfigError, DataError, suggest
 from outgrow.text_format import MOST_LETTERS, MOST_QUOTED, listed, short, shortened
 from outgrow.trust_report.measure_trust import next_table
 from outgrow.trust_report.trust_page import trust_html
 from outgrow.trust_report.trust_text import trust_markdown, trust_text
+from outgrow.vote_kinds.class_votes import shown as combined_text
 from outgrow.vote_table import VoteTable
 
 LONG = "z" * 100_000

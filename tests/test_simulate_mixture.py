@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.config.simulation import Simulation
 from outgrow.simulate.measure import behind, slopes
 from outgrow.simulate.mixture import (

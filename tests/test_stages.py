@@ -24,6 +24,7 @@ TEXTS: dict[str, Any] = {
     "student": {**MODEL, "model": "bundled:smollm2-135m@4"},
     "methods": ["naive"],
     "variants": ["plain"],
+    "gold_controls": False,
     "seeds": [0],
 }
 VOTES: dict[str, Any] = {
@@ -33,6 +34,7 @@ VOTES: dict[str, Any] = {
     "student": {"model": "bundled:wordllama"},
     "methods": ["naive"],
     "variants": ["plain"],
+    "gold_controls": False,
     "seeds": [0],
 }
 BOTH = pytest.mark.parametrize("study", [TEXTS, VOTES], ids=["texts", "votes"])

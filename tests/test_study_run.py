@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow import api
 from outgrow.config.load import read_experiment
 from outgrow.graph.runner import run_steps
@@ -143,7 +143,7 @@ def test_another_setting_of_one_supervisor_reruns_what_hangs_on_it_and_nothing_e
             "targets keep_all of words, a, b, seed 0",
             "targets vote of words, a, b, seed 0",
             "targets stacked of words, a, b, seed 0",
-            "targets half A's gold, seed 0",
+            "targets half A's gold and labels, seed 0",
             "student gold_a_and_votes, seed 0",
             *(f"student {name}, seed 0" for name in taught),
             *(f"student {name} + self-training, seed 0" for name in taught),
@@ -270,6 +270,9 @@ def test_the_names_of_the_classes_do_not_matter(tmp_path: Path) -> None:
     assert found[1].pop("about")["classes"] == ODD
     names = [[one.pop("step") for one in study["missing"]] for study in found]
     assert names == [[], []]
+    for study in found:  # these name the classes
+        assert study["topics"].pop("confusion")
+        assert study["topics"].pop("class_accuracy")
     assert found[0] == found[1]
     assert ODD[0] not in (tmp_path / "1" / "runs" / "small" / "report.html").read_text(), "not escaped"
 

@@ -8,9 +8,10 @@ import pytest
 import yaml
 from scipy.stats import ttest_1samp
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.metrics.estimate import Estimate
-from outgrow.suite import over_studies, run_suite
+from outgrow.reporting.sweep_tables import over_studies
+from outgrow.suite import run_suite
 
 TINY = {
     "suite": "pair",
@@ -55,7 +56,7 @@ def test_a_suite_runs_every_study_and_puts_them_side_by_side(tmp_path: Path, mon
     assert not any(result.failed for result in found.results.values())
     for name in dense:
         assert (tmp_path / "runs" / "pair" / name / "report.html").is_file()
-    rows = json.loads((tmp_path / "runs" / "pair" / "versus_naive.json").read_text())["rows"]
+    rows = json.loads((tmp_path / "runs" / "pair" / "tables" / "versus_naive.json").read_text())["rows"]
     by_name = {row["row"]: row for row in rows}
     assert by_name["vote"]["mean"] == pytest.approx((by_name["vote"]["one"] + by_name["vote"]["two"]) / 2, abs=1e-5)
     assert by_name["vote"]["mean_n"] == 2

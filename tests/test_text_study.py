@@ -20,8 +20,11 @@ SMALL: dict[str, Any] = {
     "supervisors": {"a": MODEL, "b": {**MODEL, "training": {"lr": 1e-4}}},
     "student": {**MODEL, "model": "bundled:smollm2-135m@4"},
     "methods": ["single", "naive", "joint_decoding", "bayesian", "bayesian_cdpo"],
+    "gold_controls": False,
     "seeds": [0],
 }
+HOLDING = {"training": {"keep": "best"}}
+CONTROLLED = ("outgrow", "gold_a", "gold_a_and_votes")
 
 
 @pytest.fixture
@@ -66,6 +69,68 @@ def changed(study: dict[str, Any], *words: str) -> Counter[str]:
 def test_a_wider_search_trains_no_supervisor_again(small: dict[str, Any]) -> None:
     assert changed(small, "answering.beams=7").keys() == {"texts"}
     assert "supervisor" not in changed(small, "labelling.beams=7")
+
+
+def test_the_controls_learn_half_as_gold_alone_and_before_the_default_targets(small: dict[str, Any]) -> None:
+    found = build(small, "methods=[outgrow]", "variants=[plain]", "gold_controls=true")
+    outgrow, alone, both = (next(row for row in found.rows if row.name == name) for name in CONTROLLED)
+    assert [row.role for row in (outgrow, alone, both)] == ["method", "control", "control"]
+    assert [row.gold for row in (outgrow, alone, both)] == ["none", "half_a", "half_a"]
+    targets = [row.steps[0].inputs["model"].inputs["targets"] for row in (outgrow, alone, both)]
+    assert set(targets[1].inputs) == {"pool", "split"}
+    assert targets[2].inputs["targets"].identity == targets[0].identity
+    # Beside the default: two targets, two students, two sets of answers.
+    assert counts(found) - counts(build(small, "methods=[outgrow]", "variants=[plain]")) == {
+        "targets": 2, "student": 2, "texts": 2,
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="half_a_gold"):
+        build(small, "methods=[{preset: gold_a, stages: [{select: {type: random, keep: {fraction: 0.5}}}]}]")
+
+
+def test_the_default_weighs_scorers_by_gold_that_no_supervisor_learned(small: dict[str, Any]) -> None:
+    words = ("methods=[outgrow]", "variants=[plain]")
+    plain = build(small, *words)
+    small["supervisors"] = {"a": {**MODEL, **HOLDING}, "b": {**MODEL, **HOLDING, "holdout": 0.25}}
+    found = build(small, *words)
+    # The items that were held out, each writer's texts for them, and each scorer's scores.
+    assert counts(found) - counts(plain) == {"held_out": 1, "texts": 2, "scores": 2}
+    (targets,) = (step for step in found.steps if step.name == "targets")
+    assert {key for key in targets.inputs if key.startswith("held_out.")} == {"held_out.a", "held_out.b"}
+    assert set(targets.inputs["held_out.a"].inputs) == {"pool", "model", "texts.a", "texts.b", "texts.half A's gold"}
+    (outgrow,) = (row for row in found.rows if row.name == "outgrow")
+    assert outgrow.gold == "held_out"
+    average = {
+        "name": "average",
+        "combine": {"type": "candidate_pool", "weights": "average"},
+        "loss": {"type": "marginal_likelihood"},
+    }
+    for method in ({"preset": "outgrow", "anchors": "none"}, "outgrow_votes", average):
+        small["methods"] = [method]
+        without = build(small, "variants=[plain]")
+        assert counts(without) == counts(plain)
+        assert {row.gold for row in without.rows if row.role == "method"} == {"none"}
+
+
+def test_a_supervisor_that_holds_nothing_out_leaves_the_weights_equal(small: dict[str, Any]) -> None:
+    small["supervisors"]["a"] = {**MODEL, **HOLDING}
+    found = build(small, "methods=[outgrow]", "variants=[plain]")
+    assert counts(found)["held_out"] == 0
+    assert {row.gold for row in found.rows if row.role == "method"} == {"none"}
+
+
+def test_a_boosted_supervisor_is_one_training_and_a_source_like_others(small: dict[str, Any]) -> None:
+    small["supervisors"]["b"] = {"type": "boosted", "by": MODEL, "rounds": 2}
+    found = build(small, "methods=[joint_decoding]", "variants=[plain]")
+    floors = {row.name: row for row in found.rows if row.role == "floor"}
+    assert (floors["a"].gold, floors["b"].gold) == ("half_a", "half_a")
+    (step,) = (step for step in found.steps if step.name == "supervisor" and "boosting_step" in step.function)
+    assert step.params["rounds"] == 2
+    # It writes labels and answers, and scores the pool, as a model does.
+    assert Counter(user.name for user in found.steps if step in user.inputs.values()) == {"texts": 2, "scores": 1}
+    for wrong in ({"adapt": "none"}, {"training": {"keep": "best"}}):
+        small["supervisors"]["b"]["by"] = {**MODEL, **wrong}
+        with pytest.raises(ConfigError, match="by"):
+            build(small)
 
 
 def test_another_learning_rate_of_one_supervisor_leaves_the_other_alone(small: dict[str, Any]) -> None:

@@ -1,11 +1,13 @@
 """A study of texts through the command: a run, what a second run reuses, what a change runs again."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from outgrow.texts import TextTargets, WeakTexts
 from small_study import FILE, copy, events, executed, finished, outgrow, report_bytes, results, step_folder, write
 from small_texts import TEXTS, write_texts_study
 
@@ -51,6 +53,23 @@ def test_a_new_method_generates_no_labels_again(tmp_path: Path) -> None:
     assert (folder / "runs" / "small" / "tables" / "ablation.md").is_file()
 
 
+def test_the_default_fits_its_weights_to_gold_that_no_supervisor_learned(tmp_path: Path) -> None:
+    folder = copy(tmp_path, write_texts_study)
+    ran = rerun(folder, {**TEXTS, "methods": [*TEXTS["methods"], {"preset": "outgrow", "variants": ["plain"]}]})
+    assert [step for step in ran if step.startswith(("held_out", "texts held_out"))] == [
+        "held_out seed 0", "texts held_out: a, seed 0", "texts held_out: b, seed 0",
+    ]  # fmt: skip
+    (gold,) = (folder / "runs" / "steps").glob("held_out-*/held_out.parquet")
+    items = WeakTexts.load(gold).items
+    aside = [set(json.loads(path.read_text())) for path in (folder / "runs" / "steps").glob("*/held_out.json")]
+    assert set(items) == set.intersection(*aside[:2])
+    targets = (folder / "runs" / "steps").glob("targets-*/targets.parquet")
+    notes = [note for path in targets for note in TextTargets.load(path).origin]
+    assert any(f"fitted on {len(items)} items of half A" in note for note in notes)
+    (row,) = (row for row in results(folder)["rows"] if row["name"] == "outgrow")
+    assert row["gold"] == "held_out"
+
+
 def test_all_rows_make_as_many_updates_as_the_ceiling(tmp_path: Path) -> None:
     """12 items in batches of 4, two passes, whether an item has one text or one of every supervisor."""
     folder = copy(tmp_path, write_texts_study)
@@ -61,13 +80,17 @@ def test_all_rows_make_as_many_updates_as_the_ceiling(tmp_path: Path) -> None:
 
 
 def test_a_student_of_a_scored_pool_is_a_row_like_others(tmp_path: Path) -> None:
-    """The scores of `joint_decoding` are used again; the row has the ceiling's number of updates."""
+    """Scores of half B are used again; the row has the ceiling's number of updates. Controls: more."""
     folder = copy(tmp_path, write_texts_study)
     pooled = {"preset": "outgrow", "variants": ["plain"]}
-    again = rerun(folder, {**TEXTS, "methods": [*TEXTS["methods"], pooled]})
-    assert [name.partition(" ")[0] for name in again] == ["student", "targets", "texts"]
-    (row,) = (row for row in results(folder)["rows"] if row["name"] == "outgrow")
-    assert row["score"]["value"] is not None
+    again = rerun(folder, {**TEXTS, "methods": [*TEXTS["methods"], pooled], "gold_controls": True})
+    held_out = Counter(held_out=1, texts=2, scores=2)
+    assert Counter(name.partition(" ")[0] for name in again) == Counter(student=3, targets=3, texts=3) + held_out
+    scores = {row["name"]: row["score"]["value"] for row in results(folder)["rows"]}
+    assert all(scores[name] is not None for name in ("outgrow", "gold_a", "gold_a_and_votes"))
+    controls = [step_folder(folder, "student", f"{name}, seed 0") for name in ("gold_a", "gold_a_and_votes")]
+    updates = [len((control / "metrics.jsonl").read_text().splitlines()) for control in controls]
+    assert updates == [2 * 24 / 4, 2 * (24 + 12) / 4], "two passes over half A, and over both halves"
     student = step_folder(folder, "student", "outgrow, seed 0")
     losses = [json.loads(line)["loss"] for line in (student / "metrics.jsonl").read_text().splitlines()]
     assert len(losses) == 6

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.align.pieces import PieceTable
 from outgrow.errors import DataError
 from outgrow.pairs import Pairs

@@ -8,29 +8,44 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from outgrow.api_types import Plan, PlannedStep, Result
+from outgrow.api_results import Result, ResultRow
+from outgrow.api_types import Plan, PlannedStep
 from outgrow.config.experiment import Experiment
 from outgrow.config.load import file_settings, read_experiment
 from outgrow.config.model import local_model
 from outgrow.config.override import Word, changes_of
-from outgrow.config.suite import read_studies
+from outgrow.config.suite import is_suite, read_studies, read_suite
 from outgrow.config.user_code import code_of, refuse_code
 from outgrow.errors import ConfigError, DataError, OutgrowError, suggest
-from outgrow.graph.done import Damaged
 from outgrow.graph.plan import StepPlan as PlanLine
 from outgrow.graph.plan import plan as plan_steps
+from outgrow.graph.resources import ResourceDemand
 from outgrow.graph.runner import Event, StepOutcome, run_steps
 from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 from outgrow.models.model_names import parse_name
-from outgrow.reporting.report_folder import beside, refuse_place, refuse_to_replace, settings_of, words_that_differ
+from outgrow.reporting.report_folder import (
+    SETTINGS,
+    beside,
+    is_current,
+    refuse_place,
+    refuse_to_replace,
+    settings_of,
+    words_that_differ,
+)
 from outgrow.study.build import Study, build_study
 from outgrow.study.checks import require_ready
 from outgrow.study.cost import cost_of, scale_of
+from outgrow.study.launch import Launch, launched, pool_folder
 from outgrow.study.model_cost import Cost
+from outgrow.study.step_needs import devices_of, machine_notes, memory_of_device, needs_by_step
 from outgrow.study.step_params import answers_file
+
+if TYPE_CHECKING:
+    from outgrow.metrics.estimate import Estimate
+    from outgrow.reporting.results import Results
 
 Source = str | Path | Mapping[str, Any]
 
@@ -38,29 +53,34 @@ Source = str | Path | Mapping[str, Any]
 def run(
     source: Source,
     *words: Word,
-    jobs: int = 1,
+    jobs: int | None = None,
     code: bool = True,
     replace: bool = False,
+    launcher: str = "local",
+    devices: int | str | None = None,
+    address: str = "auto",
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Result:
     """Run a study and write its report. Finished steps are reused.
 
     `source` is an experiment file or its content as a mapping; `words` are overrides: `key.sub=value`, or mappings
-    that are merged in. `jobs` steps run at the same time. Without `code` a study that runs code of its own is refused
-    (`config/user_code.py`). Only with `replace` the report replaces a finished one of other settings. A step that
-    fails does not stop the others: see `Result.failed`. Raises `ConfigError` and `DataError` for bad input, and
-    `KeyboardInterrupt` after Ctrl-C while there is nothing to report; later, see `Result.interrupted`.
+    that are merged in. `jobs` steps run at the same time, on the `devices` of this machine (a number of them, or their
+    labels) or, with the `launcher` "ray", on the cluster at `address`. Without `code` a study that runs code of its
+    own is refused (`config/user_code.py`). Only with `replace` the report replaces a finished one of other settings. A
+    step that fails does not stop the others: see `Result.failed`. Raises `ConfigError` and `DataError` for bad input,
+    and `KeyboardInterrupt` after Ctrl-C while there is nothing to report; later, see `Result.interrupted`.
     """
     experiment = read_experiment(source, words, code=code)
     if not code:
         refuse_code(experiment, experiment.name)
-    return run_experiment(experiment, jobs=jobs, replace=replace, on_event=on_event)
+    launch = Launch(jobs, launcher, None if devices is None else str(devices), address)
+    return run_experiment(experiment, launch=launch, replace=replace, on_event=on_event)
 
 
 def run_experiment(
     experiment: Experiment,
     *,
-    jobs: int = 1,
+    launch: Launch,
     replace: bool = False,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Result:
@@ -71,7 +91,14 @@ def run_experiment(
         require_ready([experiment])  # the hub's models are known now
     study = build_study(experiment)
     store = Store(experiment.store)
-    outcomes = run_steps(study.steps, store, jobs=jobs, threads=experiment.threads, on_event=on_event)
+    steps, launcher = launched(study, store, launch)
+    with store.in_use():
+        outcomes = run_steps(steps, store, launcher=launcher, on_event=on_event)
+        return _reported(study, store, outcomes, replace)
+
+
+def _reported(study: Study, store: Store, outcomes: Mapping[str, StepOutcome], replace: bool) -> Result:
+    """The report after a run."""
     items = outcomes[study.pool.identity]
     if items.state == "failed":
         raise DataError(items.error)
@@ -119,6 +146,7 @@ def plan(source: Source, *words: Word, code: bool = True) -> Plan:
     what this machine lacks is in the plan.
     """
     lines: dict[str, PlannedStep] = {}
+    device_memory = 0
     notes: dict[str, None] = {}
     experiments = read_studies(source, words, code)
     for experiment in experiments if not code else ():
@@ -126,14 +154,17 @@ def plan(source: Source, *words: Word, code: bool = True) -> Plan:
     lacking = require_ready(experiments, here=False)
     for experiment in experiments:
         study, store = build_study(experiment), Store(experiment.store)
-        has_pool = _is_finished(store, study.pool, thorough=True)  # its items are going to be read
-        scale = scale_of(experiment, store.path(study.pool) if has_pool else None)
+        devices = devices_of(experiment)
+        on_gpu = bool(devices) or experiment.device == "cuda"
+        device_memory = memory_of_device(experiment, devices)
+        scale = scale_of(experiment, pool_folder(study, store), on_gpu=on_gpu)
+        needs = needs_by_step(study.steps, experiment, scale, device_memory, on_gpu)
         for line in plan_steps(study.steps, store):
             step = line.step
-            lines[step.identity] = _planned(line, cost_of(step, scale))
-        notes |= dict.fromkeys(_notes(experiment, study))
+            lines[step.identity] = _planned(line, cost_of(step, scale), needs[step.identity])
+        notes |= dict.fromkeys([*_notes(experiment, study), *machine_notes(study.steps, needs.values(), on_gpu)])
     own = dict.fromkeys(name for experiment in experiments for name in code_of(experiment))
-    return Plan(tuple(lines.values()), tuple(own), tuple(lacking), tuple(notes))
+    return Plan(tuple(lines.values()), tuple(own), tuple(lacking), tuple(notes), device_memory)
 
 
 def _notes(experiment: Experiment, study: Study) -> Iterator[str]:
@@ -145,35 +176,82 @@ def _notes(experiment: Experiment, study: Study) -> Iterator[str]:
         yield f"`outgrow run` would be refused: {error}."
 
 
-def _planned(line: PlanLine, cost: Cost) -> PlannedStep:
+def _planned(line: PlanLine, cost: Cost, needs: ResourceDemand) -> PlannedStep:
     step = line.step
     server = step.params["model"]["url"] if "endpoint" in step.hints else ""
     key = step.hints["endpoint"]["key"] if server else None
-    return PlannedStep(step.name, step.label, step.folder, line.state, cost, server, key, line.code_changed)
-
-
-def _is_finished(store: Store, step: Step, thorough: bool = False) -> bool:
-    """Whether a step is finished, without touching its files; they are read only if `thorough`."""
-    try:
-        return store.inspect(step, thorough=thorough) is not None
-    except Damaged:
-        return False
+    return PlannedStep(step.name, step.label, step.folder, line.state, cost, server, key, line.code_changed, *needs)
 
 
 def report(source: Source, *words: Word, replace: bool = False) -> Result:
     """Write the report of the finished steps, and run none; `replace` as for `run`."""
     experiment = read_experiment(source, words)
     require_place([experiment], replace)
+    return write(*stored(experiment), replace)
+
+
+def load(source: Source, *words: Word) -> Result:
+    """The results of a study that was run before, in any process; nothing is run or written.
+
+    `source` is the experiment, as for `run`, or the folder of its report. Raises `ConfigError` and `DataError` as
+    `report` does, where the store has no finished step of it.
+    """
+    if isinstance(source, str | Path) and Path(source).is_dir():
+        settings = Path(source) / SETTINGS
+        if not settings.is_file():
+            raise DataError(f"{source}: has no {SETTINGS}, so it is no report of a study; name its folder or its YAML")
+        source = settings
+    return load_experiment(read_experiment(source, words))
+
+
+def load_experiment(experiment: Experiment) -> Result:
+    """`load` for an experiment that was read before."""
+    study, store, outcomes = stored(experiment)
+    return Result(experiment.folder, outcomes, _reader(study, store, outcomes), study, store)
+
+
+def _reader(study: Study, store: Store, outcomes: Mapping[str, StepOutcome]) -> "Callable[[], Results]":
+    """Reads the report if it is current, and measures the finished steps otherwise."""
+
+    def results() -> "Results":
+        from outgrow.reporting.collect import collect, read_results
+        from outgrow.reporting.publish import made_of
+
+        folder = study.experiment.folder
+        current = is_current(folder, made_of(study, store, outcomes))
+        return read_results(folder) if current else collect(study, store, outcomes)
+
+    return results
+
+
+def stored(experiment: Experiment) -> tuple[Study, Store, dict[str, StepOutcome]]:
+    """The study's finished steps, as if it had just been run. Raises `DataError` if there is none."""
     study = build_study(experiment)
     store = Store(experiment.store)
-    whole = store.whole(study.steps)
+    with store.in_use(make=False):
+        return _finished(study, store)
+
+
+def _finished(study: Study, store: Store) -> tuple[Study, Store, dict[str, StepOutcome]]:
+    experiment, whole = study.experiment, store.whole(study.steps)
     damaged = [step for step in study.steps if step.identity not in whole and os.path.lexists(store.path(step))]
     outcomes = {step.identity: StepOutcome("skipped", error="not run yet") for step in study.steps}
     outcomes |= {step.identity: StepOutcome("failed", error=_damage(store, step)) for step in damaged}
     outcomes |= {identity: StepOutcome("cached", done.seconds) for identity, done in whole.items()}
     if not whole:
         raise DataError(f"{experiment.store}: holds no whole step of `{experiment.name}`; run it first")
-    return write(study, store.without(damaged), outcomes, replace)
+    return study, store.without(damaged), outcomes
+
+
+def compare(first: ResultRow, second: ResultRow) -> "Estimate":
+    """Score of the first row minus that of the second, with the interval of the paired bootstrap over items and seeds.
+
+    The rows are of one study or of two (`outgrow.compare(one["naive"], other["naive"])`); they are compared on the
+    test items and seeds that both have (`reporting/compare.py`). Raises `DataError` where there is none.
+    """
+    from outgrow.reporting.compare import RowOfFrame, compare_rows
+
+    return compare_rows(*(RowOfFrame(row.result.frame, row.name) for row in (first, second)))
 
 
 def _damage(store: Store, step: Step) -> str:
@@ -185,17 +263,26 @@ def write(study: Study, store: Store, outcomes: Mapping[str, StepOutcome], repla
     from outgrow.reporting.publish import publish
 
     made = publish(study, store, outcomes, study.experiment.folder, replace=replace)
-    return Result(made.folder, outcomes, made.results, made.notes)
+    notes = made.notes
+    if study.experiment.report_to:
+        from outgrow.reporting.trackers import track
+
+        notes = (*notes, *track(study, store, made.results(), study.experiment.report_to))
+    return Result(made.folder, outcomes, made.results, study, store, notes)
 
 
 def read_table(source: Source, *words: Word, table: str = "main", kind: str = "md") -> str:
-    """The text of one table of a study's written report: `kind` is md, csv, json or tex.
+    """The text of one table of the written report of a study, suite or sweep: `kind` is md, csv, json or tex.
 
     Warns (`UserWarning`) if the report has other settings than these.
     """
-    experiment = read_experiment(source, words)
-    folder = experiment.folder / "tables"
-    differing = words_that_differ(settings_of(folder.parent), file_settings(experiment), list(changes_of(words)))
+    if is_suite(source):
+        folder, differing = read_suite(source, words).folder / "tables", []
+        table = "sweep" if table == "main" else table
+    else:
+        experiment = read_experiment(source, words)
+        folder = experiment.folder / "tables"
+        differing = words_that_differ(settings_of(folder.parent), file_settings(experiment), list(changes_of(words)))
     if differing:
         warnings.warn(f"{folder.parent} holds the report of other settings ({', '.join(differing)})", stacklevel=2)
     later = beside(folder.parent)

@@ -1,21 +1,9 @@
-"""What the calls of `api.py` return: `Plan`, laid out and not executed, and `Result`, what a study found."""
+"""What `api.plan` returns: `Plan`, laid out and not executed."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from outgrow.errors import ConfigError, suggest
-from outgrow.graph.event import StepOutcome
 from outgrow.study.model_cost import Cost
-from outgrow.text_format import short
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from outgrow.reporting.results import Results
 
 
 @dataclass(frozen=True)
@@ -34,6 +22,30 @@ class PlannedStep:
     """The environment variable whose value that server is sent."""
     code_changed: bool = False
     """new only: there is a result, made by other code of the step or of its inputs."""
+    gpus: float = 0.0
+    """Devices that it asks for; below 1 a share of one."""
+    cpus: int = 0
+    """Cores that it asks for; 0: not counted."""
+    main_memory: int = 0
+    """Bytes of main memory that it asks for; 0: not counted."""
+
+    @property
+    def memory_per_device(self) -> float | None:
+        """Bytes of weights, gradients and optimizer state on each of its devices; 0 without one, `None` if unknown."""
+        if not self.gpus:
+            return 0.0
+        return None if self.cost.memory is None else self.cost.memory / max(1.0, self.gpus)
+
+    @property
+    def gpu_hours(self) -> float | None:
+        """Hours of one device, its devices sharing the work evenly; `None` if unknown."""
+        if not self.gpus:
+            return 0.0
+        return None if self.cost.seconds is None else self.cost.seconds * min(1.0, self.gpus) / 3600
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        return {**asdict(self), "memory_per_device": self.memory_per_device, "gpu_hours": self.gpu_hours}
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,8 @@ class Plan:
     """Why it cannot run on this machine: a missing GPU or package, a folder."""
     notes: tuple[str, ...] = ()
     """Where paid responses are; why a run would be refused. One sentence each."""
+    device_memory: int = 0
+    """Bytes of one device, as assumed for the defaults."""
 
     def __repr__(self) -> str:
         return f"Plan({len(self.steps)} steps, {len(self.new)} new)"
@@ -61,82 +75,21 @@ class Plan:
         """Estimated seconds of all new steps one after another; steps of unknown size are not in it."""
         return sum(step.cost.seconds or 0 for step in self.new)
 
+    @property
+    def gpu_hours(self) -> float:
+        """Estimated hours of one device for all new steps; steps of unknown size are not in it."""
+        return float(sum(step.gpu_hours or 0.0 for step in self.new))
+
+    @property
+    def disk(self) -> float:
+        """Estimated bytes of the results of all new steps; steps of unknown size are not in it."""
+        return float(sum(step.cost.disk or 0 for step in self.new))
+
+    @property
+    def most_gpus(self) -> float:
+        """Devices of the step that asks for most of them."""
+        return max((step.gpus for step in self.steps), default=0.0)
+
     def to_json(self) -> list[dict[str, Any]]:
-        """One mapping per step."""
-        return [asdict(step) for step in self.steps]
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a study found, and where its report lies."""
-
-    folder: Path
-    outcomes: Mapping[str, StepOutcome]
-    load: "Callable[[], Results]" = field(repr=False)
-    """Loads `results` at the first use."""
-    notes: tuple[str, ...] = ()
-    """Remarks on the report's place, one sentence each."""
-
-    def __repr__(self) -> str:
-        states = Counter(outcome.state for outcome in self.outcomes.values())
-        counts = ", ".join(f"{count} {state}" for state, count in states.items())
-        return f"Result({short(self.report, 150)}; steps: {counts})"
-
-    @cached_property
-    def results(self) -> "Results":
-        """Everything that was found."""
-        return self.load()
-
-    @property
-    def failed(self) -> list[StepOutcome]:
-        """Steps that could not be finished, without those that only had to wait for them."""
-        return [outcome for outcome in self.outcomes.values() if outcome.state == "failed"]
-
-    @property
-    def complaints(self) -> list[str]:
-        """The errors, one sentence each; equal errors of several seeds once."""
-        return list(dict.fromkeys(outcome.error for outcome in self.failed))
-
-    @property
-    def complete(self) -> bool:
-        """Whether every step has a result."""
-        return all(outcome.state in ("cached", "done") for outcome in self.outcomes.values())
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether the run was stopped before its end."""
-        return any(outcome.state == "interrupted" for outcome in self.outcomes.values())
-
-    @property
-    def report(self) -> Path:
-        """The report's HTML file."""
-        return self.folder / "report.html"
-
-    @property
-    def tables(self) -> list[str]:
-        """The names that `to_pandas` takes."""
-        from outgrow.reporting.topics import make_tables
-
-        return [table.name for table in make_tables(self.results)]
-
-    def to_pandas(self, table: str = "main") -> "pd.DataFrame":
-        """One of the report's tables as a data frame; every measured number with its interval, n and seeds."""
-        from outgrow.reporting.topics import make_tables
-
-        made = {made.name: made for made in make_tables(self.results)}
-        if table not in made:
-            raise ConfigError(f"no table named `{table}`; {suggest(table, made)}")
-        return made[table].to_pandas()
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything the study found, as plain data."""
-        ended = {"failed": self.complaints, "interrupted": self.interrupted}
-        from outgrow.reporting.collect import results_as_data
-
-        return {"report": str(self.report), **ended, "results": results_as_data(self.results)}
-
-    def _repr_html_(self) -> str:
-        from outgrow.render.table_html import table_html
-        from outgrow.reporting.topics import make_tables
-
-        return table_html(make_tables(self.results)[0])
+        """One mapping per step; totals are sums over those whose `state` is `new`."""
+        return [step.to_json() for step in self.steps]

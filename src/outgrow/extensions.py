@@ -135,6 +135,8 @@ KINDS: dict[str, Kind] = {
     "metric": Kind("outgrow.metrics.text_score:TEXT_METRICS", ("metric",)),
     "measure": Kind("outgrow.metrics.measures:MEASURES"),
     "source": Kind("outgrow.supervise.sources:SOURCES"),
+    "kind of votes": Kind("outgrow.vote_kinds:VOTE_KINDS"),
+    "combiner of a kind of votes": Kind("outgrow.vote_kinds:KIND_COMBINERS"),
     "report topic": Kind("outgrow.reporting.topics:TOPICS"),
 }
 """One row per kind. A source's steps name its function, and topics are measured in no step."""

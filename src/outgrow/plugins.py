@@ -13,7 +13,7 @@ import hashlib
 import linecache
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -153,7 +153,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"{path}: the plug-in cannot be read ({error.strerror})") from None
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def _import_file(path: Path, content: bytes, name: str) -> ModuleType:
@@ -166,8 +166,18 @@ def _import_file(path: Path, content: bytes, name: str) -> ModuleType:
         exec(compile(content, str(path), "exec", dont_inherit=True), module.__dict__)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise ConfigError(f"{path}{line_in(path, error)}: the plug-in cannot be imported: {_brief(error)}") from error
+        raise ConfigError(f"{path}{line_in(path, error)}: cannot be imported: {_brief(error)}") from error
     return module
+
+
+def import_function(path: Path, name: str) -> Callable[..., Any]:
+    """The function `name` of a file. Raises `ConfigError` if the file cannot be imported or does not have it."""
+    content = _read(path)
+    module = _import_file(path, content, f"{PREFIX}{hashlib.sha256(content).hexdigest()[:16]}")
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise ConfigError(f"{path}: has no function `{name}`")
+    return function  # type: ignore[no-any-return]
 
 
 def line_in(path: Path, error: BaseException) -> str:

@@ -25,6 +25,8 @@ from outgrow.align.pieces import PieceTable
 from outgrow.errors import DataError
 from outgrow.labels import pack_names, unpack_names
 
+HELD_OUT_ITEMS = "held_out.json"
+"""Names of the items that a training kept aside and did not learn."""
 PIECE_COLUMNS = {"piece_end": pa.list_(pa.int32()), "piece_logprob": pa.list_(pa.float64())}
 
 

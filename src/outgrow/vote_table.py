@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 UNKNOWN = -1
+SHOWN_GROUPS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,8 @@ class VoteTable:
     """What the vote took; nan = unknown."""
     price: Float[np.ndarray, "vote"] | None = None
     """What the vote cost, in the file's own currency; nan = unknown."""
+    groups: tuple[str, ...] = ()
+    """The group of each source, where some depend (prompts or repeats of one judge); empty: all are independent."""
     gold: Int[np.ndarray, "item"] = field(default_factory=lambda: np.empty(0, np.int64))
     """Each item's true class, -1 = unknown; an empty array stands for no gold at all."""
     notes: tuple[str, ...] = ()
@@ -119,7 +122,41 @@ class VoteTable:
         new_index = np.full(len(self.sources), UNKNOWN)
         new_index[[self.sources.index(name) for name in sources]] = np.arange(len(sources))
         kept = self._votes(new_index[self.source] >= 0)
-        return replace(kept, sources=tuple(sources), source=new_index[kept.source])
+        groups = tuple(self.groups[self.sources.index(name)] for name in sources) if self.groups else ()
+        return replace(kept, sources=tuple(sources), source=new_index[kept.source], groups=groups)
+
+    def by_group(self) -> "VoteTable":
+        """Every group as one source, with the mean of its sources' distributions on an item as its vote.
+
+        What its votes took is summed. A table without groups is returned as it is.
+        """
+        if not self.groups:
+            return self
+        names = tuple(dict.fromkeys(self.groups))
+        number = {name: index for index, name in enumerate(names)}
+        group = np.asarray([number[name] for name in self.groups])[self.source]
+        key, inverse, size = np.unique(self.item * len(names) + group, return_inverse=True, return_counts=True)
+        each = np.eye(self.n_classes)[self.label] if self.probs is None else self.probs
+        probs = np.zeros((len(key), self.n_classes))
+        np.add.at(probs, inverse, each)
+        probs /= size[:, None]
+        together = [name for name in names if self.groups.count(name) > 1]
+        note = (
+            f"Sources of one group ({listed(together[:SHOWN_GROUPS])}{', …' if len(together) > SHOWN_GROUPS else ''})"
+            " depend on each other: they count as one source, with the average of their votes."
+        )
+        return replace(
+            self,
+            sources=names,
+            item=key // len(names),
+            source=key % len(names),
+            label=probs.argmax(axis=1),
+            probs=probs if ((probs > 0) & (probs < 1)).any() else None,
+            seconds=None if self.seconds is None else np.bincount(inverse, self.seconds),
+            price=None if self.price is None else np.bincount(inverse, self.price),
+            groups=(),
+            notes=(*self.notes, note),
+        )
 
     def take(self, index: Int[np.ndarray, "row"]) -> "VoteTable":
         """The items at `index` (each at most once) with their votes and gold, in that order."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from texts import TEXTS
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.align.group import align, stack
 from outgrow.align.pieces import PieceTable
 from outgrow.align.spans import encode

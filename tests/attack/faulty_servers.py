@@ -30,7 +30,8 @@ from odd_tuning import tuned_oddly
 
 from outgrow.config.endpoint import EndpointSection
 from outgrow.data.task import Items, Split, Task
-from outgrow.endpoints.client import ChatRequest, Endpoint, Refusal
+from outgrow.endpoints.chat_request import ChatRequest, Refusal
+from outgrow.endpoints.client import Endpoint
 from outgrow.endpoints.response import fewest_tokens
 from outgrow.endpoints.response_cache import ResponseCache
 from outgrow.endpoints.server import TRIES

@@ -8,7 +8,7 @@ import pytest
 import run
 from failure import Failure
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 
 MADE_UP = """
 from failure import Failure

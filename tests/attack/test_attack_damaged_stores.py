@@ -2,7 +2,7 @@
 
 from damaged_stores import run
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 
 
 def test_damaged_studies_are_noticed_and_made_again() -> None:

@@ -2,7 +2,7 @@
 
 from damaged_files import run
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 
 COUNT = 120
 

@@ -2,7 +2,7 @@
 
 from damaged_studies import run
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 
 COUNT = 250
 

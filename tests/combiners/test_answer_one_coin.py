@@ -9,7 +9,7 @@ from hand_made_texts import said, table
 from typer.testing import CliRunner
 
 import outgrow
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.cli.verbs import app
 from outgrow.combiners.answer_one_coin import answer_one_coin, expected, fit_answers, fit_for, given_answers
 from outgrow.combiners.answer_vote import answer_vote

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from by_name import text_targets_by
-from hand_made_texts import N_ITEMS, mean_of, rows_of, said, some_labels, some_scores, table, without
+from hand_made_texts import N_ITEMS, WORDS, mean_of, rows_of, said, some_labels, some_scores, table, without
+from scipy.optimize import minimize
 
-from fresh import SEEDS
-from outgrow.combiners.candidate_pool import PooledCandidates, candidate_pool
+from drawn_seeds import SEEDS
+from outgrow.combiners.candidate_pool import HeldOutTexts, PooledCandidates, candidate_pool, stacked_weights
 from outgrow.combiners.joint_decoding import joint_decoding
 from outgrow.errors import ConfigError, DataError
 from outgrow.texts import TextTargets, WeakTexts
@@ -100,3 +101,85 @@ def test_every_row_is_saved_and_read(tmp_path: Path) -> None:
     targets = candidate_pool(some_labels(SEEDS[1]), some_scores(SEEDS[1]))
     targets.save(tmp_path / "targets.parquet")
     assert rows_of(TextTargets.load(tmp_path / "targets.parquet")) == rows_of(targets)
+
+
+def some_held_out(seed: int, scorers: str = "abc") -> HeldOutTexts:
+    """All texts scored for every item, each with another gold text."""
+    rng, scores = np.random.default_rng(seed + 2), some_scores(seed, scorers)
+    return HeldOutTexts(scores, {str(item): str(rng.choice(WORDS)) for item in range(N_ITEMS)})
+
+
+def loss_of(weights: np.ndarray, held_out: HeldOutTexts) -> float:
+    """−Σ log ℓ(gold) + ½‖λ − 1/S‖², text by text."""
+    total = 0.5 * sum((float(weight) - 1 / len(weights)) ** 2 for weight in weights)
+    for item, gold in held_out.gold.items():
+        score = {}
+        for text in WORDS:
+            parts = [
+                float(weight) * mean_of(table, int(item), text)
+                for weight, table in zip(weights, held_out.scores.values(), strict=True)
+            ]
+            score[text] = math.exp(sum(parts))
+        total -= math.log(score[gold] / sum(score.values()))
+    return total
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_stacked_weights_make_gold_most_likely(seed: int) -> None:
+    held_out = some_held_out(seed)
+    fitted = stacked_weights(held_out)
+    assert fitted is not None
+    assert fitted.n_items == N_ITEMS
+    best = minimize(loss_of, np.full(3, 0.5), args=(held_out,), bounds=[(0, None)] * 3, options={"ftol": 1e-14})
+    assert list(fitted.by_scorer.values()) == pytest.approx(best.x.tolist(), abs=1e-4)
+    targets = candidate_pool(some_labels(seed), held_out.scores, held_out=held_out)
+    joint = {
+        text: math.exp(sum(fitted.by_scorer[name] * mean_of(held_out.scores[name], 4, text) for name in "abc"))
+        for item, text in zip(targets.items, targets.texts, strict=True)
+        if item == "4"
+    }
+    wanted = [round(value / sum(joint.values()), 9) for value in joint.values()]
+    assert [row[2] for row in rows_of(targets) if row[0] == "4"] == wanted
+    assert any(f"{N_ITEMS} items of half A" in note for note in targets.origin)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_order_of_scorers_and_of_items_changes_no_weight(seed: int) -> None:
+    held_out = some_held_out(seed)
+    turned = HeldOutTexts(dict(reversed(held_out.scores.items())), dict(reversed(held_out.gold.items())))
+    first, again = stacked_weights(held_out), stacked_weights(turned)
+    assert first is not None
+    assert again is not None
+    assert again.by_scorer == pytest.approx(first.by_scorer, abs=1e-7)
+
+
+def test_a_scorer_that_is_sure_of_wrong_texts_gets_no_weight() -> None:
+    texts = ["noon", ""]
+    good = table(good=[[said("noon", -0.2, -0.2), said("", -1.0)]] * N_ITEMS)
+    sure = table(sure=[[said("noon", -6.0, -6.0), said("", -0.01)]] * N_ITEMS)
+    scores, labels = {"good": good, "sure": sure}, table(good=[[said("noon", -0.2, -0.2), said("", -1.0)]])
+    held_out = HeldOutTexts(scores, {str(item): "noon" for item in range(N_ITEMS)})
+    fitted = stacked_weights(held_out)
+    assert fitted is not None
+    assert fitted.by_scorer["sure"] < 0.01 < 0.5 < fitted.by_scorer["good"]
+
+    def chosen(**options: object) -> str:
+        targets = candidate_pool(labels, {name: one.take(["0"]) for name, one in scores.items()}, **options)
+        assert targets.texts == texts
+        return targets.texts[int(targets.weight.argmax())]
+
+    assert chosen() == ""
+    assert chosen(held_out=held_out) == "noon"
+    assert chosen(held_out=held_out, weights="average") == ""
+
+
+def test_gold_that_a_scorer_cannot_read_is_not_fitted() -> None:
+    held_out = some_held_out(SEEDS[0])
+    blind = {name: without(one, "noon") for name, one in held_out.scores.items()}
+    fitted = stacked_weights(HeldOutTexts(blind, {"0": "noon", "1": "one"}))
+    assert fitted is not None
+    assert fitted.n_items == 1
+    assert stacked_weights(HeldOutTexts(blind, {"0": "noon"})) is None
+    labels = some_labels(SEEDS[0])
+    without_gold = candidate_pool(labels, held_out.scores, held_out=HeldOutTexts(blind, {"0": "noon"}))
+    assert rows_of(without_gold) == rows_of(candidate_pool(labels, held_out.scores, weights="average"))

@@ -8,7 +8,7 @@ import pytest
 from by_name import text_targets_by
 from hand_made_texts import rows_of, said, some_labels, table
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.answer_vote import answer_vote, answers_in
 from outgrow.data.tasks.sums import make_sums
 from outgrow.errors import ConfigError

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import textbook_sources as textbook
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.dawid_skene import fit_dawid_skene
 from outgrow.combiners.glad import fit_glad
 from outgrow.combiners.votes import Votes

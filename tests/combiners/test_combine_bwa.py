@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import textbook_sources as textbook
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.bwa import fit_bwa
 from outgrow.combiners.votes import Votes
 from outgrow.labels import Anchors, WeakLabels

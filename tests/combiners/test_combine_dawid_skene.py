@@ -6,7 +6,7 @@ import pytest
 import textbook_sources as textbook
 from by_name import dawid_skene, one_coin, vote
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.dawid_skene import fit_dawid_skene, fit_one_coin
 from outgrow.combiners.fit import counted_interval
 from outgrow.combiners.votes import Votes

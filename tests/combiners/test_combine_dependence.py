@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import textbook_sources as textbook
+from scipy.sparse import csr_array
+from spelled_out import classes_of
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.dependence import (
     Dependence,
     copying,
@@ -99,7 +101,9 @@ def test_shared_errors_by_definition(seed):
     rng = np.random.default_rng(seed)
     labels = textbook.soft_labels(rng, items=30)
     posterior, confusion = rng.dirichlet(np.ones(3), 30), rng.dirichlet(np.ones(3), (4, 3))
-    weight = np.outer(*[rng.random(4)] * 2)
+    each, copied = rng.random(4), np.triu(rng.random((4, 4)) < 0.3, 1) * 0.4
+    copied = copied + copied.T
+    weight = np.outer(each, each) * (1 - copied)
     above = below = 0.0
     for s in range(4):
         for t in range(4):
@@ -112,7 +116,7 @@ def test_shared_errors_by_definition(seed):
                     covariance += posterior[i, c] * errors[0] * errors[1]
                     variance = [old + posterior[i, c] * e**2 for old, e in zip(variance, errors, strict=True)]
             above, below = above + weight[s, t] * covariance, below + weight[s, t] * np.sqrt(variance[0] * variance[1])
-    found = shared_difficulty(Votes.of(labels), posterior, confusion, weight)
+    found = shared_difficulty(Votes.of(labels), posterior, confusion, each, csr_array(copied))
     np.testing.assert_allclose(found, max(above / below, 0), rtol=1e-4, atol=1e-6)
 
 
@@ -124,8 +128,7 @@ def test_weights_solve_the_equation_where_all_are_positive(seed):
     np.fill_diagonal(correlation, 1)
     strength = rng.uniform(1, 1.2, 5)
     voted = rng.random((20, 5)) < 0.7
-    found = independent_weights(voted, correlation, strength)
-    assert (found[~voted] == 0).all()
+    found = weights_of(voted, correlation, strength)
     for row, who in zip(found, voted, strict=True):
         solution = np.linalg.solve(correlation[np.ix_(who, who)], strength[who]) / strength[who]
         if (solution > 0).all():
@@ -136,24 +139,34 @@ def test_weights_solve_the_equation_where_all_are_positive(seed):
 def test_weights_that_can_be_said_in_words():
     everyone = np.ones((1, 4), dtype=bool)
     twins = np.asarray([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
-    np.testing.assert_allclose(independent_weights(everyone, twins, np.ones(4)), [[0.5, 0.5, 1, 1]], atol=1e-3)
+    np.testing.assert_allclose(weights_of(everyone, twins, np.ones(4)), [[0.5, 0.5, 1, 1]], atol=1e-3)
     alike = np.full((4, 4), 0.25) + 0.75 * np.eye(4)
-    np.testing.assert_allclose(independent_weights(everyone, alike, np.ones(4)), np.full((1, 4), 1 / 1.75), atol=1e-3)
+    np.testing.assert_allclose(weights_of(everyone, alike, np.ones(4)), np.full((1, 4), 1 / 1.75), atol=1e-3)
     echo = np.asarray([[1, 0.6], [0.6, 1]])
-    found = independent_weights(np.ones((1, 2), dtype=bool), echo, np.asarray([2.0, 1.0]))
+    found = weights_of(np.ones((1, 2), dtype=bool), echo, np.asarray([2.0, 1.0]))
     np.testing.assert_allclose(found, [[1, 0]], atol=0.02)  # 0.6 · 2 > 1: the weaker one has nothing of its own to say
+
+
+def weights_of(voted, correlation, strength):
+    """`independent_weights` in a table, with 0 where there is no vote."""
+    shared = float(correlation.min())
+    copied = np.where(correlation > shared, correlation, 0) * ~np.eye(len(correlation), dtype=bool)
+    voters = csr_array(voted.astype(float))
+    found = independent_weights(voters, csr_array(copied), shared, strength)
+    return csr_array((found, voters.indices, voters.indptr), shape=voters.shape).toarray()
 
 
 def test_nothing_found_weighs_nothing():
     votes = Votes.of(textbook.hard_labels(independent(0)[0], 3))
-    assert Dependence(np.zeros((6, 6)), 0.0, np.ones(6)).weights(votes) is None
+    assert Dependence(csr_array((6, 6)), 0.0, np.ones(6)).weights(votes) is None
 
 
 def test_rows_with_the_same_voters_have_the_same_weights():
     votes = Votes.of(textbook.hard_labels(independent(SEEDS[0], coverage=0.5)[0], 3))
-    found = Dependence(np.zeros((6, 6)), 0.3, np.arange(1.0, 7)).weights(votes)
-    alone = independent_weights(votes.voted, np.full((6, 6), 0.3) + 0.7 * np.eye(6), np.arange(1.0, 7))
-    np.testing.assert_allclose(found, alone, atol=1e-4)
+    found = Dependence(csr_array((6, 6)), 0.3, np.arange(1.0, 7)).weights(votes)
+    voted = classes_of(votes) >= 0
+    alone = weights_of(voted, np.full((6, 6), 0.3) + 0.7 * np.eye(6), np.arange(1.0, 7))
+    np.testing.assert_allclose(found, alone[voted], atol=1e-4)
 
 
 def test_strength_grows_with_accuracy_and_is_nothing_at_chance():

@@ -7,8 +7,9 @@ import pytest
 import textbook_sources as textbook
 from scipy.special import digamma, gammaln
 from scipy.stats import dirichlet
+from spelled_out import classes_of
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.dawid_skene import fit_dawid_skene
 from outgrow.combiners.ebcc import (
     Counts,
@@ -53,16 +54,16 @@ def test_responsibilities_and_counts_are_those_of_the_definition(seed):
     counts = drawn_counts(rng, 4, 3, 2)
     logs = ExpectedLogs.of(counts)
     joint, evidence = responsibilities(votes, logs)
-    total = 0.0
+    said, total = classes_of(votes), 0.0
     classes = digamma(counts.classes) - digamma(counts.classes.sum())
-    for row in range(len(votes.values)):
+    for row in range(votes.n_rows):
         scores = np.zeros((3, 2))
         for k, m in itertools.product(range(3), range(2)):
             scores[k, m] = classes[k] + digamma(counts.subtypes[k, m]) - digamma(counts.subtypes[k].sum())
             for s in range(4):
-                if votes.values[row, s] >= 0:
+                if said[row, s] >= 0:
                     of = counts.votes[s, k, m]
-                    scores[k, m] += digamma(of[votes.values[row, s]]) - digamma(of.sum())
+                    scores[k, m] += digamma(of[said[row, s]]) - digamma(of.sum())
         if votes.gold[row] >= 0:
             scores[np.arange(3) != votes.gold[row]] = -np.inf
         weight = np.exp(scores)
@@ -76,8 +77,8 @@ def test_responsibilities_and_counts_are_those_of_the_definition(seed):
     for k, m in itertools.product(range(3), range(2)):
         assert again.subtypes[k, m] == pytest.approx(0.05 + votes.weight @ joint[:, k, m])
         for s, vote in itertools.product(range(4), range(3)):
-            said = (votes.values[:, s] == vote) * votes.weight
-            assert again.votes[s, k, m, vote] == pytest.approx((4 if k == vote else 1) + said @ joint[:, k, m])
+            weight = (said[:, s] == vote) * votes.weight
+            assert again.votes[s, k, m, vote] == pytest.approx((4 if k == vote else 1) + weight @ joint[:, k, m])
     np.testing.assert_allclose(again.classes, 1 + votes.items @ joint.sum(axis=2))
 
 
@@ -120,14 +121,14 @@ def test_one_subtype_is_the_bayesian_model_of_independent_sources(seed):
     probs = labels.probs
     q = probs.sum(axis=1) + 1e-300
     q /= q.sum(axis=1, keepdims=True)
-    for _ in range(200):
+    for _ in range(3000):
         balance = 1 + q.sum(axis=0)
         counts = np.einsum("isl,ik->skl", probs, q) + np.where(np.eye(3), 4, 1)
         logs = digamma(counts) - digamma(counts.sum(axis=2, keepdims=True))
         scores = digamma(balance) - digamma(balance.sum()) + np.einsum("isl,skl->ik", probs, logs)
         q = np.exp(scores - scores.max(axis=1, keepdims=True))
         q /= q.sum(axis=1, keepdims=True)
-    fit = fit_ebcc(Votes.of(labels), subtypes=1, tolerance=1e-13)
+    fit = fit_ebcc(Votes.of(labels), subtypes=1, tolerance=-np.inf, rounds=3000)
     voted = labels.voted.any(axis=1)
     np.testing.assert_allclose(fit.posterior[voted], q[voted], rtol=0, atol=1e-5)
     assert np.isfinite(gammaln(counts)).all()

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import textbook_sources as textbook
 from by_name import fit_named, targets_by, vote, without_gold
+from spelled_out import classes_of, shares_of
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners import fit_names, section_named
 from outgrow.combiners.fit import counts_by
 from outgrow.combiners.keep_all import fit_single
@@ -47,7 +48,7 @@ def test_any_votes_give_a_whole_fit(name, soft, seed):
     assert ((fit.interval[:, 0] < fit.accuracy) & (fit.accuracy < fit.interval[:, 1])).all()
     assert np.isfinite(fit.log_likelihood)
     if known is None and not section_named(name).reads_silence:
-        silent = ~votes.voted.any(axis=1)[votes.row_of]
+        silent = ~votes.has_vote[votes.row_of]
         # The Bayesian model's prior is exp E ln p, not E p: off by some 1 / (2 items of a class).
         far = 1e-2 if name == "bayesian_dawid_skene" else 5e-3
         np.testing.assert_allclose(fit.posterior[silent], np.broadcast_to(fit.balance, (silent.sum(), 3)), atol=far)
@@ -97,9 +98,9 @@ def test_counts_by_explicit_loops(soft, seed):
     rng = np.random.default_rng(seed)
     labels = textbook.soft_labels(rng, items=20) if soft else textbook.hard_labels(drawn(seed, items=20)[0], 3)
     votes = Votes.of(labels)
-    weighed = rng.random((len(votes.values), 3))
+    weighed = rng.random((votes.n_rows, 3))
     wanted = np.zeros((len(labels.sources), 3, 3))
-    for row in range(len(votes.values)):
+    for row in range(votes.n_rows):
         item = int(np.flatnonzero(votes.row_of == row)[0])
         for source in range(len(labels.sources)):
             wanted[source] += np.outer(weighed[row], labels.probs[item, source])
@@ -150,8 +151,8 @@ def test_silence_counts_and_is_left_again(soft):
     votes = Votes.of(labels)
     counted = votes.with_silence()
     np.testing.assert_allclose(counted.counts(counted.weight).sum(axis=1), len(labels.items))
-    np.testing.assert_array_equal(counted.without_silence().values, votes.values)
-    np.testing.assert_array_equal(counted.hardened().values, labels.hard if soft else votes.values)
+    np.testing.assert_array_equal(shares_of(counted.without_silence()), shares_of(votes))
+    np.testing.assert_array_equal(classes_of(counted.hardened()), labels.hard if soft else classes_of(votes))
     assert votes.without_silence() is votes
     assert counted.with_silence() is counted
 

@@ -7,7 +7,7 @@ import pytest
 import textbook_sources as textbook
 from by_name import glad
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.glad import fit_glad
 from outgrow.combiners.votes import Votes
 from outgrow.labels import Anchors

@@ -5,7 +5,7 @@ import pytest
 import textbook_sources as textbook
 from by_name import targets_by
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.keep_all import keep_all, single
 from outgrow.combiners.targets import mean_vote
 from outgrow.errors import ConfigError, DataError

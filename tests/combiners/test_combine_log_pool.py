@@ -5,8 +5,9 @@ import pytest
 import textbook_sources as textbook
 from by_name import log_pool
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.log_pool import temperatures
+from outgrow.combiners.votes import Votes
 from outgrow.errors import ConfigError
 from outgrow.labels import Anchors, WeakLabels
 
@@ -34,7 +35,7 @@ def test_uncalibrated_average_is_the_normalised_product(seed):
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_a_sources_temperature_is_found(temperature, seed):
     told, gold = tempered(np.random.default_rng(seed), temperature)
-    (found,) = temperatures(told[:, None], gold)
+    (found,) = temperatures(Votes.gather(("s0",), told.shape[1], told[:, None], gold))
     np.testing.assert_allclose(found, temperature, rtol=0.15)
 
 
@@ -43,7 +44,7 @@ def test_no_other_temperature_makes_gold_more_likely(seed):
     rng = np.random.default_rng(seed)
     labels = textbook.soft_labels(rng, items=300)
     gold = rng.integers(3, size=300)
-    for source, found in enumerate(temperatures(labels.probs, gold)):
+    for source, found in enumerate(temperatures(Votes.gather(labels.sources, 3, labels.probs, gold))):
         rows = labels.voted[:, source]
         log_votes = np.log(np.maximum(labels.probs[rows, source], 1e-6))
 

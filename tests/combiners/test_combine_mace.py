@@ -5,7 +5,7 @@ import pytest
 import textbook_sources as textbook
 from by_name import mace, vote
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.mace import KnowledgeOrHabit, fit_mace
 from outgrow.combiners.votes import Votes
 

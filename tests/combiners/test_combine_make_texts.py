@@ -1,5 +1,6 @@
 """The steps that read a study's tables of texts and write targets and pairs."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,17 +8,17 @@ import numpy as np
 import pytest
 from hand_made_texts import N_ITEMS, rows_of, said, some_labels, some_scores, table
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.joint_decoding import JointDecoding, joint_decoding
 from outgrow.combiners.keep_all import KeepAll, SingleSource
 from outgrow.combiners.keep_texts import keep_all_texts, single_text
 from outgrow.combiners.preference_pairs import preference_pairs
-from outgrow.combiners.text_targets_step import make_pairs, make_text_gold, make_text_targets
+from outgrow.combiners.text_targets_step import make_pairs, make_text_gold, make_text_targets, save_held_out_gold
 from outgrow.data.task import Items, Split, Task
 from outgrow.errors import ConfigError, DataError
 from outgrow.graph.step import Job
 from outgrow.pairs import Pairs
-from outgrow.texts import TextTargets, WeakTexts
+from outgrow.texts import HELD_OUT_ITEMS, TextTargets, WeakTexts
 
 PAIRS: dict[str, Any] = {"epsilon": "per_pair", "weights": {"a": 1.0, "b": 2.0}, "logprobs": "mean"}
 
@@ -113,6 +114,20 @@ def gold_job(folder: Path, gold: list[int]) -> Job:
     Task("tiny", "generate", (), items, metric="exact_match").save(inputs["pool"])
     Split(np.asarray([0]), np.asarray([5, 2, 3]), np.asarray([1, 4])).save(inputs["split"])
     return Job(inputs["out"], inputs, folder / "scratch")
+
+
+def test_held_out_gold_is_that_of_items_which_no_supervisor_learned(tmp_path: Path) -> None:
+    job = gold_job(tmp_path, [0, 0, 0, 0, -1, 0])
+    for name, aside in (("a", ["i0", "i2"]), ("b", ["i0"])):
+        job.inputs[f"model.{name}"] = tmp_path / name
+        (tmp_path / name).mkdir()
+        (tmp_path / name / HELD_OUT_ITEMS).write_text(json.dumps(aside))
+    save_held_out_gold(job)
+    table = WeakTexts.load(job.out / "held_out.parquet")
+    assert (table.items, [row[0][0].text for row in table.candidates]) == (["i0"], ["a"])
+    (tmp_path / "b" / HELD_OUT_ITEMS).write_text(json.dumps(["i3"]))
+    with pytest.raises(DataError, match=r"held out by all.*holdout"):
+        save_held_out_gold(job)
 
 
 def test_gold_is_half_b_and_certain(tmp_path: Path) -> None:

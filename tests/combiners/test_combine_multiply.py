@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import textbook_sources as textbook
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.keep_all import keep_all
 from outgrow.combiners.second_round import multiply, multiply_in
 from outgrow.errors import DataError

@@ -7,7 +7,7 @@ import pytest
 import textbook_sources as textbook
 from hand_made_texts import rows_of, said, some_labels, table
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.keep_all import keep_all
 from outgrow.combiners.keep_texts import keep_all_texts
 from outgrow.combiners.own_weights import SCORES_OF_TEXTS, SCORES_OF_VOTES, own_weights_of_texts

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hand_made_texts import N_ITEMS, mean_of, said, some_labels, some_scores, table, without
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.preference_pairs import MOST, preference_pairs
 from outgrow.errors import ConfigError, DataError
 from outgrow.pairs import Pairs

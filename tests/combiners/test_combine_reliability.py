@@ -8,7 +8,7 @@ import textbook_sources as textbook
 from by_name import text_targets_by
 from hand_made_texts import rows_of, said, some_labels, table
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.reliability import reliability, reliability_of_texts, reliability_weights
 from outgrow.errors import ConfigError
 from outgrow.labels import WeakLabels

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.slot_vote import combine_slots, slot_vote
 from outgrow.data.tasks.errands import make_errands, read_grammar
 from outgrow.errors import ConfigError

@@ -9,7 +9,7 @@ import textbook_sources as textbook
 from by_name import calibrated, fit_named, scaled, targets_by
 from scipy.special import softmax
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners import fit_by, section_named
 from outgrow.combiners.dawid_skene import DawidSkene
 from outgrow.combiners.held_out_votes import hold_out

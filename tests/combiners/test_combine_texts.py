@@ -8,7 +8,7 @@ import pytest
 from by_name import text_targets_by
 from hand_made_texts import N_ITEMS, WORDS, mean_of, rows_of, said, some_labels, some_scores, table, without
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.align.pieces import PieceTable
 from outgrow.combiners.joint_decoding import joint_decoding
 from outgrow.combiners.keep_texts import confidence_weights, keep_all_texts, logprob_per_word, single_text

@@ -7,7 +7,7 @@ import pytest
 import textbook_sources as textbook
 from by_name import triplets, vote, weighted_vote
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.triplets import fit_triplets, triplet_squares
 from outgrow.combiners.vote import log_odds_sum
 from outgrow.combiners.votes import Votes
@@ -96,7 +96,8 @@ def test_without_a_triplet_it_says_so_and_votes(votes):
     textbook.assert_same_targets(found, vote(labels))
     assert "majority vote instead" in found.origin[-1]
     anchors = Anchors(textbook.elsewhere(labels), np.zeros(len(votes), dtype=int))
-    textbook.assert_same_targets(triplets(labels, anchors), weighted_vote(labels, anchors))
+    textbook.assert_same_targets(triplets(labels, anchors), vote(labels))
+    textbook.assert_same_targets(triplets(labels, anchors, calibrate=True), weighted_vote(labels, anchors))
 
 
 def test_unanimity_stays_finite():

@@ -6,7 +6,7 @@ import textbook_sources as textbook
 from by_name import fit_named, vote, weighted_vote
 from scipy.special import softmax
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.vote import log_odds_sum
 from outgrow.combiners.votes import Votes
 from outgrow.combiners.weights import gold_accuracy

@@ -5,8 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import textbook_sources as textbook
+from spelled_out import classes_of, shares_of
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.votes import Votes
 from outgrow.errors import DataError
 from outgrow.labels import Anchors, WeakLabels
@@ -17,9 +18,8 @@ def drawn_codes(seed, items=300, sources=4, classes=3):
 
 
 def dense(votes):
-    """X of all rows, and back from rows to items."""
-    matrix = np.concatenate([block.matrix.toarray() for block in votes.blocks()])
-    return matrix[votes.row_of]
+    """The votes of all items, a column per (source, outcome)."""
+    return shares_of(votes)[votes.row_of].reshape(len(votes.row_of), -1)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -36,7 +36,7 @@ def test_equal_rows_are_kept_once():
     labels = textbook.hard_labels([[0, 1], [1, -1], [0, 1], [-1, -1], [0, 1]], 2)
     votes = Votes.of(labels)
     assert sorted(votes.items.tolist()) == [1, 1, 3]
-    assert votes.values.dtype == np.int8
+    assert len(votes.entries.column) == 3
 
 
 @pytest.mark.parametrize("sources", [2, 9, 14, 40])
@@ -45,19 +45,20 @@ def test_every_way_of_grouping_spells_out_the_same(sources):
     rng = np.random.default_rng(sources)
     codes = rng.integers(-1, 2, (7, sources))[rng.integers(7, size=500)]
     votes = Votes.of(textbook.hard_labels(codes, 2))
-    assert len(votes.values) == (500 if sources == 40 else len(np.unique(codes, axis=0)))
-    np.testing.assert_array_equal(votes.values[votes.row_of], codes)
+    assert votes.n_rows == (500 if sources == 40 else len(np.unique(codes, axis=0)))
+    np.testing.assert_array_equal(classes_of(votes)[votes.row_of], codes)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_soft_votes_stay_as_they_are(seed):
     labels = textbook.soft_labels(np.random.default_rng(seed))
     votes = Votes.of(labels)
-    assert votes.values is labels.probs
     np.testing.assert_array_equal(dense(votes), labels.probs.reshape(len(labels.items), -1))
-    np.testing.assert_array_equal(votes.voted, labels.voted)
-    hard = Votes.of(labels, hard=True)
-    np.testing.assert_array_equal(hard.values[hard.row_of], labels.hard)
+    voted = np.concatenate([block.voters.toarray() for block in votes.blocks()])
+    np.testing.assert_array_equal(voted, labels.voted)
+    np.testing.assert_array_equal(votes.n_voters, labels.voted.sum(axis=1))
+    of_classes = Votes.of(labels, hard=True)
+    np.testing.assert_array_equal(classes_of(of_classes)[of_classes.row_of], labels.hard)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -76,7 +77,8 @@ def test_silence_can_be_something_said(soft, seed):
 def test_a_block_names_row_source_and_class_of_every_entry(seed):
     votes = Votes.of(textbook.soft_labels(np.random.default_rng(seed)))
     for block in votes.blocks():
-        np.testing.assert_array_equal(votes.values[block.rows][block.row, block.source, block.outcome], block.share)
+        shares = shares_of(votes)[block.rows]
+        np.testing.assert_array_equal(shares[block.row, block.source, block.outcome], block.share)
         doubled = block.reweighed(np.full(len(block.row), 2.0))
         np.testing.assert_allclose(doubled.toarray(), 2 * block.matrix.toarray())
 
@@ -88,7 +90,7 @@ def test_many_votes_come_in_many_blocks():
     assert len(blocks) > 5
     assert blocks[0].rows.start == 0
     assert all(one.rows.stop == two.rows.start for one, two in pairwise(blocks))
-    assert blocks[-1].rows.stop == len(votes.values)
+    assert blocks[-1].rows.stop == votes.n_rows
     expected = [[(codes[:, source] == number).sum() for number in range(9)] for source in range(12)]
     np.testing.assert_array_equal(votes.counts(votes.weight), expected)
 
@@ -101,15 +103,16 @@ def test_anchors_of_the_table_set_truth_and_others_are_rows_of_their_own():
     assert votes.items.sum() == 3
     assert votes.anchors.sum() == 1
     assert votes.gold[votes.anchors > 0].tolist() == [1]
-    np.testing.assert_array_equal(votes.values[votes.anchors > 0], [[0, 1]])
+    np.testing.assert_array_equal(classes_of(votes)[votes.anchors > 0], [[0, 1]])
 
 
 def test_anchors_with_soft_votes_make_all_votes_soft():
     labels = textbook.hard_labels([[0, 1], [1, 1]], 2)
     known = textbook.elsewhere(textbook.labels_of([[[0.3, 0.7], [1, 0]]]))
     votes = Votes.of(labels, Anchors(known, np.asarray([1])))
-    np.testing.assert_allclose(votes.values[votes.anchors > 0], known.probs)
-    assert Votes.of(labels, Anchors(known, np.asarray([1])), hard=True).values.ndim == 2
+    np.testing.assert_allclose(shares_of(votes)[votes.anchors > 0], known.probs)
+    assert votes.soft
+    assert not Votes.of(labels, Anchors(known, np.asarray([1])), hard=True).soft
 
 
 def test_anchors_with_other_classes_are_refused():
@@ -123,8 +126,8 @@ def test_some_sources_and_some_rows():
     votes = Votes.of(textbook.hard_labels(codes, 3))
     chosen = votes.only(np.asarray([2, 0]))
     assert chosen.sources == ("s2", "s0")
-    np.testing.assert_array_equal(chosen.values[chosen.row_of], codes[:, [2, 0]])
+    np.testing.assert_array_equal(classes_of(chosen)[chosen.row_of], codes[:, [2, 0]])
     few = votes.take(np.asarray([3, 1]))
     assert few.items.tolist() == votes.items[[3, 1]].tolist()
-    np.testing.assert_array_equal(few.values, votes.values[[3, 1]])
+    np.testing.assert_array_equal(classes_of(few), classes_of(votes)[[3, 1]])
     assert len(few.row_of) == few.items.sum()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hand_made_texts import said, some_labels, some_scores, table, without
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.align.pieces import PieceTable
 from outgrow.combiners.weak_ratios import WeakRatios, weak_ratios
 from outgrow.errors import ConfigError, DataError

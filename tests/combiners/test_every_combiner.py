@@ -10,12 +10,13 @@ import pytest
 import textbook_sources as textbook
 
 import outgrow
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners import COMBINERS, fit_by, fit_names, section_named, short_name, vote_combiners
 from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection, PosteriorSection
+from outgrow.combiners.em import row_scores
 from outgrow.combiners.fit import Fit, fit_of_posterior
 from outgrow.combiners.targets import combine_labels
-from outgrow.combiners.votes import Votes
+from outgrow.combiners.votes import Block, Votes
 from outgrow.config.method import Method
 from outgrow.errors import ConfigError
 from outgrow.extensions import rebuild_sections
@@ -35,7 +36,7 @@ class AddedVotes(PosteriorSection):
 
 def fit_added_votes(votes: Votes, *, power: float = 1.0) -> Fit:
     hard = votes.hardened()
-    counts = hard.distributions(np.arange(len(hard.values))).sum(axis=1)
+    counts = row_scores(hard, Block.by_class)
     return fit_of_posterior(hard, power * np.log1p(counts))
 
 

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import textbook_sources as textbook
 from scipy import optimize
+from scipy.sparse import csr_array
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners import section_named
-from outgrow.combiners.stacked import FLOOR, evidence_of, fit_stack, fit_stacked, log_votes
+from outgrow.combiners.fit_stack import fit_stack
+from outgrow.combiners.stacked import FLOOR, evidence_of, fit_stacked, log_votes
 from outgrow.combiners.targets import combine_labels
 from outgrow.combiners.votes import Votes
 from outgrow.errors import ConfigError
@@ -24,6 +26,11 @@ def drawn(seed: int, *, items: int = 60, sources: int = 3, classes: int = 3) -> 
     scores = strength * np.eye(classes)[gold][:, None] + rng.normal(size=(items, sources, classes))
     probs = np.exp(scores) / np.exp(scores).sum(axis=2, keepdims=True)
     return probs * (rng.random((items, sources, 1)) > 0.1), gold
+
+
+def logs_of(probs: np.ndarray) -> csr_array:
+    """`log_votes` of a table of soft votes."""
+    return log_votes(Votes.gather(tuple(f"s{index}" for index in range(probs.shape[1])), probs.shape[2], probs))
 
 
 def penalised_loss(parameters: np.ndarray, probs: np.ndarray, gold: np.ndarray) -> float:
@@ -44,7 +51,7 @@ def penalised_loss(parameters: np.ndarray, probs: np.ndarray, gold: np.ndarray) 
 @pytest.mark.parametrize(("sources", "classes"), [(1, 2), (2, 3), (4, 5)])
 def test_the_stack_minimises_the_penalised_loss(seed: int, sources: int, classes: int) -> None:
     probs, gold = drawn(seed, sources=sources, classes=classes)
-    stack = fit_stack(log_votes(probs), gold)
+    stack = fit_stack(logs_of(probs), gold)
     found = np.concatenate([stack.exponents, stack.biases])
     start = np.concatenate([np.full(sources, 1 / sources), np.zeros(classes)])
     bounds = [(0, None)] * sources + [(None, None)] * classes
@@ -56,7 +63,7 @@ def test_the_stack_minimises_the_penalised_loss(seed: int, sources: int, classes
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_slope_at_the_solution_is_zero_or_points_outside(seed: int) -> None:
     probs, gold = drawn(seed, sources=4)
-    stack = fit_stack(log_votes(probs), gold)
+    stack = fit_stack(logs_of(probs), gold)
     found = np.concatenate([stack.exponents, stack.biases])
     slope = optimize.approx_fprime(found, penalised_loss, 1e-6, probs, gold)
     free = found > 0
@@ -67,7 +74,7 @@ def test_the_slope_at_the_solution_is_zero_or_points_outside(seed: int) -> None:
 
 def test_options_have_no_biases() -> None:
     probs, gold = drawn(SEEDS[0])
-    stack = fit_stack(log_votes(probs), gold, class_biases=False)
+    stack = fit_stack(logs_of(probs), gold, class_biases=False)
     assert (stack.biases == 0).all()
     options = section_named("stacked", evidence=True).for_kind("choose").model_dump()
     assert not options["evidence"]
@@ -86,8 +93,8 @@ def labels_and_anchors(seed: int, **shape: int) -> tuple[WeakLabels, Anchors]:
 
 def test_targets_are_the_pool_of_the_fitted_exponents() -> None:
     labels, anchors = labels_and_anchors(SEEDS[0])
-    stack = fit_stack(log_votes(anchors.labels.probs), anchors.gold)
-    wanted = np.exp(np.einsum("isk,s->ik", log_votes(labels.probs), stack.exponents) + stack.biases)
+    stack = fit_stack(logs_of(anchors.labels.probs), anchors.gold)
+    wanted = np.exp((logs_of(labels.probs) @ stack.exponents).reshape(-1, labels.n_classes) + stack.biases)
     wanted /= wanted.sum(axis=1, keepdims=True)
     voted = labels.voted.any(axis=1)
     targets = combine_labels(section_named("stacked"), labels, anchors)
@@ -108,18 +115,18 @@ def test_a_source_without_votes_on_gold_keeps_its_equal_share() -> None:
     _, anchors = labels_and_anchors(SEEDS[2])
     silent = anchors.labels.probs.copy()
     silent[:, 1] = 0
-    stack = fit_stack(log_votes(silent), anchors.gold)
+    stack = fit_stack(logs_of(silent), anchors.gold)
     assert stack.exponents[1] == pytest.approx(1 / 3, abs=1e-6)
     assert stack.exponents[0] > 0.5
 
 
 def test_a_source_of_noise_counts_little_and_two_copies_share() -> None:
     probs, gold = drawn(SEEDS[0], items=2000, sources=2, classes=4)
-    stack = fit_stack(log_votes(probs), gold)
+    stack = fit_stack(logs_of(probs), gold)
     assert stack.exponents[1] < 0.15 < 0.6 < stack.exponents[0]
-    copied = fit_stack(log_votes(probs[:, [0, 0]]), gold)
+    copied = fit_stack(logs_of(probs[:, [0, 0]]), gold)
     assert copied.exponents[0] == pytest.approx(copied.exponents[1], abs=1e-6)
-    assert copied.exponents.sum() == pytest.approx(fit_stack(log_votes(probs[:, :1]), gold).exponents[0], abs=0.02)
+    assert copied.exponents.sum() == pytest.approx(fit_stack(logs_of(probs[:, :1]), gold).exponents[0], abs=0.02)
 
 
 @pytest.mark.parametrize("classes", [2, 3])

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from outgrow.config.load import dump_experiment, read_experiment
 from outgrow.config.presets import presets
 from outgrow.config.recipes import where_to_start
+from outgrow.config.suite import is_suite
 from outgrow.errors import ConfigError, OutgrowError
 from outgrow.losses.evidential_record import Evidential
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").rglob("*.yaml"))
-OTHERS = [path for path in EXAMPLES if path.stem.endswith("suite") or path.stem.startswith("theory")]
+OTHERS = [path for path in EXAMPLES if is_suite(path) or path.stem.startswith("theory")]
 """Suites and simulations have readers, and tests, of their own."""
 
 GOOD = {

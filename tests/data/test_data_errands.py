@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.config.task import Sizes, TaskSection
 from outgrow.data.data_identity import data_identity
 from outgrow.data.leak import normalise

@@ -139,7 +139,7 @@ def test_the_most_common_number_of_options_is_kept(path):
             "already taken",
         ),
         ([{"text": "a", "label": "x", "k": "1\x1f2"}], {"id": "k"}, {}, "control character"),
-        ([{"text": "a", "label": "x", "p": "dev"}], {"part": "p"}, {}, "`train` or `test`, found 'dev'"),
+        ([{"text": "a", "label": "x", "p": "dev"}], {"part": "p"}, {}, "`test` or `train`, found 'dev'"),
         ([{"text": "a", "label": "x", "o": ["x"]}], {"options": "o"}, {}, "at least two options"),
         ([{"text": "a", "label": "2", "o": ["x", "y", "z"]}], {"options": "o"}, {}, "neither 0 nor the number"),
         ([{"text": "a", "label": "x", "o": ["y", "z"]}], {"options": "o"}, {}, "the label .x. is not an option"),

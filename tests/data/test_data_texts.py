@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.config.task import Columns, Sizes, TaskSection
 from outgrow.data.load_task import load_task
 from outgrow.data.pool import cut

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.config.votes import VoteColumns
 from outgrow.data.write_table import write_table
 from outgrow.errors import ConfigError, DataError

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.config.task import Capability, Sizes, TaskSection
 from outgrow.data.data_identity import data_identity
 from outgrow.data.load_task import load_task

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.config.task import TaskSection
 from outgrow.data.leak import normalise
 from outgrow.data.load_task import load_task

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import outgrow
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.state_file import load_state
 from outgrow.errors import DataError
 from outgrow.graph.output import alone

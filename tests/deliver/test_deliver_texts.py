@@ -269,7 +269,7 @@ def test_slots_on_the_command_line_from_a_wide_table(tmp_path: Path) -> None:
         cwd=tmp_path, env={**os.environ, "COLUMNS": "300"}, capture_output=True, text=True,
     )  # fmt: skip
     assert refused.returncode == 2
-    assert "--renormalise: is for votes on classes" in refused.stderr
+    assert "--renormalise: is not for votes of kind `texts`" in refused.stderr
 
 
 def said(folder: Path, *words: str) -> str:
@@ -293,7 +293,7 @@ def test_texts_in_memory_become_a_file_that_is_read_again(tmp_path: Path) -> Non
 
 def test_a_table_of_texts_says_how_many_are_behind_them(tmp_path: Path) -> None:
     frame = pd.DataFrame({"item": [1, 1, 1, 2], "model": ["a", "b", "c", "a"], "answer": ["7", " 7", "8", "=1+1"]})
-    combined = outgrow.combine_answers(frame)
+    combined = outgrow.combine_answers(frame, "answer_vote")
     assert combined.to_pandas().to_dict("list") == {
         "item": ["1", "2"], "label": ["7", "=1+1"], "share": [2 / 3, 1.0], "votes": [3, 1],
     }  # fmt: skip
@@ -302,7 +302,9 @@ def test_a_table_of_texts_says_how_many_are_behind_them(tmp_path: Path) -> None:
     assert outgrow.combine_answers(frame, {"type": "answer_vote", "weight": "one"}).targets.weight.tolist() == [1, 1]
     with pytest.raises(ConfigError, match="combine: `vote` is not for texts"):
         outgrow.combine_answers(frame, "vote")
+    by_method, by_kind = api_votes.combine(frame, "answer_vote"), api_votes.combine(frame, "answer_vote", kind="texts")
+    assert by_method.to_arrow() == by_kind.to_arrow() == combined.to_arrow()
     with pytest.raises(ConfigError, match="`answer_vote` is for texts, and these are votes on classes"):
-        api_votes.combine(frame, "answer_vote")
+        api_votes.combine(frame, "answer_vote", kind="classes")
     with pytest.raises(DataError, match="no item has a text"):
         outgrow.combine_answers(frame.assign(answer="none"), METHOD)

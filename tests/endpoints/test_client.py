@@ -18,7 +18,8 @@ import pytest
 
 from loopback import Body, choice, echo, serving
 from outgrow.config.endpoint import EndpointSection
-from outgrow.endpoints.client import ChatRequest, ChatResponse, Endpoint, Refusal
+from outgrow.endpoints.chat_request import ChatRequest, ChatResponse, Refusal
+from outgrow.endpoints.client import Endpoint
 from outgrow.endpoints.response import fewest_tokens
 from outgrow.endpoints.response_cache import ResponseCache
 from outgrow.endpoints.server import words

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from outgrow.config.endpoint import EndpointSection
-from outgrow.endpoints.client import ChatRequest, ChatResponse, Endpoint, Refusal
+from outgrow.endpoints.chat_request import ChatRequest, ChatResponse, Refusal
+from outgrow.endpoints.client import Endpoint
 from outgrow.endpoints.response_cache import ResponseCache
 from outgrow.endpoints.transport import in_utf8, message_of, proxy_of
 from outgrow.errors import DataError, StepFailed

@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.errors import DataError
 from outgrow.generation.causal_lm import CausalLM, canonical, forced, load_writer, stop_in
 from outgrow.generation.chat import single_turn

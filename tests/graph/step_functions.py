@@ -56,6 +56,14 @@ def tell_threads(job: Job, asked: int | None) -> None:
     (job.out / "threads.json").write_text(json.dumps(told))
 
 
+def tell_devices(job: Job, number: int, seconds: float) -> None:
+    """Writes which devices it sees, with how many threads, and from when to when it ran."""
+    began = time.time()
+    time.sleep(seconds)
+    seen = {"visible": os.environ.get("CUDA_VISIBLE_DEVICES"), "threads": os.environ.get("OMP_NUM_THREADS")}
+    (job.out / "seen.json").write_text(json.dumps({**seen, "began": began, "ended": time.time()}))
+
+
 def complain(job: Job) -> None:
     raise DataError("x.jsonl, row 7: label `maybe` is not one of `yes`, `no`")
 
@@ -143,6 +151,25 @@ def climbers(width: int, rounds: int, pause: float) -> list[Step]:
     ]
     ends = [Step("end", f"{HERE}:seal", {"number": number}, {"slow": one}) for number, one in enumerate(slow)]
     return [start, *slow, *ends]
+
+
+def mixed() -> list[Step]:
+    """Steps that end well, fail, crash, ask for devices, or ask a server."""
+    fine = [step(f"fine{number}", text=str(number)) for number in range(4)]
+    devices = Step(
+        "devices",
+        f"{HERE}:tell_devices",
+        {"number": 0, "seconds": 0.0},
+        hints={"resources": {"gpus": 2.0, "cpus": 1, "memory": 0}},
+    )
+    server = Step("server", f"{HERE}:tell_parent", hints={"endpoint": {}})
+    bad = [step("wrong", "complain"), step("crash", "shoot_itself", number=int(signal.SIGSEGV))]
+    return [*fine, devices, server, *bad, step("below", inputs=(bad[0],), text="b")]
+
+
+def tell_parent(job: Job) -> None:
+    """Writes who has started this worker."""
+    (job.out / "parent").write_text(str(os.getppid()))
 
 
 def seal(job: Job, number: int) -> None:

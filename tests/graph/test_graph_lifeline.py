@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from orphans import alive_in, left_after
 
 HERE = Path(__file__).parent

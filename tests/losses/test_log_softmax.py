@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.losses.softmax_losses import log_softmax
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.config.experiment import Experiment
 from outgrow.config.load import read_experiment
 from outgrow.config.method import Method, SelfTraining, TrainingStage

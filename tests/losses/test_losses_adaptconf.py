@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.losses.adaptconf import adaptconf
 from outgrow.losses.softmax_losses import cross_entropy as soft_cross_entropy
 from outgrow.losses.token_adaptconf import adaptconf_token_loss

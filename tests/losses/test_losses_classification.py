@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.losses.evidential import evidential
 from outgrow.losses.softmax_losses import cross_entropy, generalized_cross_entropy, product
 

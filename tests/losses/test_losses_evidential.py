@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import one_hot
 from torch.profiler import ProfilerActivity, profile
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.losses.evidential import BLOCK, evidential, without_each
 
 EVIDENCE = list(textbook.ALPHA)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.config.method import SelfTraining
 from outgrow.extensions import function_of
 from outgrow.losses import LOSSES

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.losses.reverse_losses import (
     confidence_adaptive_cross_entropy,
     reverse_cross_entropy,

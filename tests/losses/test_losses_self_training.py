@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.losses.loss_record import ramp
 from outgrow.losses.self_training import exact_counts, harden_argmax, harden_balanced
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.losses.marginal_likelihood import marginal_likelihood
 from outgrow.losses.softmax_losses import cross_entropy, product
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.losses.preference import preference_loss, ratio_loss
 
 KINDS = ["cdpo", "robust", "ipo", "weighted"]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.losses.token_marginal import marginal_token_loss
 from outgrow.losses.tokens import TokenLoss, token_cross_entropy
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.metrics.auroc import CHUNK, auroc, resampled_auroc
 
 

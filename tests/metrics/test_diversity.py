@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.metrics.diversity import distinct_ngrams, distinct_share, entropy_in_bits
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.metrics.measures import MEASURES, MetricMeasure, PatternMeasure
 from outgrow.metrics.text_score import TEXT_METRICS, MetricRecord, TextMetric, counts_slots
 

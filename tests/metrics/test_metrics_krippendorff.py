@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fresh import SEEDS
-from outgrow.metrics.rater_agreement import fleiss_kappa, krippendorff_alpha
+from drawn_seeds import SEEDS
+from outgrow.metrics.rater_agreement import fleiss_kappa, krippendorff_alpha, raw_agreement
 
 LEVELS = ("nominal", "ordinal", "interval")
 
@@ -79,6 +79,9 @@ def test_kappa_is_its_definition(seed):
     chance = (np.mean(shares, axis=0) ** 2).sum()
     wanted = (np.mean(agree) - chance) / (1 - chance)
     assert fleiss_kappa(item, said).value == pytest.approx(wanted, abs=2e-6)
+    raw = raw_agreement(item, said)
+    assert raw.value == pytest.approx(np.mean(agree), abs=2e-6)
+    assert raw.low < raw.value < raw.high
 
 
 def test_the_published_examples():
@@ -101,6 +104,7 @@ def test_order_and_single_votes_change_nothing(level, seed):
     one = krippendorff_alpha(item, said, level=level, values=values)
     assert krippendorff_alpha(*lonely, level=level, values=values) == one
     assert fleiss_kappa(*lonely) == fleiss_kappa(item, said)
+    assert raw_agreement(*lonely) == raw_agreement(item, said)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -117,6 +121,8 @@ def test_names_of_nominal_classes_do_not_matter_and_a_scale_has_no_unit(seed):
 
 def test_what_is_undefined_says_why():
     nobody = np.asarray([0, 1, 2])
+    assert raw_agreement(nobody, np.asarray([0, 1, 0])).note == "no item has two votes"
+    assert raw_agreement(np.asarray([0, 0]), np.asarray([1, 1])).value == 1
     for measure in (krippendorff_alpha, fleiss_kappa):
         assert measure(nobody, np.asarray([0, 1, 0])).note == "no item has two votes"
         assert measure(np.zeros(0, np.int64), np.zeros(0, np.int64)).value is None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.errors import ConfigError
 from outgrow.metrics.ratings import RatingScale, agreed_rating, parse_ratings, swap_mean, why_failed, win_rate
 

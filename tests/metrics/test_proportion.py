@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta, binom, binomtest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.metrics.bootstrap import over_seeds, seed_means
 from outgrow.metrics.estimate import from_draws
 from outgrow.metrics.pgr import performance_gap_recovered

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.metrics.readable import answer_in, can_tell, chosen_option, is_readable
 from outgrow.metrics.slu_f1 import parse_slots
 from outgrow.metrics.text_score import TEXT_METRICS

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.metrics.slu_f1 import (
     Slot,
     character_distance,

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.data.task import Items, Task
 from outgrow.metrics.slu_f1 import Slot, parse_slots, score, slu_counts, write_slots
 from outgrow.metrics.text_score import MACRO, TEXT_METRICS, HasMetrics, counts_slots, score_of

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, OutgrowError
 from outgrow.readers.read_texts import read_texts

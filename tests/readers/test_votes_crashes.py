@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.config.task import TaskSection
 from outgrow.config.votes import VoteColumns
 from outgrow.data.data_identity import data_identity
@@ -110,7 +110,7 @@ def test_blank_ids_of_exports_are_told(tmp_path, blank):
     ]
     for name, content in (("tasks.json", tasks), ("records.json", records)):
         (tmp_path / name).write_text(json.dumps(content))
-        with pytest.raises(DataError, match=rf"{name}, .*: the name of the item is blank"):
+        with pytest.raises(DataError, match=rf"{name}, .*: the item is empty"):
             read_votes(tmp_path / name)
     tasks[1] = task("s", blank, "b")
     (tmp_path / "tasks.json").write_text(json.dumps(tasks))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import OutgrowError
 from outgrow.readers.read_votes import read_votes

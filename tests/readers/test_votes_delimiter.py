@@ -7,7 +7,7 @@ import io
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import DataError
 from outgrow.readers.open_table import read_columns, read_table

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
+from outgrow.config.load import read_section
+from outgrow.config.messages import FileLocation
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, DataError, OutgrowError
 from outgrow.readers.read_votes import read_votes
@@ -99,21 +101,17 @@ def test_rules_that_know_one_class_each_are_sources():
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("names", [("n_yes", "n_no"), ("hate", "offensive", "neither"), ("total", "a", "b", "c")])
-def test_counts_of_votes_are_asked(seed, names):
+def test_columns_that_may_be_counts_of_votes_are_asked(seed):
     draw = np.random.default_rng(seed)
-    classes = [name for name in names if name != "total"]
-    each = draw.integers(3, 10, size=40) if "total" in names else np.full(40, 7)
-    counts = np.stack([draw.multinomial(n, draw.dirichlet(np.ones(len(classes)))) for n in each])
+    classes = ["hate", "offensive", "neither"]
+    counts = np.stack([draw.multinomial(7, draw.dirichlet(np.ones(3))) for _ in range(40)])
     wide = pd.DataFrame({"id": range(40), **dict(zip(classes, counts.T, strict=True))})
-    if "total" in names:
-        wide.insert(1, "total", each)
     listed = ",".join(classes)
     with pytest.raises(DataError, match=rf"`probability={listed}` with `--renormalise`.*`votes={listed}`"):
         read_votes(wide)
     table = read_votes(wide, columns=VoteColumns(probability=tuple(classes)), renormalise=True)
     assert table.probs is not None
-    order = [list(table.classes).index(name.removeprefix("n_")) for name in classes]
+    order = [list(table.classes).index(name) for name in classes]
     np.testing.assert_allclose(table.probs[:, order], counts / counts.sum(axis=1, keepdims=True))
     assert read_votes(wide, columns=VoteColumns(votes=tuple(classes))).sources == tuple(classes)
 
@@ -213,7 +211,7 @@ def test_repeats_count_as_they_are_told_to(seed):
             "label": draw.choice(["a", "b", "c"], 60),
         }
     )
-    with pytest.raises(DataError, match="`repeats=first`, `repeats=last` or `repeats=mean`"):
+    with pytest.raises(DataError, match="`repeats=first`, `repeats=last`, `repeats=average`"):
         read_votes(rows)
     groups = rows.assign(item=rows["item"].astype(str)).groupby(["item", "worker"])["label"]
     for how in ("first", "last"):
@@ -221,7 +219,7 @@ def test_repeats_count_as_they_are_told_to(seed):
         found = table.to_pandas().set_index(["item", "worker" if "worker" in table.to_pandas() else "source"])["label"]
         assert found.to_dict() == getattr(groups, how)().to_dict()
         assert any(f"the {how} one counts" in note for note in table.notes)
-    table = read_votes(rows, columns=VoteColumns(repeats="mean"))
+    table = read_votes(rows, columns=VoteColumns(repeats="average"))
     assert table.probs is not None
     shares = groups.value_counts(normalize=True)
     for item, source, probs in zip(table.item, table.source, table.probs, strict=True):
@@ -252,13 +250,10 @@ def test_rejected_answers_are_asked(tmp_path, rejected):
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        (
-            {"labels": [["y", "n"]] * 4, "annotators": [["a", "b"]] * 4},
-            "`labels`, `annotators` .*lists or mappings",
-        ),
-        ({"votes": [{"a": "y", "b": "n"}] * 4}, "`votes` has lists or mappings that are not probabilities"),
-        ({"jury": [{"tie": False, "votes": [{"model": "m", "value": True}]}] * 4}, "`jury` has lists or mappings"),
-        ({"counter": [{"e": 5, "n": 90}] * 4, "old": ["e", "n"] * 2}, "`probability=counter` reads it as"),
+        ({"labels": [["y", "n"]] * 4, "places": [["a", "b"]] * 4}, "`labels`, `places` .*lists or mappings"),
+        ({"facts": [{"a": "y", "b": "n"}] * 4}, "`facts` has lists or mappings that are not probabilities"),
+        ({"jury": [{"tie": False, "votes": [{"place": "m", "size": True}]}] * 4}, "`jury` has lists or mappings"),
+        ({"shares": [{"e": 5, "n": 90}] * 4, "old": ["e", "n"] * 2}, "`probability=shares` reads it as"),
     ],
 )
 def test_lists_and_mappings_that_are_no_distributions_are_told(cells, message):
@@ -280,3 +275,43 @@ def test_marks_of_classes_are_votes():
     table = read_votes(rows, columns=VoteColumns(probability=("q:::good", "q:::bad")))
     assert table.n_votes == 2
     assert [table.classes[said] for said in table.label] == ["good", "bad"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_all_repeats_count_as_sources_of_their_own(seed):
+    draw = np.random.default_rng(seed)
+    rows = pd.DataFrame(
+        {
+            "item": draw.integers(6, size=40).astype(str),
+            "worker": draw.choice(["u", "v"], 40),
+            "label": draw.choice(["a", "b"], 40),
+        }
+    )
+    once = pd.DataFrame({"item": [str(k) for k in range(6)], "worker": "w", "label": "a"})
+    table = read_votes(pd.concat([rows, once]), columns=VoteColumns(repeats="all"))
+    expected = {
+        (row.item, f"{row.worker}#{number + 1}"): row.label
+        for row, number in zip(rows.itertuples(), rows.groupby(["item", "worker"]).cumcount(), strict=True)
+    } | {(row.item, "w"): "a" for row in once.itertuples()}
+    found = table.to_pandas()
+    assert dict(zip(zip(found["item"], found["source"], strict=True), found["label"], strict=True)) == expected
+    assert any("`repeats=average`" in note for note in table.notes)
+    taken = pd.concat([rows, once.assign(worker="u#1")])
+    with pytest.raises(DataError, match="two sources are called `u#1`"):
+        read_votes(taken, columns=VoteColumns(repeats="all"))
+
+
+@pytest.mark.parametrize(
+    ("word", "where"),
+    [
+        ("where=state=ok", {"state": ("ok",)}),
+        ("where=state=ok,late", {"state": ("ok", "late")}),
+        ("where=state=ok,round=2", {"state": ("ok",), "round": ("2",)}),
+        ("where='a:b=c d'", {"a:b": ("c d",)}),
+        ("where.state=ok", {"state": ("ok",)}),
+    ],
+)
+def test_conditions_are_written_as_column_and_value(word, where):
+    assert read_section(VoteColumns, {}, (word,), FileLocation("columns")).where == where
+    with pytest.raises(ConfigError, match="COLUMN=VALUE"):
+        read_section(VoteColumns, {}, ("where=state",), FileLocation("columns"))

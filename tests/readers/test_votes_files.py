@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.votes import Votes
 from outgrow.config.votes import VoteColumns
 from outgrow.readers.read_votes import read_votes

@@ -27,7 +27,6 @@ ITEMS = range(30)
 FOUR = [(i, j) for i in ITEMS for j in range(4)]
 HIT = "H{0},W{1},{2},Mon Mar 04 10:00:0{1} PST 2024,{3}"
 DAY = "2026-07-15"
-PRODIGY = {"options": [{"id": "a"}, {"id": "b"}], "answer": "accept"}
 
 
 def choice(i, j):
@@ -40,15 +39,14 @@ MADE = {
         "prompt_id,judge,preference", *(f"{i},j{j},{1 + (i + j) % 2 + 0.00021 * (i % 3)}" for i, j in FOUR)
     ),
     "hits.csv": lines(
-        "HITId,WorkerId,AssignmentStatus,AcceptTime,Answer.mood.label",
+        "HITId,WorkerId,AssignmentStatus,AcceptTime,mood.label",
         *(HIT.format(i, j, "Approved" if (i + j) % 7 else "Rejected", choice(i, j)) for i, j in FOUR),
     ),
     "wide.csv": lines(
         "id,aspect,ann,bo,cy,checked_by,annotated_at",
         *(f"{i},tone,{choice(i, 1)},{choice(i, 3)},a,{'ann' if i % 2 else ''},{DAY}" for i in ITEMS),
     ),
-    "counts.csv": lines("id,n_yes,n_no", *(f"{i},{i % 6},{5 - i % 6}" for i in ITEMS)),
-    "uneven.csv": lines("id,total,hate,none", *(f"{i},{3 + i % 4},{i % 3},{3 + i % 4 - i % 3}" for i in ITEMS)),
+    "counts.csv": lines("id,spam,ham", *(f"{i},{i % 6},{5 - i % 6}" for i in ITEMS)),
     "turns.csv": lines("question_id,turn,judge,winner", *(f"{i},{t},g,{choice(i, 1)}" for i in ITEMS for t in (1, 2))),
     "samples.csv": lines("item,judge,verdict", *(f"{i // 3},g,{'ab'[i % 5 == 0]}" for i in ITEMS)),
     "dates.csv": lines("item,worker,label", *(f"{i},w{j},2024-03-0{1 + (i + j) % 5}" for i, j in FOUR)),
@@ -64,13 +62,7 @@ MADE = {
         "user\tinstance\tm:::a\tm:::b",
         *(f"u{i % 3}\t{i // 3}\t{'true' if i % 2 else ''}\t{'' if i % 2 else 'true'}" for i in ITEMS),
     ),
-    "marked.jsonl": lines(
-        *(
-            json.dumps(PRODIGY | {"_input_hash": i // 3, "accept": [choice(i, 1)], "_annotator_id": i % 3})
-            for i in ITEMS
-        )
-    ),
-    "nested.jsonl": lines(*(json.dumps({"uid": i, "counter": {"e": 1, "n": 2}, "majority": "n"}) for i in ITEMS)),
+    "nested.jsonl": lines(*(json.dumps({"uid": i, "shares": {"e": 1, "n": 2}, "majority": "n"}) for i in ITEMS)),
     "columns.tsv": lines(
         "IN:image\tOUT:result\tW:worker_id\tA:status",
         *(f"{i // 3}.jpg\t{choice(i, 1)}\tW{i % 3}\t{'APPROVED' if i % 4 else 'REJECTED'}" for i in ITEMS),

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.config.votes import VoteColumns
 from outgrow.errors import ConfigError, DataError
 from outgrow.readers.read_votes import read_votes

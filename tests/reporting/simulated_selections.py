@@ -116,7 +116,8 @@ def simulate_selections(
 ) -> SimulatedTexts:
     """A whole study in `root` but for the steps that are skipped, and those that need them."""
     settings: Mapping[str, Any] = {
-        "task": TASK, "methods": METHODS, "variants": ["plain"], "seeds": [0, 1], "bootstrap": 100, **changes
+        "task": TASK, "methods": METHODS, "variants": ["plain"], "gold_controls": False,
+        "seeds": [0, 1], "bootstrap": 100, **changes,
     }  # fmt: skip
     two = {name: EXPERIMENT["supervisors"][name] for name in ("gpt", "opt")}
     study = build_study(read_experiment({**EXPERIMENT, "supervisors": two, **settings, "store": str(root / "steps")}))

@@ -7,7 +7,7 @@ import pytest
 from simulated_mixture import SIZES, simulate_mixture
 from simulated_texts import SimulatedTexts, simulate_small_texts
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.metrics.estimate import show_number
 from outgrow.metrics.final_answer import final_answer
 from outgrow.metrics.slu_f1 import parse_slots, score, slu_counts

@@ -11,7 +11,7 @@ import pytest
 from simulated_mixture import simulate_mixture
 from simulated_selections import simulate_selections
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.errors import ConfigError, DataError
 from outgrow.graph.event import StepOutcome
 from outgrow.reporting.collect import read_results, write_report

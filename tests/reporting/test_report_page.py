@@ -115,14 +115,17 @@ def test_rows_that_tie_are_called_a_tie(simulate_small: Callable[..., Any], tmp_
     tied = replace(found, rows=tuple(map(level, found.rows)))
     story = make_headline(tied)
     assert "All 4 rows tie on these test items." in story.sentences
-    assert not any("flatters" in sentence for sentence in story.sentences)
+    assert not any("optimistic" in sentence for sentence in story.sentences)
     assert [(tile.title, tile.what) for tile in story.tiles if tile.kind == "student"] == [("student", "naive")]
     assert "0.000 [0.000, 0.000] with naive" in story.sentences[0]
     assert "**" not in make_tables(tied)[0].to_markdown()
     assert methods_box(tied).lines == tuple((name, "0.000") for name in ("naive", "vote", "bayesian", "log_pool"))
     two = replace(tied, rows=tuple(level(row, 0.5) if row.name in ("vote", "bayesian") else row for row in tied.rows))
     story = " ".join(make_headline(two).sentences)
-    assert "vote and bayesian are the highest of 4 rows on these test items; being picked flatters them." in story
+    assert (
+        "vote and bayesian are the highest of 4 rows on these test items: selected as best of 4, hence optimistic."
+        in story
+    )
     assert "The headline is about naive, which was fixed beforehand." in story
     assert make_tables(two)[0].to_markdown().count("**0.500") == 4
 
@@ -206,7 +209,7 @@ def test_files_below_the_working_folder_are_named_from_there(
 
 
 OF_TEXTS = ["study", "pgr", "slot_types", "agreement"]
-OF_VOTES = ["study", "pgr", "agreement", "error_copying", "reliability"]
+OF_VOTES = ["study", "pgr", "agreement", "error_copying", "confusion", "reliability"]
 
 
 def test_votes_and_texts_have_their_own_drawings(results: Results, text_results: Results) -> None:
@@ -268,7 +271,8 @@ def test_text_is_readable_on_a_telephone(results: Results, text_results: Results
 def test_page_escapes_names_and_messages(simulated: Any, results: Results) -> None:
     rows = tuple(replace(row, name=HOSTILE, method=HOSTILE) if row.role == "method" else row for row in results.rows)
     missing = tuple(replace(one, reason=HOSTILE) for one in results.missing)
-    about = replace(results.about, name=HOSTILE, notes=(HOSTILE,), classes=(HOSTILE,))
+    classes = tuple(f"{HOSTILE} {number}" for number, _ in enumerate(results.about.classes))
+    about = replace(results.about, name=HOSTILE, notes=(HOSTILE,), classes=classes)
     changed = replace(results, rows=rows, missing=missing, about=about)
     page = report_files(simulated.study, simulated.store, simulated.outcomes, changed)["report.html"]
     assert "<script" not in page
@@ -280,7 +284,7 @@ def test_page_fetches_nothing(report_folder: Path) -> None:
     page = (report_folder / "report.html").read_text()
     assert not re.findall(r"(?:src|action)\s*=|@import|url\(\s*['\"]?(?!#)", page)
     assert set(re.findall(r'href="([^"#]+)', page)) == {"data:,"}
-    for section in ("seeds:", "SHA-256", "Wall time per step", "How to cite", "out of memory"):
+    for section in ("seeds:", "SHA-256", "Wall time per step", "For a paper", "out of memory"):
         assert section in page
 
 

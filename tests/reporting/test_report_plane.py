@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.metrics.estimate import Estimate, undefined
 from outgrow.render.canvas import LabelBox
 from outgrow.reporting.results import Results

@@ -15,7 +15,7 @@ from simulated_selections import SIZES, simulate_selections
 from simulated_texts import SimulatedTexts, simulate_small_texts
 from sklearn.metrics import roc_auc_score
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.graph.step import Step
 from outgrow.metrics.estimate import Estimate
 from outgrow.metrics.slu_f1 import parse_slots, score, slu_counts
@@ -481,7 +481,7 @@ def test_a_selection_by_gold_is_an_upper_bound_and_no_winner(results: Results) -
     assert "upper bound" in line.section
     assert not line.ranked
     story = make_headline(results)
-    assert any("labels of oracle: an upper bound" in sentence for sentence in story.sentences)
+    assert any("oracle: an upper bound" in sentence for sentence in story.sentences)
     assert "oracle" not in " ".join(tile.what for tile in story.tiles)
 
 

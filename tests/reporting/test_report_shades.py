@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.align.pieces import PieceTable
 from outgrow.reporting.evidence.text_columns import shades
 from outgrow.reporting.examples import printable, show_probability, tenth

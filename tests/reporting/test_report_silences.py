@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from simulated_texts import SimulatedTexts, commit, simulate_small_texts
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.cli.result_text import result_text
 from outgrow.data.task import Split
 from outgrow.graph.event import StepOutcome
@@ -113,7 +113,7 @@ def test_bare_votes_tell_no_confidence(bare: tuple[Any, Results, Path]) -> None:
     assert "Not told: the answers have no probabilities." in table.caption
     record = next(record for record in table.records() if record["row"] == "words")
     assert (record["ece"], record["ece_note"]) == (None, "not told")
-    assert "<td>not told</td>" in (folder / "report.html").read_text()
+    assert ">not told</td>" in (folder / "report.html").read_text()
 
 
 # ---- judges ---------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.metrics.bootstrap import Resamples
 from outgrow.reporting.evidence.row_answers import EvaluatedItems
 from outgrow.reporting.results import WHOLE

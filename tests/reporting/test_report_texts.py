@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from simulated_texts import ABILITY, MODEL, SimulatedTexts, simulate_small_texts
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.keep_all import KeepAll
 from outgrow.errors import DataError
 from outgrow.graph.event import StepOutcome

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.trust_report import trust
 from outgrow.trust_report.trust_page import trust_html
 from outgrow.trust_report.trust_tables import trust_tables

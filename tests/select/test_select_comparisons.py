@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.metrics.text_score import TEXT_METRICS
 from outgrow.select.comparisons import Sample, compare, make_pairs
 from simulated_labels import METRICS, answers_of, mixture, targets_of, wrong_or_right

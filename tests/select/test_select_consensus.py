@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.labels import Targets
 from outgrow.select.consensus_scores import answers_of, consensus
 from simulated_labels import mixture

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.errors import DataError
 from outgrow.select.keep_rules import keep_rows, lots, sizes
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.errors import DataError
 from outgrow.labels import Targets, WeakLabels
 from outgrow.metrics.text_score import TEXT_METRICS

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.data.task import Items, Split, Task
 from outgrow.labels import Targets, WeakLabels
 from outgrow.select.select_step import select_votes

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.errors import ConfigError, DataError
 from outgrow.labels import Targets, WeakLabels
 from outgrow.select.rewards import Rewards

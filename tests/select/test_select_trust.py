@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.data.task import Items, Task
 from outgrow.errors import DataError
 from outgrow.labels import Anchors, Targets, WeakLabels

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.data.task import Items, Task
 from outgrow.errors import ConfigError
 from outgrow.labels import Targets, WeakLabels

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.config.load import read_experiment
 from outgrow.data.task import Items, Split, Task
 from outgrow.graph.step import Job

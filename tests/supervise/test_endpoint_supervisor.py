@@ -12,7 +12,7 @@ import small_study
 from loopback import Body, choice, serving, tokens_read
 from outgrow.config.endpoint import EndpointSection
 from outgrow.data.task import Items, Split, Task
-from outgrow.endpoints.client import ChatResponse, Refusal
+from outgrow.endpoints.chat_request import ChatResponse, Refusal
 from outgrow.endpoints.response import ResponseChoice
 from outgrow.endpoints.usage import Usage
 from outgrow.errors import DataError
@@ -56,7 +56,7 @@ def test_letters_are_votes_and_silence_an_abstention(study: Path) -> None:
         return [choice(said[body["messages"][-1]["content"][13]])]
 
     with serving(answer) as server:
-        labels = ask(study, server.url, system="Be brief.")
+        labels = ask(study, server.url, system="Be brief.", logprobs=False)
         shown = sorted(body["messages"][1]["content"] for body in server.requests)
         assert all("top_logprobs" not in body and body["temperature"] == 0.0 for body in server.requests)
     assert shown[3] == "How many are 3?\nA. none\nB. 3 of them\nC. all\nAnswer with the letter of your choice alone."

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.supervise.label_steps import exchange_answers
 
 

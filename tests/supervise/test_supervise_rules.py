@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.errors import ConfigError, DataError
 from outgrow.supervise.rules_step import apply_rules
 from outgrow.vote_table import VoteTable

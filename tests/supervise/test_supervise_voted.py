@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.config.votes import VotesSection
 from outgrow.data.data_identity import content_hash
 from outgrow.data.task import Items, Split, Task
+from outgrow.data.task_forms import choose_task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.labels import ANSWER_FILES, WeakLabels
@@ -105,6 +106,26 @@ def test_columns_are_as_named(tmp_path: Path) -> None:
     file = written(tmp_path / "v.csv", [(name, "a", "yes") for name in names], "ticket,who,team")
     columns = {"item": "ticket", "source": "who", "label": "team"}
     assert taken(job_of(tmp_path, "classify", file, names), "a", columns=columns)["test"].voted.all()
+
+
+def test_options_are_named_by_their_place_unless_they_were_shuffled(tmp_path: Path) -> None:
+    names = [str(number) for number in range(9)]
+    letters = np.random.default_rng(SEEDS[0]).choice(["A", "B"], 9).tolist()
+    file = written(tmp_path / "v.csv", [(name, "ada", letter) for name, letter in zip(names, letters, strict=True)])
+    job = job_of(tmp_path, "choose", file, names)
+    options = [[f"one {name}", f"other {name}"] for name in names]
+    for gold, is_shuffled in (([0, 1, 1, 0, 1, 0, 0, 1, 0], False), ([0] * 9, True)):
+        task = choose_task("mine", Items(names, ["which?"] * 9, np.asarray(gold), options=options), ())
+        assert task.shuffled is is_shuffled
+        task.save(job.inputs["pool"])
+        assert Task.load(job.inputs["pool"]).shuffled is is_shuffled
+        if is_shuffled:
+            with pytest.raises(DataError, match=r"supervisors\.mine: .*shuffled"):
+                taken(job, "ada")
+        else:
+            labels = taken(job, "ada")["half_b"]
+            wanted = [[letter == "A", letter == "B"] for letter in letters[1::3]]
+            assert labels.probs[:, 0].tolist() == wanted
 
 
 def test_what_cannot_be_taken_is_told(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_what_is_wrong_is_said_before_the_study_runs(folder: Path) -> None:
         supervisors(folder, "supervisors.ada.votes=gone.csv")
     with pytest.raises(ConfigError, match=r"supervisors\.ada\.columns\.itm: unknown key; did you mean `item`"):
         supervisors(folder, "supervisors.ada.columns.itm=ticket")
-    with pytest.raises(ConfigError, match=r"supervisors\.ada: votes of a file name classes, and here are options"):
+    with pytest.raises(ConfigError, match=r"supervisors\.ada: votes of a file name the options .*task\.form"):
         supervisors(folder, "task={name: arc_easy}")
     with pytest.raises(ConfigError, match=r"student\.votes: unknown key"):
         supervisors(folder, "student={votes: ticket_votes.csv}")

@@ -11,7 +11,7 @@ from outgrow.data.task import Items, Split, Task
 from outgrow.errors import DataError
 from outgrow.generation.prompting import prompter_of
 from outgrow.graph.step import Job
-from outgrow.training.text_training_steps import gold_targets, train_text_supervisor
+from outgrow.training.text_training_steps import half_a_targets, train_text_supervisor
 
 SECTION = {
     "model": "bundled:smollm2-135m@2",
@@ -86,11 +86,11 @@ def test_it_learns_half_as_gold_and_keeps_its_best(supervised):
 
 def test_without_any_gold_there_is_nothing_to_learn():
     with pytest.raises(DataError, match="no item of half A has a gold text"):
-        gold_targets(made_task([""] * 4 + ["a"]), np.arange(4))
+        half_a_targets(made_task([""] * 4 + ["a"]), np.arange(4))
 
 
 def test_gold_is_certain_and_ends():
-    found = gold_targets(made_task(["a b", "", "c"]), np.arange(3))
+    found = half_a_targets(made_task(["a b", "", "c"]), np.arange(3))
     assert found.items == ["i0", "i2"]
     assert found.texts == ["a b", "c"]
     assert [table.end.tolist() for table in found.pieces] == [[3, 4], [1, 2]]

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.data.task import Items, Split, Task
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 from outgrow.labels import Targets, WeakLabels

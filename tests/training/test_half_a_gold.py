@@ -8,7 +8,7 @@ import pytest
 from test_student_probe import MODEL, TUNE, answers, run
 from tiny_study import Study, model_section
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.combiners.targets_step import add_half_a_gold
 from outgrow.data.task import Task
 from outgrow.errors import ConfigError
@@ -43,15 +43,16 @@ def gold_targets(study: Study, *, beside: bool) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_point_is_compared_at_its_best_temperature(seed):
     rng = np.random.default_rng(seed)
-    gold = rng.integers(4, size=60)
-    logits = 0.7 * rng.normal(size=(3, 60, 4)) + np.eye(4)[gold] * np.array([0.3, 1.0, 2.0])[:, None, None]
+    gold = rng.integers(4, size=200)
+    # Noisy enough that no temperature makes all of them right: the best one would be the least allowed.
+    logits = rng.normal(size=(3, 200, 4)) + np.eye(4)[gold] * np.array([0.6, 1.0, 1.5])[:, None, None]
     probs = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
     found = calibrated_log_losses(probs, gold)
     for point, value in zip(probs, found, strict=True):
         by_hand = []
         for temperature in np.exp(np.linspace(-2.5, 4, 4000)):
             scaled = point ** (1 / temperature)
-            by_hand.append(-np.log(scaled[np.arange(60), gold] / scaled.sum(axis=1)).mean())
+            by_hand.append(-np.log(scaled[np.arange(200), gold] / scaled.sum(axis=1)).mean())
         assert value == pytest.approx(min(by_hand), abs=1e-5)
     sharper = probs**1.5 / (probs**1.5).sum(axis=2, keepdims=True)
     np.testing.assert_allclose(calibrated_log_losses(sharper, gold), found, rtol=0, atol=1e-6)

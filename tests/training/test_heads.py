@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.losses.objective import make_objective
 from outgrow.training.heads import fit_heads
 

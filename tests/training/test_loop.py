@@ -10,7 +10,7 @@ import pytest
 import torch
 from tiny_study import TRAINING, WORDS, colour_task
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.errors import ConfigError, StepFailed
 from outgrow.losses.objective import Objective, make_objective
 from outgrow.models.load_model import load_causal_lm, load_classifier, load_tokenizer

@@ -8,7 +8,7 @@ import torch
 from tiny_texts import SOFT, TextStudy, text_section
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.generation.causal_lm import load_trained
 from outgrow.texts import TextTargets, certain
 from outgrow.training.text_training_steps import train_text_student

@@ -7,7 +7,7 @@ import pytest
 from tiny_study import TRAINING
 from tiny_texts import LORA, text_section
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.errors import ConfigError, DataError
 from outgrow.generation.chat import single_turn
 from outgrow.labels import INSTEAD

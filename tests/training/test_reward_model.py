@@ -6,7 +6,7 @@ import torch
 from tiny_study import TRAINING
 from tiny_texts import LORA, text_section
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.generation.chat import single_turn
 from outgrow.metrics.auroc import auroc
 from outgrow.models.load_model import load_classifier

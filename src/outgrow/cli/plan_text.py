@@ -7,14 +7,16 @@ from outgrow.api_types import Plan, PlannedStep
 from outgrow.text_format import short
 
 UNKNOWN = "?"
+HEAD = ("state", "step", "weights", "tokens", "memory", "disk", "time", "devices", "GPU hours")
 SHORTEST = 0.05
 """Seconds; less is shown as `< 0.1 s`."""
 
 
 def plan_text(plan: Plan) -> str:
-    """Aligned columns: state, step, weights, tokens, memory, time; totals at the end."""
-    rows = [("state", "step", "weights", "tokens", "memory", "time"), *map(_row, plan.steps)]
-    widths = [max(len(row[column]) for row in rows) for column in range(6)]
+    """Aligned columns, those of devices only if a step asks for one; totals at the end."""
+    rows = [HEAD, *map(_row, plan.steps)]
+    rows = rows if plan.most_gpus else [row[: HEAD.index("devices")] for row in rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [_line(row, widths) for row in rows]
     return "\n".join([*lines, "", _total(plan), *_servers(plan), *remarks(plan)])
 
@@ -32,13 +34,25 @@ def _row(step: PlannedStep) -> tuple[str, ...]:
         amount(cost.params),
         amount(cost.tokens),
         amount(cost.memory, "B"),
+        amount(cost.disk, "B"),
         duration(cost.seconds) if step.state == "new" else "",
+        _devices(step),
+        _hours(step.gpu_hours) if step.state == "new" and step.gpus else "",
     )
+
+
+def _devices(step: PlannedStep) -> str:
+    """`2 × 62 GB`: the number and what the model's state takes of each."""
+    return f"{step.gpus:g} × {amount(step.memory_per_device, 'B') or '0 B'}" if step.gpus else ""
+
+
+def _hours(hours: float | None) -> str:
+    return UNKNOWN if hours is None else "< 0.01" if hours < 0.01 else f"{hours:.3g}"
 
 
 def _line(row: tuple[str, ...], widths: list[int]) -> str:
     left = (row[column].ljust(widths[column]) for column in (0, 1))
-    right = (row[column].rjust(widths[column]) for column in (2, 3, 4, 5))
+    right = (row[column].rjust(widths[column]) for column in range(2, len(row)))
     return "  ".join((*left, *right)).rstrip()
 
 
@@ -51,9 +65,20 @@ def _total(plan: Plan) -> str:
         parts.append(f"about {duration(plan.seconds)} on this type of machine, one after another")
     largest = max((step.cost.memory or 0 for step in plan.steps), default=0)
     parts += [f"largest model state {amount(largest, 'B')}"] if largest else []
+    parts += [f"results of about {amount(plan.disk, 'B')}"] if plan.disk else []
+    parts += _device_total(plan)
     paid = sum(step.cost.money for step in plan.new)
     parts += [f"at most {paid:.2f} in the currency of `prices`"] if paid else []
     return "; ".join([*parts, *_unknown(plan)]) + ". Nothing was executed."
+
+
+def _device_total(plan: Plan) -> list[str]:
+    if not plan.most_gpus:
+        return []
+    largest = max(step.memory_per_device or 0 for step in plan.steps)
+    of_each = f", with {amount(largest, 'B')} of model state on one of {amount(plan.device_memory, 'B')}"
+    most = f"at most {plan.most_gpus:g} device{'s' * (plan.most_gpus > 1)} per step{of_each}"
+    return [most, f"{_hours(plan.gpu_hours)} GPU hours"] if plan.new else [most]
 
 
 def _unknown(plan: Plan) -> list[str]:

@@ -1,6 +1,9 @@
 """Progress of a run: bars on a terminal, lines in a file or pipe."""
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
@@ -100,6 +103,30 @@ def display(console: Console, quiet: bool) -> Lines | Bars:
     if quiet:
         return Quiet(console)
     return Bars(console) if console.is_terminal else Lines(console)
+
+
+@contextmanager
+def waiting(console: Console, doing: str, every: float = EVERY_SECONDS) -> Iterator[None]:
+    """Tells that work goes on, and for how long: a line that is renewed on a terminal, else one every some seconds."""
+    if console.is_terminal:
+        columns = (TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+        with Progress(*columns, console=console, transient=True) as progress:
+            progress.add_task(doing, total=None)
+            yield
+        return
+    start, done = time.monotonic(), threading.Event()
+
+    def tell() -> None:
+        while not done.wait(every):
+            console.print(f"{doing}: {time.monotonic() - start:.0f} s", markup=False, highlight=False, soft_wrap=True)
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        done.set()
+        teller.join()
 
 
 def title(event: Event) -> str:

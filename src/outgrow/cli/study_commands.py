@@ -6,20 +6,37 @@ from typing import Annotated
 
 import typer
 
-from outgrow.cli.output import AsJson, Words, complain, end, say, say_json, say_markdown, say_result
+from outgrow.cli.output import AsJson, Words, complain, say, say_json, say_markdown, say_result, say_suite
 
 NoCode = Annotated[
     bool,
     typer.Option("--no-code", help="Refuse a study that contains code: plug-ins, functions of rules, models' code."),
 ]
 File = Annotated[Path, typer.Argument(help="The experiment, a YAML file.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", min=1, help="Steps to run at the same time. Default: 1; with GPUs, as many as fit."),
+]
+Launcher = Annotated[
+    str, typer.Option("--launcher", help="Where steps run: `local`, this machine, or `ray`, a cluster.")
+]
+Address = Annotated[
+    str, typer.Option(help="The Ray cluster: `auto`, `local` (one for this run), or `ray://HOST:PORT`.")
+]
+Devices = Annotated[
+    str | None,
+    typer.Option("--devices", help="GPUs to use: a number, or labels such as 0,2. Default: those of this machine."),
+]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace a finished report of other settings.")]
 
 
 def run(
     file: File,
     words: Words = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Steps to run at the same time.")] = 1,
+    jobs: Jobs = None,
+    launcher: Launcher = "local",
+    devices: Devices = None,
+    address: Address = "auto",
     no_code: NoCode = False,
     replace: Replace = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
@@ -34,16 +51,35 @@ def run(
 
     from outgrow import api
     from outgrow.cli.progress import display
+    from outgrow.config.suite import is_suite
 
+    if is_suite(file):
+        suite(file, words, jobs, launcher, devices, address, no_code, replace, quiet, as_json)
+        return
     with display(Console(stderr=True), quiet or as_json) as shown:
-        result = api.run(file, *(words or []), jobs=jobs, code=not no_code, replace=replace, on_event=shown)
+        result = api.run(
+            file,
+            *(words or []),
+            jobs=jobs,
+            launcher=launcher,
+            devices=devices,
+            address=address,
+            code=not no_code,
+            replace=replace,
+            on_event=shown,
+        )
     say_result(result, as_json)
 
 
 def suite(
-    file: Annotated[Path, typer.Argument(help="A suite, a YAML file with `suite`, `base` and `studies`.")],
+    file: Annotated[
+        Path, typer.Argument(help="A YAML file with `sweep`, or a suite with `suite`, `base`, `studies`.")
+    ],
     words: Words = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Steps to run at the same time.")] = 1,
+    jobs: Jobs = None,
+    launcher: Launcher = "local",
+    devices: Devices = None,
+    address: Address = "auto",
     no_code: NoCode = False,
     replace: Replace = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
@@ -53,6 +89,7 @@ def suite(
     from rich.console import Console
 
     from outgrow.cli.progress import display
+    from outgrow.study.launch import Launch
     from outgrow.suite import run_suite
 
     console = Console(stderr=True)
@@ -60,18 +97,13 @@ def suite(
         suite_result = run_suite(
             file,
             *(words or []),
-            jobs=jobs,
+            launch=Launch(jobs, launcher, devices, address),
             code=not no_code,
             replace=replace,
             on_event=shown,
             on_study=shown.section,
         )
-    if as_json:
-        say_json({name: result.to_json() for name, result in suite_result.results.items()})
-    else:
-        say_markdown("\n".join(table.to_markdown() for table in suite_result.tables))
-        say(f"reports: {suite_result.folder}")
-    end(list(suite_result.results.values()))
+    say_suite(suite_result, as_json)
 
 
 def simulate(
@@ -112,8 +144,12 @@ def plan(file: File, words: Words = None, no_code: NoCode = False, as_json: AsJs
 def report(file: File, words: Words = None, replace: Replace = False, as_json: AsJson = False) -> None:
     """Write the report of the finished steps. Runs no step. The rules for replacing reports are those of `run`."""
     from outgrow import api
+    from outgrow.config.suite import is_suite
+    from outgrow.suite import report_suite
 
-    say_result(api.report(file, *(words or []), replace=replace), as_json)
+    if is_suite(file):
+        return say_suite(report_suite(file, *(words or []), replace=replace), as_json)
+    return say_result(api.report(file, *(words or []), replace=replace), as_json)
 
 
 def show(
@@ -122,7 +158,7 @@ def show(
     table: Annotated[str, typer.Option(help="The name of the table.")] = "main",
     as_json: AsJson = False,
 ) -> None:
-    """Print one table of a study's finished report."""
+    """Print one table of the finished report of a study, suite or sweep."""
     from outgrow import api
 
     with warnings.catch_warnings(record=True) as caught:

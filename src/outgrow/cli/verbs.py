@@ -9,9 +9,14 @@ import typer
 
 from outgrow import __version__
 from outgrow.cli import INTERRUPTED, inspection
+from outgrow.cli import store_commands as store
 from outgrow.cli import study_commands as studies
 from outgrow.cli import vote_commands as votes
+from outgrow.cli.ask_command import ask
+from outgrow.cli.demo_command import demo
 from outgrow.cli.output import complain, say, say_json
+from outgrow.cli.paper_command import paper
+from outgrow.cli.student_commands import predict
 from outgrow.errors import OutgrowError
 
 app = typer.Typer(
@@ -24,16 +29,20 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Show the tasks and their items.")
 methods_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Show the methods and their parts.")
 examples_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Experiments to start from.")
+store_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Show, clean and share finished steps.")
 
 VERBS: tuple[Callable[..., None], ...] = (
-    *(studies.run, studies.suite, studies.simulate, studies.plan, studies.report, studies.show),
-    *(votes.labels, votes.rules, votes.combine, votes.train, votes.export, inspection.doctor),
+    *(demo, studies.run, studies.suite, studies.simulate, studies.plan, studies.report, studies.show, paper),
+    *(ask, votes.labels, votes.rules, votes.combine, votes.train, predict, votes.export, inspection.doctor),
 )
 for verb in VERBS:
     app.command(cls=votes.WithMethods if verb in (votes.combine, votes.train) else None)(verb)
 app.add_typer(data_app, name="data")
 app.add_typer(methods_app, name="methods")
 app.add_typer(examples_app, name="examples")
+app.add_typer(store_app, name="store")
+for verb in (store.ls, store.du, store.gc, store.pack, store.unpack):
+    store_app.command()(verb)
 data_app.command("ls")(inspection.data_ls)
 data_app.command("show")(inspection.data_show)
 methods_app.command("ls")(inspection.methods_ls)

@@ -3,7 +3,7 @@
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -12,10 +12,18 @@ from outgrow.cli.output import AsJson, Plugins, complain, say, say_json
 from outgrow.errors import ConfigError
 from outgrow.text_format import many
 
-Votes = Annotated[Path, typer.Argument(help="Votes: CSV, TSV, JSONL, JSON, Parquet, Arrow or .npy.")]
+if TYPE_CHECKING:
+    from outgrow.vote_kinds import VoteKind
+
+Votes = Annotated[
+    Path, typer.Argument(help="Votes: CSV, TSV, JSONL, JSON, Parquet, Arrow, .npy, or a platform's export.")
+]
 Columns = Annotated[
     list[str] | None,
-    typer.Argument(help="Roles of columns: item=task_id source=worker label=answer …", show_default=False),
+    typer.Argument(
+        help="Further files of votes, and roles of columns: item=task_id source=worker label=answer …",
+        show_default=False,
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -32,18 +40,31 @@ Gold = Annotated[
 ]
 Renormalise = Annotated[bool, typer.Option("--renormalise", help="Scale probabilities that do not sum to 1.")]
 Method = Annotated[str, typer.Option(help="The combiner.")]
+MethodOfKind = Annotated[str | None, typer.Option("--method", help="The combiner.", show_default=False)]
+KindOfVotes = Annotated[
+    str | None,
+    typer.Option(
+        "--kind", help="What the votes are; by default as the table shows.", show_default=False, metavar="KIND"
+    ),
+]
 
 
 class WithMethods(TyperCommand):
-    """A command whose help lists every combiner. Only the help imports them."""
+    """A command whose help lists every combiner and every kind of votes. Only the help imports them."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        from outgrow.combiners import text_combiners, vote_combiners
+        from outgrow.vote_kinds import VOTE_KINDS, methods_of
 
-        names = f"{', '.join(sorted(vote_combiners()))}, single:SOURCE; of texts {', '.join(text_combiners())}"
+        first, *others = VOTE_KINDS.values()
+        with_kind = any(option.name == "kind" for option in self.params)
+        kinds = others if with_kind else [kind for kind in others if kind.is_taught]
+        names = [f"{', '.join(sorted(methods_of(first)))}, single:SOURCE"]
+        names += [f"of {kind.name.replace('_', ' ')} {', '.join(methods_of(kind))}" for kind in kinds]
         for option in self.params:
             if option.name == "method":
-                option.help = f"The combiner: {names}."  # type: ignore[attr-defined]
+                option.help = f"The combiner: {'; '.join(names)}."  # type: ignore[attr-defined]
+            if option.name == "kind":
+                option.help = f"What the votes are: {', '.join(VOTE_KINDS)}; by default as the table shows."  # type: ignore[attr-defined]
         super().format_help(ctx, formatter)
 
 
@@ -61,19 +82,38 @@ def labels(
         typer.Option("--next", help="Write the items to label next to a file.", show_default=False),
     ] = None,
     n: Annotated[int, typer.Option("--n", min=1, help="How many items to label next.")] = 50,
+    kind: KindOfVotes = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Only show how each column was read.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Describe a file of votes, and estimate how accurate its sources and labels are."""
+    from rich.console import Console
+
     from outgrow import api_votes
+    from outgrow.cli.progress import waiting
     from outgrow.data.write_table import SUFFIXES, write_table
     from outgrow.readers.raw_file import shown
     from outgrow.trust_report.measure_trust import next_table
     from outgrow.trust_report.trust_page import FORMATS, write_trust
     from outgrow.trust_report.trust_text import trust_text
+    from outgrow.vote_kinds import Options, kind_of, text_of
 
-    _check_outputs([file, gold], {"--report": (report, tuple(FORMATS)), "--next": (ask, SUFFIXES)})
-    votes = api_votes.read_labels(file, *(words or []), classes=_split(classes), gold=gold, renormalise=renormalise)
-    trust = api_votes.trust(votes, n_next=n)
+    files, words = _files_and_words(file, words)
+    check_outputs([*files, gold], {"--report": (report, tuple(FORMATS)), "--next": (ask, SUFFIXES)})
+    given = Options(class_list(classes), gold, renormalise).given()
+    record = kind_of(files, words, kind=kind, options=given)
+    if explain:
+        _explain(record, files, words, as_json)
+        return
+    if not record.has_trust_report:
+        record.check([name for name, path in (("report", report), ("next", ask)) if path is not None])
+        options: dict[str, Any] = {"classes": class_list(classes), "gold": gold, "renormalise": renormalise}
+        combined = api_votes.combine(files, kind=record.name, words=words, **options)
+        say_json(combined.about) if as_json else say(text_of(record, combined))
+        return
+    votes = api_votes.read_labels(files, *words, classes=class_list(classes), gold=gold, renormalise=renormalise)
+    with waiting(Console(stderr=True), f"measuring {many(votes.n_votes, 'vote')}"):
+        trust = api_votes.trust(votes, n_next=n)
     if report is not None:
         write_trust(trust, report, title=shown(Path(file.name)))
     if ask is not None:
@@ -96,7 +136,7 @@ def rules(
     from outgrow.data.write_table import SUFFIXES, write_table
     from outgrow.supervise.rules_step import apply_rules
 
-    _check_outputs([items, file], {"--output": (output, SUFFIXES)})
+    check_outputs([items, file], {"--output": (output, SUFFIXES)})
     votes, errors = apply_rules(file, items, jobs=jobs, code=not no_code)
     write_table(votes.to_arrow(), output)
     if as_json:
@@ -111,15 +151,23 @@ def rules(
 def combine(
     file: Votes,
     words: Columns = None,
-    method: Method = "auto",
+    method: MethodOfKind = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="The labels: .parquet, .csv, .tsv or .jsonl.", show_default=False),
     ] = None,
+    kind: KindOfVotes = None,
     gold: Gold = None,
     classes: Classes = None,
     renormalise: Renormalise = False,
     calibrate: Annotated[bool, typer.Option(help="Calibrate probabilities (temperature scaling).")] = True,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help="Texts: when two answers are the same; answer_match, math_match …, or FILE.py:FUNCTION.",
+            show_default=False,
+        ),
+    ] = None,
     state: Annotated[
         Path | None, typer.Option(help="Write a state to which --update can add votes.", show_default=False)
     ] = None,
@@ -131,51 +179,66 @@ def combine(
         bool, typer.Option("--near", help="With --update: fit only items with new votes. The result is approximate.")
     ] = False,
     plugin: Plugins = None,
+    no_code: Annotated[bool, typer.Option("--no-code", help="Refuse plug-in files and a metric's function.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Combine the votes of several sources to one label per item with its probability."""
+    from rich.console import Console
+
     from outgrow import api_votes
-    from outgrow.combiners import text_combiners
+    from outgrow.cli.progress import waiting
+    from outgrow.config.user_code import refusal
     from outgrow.data.write_table import SUFFIXES
     from outgrow.plugins import load_plugins
+    from outgrow.vote_kinds import Options, default_kind, kind_of, text_of
 
+    if plugin and no_code:
+        raise ConfigError(refusal("combine", map(str, plugin)))
     load_plugins(*(plugin or []))
-    _check_outputs([file, gold, update], {"--output": (output, SUFFIXES), "--state": (state, ())})
-    _check_outputs([file, gold], {"--update": (update, ())})
-    if update is None and (near or overwrite):
-        raise ConfigError(f"{'--near' if near else '--overwrite'}: needs `--update STATE`")
-    if update is not None:
-        _refuse_beside_update(
-            {"--state": state, "--classes": classes, "--method": None if method == "auto" else method}
-        )
-    reading: dict[str, Any] = {"gold": gold, "renormalise": renormalise}
+    files, words = _files_and_words(file, words)
+    check_outputs([*files, gold, update], {"--output": (output, SUFFIXES), "--state": (state, ())})
+    check_outputs([*files, gold], {"--update": (update, ())})
+    reading: dict[str, Any] = {"gold": gold, "renormalise": renormalise, "calibrate": calibrate, "on_wait": complain}
     combined: Any
-    if method.partition(":")[0] in text_combiners():
-        _refuse_options(method, classes=classes, state=state, update=update, renormalise=renormalise)
-        combined = api_votes.combine_answers(api_votes.read_answers(file, *(words or [])), method, gold=gold)
-    elif update is not None:
-        options: dict[str, Any] = {"calibrate": calibrate, "overwrite": overwrite, "near": near, "output": output}
-        combined = api_votes.update(update, file, *(words or []), on_wait=complain, **options, **reading)
+    if update is not None:
+        method = None if method == "auto" else method
+        _refuse_beside_update(
+            {"--state": state, "--classes": classes, "--method": method, "--kind": kind, "--metric": metric}
+        )
+        record = default_kind()
+        combined = api_votes.update(update, files, *words, overwrite=overwrite, near=near, output=output, **reading)
     else:
-        votes = api_votes.read_labels(file, *(words or []), classes=_split(classes), **reading)
-        combined = api_votes.combine(votes, method, calibrate=calibrate, state=state, on_wait=complain)
-    if output is not None and update is None:
-        combined.save(output)
+        if near or overwrite:
+            raise ConfigError(f"{'--near' if near else '--overwrite'}: needs `--update STATE`")
+        options = Options(class_list(classes), gold, renormalise, calibrate, metric, state)
+        record = kind_of(files, words, kind=kind, method=method, options=options.given())
+        reading |= {"classes": options.classes, "metric": metric, "state": state, "code": not no_code}
+        with waiting(Console(stderr=True), "combining"):
+            combined = api_votes.combine(files, method, kind=record.name, words=words, **reading)
+        if output is not None:
+            combined.save(output)
     if as_json:
         say_json({"written": None if output is None else str(output), **combined.about})
     else:
-        from outgrow.cli.votes_text import combined_text
-
-        say("\n".join([combined_text(combined), *_written(output, state or update)]))
+        say("\n".join([text_of(record, combined), *_written(output, state or update)]))
 
 
 def train(
-    items: Annotated[Path, typer.Option(help="The items: CSV, TSV, JSONL, JSON, Parquet or Arrow.")],
-    labels: Annotated[Path, typer.Option(help="The votes on the items.")],
+    labels: Annotated[list[Path], typer.Option(help="The votes on the items; may be given several times.")],
     model: Annotated[str, typer.Option(help="org/name on the hub, bundled:NAME, or a folder.")],
     words: Settings = None,
+    items: Annotated[
+        Path | None,
+        typer.Option(
+            help="The items: CSV, TSV, JSONL, JSON, Parquet or Arrow; by default the texts in the files of votes.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The student's folder.")] = Path("student"),
-    method: Method = "auto",
+    method: Annotated[
+        str | None,
+        typer.Option(help="The combiner; default: the student learns the evidence of all votes.", show_default=False),
+    ] = None,
     gold: Gold = None,
     test: Annotated[
         Path | None, typer.Option(help="Items with true classes, to measure the student on.", show_default=False)
@@ -184,7 +247,7 @@ def train(
     store: Annotated[Path, typer.Option(help="Folder of the finished steps. They are reused.")] = Path("runs/steps"),
     plugin: Plugins = None,
     no_code: Annotated[
-        bool, typer.Option("--no-code", help="Refuse plug-in files and code in models' folders.")
+        bool, typer.Option("--no-code", help="Refuse plug-in files, functions and code in models' folders.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     as_json: AsJson = False,
@@ -195,7 +258,7 @@ def train(
     from outgrow import api_votes
     from outgrow.cli.progress import display
 
-    named: dict[str, Any] = {} if classes is None else {"classes": _split(classes)}
+    named: dict[str, Any] = {} if classes is None else {"classes": class_list(classes)}
     with display(Console(stderr=True), quiet or as_json) as shown:
         student = api_votes.train(
             items,
@@ -222,25 +285,46 @@ def train(
 
 def export(
     path: Annotated[Path, typer.Argument(help="A student's folder, or a Parquet file of combined labels.")],
-    hub: Annotated[str, typer.Option(help="The repository: name/repository.")],
+    hub: Annotated[str | None, typer.Option(help="The repository: name/repository.", show_default=False)] = None,
     public: Annotated[bool, typer.Option("--public", help="Make it public; by default it is private.")] = False,
+    onnx: Annotated[
+        Path | None,
+        typer.Option(help="A folder for the student as an ONNX graph.", show_default=False, metavar="FOLDER"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Upload a student or labels to the Hugging Face hub. No other command uploads to the hub."""
-    from outgrow.deliver.export import export as send
+    """Upload a student or labels to the Hugging Face hub, or write a student as an ONNX graph.
 
-    address = send(path, hub, private=not public)
+    No other command uploads to the hub.
+    """
+    from outgrow.deliver.export import export as send
+    from outgrow.deliver.onnx_folder import export_onnx
+
+    if (hub is None) == (onnx is None):
+        raise ConfigError("export: give one of `--hub name/repository` and `--onnx FOLDER`")
+    address = send(path, hub, private=not public) if hub is not None else str(export_onnx(path, onnx or Path()))
     if as_json:
         say_json({"address": address})
     else:
         say(address)
 
 
-def _refuse_options(method: str, **given: Any) -> None:
-    """Refuse options that a combiner of texts does not use. Raises `ConfigError`."""
-    for name, value in given.items():
-        if value:
-            raise ConfigError(f"--{name}: is for votes on classes, but `{method}` combines texts; leave it out")
+def _files_and_words(file: Path, words: list[str] | None) -> tuple[list[Path], list[str]]:
+    """The files of votes, and the settings: what has no `=` is a further file."""
+    given = words or []
+    return [file, *(Path(word) for word in given if "=" not in word)], [word for word in given if "=" in word]
+
+
+def _explain(record: "VoteKind", files: list[Path], words: list[str], as_json: bool) -> None:
+    """Show how each column of the files was read."""
+    from outgrow import api_votes
+    from outgrow.cli.votes_text import uses_text
+
+    explained = api_votes.explain(files, *words, kind=record.name)
+    if as_json:
+        say_json([{"file": origin, "columns": [use._asdict() for use in uses]} for origin, uses in explained])
+    else:
+        say("\n\n".join(uses_text(origin, uses) for origin, uses in explained))
 
 
 def _refuse_beside_update(given: dict[str, Any]) -> None:
@@ -255,7 +339,7 @@ def _written(output: Path | None, state: Path | None) -> list[str]:
     return lines if output is not None else [*lines, "The labels were not written; -o FILE writes them."]
 
 
-def _check_outputs(read: list[Path | None], written: dict[str, tuple[Path | None, tuple[str, ...]]]) -> None:
+def check_outputs(read: list[Path | None], written: dict[str, tuple[Path | None, tuple[str, ...]]]) -> None:
     """Check before any work that outputs (by option, with their formats) can be written and are not inputs.
 
     Raises `ConfigError` and `DataError`.
@@ -272,5 +356,5 @@ def _check_outputs(read: list[Path | None], written: dict[str, tuple[Path | None
             raise ConfigError(f"{option}: {path} is an input file; write to another file")
 
 
-def _split(names: str | None) -> list[str] | None:
+def class_list(names: str | None) -> list[str] | None:
     return None if names is None else [name.strip() for name in names.split(",")]

@@ -1,59 +1,32 @@
-"""Combined labels, and a student trained on them, as text for a terminal."""
+"""How votes were read, and a student trained on combined labels, as text for a terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from outgrow.deliver.combined import Combined
-from outgrow.deliver.combined_texts import CombinedTexts
 from outgrow.deliver.train import TrainedStudent
+from outgrow.readers.column_uses import ColumnUse
 from outgrow.text_format import many, short
-
-MOST_SOURCES = 12
-
-
-def combined_text(found: Combined | CombinedTexts) -> str:
-    """The combiner, why it was chosen, and the estimated accuracy of the sources."""
-    if isinstance(found, CombinedTexts):
-        return _of_texts(found)
-    about = found.about
-    votes = about["votes"]
-    shares = [f"{short(name)} {share:.2f}" for name, share in zip(votes["classes"], found.fit.balance, strict=True)]
-    head = f"{_heard(votes, 'vote')} on {many(votes['n_items'], 'item')}, by {_named(about)}"
-    confidence = found.confidence[found.has_votes_or_gold].mean()
-    sure = f"mean confidence {confidence:.3f}; classes: {', '.join(shares[:MOST_SOURCES])}"
-    return "\n".join([head, sure, "", *_sources(votes["sources"]), "", *found.notes])
+from outgrow.vote_kinds.class_votes import named
 
 
-def _of_texts(combined: CombinedTexts) -> str:
-    """The same for texts."""
-    votes = combined.about["votes"]
-    head = f"{_heard(votes, 'answer')} to {many(votes['n_items'], 'item')}, by {short(combined.method)}"
-    sure = f"{many(len(combined.targets), 'text')}; mean share {combined.share.mean():.3f}"
-    most = [
-        writer._replace(name=short(writer.name))
-        for writer in sorted(combined.writers, key=lambda writer: -writer.votes)[:MOST_SOURCES]
+def uses_text(origin: str, uses: Sequence[ColumnUse]) -> str:
+    """How each column of a file was read: a line each, with the reason and the option that changes it."""
+    if not uses:
+        return f"{origin}: has no named columns"
+    width, role_width = (max(len(short(getattr(use, part))) for use in uses) for part in ("column", "role"))
+    lines = [
+        f"  {short(use.column).ljust(width)}  {use.role.ljust(role_width)}  {use.reason}"
+        + (f"; to change it: {use.option}" if use.option else "")
+        for use in uses
     ]
-    width = max(len("source"), *(len(writer.name) for writer in most))
-    rows = [f"{'source'.ljust(width)}  answers  agreement with the combined texts ({votes['metric']})"]
-    rows += [f"{writer.name.ljust(width)}  {writer.votes:7d}  {_share(writer.agreement)}" for writer in most]
-    more = len(combined.writers) - len(most)
-    return "\n".join([head, sure, "", *rows, *([f"… and {more} more"] if more else []), "", *combined.notes])
-
-
-def _heard(votes: Mapping[str, Any], what: str) -> str:
-    """The number of votes and of sources."""
-    return f"{many(votes['n'], what)} of {many(len(votes['sources']), 'source')}"
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    return "\n".join([origin, *lines])
 
 
 def student_text(student: TrainedStudent) -> str:
     """The student's accuracy, if known, and its folder."""
     card = student.card
     test, data = card["answers"]["test"], card["training_data"]
-    learned = f"learned {data['kept']} of {many(data['n_items'], 'item')}, combined by {_named(card)}"
+    learned = f"learned {data['kept']} of {many(data['n_items'], 'item')}, combined by {named(card['combine'])}"
     agreement = card["answers"]["agreement"]
     if test is None:
         agrees = "" if agreement is None else f"agrees with {agreement:.1%} of the labels that it learned; "
@@ -63,24 +36,18 @@ def student_text(student: TrainedStudent) -> str:
         n_left = data["test_left_out"]
         left = f" (left out, since the student learned their texts: {n_left})" if n_left else ""
         result = f"{title} {value:.3f} [{test['low']:.3f}, {test['high']:.3f}] on {many(test['n'], 'test item')}{left}"
-    return "\n".join([learned, result, *card["combine"]["notes"], "", f"student: {student.folder}"])
+    return "\n".join([learned, result, *_cascade(card), *card["combine"]["notes"], "", f"student: {student.folder}"])
 
 
-def _named(about: Mapping[str, Any]) -> str:
-    combine = about["combine"]
-    tempered = combine["temperature"]
-    return f"{short(combine['method'])}{'' if tempered is None else f' (temperature {tempered:.2f})'}"
-
-
-def _sources(sources: list[dict[str, Any]]) -> list[str]:
-    """The sources with most votes, as aligned rows."""
-    most = sorted(sources, key=lambda source: -source["votes"])[:MOST_SOURCES]
-    most = [{**source, "name": short(source["name"])} for source in most]
-    width = max([len("source"), *(len(source["name"]) for source in most)])
-    head = f"{'source'.ljust(width)}   votes  accuracy given a vote"
-    rows = [
-        f"{row['name'].ljust(width)}  {row['votes']:6d}  {row['accuracy']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
-        for row in most
-    ]
-    more = len(sources) - len(most)
-    return [head, *rows, *([f"… and {more} more"] if more else [])]
+def _cascade(card: Mapping[str, Any]) -> list[str]:
+    """What it may answer alone, if that was asked."""
+    cascade = card["cascade"]
+    if cascade is None:
+        return []
+    right = (
+        f"{cascade['accuracy']:g} of its answers right, by {cascade['against']} of {cascade['n_held']} held-out items"
+    )
+    if cascade["threshold"] is None:
+        return [f"may answer nothing alone: no confidence makes {right}, certain enough"]
+    least = f"with a confidence of at least {cascade['threshold']:.4f}"
+    return [f"may answer {cascade['share']:.1%} of new items alone ({least}): at least {right}"]

@@ -14,14 +14,17 @@ from typing import Any
 from outgrow.combiners.answer_one_coin import ANSWER_ONE_COIN
 from outgrow.combiners.answer_vote import ANSWER_VOTE
 from outgrow.combiners.auto import AUTO
+from outgrow.combiners.averaged import AVERAGED
 from outgrow.combiners.bayesian_dawid_skene import BAYESIAN_DAWID_SKENE
 from outgrow.combiners.bwa import BWA
+from outgrow.combiners.calibrated_pool import CALIBRATED_POOL
 from outgrow.combiners.candidate_pool import CANDIDATE_POOL
 from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection
 from outgrow.combiners.dawid_skene import DAWID_SKENE, ONE_COIN
 from outgrow.combiners.ebcc import EBCC
 from outgrow.combiners.flying_squid import FLYING_SQUID
 from outgrow.combiners.glad import GLAD
+from outgrow.combiners.hyper_label_model import HYPER_LABEL_MODEL
 from outgrow.combiners.joint_decoding import JOINT_DECODING
 from outgrow.combiners.keep_all import KEEP_ALL, SINGLE
 from outgrow.combiners.log_pool import LOG_POOL
@@ -41,6 +44,7 @@ COMBINERS: Registry[CombinerRecord] = Registry(
     [
         KEEP_ALL,
         SINGLE,
+        AVERAGED,
         BAYESIAN_DAWID_SKENE,
         ONE_COIN,
         TRIPLETS,
@@ -49,17 +53,19 @@ COMBINERS: Registry[CombinerRecord] = Registry(
         GLAD,
         BWA,
         EBCC,
+        HYPER_LABEL_MODEL,
         VOTE,
         WEIGHTED_VOTE,
         LOG_POOL,
+        CALIBRATED_POOL,
         STACKED,
         FLYING_SQUID,
         RULE_VOTE,
         AUTO,
         JOINT_DECODING,
         CANDIDATE_POOL,
-        ANSWER_VOTE,
         ANSWER_ONE_COIN,
+        ANSWER_VOTE,
         SLOT_VOTE,
         RELIABILITY,
     ],

@@ -27,6 +27,8 @@ from outgrow.lazy import special
 
 MOST_VOTES = 100_000
 WARM_UP = 60
+LEAST_DRAWS, MOST_NUMBERS = 100, 20_000_000
+"""Draws times the numbers in all matrices, of which many sources have many; but not fewer draws than that."""
 LEAST_CHANCE = 1e-12
 SEED = 0
 
@@ -39,8 +41,11 @@ def accuracy_intervals(
     kept, few = thinned(votes, rng)
     left = few.n_votes.sum() / max(votes.n_votes.sum(), 1)
     start = ExpectationStep(end.counts * left, end.shares * left, 0.0)
-    chain = accuracy_chain(few, prior, start, None if weights is None else weights[kept], rng, balanced)
-    drawn = np.stack(list(islice(chain, WARM_UP, WARM_UP + draws)))
+    chain = accuracy_chain(
+        few, prior, start, None if weights is None else weights[votes.entries.places(kept)], rng, balanced
+    )
+    affordable = max(LEAST_DRAWS, int(MOST_NUMBERS // end.counts.size))
+    drawn = np.stack(list(islice(chain, WARM_UP, WARM_UP + min(draws, affordable))))
     tail = (1 - LEVEL) / 2
     bounds = np.quantile(drawn, [tail, 1 - tail], axis=0)
     if few is votes:
@@ -53,9 +58,8 @@ def accuracy_intervals(
 
 def thinned(votes: Votes, rng: np.random.Generator) -> tuple[Int[np.ndarray, "kept"], Votes]:
     """At most about `MOST_VOTES` of the votes, item by item at random: the rows left, and the votes on them."""
-    entries = float(np.count_nonzero(votes.voted))
-    if entries <= MOST_VOTES:
-        return np.arange(len(votes.values)), votes
+    if votes.n_different <= MOST_VOTES:
+        return np.arange(votes.n_rows), votes
     share = MOST_VOTES / votes.n_votes.sum()
     items, anchors = (rng.binomial(count.astype(int), share) for count in (votes.items, votes.anchors))
     kept = np.flatnonzero(items + anchors)
@@ -100,7 +104,7 @@ def draw_truth(
             rng.multinomial(count[block.rows].astype(int), chance).astype(float)
             for count in (votes.items, votes.anchors)
         )
-        counts += block.matrix.T @ (items + anchors)
+        counts += block.counts(items + anchors)
         shares += items.sum(axis=0)
     by_source = counts.reshape(len(votes.sources), votes.n_outcomes, votes.n_classes)
     return by_source.transpose(0, 2, 1), shares

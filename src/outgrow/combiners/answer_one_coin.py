@@ -8,8 +8,11 @@ of the K − 1 others, independently of the other sources. With A one of the d_i
 
 What the answers are called does not matter, only which are the same; so the likelihood of an item is that of the
 partition of its sources, the sum of the above times (K − 1)! / (K − d_i)!. The accuracies are estimated by
-expectation-maximisation, with one pseudo-answer that is right and one that is wrong, for every K on a grid; the K with
-the highest likelihood is kept. Where wrong answers seldom agree K is large, and two sources that agree are right.
+expectation-maximisation, with one pseudo-answer that is right and one that is wrong, for every K on a grid. Where
+wrong answers seldom agree K is large, and two sources that agree are right. Items with one set of options have the
+same answers again and again, open questions have answers of their own: a priori log₂ K is normal about log₂ of the
+number of different answers to all items, with a standard deviation of 1. The K with the highest posterior is kept; the
+prior matters for some dozen items.
 
 It is Dawid and Skene's model with one coin, for answers instead of classes. The target is the text with the most
 probable answer, whole, as in `answer_vote`; its weight is the probability. Sources that differ are told apart by their
@@ -27,10 +30,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from outgrow.combiners.answer_vote import METRICS, AnswersSection, answers_in, check_options, kept_text, left_out
+from outgrow.combiners.answer_vote import AnswersSection, answers_in, check_options, kept_text, left_out
 from outgrow.combiners.combiner_record import CombinerRecord
 from outgrow.combiners.keep_texts import remarks
 from outgrow.lazy import special
+from outgrow.metrics.text_score import countable_metrics
 from outgrow.texts import Candidate, TextTargets, WeakTexts, certain
 
 UNKNOWN, NONE = -2, -1
@@ -64,6 +68,8 @@ class GivenAnswers(NamedTuple):
     right: Int[np.ndarray, "item"]
     """The number of the right answer, `NONE` or `UNKNOWN`."""
     n_sources: int
+    n_different: int
+    """Different answers to all items."""
 
     @property
     def n_items(self) -> int:
@@ -102,13 +108,13 @@ def answer_one_coin(
     """One row per item with an answer that can be read, or with gold.
 
     Args:
-        metric: `exact_match`, `answer_match` or `math_match`: when two answers are the same.
+        metric: when two answers are the same; one of `countable_metrics()`, such as `answer_match`.
         weight: the answer's probability (`share`), or `one`.
         gold: the right texts of some items.
 
     Raises `ConfigError` for other values of the options.
     """
-    check_options("answer_one_coin", metric=(metric, METRICS), weight=(weight, ("share", "one")))
+    check_options("answer_one_coin", metric=(metric, tuple(countable_metrics())), weight=(weight, ("share", "one")))
     gold = gold or {}
     votes, texts = given_answers(labels, metric, gold)
     fit = fit_answers(votes)
@@ -141,6 +147,7 @@ def given_answers(
     answers: list[int] = []
     sources: list[int] = []
     texts: list[Candidate] = []
+    different: set[str] = set()
     for row, cells in enumerate(labels.candidates):
         writers = [source for source, cell in enumerate(cells) if cell]
         best = [cells[source][0] for source in writers]
@@ -154,6 +161,7 @@ def given_answers(
                 number[answer] = len(items)
                 items.append(row)
             answers.append(number[answer])
+            different.add(answer)
             sources.append(source)
             texts.append(text)
         if truth and (right_answer := comparable[-1]) is not None:
@@ -164,15 +172,21 @@ def given_answers(
         source=np.asarray(sources, dtype=np.int64),
         right=right,
         n_sources=len(labels.sources),
+        n_different=len(different),
     )
     return votes, texts
 
 
 def fit_answers(votes: GivenAnswers) -> AnswerFit:
-    """The mode for the K with the highest likelihood; the smallest of equal ones."""
+    """The mode for the K with the highest posterior; the smallest of equal ones."""
     least = max(2, int(votes.different.max(initial=0)))
     fits = [fit_for(votes, least * 2**doubling) for doubling in range(DOUBLINGS + 1)]
-    return max(fits, key=lambda fit: round(fit.log_likelihood, 6))
+    return max(fits, key=lambda fit: round(fit.log_likelihood + log_prior(votes, fit.n_possible), 6))
+
+
+def log_prior(votes: GivenAnswers, n_possible: int) -> float:
+    """Of K, up to a constant."""
+    return -0.5 * float(np.log2(n_possible) - np.log2(max(2, votes.n_different))) ** 2
 
 
 def fit_for(votes: GivenAnswers, n_possible: int) -> AnswerFit:

@@ -8,10 +8,10 @@ Derivations are not compared: of the texts with the winning answer the one with 
 piece is the target, with its pieces. Where one of them has no log-probabilities (all of them 0, as from a server that
 returns none) the first one counts, by source and rank.
 
-A metric decides when two answers are the same: equal texts up to case and spaces (`exact_match`), or final answers of
-one value or meaning (`answer_match`, `math_match`), transitively. A text without an answer is an abstention. Every
-source counts the same here, and no share is a calibrated probability. Ties are broken by a hash of the item's name and
-the answer, so that no source is favoured.
+A metric decides when two answers are the same: equal texts up to case and spaces (`exact_match`), final answers of one
+value or meaning (`answer_match`, `math_match`), or what a function of the user says; transitively. A text without an
+answer is an abstention. Every source counts the same here, and no share is a calibrated probability. Ties are broken
+by a hash of the item's name and the answer, so that no source is favoured.
 """
 
 import hashlib
@@ -24,12 +24,9 @@ import numpy as np
 from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection
 from outgrow.combiners.keep_texts import remarks
 from outgrow.errors import ConfigError
-from outgrow.metrics.final_answer import final_answer, merge_answers
-from outgrow.metrics.text_score import TEXT_METRICS, counts_slots
-from outgrow.metrics.words import normalise
+from outgrow.metrics.text_score import TEXT_METRICS, TextMetric, countable_metrics, counts_slots
 from outgrow.texts import Candidate, TextTargets, WeakTexts
 
-METRICS = ("exact_match", "answer_match", "math_match")
 NEARLY = 9
 """Decimals to which votes are compared: three thirds of a vote are one."""
 
@@ -37,8 +34,8 @@ NEARLY = 9
 class AnswersSection(CombinerSection):
     """Combiners that count final answers of texts."""
 
-    metric: Literal["exact_match", "answer_match", "math_match"] | None = None
-    """*generate*: when two answers are the same; default: the task's metric."""
+    metric: TextMetric | None = None
+    """*generate*: when two answers are the same, such as `answer_match`; default: the task's metric."""
 
     @property
     def text_metric(self) -> str | None:
@@ -47,15 +44,14 @@ class AnswersSection(CombinerSection):
     def with_text_metric(self, metric: str) -> CombinerSection:
         if self.metric is not None:
             return self
-        if metric not in METRICS:
-            raise ConfigError(_not_counted(metric))
+        _require_countable(metric)
         return self.model_copy(update={"metric": metric})
 
     def text_complaints(self, metric: str, sources: Sequence[str]) -> Iterator[str]:
         if counts_slots(metric):
             yield f"combine `{self.type}` counts whole answers, and these are sets of slots; use `slot_vote`"
-        elif self.metric is None and metric not in METRICS:
-            yield _not_counted(metric)
+        elif (self.metric or metric) not in countable_metrics():
+            yield _not_counted(self.metric or metric)
 
 
 class AnswerVote(AnswersSection):
@@ -69,8 +65,14 @@ class AnswerVote(AnswersSection):
 
 
 def _not_counted(metric: str) -> str:
-    names = ", ".join(f"`{name}`" for name in METRICS)
+    names = ", ".join(f"`{name}`" for name in countable_metrics())
     return f"combine.metric: `{metric}` does not decide when answers are the same; name one of {names}"
+
+
+def _require_countable(metric: str) -> None:
+    """Raise `ConfigError` for a metric that does not decide when two answers are the same."""
+    if metric not in countable_metrics():
+        raise ConfigError(_not_counted(metric))
 
 
 class CountedAnswer(NamedTuple):
@@ -100,7 +102,7 @@ def answer_vote(
     """One row per item with an answer that can be read.
 
     Args:
-        metric: `exact_match`, `answer_match` or `math_match`.
+        metric: one of `countable_metrics()`, such as `answer_match`.
         weight: `share` of the votes that the answer got, within (0, 1], or `one`.
         candidates: a source votes by its `best` text, or its vote is shared evenly by `all` of its texts that can be
             read.
@@ -109,7 +111,7 @@ def answer_vote(
     """
     check_options(
         "answer_vote",
-        metric=(metric, METRICS),
+        metric=(metric, tuple(countable_metrics())),
         weight=(weight, ("share", "one")),
         candidates=(candidates, ("best", "all")),
     )
@@ -133,11 +135,9 @@ def answer_vote(
 
 def answers_in(metric: str, texts: Sequence[str]) -> list[str | None]:
     """The answer of each of an item's texts, so that equal answers are equal texts; `None` = no answer."""
-    if TEXT_METRICS[metric].by_spelling:
-        return [normalise(text) or None for text in texts]
-    answers = [final_answer(text) for text in texts]
-    same = merge_answers([answer for answer in answers if answer is not None])
-    return [None if answer is None else same[answer] for answer in answers]
+    read = TEXT_METRICS[metric].answers
+    assert read is not None, "metrics that decide nothing are refused before"
+    return read(texts)
 
 
 def outcome_of(item: str, votes: Sequence[CountedAnswer]) -> VoteOutcome:

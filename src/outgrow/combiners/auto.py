@@ -1,4 +1,4 @@
-"""`auto`: the combiner with the best held-out gold or held-out votes (`combiner_choice.py`)."""
+"""`auto`: the combiner with the best held-out gold, or the mean of several (`combiner_choice.py`)."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from outgrow.combiners.combiner_record import CombinerRecord, HardVotesSection
 
 
 class Auto(HardVotesSection):
-    """Selects the combiner by held-out gold of the anchors, or, if there is too little, by held-out votes."""
+    """Selects the combiner by held-out gold, or, if there is too little, takes the mean of several (`averaged`)."""
 
     type: Literal["auto"]
 

@@ -25,8 +25,20 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from outgrow.combiners.accuracy_intervals import accuracy_intervals
-from outgrow.combiners.combiner_record import CombinerRecord, LabelModelSection, TableLimits, TrustReportOrder
-from outgrow.combiners.dependence import Dependence, copying, duplicate_sources, mean_weight
+from outgrow.combiners.combiner_record import (
+    AveragedPart,
+    CombinerRecord,
+    LabelModelSection,
+    TableLimits,
+    TrustReportOrder,
+)
+from outgrow.combiners.dependence import (
+    MOST_COMPARED,
+    Dependence,
+    copied_votes,
+    duplicate_sources,
+    mean_weight,
+)
 from outgrow.combiners.em import (
     Confusion,
     ExpectationStep,
@@ -38,10 +50,9 @@ from outgrow.combiners.em import (
     scores_by,
 )
 from outgrow.combiners.fit import Fit, accuracy_of, counted_interval
-from outgrow.combiners.pairwise_agreement import Pairs, agreement
 from outgrow.combiners.source_prior import SourcePrior
 from outgrow.combiners.votes import Votes
-from outgrow.lazy import special
+from outgrow.lazy import sparse, special
 
 RENEWALS = 3
 DRAWS = 500
@@ -49,6 +60,8 @@ CERTAINLY_BALANCED = 1e12
 """A balance that was counted on so many items is fixed."""
 TOLERANCE = 1e-5
 """Steps end where the expected counts differ from those before by less than this share."""
+MANY_SOURCES, TOLERANCE_OF_MANY = 300, 1e-4
+"""The share for more sources than this. With few votes each, hundreds of further rounds change hardly anything."""
 ROUNDS = 200
 LEAST_CORRELATED = 3
 """Two sources agree because both are right or because they share errors: their votes do not show which."""
@@ -73,8 +86,8 @@ class BayesianFit(Fit):
 
     weight: Float[np.ndarray, "source"]
     """Mean weight of the source's votes, 0 … 1."""
-    copied: Pairs
-    """For every pair the share of votes that look copied; 1 = the same votes everywhere."""
+    copied: "sparse.csr_array"
+    """For every pair of sources the share of votes that look copied; 1 = the same votes everywhere."""
     shared_difficulty: float
     """Correlation of two sources' errors, copies aside."""
 
@@ -149,8 +162,7 @@ def fit_bayesian_dawid_skene(
         )
     else:
         interval = counted_interval(accuracy, distinct.n_votes)
-    same = copy_of[:, None] == copy_of
-    copied = np.where(same, 1.0, result.dependence.copied[np.ix_(copy_of, copy_of)]) * ~np.eye(len(same), dtype=bool)
+    n_same = np.bincount(copy_of)[copy_of]
     fit = BayesianFit(
         sources=votes.sources,
         posterior=by_item(distinct, posterior),
@@ -161,11 +173,12 @@ def fit_bayesian_dawid_skene(
         log_likelihood=log_likelihood,
         objective=result.trace,
         converged=result.converged,
-        weight=mean_weight(distinct, result.weights)[copy_of] / same.sum(axis=1),
-        copied=copied,
+        weight=mean_weight(distinct, result.weights)[copy_of] / n_same,
+        copied=with_duplicates(result.dependence.copied, copy_of),
         shared_difficulty=result.dependence.difficulty,
     )
-    return replace(fit, notes=dependence_notes(fit))
+    few = (f"Copies were looked for among the {MOST_COMPARED} sources with most votes.",)
+    return replace(fit, notes=dependence_notes(fit) + (few if correlated and len(first) > MOST_COMPARED else ()))
 
 
 def fit_bayesian_sample(votes: Votes, rows: Int[np.ndarray, "row"]) -> BayesianFit:
@@ -179,11 +192,10 @@ def fit_bayesian_sample(votes: Votes, rows: Int[np.ndarray, "row"]) -> BayesianF
 def _fit_weights(votes: Votes, balanced: bool, correlated: bool) -> WeightResult:
     """Estimate the sources, then their dependence, and again with other weights."""
     n_sources = len(votes.sources)
-    none = np.zeros((n_sources, n_sources))
-    copied = copying(agreement(votes)) if correlated and n_sources > 1 else none
+    copied = copied_votes(votes) if correlated else sparse.csr_array((n_sources, n_sources))
     dependence = Dependence(copied, 0.0, np.ones(n_sources))
     weights = dependence.weights(votes)
-    start = expectation_step(votes, mean_vote_scores(votes, weights), np.zeros(votes.n_classes))
+    start = expectation_step(votes, mean_vote_scores(weights), np.zeros(votes.n_classes))
     state = FitState(SourcePrior(np.full(n_sources, TYPICAL_ACCURACY)), start, balanced)
     trace: list[float] = []
     for renewal in range(RENEWALS + 1):
@@ -202,6 +214,7 @@ def _variational_steps(
 ) -> tuple[FitState, bool]:
     """Variational steps with fixed weights, until the counts change no more."""
     source_weight = mean_weight(votes, weights)
+    tolerance = TOLERANCE if len(votes.sources) <= MANY_SOURCES else TOLERANCE_OF_MANY
     for _ in range(ROUNDS):
         before = state.expected.counts
         state = state._replace(prior=state.prior.learn(before, source_weight))
@@ -209,20 +222,34 @@ def _variational_steps(
         expected = expectation_step(votes, scores_by(estimate.log_rows, weights), estimate.log_balance)
         trace.append(expected.log_likelihood)
         state = state._replace(expected=expected)
-        if np.abs(expected.counts - before).sum() <= TOLERANCE * before.sum():
+        if np.abs(expected.counts - before).sum() <= tolerance * before.sum():
             return state, True
     return state, False
+
+
+def with_duplicates(copied: "sparse.csr_array", copy_of: Int[np.ndarray, "source"]) -> "sparse.csr_array":
+    """The shares between all sources from those between distinct ones; 1 between sources with the same votes."""
+    n_sources, n_distinct = len(copy_of), int(copied.shape[0])
+    ones, each = np.ones(n_sources), np.arange(n_sources)
+    is_copy = sparse.csr_array((ones, (each, copy_of)), shape=(n_sources, n_distinct))
+    same = is_copy @ is_copy.T - sparse.eye_array(n_sources)
+    pairs = sparse.csr_array(is_copy @ copied @ is_copy.T + same)
+    pairs.eliminate_zeros()
+    return pairs
 
 
 def dependence_notes(fit: BayesianFit) -> tuple[str, ...]:
     """Sentences on sources that look like copies, and on shared errors."""
     notes = []
-    first, second = np.nonzero(np.triu(fit.copied) > WORTH_A_NOTE)
-    if len(first):
-        order = np.argsort(-fit.copied[first, second], kind="stable")[:MOST_NAMED]
+    copied = fit.copied.tocoo()
+    worth = np.flatnonzero((copied.row < copied.col) & (copied.data > WORTH_A_NOTE))
+    if len(worth):
+        order = worth[np.argsort(-copied.data[worth], kind="stable")[:MOST_NAMED]]
         pairs = ", ".join(
-            f"{fit.sources[i]} and {fit.sources[j]} ({fit.copied[i, j]:.2f})"
-            for i, j in zip(first[order].tolist(), second[order].tolist(), strict=True)
+            f"{fit.sources[i]} and {fit.sources[j]} ({share:.2f})"
+            for i, j, share in zip(
+                *(part[order].tolist() for part in (copied.row, copied.col, copied.data)), strict=True
+            )
         )
         notes.append(f"Pairs of sources that seem to copy, and for what share of their votes: {pairs}.")
     if fit.shared_difficulty > WORTH_A_NOTE:
@@ -242,6 +269,7 @@ BAYESIAN_DAWID_SKENE = CombinerRecord(
         place=1,
         why="which allows for most: sources of any skill in each class, copies, and doubt about both",
     ),
+    averaged=AveragedPart(of_sources="model", of_few="model"),
     # Its time grows with the cube of the number of sources.
     limits=TableLimits(matrices=40_000, sources=500, sampled=1_500_000),
     fit_sample=fit_bayesian_sample,

@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import Field
 
-from outgrow.combiners.combiner_record import CombinerRecord, HardVotesSection
+from outgrow.combiners.combiner_record import AveragedPart, CombinerRecord, HardVotesSection
 from outgrow.combiners.em import LEAST, ROUNDS, by_column, mean_vote_scores, posterior_of, row_scores
 from outgrow.combiners.fit import Fit, fit_of_posterior
 from outgrow.combiners.votes import Block, Votes
@@ -81,7 +81,7 @@ def fit_bwa(
 
 def prior_errors(votes: Votes, scores: Scores, prior_votes: float) -> Float[np.ndarray, "class"]:
     """b_k from the mean votes."""
-    n_votes = votes.weight * votes.voted.sum(axis=1)
+    n_votes = votes.weight * votes.n_voters
     variance = n_votes @ (scores * (1 - scores)) / max(n_votes.sum(), 1.0)
     return np.asarray(4 * prior_votes * (1 - 1 / votes.n_classes) * np.maximum(variance, LEAST_VARIANCE))
 
@@ -113,8 +113,8 @@ def new_scores(votes: Votes, scores: Scores, precision: Precisions, prior: Prior
 
 def _mean_votes(votes: Votes) -> Scores:
     """Every row's mean vote; the mean of these where no source votes."""
-    posterior, _ = posterior_of(row_scores(votes, mean_vote_scores(votes)), np.zeros(votes.n_classes), votes.gold)
-    voted = votes.voted.any(axis=1)
+    posterior, _ = posterior_of(row_scores(votes, mean_vote_scores()), np.zeros(votes.n_classes), votes.gold)
+    voted = votes.has_vote
     weight = votes.items * voted
     posterior[~voted] = weight @ posterior / max(weight.sum(), LEAST) if weight.any() else 1 / votes.n_classes
     return _with_gold(votes, posterior)
@@ -137,4 +137,5 @@ BWA = CombinerRecord(
     paper="Li, Rubinstein, Cohn, WWW 2019",
     deviations="Soft votes by their shares; known gold in place of the score.",
     fit=fit_bwa,
+    averaged=AveragedPart(of_sources="steady"),
 )

@@ -1,19 +1,17 @@
-"""Selects the combiner of `auto` by held-out gold or by held-out votes.
+"""The choice of `auto`: by held-out gold where there is enough, else the mean of several label models.
 
 * Gold for `enough_gold` items: every combiner, and every source alone, is fitted without a fifth of the gold in turn,
-  its posteriors are calibrated with one temperature, and the log-loss of the held-out gold is compared.
-* No gold, three sources or more: combiners are compared by how well they predict held-out votes
-  (`held_out_votes.py`), in nats per vote.
+  its posteriors are calibrated with one temperature, and the log-loss of the held-out gold is compared. The best one
+  is taken, or the first in the registry's order within `EQUAL_LOSS` of it.
+* Less gold, three sources or more: `averaged`. Votes do not show which label model is right. Held-out votes are best
+  predicted by the models with most parameters, also where sources share errors and these models take a shared error
+  for the class; the mean of models that fail in different ways is seldom far from the best of them.
 * Two sources: the votes do not show which one is right where they differ: the majority vote. One source: that source.
 
-Gold measures the target directly: the best combiner is taken, or the first in the registry's order within `EQUAL_LOSS`
-of it. Held-out votes measure it indirectly: of combiners within `ERRORS` standard errors of the difference over items,
-or `EQUAL` nats, the first in the registry's order is taken. A combiner that cannot be fitted is left out, and the
-table gives the reason.
+Sources with the same votes everywhere count once, whatever is chosen.
 
-Where one source alone gives (almost) the same labels as the chosen combiner, `CombinerChoice.alone` names it.
-
-Held-out votes cannot show an error that the sources share. Gold for a few dozen items can.
+A combiner that cannot be fitted is left out, and the table gives the reason. Neither shows an error that all sources
+share. Gold for a few dozen items does.
 """
 
 from collections.abc import Mapping
@@ -21,33 +19,28 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool
 
 from outgrow.combiners import COMBINERS, fit_by, fit_names, section_named
+from outgrow.combiners.average_fit import halves, informative, of_soft_votes
 from outgrow.combiners.combiner_record import CombinerSection
-from outgrow.combiners.cross_fit import cross_fitted, enough_gold, gold_folds
-from outgrow.combiners.fit import Fit
-from outgrow.combiners.held_out_votes import HeldOut, hold_out, log_probabilities, predict
+from outgrow.combiners.cross_fit import LEAST_GOLD, cross_fitted, enough_gold, gold_folds
+from outgrow.combiners.dependence import duplicate_sources
+from outgrow.combiners.table_size import too_large
 from outgrow.combiners.temperature_scaling import LEAST_SOURCES, calibration, temperature_by_gold, with_temperature
 from outgrow.combiners.votes import Votes
 from outgrow.errors import DataError, OutgrowError
 from outgrow.metrics.calibration import log_loss
 
-ERRORS = 3.0
-"""The first in the registry's order is nearly the best unless there are many votes; little evidence is no reason
-against it."""
-EQUAL = 3e-3
-"""Nats per vote."""
 EQUAL_LOSS = 2e-3
 """Nats per item."""
 LEAST_COVERAGE = 0.05
 """Where sources vote on a smaller share of the items, their silence is no evidence."""
-COVERS = 0.99
-"""Share of the items on which a source must vote to be sufficient alone."""
-SAME = 0.995
-"""Share of the items on which it must give the same label as the combiner."""
+COVERS = 0.9
+"""Share of the items with gold on which a source must vote to be a candidate alone."""
 MOST_ALONE = 5
 """So many sources, the best by gold, are candidates alone."""
+
+AVERAGED = "averaged"
 
 Kind = Literal["gold", "votes", "nothing"]
 
@@ -58,13 +51,13 @@ class CombinerCandidate(NamedTuple):
     name: str
     """A combiner, or `single: SOURCE`."""
     score: float
-    """Nats per held-out vote, or minus the log-loss of held-out gold; higher is better. nan = cannot be fitted."""
+    """Minus the log-loss of held-out gold, in nats per item; higher is better. nan = cannot be fitted."""
     behind: float
     """How far behind the best one."""
     error: float
     """Standard error of that, over items."""
     accuracy: float
-    """On held-out gold; nan without."""
+    """On held-out gold."""
     note: str = ""
     """Why it cannot be fitted."""
 
@@ -80,13 +73,16 @@ class CombinerChoice:
     why: str
     """One sentence."""
     candidates: tuple[CombinerCandidate, ...] = ()
-    alone: str | None = None
-    """A source that gives the same labels by itself."""
+    copies: bool = False
+    """Whether sources have the same votes everywhere: the combiner is then fitted to the distinct ones."""
 
     @property
     def section(self) -> CombinerSection:
         """The section of the chosen combiner."""
-        return section_named(self.method if self.source is None else f"{self.method}: {self.source}")
+        name = self.method if self.source is None else f"{self.method}: {self.source}"
+        if self.copies and self.source is None and self.method != AVERAGED:
+            return section_named(AVERAGED, members={name: 1.0})
+        return section_named(name)
 
     def table(self) -> str:
         """The candidates as Markdown, best first."""
@@ -101,40 +97,21 @@ def choose(votes: Votes) -> CombinerChoice:
     voters = np.flatnonzero(votes.n_votes)
     if not len(voters):
         raise DataError("there is no vote, and so nothing to combine; name the right columns")
+    first, copy_of = duplicate_sources(votes)
+    distinct = votes.only(first)
+    copies = len(first) < len(copy_of)
     if enough_gold(votes):
-        return _by_gold(votes)
+        return replace(_by_gold(distinct), copies=copies)
     if len(voters) == 1:
         name = votes.sources[int(voters[0])]
-        return CombinerChoice("single", name, "nothing", f"Use source {name} alone: it is the only one.", (), name)
-    held = hold_out(votes)
-    if len(voters) < LEAST_SOURCES or not len(held.item):
-        return CombinerChoice(
-            "vote",
-            None,
-            "nothing",
-            "The majority vote: with two sources nothing in the votes shows who is right where they differ; gold for"
-            " some items would.",
-        )
-    return _by_votes(votes, held)
-
-
-def _by_votes(votes: Votes, held: HeldOut) -> CombinerChoice:
-    """The combiner that predicts held-out votes best."""
-    scores: dict[str, np.ndarray] = {}
-    failed: dict[str, str] = {}
-    n_items = len(held.votes.values)
-    for name in _worth_trying(votes):
-        section = section_named(name)
-        try:
-            prediction = predict(held, fit_by(section, intervals=False), reads_silence=section.reads_silence)
-        except OutgrowError as error:
-            failed[name] = str(error)
-        else:
-            gains = held.share * log_probabilities(held, prediction)
-            scores[name] = np.bincount(held.item, gains, minlength=n_items) / held.total
-    candidates = _compared(scores, failed, {})
-    name, why = _first_of_the_best(candidates, ERRORS, EQUAL, "nats per held-out vote")
-    return _with_alone(votes, CombinerChoice(name, None, "votes", why, candidates))
+        return CombinerChoice("single", name, "nothing", f"Use source {name} alone: it is the only one.")
+    if np.count_nonzero(distinct.n_votes) < LEAST_SOURCES:
+        why = "The majority vote: two sources do not show who is right where they differ; gold for some items would."
+        return CombinerChoice("vote", None, "nothing", why, copies=copies)
+    parts, soft = halves(informative(distinct)), of_soft_votes(distinct)
+    named = f"{', '.join(parts.models)} and {', '.join([*parts.steady, *soft])}"
+    why = f"`{AVERAGED}`, the mean of {named}: votes do not show which is right, gold for {LEAST_GOLD} items does."
+    return CombinerChoice(AVERAGED, None, "votes", why)
 
 
 def _by_gold(votes: Votes) -> CombinerChoice:
@@ -144,6 +121,10 @@ def _by_gold(votes: Votes) -> CombinerChoice:
     failed: dict[str, str] = {}
     accuracy: dict[str, float] = {}
     for name in [*_worth_trying(votes), *(f"single: {source}" for source in _good_alone(votes))]:
+        size = too_large(name.partition(":")[0], votes)
+        if size:
+            failed[name] = f"{size} would take minutes"
+            continue
         try:
             held = cross_fitted(folds, fit_by(section_named(name), intervals=False))
         except OutgrowError as error:
@@ -153,28 +134,22 @@ def _by_gold(votes: Votes) -> CombinerChoice:
         scores[name] = -log_loss(scaled, held.gold) / len(held.gold)
         accuracy[name] = calibration(held.posterior, held.gold).accuracy
     candidates = _compared(scores, failed, accuracy)
-    unit = f"nats on the held-out gold of {len(folds.known)} items"
-    name, why = _first_of_the_best(candidates, 0.0, EQUAL_LOSS, unit)
+    name, why = _first_of_the_best(candidates, len(folds.known))
     if name.startswith("single: "):
         source = name.removeprefix("single: ")
-        return CombinerChoice("single", source, "gold", f"Use source {source} alone. {why}", candidates, source)
-    return _with_alone(votes, CombinerChoice(name, None, "gold", why, candidates))
+        return CombinerChoice("single", source, "gold", f"Use source {source} alone: {why}", candidates)
+    return CombinerChoice(name, None, "gold", why, candidates)
 
 
 def _worth_trying(votes: Votes) -> list[str]:
     """Candidates in the order of preference; those that use silence only where sources abstain on some items."""
     coverage = votes.n_votes.sum() / max(votes.weight.sum() * len(votes.sources), 1)
     silent = LEAST_COVERAGE <= coverage < 1
-    has_gold = bool((votes.gold >= 0).any())
 
     def suits(name: str) -> bool:
         section = section_named(name)
         # The pool of hard votes is a vote of sources that are never wrong.
-        return (
-            (silent or not section.reads_silence)
-            and (has_gold or not section.needs_gold)
-            and (votes.soft or not COMBINERS.of(section).soft_only)
-        )
+        return (silent or not section.reads_silence) and (votes.soft or not COMBINERS.of(section).soft_only)
 
     return list(filter(suits, fit_names()))
 
@@ -184,7 +159,7 @@ def _good_alone(votes: Votes) -> list[str]:
     known = votes.gold >= 0
     weight = votes.weight[known]
     fit = fit_by(section_named("vote"))(votes.take(np.flatnonzero(known)))
-    covers = np.asarray(weight @ votes.voted[known] >= COVERS * weight.sum())
+    covers = votes.per_source(np.where(known, votes.weight, 0)) >= COVERS * weight.sum()
     order = np.argsort(-np.where(covers, fit.accuracy, 0), kind="stable")[:MOST_ALONE]
     return [votes.sources[index] for index in order.tolist() if covers[index]]
 
@@ -209,46 +184,16 @@ def _compared(
     return (*lines, *(CombinerCandidate(name, np.nan, np.nan, np.nan, np.nan, why) for name, why in failed.items()))
 
 
-def _first_of_the_best(
-    candidates: tuple[CombinerCandidate, ...], errors: float, equal: float, unit: str
-) -> tuple[str, str]:
+def _first_of_the_best(candidates: tuple[CombinerCandidate, ...], n_gold: int) -> tuple[str, str]:
     """The first that is as good as the best, and a sentence."""
     fitted = [candidate for candidate in candidates if not np.isnan(candidate.score)]
     best = max(fitted, key=lambda candidate: candidate.score)
-    chosen = next(candidate for candidate in fitted if candidate.behind <= max(errors * candidate.error, equal))
-    why = f"`{chosen.name}` of {len(fitted)} combiners: {chosen.score:.4f} {unit}"
-    if not np.isnan(chosen.accuracy):
-        why += f"; accuracy {chosen.accuracy:.3f}"
-    if chosen is best:
-        return chosen.name, f"{why}."
-    by_errors = errors * chosen.error
-    margin = f"{by_errors:.4f}, {errors:g} standard errors of it" if by_errors > equal else f"{equal:.4f} nats"
+    chosen = next(candidate for candidate in fitted if candidate.behind <= EQUAL_LOSS)
+    compared = "the best" if chosen is best else f"within {EQUAL_LOSS} of the best, `{best.name}`,"
     return chosen.name, (
-        f"{why}. The best one is `{best.name}` ({best.score:.4f}), but a difference of {chosen.behind:.4f} is within"
-        f" {margin}: of such equals `auto` takes the first in its order of preference."
+        f"`{chosen.name}`, {compared} of {len(fitted)} by the log-loss of held-out gold of {n_gold} items:"
+        f" {-chosen.score:.4f}; accuracy {chosen.accuracy:.3f}."
     )
-
-
-def _with_alone(votes: Votes, choice: CombinerChoice) -> CombinerChoice:
-    """The choice with the source that is sufficient alone, if there is one."""
-    fit = fit_by(choice.section, intervals=False)(votes)
-    voted = np.asarray(votes.voted.any(axis=1))[votes.row_of]
-    hard = votes.hardened()
-    same = [_agreement_with(hard, source, fit, voted) for source in range(len(votes.sources))]
-    best = int(np.argmax(same))
-    if same[best] < SAME:
-        return choice
-    name = votes.sources[best]
-    alone = f" Source {name} alone gives the same label on {same[best]:.1%} of the items: use it alone."
-    return replace(choice, alone=name, why=choice.why + alone)
-
-
-def _agreement_with(votes: Votes, source: int, fit: Fit, voted: Bool[np.ndarray, "item"]) -> float:
-    """Share of the items on which a source's vote is the fit's label; 0 where it does not vote on almost all."""
-    values = votes.values[:, source][votes.row_of][voted]
-    if not len(values) or (values >= 0).mean() < COVERS:
-        return 0.0
-    return float((values == fit.posterior[voted].argmax(axis=1)).mean())
 
 
 def _line(candidate: CombinerCandidate) -> str:

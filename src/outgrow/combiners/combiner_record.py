@@ -8,7 +8,7 @@ it. A combiner of votes without a posterior has `targets`, a combiner of texts h
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -171,7 +171,23 @@ class TrustReportOrder(NamedTuple):
     """Of a first one, why its labels are the base of the report: `which is made for rules`."""
 
 
-NOT_COMPARED, USUAL_LIMITS = TrustReportOrder(), TableLimits()
+class AveragedPart(NamedTuple):
+    """The half of the combiner `averaged` that a combiner belongs to; `None`: to neither.
+
+    The models of one half learn how each source errs, and fail together where errors are shared. The other half stays
+    near the mean vote.
+    """
+
+    of_sources: Literal["model", "steady"] | None = None
+    of_few: Literal["model", "steady"] | None = None
+    """The same for `average_fit.FEW` sources or fewer."""
+    of_rules: Literal["model", "steady"] | None = None
+    """The same for sources that are rules for one class each."""
+    of_soft: bool = False
+    """Whether it reads the probabilities of soft votes, of which the halves take the most probable class."""
+
+
+NOT_COMPARED, USUAL_LIMITS, NOT_AVERAGED = TrustReportOrder(), TableLimits(), AveragedPart()
 
 
 def the_posterior(
@@ -207,6 +223,8 @@ class CombinerRecord(Record):
     """Whether it is asked for as `NAME: SOURCE`."""
     needs_scores: bool = False
     """Whether `text_targets` needs scores by a study's models."""
+    takes_held_out_texts: bool = False
+    """Whether `text_targets` also takes `held_out`, scores of texts of items with gold (`HeldOutTexts`)."""
     keeps_pool: bool = False
     """Whether every text of the pool stays a target of its own."""
     without_intervals: dict[str, Any] = field(default_factory=dict)
@@ -218,6 +236,8 @@ class CombinerRecord(Record):
     from the expected counts of its votes (`incremental.py`)."""
     compared: TrustReportOrder = NOT_COMPARED
     """Its place in the trust report."""
+    averaged: AveragedPart = NOT_AVERAGED
+    """Its part in the combiner `averaged`, which `auto` takes without gold."""
     limits: TableLimits = USUAL_LIMITS
     """Of the tables for which the trust report uses it unasked."""
     fit_sample: Function | None = None

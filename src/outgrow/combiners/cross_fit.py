@@ -11,12 +11,15 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from outgrow.combiners.em import row_scores
 from outgrow.combiners.fit import Fit
 from outgrow.combiners.held_out_votes import itemised
-from outgrow.combiners.votes import Votes
+from outgrow.combiners.votes import Block, Votes
 
 FOLDS = 5
 SEED = 0
+COMMON = 0.05
+"""Share of the votes from which a class is common. A hundred random items may have none of a rare one."""
 LEAST_GOLD = 30
 """With fewer items with gold the votes are more informative."""
 MOST_GOLD = 5_000
@@ -43,16 +46,18 @@ class GoldFolds(NamedTuple):
 
 
 def enough_gold(votes: Votes) -> bool:
-    """At least `LEAST_GOLD` items with gold and a vote, and some of every class."""
-    useful = np.where(votes.voted.any(axis=1), votes.weight, 0)[votes.gold >= 0]
+    """At least `LEAST_GOLD` items with gold and a vote, and some of every common class."""
+    useful = np.where(votes.has_vote, votes.weight, 0)[votes.gold >= 0]
     count = np.bincount(votes.gold[votes.gold >= 0], useful, minlength=votes.n_classes)
-    return bool(count.sum() >= LEAST_GOLD and (count > 0).all())
+    given = votes.counts(votes.weight)[:, : votes.n_classes].sum(axis=0)
+    is_common = given >= COMMON * given.sum()
+    return bool(count.sum() >= LEAST_GOLD and (count > 0)[is_common].all())
 
 
 def gold_folds(votes: Votes) -> GoldFolds:
     """Stratified folds of the items with gold and a vote."""
     each, rng = itemised(votes), np.random.default_rng(SEED)
-    known = _in_order(each, np.flatnonzero((each.gold >= 0) & each.voted.any(axis=1)))
+    known = _in_order(each, np.flatnonzero((each.gold >= 0) & each.has_vote))
     known = rng.permutation(known)[:MOST_GOLD]
     # Classes in the order in which they come, so that their names do not matter.
     _, first, class_of = np.unique(each.gold[known], return_index=True, return_inverse=True)
@@ -70,17 +75,20 @@ def gold_folds(votes: Votes) -> GoldFolds:
 def _in_order(votes: Votes, rows: Int[np.ndarray, "known"]) -> Int[np.ndarray, "known"]:
     """Rows with gold in an order that depends neither on how they are stored nor on the names of the classes.
 
-    Rows are sorted by what each source, in the order of names, gives to gold, by how much it agrees with the others,
-    and by how frequent the classes of gold and of each vote are.
+    Rows are sorted by how frequent the class of gold is, and by sums over the votes of what each gives to gold, how
+    much it agrees with the others, and how frequent its class is; a source counts with a number of its own, drawn in
+    the order of the names.
     """
-    by_name = sorted(range(len(votes.sources)), key=lambda source: votes.sources[source])
-    probs = votes.distributions(rows)[:, by_name]
-    for_gold = np.take_along_axis(probs, votes.gold[rows][:, None, None], axis=2)[:, :, 0]
-    agreement = np.einsum("isk,ik->is", probs, probs.sum(axis=1))
     frequency = votes.counts(votes.weight)[:, : votes.n_classes].sum(axis=0)
-    frequent = np.column_stack([frequency[votes.gold[rows]], probs @ frequency])
-    keys = np.round(np.concatenate([for_gold, agreement, frequent], axis=1), 9)
-    return np.asarray(rows[np.lexsort(keys.T[::-1])])
+    known = votes.take(rows)
+    number = np.empty(len(known.sources))
+    number[np.argsort(np.asarray(known.sources))] = np.random.default_rng(SEED).random(len(known.sources))
+    entries, total = known.entries, row_scores(known, Block.by_class)
+    row, outcome, share = entries.row, entries.outcome, entries.shares
+    told = (outcome == known.gold[row], total[row, outcome], frequency[outcome])
+    sums = [np.bincount(row, number[entries.source] * share * value, minlength=len(rows)) for value in told]
+    keys = np.round([frequency[known.gold], *(part / max(1.0, float(part.max(initial=0))) for part in sums)], 9)
+    return np.asarray(rows[np.lexsort(keys[::-1])])
 
 
 def cross_fitted(folds: GoldFolds, fit_by: Callable[[Votes], Fit]) -> CrossFitted:
@@ -96,7 +104,14 @@ def cross_fitted(folds: GoldFolds, fit_by: Callable[[Votes], Fit]) -> CrossFitte
         order = np.concatenate([np.flatnonzero(~outside), np.flatnonzero(outside)])
         n_outside = int(outside.sum())
         refitted = fit_by(
-            Votes.gather(votes.sources, votes.n_classes, votes.values[order], gold[order], n_anchors=n_outside)
+            Votes.of_entries(
+                votes.sources,
+                votes.n_classes,
+                votes.entries.take(order),
+                gold[order],
+                soft=votes.soft,
+                n_anchors=n_outside,
+            )
         )
         place = np.empty(len(order), dtype=np.int64)
         place[order] = np.arange(len(order))

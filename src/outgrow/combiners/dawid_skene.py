@@ -20,7 +20,13 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from outgrow.combiners.combiner_record import CombinerRecord, LabelModelSection, Smoothing, TrustReportOrder
+from outgrow.combiners.combiner_record import (
+    AveragedPart,
+    CombinerRecord,
+    LabelModelSection,
+    Smoothing,
+    TrustReportOrder,
+)
 from outgrow.combiners.em import LEAST, ROUNDS, TOLERANCE, Confusion, run_em
 from outgrow.combiners.fit import Fit, fit_of, with_accuracy_of_votes
 from outgrow.combiners.votes import Votes
@@ -158,4 +164,5 @@ DAWID_SKENE = CombinerRecord(
     short_names={"dawid_skene_counted": {"abstentions": "counted"}},
     counted_model=confusion_model,
     compared=TrustReportOrder(place=3, of_rules=2, of_rules_as="dawid_skene_counted"),
+    averaged=AveragedPart(of_sources="model", of_few="model"),
 )

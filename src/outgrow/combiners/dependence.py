@@ -19,19 +19,32 @@ With R = those correlations and d_s = a source's strength, an item's votes count
 R (w d) = d, the best linear combination of correlated sources, kept at 0 or above: m copies count 1/m each, m
 equally correlated ones 1/(1 + (m − 1) ρ), and a copy of a better source nothing. Log-likelihoods are multiplied by w.
 
+Where there are more than `MOST_COMPARED` sources, copies are looked for among those with most votes.
+
 Limit: with two classes, errors that all sources share look like truth. Only anchors can show them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from outgrow.combiners.em import LEAST, Confusion, Weights
-from outgrow.combiners.pairwise_agreement import Pairs, PairwiseAgreement
-from outgrow.combiners.votes import Votes
+from outgrow.combiners.pairwise_agreement import (
+    Form,
+    Matrix,
+    Pairs,
+    PairwiseAgreement,
+    agreement,
+    columns_times,
+    met_pairs,
+    pair_sums,
+    rows_times,
+    values_at,
+)
+from outgrow.combiners.votes import Block, Votes
 from outgrow.lazy import sparse, special
 
 PRIOR_AGREEMENT = 0.8
@@ -42,6 +55,15 @@ CREDIBLE = 0.5
 TIE = 1e-6
 STEPS = 100
 SETTLED = 1e-5
+NO_COPY = 1e-6
+"""A smaller share of copied votes is none."""
+MOST_COMPARED = 400
+"""Sources among which copies are looked for: the time grows with the cube of their number."""
+MOST_PAIRS = 20_000_000
+"""Pairs of votes on the same row from which the sources' shared difficulty is estimated."""
+CELLS = 2**21
+"""Of a dense table of rows and copying sources at a time."""
+SEED = 0
 LEAST_DUPLICATES = 20
 """Sources that agree on all of so many votes, and abstain together, are one source."""
 
@@ -50,21 +72,26 @@ LEAST_DUPLICATES = 20
 class Dependence:
     """How the sources depend on one another."""
 
-    copied: Pairs
-    """For every pair the share of votes that look copied; the diagonal is 0."""
+    copied: "sparse.csr_array"
+    """For every pair the share of votes that look copied, none on the diagonal."""
     difficulty: float
     """The correlation of two sources' errors, copies aside."""
     strength: Float[np.ndarray, "source"]
 
     def weights(self, votes: Votes) -> Weights | None:
         """The weight of every vote; `None` where all count fully."""
-        correlation = np.maximum(self.copied, self.difficulty)
-        np.fill_diagonal(correlation, 1)
-        if len(correlation) == np.count_nonzero(correlation):
+        if not self.difficulty and not self.copied.count_nonzero():
             return None
-        voters, of_row = _equal_voters(votes.voted)
-        weights = independent_weights(voters, correlation, self.strength)
-        return np.asarray(weights.astype(np.float32)[of_row])
+        voters, row_of = equal_voters(votes)
+        weights = independent_weights(voters, self.copied, self.difficulty, self.strength)
+        start, size = voters.indptr[row_of], np.diff(votes.entries.start)
+        if votes.soft:
+            vote = np.cumsum(votes.entries.begins_vote) - 1
+            first_of_row = np.append(0, votes.n_voters.cumsum())[:-1]
+            place = np.repeat(start - first_of_row, size) + vote
+        else:
+            place = np.repeat(start - votes.entries.start[:-1], size) + np.arange(len(votes.entries.column))
+        return np.asarray(weights.astype(np.float32)[place])
 
     def renewed(
         self,
@@ -76,10 +103,9 @@ class Dependence:
     ) -> "Dependence":
         """The same copies; difficulty and strengths by an estimate. Pairs count with their votes' weights."""
         counts = mean_weight(votes, weights)
-        pairs = np.outer(counts, counts) * (1 - self.copied)
         return replace(
             self,
-            difficulty=shared_difficulty(votes, posterior, confusion, pairs),
+            difficulty=shared_difficulty(votes, posterior, confusion, counts, self.copied),
             strength=strengths(confusion, balance),
         )
 
@@ -88,17 +114,44 @@ def mean_weight(votes: Votes, weights: Weights | None) -> Float[np.ndarray, "sou
     """The mean weight of every source's votes; 1 of a source without any."""
     if weights is None:
         return np.ones(len(votes.sources))
-    return np.asarray(np.where(votes.n_votes > 0, votes.weight @ weights / np.maximum(votes.n_votes, 1), 1))
+    entries = votes.entries
+    begins = entries.begins_vote
+    each = weights[begins] * votes.weight[entries.row[begins]]
+    total = np.bincount(entries.source[begins], each, minlength=len(votes.sources))
+    return np.asarray(np.where(votes.n_votes > 0, total / np.maximum(votes.n_votes, 1), 1))
 
 
 def duplicate_sources(votes: Votes) -> tuple[Int[np.ndarray, "kept"], Int[np.ndarray, "source"]]:
     """The first of all sources with the same votes everywhere, and for every source the place of its own first one."""
     seen: dict[object, int] = {}
     copy_of = []
-    for source, n_votes in enumerate(votes.n_votes.tolist()):
-        digest = blake2b(np.ascontiguousarray(votes.values[:, source]).data).digest()
-        copy_of.append(seen.setdefault(digest if n_votes >= LEAST_DUPLICATES else source, len(seen)))
+    entries = votes.entries
+    row, outcome, share = entries.row, entries.outcome, entries.share
+    for source, places in enumerate(entries.by_source(len(votes.sources))):
+        key: object = source
+        if votes.n_votes[source] >= LEAST_DUPLICATES:
+            digest = blake2b(row[places].tobytes())
+            digest.update(outcome[places].tobytes())
+            digest.update(b"" if share is None else share[places].tobytes())
+            key = digest.digest()
+        copy_of.append(seen.setdefault(key, len(seen)))
     return np.unique(copy_of, return_index=True)[1], np.asarray(copy_of)
+
+
+def copied_votes(votes: Votes) -> "sparse.csr_array":
+    """For every pair of sources the share of votes that look copied; only those of `compared` are looked at."""
+    chosen, n_sources = compared(votes), len(votes.sources)
+    found = copying(agreement(votes.only(chosen))) if len(chosen) > 1 else np.zeros((len(chosen), len(chosen)))
+    first, second = np.nonzero(found > NO_COPY)
+    pairs = found[first, second], (chosen[first], chosen[second])
+    return sparse.coo_array(pairs, shape=(n_sources, n_sources)).tocsr()
+
+
+def compared(votes: Votes) -> Int[np.ndarray, "kept"]:
+    """All sources, or of more than `MOST_COMPARED` those with most votes: a copy shows on many common items only."""
+    if len(votes.sources) <= MOST_COMPARED:
+        return np.arange(len(votes.sources))
+    return np.sort(np.lexsort((np.asarray(votes.sources), -votes.n_votes))[:MOST_COMPARED])
 
 
 def copying(moments: PairwiseAgreement) -> Pairs:
@@ -154,21 +207,43 @@ def shared_difficulty(
     votes: Votes,
     posterior: Float[np.ndarray, "row class"],
     confusion: Confusion,
-    weight: Pairs,
+    weight: Float[np.ndarray, "source"],
+    copied: "sparse.csr_array",
 ) -> float:
-    """The correlation, 0 … 1, of two sources' errors given the posterior of the truth, over all pairs by `weight`."""
-    pairs = np.where(np.eye(len(weight), dtype=bool), 0, weight)
-    covariance, variance = np.zeros((2, *pairs.shape))
-    for block in votes.blocks():
-        voted = votes.voted[block.rows].astype(float)
-        for truth in range(votes.n_classes):
-            error = votes.share_of(truth, block.rows) - voted * confusion[:, truth, truth]
-            likely = (posterior[block.rows, truth] * votes.weight[block.rows])[:, None]
-            covariance += (error * likely).T @ error
-            variance += (error**2 * likely).T @ voted
-    together = float((pairs * covariance).sum())
-    alone = float((pairs * np.sqrt(variance * variance.T)).sum())
+    """The correlation, 0 … 1, of two sources' errors given the posterior of the truth, over all pairs.
+
+    A pair counts with the product of both weights and with the share that is not copied. Of very many pairs of votes a
+    sample of the rows is taken.
+    """
+    rows = _sampled_rows(votes)
+    if len(rows) < votes.n_rows:
+        votes, posterior = votes.take(rows), posterior[rows]
+
+    def sums(block: Block, form: Form) -> Iterator[Matrix]:
+        voted, likely = form(block.voters), posterior[block.rows] * votes.weight[block.rows, None]
+        errors = [
+            form(block.share_of(truth)) - columns_times(voted, confusion[:, truth, truth])
+            for truth in range(votes.n_classes)
+        ]
+        covariances = (rows_times(error, share).T @ error for error, share in zip(errors, likely.T, strict=True))
+        yield sum(covariances)
+        yield sum(rows_times(error * error, share).T @ voted for error, share in zip(errors, likely.T, strict=True))
+
+    covariance, variance = (sparse.coo_array(matrix) for matrix in pair_sums(votes, sums, 2, np.float64))
+    first, second = variance.coords
+    counts = weight[first] * weight[second] * (first != second)
+    counts = counts * (1 - values_at(copied, first, second))
+    together = float(counts @ values_at(covariance, first, second))
+    alone = float(counts @ np.sqrt(variance.data * values_at(variance, second, first)))
     return float(np.clip(together / alone, 0, 1)) if alone > 0 else 0.0
+
+
+def _sampled_rows(votes: Votes) -> Int[np.ndarray, "kept"]:
+    """All rows, or at random as many as have `MOST_PAIRS` pairs of votes."""
+    share = MOST_PAIRS / max(met_pairs(votes), 1.0)
+    if share >= 1:
+        return np.arange(votes.n_rows)
+    return np.flatnonzero(np.random.default_rng(SEED).random(votes.n_rows) < share)
 
 
 def strengths(confusion: Confusion, balance: Float[np.ndarray, "class"]) -> Float[np.ndarray, "source"]:
@@ -181,58 +256,67 @@ def strengths(confusion: Confusion, balance: Float[np.ndarray, "class"]) -> Floa
 
 
 def independent_weights(
-    voted: Bool[np.ndarray, "row source"], correlation: Pairs, strength: Float[np.ndarray, "source"]
-) -> Weights:
+    voters: "sparse.csr_array",
+    copied: "sparse.csr_array",
+    difficulty: float,
+    strength: Float[np.ndarray, "source"],
+) -> Float[np.ndarray, "vote"]:
     """The weights w >= 0 of every row's votes with R (w d) = d among its voters, by multiplicative steps.
 
-    The steps are those of Sha, Saul and Lee (2003) for a quadratic with matrix and solution at zero or above.
+    `voters` has an entry per vote; R is `difficulty`, or the share that is copied if this is more. The steps are those
+    of Sha, Saul and Lee (2003) for a quadratic with matrix and solution at zero or above.
     """
-    row, source = np.nonzero(voted)
-    target = strength[source]
-    explained = _explained_by_voters(row, source, correlation)
+    target = strength[voters.indices]
+    explained = _explained_by_voters(voters, copied, difficulty)
     solution = target
     for _ in range(STEPS):
         before = solution
         solution = before * target / explained(before)
         if np.abs(solution - before).max(initial=0) < SETTLED:
             break
-    weights = np.zeros(voted.shape)
-    weights[row, source] = solution / target
-    return weights
+    return np.asarray(solution / target)
 
 
 def _explained_by_voters(
-    row: Int[np.ndarray, "vote"], source: Int[np.ndarray, "vote"], correlation: Pairs
+    voters: "sparse.csr_array", copied: "sparse.csr_array", difficulty: float
 ) -> Callable[[Float[np.ndarray, "vote"]], Float[np.ndarray, "vote"]]:
     """u → R u among each row's voters, where most pairs of R have the same correlation: the rest is a few columns."""
-    shared = float(correlation.min())
-    rest = correlation - shared - (1 - shared) * np.eye(len(correlation))
-    columns = np.flatnonzero(rest.any(axis=0))
-    special = np.isin(source, columns)
-    place = (row[special], np.searchsorted(columns, source[special]))
-    shape = (int(row.max(initial=0)) + 1, len(columns))
-    special_rest = rest[np.ix_(columns, columns)]
+    row, source = np.repeat(np.arange(voters.shape[0]), np.diff(voters.indptr)), voters.indices
+    rest = copied.copy()
+    rest.data = np.maximum(rest.data - difficulty, 0)
+    rest.eliminate_zeros()
+    columns = np.flatnonzero(np.diff(rest.indptr))
+    special = np.flatnonzero(np.isin(source, columns))
+    special_rest = rest[columns][:, columns].toarray()
+    pieces = []
+    step = max(1, CELLS // max(1, len(columns))) if len(columns) else 1
+    for first in range(0, voters.shape[0] if len(columns) else 0, step):
+        places = special[np.searchsorted(row[special], first) : np.searchsorted(row[special], first + step)]
+        pieces.append((places, (row[places] - first, np.searchsorted(columns, source[places]))))
 
     def explained(votes: Float[np.ndarray, "vote"]) -> Float[np.ndarray, "vote"]:
-        total = shared * np.bincount(row, votes)[row] + (1 - shared) * votes
-        total[special] += (sparse.csr_array((votes[special], place), shape=shape) @ special_rest)[place]
+        total = difficulty * np.bincount(row, votes)[row] + (1 - difficulty) * votes
+        for places, at in pieces:
+            given = sparse.csr_array((votes[places], at), shape=(step, len(columns)))
+            total[places] += (given @ special_rest)[at]
         return np.asarray(np.maximum(total, LEAST))
 
     return explained
 
 
-def _equal_voters(
-    voted: Bool[np.ndarray, "row source"],
-) -> tuple[Bool[np.ndarray, "pattern source"], Int[np.ndarray, "row"]]:
-    """The different sets of voters, and which of them each row has."""
-    if voted.all():
-        return voted[:1], np.zeros(len(voted), dtype=np.int64)
-    bits = np.packbits(voted, axis=1)
-    whole = np.zeros((len(voted), -(-bits.shape[1] // 8) * 8), np.uint8)
-    whole[:, : bits.shape[1]] = bits
-    words = whole.view(np.int64)
-    if words.shape[1] == 1:
-        _, first, of_row = np.unique(words[:, 0], return_index=True, return_inverse=True)
-    else:
-        _, first, of_row = np.unique(words, axis=0, return_index=True, return_inverse=True)
-    return voted[first], of_row
+def equal_voters(votes: Votes) -> tuple["sparse.csr_array", Int[np.ndarray, "row"]]:
+    """The different sets of voters, a row each with 1 per voter, and which of them each row has.
+
+    Sets are told apart by a sum of random numbers of 64 bits, one per source.
+    """
+    entries = votes.entries
+    begins = entries.begins_vote
+    number = np.random.default_rng(SEED).integers(2**63, size=len(votes.sources), dtype=np.int64)
+    # Sums may exceed 64 bits: their differences are right all the same.
+    total = np.append(0, np.cumsum(np.where(begins, number[entries.source], 0)))[entries.start]
+    _, first, row_of = np.unique(np.diff(total), return_index=True, return_inverse=True)
+    kept, places = entries.take(first), entries.places(first)
+    begins = begins[places]
+    start = np.append(0, np.cumsum(begins))[kept.start]
+    shape = len(first), len(votes.sources)
+    return sparse.csr_array((np.ones(int(begins.sum())), kept.source[begins], start), shape=shape), row_of

@@ -108,7 +108,7 @@ def prior_counts(n_sources: int, n_classes: int, n_subtypes: int) -> Counts:
 
 def start(votes: Votes, n_subtypes: int) -> Joint:
     """The mean vote, with subtypes as levels of a class's share of the votes."""
-    mean, _ = posterior_of(row_scores(votes, mean_vote_scores(votes)), np.zeros(votes.n_classes), votes.gold)
+    mean, _ = posterior_of(row_scores(votes, mean_vote_scores()), np.zeros(votes.n_classes), votes.gold)
     levels = (np.arange(n_subtypes) + 0.5) / n_subtypes
     return np.asarray(mean[:, :, None] * special.softmax(-((mean[:, :, None] - levels) ** 2) / (2 * WIDTH**2), axis=2))
 
@@ -132,7 +132,7 @@ def responsibilities(votes: Votes, logs: ExpectedLogs) -> tuple[Joint, float]:
     """q_i(k, m) of every row, and Σ_i log Σ_km exp(…) over all items, the bound without the divergences."""
     n_sources, n_classes, n_subtypes, _ = logs.votes.shape
     columns = by_column(logs.votes.reshape(n_sources, n_classes * n_subtypes, n_classes))
-    joint, evidence = np.empty((len(votes.values), n_classes, n_subtypes)), 0.0
+    joint, evidence = np.empty((votes.n_rows, n_classes, n_subtypes)), 0.0
     for block in votes.blocks():
         scores = (block.matrix @ columns).reshape(-1, n_classes, n_subtypes) + logs.subtypes
         by_class = special.logsumexp(scores, axis=2)
@@ -172,7 +172,7 @@ def _fit(votes: Votes, joint: Joint, counts: Counts, bound: float) -> Fit:
     confusion = np.einsum("km,skml->skl", share, mean)
     accuracy = accuracy_of(confusion, balance)
     posterior = joint.sum(axis=2)
-    posterior[~votes.voted.any(axis=1) & (votes.gold < 0)] = balance
+    posterior[~votes.has_vote & (votes.gold < 0)] = balance
     return closed_form_fit(votes, posterior, bound, balance=balance, confusion=confusion, accuracy=accuracy)
 
 

@@ -21,7 +21,6 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from outgrow.combiners.votes import Block, Votes
-from outgrow.lazy import sparse
 
 LEAST = 1e-300
 """A probability of zero, where its logarithm is needed."""
@@ -31,7 +30,8 @@ TOLERANCE = 1e-6
 ROUNDS = 500
 
 Confusion = Float[np.ndarray, "source truth outcome"]
-Weights = Float[np.ndarray, "row source"]
+Weights = Float[np.ndarray, "entry"]
+"""A weight for every entry of the votes, the same for all entries of a source's vote on a row."""
 LogLikelihood = Callable[[Block], Float[np.ndarray, "block class"]]
 """A block's log-likelihood of every class, without the balance of the classes."""
 
@@ -87,7 +87,7 @@ def run_em(
         rounds: the most steps; `converged` is false after them.
     """
     uniform = np.zeros(votes.n_classes)
-    start = expectation_step(votes, mean_vote_scores(votes), uniform)
+    start = expectation_step(votes, mean_vote_scores(), uniform)
     balance = _balance(start.shares, smoothing, balanced)
     model = model.learn(start.counts)
     trace: list[float] = []
@@ -110,7 +110,7 @@ def expectation_step(
     for block in votes.blocks():
         scores = log_likelihood(block)
         posterior, evidence = posterior_of(scores, log_balance, votes.gold[block.rows])
-        counts += block.matrix.T @ (posterior * votes.weight[block.rows, None])
+        counts += block.counts(posterior * votes.weight[block.rows, None])
         shares += votes.items[block.rows] @ posterior
         total += log_probability(votes, block.rows, posterior, evidence, log_balance)
     by_source = counts.reshape(len(votes.sources), votes.n_outcomes, votes.n_classes)
@@ -121,16 +121,18 @@ def posterior_of(
     scores: Float[np.ndarray, "row class"], log_balance: Float[np.ndarray, "class"], gold: Int[np.ndarray, "row"]
 ) -> tuple[Float[np.ndarray, "row class"], Float[np.ndarray, "row"]]:
     """Posterior of the classes and log-probability of the votes; where gold is known, those of gold."""
-    joint = scores + log_balance
+    # A class is one run of memory: sums and maxima over few classes are slow in the other layout.
+    joint = np.add(scores.T, log_balance[:, None], order="C")
     known = np.flatnonzero(gold >= 0)
     if len(known):
-        others = np.arange(joint.shape[1]) != gold[known, None]
-        joint[known] = np.where(others, -np.inf, joint[known])
-    top = joint.max(axis=1, keepdims=True)
-    posterior = np.exp(joint - top)
-    total = posterior.sum(axis=1, keepdims=True)
+        others = np.arange(len(joint))[:, None] != gold[known]
+        joint[:, known] = np.where(others, -np.inf, joint[:, known])
+    top = joint.max(axis=0)
+    joint -= top
+    posterior = np.exp(joint, out=joint)
+    total = posterior.sum(axis=0)
     posterior /= total
-    return posterior, (top + np.log(total))[:, 0]
+    return np.ascontiguousarray(posterior.T), top + np.log(total)
 
 
 def log_probability(
@@ -148,7 +150,7 @@ def posteriors(
     votes: Votes, log_likelihood: LogLikelihood, log_balance: Float[np.ndarray, "class"]
 ) -> tuple[Float[np.ndarray, "row class"], float]:
     """P(class | votes) of every row, the balance where there is no vote; and ln P(all votes)."""
-    posterior, total = np.empty((len(votes.values), votes.n_classes)), 0.0
+    posterior, total = np.empty((votes.n_rows, votes.n_classes)), 0.0
     for block in votes.blocks():
         posterior[block.rows], evidence = posterior_of(log_likelihood(block), log_balance, votes.gold[block.rows])
         total += log_probability(votes, block.rows, posterior[block.rows], evidence, log_balance)
@@ -169,26 +171,25 @@ def naive_bayes(confusion: Confusion) -> LogLikelihood:
 def scores_by(table: Confusion, weights: Weights | None = None) -> LogLikelihood:
     """Σ_s w_s Σ_k q_s[k] table_s[c, k], with a weight for every vote."""
     columns = by_column(table)
-    return lambda block: np.asarray(_weighted(block, weights) @ columns)
+    return lambda block: block.times(columns, None if weights is None else weights[block.entries])
 
 
 def row_scores(votes: Votes, log_likelihood: LogLikelihood) -> Float[np.ndarray, "row class"]:
     """The scores of all rows."""
-    scores = np.empty((len(votes.values), votes.n_classes))
+    scores = np.empty((votes.n_rows, votes.n_classes))
     for block in votes.blocks():
         scores[block.rows] = log_likelihood(block)
     return scores
 
 
-def mean_vote_scores(votes: Votes, weights: Weights | None = None) -> LogLikelihood:
+def mean_vote_scores(weights: Weights | None = None) -> LogLikelihood:
     """The logarithm of each class's share of the votes on an item; equal scores where there is no vote."""
-    one_hot = np.eye(votes.n_classes, votes.n_outcomes)
-    same = by_column(np.broadcast_to(one_hot, (len(votes.sources), *one_hot.shape)))
-    return lambda block: np.log(np.maximum(_weighted(block, weights) @ same, LEAST))
 
+    def scores(block: Block) -> Float[np.ndarray, "block class"]:
+        by_class = block.by_class(None if weights is None else weights[block.entries])
+        return np.asarray(np.log(np.maximum(by_class, LEAST)))
 
-def _weighted(block: Block, weights: Weights | None) -> "sparse.csr_array":
-    return block.matrix if weights is None else block.reweighed(weights[block.rows][block.row, block.source])
+    return scores
 
 
 def by_column(table: Confusion) -> Float[np.ndarray, "column truth"]:

@@ -73,7 +73,7 @@ def nothing_counted(n_sources: int, n_classes: int) -> ExpectedCounts:
 
 def by_mean_vote(votes: Votes) -> ExpectedCounts:
     """The counts of the mean vote, from which a first estimation starts."""
-    expectation = expectation_step(votes, mean_vote_scores(votes), np.zeros(votes.n_classes))
+    expectation = expectation_step(votes, mean_vote_scores(), np.zeros(votes.n_classes))
     return ExpectedCounts(expectation.counts, expectation.shares)
 
 

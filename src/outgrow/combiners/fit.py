@@ -132,40 +132,51 @@ def fit_of_posterior(
     `known` is by default where a source votes.
     """
     posterior, _ = posterior_of(scores, np.zeros(votes.n_classes), votes.gold)
-    known = (votes.voted.any(axis=1) if known is None else known) | (votes.gold >= 0)
+    known = (votes.has_vote if known is None else known) | (votes.gold >= 0)
     weight = votes.items * known
     balance = (weight @ posterior + 1) / (weight.sum() + votes.n_classes)
     posterior[~known] = balance
-    confusion, accuracy = counted_confusion(votes, posterior), accuracy_of_votes(votes, posterior)
+    counts = _counts_of_votes(votes, posterior)
+    confusion, accuracy = _counted_confusion(counts), _counted_accuracy(counts)
     _, log_likelihood = posteriors(votes, _within_classes(votes, confusion), np.log(balance))
     return closed_form_fit(votes, posterior, log_likelihood, balance=balance, confusion=confusion, accuracy=accuracy)
 
 
-def counted_confusion(votes: Votes, posterior: Float[np.ndarray, "row class"]) -> Confusion:
-    """Confusion matrices counted with the posterior; one pseudo-vote per row."""
-    counts = counts_by(votes, posterior * votes.weight[:, None])[:, :, : votes.n_classes] + 1 / votes.n_classes
-    return np.asarray(counts / counts.sum(axis=2, keepdims=True))
-
-
 def accuracy_of_votes(votes: Votes, posterior: Float[np.ndarray, "row class"]) -> Float[np.ndarray, "source"]:
     """The expected share of each source's votes that are right; one pseudo-vote at chance."""
-    counts = counts_by(votes, posterior * votes.weight[:, None])[:, :, : votes.n_classes]
+    return _counted_accuracy(_counts_of_votes(votes, posterior))
+
+
+def _counts_of_votes(
+    votes: Votes, posterior: Float[np.ndarray, "row class"]
+) -> Float[np.ndarray, "source truth truth"]:
+    """Expected confusion counts of the votes for a class."""
+    return counts_by(votes, posterior * votes.weight[:, None])[:, :, : votes.n_classes]
+
+
+def _counted_confusion(counts: Float[np.ndarray, "source truth truth"]) -> Float[np.ndarray, "source truth truth"]:
+    """Confusion matrices with one pseudo-vote per row."""
+    counted = counts + 1 / counts.shape[1]
+    return np.asarray(counted / counted.sum(axis=2, keepdims=True))
+
+
+def _counted_accuracy(counts: Float[np.ndarray, "source truth truth"]) -> Float[np.ndarray, "source"]:
     right = np.einsum("scc->s", counts)
-    return np.asarray((right + 1 / votes.n_classes) / (counts.sum(axis=(1, 2)) + 1))
+    return np.asarray((right + 1 / counts.shape[1]) / (counts.sum(axis=(1, 2)) + 1))
 
 
 def counts_by(votes: Votes, weight: Float[np.ndarray, "row class"]) -> Confusion:
     """Σ over rows of a source's outcome there, times the row's weight of every class."""
     counts = np.zeros((len(votes.sources) * votes.n_outcomes, votes.n_classes))
     for block in votes.blocks():
-        counts += block.matrix.T @ weight[block.rows]
+        counts += block.counts(weight[block.rows])
     by_source = counts.reshape(len(votes.sources), votes.n_outcomes, votes.n_classes)
     return np.ascontiguousarray(by_source.transpose(0, 2, 1))
 
 
 def with_accuracy_of_votes(votes: Votes, fit: Fit) -> Fit:
     """The fit with accuracies counted over the votes, which are defined for sources of one class, too."""
-    posterior = np.zeros((len(votes.values), votes.n_classes))
+    posterior = np.zeros((votes.n_rows, votes.n_classes))
     posterior[votes.row_of] = fit.posterior
     known = np.flatnonzero(votes.gold >= 0)
     posterior[known] = np.eye(votes.n_classes)[votes.gold[known]]

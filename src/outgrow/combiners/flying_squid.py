@@ -23,24 +23,32 @@ vote is (1 + a_i) / 2 whatever it says, and the posterior is naive Bayes. That i
 The class balance is uniform, or given, or the shares of the classes among the votes. For K > 2 each class is played
 against the rest, and the K posteriors are normalised: a vote for class k is +1 in game k and -1 elsewhere.
 
-Below three sources there is no triplet, and where no two sources share items there is nothing to solve. A study's
-targets are then those of a weighted vote (without anchors of the majority), and `Targets.origin` says so.
+Below three sources there is no triplet, where no two sources share items there is nothing to solve, and where two
+sources share fewer than `ENOUGH_MET` items on average the published moments are refused. A study's targets are then
+those of the majority (with `calibrate` and gold those of a weighted vote); `Targets.origin` says so.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from pydantic import Field
 
 from outgrow.combiners.combiner_record import CombinerRecord, PosteriorSection, TableLimits
 from outgrow.combiners.em import LEAST
 from outgrow.combiners.fit import Fit, fit_of_posterior
+from outgrow.combiners.pairwise_agreement import (
+    over_triangles,
+    refuse_too_sparse,
+    values_at,
+    weighted_products,
+    with_fast_products,
+)
 from outgrow.combiners.votes import Votes
 from outgrow.errors import ConfigError, DataError
-from outgrow.lazy import special
+from outgrow.lazy import sparse, special
 from outgrow.text_format import listed
 
 LARGEST = 1 - 1e-3
@@ -53,7 +61,8 @@ LEAST_SOURCES = 3
 
 Moments = Literal["unconditional", "conditional"]
 Balance = Literal["uniform", "votes"] | Sequence[float]
-Signs = Int[np.ndarray, "row source"]
+Signs: TypeAlias = "sparse.csr_array"
+"""Rows × sources: +1 and −1, nothing where a source abstains."""
 Weight = Float[np.ndarray, "row"]
 
 
@@ -82,8 +91,12 @@ def fit_flying_squid(votes: Votes, *, moments: Moments = "unconditional", balanc
     """
     if len(votes.sources) < LEAST_SOURCES:
         raise DataError(f"`flying_squid` needs {LEAST_SOURCES} sources and has {len(votes.sources)}; use `vote`")
+    if moments == "unconditional":
+        # Pairs that never met count as 0, so that in a sparse table accuracies are far too small, and with three
+        # classes or more a share in a source's table falls below 0 and turns its votes round.
+        refuse_too_sparse("flying_squid", votes)
     hard = votes.hardened()
-    estimates = read_triplets(hard.values, hard.items, votes.n_classes, moments, balance)
+    estimates = read_triplets(hard, moments, balance)
     if estimates is None:
         raise DataError("`flying_squid`: the sources' agreement determines no accuracies; use `vote`")
     unused = [votes.sources[index] for index in np.flatnonzero(~estimates.strength.any(axis=0))]
@@ -106,22 +119,15 @@ class _Game(NamedTuple):
 
 
 def read_triplets(
-    codes: Int[np.ndarray, "row source"],
-    weight: Weight,
-    n_classes: int,
-    moments: Moments = "unconditional",
-    balance: Balance = "uniform",
+    votes: Votes, moments: Moments = "unconditional", balance: Balance = "uniform"
 ) -> TripletEstimates | None:
-    """Posteriors of all rows, each of which counts `weight` times; `None` where the accuracies are not determined.
-
-    `codes` are classes, -1 = abstention.
-    """
-    share = class_shares(codes, weight, n_classes, balance)
+    """Posteriors of all rows of hard votes; `None` where the accuracies are not determined. Anchors do not count."""
+    n_classes = votes.n_classes
+    share = class_shares(votes, balance)
     play = _published_game if moments == "unconditional" else _conditional_game
     games = []
     for chosen in [0] if n_classes == 2 else range(n_classes):
-        signs = np.where(codes < 0, 0, np.where(codes == chosen, 1, -1))
-        game = play(signs, weight, float(share[chosen]))
+        game = play(signs_of(votes, chosen), votes.items, float(share[chosen]))
         if game is None:
             return None
         games.append(game)
@@ -131,15 +137,19 @@ def read_triplets(
     return TripletEstimates(special.log_softmax(scores, axis=1), np.stack([game.strength for game in games]))
 
 
-def class_shares(
-    codes: Int[np.ndarray, "row source"], weight: Weight, n_classes: int, balance: Balance
-) -> Float[np.ndarray, "class"]:
+def signs_of(votes: Votes, chosen: int) -> Signs:
+    """+1 where a source votes for the class, −1 where for another one."""
+    entries = votes.entries
+    signs = np.where(entries.outcome == chosen, 1.0, -1.0)
+    return sparse.csr_array((signs, entries.source, entries.start), shape=(votes.n_rows, len(votes.sources)))
+
+
+def class_shares(votes: Votes, balance: Balance) -> Float[np.ndarray, "class"]:
     """P(Y = class), as `balance` asks for it."""
+    n_classes = votes.n_classes
     if balance == "votes":
-        votes_per_class = np.asarray([weight @ (codes == chosen).sum(axis=1) for chosen in range(n_classes)])
-        shares = (
-            votes_per_class / votes_per_class.sum() if votes_per_class.sum() else np.full(n_classes, 1 / n_classes)
-        )
+        per_class = votes.counts(votes.items).sum(axis=0)
+        shares = per_class / per_class.sum() if per_class.sum() else np.full(n_classes, 1 / n_classes)
         return np.asarray(np.clip(shares, LEAST_SHARE, 1 - LEAST_SHARE))
     given = np.ones(n_classes) if isinstance(balance, str) else np.asarray(balance, dtype=np.float64)
     if len(given) != n_classes:
@@ -155,24 +165,29 @@ def _published_game(signs: Signs, weight: Weight, balance: float) -> _Game | Non
     if not strength.any():
         return None
     total = weight.sum()
-    votes_plus, votes_minus = (np.asarray(weight @ (signs == sign)) / total for sign in (1, -1))
+    votes_plus, votes_minus = (np.asarray(_where(signs, sign).T @ weight) / total for sign in (1, -1))
     given = np.asarray([balance, 1 - balance])
     log_share = (
         np.log(np.maximum(vote_tables(strength, votes_plus, votes_minus, balance), LEAST))
         - np.log(given)[:, None, None]
     )
     plus, minus = log_share[0] - log_share[1]
-    evidence = (signs == 1) @ plus + (signs == -1) @ minus
+    evidence = _where(signs, 1) @ plus + _where(signs, -1) @ minus
     return _Game(np.log(balance / (1 - balance)) + evidence, strength)
+
+
+def _where(signs: Signs, sign: int) -> Signs:
+    """1 where the vote has this sign."""
+    return sparse.csr_array(((signs.data == sign).astype(float), signs.indices, signs.indptr), shape=signs.shape)
 
 
 def unconditional_strength(signs: Signs, weight: Weight) -> Float[np.ndarray, "source"]:
     """a_i = E[l_i Y] >= 0 of every source: the mean over all pairs; a pair whose own moment is 0 counts as 0."""
-    moment = np.abs((signs.T * weight) @ signs) / weight.sum()
-    usable = moment > 0
-    np.fill_diagonal(usable, False)
-    total, _ = _over_pairs(moment, usable)
-    return np.asarray(total / ((len(moment) - 1) * (len(moment) - 2)))
+    moment = _of_two(weighted_products(signs, weight))
+    moment.data = np.abs(moment.data) / weight.sum()
+    total, _ = _over_pairs(moment)
+    n_sources = len(total)
+    return np.asarray(total / ((n_sources - 1) * (n_sources - 2)))
 
 
 def vote_tables(
@@ -198,30 +213,33 @@ def _conditional_game(signs: Signs, weight: Weight, balance: float) -> _Game | N
 
 def conditional_strength(signs: Signs, weight: Weight) -> Float[np.ndarray, "source"] | None:
     """a_i = E[l_i Y | i voted] > 0 of every source; `None` where no triplet determines one of them."""
-    voted = (signs != 0).astype(float)
-    both = (voted.T * weight) @ voted
-    moment = np.abs((signs.T * weight) @ signs) / np.where(both > 0, both, 1)
-    usable = moment > LEAST_MOMENT
-    np.fill_diagonal(usable, False)
-    total, count = _over_pairs(moment, usable)
+    voted = abs(signs)
+    both, moment = weighted_products(voted, weight), _of_two(weighted_products(signs, weight))
+    met = values_at(both, moment.row, moment.col)
+    moment.data = np.abs(moment.data) / np.where(met > 0, met, 1)
+    moment.data[moment.data <= LEAST_MOMENT] = 0
+    total, count = _over_pairs(moment)
     if not count.all():
         return None
     return np.asarray(np.clip(total / count, 1 - LARGEST, LARGEST))
 
 
-def _over_pairs(
-    moment: Float[np.ndarray, "source source"], usable: Bool[np.ndarray, "source source"]
-) -> tuple[Float[np.ndarray, "source"], Float[np.ndarray, "source"]]:
-    """Σ over ordered pairs (j, k) of root_ij root_ik / root_jk, one quadratic form per source, and how many pairs."""
-    root = np.where(usable, np.sqrt(moment), 0)
-    inverse = np.divide(1, root, out=np.zeros_like(root), where=usable)
-    return _quadratic_forms(root, inverse), _quadratic_forms(usable.astype(float), usable.astype(float))
+def _of_two(pairs: Any) -> "sparse.coo_array":
+    """A matrix by pair of sources without its diagonal."""
+    both = sparse.coo_array(pairs)
+    other = both.row != both.col
+    return sparse.coo_array((both.data[other], (both.row[other], both.col[other])), shape=both.shape)
 
 
-def _quadratic_forms(
-    rows: Float[np.ndarray, "source source"], matrix: Float[np.ndarray, "source source"]
-) -> Float[np.ndarray, "source"]:
-    return np.asarray(((rows @ matrix) * rows).sum(axis=1))
+def _over_pairs(moment: "sparse.coo_array") -> tuple[Float[np.ndarray, "source"], Float[np.ndarray, "source"]]:
+    """Σ over ordered pairs (j, k) of root_ij root_ik / root_jk, and how many there are, without moments of 0."""
+    usable = moment.data > 0
+    root, at = np.sqrt(moment.data[usable]), (moment.row[usable], moment.col[usable])
+    roots, inverse, ones = (
+        with_fast_products(sparse.csr_array((part, at), shape=moment.shape))
+        for part in (root, 1 / root, np.ones(len(root)))
+    )
+    return over_triangles(roots, inverse), over_triangles(ones, ones)
 
 
 def game_log_odds(signs: Signs, strength: Float[np.ndarray, "source"], balance: float) -> Float[np.ndarray, "row"]:

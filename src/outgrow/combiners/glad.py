@@ -67,7 +67,7 @@ class GladPass(NamedTuple):
 def fit_glad(votes: Votes, *, balanced: bool = False, tolerance: float = TOLERANCE, rounds: int = ROUNDS) -> GladFit:
     """The mode of the model's posterior, from abilities and easiness at their prior means."""
     ability = np.full(len(votes.sources), PRIOR_MEAN)
-    log_easiness = np.full(len(votes.values), PRIOR_MEAN)
+    log_easiness = np.full(votes.n_rows, PRIOR_MEAN)
     balance = np.full(votes.n_classes, 1 / votes.n_classes)
     trace: list[float] = []
     least_gain = tolerance * max(1.0, float(votes.n_votes.sum()))
@@ -114,11 +114,10 @@ def _posterior(
 ) -> tuple[Float[np.ndarray, "block class"], Float[np.ndarray, "block"]]:
     x = ability[block.source] * np.exp(log_easiness)[block.row]
     ways_to_err = np.log(votes.n_classes - 1)
-    one_hot = np.tile(np.eye(votes.n_classes), (len(ability), 1))
     if_all_wrong = np.bincount(
         block.row, block.share * (special.log_expit(-x) - ways_to_err), minlength=len(log_easiness)
     )
-    scores = block.reweighed(x + ways_to_err) @ one_hot + if_all_wrong[:, None]
+    scores = block.by_class(x + ways_to_err) + if_all_wrong[:, None]
     return posterior_of(scores, np.log(balance), votes.gold[block.rows])
 
 
@@ -166,7 +165,7 @@ class ItemsStep(NamedTuple):
         )
 
     def _per_item(self, term: Float[np.ndarray, "entry"]) -> Float[np.ndarray, "block"]:
-        n_items = int(self.block.matrix.shape[0])
+        n_items = self.block.n_rows
         return np.asarray(np.bincount(self.block.row, self.block.share * term, minlength=n_items))
 
 
@@ -179,7 +178,7 @@ def _fit(
     trace: tuple[float, ...],
     converged: bool,
 ) -> GladFit:
-    posterior = np.empty((len(votes.values), votes.n_classes))
+    posterior = np.empty((votes.n_rows, votes.n_classes))
     for block in votes.blocks():
         posterior[block.rows], _ = _posterior(votes, block, ability, log_easiness[block.rows], balance)
     accuracy = result.right / np.maximum(votes.n_votes, 1)

@@ -31,11 +31,11 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse.csgraph import connected_components
 
-from outgrow.combiners.dependence import copying, duplicate_sources
-from outgrow.combiners.equal_rows import HardVotes
+from outgrow.combiners.dependence import copied_votes, duplicate_sources
 from outgrow.combiners.fit import Fit
-from outgrow.combiners.pairwise_agreement import agreement
-from outgrow.combiners.votes import SoftVotes, Votes
+from outgrow.combiners.vote_entries import Entries
+from outgrow.combiners.votes import Votes
+from outgrow.lazy import sparse
 
 FOLDS = 5
 SEED = 0
@@ -45,7 +45,7 @@ PSEUDO_VOTES = 5.0
 STEPS = 20
 MOST_VOTES = 100_000
 MOST_NUMBERS = 4_000_000
-"""Votes times classes, cells times classes of soft votes, and sources times classes squared."""
+"""Votes times classes, and sources times classes squared."""
 LEAST = 1e-12
 
 Prediction = Float[np.ndarray, "vote class"]
@@ -60,7 +60,9 @@ class HeldOut:
     """
 
     votes: Votes
-    fold: Int[np.ndarray, "item source"]
+    fold: Int[np.ndarray, "entry"]
+    """Of every entry of `votes`; a source's vote on an item is in one fold."""
+    fold_of_vote: Int[np.ndarray, "vote"]
     item: Int[np.ndarray, "vote"]
     source: Int[np.ndarray, "vote"]
     outcome: Int[np.ndarray, "vote"]
@@ -80,32 +82,33 @@ def hold_out(votes: Votes) -> HeldOut:
     each = itemised(votes)
     rng = np.random.default_rng(SEED)
     n_kept = _most_rows(each)
-    if len(each.values) > n_kept:
-        each = each.take(np.sort(rng.choice(len(each.values), n_kept, replace=False)))
+    if each.n_rows > n_kept:
+        each = each.take(np.sort(rng.choice(each.n_rows, n_kept, replace=False)))
     group = copy_groups(each)
-    fold = _folds(each, group)
-    item, source, outcome, share = _vote_list(each)
-    share = share / np.bincount(group)[group][source]
-    return HeldOut(each, fold, item, source, outcome, share, _matrices(each))
+    fold, entries = _folds(each, group), each.entries
+    # The class of an item with gold is known: votes on it are not predicted.
+    predicted = np.flatnonzero(each.gold[entries.row] < 0)
+    item, source, outcome = (
+        part[predicted].astype(np.int64) for part in (entries.row, entries.source, entries.outcome)
+    )
+    share = entries.shares[predicted] / np.bincount(group)[group][source]
+    return HeldOut(each, fold, fold[predicted], item, source, outcome, share, _matrices(each))
 
 
 def predict(held: HeldOut, fit_by: Callable[[Votes], Fit], *, reads_silence: bool = False) -> Prediction:
     """For every held-out vote the posterior of its item, as fitted without it."""
     votes = held.votes.with_silence() if reads_silence else held.votes
     predicted = np.empty((len(held.item), votes.n_classes))
-    fold_of_vote = held.fold[held.item, held.source]
     for fold in range(FOLDS):
-        values = votes.values.copy()
-        values[held.fold == fold] = 0 if votes.soft else -1
-        posterior = fit_by(_with_equal_rows_once(votes, values)).posterior
-        here = fold_of_vote == fold
+        posterior = fit_by(_with_equal_rows_once(votes, votes.without(held.fold == fold))).posterior
+        here = held.fold_of_vote == fold
         predicted[here] = posterior[held.item[here]]
     return predicted
 
 
 def log_probabilities(held: HeldOut, prediction: Prediction) -> Float[np.ndarray, "vote"]:
     """ln P of every held-out vote, by matrices learned from the other half of the items."""
-    half = np.random.default_rng(SEED).integers(2, size=len(held.votes.values))[held.item]
+    half = np.random.default_rng(SEED).integers(2, size=held.votes.n_rows)[held.item]
     logs = np.empty(len(half))
     for part in (0, 1):
         test, train = half == part, half != part
@@ -147,12 +150,12 @@ def _em(
 
 def itemised(votes: Votes) -> Votes:
     """The items of the table and the anchors, a row each: items first, in their order."""
-    anchors = np.repeat(np.arange(len(votes.values)), votes.anchors.astype(int))
+    anchors = np.repeat(np.arange(votes.n_rows), votes.anchors.astype(int))
     rows, n_items = np.concatenate([votes.row_of, anchors]), len(votes.row_of)
     inside = (np.arange(len(rows)) < n_items).astype(float)
     return replace(
         votes,
-        values=votes.values[rows],
+        entries=votes.entries.take(rows),
         gold=votes.gold[rows],
         items=inside,
         anchors=1 - inside,
@@ -162,50 +165,56 @@ def itemised(votes: Votes) -> Votes:
 
 def copy_groups(votes: Votes) -> Int[np.ndarray, "source"]:
     """Sources that look copied from one another, or have the same votes everywhere, have the same number."""
-    _, copy_of = duplicate_sources(votes)
-    linked = (copying(agreement(votes)) > COPIED) | (copy_of[:, None] == copy_of)
-    return np.asarray(connected_components(linked)[1], dtype=np.int64)
+    first, copy_of = duplicate_sources(votes)
+    copied, n_sources = sparse.coo_array(copied_votes(votes)), len(votes.sources)
+    linked = copied.data > COPIED
+    one = np.concatenate([copied.row[linked], np.arange(n_sources)])
+    other = np.concatenate([copied.col[linked], first[copy_of]])
+    links = sparse.csr_array((np.ones(len(one)), (one, other)), shape=(n_sources, n_sources))
+    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
 
 
-def _with_equal_rows_once(votes: Votes, values: HardVotes | SoftVotes) -> Votes:
-    """The votes without those that are held out."""
+def _with_equal_rows_once(votes: Votes, entries: Entries) -> Votes:
+    """The votes that are left when some are held out."""
     if votes.counts_silence:
         # A held-out vote is missing, and no silence, so that rows stay as they are.
-        return replace(votes, values=values)
+        return replace(votes, entries=entries)
     n_anchors = int(votes.anchors.sum())
-    return Votes.gather(votes.sources, votes.n_classes, values, votes.gold, n_anchors=n_anchors)
+    return Votes.of_entries(votes.sources, votes.n_classes, entries, votes.gold, soft=votes.soft, n_anchors=n_anchors)
 
 
-def _folds(votes: Votes, group: Int[np.ndarray, "source"]) -> Int[np.ndarray, "item source"]:
-    """The fold of each vote, drawn by the name of the source, so that the order of sources does not matter."""
-    fold = np.empty(votes.voted.shape, dtype=np.int64)
-    for label in np.unique(group).tolist():
-        members = np.flatnonzero(group == label)
-        name = min(votes.sources[member] for member in members.tolist())
-        seed = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
-        fold[:, members] = np.random.default_rng(seed).integers(FOLDS, size=(len(fold), 1))
+def _folds(votes: Votes, group: Int[np.ndarray, "source"]) -> Int[np.ndarray, "entry"]:
+    """The fold of each entry, drawn by the name of the source, so that the order of sources does not matter.
+
+    Sources of one group have the same fold on an item.
+    """
+    entries, names = votes.entries, np.asarray(votes.sources)
+    first = np.unique(group, return_index=True)[1]
+    name_of = names[first]
+    if len(first) < len(names):
+        order = np.lexsort((names, group))
+        name_of = names[order][np.searchsorted(group[order], np.arange(len(first)))]
+    row, of_group = entries.row, group[entries.source]
+    order = np.lexsort((row, of_group))
+    begins = np.append(True, (np.diff(row[order]) != 0) | (np.diff(of_group[order]) != 0))[: len(order)]
+    fold = np.empty(len(row), dtype=np.int64)
+    drawn = [
+        np.random.default_rng(int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")).integers(
+            FOLDS, size=size
+        )
+        for name, size in zip(
+            name_of.tolist(), np.bincount(of_group[order][begins], minlength=len(first)).tolist(), strict=True
+        )
+    ]
+    fold[order] = np.concatenate([*drawn, np.zeros(0, np.int64)])[np.cumsum(begins) - 1]
     return fold
 
 
 def _most_rows(votes: Votes) -> int:
     """How many rows have `MOST_VOTES` and `MOST_NUMBERS` at most."""
-    n_rows, n_sources = votes.voted.shape
-    per_row = max(float(votes.voted.sum()) / max(n_rows, 1), 1.0)
-    most = min(MOST_VOTES, MOST_NUMBERS / votes.n_classes) / per_row
-    if votes.soft:
-        most = min(most, MOST_NUMBERS / n_sources / votes.n_classes)
-    return max(int(most), 1)
-
-
-def _vote_list(votes: Votes) -> tuple[VoteIndex, VoteIndex, VoteIndex, Float[np.ndarray, "vote"]]:
-    """Item, source, class and share of all votes on items without gold."""
-    values, unknown = votes.values, votes.gold < 0
-    if not votes.soft:
-        item, source = np.nonzero(votes.voted & unknown[:, None])
-        return item, source, values[item, source].astype(np.int64), np.ones(len(item))
-    shares = values[:, :, : votes.n_classes] * unknown[:, None, None]
-    item, source, outcome = np.nonzero(shares)
-    return item, source, outcome, np.asarray(shares[item, source, outcome], dtype=np.float64)
+    n_numbers = len(votes.entries.column) if votes.soft else votes.n_different * votes.n_classes
+    share = min(MOST_VOTES / max(votes.n_different, 1), MOST_NUMBERS / max(n_numbers, 1))
+    return max(int(votes.n_rows * min(share, 1.0)), 1)
 
 
 def _matrices(votes: Votes) -> Int[np.ndarray, "source"]:

@@ -158,7 +158,7 @@ def _widened(counted: ExpectedCounts, n_sources: int) -> ExpectedCounts:
 def _counts_of(state: State, items: np.ndarray) -> ExpectedCounts:
     """The counts of some items by their posteriors."""
     votes, posterior = Votes.of_table(state.table.take(items)), state.posterior[items]
-    rows = np.zeros((len(votes.values), votes.n_classes))
+    rows = np.zeros((votes.n_rows, votes.n_classes))
     # Items with equal votes need not have equal posteriors here, as some may be staler; their sum is used.
     np.add.at(rows, votes.row_of, posterior)
     return ExpectedCounts(counts_by(votes, rows), posterior.sum(axis=0))

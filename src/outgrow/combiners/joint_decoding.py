@@ -29,7 +29,7 @@ class PoolSection(CombinerSection):
     """Supervisors that score the pool; default: all."""
     beams: Annotated[int, Field(ge=1)] | None = None
     """Candidates per writer, by a beam search of this width; default: the study's `labelling`."""
-    weights: Literal["average"] | dict[str, float] = "average"
+    weights: str | dict[str, float] = "average"
     """Of the scorers' mean log-probabilities."""
 
     not_passed = frozenset({"type", "writers", "scorers", "beams"})
@@ -53,6 +53,8 @@ class JointDecoding(PoolSection):
     """*generate*: all sources' candidates in one pool, scored by all; the best one is the target."""
 
     type: Literal["joint_decoding"]
+    weights: Literal["average"] | dict[str, float] = "average"
+    """Of the scorers' mean log-probabilities."""
 
 
 class PooledChoice(NamedTuple):

@@ -12,9 +12,10 @@ import numpy as np
 from jaxtyping import Float
 
 from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection
+from outgrow.combiners.em import row_scores
 from outgrow.combiners.fit import Fit, fit_of_posterior
 from outgrow.combiners.own_weights import SCORES_OF_VOTES, own_weights_of_votes
-from outgrow.combiners.votes import Votes
+from outgrow.combiners.votes import Block, Votes
 from outgrow.combiners.weights import source_weights
 from outgrow.errors import ConfigError
 from outgrow.labels import Anchors, Targets, WeakLabels
@@ -85,7 +86,7 @@ def fit_single(votes: Votes, *, source: str | None = None) -> Fit:
     if source is not None and source not in votes.sources:
         raise ConfigError(f"no source named `{source}`; there are {listed(votes.sources)}")
     chosen = 0 if source is None else votes.sources.index(source)
-    probs = votes.distributions(np.arange(len(votes.values)))[:, chosen]
+    probs = row_scores(votes.without_silence().only(np.asarray([chosen])), Block.by_class)
     return fit_of_posterior(votes, np.log(np.maximum(probs, LEAST)), np.asarray(probs.any(axis=1)))
 
 

@@ -10,11 +10,12 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from outgrow.combiners.combiner_record import CombinerRecord, PosteriorSection
+from outgrow.combiners.em import row_scores
 from outgrow.combiners.fit import Fit, fit_of_posterior
-from outgrow.combiners.votes import Votes
+from outgrow.combiners.votes import Block, Votes
 from outgrow.combiners.weights import source_weights
 from outgrow.metrics.temperature import FLOOR, most_likely_temperature
 
@@ -41,30 +42,33 @@ def fit_log_pool(
     known = np.flatnonzero(votes.gold >= 0)
     notes: tuple[str, ...] = ()
     if calibrate_sources and len(known):
-        each = np.repeat(known, votes.weight[known].astype(int))
-        temperature = temperatures(votes.distributions(each), votes.gold[each])
+        temperature = temperatures(votes.take(known))
         strength = strength / temperature
         values = ", ".join(f"{name} {value:.2f}" for name, value in zip(votes.sources, temperature, strict=True))
         notes = (f"Temperatures of the sources, fitted on items with gold: {values}.",)
     elif calibrate_sources:
         notes = ("No item has gold: the sources' temperatures are all 1.",)
-    scores = np.empty((len(votes.values), votes.n_classes))
-    for block in votes.blocks():
-        rows = np.arange(block.rows.start, block.rows.stop)
-        # An abstention is the same number for every class, which the softmax removes.
-        log_votes = np.log(np.maximum(votes.distributions(rows), FLOOR))
-        scores[block.rows] = np.einsum("isc,s->ic", log_votes, strength)
+    # Relative to the logarithm of `FLOOR`, which classes without a share have; the softmax removes it.
+    scores = row_scores(votes, lambda block: _above_floor(block, strength))
     return replace(fit_of_posterior(votes, scores), notes=notes)
 
 
-def temperatures(
-    probs: Float[np.ndarray, "item source class"], gold: Int[np.ndarray, "item"]
-) -> Float[np.ndarray, "source"]:
+def temperatures(votes: Votes) -> Float[np.ndarray, "source"]:
     """For every source the temperature with the highest likelihood of gold; 1 for one that never votes."""
-    log_votes, voted = np.log(np.maximum(probs, FLOOR)), np.asarray(probs.any(axis=2))
-    return np.asarray(
-        [most_likely_temperature(log_votes[rows, source], gold[rows]) for source, rows in enumerate(voted.T)]
-    )
+    entries, temperature = votes.entries, np.ones(len(votes.sources))
+    row, outcome, share = entries.row, entries.outcome, entries.shares
+    for source, places in enumerate(entries.by_source(len(votes.sources))):
+        rows, row_of = np.unique(row[places], return_inverse=True)
+        probs = np.zeros((len(rows), votes.n_classes))
+        probs[row_of, outcome[places]] = share[places]
+        each = np.repeat(np.arange(len(rows)), votes.weight[rows].astype(int))
+        temperature[source] = most_likely_temperature(np.log(np.maximum(probs, FLOOR))[each], votes.gold[rows][each])
+    return temperature
+
+
+def _above_floor(block: Block, strength: Float[np.ndarray, "source"]) -> Float[np.ndarray, "block class"]:
+    logs = np.log(np.maximum(block.share, FLOOR)) - np.log(FLOOR)
+    return block.by_class(strength[block.source] * logs / block.share)
 
 
 LOG_POOL = CombinerRecord(LogPool, paper="log-linear pooling; Genest & Zidek 1986", fit=fit_log_pool, soft_only=True)

@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Float
 
 from outgrow.combiners.combiner_record import (
+    AveragedPart,
     CombinerRecord,
     LabelModelSection,
     Smoothing,
@@ -111,5 +112,6 @@ MACE = CombinerRecord(
     deviations="the mode by EM with pseudo-votes instead of variational Bayes; three fixed starts",
     fit=fit_mace,
     compared=TrustReportOrder(place=4),
+    averaged=AveragedPart(of_sources="model", of_few="model"),
     limits=TableLimits(entries=4_000_000),
 )

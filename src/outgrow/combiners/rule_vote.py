@@ -20,7 +20,7 @@ from typing import Literal
 
 import numpy as np
 
-from outgrow.combiners.combiner_record import CombinerRecord, HardVotesSection, TrustReportOrder
+from outgrow.combiners.combiner_record import AveragedPart, CombinerRecord, HardVotesSection, TrustReportOrder
 from outgrow.combiners.dawid_skene import fit_dawid_skene
 from outgrow.combiners.dependence import duplicate_sources
 from outgrow.combiners.fit import Fit, with_accuracy_of_votes
@@ -61,4 +61,5 @@ RULE_VOTE = CombinerRecord(
     deviations="one round from the mean vote, classes equally frequent, silence counted",
     fit=fit_rule_vote,
     compared=TrustReportOrder(of_rules=1, why="which is made for rules"),
+    averaged=AveragedPart(of_rules="model"),
 )

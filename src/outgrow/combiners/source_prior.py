@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from outgrow.combiners.em import Confusion
 from outgrow.lazy import special
@@ -33,6 +33,8 @@ TYPICAL_SPREAD = (20.0, 1.5)
 TYPICAL_CONCENTRATION = (8.0, 1.0)
 """Median, and variance of the logarithm, a priori."""
 LEAST_ACCURACY = 1e-3
+MOST_SOURCES = 300
+"""Sources that μ, S and τ are learned from; more hardly change three numbers."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ class SourcePrior:
 
     def learn(self, counts: Confusion, weight: Float[np.ndarray, "source"]) -> "SourcePrior":
         """The prior after expected counts; a source counts with `weight` for the levels above."""
-        height = [float(weight @ self._log_likelihood(counts, spread)) for spread in SPREADS]
+        few, share = some_sources(counts.sum(axis=(1, 2)), weight)
+        sampled = replace(self, accuracy=self.accuracy[few])
+        height = [float(share @ sampled._log_likelihood(counts[few], spread)) for spread in SPREADS]
         spread = np.exp(_mean_on(np.log(SPREADS), np.asarray(height) + _typical(SPREADS, *TYPICAL_SPREAD)))
         right, wrong = right_and_wrong(counts, float(spread))
         grid = mean_grid(right, wrong, weight, counts.shape[1])
@@ -81,12 +85,25 @@ def mean_grid(
     weight: Float[np.ndarray, "source"],
     n_classes: int,
 ) -> MeanGrid:
-    """How well every (μ, S) explains so many right and wrong votes, as a beta–binomial."""
+    """How well every (μ, S) explains so many right and wrong votes, as a beta–binomial; of `some_sources`."""
+    few, share = some_sources(right + wrong, weight)
+    right, wrong = right[few], wrong[few]
     means = np.linspace(1 / n_classes, BEST_MEAN, MEANS + 1)[1:]
     mean, size = (points.ravel() for points in np.meshgrid(means, CONCENTRATIONS, indexing="ij"))
     above, below = mean * size, (1 - mean) * size
     height = special.betaln(above + right[:, None], below + wrong[:, None]) - special.betaln(above, below)
-    return MeanGrid(mean, size, weight @ height + _typical(size, *TYPICAL_CONCENTRATION))
+    return MeanGrid(mean, size, share @ height + _typical(size, *TYPICAL_CONCENTRATION))
+
+
+def some_sources(
+    n_votes: Float[np.ndarray, "source"], weight: Float[np.ndarray, "source"]
+) -> tuple[Int[np.ndarray, "kept"], Float[np.ndarray, "kept"]]:
+    """All sources and their weights, or `MOST_SOURCES` of them, from few votes to many, with as much weight in sum."""
+    if len(n_votes) <= MOST_SOURCES:
+        return np.arange(len(n_votes)), weight
+    order = np.argsort(n_votes, kind="stable")
+    few = order[np.linspace(0, len(order) - 1, MOST_SOURCES).round().astype(int)]
+    return few, weight[few] * (weight.sum() / max(float(weight[few].sum()), LEAST_ACCURACY))
 
 
 def right_and_wrong(

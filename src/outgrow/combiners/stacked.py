@@ -17,22 +17,22 @@ twice. Options of *choose* have no prior by position: there are no biases, and �
 """
 
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from outgrow.combiners.candidate_pool import PooledCandidates
 from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection, PosteriorSection
+from outgrow.combiners.em import mean_vote_scores, row_scores
 from outgrow.combiners.fit import Fit, fit_of_posterior
+from outgrow.combiners.fit_stack import Stack, fit_stack
 from outgrow.combiners.votes import Votes
 from outgrow.data.task import Kind
-from outgrow.lazy import optimize, special
+from outgrow.lazy import sparse
 
 FLOOR = 1e-6
 """Least probability of a vote, so that a vote of exactly zero excludes no class."""
-EXPONENT_PENALTY, BIAS_PENALTY = 1.0, 5.0
-"""Twice the weights of ‖w − 1/S‖² and ‖b‖²; the sum over items makes them matter less with more gold."""
 
 
 class Stacked(PosteriorSection):
@@ -42,7 +42,7 @@ class Stacked(PosteriorSection):
     class_biases: bool = True
     """One bias per class. Options of *choose* have none."""
     evidence: bool = False
-    """*studies*: targets are the posterior divided by its mean over the items, normalised. Options of *choose* are not
+    """A student learns the posterior divided by its mean over the items, normalised. Options of *choose* are not
     divided. With texts the combiner is `candidate_pool`."""
 
     not_passed = frozenset({"type", "calibrate", "evidence"})
@@ -62,62 +62,28 @@ def stacked_targets(section: Stacked, posterior: Float[np.ndarray, "item class"]
     return evidence_of(posterior) if section.evidence else posterior
 
 
-class Stack(NamedTuple):
-    """A fitted stack."""
-
-    exponents: Float[np.ndarray, "source"]
-    biases: Float[np.ndarray, "class"]
-
-
 def fit_stacked(votes: Votes, *, class_biases: bool = True) -> Fit:
     """The stack of the votes, fitted on the items with gold; the mean vote if no source votes on any of them."""
-    known = np.flatnonzero((votes.gold >= 0) & votes.voted.any(axis=1))
+    known = np.flatnonzero((votes.gold >= 0) & votes.has_vote)
     if not len(known):
         note = "No item has gold: the posterior is the mean vote."
         return replace(fit_of_posterior(votes, _scores(votes, None)), notes=(note,))
     each = np.repeat(known, votes.weight[known].astype(int))
-    stack = fit_stack(log_votes(votes.distributions(each)), votes.gold[each], class_biases=class_biases)
+    stack = fit_stack(log_votes(votes.take(each)), votes.gold[each], class_biases=class_biases)
     values = ", ".join(f"{name} {value:.2f}" for name, value in zip(votes.sources, stack.exponents, strict=True))
     note = f"Exponents of the sources, fitted on {len(each)} items with gold: {values}."
     return replace(fit_of_posterior(votes, _scores(votes, stack)), notes=(note,))
 
 
-def fit_stack(
-    logs: Float[np.ndarray, "item source class"], gold: Int[np.ndarray, "item"], *, class_biases: bool = True
-) -> Stack:
-    """The exponents and biases of the least penalised loss (see the module), by L-BFGS-B with its exact gradient.
+def log_votes(votes: Votes) -> "sparse.csr_array":
+    """log max(v, `FLOOR`) − log `FLOOR`, a row per (row of votes, class), a column per source.
 
-    Args:
-        logs: `log_votes` of items with gold.
-        gold: the class of each item.
-        class_biases: without them all biases are 0.
+    Only differences between classes count, so that nothing is stored where a vote gives a class no share.
     """
-    n_sources, n_classes = logs.shape[1:]
-    n_biases = n_classes if class_biases else 0
-    right = np.eye(n_classes)[gold]
-    equal = np.full(n_sources, 1 / n_sources)
-
-    def loss(parameters: Float[np.ndarray, "parameter"]) -> tuple[float, Float[np.ndarray, "parameter"]]:
-        exponents, biases = parameters[:n_sources], parameters[n_sources:]
-        scores = np.einsum("isk,s->ik", logs, exponents) + (biases if n_biases else 0.0)
-        log_probs = special.log_softmax(scores, axis=1)
-        away, error = exponents - equal, np.exp(log_probs) - right
-        value = -(right * log_probs).sum() + EXPONENT_PENALTY / 2 * away @ away + BIAS_PENALTY / 2 * biases @ biases
-        slope = np.einsum("isk,ik->s", logs, error) + EXPONENT_PENALTY * away
-        return float(value), np.concatenate([slope, error.sum(axis=0)[:n_biases] + BIAS_PENALTY * biases])
-
-    start = np.concatenate([equal, np.zeros(n_biases)])
-    bounds = [(0, None)] * n_sources + [(None, None)] * n_biases
-    options = {"maxiter": 1000, "maxfun": 5000, "ftol": 1e-15, "gtol": 1e-9}
-    result = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-    biases = result.x[n_sources:] if n_biases else np.zeros(n_classes)
-    return Stack(np.asarray(result.x[:n_sources]), np.asarray(biases))
-
-
-def log_votes(probs: Float[np.ndarray, "item source class"]) -> Float[np.ndarray, "item source class"]:
-    """log max(v, `FLOOR`); zeros where a source abstains, which prefer no class."""
-    voted = probs.any(axis=2, keepdims=True)
-    return np.asarray(np.where(voted, np.log(np.maximum(probs, FLOOR)), 0.0))
+    entries, shape = votes.entries, (votes.n_rows * votes.n_classes, len(votes.sources))
+    logs = np.log(np.maximum(entries.shares, FLOOR)) - np.log(FLOOR)
+    place = entries.row.astype(np.int64) * votes.n_classes + entries.outcome
+    return sparse.coo_array((logs, (place, entries.source)), shape=shape).tocsr()
 
 
 def evidence_of(posterior: Float[np.ndarray, "item class"]) -> Float[np.ndarray, "item class"]:
@@ -130,15 +96,9 @@ def evidence_of(posterior: Float[np.ndarray, "item class"]) -> Float[np.ndarray,
 
 def _scores(votes: Votes, stack: Stack | None) -> Float[np.ndarray, "row class"]:
     """Logits of the posterior of every row: those of the stack, or the logarithm of the mean vote."""
-    scores = np.empty((len(votes.values), votes.n_classes))
-    for block in votes.blocks():
-        probs = votes.distributions(np.arange(block.rows.start, block.rows.stop))
-        if stack is None:
-            total = probs.sum(axis=1)
-            scores[block.rows] = np.log(np.maximum(total, np.finfo(float).tiny))
-        else:
-            scores[block.rows] = np.einsum("isk,s->ik", log_votes(probs), stack.exponents) + stack.biases
-    return scores
+    if stack is None:
+        return row_scores(votes, mean_vote_scores())
+    return np.asarray((log_votes(votes) @ stack.exponents).reshape(-1, votes.n_classes) + stack.biases)
 
 
 STACKED = CombinerRecord(

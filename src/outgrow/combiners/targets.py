@@ -38,7 +38,8 @@ def combine_labels(section: CombinerSection, labels: WeakLabels, anchors: Anchor
     except DataError as error:
         if record.instead is None:
             raise
-        instead: Targets = function_of(record.instead)(labels, anchors, str(error).partition(";")[0])
+        gold = anchors if section.uses_gold else None
+        instead: Targets = function_of(record.instead)(labels, gold, str(error).partition(";")[0])
         return instead
     return targets_of(labels, votes, chosen, fit, notes)
 
@@ -81,7 +82,7 @@ def fit_notes(section: CombinerSection, fit: Fit) -> tuple[str, ...]:
     else:
         values = f"{fit.accuracy.min():.2f} … {fit.accuracy.max():.2f} of {len(fit.sources)} sources"
     accuracies = f"Accuracies as `{section.type}` estimates them: {values}."
-    if fit.converged:
+    if fit.converged or len(fit.objective) < 2:
         return (accuracies,)
     return accuracies, f"`{section.type}` had not converged after {len(fit.objective) - 1} rounds."
 

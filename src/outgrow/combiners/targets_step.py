@@ -64,11 +64,16 @@ def add_half_a_gold(job: Job) -> None:
     items = task.items.take(split.half_a[task.items.gold[split.half_a] >= 0])
     if not len(items):
         raise DataError("no item of half A has gold, and this row learns it")
-    note = f"Items of half A learned with their gold: {len(items)}."
+    note = half_a_note(len(items))
     gold = Targets(items.ids, one_hot(items.gold, task.n_classes), np.ones(len(items)), (note,))
     if "targets" in job.inputs:
         gold = _joined(gold, Targets.load(job.inputs["targets"] / "targets.parquet"))
     gold.save(job.out / "targets.parquet")
+
+
+def half_a_note(n_items: int) -> str:
+    """What targets say of half A's gold among them."""
+    return f"Items of half A learned with their gold: {n_items}."
 
 
 def _joined(gold: Targets, labels: Targets) -> Targets:

@@ -7,16 +7,18 @@ own. T is fitted
 
 * to gold, where there is enough (`enough_gold`): the most likely T for gold of items that the fit did not use
   (`cross_fit.py`);
-* else to votes: the most likely T >= 1 for votes that the fit did not use (`held_out_votes.py`), where it predicts
-  them better than T = 1 by `SURE` standard errors. It needs `LEAST_SOURCES`, and sources that vote for more than one
-  class.
+* else, of a table of votes, to its labels' accuracy in simulated tables like this one (`simulated_accuracy.py`): the
+  T at which the mean probability of the labels is that accuracy (`to_accuracy`);
+* else, of a study's weak labels, to votes: the most likely T >= 1 for votes that the fit did not use
+  (`held_out_votes.py`), where it predicts them better than T = 1 by `SURE` standard errors. It needs `LEAST_SOURCES`,
+  and sources that vote for more than one class.
 
-Either way ln T ~ N(0, ½²) a priori, so that a few items do not move it far. An item whose gold is known keeps it.
-`before` and `after` are the calibration of the posteriors on items with gold; `after` by temperatures that were
-fitted without the item's fold. Where those do not reduce the log-loss, or |ln T| <= `EXACT`, T is 1 and no posterior
-is changed.
+By gold and by votes ln T ~ N(0, ½²) a priori, so that a few items do not move it far. An item whose gold is known
+keeps it. `before` and `after` are the calibration of the posteriors on items with gold; `after` by temperatures that
+were fitted without the item's fold. Where those do not reduce the log-loss, or |ln T| <= `EXACT`, T is 1 and no
+posterior is changed.
 
-By votes alone T corrects all that makes a posterior predict votes badly. It cannot correct errors that all sources
+By held-out votes T corrects all that makes a posterior predict votes badly. It cannot correct errors that all sources
 make together on the same items with the same wrong class. And it only makes posteriors less certain: votes cannot
 show that they should be more certain.
 """
@@ -33,6 +35,7 @@ from outgrow.combiners.combiner_record import CombinerSection
 from outgrow.combiners.cross_fit import FOLDS, CrossFitted, cross_fitted, enough_gold, gold_folds
 from outgrow.combiners.fit import Fit
 from outgrow.combiners.held_out_votes import HeldOut, Prediction, hold_out, log_probabilities, predict
+from outgrow.combiners.simulated_accuracy import SimulatedShare
 from outgrow.combiners.votes import Votes
 from outgrow.lazy import optimize
 from outgrow.metrics.calibration import (
@@ -48,6 +51,8 @@ FLOOR = 1e-9
 """Lower bound of a posterior before scaling."""
 LOG_TEMPERATURES = (-2.0, 3.5)
 """Search range of ln T."""
+HOTTEST = 8.0
+"""The largest ln T: posteriors are nearly uniform, for labels that are hardly better than chance."""
 SPREAD = 0.5
 """Standard deviation of ln T a priori."""
 EXACT = 1e-2
@@ -76,15 +81,23 @@ class CalibratedFit:
 
     fit: Fit
     temperature: float
-    by: Literal["gold", "votes", "nothing"]
+    by: Literal["gold", "simulations", "votes", "nothing"]
     """What T was fitted to. `nothing`: too few sources, or no vote to predict; the posteriors are unchanged."""
     before: TemperatureFit | None
     """Without the items' own gold; `None` where there is not enough."""
     after: TemperatureFit | None
+    expected: SimulatedShare | None = None
+    """Accuracy of the labels as in simulated tables, which T was fitted to."""
 
     @property
     def sentence(self) -> str:
         """A sentence for `Targets.origin`."""
+        if self.expected is not None:
+            mean, low, high = self.expected
+            return (
+                f"Posteriors calibrated to the accuracy of labels in simulated tables like this one, {mean:.2f}"
+                f" [{low:.2f}, {high:.2f}]: T = {self.temperature:.2f}."
+            )
         if self.by == "nothing":
             return "Posteriors are as the combiner has them, not calibrated."
         held_out, before, after = f"held-out {self.by}", self.before, self.after
@@ -125,6 +138,13 @@ def temperature_scaled(votes: Votes, section: CombinerSection, fit: Fit) -> Cali
     return CalibratedFit(_with_gold(votes, fit, temperature), temperature, "votes", None, None)
 
 
+def to_accuracy(votes: Votes, fit: Fit, expected: SimulatedShare) -> CalibratedFit:
+    """The posteriors with the T at which the labels' mean probability, where it is not known, is what is expected."""
+    open_items = ((votes.gold < 0) & votes.has_vote)[votes.row_of]
+    temperature = temperature_by_accuracy(fit.posterior[open_items], expected.mean)
+    return CalibratedFit(_with_gold(votes, fit, temperature), temperature, "simulations", None, None, expected)
+
+
 def with_temperature(probs: Float[np.ndarray, "row class"], temperature: float) -> Float[np.ndarray, "row class"]:
     """p^(1/T), normalised."""
     logs = np.log(np.maximum(probs, FLOOR)) / temperature
@@ -135,6 +155,18 @@ def with_temperature(probs: Float[np.ndarray, "row class"], temperature: float) 
 def temperature_by_gold(posterior: Float[np.ndarray, "known class"], gold: Int[np.ndarray, "known"]) -> float:
     """The T under which gold is most probable."""
     return _best(lambda temperature: float(log_loss(with_temperature(posterior, temperature), gold).sum()))
+
+
+def temperature_by_accuracy(posterior: Float[np.ndarray, "row class"], accuracy: float) -> float:
+    """The T at which the mean probability of the most probable class is `accuracy`; the nearest end if no T is."""
+    low, high = LOG_TEMPERATURES[0], HOTTEST
+
+    def excess(log: float) -> float:
+        return float(with_temperature(posterior, float(np.exp(log))).max(axis=1).mean()) - accuracy
+
+    if excess(low) <= 0 or excess(high) >= 0:
+        return float(np.exp(low if excess(low) <= 0 else high))
+    return float(np.exp(optimize.brentq(excess, low, high, xtol=EXACT / 100)))
 
 
 def temperature_by_votes(held: HeldOut, prediction: Prediction) -> float:
@@ -194,6 +226,6 @@ def _with_gold(votes: Votes, fit: Fit, temperature: float) -> Fit:
     """The fit with calibrated posteriors; gold stays, and so does the balance where there is no vote."""
     if temperature == 1:
         return fit
-    stays = ((votes.gold >= 0) | ~votes.voted.any(axis=1))[votes.row_of]
+    stays = ((votes.gold >= 0) | ~votes.has_vote)[votes.row_of]
     posterior = np.where(stays[:, None], fit.posterior, with_temperature(fit.posterior, temperature))
     return replace(fit, posterior=posterior)

@@ -15,8 +15,8 @@ classes) divides by almost nothing. Signs: the sources are better than chance on
 the others on balance is worse than chance. The balance follows from the shares of the votes,
 P(s votes k) = b_s p_k + (1 − b_s)/K, and the posterior is naive Bayes.
 
-Below three sources, or without triplets that share items, a study's targets are those of a weighted vote, without
-anchors of the majority.
+Below three sources, without triplets that share items, or with fewer than `ENOUGH_MET` items a pair, a study's targets
+are those of a weighted vote, without anchors of the majority.
 """
 
 from typing import Literal
@@ -28,9 +28,17 @@ from outgrow.combiners.combiner_record import CombinerRecord, LabelModelSection,
 from outgrow.combiners.dawid_skene import one_coin_confusion
 from outgrow.combiners.em import LEAST, naive_bayes, posteriors
 from outgrow.combiners.fit import Fit, closed_form_fit
-from outgrow.combiners.pairwise_agreement import Pairs, agreement
+from outgrow.combiners.pairwise_agreement import (
+    Matrix,
+    meetings,
+    over_triangles,
+    refuse_too_sparse,
+    values_at,
+    with_fast_products,
+)
 from outgrow.combiners.votes import Votes
 from outgrow.errors import DataError
+from outgrow.lazy import sparse
 
 LARGEST = 1 - 1e-3
 """No source is taken to be perfect."""
@@ -50,8 +58,9 @@ class Triplets(LabelModelSection):
 def fit_triplets(votes: Votes, *, balanced: bool = False) -> Fit:
     """The closed form. `balanced`: equally frequent classes instead of estimated ones.
 
-    Raises `DataError` where a source is in no triplet.
+    Raises `DataError` where sources share too few items, or a source is in no triplet.
     """
+    refuse_too_sparse("triplets", votes)
     skill = skills(votes)
     if skill is None:
         raise DataError(f"`triplets` needs {LEAST_SOURCES} sources with votes on the same items; use `vote`")
@@ -64,26 +73,39 @@ def fit_triplets(votes: Votes, *, balanced: bool = False) -> Fit:
 
 def skills(votes: Votes) -> Float[np.ndarray, "source"] | None:
     """b of every source, within (−1/(K − 1), 1)."""
-    moments = agreement(votes)
-    met = moments.n > 0
-    np.fill_diagonal(met, False)
-    products = np.where(met, (votes.n_classes * moments.together - 1) / (votes.n_classes - 1), 0)
-    squared = triplet_squares(products, met.astype(float))
+    counted = meetings(votes)
+    pairs = sparse.coo_array(counted.n)
+    other = (pairs.row != pairs.col) & (pairs.data > 0)
+    first, second = pairs.row[other], pairs.col[other]
+    together = values_at(counted.same, first, second) / pairs.data[other]
+    product = (votes.n_classes * together - 1) / (votes.n_classes - 1)
+    products, met = (
+        with_fast_products(sparse.csr_array((part, (first, second)), shape=pairs.shape))
+        for part in (product, np.ones(len(first)))
+    )
+    squared = triplet_squares(products, met)
     if squared is None:
         return None
     size = np.sqrt(np.clip(squared, 0, None))
-    main = np.linalg.eigh(products)[1][:, -1]
+    main = largest_eigenvector(products)
     side = np.where(main * (main @ size) < 0, -1, 1)
     return np.asarray(np.clip(side * size, -LARGEST / (votes.n_classes - 1), LARGEST))
 
 
-def triplet_squares(products: Pairs, met: Pairs) -> Float[np.ndarray, "source"] | None:
+def triplet_squares(products: Matrix, met: Matrix) -> Float[np.ndarray, "source"] | None:
     """Σ_tu M_st M_tu M_us / Σ_tu M_tu² over pairs (t, u) that share items; `None` where a source is in no triplet."""
-    above = ((products @ products) * products).sum(axis=1)
-    below = ((met @ products**2) * met).sum(axis=1)
+    above, below = over_triangles(products, products), over_triangles(met, products * products)
     if not (below > 0).all():
         return None
     return np.asarray(above / below)
+
+
+def largest_eigenvector(symmetric: Matrix) -> Float[np.ndarray, "source"]:
+    """The eigenvector of the largest eigenvalue."""
+    if isinstance(symmetric, np.ndarray):
+        return np.asarray(np.linalg.eigh(symmetric)[1][:, -1])
+    start = np.ones(symmetric.shape[0])
+    return np.asarray(sparse.linalg.eigsh(symmetric, k=1, which="LA", v0=start)[1][:, 0])
 
 
 def _balance(votes: Votes, skill: Float[np.ndarray, "source"]) -> Float[np.ndarray, "class"]:

@@ -22,8 +22,14 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from outgrow.combiners.combiner_record import CombinerRecord, PosteriorSection, TableLimits, TrustReportOrder
-from outgrow.combiners.em import row_scores, scores_by
+from outgrow.combiners.combiner_record import (
+    AveragedPart,
+    CombinerRecord,
+    PosteriorSection,
+    TableLimits,
+    TrustReportOrder,
+)
+from outgrow.combiners.em import row_scores
 from outgrow.combiners.fit import Fit, fit_of_posterior, most_probable
 from outgrow.combiners.votes import Votes
 from outgrow.combiners.weights import gold_accuracy
@@ -99,7 +105,7 @@ def common_skill(votes: Votes) -> float:
 
 def _sum_by_class(votes: Votes, per_source: Float[np.ndarray, "source"]) -> Float[np.ndarray, "row class"]:
     """Σ of a number per source over the sources that vote for each class."""
-    return row_scores(votes, scores_by(np.asarray(per_source[:, None, None] * np.eye(votes.n_classes))))
+    return row_scores(votes, lambda block: block.by_class(per_source[block.source]))
 
 
 VOTE = CombinerRecord(
@@ -108,6 +114,7 @@ VOTE = CombinerRecord(
     fit=fit_vote,
     targets_from=vote_targets,
     compared=TrustReportOrder(place=7, of_rules=4),
+    averaged=AveragedPart(of_few="steady", of_rules="steady"),
     # It has no matrices, but its own doubt is read off all pairs of sources.
     limits=TableLimits(matrices=math.inf, meetings=500_000_000_000),
 )

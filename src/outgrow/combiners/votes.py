@@ -1,15 +1,18 @@
-"""Votes in the form that label models read: compact, in blocks, equal rows stored once.
+"""Votes in the form that label models read: one entry per vote, in blocks of rows, equal rows stored once.
 
-A table of hard votes is one small integer per (item, source), -1 = abstention: 8K times smaller than `WeakLabels`.
-Items with the same votes have the same posterior under every model here, so equal rows are stored once, with a count;
-ten sources and two classes make at most 3^10 rows of a million items. Soft votes stay the table's own array.
+No table of items × sources is made: memory and time grow with the votes (`vote_entries.py`). Items with the same votes
+have the same posterior under every model here, so equal rows of hard votes are stored once, with a count; ten sources
+and two classes make at most 3^10 rows of a million items. Soft votes have an entry per class with a share above 0.
 
 A model iterates over `blocks`. A block is a sparse matrix X with a row per item and a column per (source, outcome):
 
     X[i, (s, k)] = the share of source s's vote on item i that class k has       (hard votes: 1 or nothing)
 
 so that X @ log π is every item's log-likelihood of every class, and Xᵀ @ posterior the expected confusion counts.
-`with_silence` makes an abstention one more outcome k, after the classes.
+
+`with_silence` makes an abstention one more outcome k, after the classes. Silence is not stored either, only its
+absence: an entry of −1 for every source that is heard on a row. `Block.times` and `Block.counts` add the silence of
+all sources.
 
 Anchors on an item of the table set that item's truth. Anchors on other items become rows of their own that count for
 the sources' errors and not for the class balance, because gold items may be picked class by class.
@@ -22,18 +25,16 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from outgrow.combiners.equal_rows import HardVotes, equal_rows
+from outgrow.combiners.vote_entries import Entries, HardVotes, SoftVotes, equal_rows
 from outgrow.errors import DataError
 from outgrow.labels import Anchors, WeakLabels
 from outgrow.lazy import sparse
 from outgrow.vote_table import VoteTable
 
 BLOCK_ENTRIES = 2**16
-"""Entries of X per block: its scores and posteriors stay in a core's cache."""
+"""Entries of X per block, or columns if these are more: its scores and posteriors stay in a core's cache."""
 FEW_ENTRIES = 2**19
 """Up to this many entries the blocks are kept (10 MB); more are made anew in every pass."""
-
-SoftVotes = Float[np.ndarray, "row source class"]
 
 
 @dataclass(frozen=True)
@@ -41,16 +42,28 @@ class Block:
     """A run of rows: X as in the module's docstring, and of its entries the row, the source and the outcome."""
 
     rows: slice
+    entries: slice
+    """Where the block's entries are among those of all rows."""
     matrix: "sparse.csr_array"
+    n_classes: int
     n_outcomes: int
+    soft: bool
 
     @property
     def share(self) -> Float[np.ndarray, "entry"]:
         return np.asarray(self.matrix.data)
 
+    @property
+    def n_rows(self) -> int:
+        return int(self.rows.stop - self.rows.start)
+
+    @property
+    def n_sources(self) -> int:
+        return int(self.matrix.shape[1]) // self.n_outcomes
+
     @cached_property
     def row(self) -> Int[np.ndarray, "entry"]:
-        return np.repeat(np.arange(self.matrix.shape[0]), np.diff(self.matrix.indptr))
+        return np.repeat(np.arange(self.n_rows), np.diff(self.matrix.indptr))
 
     @cached_property
     def source(self) -> Int[np.ndarray, "entry"]:
@@ -60,11 +73,55 @@ class Block:
     def outcome(self) -> Int[np.ndarray, "entry"]:
         return np.asarray(self.matrix.indices % self.n_outcomes)
 
+    @property
+    def silence(self) -> slice:
+        """The columns of silence, one per source; none where it does not count."""
+        return slice(self.n_classes, None, self.n_outcomes) if self.n_outcomes > self.n_classes else slice(0, 0)
+
     def reweighed(self, weight: Float[np.ndarray, "entry"]) -> "sparse.csr_array":
         """X with every entry multiplied by a weight."""
         return sparse.csr_array(
             (self.share * weight, self.matrix.indices, self.matrix.indptr), shape=self.matrix.shape
         )
+
+    def times(
+        self, columns: Float[np.ndarray, "column some"], weight: Float[np.ndarray, "entry"] | None = None
+    ) -> Float[np.ndarray, "block some"]:
+        """X @ columns, with a weight for every entry; silence counts fully."""
+        matrix = self.matrix if weight is None else self.reweighed(weight)
+        return np.asarray(matrix @ columns + columns[self.silence].sum(axis=0))
+
+    def counts(self, per_row: Float[np.ndarray, "block some"]) -> Float[np.ndarray, "column some"]:
+        """Xᵀ @ per_row."""
+        counted = np.asarray(self.matrix.T @ per_row)
+        if self.n_outcomes > self.n_classes:
+            # What is left of a silence that never was is rounding.
+            counted[self.silence] = np.maximum(counted[self.silence] + per_row.sum(axis=0), 0)
+        return counted
+
+    def by_class(self, weight: Float[np.ndarray, "entry"] | None = None) -> Float[np.ndarray, "block class"]:
+        """Σ of the votes' shares of every class, with a weight for every entry."""
+        given = self.share if weight is None else self.share * weight
+        shape = self.n_rows, self.n_outcomes
+        summed = sparse.csr_array((given, self.outcome, self.matrix.indptr), shape=shape).toarray()
+        return np.asarray(summed[:, : self.n_classes])
+
+    @cached_property
+    def voters(self) -> "sparse.csr_array":
+        """1 where a source votes on a row."""
+        begins = self.outcome < self.n_classes
+        if self.soft and len(begins):
+            begins[1:] &= (self.source[1:] != self.source[:-1]) | (self.row[1:] != self.row[:-1])
+        return self._of_entries(begins, np.ones(int(begins.sum())))
+
+    def share_of(self, outcome: int) -> "sparse.csr_array":
+        """What the votes give to one class."""
+        of_it = self.outcome == outcome
+        return self._of_entries(of_it, self.share[of_it])
+
+    def _of_entries(self, kept: Bool[np.ndarray, "entry"], values: Float[np.ndarray, "kept"]) -> "sparse.csr_array":
+        start = np.append(0, np.cumsum(kept))[self.matrix.indptr]
+        return sparse.csr_array((values, self.source[kept], start), shape=(self.n_rows, self.n_sources))
 
 
 @dataclass(frozen=True)
@@ -73,8 +130,9 @@ class Votes:
 
     sources: tuple[str, ...]
     n_classes: int
-    values: HardVotes | SoftVotes
-    """Outcomes, -1 = abstention; or a distribution over the outcomes, zeros = abstention."""
+    entries: Entries
+    soft: bool
+    """Whether votes are distributions."""
     gold: Int[np.ndarray, "row"]
     """The row's true class, -1 where it is unknown."""
     items: Float[np.ndarray, "row"]
@@ -83,8 +141,6 @@ class Votes:
     """How many items outside the table have these votes and this gold."""
     row_of: Int[np.ndarray, "item"]
     """The row of each item of the table."""
-    n_outcomes: int
-    """The classes, and one for silence where it counts."""
 
     @classmethod
     def of(cls, labels: WeakLabels, anchors: Anchors | None = None, *, hard: bool = False) -> "Votes":
@@ -108,7 +164,8 @@ class Votes:
     @classmethod
     def of_table(cls, table: VoteTable) -> "Votes":
         """The votes of a table that was read from a file; its gold sets the truth of its items."""
-        return cls.gather(table.sources, table.n_classes, table.dense(), table.gold)
+        entries, soft = Entries.of_table(table), table.probs is not None
+        return cls.of_entries(table.sources, table.n_classes, entries, table.gold, soft=soft)
 
     @classmethod
     def gather(
@@ -120,23 +177,46 @@ class Votes:
         *,
         n_anchors: int = 0,
     ) -> "Votes":
-        """Votes by row, the last `n_anchors` of them outside the table; `gold` is -1 where unknown."""
+        """Votes from a table with a cell for every row and source: a class (−1 = abstention), or a distribution.
+
+        The last `n_anchors` rows are outside the table; `gold` is -1 where unknown.
+        """
         gold = np.full(len(values), -1) if gold is None else gold
-        n_items = len(values) - n_anchors
-        patterns = equal_rows(values, gold, n_classes) if values.ndim == 2 else None
+        entries, soft = Entries.of_dense(values, n_classes), values.ndim == 3
+        return cls.of_entries(sources, n_classes, entries, gold, soft=soft, n_anchors=n_anchors)
+
+    @classmethod
+    def of_entries(
+        cls,
+        sources: tuple[str, ...],
+        n_classes: int,
+        entries: Entries,
+        gold: Int[np.ndarray, "row"],
+        *,
+        soft: bool,
+        n_anchors: int = 0,
+    ) -> "Votes":
+        """Votes row by row, the last `n_anchors` rows outside the table; equal rows of hard votes become one."""
+        n_rows = entries.n_rows
+        n_items = n_rows - n_anchors
+        patterns = None if soft else equal_rows(entries, gold, len(sources))
         if patterns is None:
-            inside = (np.arange(len(values)) < n_items).astype(float)
-            return cls(sources, n_classes, values, gold, inside, 1 - inside, np.arange(n_items), n_classes)
+            inside = (np.arange(n_rows) < n_items).astype(float)
+            return cls(sources, n_classes, entries, soft, gold, inside, 1 - inside, np.arange(n_items))
         first, row_of = patterns
         items, anchors = (
             np.bincount(rows, minlength=len(first)).astype(float) for rows in (row_of[:n_items], row_of[n_items:])
         )
-        return cls(sources, n_classes, values[first], gold[first], items, anchors, row_of[:n_items], n_classes)
+        return cls(sources, n_classes, entries.take(first), soft, gold[first], items, anchors, row_of[:n_items])
 
     @property
-    def soft(self) -> bool:
-        """Whether votes are distributions."""
-        return self.values.ndim == 3
+    def n_rows(self) -> int:
+        return self.entries.n_rows
+
+    @property
+    def n_outcomes(self) -> int:
+        """The classes, and one for silence where it counts."""
+        return self.entries.n_outcomes
 
     @property
     def counts_silence(self) -> bool:
@@ -149,77 +229,82 @@ class Votes:
         return np.asarray(self.items + self.anchors)
 
     @cached_property
-    def voted(self) -> Bool[np.ndarray, "row source"]:
-        """Where a source named a class, or gave a distribution over the classes."""
-        if self.soft:
-            return np.asarray(self.values[:, :, : self.n_classes].any(axis=2))
-        return np.asarray((self.values >= 0) & (self.values < self.n_classes))
+    def n_voters(self) -> Int[np.ndarray, "row"]:
+        """How many sources named a class, or gave a distribution over the classes, on each row."""
+        counts = [np.diff(block.voters.indptr) for block in self.blocks()]
+        return np.concatenate(counts).astype(np.int64) if counts else np.zeros(0, np.int64)
+
+    @property
+    def has_vote(self) -> Bool[np.ndarray, "row"]:
+        """Where any source votes."""
+        return np.asarray(self.n_voters > 0)
+
+    @property
+    def n_different(self) -> int:
+        """How many votes there are on all rows, each row counted once."""
+        return int(self.n_voters.sum())
 
     @cached_property
     def n_votes(self) -> Float[np.ndarray, "source"]:
         """How many votes every source gave, including those on anchors."""
+        return self.per_source(self.weight)
+
+    def per_source(self, weight: Float[np.ndarray, "row"]) -> Float[np.ndarray, "source"]:
+        """Σ of the rows' weights over the rows on which a source votes."""
         total = np.zeros(len(self.sources))
-        for start in range(0, len(self.voted), BLOCK_ENTRIES):  # a product of numbers and truth values copies these
-            rows = slice(start, start + BLOCK_ENTRIES)
-            total += self.weight[rows] @ self.voted[rows]
+        for block in self.blocks():
+            total += block.voters.T @ weight[block.rows]
         return total
 
     def counts(self, weight: Float[np.ndarray, "row"]) -> Float[np.ndarray, "source outcome"]:
         """How often every source gives every outcome, over rows that count with a weight."""
-        total = sum((weight[block.rows] @ block.matrix for block in self.blocks()), np.zeros(1))
-        return np.asarray(np.reshape(total, (len(self.sources), self.n_outcomes)))
-
-    def share_of(self, outcome: int, rows: slice) -> Float[np.ndarray, "row source"]:
-        """What the votes of some rows give to one class; single precision, which holds a block's counts exactly."""
-        values = self.values[rows]
-        return np.asarray(values[:, :, outcome] if self.soft else values == outcome, dtype=np.float32)
-
-    def distributions(self, rows: Int[np.ndarray, "some"]) -> Float[np.ndarray, "some source class"]:
-        """Some rows' votes as distributions over the classes, zeros where a source abstains."""
-        values = self.values[rows]
-        if self.soft:
-            return np.asarray(values[:, :, : self.n_classes], dtype=np.float64)
-        return np.asarray(values[:, :, None] == np.arange(self.n_classes), dtype=np.float64)
+        total = np.zeros((len(self.sources) * self.n_outcomes, 1))
+        for block in self.blocks():
+            total += block.counts(weight[block.rows, None])
+        return total.reshape(len(self.sources), self.n_outcomes)
 
     def hardened(self) -> "Votes":
         """The same rows with every source's most probable class (the first on a tie) for its vote, without silence."""
-        if not self.soft and not self.counts_silence:
-            return self
-        classes = self.values[:, :, : self.n_classes].argmax(axis=2) if self.soft else self.values
-        codes = np.where(self.voted, classes, -1).astype(np.min_scalar_type(-self.n_classes))
-        return replace(self, values=codes, n_outcomes=self.n_classes)
+        plain = self.without_silence()
+        return replace(plain, entries=plain.entries.most_probable(), soft=False) if self.soft else plain
 
     def with_silence(self) -> "Votes":
         """The same rows with an abstention as one more outcome."""
         if self.counts_silence:
             return self
-        if self.soft:
-            values = np.concatenate([self.values, ~self.values.any(axis=2, keepdims=True)], axis=2)
-        else:
-            values = np.where(self.values < 0, self.n_classes, self.values)
-            values = values.astype(np.min_scalar_type(-self.n_classes - 1))
-        return replace(self, values=values, n_outcomes=self.n_classes + 1)
+        before, n_outcomes = self.entries, self.n_classes + 1
+        column = (before.source * n_outcomes + before.outcome).astype(before.column.dtype)
+        ends = np.append(np.flatnonzero(before.begins_vote)[1:], len(column)) if len(column) else np.zeros(0, np.int64)
+        heard = before.source[ends - 1] * n_outcomes + self.n_classes
+        start = before.start + np.searchsorted(ends, before.start, side="right")
+        entries = Entries(start, np.insert(column, ends, heard), np.insert(before.shares, ends, -1.0), n_outcomes)
+        return replace(self, entries=entries)
 
     def without_silence(self) -> "Votes":
         """The same rows with an abstention as no outcome."""
         if not self.counts_silence:
             return self
-        if self.soft:
-            values = self.values[:, :, : self.n_classes]
-        else:
-            values = np.where(self.values == self.n_classes, -1, self.values)
-        return replace(self, values=values, n_outcomes=self.n_classes)
+        said = self.entries.where(self.entries.outcome < self.n_classes)
+        column = (said.source * self.n_classes + said.outcome).astype(said.column.dtype)
+        share = said.share if self.soft else None
+        return replace(self, entries=Entries(said.start, column, share, self.n_classes))
+
+    def without(self, removed: Bool[np.ndarray, "vote"]) -> Entries:
+        """The entries without some of those that are no silence; a source removed from a row is not silent there."""
+        kept = np.ones(len(self.entries.column), dtype=bool)
+        kept[np.flatnonzero(self.entries.outcome < self.n_classes)[removed]] = False
+        return self.entries.where(kept)
 
     def only(self, sources: Int[np.ndarray, "kept"]) -> "Votes":
         """The same rows with some of the sources."""
         names = tuple(self.sources[index] for index in sources.tolist())
-        return replace(self, sources=names, values=self.values[:, sources])
+        return replace(self, sources=names, entries=self.entries.only(sources))
 
     def take(self, rows: Int[np.ndarray, "kept"]) -> "Votes":
         """Some of the rows, as if they were all; items are those of the rows taken, in their order."""
         return replace(
             self,
-            values=self.values[rows],
+            entries=self.entries.take(rows),
             gold=self.gold[rows],
             items=self.items[rows],
             anchors=self.anchors[rows],
@@ -228,34 +313,29 @@ class Votes:
 
     def blocks(self) -> Iterable[Block]:
         """All rows, a few thousand at a time."""
-        return self._few_blocks if self._n_entries <= FEW_ENTRIES else self._made_blocks()
-
-    @cached_property
-    def _n_entries(self) -> int:
-        return int(np.count_nonzero(self.values if self.soft else self.values >= 0))
+        return self._few_blocks if len(self.entries.column) <= FEW_ENTRIES else self._made_blocks()
 
     @cached_property
     def _few_blocks(self) -> list[Block]:
         return list(self._made_blocks())
 
     def _made_blocks(self) -> Iterator[Block]:
-        step = max(1, BLOCK_ENTRIES * len(self.values) // max(1, self._n_entries))
-        for start in range(0, len(self.values), step):
-            yield self.block(slice(start, min(start + step, len(self.values))))
-
-    def block(self, rows: slice) -> Block:
-        """The rows of a slice as a matrix."""
-        values = self.values[rows]
-        n_columns = len(self.sources) * self.n_outcomes
-        cells = values.reshape(len(values), n_columns) if self.soft else values
-        entries = np.flatnonzero(cells > 0 if self.soft else cells >= 0)
-        row, column = np.divmod(entries.astype(np.int32), np.int32(cells.shape[1]))
-        share = cells.ravel()[entries].astype(np.float64) if self.soft else np.ones(len(entries))
-        if not self.soft:
-            column = column * np.int32(self.n_outcomes) + cells.ravel()[entries]
-        starts = np.append(0, np.bincount(row, minlength=len(cells)).cumsum()).astype(np.int32)
-        matrix = sparse.csr_array((share, column, starts), shape=(len(cells), n_columns))
-        return Block(rows, matrix, self.n_outcomes)
+        size = max(BLOCK_ENTRIES, len(self.sources) * self.n_outcomes)
+        step = max(1, size * self.n_rows // max(1, len(self.entries.column)))
+        ones = np.ones(0)
+        for first in range(0, self.n_rows, step):
+            rows = slice(first, min(first + step, self.n_rows))
+            start = self.entries.start[rows.start : rows.stop + 1]
+            here = slice(int(start[0]), int(start[-1]))
+            if self.entries.share is None:
+                ones = ones if len(ones) >= here.stop - here.start else np.ones(here.stop - here.start)
+                share = ones[: here.stop - here.start]
+            else:
+                share = self.entries.share[here]
+            inside = (start - start[0]).astype(np.int32)
+            shape = rows.stop - rows.start, len(self.sources) * self.n_outcomes
+            matrix = sparse.csr_array((share, self.entries.column[here], inside), shape=shape)
+            yield Block(rows, here, matrix, self.n_classes, self.n_outcomes, self.soft)
 
 
 def _codes(labels: WeakLabels, *, always: bool) -> Int[np.ndarray, "item source"] | None:

@@ -28,9 +28,11 @@ def gold_accuracy(votes: Votes, user: str) -> Float[np.ndarray, "source"]:
             f"{user} needs the gold of some items to estimate how accurate each source is, and there is none; give"
             " gold, in a study give every supervisor a `holdout` above 0, or choose another method"
         )
-    hard, weight = votes.hardened(), votes.weight[known]
-    right = weight @ (hard.values[known] == votes.gold[known, None])
-    return np.asarray((right + PSEUDO_VOTES / votes.n_classes) / (weight @ hard.voted[known] + PSEUDO_VOTES))
+    hard = votes.take(known).hardened()
+    entries = hard.entries
+    is_right = entries.outcome == hard.gold[entries.row]
+    right = np.bincount(entries.source, hard.weight[entries.row] * is_right, minlength=len(votes.sources))
+    return np.asarray((right + PSEUDO_VOTES / votes.n_classes) / (hard.n_votes + PSEUDO_VOTES))
 
 
 def source_weights(

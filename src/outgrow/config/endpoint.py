@@ -4,7 +4,7 @@ import json
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from outgrow.config.section import Section, complaint
 
@@ -44,6 +44,11 @@ def _beside_ours(value: dict[str, Any]) -> dict[str, Any]:
     except ValueError:
         raise complaint("numbers in JSON are finite") from None
     return value
+
+
+def _switch(value: Any) -> Any:
+    """`true` as a section without keys, `false` as none."""
+    return ({} if value else None) if isinstance(value, bool) else value
 
 
 def _host(url: object) -> str | None:
@@ -86,6 +91,13 @@ class FineTuning(Section):
     """Seconds between two requests for the status of a running job."""
 
 
+class BatchSettings(Section):
+    """Requests in batches, which a provider answers within a day at a lower price."""
+
+    poll: Annotated[float, Field(gt=0)] = 20.0
+    """Seconds between two requests for the status of a batch."""
+
+
 class EndpointSection(Section):
     """A model behind an OpenAI-compatible server: vLLM, `transformers serve`, llama.cpp, Ollama, OpenAI."""
 
@@ -106,8 +118,10 @@ class EndpointSection(Section):
     retries: Annotated[int, Field(ge=0)] = 12
     """How often a request is repeated after 408, 409, 429, 5xx, a timeout or a lost connection. The pause is the one
     in the response, else 0.5 s, 1 s, … 8 s. Twelve retries last more than a minute."""
-    logprobs: bool = False
-    """Request log-probabilities of tokens. Without them, every answer has confidence 1."""
+    logprobs: bool | Literal["auto"] = "auto"
+    """Request log-probabilities of tokens, which tell how certain votes and texts are. Without them, every answer has
+    confidence 1. `auto`: request them where they are used; a server that refuses the field is asked without it, and a
+    note says so."""
     limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """The request's field for the maximum number of tokens; newer models of OpenAI need the second."""
     structured: bool = False
@@ -121,6 +135,9 @@ class EndpointSection(Section):
     unfit: Literal["skip", "stop"] = "skip"
     """Items that the server refuses (400, 422) or whose response is empty: skip them, with a note that names them, or
     stop."""
+    batch: Annotated[BatchSettings | None, BeforeValidator(_switch)] = None
+    """`true`: send the requests as batches of OpenAI's batch protocol, which cost less and take up to a day; `prices`
+    are then those of batches. A stopped run follows its batch when it is started again."""
     fine_tuning: FineTuning | None = None
     """For the student only: its provider tunes it, with these settings."""
 

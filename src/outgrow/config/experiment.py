@@ -10,12 +10,15 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from outgrow.config.decoding import Decoding
+from outgrow.config.device import Device
 from outgrow.config.method import Method, SelfTraining, SoftLabels, Variant
 from outgrow.config.model import LanguageModel, ModelSection
 from outgrow.config.paths import REPORTS
 from outgrow.config.presets import default_methods
+from outgrow.config.resources import Resources
 from outgrow.config.section import Name, Section, Seed, SourceName
 from outgrow.config.task import TaskSection
+from outgrow.config.trackers import Tracker
 from outgrow.config.tune import Tune
 from outgrow.extensions import OneOf
 from outgrow.judge.options import JudgeMeasure
@@ -46,7 +49,8 @@ class Experiment(Section):
     """The method that the report's headline is about, fixed before any result. Default: `outgrow` if it is among
     `methods`, else the first method with several supervisors."""
     gold_controls: bool = True
-    """*classify*, *choose*: add the rows `gold_a` and `gold_a_and_votes` where a supervisor learns half A's gold."""
+    """Add the rows `gold_a` and `gold_a_and_votes` where a supervisor learns half A's gold and the student is trained
+    here, not by a provider."""
     variants: Annotated[list[Variant], Field(min_length=1)] = ["plain", "self_training"]
     """The forms in which every method runs, unless the method has its own `variants`."""
     self_training: SelfTraining = SelfTraining()
@@ -82,15 +86,18 @@ class Experiment(Section):
     answers: Path = Path("answers")
     """Folder of `answers.sqlite`, the responses of servers; by default in the file's folder. Keep it: responses were
     paid for and cannot be computed again. It is not part of `runs/`."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     """Where models run; `auto` uses a GPU if there is one."""
+    resources: Resources = Resources()
+    """Devices, cores and memory that steps ask for, by kind of step."""
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     """CPU threads per step; default: cores divided by `--jobs`, or `OMP_NUM_THREADS` if it is lower. With fixed
     threads results are equal bit for bit."""
     plugins: list[Path] = []
     """Python files with extensions of your own, loaded before the rest of the file is read (docs/extend.md)."""
-    report_to: list[Literal["wandb", "trackio", "mlflow", "tensorboard"]] = []
-    """Experiment trackers for full and LoRA training; by default none."""
+    report_to: list[Tracker] = []
+    """Experiment trackers. `tensorboard` and `trackio` are local, and get every row's training curve and score when
+    the report is written; `wandb` and `mlflow` follow full and LoRA training. Default: none."""
 
     @property
     def folder(self) -> Path:

@@ -48,8 +48,10 @@ def read_experiment(
     else:
         tree, place = load_tree(Path(source))
         folder = Path(source).parent
-    if "suite" in tree:
-        raise ConfigError(f"{place.name}: is a suite of several studies; use `outgrow suite`")
+    if several := [key for key in ("suite", "sweep") if key in tree]:
+        raise ConfigError(
+            f"{place.name}: is a {several[0]} of several studies; use `outgrow suite` (in Python `outgrow.run_suite`)"
+        )
     if "simulation" in tree:
         raise ConfigError(f"{place.name}: is a simulation; use `outgrow simulate`")
     place = with_words(place, words)
@@ -71,9 +73,9 @@ def _settled(tree: Tree, folder: Path, words: Sequence[Word], place: FileLocatio
     tree = seen_from(folder, unshared(tree), Experiment)
     # Before every override, which may change a key of a named row, and after the last, which may name a row.
     for word in words:
-        _fill_in_methods(tree, place)
+        fill_in_methods(tree, place)
         override(tree, word)
-    _fill_in_methods(tree, place)
+    fill_in_methods(tree, place)
     return seen_from(Path(), _with_places(tree, folder), Experiment)
 
 
@@ -154,7 +156,8 @@ def _with_places(tree: Tree, folder: Path) -> Tree:
     return {**tree, **{key: place for key, place in places.items() if tree.get(key) is None}}
 
 
-def _fill_in_methods(tree: Tree, place: FileLocation) -> None:
+def fill_in_methods(tree: Tree, place: FileLocation) -> None:
+    """Named methods in full, in place. Raises `ConfigError` for an unknown name."""
     rows = tree.get("methods")
     rows = list(DEFAULT_METHODS) if rows is None else rows
     rows = [rows] if isinstance(rows, str) else rows

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from outgrow.combiners.keep_all import KeepAll
 from outgrow.config.combine import Combine
 from outgrow.config.decoding import Decoding
+from outgrow.config.evaluations import EvaluationsSection
 from outgrow.config.model import BatchSize, Passes, Rate, Training
 from outgrow.config.section import Section, complaint
 from outgrow.config.tune import SelectBy
@@ -117,7 +118,7 @@ class Method(Section):
     `half_a`; `none` if all of the row's supervisors are files of votes and the combiner does not need gold. With
     `none`, `select_by: half_a_log_loss` is `weak_accuracy`."""
     half_a_gold: Literal["unused", "added", "alone"] = "unused"
-    """*classify*, *choose*: whether the student itself learns half A's gold: not, beside the labels of half B, or
+    """Whether the student itself learns half A's gold: not, beside the labels of half B, or
     instead of them. Such a row is a control: a weak-to-strong study assumes that the student has no gold."""
     loss: Loss = CrossEntropy()
     """The loss of the student's training."""
@@ -129,6 +130,9 @@ class Method(Section):
     """Each further round adds the last student's predictions as one more source, by log-linear pooling."""
     variants: Annotated[list[Variant], Field(min_length=1)] | None = None
     """The variants of this row; default: all variants of the study."""
+    evaluations: EvaluationsSection | None = None
+    """Evaluations during the student's training, for its curve in the report, and which weights are kept: early
+    stopping. Replaces `training.keep`. Default: none."""
     soft_labels: SoftLabels | None = None
     """*generate*: replaces the study's `soft_labels`."""
     stages: Annotated[list[TrainingStage], Field(min_length=1)] = [TrainingStage()]

@@ -65,10 +65,29 @@ class Columns(Section):
     key: str | None = None
     """*generate*: the answer without its form, with which `measures` of content compare; default: the whole label."""
     part: str | None = None
-    """A column with the values `train` and `test`; by default the test items are drawn from all rows."""
+    """A column that says which part of the study a row is for: `weak` (half A), `strong` (half B), `test`, or `train`
+    (half A or half B, as they are drawn); any of these may be missing. By default all parts are drawn from all rows.
+    Where no row of `strong` has a label, the study has no ceiling."""
     group: str | None = None
     """A column whose value is the same for items that belong together (of one passage, author, patient). They are
     never in two parts of a study. An empty cell: the item is a group by itself."""
+
+
+class PartFiles(Section):
+    """A file, or a folder of files, for each part of a study. No item is in two parts."""
+
+    weak: Path
+    """Half A: items with gold that the supervisors learn from."""
+    strong: Path
+    """Half B: items that the supervisors label and the student learns from. They need no gold: without a label in any
+    row the study has no ceiling and no performance gap recovered."""
+    test: Path
+    """The test items, with gold."""
+
+    @property
+    def by_part(self) -> dict[str, Path]:
+        """By the part's name in `sizes`."""
+        return dict(zip(PARTS, (self.weak, self.strong, self.test), strict=True))
 
 
 class SetSection(Section):
@@ -78,8 +97,9 @@ class SetSection(Section):
     """A task that outgrow knows (`outgrow data ls`), or your own name for the data in `path`."""
     source: Literal["auto", "bundled", "hub", "files"] = "auto"
     """Where the data comes from. `auto`: `path` if it is given, else the bundled wheel, else the hub."""
-    path: Path | None = None
-    """A file or folder: your own data, or the published files of a known task."""
+    path: Path | PartFiles | None = None
+    """A file or folder: your own data, or the published files of a known task. Or, for your own data, a file for each
+    part: `{weak: a.csv, strong: b.csv, test: c.csv}`; by default all of their items are used (`sizes: all`)."""
     revision: str | None = None
     """The hub revision of the data set."""
     kind: Literal["classify", "choose", "generate"] | None = None
@@ -103,6 +123,20 @@ class SetSection(Section):
     form: Literal["native", "binary", "text"] = "native"
     """`binary`: is one candidate answer of a multiple choice correct? Half of the candidates are. `text`: the prompt
     lists the options or classes, and the answer is a text, so that *choose* and *classify* become *generate*."""
+
+    @property
+    def places(self) -> dict[str, Path]:
+        """By part, the files of `path`; of a path for all parts, under an empty name."""
+        if self.path is None:
+            return {}
+        return self.path.by_part if isinstance(self.path, PartFiles) else {"": self.path}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_of_own_parts(cls, value: Any) -> Any:
+        own = isinstance(value, dict) and isinstance(value.get("path"), dict | PartFiles)
+        sizes = value.get("sizes", {}) if own and "sizes" in cls.model_fields else None
+        return {**value, "sizes": {**dict.fromkeys(PARTS, ALL), **sizes}} if isinstance(sizes, dict) else value
 
 
 class OwnSizes(Section):

@@ -1,15 +1,19 @@
 """The settings of `outgrow train`: votes, items, combination, student."""
 
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from outgrow.combiners import COMBINERS
 from outgrow.combiners.auto import Auto
 from outgrow.combiners.combiner_record import CombinerRecord
+from outgrow.combiners.stacked import Stacked
 from outgrow.config.combine import Combine
 from outgrow.config.decoding import Decoding
+from outgrow.config.device import Device
+from outgrow.config.load import read_section
+from outgrow.config.messages import FileLocation
 from outgrow.config.model import BatchSize, ModelSection, Passes, Rate, Training
 from outgrow.config.section import Section, Seed, complaint
 from outgrow.config.tune import Tune
@@ -40,7 +44,20 @@ class KeepItems(Section):
     confidence: Share = 0.0
     """Minimum probability of the combined label."""
     agreement: Share = 0.0
-    """Minimum share of the item's votes that agree with the combined label."""
+    """Minimum share of the item's votes that agree with the combined label. Above 0, items with one vote are left out:
+    one vote agrees with nothing."""
+
+
+class CascadeSettings(Section):
+    """Which share of new items the student may answer alone; the others go back to the sources."""
+
+    accuracy: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """The least accuracy of the answers that it gives alone. It is certified on held-out items: those of `--test`, by
+    gold; without them on items that are left out of the training, by their combined labels. Default: no cascade."""
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """The chance that the accuracy holds."""
+    holdout: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Without `--test`: the share of the items with votes that are left out of the training."""
 
 
 class StudentTraining(Training):
@@ -85,13 +102,18 @@ class TrainSettings(CombineSettings):
     """The settings of `outgrow train`."""
 
     student: StudentSection
+    combine: Combine = Stacked(type="stacked", evidence=True)
+    """The combiner. By default the student learns the evidence of all votes, weighed by gold where there is some, as
+    in studies (`outgrow`, `outgrow_votes`)."""
     loss: Loss = CrossEntropy()
+    """Default: with `combine.evidence` the loss `marginal_likelihood`, else cross-entropy."""
     weight: Literal["one", "certainty"] = "one"
     """The weight of an item: 1, or 1 - (entropy of its label) / ln K."""
     keep: KeepItems = KeepItems()
     items: ItemColumns = ItemColumns()
     tune: Tune = Tune()
     """A grid of training settings; the criterion uses the combined labels of held-out items."""
+    cascade: CascadeSettings = CascadeSettings()
     kind: Literal["auto", "classify", "generate"] = "auto"
     """The labels are classes, or texts (*generate*). `auto`: as the combiner needs; classes if it combines both."""
     metric: TextMetric | None = None
@@ -101,8 +123,19 @@ class TrainSettings(CombineSettings):
     """*generate*: how the student answers items that it did not learn."""
     seed: Seed = 0
     """Of the initial head and adapter, and of the order of examples."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _loss_of_evidence(cls, settings: Any) -> Any:
+        """Without a `loss`, evidence is learned by the marginal likelihood, and other labels by cross-entropy."""
+        if not isinstance(settings, Mapping) or "loss" in settings:
+            return settings
+        combine = settings.get("combine")
+        section = combine.model_dump() if isinstance(combine, Section) else combine
+        evidence = section is None or (isinstance(section, Mapping) and section.get("evidence") is True)
+        return {**settings, "loss": {"type": "marginal_likelihood"}} if evidence else settings
 
     @field_validator("tune")
     @classmethod
@@ -123,6 +156,14 @@ class TrainSettings(CombineSettings):
         if self.kind == "auto":
             return not COMBINERS.of(self.combine).of_votes
         return self.kind == "generate"
+
+
+def combiner(method: str | Mapping[str, Any]) -> Combine:
+    """The section of a combiner, by its name, as `single:SOURCE` or as a mapping. Raises `ConfigError` for another."""
+    tree = {"type": method} if isinstance(method, str) else dict(method)
+    if isinstance(method, str) and method.startswith("single:"):
+        tree = {"type": "single", "source": method.removeprefix("single:").strip()}
+    return read_section(CombineSettings, {"combine": tree}, (), FileLocation("--method")).combine
 
 
 def text_metric(combine: Combine, metric: TextMetric | None = None) -> str:
@@ -154,6 +195,7 @@ def _of_classes_only(settings: TrainSettings) -> Iterator[str]:
         "keep.confidence": settings.keep.confidence > 0,
         "keep.agreement": settings.keep.agreement > 0 and not record.merges_texts,
         "tune": settings.tune != Tune(),
+        "cascade": settings.cascade != CascadeSettings(),
     }
     yield from (
         f"{key}: is not for texts{_INSTEAD.get(key, '')}; leave it out" for key, is_given in given.items() if is_given

@@ -1,4 +1,4 @@
-"""Code that a file runs: plug-ins, functions of rules, and code in models' folders.
+"""Code that a file runs: plug-ins, functions of rules and metrics, and code in models' folders.
 
 This code runs with the rights of the user.
 """
@@ -35,8 +35,16 @@ def _within(where: str, part: Any) -> Iterator[FoundSection]:
 def code_of(settings: Section) -> list[str]:
     """All code that would run, each once: `my_loss.py`, `my_rules.py:is_short`, `trust_remote_code of org/model`."""
     names = [str(path) for path in dict(settings).get("plugins", ())]
-    names += [name for _, section in sections_in(settings) for name in user_code_of(section)]
+    for _, section in sections_in(settings):
+        names += user_code_of(section)
+        names += metric_code(getattr(section, "metric", None))
     return list(dict.fromkeys(names))
+
+
+def metric_code(metric: object) -> list[str]:
+    """The name of a metric itself if it is a function of a file, `FILE.py:FUNCTION`."""
+    is_function = isinstance(metric, str) and metric.rpartition(":")[0].endswith(".py")
+    return [str(metric)] if is_function else []
 
 
 def refuse_code(settings: Section, name: str) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from outgrow.config.section import Section
+from outgrow.config.section import Section, complaint
 
 Name = str | None
 
@@ -22,20 +22,46 @@ def _joined(value: Any) -> Any:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
+def _conditions(value: Any) -> Any:
+    """`where=A=x,y,B=z` selects rows with x or y in A and z in B."""
+    if isinstance(value, Mapping) or value is None:
+        return value or {}
+    where: dict[str, list[str]] = {}
+    for part in map(str, value if isinstance(value, list | tuple) else [value]):
+        name, equals, cell = part.partition("=")
+        if equals:
+            where.setdefault(name.strip(), []).append(cell.strip())
+        elif where:
+            where[list(where)[-1]].append(part.strip())
+        else:
+            raise complaint("a condition is written COLUMN=VALUE, such as `where=status=submitted`")
+    return where
+
+
+def _repeats(value: Any) -> Any:
+    """`mean` is an older name of `average`."""
+    return "average" if value == "mean" else value
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+OlderName = BeforeValidator(_repeats)
+Conditions = Annotated[Mapping[str, Names], BeforeValidator(_conditions)]
 Joined = Annotated[Name, BeforeValidator(_joined)]
 
 
 class VoteColumns(Section):
     """Names of columns. A column that is not given is found by its usual name (`readers/column_roles.py`).
 
-    In exports of Label Studio and Argilla `label` names the question whose answers are read.
+    In exports of labelling platforms `label` names the question whose answers are read.
     """
 
     item: Joined = None
     """The item's id; several columns that form it together are separated by commas (`question_id,turn`)."""
     source: Name = None
     """The source of the vote."""
+    group: Name = None
+    """The group of the source: sources of one group, such as the prompts of one judge, count together as one source
+    with the average of their votes on an item."""
     label: Name = None
     """The class of the vote."""
     probability: Name | tuple[str, ...] = None
@@ -52,13 +78,15 @@ class VoteColumns(Section):
     """Of a wide table: the columns with votes, one per source. By default all columns without another role."""
     ignore: Names = ()
     """Columns that are ignored."""
-    where: Mapping[str, Names] = {}
-    """Only rows in which a column has one of these values: `where: {AssignmentStatus: Approved}`."""
+    where: Conditions = {}
+    """Only rows in which a column has one of these values: `where: {AssignmentStatus: Approved}`, on the command line
+    `where=AssignmentStatus=Approved`; several conditions and several values are separated by commas."""
     one_source: Name = None
     """The name of the source of all votes, if the file has no column of sources."""
-    repeats: Literal["first", "last", "mean"] | None = None
-    """Which vote counts if a source has several on one item: that of the first or last row, or their mean as a soft
-    vote. By default equal votes count once, and different votes are an error."""
+    repeats: Annotated[Literal["first", "last", "average", "all"] | None, OlderName] = None
+    """Which vote counts if a source has several on one item: that of the first or last row, their average as one soft
+    vote, or all, each repeat as a source of its own (`gpt#1`, `gpt#2`) in the group of the repeated source. By default
+    equal votes count once, and different votes are an error."""
     scale: Literal["auto", "nominal"] = "auto"
     """`nominal`: labels are names of classes, also if they look like scores, dates or free answers."""
     join_classes: bool = False
@@ -68,8 +96,10 @@ class VoteColumns(Section):
     abstain: Names | None = None
     """Labels that mean "no vote". Empty cells are never votes. Default: `-1` in a matrix, no label in other
     layouts."""
-    layout: Literal["auto", "long", "wide", "matrix"] = "auto"
-    """One row per vote; one row per item with a column per source; the same with class numbers only."""
+    layout: str = "auto"
+    """`long`: one row per vote; `wide`: one row per item with a column per source; `matrix`: the same with class
+    numbers only; `respondents`: one row per source with a column per item; `one_column_per_class`: one row per vote
+    with a column of marks for each class; or the name of a platform. `auto`: by the columns."""
     header: Names | None = None
     """Names of all columns, for a CSV or TSV file without a header."""
     delimiter: str | None = None

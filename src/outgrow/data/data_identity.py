@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from outgrow.config.task import SetSection, TaskSection
+from outgrow.config.task import PartFiles, SetSection, TaskSection
 from outgrow.data.data_source import hub_name, source_of, wheel_version
 from outgrow.data.task_kind import capability_errors
 from outgrow.data.tasks import TASKS
 from outgrow.errors import DataError
+from outgrow.graph.step import Json
 from outgrow.readers.raw_file import require_regular
 from outgrow.readers.source_table import SourceTable
 
@@ -45,8 +46,11 @@ def set_identity(section: SetSection) -> str:
         assert published is not None
         assert published.hub is not None  # `source_of` has seen to it
         return hub_name(published.hub, section.revision)
-    assert section.path is not None
-    return f"sha256:{content_hash(section.path)}{_matters_of_name(section.path, published is not None)}"
+    contents = {
+        part: f"sha256:{content_hash(path)}{_matters_of_name(path, published is not None)}"
+        for part, path in section.places.items()
+    }
+    return contents.get("") or " ".join(f"{part}={content}" for part, content in contents.items())
 
 
 def _matters_of_name(path: Path, is_published: bool) -> str:
@@ -89,10 +93,16 @@ def _feed(digest: "hashlib._Hash", file: Path) -> None:
 Tree = dict[str, Any]
 
 
-def paths_of(section: TaskSection) -> dict[str, str]:
-    """By capability ("" for a task that is one set), the path of its data from the root of the disk."""
+def paths_of(section: TaskSection) -> dict[str, Json]:
+    """By capability ("" for a task that is one set), the path of its data from the root of the disk, or by part."""
     sets = {"": section, **section.capabilities}
-    return {name: str(section.path.absolute()) for name, section in sets.items() if section.path is not None}
+    return {name: _absolute(section.path) for name, section in sets.items() if section.path is not None}
+
+
+def _absolute(path: Path | PartFiles) -> Json:
+    if isinstance(path, Path):
+        return str(path.absolute())
+    return {key: str(place.absolute()) for key, place in dict(path).items()}
 
 
 def without_paths(task: Mapping[str, Any]) -> Tree:
@@ -103,7 +113,7 @@ def without_paths(task: Mapping[str, Any]) -> Tree:
     return own
 
 
-def with_paths(task: Mapping[str, Any], paths: Mapping[str, str]) -> Tree:
+def with_paths(task: Mapping[str, Any], paths: Mapping[str, Json]) -> Tree:
     """The reverse."""
     own = dict(task)
     if "" in paths:

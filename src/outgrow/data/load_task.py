@@ -15,7 +15,7 @@ from jaxtyping import Int
 
 from outgrow.config.task import SetSection, TaskSection
 from outgrow.data.data_source import source_of
-from outgrow.data.leak import fingerprints, screen, sift
+from outgrow.data.leak import apart, fingerprints, screen, sift
 from outgrow.data.load_published import load_published
 from outgrow.data.task import Items, Task
 from outgrow.data.task_forms import as_text, balanced_binary, list_options
@@ -106,7 +106,9 @@ def read_set(section: SetSection) -> Task:
     published = TASKS.get(section.name)
     task = load_user_data(section) if published is None else load_published(published, source, section)
     keep, notes = screen(task.items)
-    return replace(task.take(keep), notes=(*task.notes, *notes), metric=metric)
+    screened = replace(task.take(keep), notes=(*task.notes, *notes), metric=metric)
+    keep, notes = apart(screened.items)
+    return replace(screened.take(keep), notes=(*screened.notes, *notes))
 
 
 def formed(task: Task, section: SetSection, seed: int) -> Task:

@@ -17,12 +17,13 @@ from jaxtyping import Int
 from outgrow.config.task import Sizes, TaskSection
 from outgrow.data.data_identity import with_paths
 from outgrow.data.load_task import load_task
-from outgrow.data.split import SHARES, in_order, needed
+from outgrow.data.split import SHARES, in_order, needed, parts_with_own_items
 from outgrow.data.task import Task
 from outgrow.data.task_kind import capability_errors
 from outgrow.errors import DataError
 from outgrow.graph.step import Job
 
+UNLABELLED = "No item of half B has a label, so there is no ceiling and no performance gap recovered."
 ALL_THREE = "no test items are published, and task.sizes asks for `all` three times; give task.sizes.test a number"
 
 
@@ -55,13 +56,16 @@ def cut(task: Task, sizes: Sizes | Mapping[str, Sizes], seed: int) -> Task:
 
 
 def with_gold(task: Task) -> Task:
-    """The items that a study can use at all; a note counts the others."""
-    has_gold = np.flatnonzero(task.items.gold >= 0)
-    unlabelled = len(task.items) - len(has_gold)
-    if not unlabelled:
-        return task
-    note = f"Items without a label left out, as every part of a study is compared with gold: {unlabelled}."
-    return replace(task.take(has_gold), notes=(*task.notes, note))
+    """The items that a study can use at all; a note counts the others. Half B alone may have no gold at all."""
+    has_gold = task.items.gold >= 0
+    parts, notes = np.asarray(task.items.parts, dtype=np.str_), []
+    if (parts == "half_b").any() and not has_gold[parts == "half_b"].any():
+        has_gold = has_gold | (parts == "half_b")
+        notes.append(UNLABELLED)
+    kept = np.flatnonzero(has_gold)
+    if left_out := len(task.items) - len(kept):
+        notes.append(f"Items without a label left out, as they would be compared with gold: {left_out}.")
+    return replace(task.take(kept), notes=(*task.notes, *notes)) if notes else task
 
 
 def _rows(task: Task, sizes: Mapping[str, Sizes], seed: int) -> Int[np.ndarray, "row"]:
@@ -74,12 +78,10 @@ def _rows(task: Task, sizes: Mapping[str, Sizes], seed: int) -> Int[np.ndarray, 
 
 
 def _draw_set(task: Task, sizes: Sizes, seed: int) -> Int[np.ndarray, "row"]:
-    if "test" not in task.items.parts:
-        return _draw_part(task, "train", sizes.counts, seed)
     counts = sizes.counts
-    test = counts.pop("test")
-    train = _draw_part(task, "train", counts, seed)
-    return np.concatenate([train, _draw_part(task, "test", {"test": test}, seed)[:test]])
+    own = {part: counts.pop(part) for part in parts_with_own_items(task.items)}
+    drawn = [_draw_part(task, "train", counts, seed)] if counts else []
+    return np.concatenate([*drawn, *(_draw_part(task, part, {part: n}, seed)[:n] for part, n in own.items())])
 
 
 def _draw_part(task: Task, part: str, sizes: Mapping[str, int | None], seed: int) -> Int[np.ndarray, "row"]:
@@ -99,12 +101,12 @@ def counts_in(task: Task, sizes: Sizes, capability: str = "") -> dict[str, int]:
     """By part, how many items a study of these sizes gets of a task's, or a pool's, usable items."""
     parts = Counter(task.items.parts[row] for row in task.items.rows_of(capability).tolist())
     counts = sizes.counts
-    published = counts.pop("test") if parts["test"] else None
+    own = {part: counts.pop(part) for part in SHARES if parts[part]}
     open_to = [part for part, size in counts.items() if size is None]
     left = parts["train"] - sum(size or 0 for size in counts.values())
     open_counts = {part: (left + place) // len(open_to) for place, part in enumerate(open_to)}
-    test = {"test": parts["test"] if published is None else published} if parts["test"] else {}
-    return {**{part: size for part, size in counts.items() if size is not None}, **open_counts, **test}
+    own_counts = {part: parts[part] if size is None else size for part, size in own.items()}
+    return {**{part: size for part, size in counts.items() if size is not None}, **open_counts, **own_counts}
 
 
 def _refuse_all_three(name: str, sizes: Mapping[str, int | None]) -> None:
@@ -125,7 +127,7 @@ def _too_few(name: str, part: str, have: int, sizes: Mapping[str, int | None]) -
 
 
 def _refuse_one_class(task: Task) -> None:
-    used_classes = np.unique(task.items.gold)
+    used_classes = np.unique(task.items.gold[task.items.gold >= 0])
     if len(used_classes) < 2:
         only = task.classes[int(used_classes[0])]
         raise DataError(f"task `{task.name}`: all items that the study would use are `{only}`; it needs two classes")

@@ -77,16 +77,15 @@ def _lacking(section: SetSection, sizes: Sizes, seed: int) -> list[str]:
 
 
 def _beyond(required: Mapping[str, int], have: Mapping[str, int]) -> Iterator[str]:
-    """By the parts that the items have: train and test, or one of which both are drawn."""
-    published = have.get("test", 0)
-    drawn = {part: size for part, size in required.items() if part != "test" or not published}
-    kinds = {"train": drawn, "test": {"test": required["test"]} if published else {}}
-    for kind, sizes in kinds.items():
+    """By the parts that the items have: those of some parts alone, and those of which the others are drawn."""
+    own = [part for part in required if have.get(part)]
+    drawn = {part: size for part, size in required.items() if part not in own}
+    for kind, sizes in {"train": drawn, **{part: {part: required[part]} for part in own}}.items():
         n_available, total = have.get(kind, 0), sum(sizes.values())
         if total > n_available:
             asked = " + ".join(f"{part} {size}" for part, size in sizes.items())
             asked += f" = {total}" if len(sizes) > 1 else ""
-            available = f"usable {kind} items" if published else "usable items"
+            available = f"usable {kind} items" if own else "usable items"
             yield f"{n_available} {available} at most, and {asked} are asked for; lower {_keys(sizes)}"
 
 
@@ -95,7 +94,7 @@ def _keys(sizes: Mapping[str, int]) -> str:
 
 
 def _name(section: SetSection) -> str:
-    return str(section.path) if section.path is not None else f"`{section.name}`"
+    return ", ".join(map(str, section.places.values())) or f"`{section.name}`"
 
 
 def _with_capability(capability: str, sentence: str) -> str:
@@ -116,9 +115,9 @@ def _usable(section: str, identity: str, seed: int) -> Counter[str]:
 def _is_small(section: SetSection, most: int) -> bool:
     """Of files; what is bundled is small where there is doubt."""
     source = source_of(section)
-    if source != "files" or section.path is None:
+    if source != "files":
         return source == "bundled" and most == READ_AT_MOST
-    return sum(file.stat().st_size for file in _files(section.path)) <= most
+    return sum(file.stat().st_size for path in section.places.values() for file in _files(path)) <= most
 
 
 def _files(path: Path) -> list[Path]:
@@ -132,8 +131,10 @@ def _items_at_most(section: SetSection) -> dict[str, int] | None:
         return None if published_counts is None else dict(zip(("train", "test"), published_counts, strict=True))
     if section.path is None or section.name in TASKS:
         return None
-    counts = [rows_at_most(file) for file in _files(section.path)]
-    return None if None in counts else {"train": sum(count or 0 for count in counts)}
+    parts = {part: [rows_at_most(file) for file in _files(path)] for part, path in section.places.items()}
+    if any(None in counts for counts in parts.values()):
+        return None
+    return {part or "train": sum(count or 0 for count in counts) for part, counts in parts.items()}
 
 
 def rows_at_most(path: Path) -> int | None:

@@ -134,20 +134,25 @@ def _parts(split: Split) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def draw_split(items: Items, sizes: Sizes, seed: int) -> Split:
     """Disjoint random sets of exactly these sizes of a pool's items; items of one group are never in two of them.
 
-    Published test items stay the test set for every seed, and the other two are drawn from the rest. Without published
-    test items, all three are drawn anew. Rows are ascending; `items` stand in the order in which `make_pool` drew
+    A part with items of its own, such as published test items, has the same ones for every seed; the others are drawn
+    from the rest, anew for every seed. Rows are ascending; `items` stand in the order in which `make_pool` drew
     them. Raises `DataError` where a set cannot be filled.
     """
-    is_test = np.asarray(items.parts) == "test"
-    counts = sizes.counts
-    published = {"test": np.flatnonzero(is_test)[: counts["test"]]} if is_test.any() else {}
-    drawn = draw(_as_they_stand(items, ~is_test), {part: counts[part] for part in counts.keys() - published}, seed)
-    split = Split(**drawn, **published)
+    parts, counts = np.asarray(items.parts), sizes.counts
+    own = {part: np.flatnonzero(parts == part)[: counts[part]] for part in parts_with_own_items(items)}
+    open_to = {part: size for part, size in counts.items() if part not in own}
+    drawn = draw(_as_they_stand(items, parts == "train"), open_to, seed)
+    split = Split(**drawn, **own)
     for name, size in counts.items():
         have = len(getattr(split, name))
         if have < (size or 1):
             raise DataError(_unfilled(name, size, have))
     return split
+
+
+def parts_with_own_items(items: Items) -> list[str]:
+    """The parts for which alone some of the items are."""
+    return [part for part in SHARES if part in items.parts]
 
 
 def _as_they_stand(items: Items, among: Bool[np.ndarray, "item"]) -> list[ItemGroup]:

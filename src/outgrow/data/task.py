@@ -24,7 +24,7 @@ from jaxtyping import Int
 from outgrow.errors import DataError
 
 Kind = Literal["classify", "choose", "generate"]
-Part = Literal["train", "test"]
+Part = Literal["train", "half_a", "half_b", "test"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Items:
     keys: list[str] | None = None
     """For *generate*: the bare answers that content is judged by; by default the gold texts themselves."""
     parts: list[str] = field(default_factory=list)
-    """`train` or `test`: which part of the published data set the item came from."""
+    """`train` or `test`: which part of the published data set the item came from; of own data also `half_a` or
+    `half_b`, the one part of a study that it may be in. `train` may be in both halves."""
     groups: list[str] = field(default_factory=list)
     """Items of one group are never separated by a split; by default an item is its own group."""
     allowed: list[list[str]] | None = None
@@ -108,6 +109,8 @@ class Task:
     """Of a mixture: by capability, which of `TEXT_METRICS` its answers are measured by."""
     rows: int = 0
     """Rows of the table by whose numbers the items are called; 0 where they have names."""
+    shuffled: bool = False
+    """*choose*: whether the options are in another order than in their table."""
 
     @property
     def n_classes(self) -> int:
@@ -137,6 +140,7 @@ class Task:
             "metric": self.metric,
             "metrics": dict(self.metrics),
             "rows": self.rows,
+            **({"shuffled": True} if self.shuffled else {}),
         }
         (folder / "task.json").write_text(json.dumps(about, ensure_ascii=False, indent=1))
 
@@ -163,7 +167,8 @@ class Task:
         )
         classes, notes = tuple(about["classes"]), tuple(about["notes"])
         metrics, rows = about.get("metrics", {}), about.get("rows", 0)
-        return Task(about["name"], about["kind"], classes, items, notes, about["metric"], metrics, rows)
+        shuffled = about.get("shuffled", False)
+        return Task(about["name"], about["kind"], classes, items, notes, about["metric"], metrics, rows, shuffled)
 
 
 def _optional(items: Items) -> dict[str, list[str] | list[list[str]] | None]:

@@ -40,7 +40,8 @@ def choose_task(name: str, items: Items, notes: tuple[str, ...], shuffle: bool =
     if not shuffle and len(known_gold) > k and (known_gold == known_gold[0]).all():
         shuffle = True
         notes = (*notes, f"The right option was always number {known_gold[0] + 1}; options were shuffled.")
-    return Task(name, "choose", letters(k), shuffle_options(items) if shuffle else items, notes)
+    items = shuffle_options(items) if shuffle else items
+    return Task(name, "choose", letters(k), items, notes, shuffled=shuffle)
 
 
 def shuffle_options(items: Items) -> Items:

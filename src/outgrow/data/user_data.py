@@ -5,36 +5,42 @@ choice, an id and the published part. For *generate* the label is the text to wr
 `readers`, cells by `parse_cells.py`; every error names the file, the line and the fix.
 """
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from outgrow.config.task import Columns, SetSection, TaskSection
+from outgrow.config.task import Columns, PartFiles, SetSection, TaskSection
+from outgrow.data.data_identity import set_identity
 from outgrow.data.leak import RUN, sharing
-from outgrow.data.load_published import split_of
+from outgrow.data.own_files import OwnFile, own_files
 from outgrow.data.parse_cells import (
     answer_text,
     cell_text,
     class_gold,
     item_name,
+    label_text,
     option_gold,
     options_of,
     prompt_of,
     require_column,
 )
-from outgrow.data.published_task import PUBLISHED_TEST
 from outgrow.data.task import Items, Kind, Task
 from outgrow.data.task_forms import choose_task
 from outgrow.data.task_kind import capability_errors, native_kind
 from outgrow.data.tasks import TASKS
 from outgrow.errors import ConfigError, DataError
-from outgrow.readers.open_table import data_files, read_columns, read_table
+from outgrow.readers.open_table import read_columns, read_table
 from outgrow.readers.source_table import SourceTable, table_of_rows
 from outgrow.text_format import short
+
+PARTS_BY_NAME = {"train": "train", "test": "test", "weak": "half_a", "strong": "half_b"}
+"""The values of a column of parts."""
+NEEDS_NO_GOLD = "half_b"
+"""The part whose file needs no column of labels."""
 
 
 class UserRow(NamedTuple):
@@ -54,18 +60,13 @@ class UserRow(NamedTuple):
 
 def load_user_data(section: SetSection) -> Task:
     """Read `task.path` (a file, or a folder of files) as the section says. Raises `DataError` or `ConfigError`."""
-    assert section.path is not None
     kind, columns = native_kind(section), _columns_of(section)
-    records = [
-        record
-        for path, part in _files(section.path)
-        for record in read_user_rows(read_table(path), columns, part, prefix=_prefix(path, section.path))
-    ]
+    records = [record for file in own_files(section) for record in _rows_of(file, columns)]
     if not records:
         raise DataError(f"{section.path}: there is no row in it")
     refuse_duplicate_ids((record.id, record.where) for record in records)
     task = _KINDS[kind](section, records)
-    if columns.id is None and not section.path.is_dir():
+    if columns.id is None and isinstance(section.path, Path) and not section.path.is_dir():
         task = replace(task, rows=len(records))
     return task if columns.group is not None else replace(task, notes=(*task.notes, *_shared_passages(task.items)))
 
@@ -91,15 +92,38 @@ def require_columns(task: TaskSection) -> None:
         if section.path is not None and section.name not in TASKS:
             with capability_errors(name):
                 columns = _columns_of(section)
-                for path, _ in _files(section.path):
-                    _require_columns_in(path, columns)
+                for file in own_files(section):
+                    _require_columns_in(file, columns)
 
 
-def _require_columns_in(path: Path, columns: Columns) -> None:
+def _require_columns_in(file: OwnFile, columns: Columns) -> None:
     try:
-        read_user_rows(read_columns(path), columns)
+        read_user_rows(read_columns(file.path), columns, file.part)
     except DataError:  # of JSON a later row may have more, and the reader reports what is damaged
-        read_user_rows(table_of_rows(str(path), [], columns=read_table(path).columns), columns)
+        read_user_rows(table_of_rows(str(file.path), [], columns=read_table(file.path).columns), columns, file.part)
+
+
+def half_b_has_gold(task: TaskSection) -> bool:
+    """Whether a student can learn half B's gold: not where the user's own rows for half B have no label.
+
+    Where only some of them have one, the others are left out. Raises what reading the files raises.
+    """
+    sets: Mapping[str, SetSection] = task.capabilities or {"": task}
+    return all(
+        _half_b_has_gold(section.model_dump_json(include=set(SetSection.model_fields)), set_identity(section))
+        for section in sets.values()
+        if section.name not in TASKS and (isinstance(section.path, PartFiles) or section.columns.part is not None)
+    )
+
+
+@cache
+def _half_b_has_gold(section: str, identity: str) -> bool:
+    """`section` is JSON, and `identity` that of its data."""
+    set_section = SetSection.model_validate_json(section)
+    columns = _columns_of(set_section)
+    files = [file for file in own_files(set_section) if file.part in ("train", "half_b")]
+    rows = [row for file in files for row in _rows_of(file, columns) if row.part == "half_b"]
+    return not rows or any(label_text(row.label, row.where) for row in rows)
 
 
 def _columns_of(section: SetSection) -> Columns:
@@ -121,7 +145,7 @@ def read_user_rows(table: SourceTable, columns: Columns, part: str = "train", pr
     prompt = prompt_of(columns.text, table)
     for key in ("id", "label", "key", "part", "group"):
         name = getattr(columns, key)
-        if name is not None:
+        if name is not None and not (part == NEEDS_NO_GOLD and key in ("label", "key")):
             require_column(table, name, f"task.columns.{key}")
     options = options_of(columns.options, table)
     return [
@@ -188,19 +212,8 @@ def _items(records: list[UserRow], gold: list[int]) -> Items:
     )
 
 
-def _files(path: Path) -> list[tuple[Path, str]]:
-    """The files to read; in a folder, a name such as `test.csv` names the part of its rows."""
-    if not os.path.isdir(path):
-        return [(path, "train")]
-    files = data_files(path)
-    if not files:
-        raise DataError(f"{path}: there is no JSONL, JSON, CSV, TSV or Parquet file in this folder")
-    return [(file, PUBLISHED_TEST[split_of(file, path) or "train"]) for file in files]
-
-
-def _prefix(file: Path, root: Path) -> str:
-    """Row numbers of several files must not collide."""
-    return "" if file == root else f"{file.relative_to(root)}-"
+def _rows_of(file: OwnFile, columns: Columns) -> list[UserRow]:
+    return read_user_rows(read_table(file.path), columns, file.part, prefix=file.prefix)
 
 
 def refuse_duplicate_ids(records: Iterable[tuple[str, str]]) -> None:
@@ -213,10 +226,10 @@ def refuse_duplicate_ids(records: Iterable[tuple[str, str]]) -> None:
 
 
 def _part(value: Any, where: str) -> str:
-    part = value.strip().lower() if isinstance(value, str) else value
-    if part not in ("train", "test"):
-        raise DataError(f"{where}: the part must be `train` or `test`, found {short(repr(value))}")
-    return str(part)
+    part = PARTS_BY_NAME.get(value.strip().lower()) if isinstance(value, str) else None
+    if part is None:
+        raise DataError(f"{where}: the part must be `weak`, `strong`, `test` or `train`, found {short(repr(value))}")
+    return part
 
 
 NAMES = ("id", "item", "item_id", "task", "task_id", "example", "example_id", "uid", "key")

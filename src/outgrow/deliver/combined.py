@@ -1,8 +1,9 @@
 """`Combined`: one label per item from many votes, with its probability and the accuracy of the sources.
 
 The written table has a row per item: `item`, `source` (always `combined`, so that the table can be read as votes),
-`label`, `confidence` (the label's probability), `probabilities` (by class), `votes` (their number), `agreement`,
-`certainty`, and `gold` if there is gold. The metadata of a Parquet file describe how the labels were made.
+`label`, `confidence` (the label's probability), `probabilities` (by class), `votes` (their number), `agreement` (empty
+with fewer than two votes), `certainty`, and `gold` if there is gold. The metadata of a Parquet file describe how the
+labels were made.
 """
 
 import json
@@ -19,9 +20,12 @@ from jaxtyping import Bool, Float, Int
 
 from outgrow.combiners import COMBINERS, fit_by, section_named, short_name, short_names
 from outgrow.combiners.combiner_choice import CombinerChoice
+from outgrow.combiners.cross_fit import enough_gold
 from outgrow.combiners.fit import Fit
 from outgrow.combiners.incremental import State, state_of
-from outgrow.combiners.temperature_scaling import CalibratedFit, temperature_scaled
+from outgrow.combiners.panel_worth import PanelWorth, panel_worth
+from outgrow.combiners.simulated_accuracy import simulated_quality
+from outgrow.combiners.temperature_scaling import LEAST_SOURCES, CalibratedFit, temperature_scaled, to_accuracy
 from outgrow.combiners.votes import Votes
 from outgrow.config.combine import Combine
 from outgrow.data.write_table import write_table
@@ -89,16 +93,21 @@ class Combined:
 
     @cached_property
     def agreement(self) -> Float[np.ndarray, "item"]:
-        """Share of the item's votes for the combined label; 0 without votes."""
+        """Share of the item's votes for the combined label; nan with fewer than two votes, which cannot agree."""
         votes, label = self.votes, self.label[self.votes.item]
         share = votes.label == label if votes.probs is None else votes.probs[np.arange(votes.n_votes), label]
         total = np.bincount(votes.item, share.astype(float), minlength=len(votes.items))
-        return np.asarray(total / np.maximum(1, votes.n_per_item))
+        return np.where(votes.n_per_item > 1, total / np.maximum(1, votes.n_per_item), np.nan)
 
     @property
     def has_votes_or_gold(self) -> Bool[np.ndarray, "item"]:
         """Whether an item has a vote or gold; the others have the class balance as posterior."""
         return np.asarray((self.votes.n_per_item > 0) | (self.votes.gold >= 0))
+
+    @cached_property
+    def worth(self) -> PanelWorth:
+        """How much the sources are worth together."""
+        return panel_worth(Votes.of_table(self.votes), self.posterior)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -114,7 +123,9 @@ class Combined:
                 *self.votes.notes,
             )
         choice_note = () if self.choice is None else (self.choice.why,)
-        notes = (*choice_note, self.calibrated.sentence, *self.fit.notes, *without_votes, *self.votes.notes)
+        before = self.calibrated.before
+        worth = self.worth.sentences(self.votes.classes, None if before is None else before.accuracy)
+        notes = (*choice_note, *worth, self.calibrated.sentence, *self.fit.notes, *without_votes, *self.votes.notes)
         return tuple(shortened(sentence, self.votes.sources) for sentence in notes)
 
     @property
@@ -127,8 +138,9 @@ class Combined:
                 "method": self.method if self.source is None else f"{self.method}: {self.source}",
                 "temperature": self.calibrated.temperature if self.calibrated.by != "nothing" else None,
                 "notes": list(self.notes),
-                "table": None if self.choice is None else self.choice.table(),
+                "table": None if self.choice is None or not self.choice.candidates else self.choice.table(),
             },
+            "panel": self.worth.as_data(votes.classes),
             "votes": {
                 "n": votes.n_votes,
                 "n_items": len(votes.items),
@@ -152,7 +164,7 @@ class Combined:
             "confidence": self.confidence,
             "probabilities": named_shares(self.posterior, votes.classes),
             "votes": votes.n_per_item,
-            "agreement": self.agreement,
+            "agreement": pa.array(self.agreement, from_pandas=True),
             "certainty": self.certainty,
             **({"gold": gold} if (votes.gold >= 0).any() else {}),
         }
@@ -170,14 +182,15 @@ class Combined:
 
 
 def combine_votes(votes: VoteTable, section: Combine | None = None, *, calibrate: bool = True) -> Combined:
-    """One label per item by the combiner of `section` (default: `auto`).
+    """One label per item by the combiner of `section` (default: `auto`); sources of one group count as one.
 
-    `calibrate`: fit a temperature of the posteriors, by gold if there is gold, otherwise by held-out votes. Raises
+    `calibrate`: fit a temperature of the posteriors, by gold if there is enough, otherwise by simulations. Raises
     `ConfigError` for a combiner that is not for votes, `DataError` without votes.
     """
     section = section_named("auto") if section is None else section
     if not votes.n_votes:
         raise DataError("there is no vote to combine")
+    votes = votes.by_group()
     record, compact = COMBINERS.of(section), Votes.of_table(votes)
     if not record.of_votes:
         raise ConfigError(f"`{record.name}` is for texts, and these are votes on classes")
@@ -192,15 +205,26 @@ def combine_votes(votes: VoteTable, section: Combine | None = None, *, calibrate
     if record.needs_source and source is None and len(votes.sources) == 1:
         source = votes.sources[0]
     fit: Fit = fit_by(chosen)(compact)
-    calibrated = temperature_scaled(compact, chosen, fit) if calibrate else uncalibrated(fit)
-    return Combined(votes, method, source, calibrated, choice, None if changed_options(section) else fit)
+    calibrated = calibrated_fit(votes, compact, chosen, fit) if calibrate else uncalibrated(fit)
+    changed = changed_options(section) or changed_options(chosen)
+    return Combined(votes, method, source, calibrated, choice, None if changed else fit)
 
 
 def combined_of(votes: VoteTable, method: str, source: str | None, fit: Fit, *, calibrate: bool) -> Combined:
     """The labels of a fit."""
     section = section_named(method if source is None else f"{method}: {source}")
-    calibrated = temperature_scaled(Votes.of_table(votes), section, fit) if calibrate else uncalibrated(fit)
+    calibrated = calibrated_fit(votes, Votes.of_table(votes), section, fit) if calibrate else uncalibrated(fit)
     return Combined(votes, method, source, calibrated)
+
+
+def calibrated_fit(table: VoteTable, votes: Votes, section: Combine, fit: Fit) -> CalibratedFit:
+    """The fit with the temperature of gold if there is enough, otherwise of simulated tables like this one."""
+    if enough_gold(votes.without_silence()):
+        return temperature_scaled(votes, section, fit)
+    rows = np.flatnonzero((table.gold < 0) & (table.n_per_item > 0))
+    if not len(rows) or (table.n_per_source > 0).sum() < LEAST_SOURCES:
+        return uncalibrated(fit)
+    return to_accuracy(votes, fit, simulated_quality(table.take(rows), fit.posterior[rows], by_class=False).accuracy)
 
 
 def uncalibrated(fit: Fit) -> CalibratedFit:

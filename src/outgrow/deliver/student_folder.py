@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from outgrow.data.task import Split, Task
 from outgrow.deliver.card import card_text, facts_of
+from outgrow.deliver.cascade import cascade_of
 from outgrow.errors import StepFailed
 from outgrow.graph.step import Job
 from outgrow.labels import WeakLabels
@@ -28,10 +29,12 @@ from outgrow.texts import WeakTexts
 ADAPTER = "adapter_config.json"
 
 
-def make_folder(job: Job, *, model: dict[str, Any], about: dict[str, Any]) -> None:
+def make_folder(
+    job: Job, *, model: dict[str, Any], about: dict[str, Any], cascade: dict[str, Any] | None = None
+) -> None:
     """Write the folder. Inputs: `training_data` and `student`; for a text student also `answers`.
 
-    `model` is the student's section, `about` the card's description of the settings.
+    `model` is the student's section, `about` the card's description of the settings, `cascade` its settings.
     """
     data, student = job.inputs["training_data"], job.inputs["student"]
     answers = job.inputs.get("answers", student)
@@ -41,6 +44,7 @@ def make_folder(job: Job, *, model: dict[str, Any], about: dict[str, Any]) -> No
     write = write_texts if "answers" in job.inputs else write_predictions
     write(data, answers, job.out / "predictions.parquet")
     facts = facts_of(data, answers, about)
+    facts["cascade"] = None if cascade is None else cascade_of(data, answers, **cascade)
     if facts["kind"] == "generate":
         facts["chat"] = is_asked_by_chat(job.out, about["student"]["prompt"]["chat"])
     (job.out / "card.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1))

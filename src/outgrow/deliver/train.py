@@ -28,7 +28,7 @@ from outgrow.graph.step import Json, Step
 from outgrow.graph.store import Store
 from outgrow.graph.writable import refuse_odd_name, refuse_unwritable_folder
 from outgrow.models.model_names import parse_name
-from outgrow.study.step_params import dump, model_hints, places_of_model, reading_params
+from outgrow.study.step_params import dump, loss_params, model_hints, places_of_model, reading_params
 from outgrow.study.steps import STUDENT
 from outgrow.study.student_step import student_step
 
@@ -74,9 +74,10 @@ def train_from_votes(
         )
     _pin_revision(settings)
     last = delivered_step(settings, files, output.name, command)
-    with alone(output):
+    steps = Store(store)
+    with alone(output), steps.in_use():
         recover(output)
-        put(_run_to(last, Store(store), settings.threads, on_event), output)
+        put(_run_to(last, steps, settings.threads, on_event), output)
     return TrainedStudent(output, json.loads((output / CARD).read_text()))
 
 
@@ -97,16 +98,18 @@ def _run_to(last: Step, store: Store, threads: int | None, on_event: Callable[[E
 def delivered_step(settings: TrainSettings, files: TrainingFiles, name: str, command: str) -> Step:
     """The last step, with the other steps as its inputs."""
     read_again()
-    paths = {kind: path for kind, path in files._asdict().items() if path is not None}
-    content = {kind: content_hash(path, f"--{kind}") for kind, path in paths.items()}
+    paths = files.paths
+    content = {kind: content_hash(path, f"--{kind.split()[0]}") for kind, path in paths.items()}
     options = settings.model_dump(mode="json")
+    cascade = settings.cascade.accuracy is not None
+    kept = [*DATA_SETTINGS, *(["cascade"] if cascade and files.test is None else [])]
     data = Step(
         "training_data",
         "outgrow.deliver.training_data_step:make_training_data",
-        {"settings": {"student": {"model": "-"}, **{key: options[key] for key in DATA_SETTINGS}}, "content": content},
+        {"settings": {"student": {"model": "-"}, **{key: options[key] for key in kept}}, "content": content},
         hints={"files": {kind: str(path.absolute()) for kind, path in paths.items()}},
         version=3,
-        label=f"{settings.combine.type} of {files.labels.name}",
+        label=f"{settings.combine.type} of {', '.join(path.name for path in files.labels)}",
     )
     student, section = trained_step(settings, data), settings.student
     answers = {"answers": answers_step(settings, data, student)} if settings.of_texts else {}
@@ -116,17 +119,22 @@ def delivered_step(settings: TrainSettings, files: TrainingFiles, name: str, com
             **dump(section, only=["model", "revision", "adapt", "max_length", "training", "dtype"]),
             "name": name,
             "loss": settings.loss.type,
+            **({} if settings.of_texts else {"objective": loss_params(settings.loss, "classify")}),
             "seed": settings.seed,
             "text": settings.items.text,
             **prompt,
         },
         "command": command,
-        "content": {str(getattr(files, kind).name): digest for kind, digest in content.items()},
+        "content": {paths[kind].name: digest for kind, digest in content.items()},
     }
     return Step(
         "delivered",
         "outgrow.deliver.student_folder:make_folder",
-        {"model": dump(section, only=["model", "revision", "trust_remote_code"]), "about": about},
+        {
+            "model": dump(section, only=["model", "revision", "trust_remote_code"]),
+            "about": about,
+            **({"cascade": options["cascade"]} if cascade else {}),
+        },
         {"training_data": data, "student": student, **answers},
         hints={"places": places_of_model(section.model)},
         label=name,
@@ -217,10 +225,9 @@ def command_of(
 ) -> str:
     """The command line; `store` is included only if it is not the default."""
     changed_settings = dict(_flat(settings.model_dump(mode="json", exclude_unset=True)))
-    method = settings.combine.type
+    method = settings.combine.type if "combine" in settings.model_fields_set else None
     options: dict[str, Any] = {
         "--items": files.items,
-        "--labels": files.labels,
         "--gold": files.gold,
         "--test": files.test,
         "--model": settings.student.model,
@@ -230,7 +237,8 @@ def command_of(
         "--output": output,
         "--store": store,
     }
-    words = [part for name, value in options.items() if value is not None for part in (name, str(value))]
+    words = [part for path in files.labels for part in ("--labels", str(path))]
+    words += [part for name, value in options.items() if value is not None for part in (name, str(value))]
     words += [part for file in plugins for part in ("--plugin", str(file))]
     setting_words = [f"{key}={_plain(value)}" for key, value in changed_settings.items() if key not in OPTIONS]
     return shlex.join(["outgrow", "train", *words, *setting_words])

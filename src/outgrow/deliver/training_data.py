@@ -2,7 +2,7 @@
 
 certainty = 1 − entropy(posterior) / ln K             1: one class has all probability; 0: uniform
 agreement = share of the item's votes (soft ones by their probability) for the combined label, or of its texts that
-            agree with the combined one
+            agree with the combined one. An item with one vote has none, and is left out if `keep.agreement` is set
 """
 
 from dataclasses import replace
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
+from outgrow.combiners import COMBINERS
 from outgrow.combiners.targets import combine_labels
 from outgrow.config.train import TrainSettings
 from outgrow.deliver.combined import Combined
@@ -27,6 +28,8 @@ class TrainingData(NamedTuple):
 
     targets: Targets | TextTargets
     about: dict[str, Any]
+    held_out: tuple[str, ...] = ()
+    """Ids of items that are not learned, on which a cascade is measured."""
 
 
 def vote_training_data(combined: Combined, settings: TrainSettings) -> TrainingData:
@@ -80,7 +83,9 @@ def text_training_data(combined: CombinedTexts, settings: TrainSettings) -> Trai
 def worth_keeping(combined: Combined, settings: TrainSettings) -> Bool[np.ndarray, "item"]:
     """Whether an item has a vote or gold, and a label of sufficient confidence and agreement."""
     sure = combined.confidence >= settings.keep.confidence
-    return np.asarray(combined.has_votes_or_gold & sure & (combined.agreement >= settings.keep.agreement))
+    least = settings.keep.agreement
+    agreed = np.ones(len(sure), bool) if least == 0 else combined.agreement >= least
+    return np.asarray(combined.has_votes_or_gold & sure & agreed)
 
 
 def _targets(
@@ -89,7 +94,10 @@ def _targets(
     """A row per item or, for the naive method and the Bayesian loss, a row per vote."""
     votes = combined.votes.take(np.flatnonzero(kept))
     if not combined.keeps_votes:
-        return Targets(votes.items, combined.posterior[kept], weight[kept], combined.notes)
+        section, posterior = settings.combine, combined.posterior[kept]
+        prior = posterior.mean(axis=0) if section.divides_prior else None
+        learned = COMBINERS.of(section).targets_from(section, posterior)
+        return Targets(votes.items, learned, weight[kept], combined.notes, prior)
     rows = combine_labels(settings.combine, votes.weak_labels(), anchors_of(votes))
     weight_of = dict(zip(votes.items, weight[kept].tolist(), strict=True))
     item_weight = np.asarray([weight_of[name] for name in rows.items])

@@ -10,18 +10,27 @@ same command requests them again. Failures of the account (no key, unknown model
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx2
 import openai
 
 from outgrow.endpoints.api_key import ApiKey
+from outgrow.endpoints.batch import answer_in_batches
+from outgrow.endpoints.chat_request import ChatRequest, ChatResponse, ChatResponses, Refusal, body_of, place_of
 from outgrow.endpoints.circuit_breaker import CircuitBreaker
+from outgrow.endpoints.optional_logprobs import (
+    REFUSED,
+    LogprobsRefused,
+    is_optional,
+    refuses_logprobs,
+    without_logprobs,
+)
 from outgrow.endpoints.response import (
     ResponseChoice,
     expected_usage,
@@ -35,7 +44,6 @@ from outgrow.endpoints.response_cache import ResponseCache, key_of
 from outgrow.endpoints.server import PAUSE, TRIES, client_of, is_it_running, passes, refused, secret_of, words
 from outgrow.endpoints.usage import TokenBudget, Usage, endpoint_name
 from outgrow.errors import DataError, StepFailed
-from outgrow.generation.chat import Conversation, messages
 from outgrow.models.skipped_items import named
 from outgrow.text_format import listed
 
@@ -44,54 +52,8 @@ OF_ACCOUNT = (openai.AuthenticationError, openai.PermissionDeniedError, openai.N
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class ChatRequest:
-    """The request for one item."""
-
-    item: str
-    conversation: Conversation
-    fields: Mapping[str, Any]
-    """Fields of the body: `temperature`, `stop`, …"""
-    samples: int = 1
-    seed: int | None = None
-    """Seed of the samples; a request for missing samples uses the next seeds."""
-
-
-class ChatResponse(NamedTuple):
-    """All samples of a request."""
-
-    choices: tuple[ResponseChoice, ...]
-    usage: Usage
-
-
-class Refusal(NamedTuple):
-    """The permanent reason why an item has no answer."""
-
-    reason: str
-
-
 class Unreachable(Exception):
     """A failure of the server; the same request may succeed later."""
-
-
-@dataclass(frozen=True)
-class ChatResponses:
-    """The responses to many requests."""
-
-    answers: list[ChatResponse | Refusal]
-    served: tuple[str, ...]
-    """Other names of the model in the server's replies."""
-
-    @property
-    def usage(self) -> Usage:
-        """Tokens of these answers, including cached ones; a shared answer counts once."""
-        usage_of = {id(answer): answer.usage for answer in self.answers if isinstance(answer, ChatResponse)}
-        return sum(usage_of.values(), Usage())
-
-
-def place_of(have: int, blank: int) -> str:
-    """Distinguishes the requests for one item by the number of earlier samples and of empty replies."""
-    return f"sample {have}, try {blank}"
 
 
 @dataclass
@@ -101,6 +63,7 @@ class Endpoint:
     section: Mapping[str, Any]
     store: ResponseCache
     _served: dict[str, None] = field(default_factory=dict)
+    _no_logprobs: bool = False
     _budget: TokenBudget = field(init=False)
     _circuit: CircuitBreaker = field(init=False)
     _client: openai.OpenAI = field(init=False)
@@ -133,6 +96,7 @@ class Endpoint:
             raise StepFailed(self._failure_message(requests, failures))
         self._warn_served()
         answers = [answer for answer in (results[key] for key in keys) if not isinstance(answer, str)]
+        self._warn_certain(requests, answers)
         return ChatResponses(answers, tuple(self._served))
 
     def _ask_all(
@@ -143,6 +107,8 @@ class Endpoint:
         self._circuit = CircuitBreaker(self.section["concurrency"])
         # Read again, because other processes may have used the same budget.
         self._budget = TokenBudget(self.section, self.store.spent(self.url, self.model))
+        if self.section["batch"]:
+            self._answer_in_batches(requests.values(), report)
         results: dict[str, ChatResponse | Refusal | str] = {}
         with (
             closing(client_of(self.section)) as self._client,
@@ -159,6 +125,27 @@ class Endpoint:
                 self._circuit.stop()
                 raise
         return results
+
+    def _answer_in_batches(self, requests: Collection[ChatRequest], report: Callable[[str, float], None]) -> None:
+        """Cache replies by batches: a second one without log-probabilities, where they are refused."""
+        sent: dict[str, dict[str, Any]] = {}
+        for _ in range(2):
+            missing = dict(filter(None, map(self._missing, requests)))
+            new = {key: body for key, body in missing.items() if key not in sent}
+            sent |= new
+            if new:
+                answer_in_batches(self.section, self.store, self._budget, new, report)
+
+    def _missing(self, request: ChatRequest) -> tuple[str, dict[str, Any]] | None:
+        """The key and the body of a first request without a cached reply."""
+        for body in self._bodies(request, 0):
+            key = key_of(self.url, body, place_of(0, 0))
+            reply = self.store.get(key)
+            if reply is None:
+                return key, body
+            if reply != REFUSED:
+                break
+        return None
 
     def _answer_or_failure(self, request: ChatRequest) -> ChatResponse | Refusal | str:
         """The answer, or the failure of the server as text, which is empty if the request was not sent."""
@@ -199,15 +186,14 @@ class Endpoint:
 
     def body(self, request: ChatRequest, have: int) -> dict[str, Any]:
         """The body of a request for the missing samples."""
-        missing = request.samples - have
-        return {
-            "model": self.model,
-            "messages": messages(request.conversation),
-            **request.fields,
-            **({"n": missing} if missing > 1 else {}),
-            **({} if request.seed is None else {"seed": request.seed + have}),
-            **self.section["options"],
-        }
+        return body_of(self.section, request, have)
+
+    def _bodies(self, request: ChatRequest, have: int) -> Iterator[dict[str, Any]]:
+        """All bodies that may have been sent for the missing samples."""
+        body = self.body(request, have)
+        yield body
+        if is_optional(self.section, body):
+            yield without_logprobs(body)
 
     @contextmanager
     def retry_on_error(self, requests: Sequence[ChatRequest]) -> Iterator[None]:
@@ -216,9 +202,10 @@ class Endpoint:
             yield
         except DataError:
             self.store.retire(
-                key_of(self.url, self.body(request, have), place_of(have, blank))
+                key_of(self.url, body, place_of(have, blank))
                 for request in requests
                 for have in range(request.samples)
+                for body in self._bodies(request, have)
                 for blank in range(TRIES)
             )
             raise
@@ -226,12 +213,26 @@ class Endpoint:
     def _cached_or_send(self, body: Mapping[str, Any], place: str) -> dict[str, Any]:
         """The reply from the cache, or from the server, which is then cached."""
         key = key_of(self.url, body, place)
-        reply = self.store.get(key) or self._send_and_cache(key, body)
+        reply = self.store.get(key)
+        if reply is None:
+            reply = self._without_if_refused(key, body)
+        if reply == REFUSED:
+            return self._cached_or_send(without_logprobs(body), place)
         served = served_by(reply, self.secret) or self.model
         # A reply for `gpt-4o` names a dated version, one for `org/name` perhaps `name`.
         if not (served.startswith(self.model) or self.model.endswith(served)):
             self._served[served] = None
         return reply
+
+    def _without_if_refused(self, key: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The server's reply, or `REFUSED`; both are cached."""
+        if not (self._no_logprobs and is_optional(self.section, body)):
+            try:
+                return self._send_and_cache(key, body)
+            except LogprobsRefused:
+                self._no_logprobs = True
+        self.store.put(key, self.url, self.model, REFUSED, Usage())
+        return dict(REFUSED)
 
     def _send_and_cache(self, key: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Request a reply and cache it before it is returned."""
@@ -263,9 +264,12 @@ class Endpoint:
             content = self._client.post("/chat/completions", cast_to=httpx2.Response, body=dict(body)).content
             self._circuit.has_reply = True
             return content
-        except OF_ACCOUNT as error:
-            raise StepFailed(self._account_message(error)) from None
         except openai.APIStatusError as error:
+            if is_optional(self.section, body) and refuses_logprobs(error):
+                self._circuit.answered()
+                raise LogprobsRefused from None
+            if isinstance(error, OF_ACCOUNT):
+                raise StepFailed(self._account_message(error)) from None
             if passes(error):
                 raise Unreachable(
                     f"HTTP {error.status_code} after all retries: {words(self.section, error)}"
@@ -293,6 +297,13 @@ class Endpoint:
             f" {reasons}{'' if reasons.endswith('?') else '.'} All answers are cached: run the same command again to"
             " request only these"
         )
+
+    def _warn_certain(self, requests: Sequence[ChatRequest], answers: Sequence[ChatResponse | Refusal]) -> None:
+        """A note if log-probabilities were requested and none was sent."""
+        sent = [choice.tokens for answer in answers if isinstance(answer, ChatResponse) for choice in answer.choices]
+        if sent and not any(sent) and any("logprobs" in request.fields for request in requests):
+            name = endpoint_name(self.section)
+            log.warning("%s sends no log-probabilities (`logprobs`): each answer counts as certain", name)
 
     def _warn_served(self) -> None:
         if self._served:

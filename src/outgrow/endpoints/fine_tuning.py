@@ -20,7 +20,7 @@ from openai.types import FileObject
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 from openai.types.fine_tuning.job_create_params import Hyperparameters
 
-from outgrow.endpoints.fine_tuning_server import FineTuningServer, NotFound, is_name, listed, number, when, whole
+from outgrow.endpoints.object_server import NotFound, ObjectServer, is_name, listed, number, when, whole
 from outgrow.errors import StepFailed
 from outgrow.graph.durable import sync
 
@@ -76,7 +76,7 @@ class ServerObject(NamedTuple):
 class FineTuningClient:
     """A fine-tuning server, and the folder of records of its objects."""
 
-    server: FineTuningServer
+    server: ObjectServer
     scratch: Path
 
     def start(self, spec: JobSpec) -> FineTuningJob:

@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from outgrow.endpoints.usage import Usage
+from outgrow.endpoints.usage import Usage, price_of
 from outgrow.errors import DataError, StepFailed
 from outgrow.graph.durable import full_disk
 from outgrow.graph.file_lock import hold
@@ -81,6 +81,10 @@ class ResponseCache:
         """The usage of all responses of a model."""
         with self._as_sentence():
             return Usage(*self._file.execute(SPENT, (url, model)).fetchone())
+
+    def money_spent(self, models: Iterable[Mapping[str, Any]]) -> float:
+        """The price of all responses of several models; each has `url`, `model` and `prices`."""
+        return sum(price_of(self.spent(one["url"], one["model"]), one["prices"]) for one in models)
 
     def _begin_log(self) -> None:
         """Switch to write-ahead logging. SQLite does not wait here for another process, so this retries."""

@@ -28,12 +28,14 @@ UPLOAD_SPEED = 100_000
 """Bytes per second; the upload of a request extends the timeout of its answer accordingly."""
 LARGEST_LIST = 64 * 2**20
 """Bytes of other replies, at most: lists of files, jobs, events."""
+LARGEST_FILE = 512 * 2**20
+"""Bytes of a downloaded file, at most: the replies of a batch."""
 LARGEST_ERROR = 2**16
 """Bytes of an error, at most."""
 LONGEST_MESSAGE = 1000
 IDLE_SECONDS = 5.0
 """Seconds after which an idle connection is not used again."""
-ANSWERS = "/chat/completions"
+ANSWERS, FILE = "/chat/completions", "/content"
 PASSED_ON = ("retry-after", "retry-after-ms", "x-should-retry")
 """Headers for the time of a retry."""
 UTF8 = "application/json; charset=utf-8"
@@ -62,7 +64,8 @@ class BoundedTransport(httpx2.BaseTransport):
         Raises `httpx2.TransportError` for temporary failures, `ValueError` for a reply that is too long or not a JSON
         object, `StepFailed` for a redirection.
         """
-        seconds = self._section["timeout"] + int(request.headers.get("content-length", 0)) / UPLOAD_SPEED
+        n_bytes = LARGEST_FILE if is_file(request) else int(request.headers.get("content-length", 0))
+        seconds = self._section["timeout"] + n_bytes / UPLOAD_SPEED
         with (
             self._clock.running(seconds),
             as_httpx2_errors(),
@@ -74,21 +77,24 @@ class BoundedTransport(httpx2.BaseTransport):
                 )
             reply = httpx2.Response(raw.status, headers=raw.headers, content=raw.iter_stream())
             headers = {name: reply.headers[name] for name in PASSED_ON if name in reply.headers}
-            content = self._answer(reply, largest_of(request)) if reply.is_success else self._error(reply)
+            content = self._answer(request, reply) if reply.is_success else self._error(reply)
         return httpx2.Response(raw.status, headers={**headers, "content-type": UTF8}, content=content)
 
     def close(self) -> None:
         """Close the connections."""
         self._pool.close()
 
-    def _answer(self, reply: httpx2.Response, most: int) -> bytes:
-        """The body, a JSON object in UTF-8. Raises `ValueError` for other bodies."""
+    def _answer(self, request: httpx2.Request, reply: httpx2.Response) -> bytes:
+        """The body, a JSON object in UTF-8, or a file as it is. Raises `ValueError` for other bodies."""
+        most = largest_of(request)
         try:
             content = self._body(reply, most)
         except httpx2.DecodingError as error:
             raise ValueError(f"wrong compression: {error}") from None
         if len(content) > most:
             raise ValueError(f"more than {most} bytes, the limit for this request")
+        if is_file(request):
+            return content
         content = in_utf8(content, reply.charset_encoding)
         parsed(content)
         return content
@@ -123,8 +129,13 @@ class BoundedTransport(httpx2.BaseTransport):
 def largest_of(request: httpx2.Request) -> int:
     """Bytes of the reply to a request, at most."""
     if not request.url.path.endswith(ANSWERS):
-        return LARGEST_LIST
+        return LARGEST_FILE if is_file(request) else LARGEST_LIST
     return largest_reply(json.loads(request.content), len(request.content))
+
+
+def is_file(request: httpx2.Request) -> bool:
+    """Whether the content of a file is requested."""
+    return request.method == "GET" and request.url.path.endswith(FILE)
 
 
 def in_utf8(content: bytes, charset: str | None) -> bytes:

@@ -25,6 +25,7 @@ from outgrow.align.spelling import Spelling, spelling_of
 from outgrow.errors import DataError
 from outgrow.generation.chat import Prompt
 from outgrow.generation.prompting import Prompter, prompter_of
+from outgrow.generation.token_ensemble import MEMBERS, load_members
 from outgrow.models.choices import Choices
 from outgrow.models.load_model import load_causal_lm, load_tokenizer
 from outgrow.models.packing import may_pack, pack_batch, token_logprobs
@@ -120,7 +121,10 @@ def spelling_tokenizer(section: Mapping[str, Any]) -> PreTrainedTokenizerBase:
 
 
 def load_trained(section: Mapping[str, Any], folder: Path, device: torch.device | str) -> PreTrainedModel:
-    """A causal language model from a training's folder: whole weights, or an adapter merged into its base."""
+    """A causal language model from a training's folder: whole weights, an adapter merged into its base, or several
+    models that write together."""
+    if (folder / MEMBERS).is_file():
+        return load_members(folder, lambda member: load_trained(section, member, device))
     options = {"dtype": section["dtype"], "device": device, "trust_remote_code": section["trust_remote_code"]}
     if not (folder / "adapter_config.json").is_file():
         return load_causal_lm(str(folder), None, **options)

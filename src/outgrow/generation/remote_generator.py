@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from outgrow.align.pieces import PieceTable
-from outgrow.endpoints.client import ChatRequest, Endpoint, Refusal
+from outgrow.endpoints.chat_request import ChatRequest, Refusal
+from outgrow.endpoints.client import Endpoint
 from outgrow.endpoints.response import ResponseChoice
 from outgrow.endpoints.response_cache import ResponseCache
 from outgrow.endpoints.usage import endpoint_name
@@ -55,7 +56,7 @@ class RemoteGenerator:
         if decoding["sample"]:
             fields |= {"temperature": decoding["temperature"], "top_p": decoding["top_p"]}
         fields |= {"stop": decoding["stop"]} if decoding["stop"] else {}
-        fields |= {"logprobs": True} if section["logprobs"] else {}
+        fields |= {"logprobs": True} if section["logprobs"] is True or (section["logprobs"] and request.scored) else {}
         samples = decoding["candidates"] if decoding["sample"] else 1
         for item, conversation, place in zip(
             request.items, request.conversations, request.places.tolist(), strict=True

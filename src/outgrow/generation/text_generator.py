@@ -36,6 +36,8 @@ class GenerationRequest:
     """Positions in the pool, which seed an item's samples together with `seed`, independently of other items."""
     distinct: bool = True
     """Whether equal answers to a conversation are kept once."""
+    scored: bool = True
+    """Whether the log-probabilities of the answers are used."""
 
 
 @dataclass(frozen=True)

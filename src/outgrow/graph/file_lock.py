@@ -70,10 +70,35 @@ def attempt(path: Path, *, removed: bool = False, refusal: Refusal = as_it_is) -
             _release(handle, path if removed else None)
 
 
-def try_lock(handle: int) -> bool:
+@contextmanager
+def share(path: Path) -> Iterator[None]:
+    """Hold the lock together with others that share it; wait while one holds it alone. Never raises: where the file
+    cannot be opened or locked, nothing is held."""
+    handle = _shared(path)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            _release(handle, None)
+
+
+def _shared(path: Path) -> int | None:
+    """The handle of the file, locked for reading."""
+    handle = None
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDONLY if path.exists() else os.O_RDWR | os.O_CREAT, 0o666)
+        while not try_lock(handle, fcntl.LOCK_SH):
+            time.sleep(LOOK_EVERY)
+        return handle
+    if handle is not None:
+        os.close(handle)
+    return None
+
+
+def try_lock(handle: int, kind: int = fcntl.LOCK_EX) -> bool:
     """Lock an open file if it is free; returns whether it is locked now. Raises `NoFileLocks`."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:

@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from outgrow.errors import ConfigError
-from outgrow.graph.done import Damaged, Done
+from outgrow.graph.done import Done
 from outgrow.graph.event import Event, EventLog, Kind, OnEvent, State, StepOutcome
-from outgrow.graph.message import Damage, Failed, Finished, Message, Progress, Waiting
+from outgrow.graph.launcher import Launcher
+from outgrow.graph.local_launcher import LocalLauncher
+from outgrow.graph.message import Damage, Failed, Message, Progress, Waiting
 from outgrow.graph.schedule import Schedule, needed
 from outgrow.graph.step import Step, walk
 from outgrow.graph.store import Store
-from outgrow.graph.worker_process import WorkerProcess, default_threads, exit_reason, listen
 from outgrow.text_format import many
 
 __all__ = ["Event", "State", "StepOutcome", "run_steps"]
@@ -33,33 +33,38 @@ def run_steps(
     *,
     jobs: int = 1,
     threads: int | None = None,
+    launcher: Launcher | None = None,
     on_event: OnEvent = lambda event: None,
     log: Path | None = None,
 ) -> dict[str, StepOutcome]:
     """Compute every unfinished step of `steps` and the inputs that it needs; returns the outcomes by identity.
 
-    `jobs` steps run at a time, each with `threads` CPU threads (default: see `pool.default_threads`).
+    `launcher` says where steps run; by default as processes of this machine, `jobs` at a time, each with `threads`
+    CPU threads (`LocalLauncher`).
     `on_event` is called from this thread. `log` gets one JSON line per event (default: `events.jsonl` in the store).
     An unfinished input whose users are all finished is not computed and has no outcome, unless `steps` contains it.
 
     Ctrl-C ends the workers and returns; unfinished steps are then `interrupted`. Raises `DataError` or `StepFailed` if
     the store cannot be used, `ConfigError` for `jobs` or `threads` below one.
     """
-    threads = default_threads(max(1, jobs)) if threads is None else threads
-    if jobs < 1 or threads < 1:
-        raise ConfigError(f"jobs = {jobs}, threads = {threads}: both must be at least 1")
+    launcher = launcher or LocalLauncher(jobs, threads)
     ledger = OutcomeLog(EventLog(log or store.root / "events.jsonl", on_event), len(walk(steps)))
     store = Store(store.root.absolute())
     try:
         store.sweep()
-        missing = _missing_steps(steps, store, ledger)
-        if missing:
-            _report_changed_code(missing, store, ledger)
-            store.prepare()
-            _compute_missing(missing, store, ledger, min(jobs, len(missing)), threads)
+        with store.in_use(make=False):
+            missing = _missing_steps(steps, store, ledger)
+            if missing:
+                _report_changed_code(missing, store, ledger)
+                store.prepare()
+                with store.in_use():  # the folder of locks may be new
+                    launcher.begin(missing, store)
+                    _compute_missing(missing, store, ledger, launcher)
     except KeyboardInterrupt:
         for step in steps:
             ledger.outcomes.setdefault(step.identity, StepOutcome("interrupted"))
+    finally:
+        launcher.end()
     return ledger.outcomes
 
 
@@ -108,48 +113,30 @@ def _report_changed_code(missing: Sequence[Step], store: Store, ledger: OutcomeL
         )
 
 
-def _compute_missing(missing: Sequence[Step], store: Store, ledger: OutcomeLog, jobs: int, threads: int) -> None:
+def _compute_missing(missing: Sequence[Step], store: Store, ledger: OutcomeLog, launcher: Launcher) -> None:
     schedule = Schedule(missing)
-    workers: list[WorkerProcess] = []
     try:
         while any(step.identity not in ledger.outcomes for step in missing):
-            _hand_out(schedule, workers, store, ledger, jobs, threads)
-            for worker, message in listen(workers):
-                if message is None:
-                    workers.remove(worker)
-                _handle(worker, message, schedule, store, ledger)
+            _hand_out(schedule, launcher, store, ledger)
+            for step, message in launcher.hear():
+                _handle(step, message, schedule, store, ledger)
     except KeyboardInterrupt:
         for step in missing:
             ledger.outcomes.setdefault(step.identity, StepOutcome("interrupted", log=_log(store, step)))
-    finally:
-        for worker in workers:
-            worker.end()
-            if worker.step is not None:
-                store.discard(worker.step)
 
 
-def _hand_out(
-    schedule: Schedule, workers: list[WorkerProcess], store: Store, ledger: OutcomeLog, jobs: int, threads: int
-) -> None:
-    """Assign a step to every free worker; start workers while fewer than `jobs` are busy."""
-    while sum(worker.step is not None for worker in workers) < jobs:
-        step = schedule.take(store.is_busy)
+def _hand_out(schedule: Schedule, launcher: Launcher, store: Store, ledger: OutcomeLog) -> None:
+    """Start steps while there is room for one."""
+    while not launcher.is_full:
+        step = schedule.take(store.is_busy, launcher.fits)
         if step is None:
             return
-        free = [worker for worker in workers if worker.step is None and worker.process.poll() is None]
-        if not free:
-            free = [WorkerProcess(store, threads)]
-            workers += free
-        free[0].give(step)
+        launcher.start(step)
         ledger.say("started", step)
 
 
-def _handle(
-    worker: WorkerProcess, message: Message | None, schedule: Schedule, store: Store, ledger: OutcomeLog
-) -> None:
-    """Handle a message of a worker, or its end."""
-    step = worker.step
-    assert step is not None, "only busy workers send messages"
+def _handle(step: Step, message: Message, schedule: Schedule, store: Store, ledger: OutcomeLog) -> None:
+    """Handle a message of a running step."""
     match message:
         case Progress(text, share):
             return ledger.say("progress", step, text, share=share)
@@ -157,27 +144,12 @@ def _handle(
             return ledger.say("waiting", step, "another run is computing it; its result will be used")
         case Damage(sentence):
             return ledger.say("damaged", step, sentence)
-        case None:
-            message = _after_exit(worker, step, store)
-    worker.step = None
-    if isinstance(message, Finished):
-        log = _log(store, step)
-        state: State = "cached" if message.reused else "done"
-        ledger.close(step, "cached" if message.reused else "finished", StepOutcome(state, message.seconds, log=log))
-        return schedule.finish(step)
-    return _record_failure(step, message, schedule, store, ledger)
-
-
-def _after_exit(worker: WorkerProcess, step: Step, store: Store) -> Finished | Failed:
-    code = worker.bury()
-    store.discard(step)
-    try:
-        done = store.inspect(step)
-    except Damaged:
-        done = None
-    if done is not None:  # it ended between the commit and its message
-        return Finished(done.seconds, reused=False)
-    return Failed(f"{exit_reason(code)} (its output: {store.log(step)})")
+        case Failed():
+            return _record_failure(step, message, schedule, store, ledger)
+    state: State = "cached" if message.reused else "done"
+    outcome = StepOutcome(state, message.seconds, log=_log(store, step))
+    ledger.close(step, "cached" if message.reused else "finished", outcome)
+    return schedule.finish(step)
 
 
 def _record_failure(step: Step, failed: Failed, schedule: Schedule, store: Store, ledger: OutcomeLog) -> None:

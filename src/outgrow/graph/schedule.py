@@ -6,6 +6,7 @@ steps are always computed.
 
 from bisect import insort
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
 from outgrow.graph.done import Done
 from outgrow.graph.step import Step
@@ -56,11 +57,13 @@ class Schedule:
         if not self.missing[step.identity]:
             insort(self.ready, step, key=lambda ready_step: self.rank[ready_step.identity])
 
-    def take(self, is_busy: Callable[[Step], bool]) -> Step | None:
-        """The step to start now: the first one that no other run computes, or else the first one."""
-        if not self.ready:
+    def take(self, is_busy: Callable[[Step], bool], fits: Callable[[Step], bool] = lambda step: True) -> Step | None:
+        """The step to start now, of those that fit: the first one that no other run computes, or else the first."""
+        fitting = (step for step in self.ready if fits(step))
+        first = next(fitting, None)
+        if first is None:
             return None
-        step = next((step for step in self.ready if not is_busy(step)), self.ready[0])
+        step = next((step for step in chain([first], fitting) if not is_busy(step)), first)
         self.ready.remove(step)
         return step
 

@@ -4,34 +4,41 @@
     root/.tmp/FOLDER/      a step being written; removed if no process works on it
     root/.scratch/FOLDER/  checkpoints of an unfinished step; kept after a kill, removed when the step is finished
     root/.locks/FOLDER     locked by the process that works on the step; the kernel releases it when the process ends
+    root/.locks/.in-use    shared by the processes that read or add steps; held alone while steps are removed
     root/.logs/FOLDER.log  the output of the step
     root/.damaged/FOLDER.N a damaged result, kept for inspection; it can be deleted
+    root/.locks/.leases    if it is there, locks are leases (`lease.py`), which need no locks of the disk
 
 A step writes under `.tmp`. Its files are synced, `done.json` is written last and synced, one rename makes the folder
 appear, and the rename is synced. A kill or a power cut at any time leaves the finished step or nothing.
 
-Several runs may share a store. They need file locks: one machine, or a network disk with locks.
+Several runs may share a store. They need file locks: one machine, or a network disk with locks. On a store with leases
+they need neither, and everyone writes in a folder of his own, `.tmp/FOLDER.TOKEN`.
 """
 
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from outgrow.errors import DataError, OutgrowError, StepFailed
 from outgrow.graph.done import Damaged, Done, describe, read_done, verify, write_done
 from outgrow.graph.durable import existing, forget_digests, full_disk, sync, sync_tree
-from outgrow.graph.file_lock import NoFileLocks, attempt, hold
+from outgrow.graph.file_lock import NoFileLocks, nothing
+from outgrow.graph.lease import SECONDS
 from outgrow.graph.step import Step
+from outgrow.graph.step_locks import StepLocks
 
 RELEASE_SECONDS = 1.0
 """Seconds within which the children of a killed process release its locks."""
 MOST_READERS = 4
 """Number of files that are read at the same time."""
+IN_USE = ".in-use"
 OWN_FOLDERS = (".tmp", ".scratch", ".locks", ".logs", ".damaged")
 
 
@@ -165,13 +172,14 @@ class Store:
         # A kill directly after a commit leaves checkpoints of a finished step.
         old_checkpoints = (path for path in (self.root / ".scratch").glob("*") if (self.root / path.name).exists())
         for path in (*unfinished, *old_checkpoints) if os.access(self.root, os.W_OK) else ():
-            with self.try_lock(path.name) as held:
+            with self.try_lock(path.name.partition(".")[0]) as held:
                 if held:
                     _clear(path)
 
     def fresh_folder(self, step: Step) -> Path:
         """An empty folder for the result of `step`; the lock must be held."""
-        folder = self.root / ".tmp" / step.folder
+        token = "" if self.locks.lease_seconds is None else f".{secrets.token_hex(4)}"
+        folder = self.root / ".tmp" / f"{step.folder}{token}"
         _clear(folder)
         folder.mkdir(parents=True)
         return folder
@@ -184,13 +192,16 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def commit(self, step: Step, seconds: float) -> Done:
-        """Make the content of the fresh folder of `step` its result; the lock must be held."""
-        folder = self.root / ".tmp" / step.folder
+    def commit(
+        self, step: Step, seconds: float, folder: Path | None = None, confirm: Callable[[], None] = nothing
+    ) -> Done:
+        """Make the content of the fresh `folder` of `step` its result; the lock must be held, says `confirm`."""
+        folder = folder or self.root / ".tmp" / step.folder
         sync_tree(folder)
         done = describe(step, folder, seconds)
         write_done(done, folder)
         sync(folder)  # its list of names, before the rename
+        confirm()
         folder.rename(self.path(step))
         sync(self.root)
         shutil.rmtree(self.root / ".scratch" / step.folder, ignore_errors=True)
@@ -202,31 +213,56 @@ class Store:
         while time.monotonic() < deadline:
             with self.try_lock(step.folder) as held:
                 if held:
-                    return shutil.rmtree(self.root / ".tmp" / step.folder, ignore_errors=True)
+                    for folder in (self.root / ".tmp").glob(f"{step.folder}*"):
+                        shutil.rmtree(folder, ignore_errors=True)
+                    return
             time.sleep(RELEASE_SECONDS / 20)
-        return None
 
     # ---- locking -----------------------------------------------------------------------------------------
 
+    @property
+    def locks(self) -> StepLocks:
+        """The locks of the steps."""
+        return StepLocks(self.root / ".locks", self._refusal)
+
+    def use_leases(self, seconds: float = SECONDS) -> None:
+        """From now on the locks are leases, for every run on this store; no other run may work on it just now.
+
+        Raises `DataError` or `StepFailed` like `prepare`.
+        """
+        self.prepare()
+        try:
+            self.locks.become_leases(seconds)
+        except OSError as error:
+            raise self._refusal(error) from error
+
     @contextmanager
-    def lock(self, step: Step, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Hold the right to work on `step`; calls `on_wait` once and waits while another process has it."""
-        with hold(self._lock_file(step.folder), on_wait, refusal=self._refusal):
-            yield
+    def lock(self, step: Step, on_wait: Callable[[], None] = nothing) -> Iterator[Callable[[], None]]:
+        """Hold the right to work on `step`; calls `on_wait` once and waits while another process has it.
+
+        Yields a function that raises `StepFailed` if the right is lost.
+        """
+        with self.locks.hold(step.folder, on_wait) as confirm:
+            yield confirm
 
     def is_busy(self, step: Step) -> bool:
         """Whether another process is working on `step`."""
-        with self.try_lock(step.folder) as held:
-            return not held
+        return self.locks.is_held(step.folder)
 
-    @contextmanager
-    def try_lock(self, folder: str) -> Iterator[bool]:
+    def try_lock(self, folder: str) -> AbstractContextManager[bool]:
         """Hold the right to work on the step of `folder` if no other process has it; yields whether it is held."""
-        with attempt(self._lock_file(folder), refusal=self._refusal) as mine:
-            yield mine
+        return self.locks.attempt(folder)
 
-    def _lock_file(self, folder: str) -> Path:
-        return self.root / ".locks" / folder
+    def in_use(self, *, make: bool = True) -> AbstractContextManager[None]:
+        """Keep every step until the end of the block: no process removes any (`store_tools/garbage.py`).
+
+        `make`: make the folder of locks if it is missing. A store that is only readable is used without a lock.
+        """
+        return self.locks.share(IN_USE, make)
+
+    def unused(self) -> AbstractContextManager[bool]:
+        """Hold the store alone if no process reads or adds steps; yields whether it is held."""
+        return self.locks.attempt(IN_USE)
 
     # ---- errors ------------------------------------------------------------------------------------------
 

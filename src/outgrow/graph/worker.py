@@ -67,15 +67,17 @@ def work(step: Step, store: Store, tell: Callable[[Message], None]) -> Finished 
     try:
         with (
             _output_to(store.log(step)),
-            store.lock(step, on_wait=lambda: tell(Waiting())),
+            store.lock(step, on_wait=lambda: tell(Waiting())) as confirm,
         ):
             done = store.finished_under_lock(step, lambda sentence: tell(Damage(sentence)))
-            return Finished(done.seconds, reused=True) if done else _compute(step, store, tell)
+            return Finished(done.seconds, reused=True) if done else _compute(step, store, tell, confirm)
     except BaseException as error:
         return _failure(error, step, store)
 
 
-def _compute(step: Step, store: Store, tell: Callable[[Message], None]) -> Finished | Failed:
+def _compute(
+    step: Step, store: Store, tell: Callable[[Message], None], confirm: Callable[[], None]
+) -> Finished | Failed:
     started = time.monotonic()
     _require_same_code(step)
     out = store.fresh_folder(step)
@@ -88,7 +90,7 @@ def _compute(step: Step, store: Store, tell: Callable[[Message], None]) -> Finis
     )
     try:
         _resolve(step.function)(job, **step.settings)
-        done = store.commit(step, time.monotonic() - started)
+        done = store.commit(step, time.monotonic() - started, out, confirm)
     except BaseException as error:
         # Evaluated before the attempt is removed, which may free space on a full disk.
         failure = _failure(error, step, store)

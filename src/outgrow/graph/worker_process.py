@@ -10,6 +10,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import wait
 
 from outgrow.errors import StepFailed
+from outgrow.graph.devices import VISIBLE
 from outgrow.graph.durable import full_disk
 from outgrow.graph.lifeline import ProcessGroup
 from outgrow.graph.message import Assignment, Message
@@ -33,13 +34,16 @@ THREAD_VARIABLES = (
 class WorkerProcess:
     """A worker process and its current step."""
 
-    def __init__(self, store: Store, threads: int) -> None:
+    def __init__(self, store: Store, threads: int, visible: Sequence[str] | None = None) -> None:
+        """`visible`: labels of the devices that it sees; `None`: those that this process sees."""
         self.store = store
+        self.threads = threads
+        self.visible = None if visible is None else tuple(visible)
         self.step: Step | None = None
         self.line, far_end = Pipe()
         try:
             with far_end:
-                self.group = _start(far_end.fileno(), store, threads)
+                self.group = _start(far_end.fileno(), store, environment(threads, self.visible))
             self.process = self.group.process
         except OSError as error:
             raise StepFailed(full_disk(error, store.root) or f"cannot start a worker process: {error}") from error
@@ -75,7 +79,7 @@ class WorkerProcess:
         return self.process.returncode
 
 
-def _start(handle: int, store: Store, threads: int) -> ProcessGroup:
+def _start(handle: int, store: Store, variables: Mapping[str, str]) -> ProcessGroup:
     with (store.root / ".logs" / "workers.log").open("ab") as output:
         return ProcessGroup(
             # -P: the worker's modules come from the parent's sys.path alone; -u: a killed step's output is kept.
@@ -84,21 +88,26 @@ def _start(handle: int, store: Store, threads: int) -> ProcessGroup:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=environment(threads),
+            env=variables,
         )
+
+
+def own_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def default_threads(jobs: int) -> int:
     """CPU threads per step with `jobs` steps at a time: an equal share of the cores of this process, or fewer if
     `OMP_NUM_THREADS` or a similar variable sets a lower number."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = own_cores()
     # OpenMP accepts a list, one number per nesting level.
     limits = (os.environ.get(name, "").partition(",")[0].strip() for name in THREAD_VARIABLES)
     return max(1, min(cores // jobs, *(int(limit) for limit in limits if limit.isdecimal() and int(limit)), cores))
 
 
-def environment(threads: int) -> dict[str, str]:
-    """The environment of a worker: the parent's, with its own threads, module path and hash seed."""
+def environment(threads: int, visible: Sequence[str] | None = None) -> dict[str, str]:
+    """The environment of a worker: the parent's, with its own threads, devices, module path and hash seed."""
     paths = [path or os.getcwd() for path in sys.path]
     return {
         **os.environ,
@@ -109,13 +118,16 @@ def environment(threads: int) -> dict[str, str]:
         # Sets of strings then have one iteration order, in all workers and runs.
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": os.pathsep.join(paths),
+        **({} if visible is None else {VISIBLE: ",".join(visible), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}),
     }
 
 
-def listen(workers: Sequence[WorkerProcess]) -> Iterator[tuple[WorkerProcess, Message | None]]:
-    """Wait up to `POLL_SECONDS` for the busy workers; yields their messages, and `None` for one that has died."""
+def listen(
+    workers: Sequence[WorkerProcess], seconds: float = POLL_SECONDS
+) -> Iterator[tuple[WorkerProcess, Message | None]]:
+    """Wait up to some seconds for the busy workers; yields their messages, and `None` for one that has died."""
     busy = [worker for worker in workers if worker.step is not None]
-    ready = wait([worker.line for worker in busy], timeout=POLL_SECONDS)
+    ready = wait([worker.line for worker in busy], timeout=seconds)
     for worker in busy:
         # A grandchild may keep a dead worker's socket open, so the process itself is checked, too.
         if worker.line in ready or worker.process.poll() is not None:

@@ -176,6 +176,7 @@ class JudgeSession:
             seed=self.seed,
             places=self.places,
             distinct=False,
+            scored=False,
         )
         result = self.generator.write(self.job.with_scratch(order), request)
         self.usage += result.usage

@@ -181,15 +181,36 @@ def fleiss_kappa(
     if len(np.unique(cells.label)) < 2:
         return undefined("all votes name one class", n=n_items)
     votes = cells.n_per_item
-    item_agreement = np.bincount(cells.item, cells.votes * (cells.votes - 1)) / (votes * (votes - 1))
     group = group_of(n_items, resamples)
     n_groups = int(group.max()) + 1
     code = group[cells.item] * n_classes + cells.label
     shares = np.bincount(code, cells.votes / votes[cells.item], minlength=n_groups * n_classes)
     draws = drawn_groups(n_groups, resamples)
     n = draws @ np.bincount(group)
-    agreement = draws @ np.bincount(group, item_agreement) / n
+    agreement = draws @ np.bincount(group, item_agreement(cells)) / n
     chance = ((draws @ shares.reshape(n_groups, n_classes) / n[:, None]) ** 2).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         kappa = np.where(chance < 1, (agreement - chance) / (1 - chance), np.nan)
     return from_draws(kappa, n=n_items, seeds=1)
+
+
+def raw_agreement(
+    item: Int[np.ndarray, "vote"], label: Int[np.ndarray, "vote"], *, resamples: int = RESAMPLES
+) -> Estimate:
+    """mean P_i: the share of equal pairs of votes on an item, not corrected for chance; a 95 % bootstrap interval.
+
+    Undefined if no item has two votes. `resamples` = 0: no interval.
+    """
+    cells = ratings(item, label)
+    if not len(cells.n_per_item):
+        return undefined("no item has two votes")
+    n = len(cells.n_per_item)
+    group = group_of(n, resamples)
+    draws = drawn_groups(int(group.max()) + 1, resamples)
+    return from_draws((draws @ np.bincount(group, item_agreement(cells))) / (draws @ np.bincount(group)), n=n, seeds=1)
+
+
+def item_agreement(cells: Ratings) -> Float[np.ndarray, "item"]:
+    """P_i: the share of pairs of votes on item i that agree."""
+    votes = cells.n_per_item
+    return np.asarray(np.bincount(cells.item, cells.votes * (cells.votes - 1)) / (votes * (votes - 1)))

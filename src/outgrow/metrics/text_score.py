@@ -31,8 +31,10 @@ from jaxtyping import Float
 
 from outgrow.config.section import Section
 from outgrow.extensions import NameOf, Record, Registry
+from outgrow.metrics.final_answer import final_answer, merge_answers
 from outgrow.metrics.slu_f1 import ANY_CASE, micro_f1, read_answers, slu_counts
 from outgrow.metrics.text_answers import answer_match, contains, exact_match, rouge_l, token_f1, word_f1
+from outgrow.metrics.words import normalise
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ def _where_any(value: Float[np.ndarray, "*rows"], sums: Float[np.ndarray, "*rows
 
 Each = Callable[[Sequence[str], Sequence[str]], Float[np.ndarray, "item"]]
 """`each(predicted, gold)`: one number per item, 0 … 1."""
+ReadAnswers = Callable[[Sequence[str]], list[str | None]]
+"""`answers(texts)`: the answer of each of an item's texts, so that equal answers are equal texts; `None` = none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +96,8 @@ class MetricRecord(Record):
     """Whether capitals in fillers of slots do not count."""
     of_final_answers: bool = False
     """Whether only the final answer of a text counts."""
-    decides_equality: bool = False
-    """Whether two answers are the same or not, with nothing in between, so that answers can be counted."""
+    answers: ReadAnswers | None = None
+    """The answer of each of an item's texts, if two answers are the same or not, with nothing in between."""
     by_spelling: bool = False
     """Whether two answers are the same where their words are (`words.normalise`), and never else."""
     without_gold: str = ""
@@ -102,6 +106,11 @@ class MetricRecord(Record):
     @property
     def name(self) -> str:
         return self.key
+
+    @property
+    def decides_equality(self) -> bool:
+        """Whether answers can be counted."""
+        return self.answers is not None
 
     @property
     def summary(self) -> str:
@@ -123,6 +132,23 @@ def mean_metric(name: str, each: Each, title: str, **properties: Any) -> MetricR
     return MetricRecord(key=name, score=mean_of(each, title), each=each, **properties)
 
 
+def spelled_answers(texts: Sequence[str]) -> list[str | None]:
+    """Texts that are equal up to case and spaces have one answer; an empty one has none."""
+    return [normalise(text) or None for text in texts]
+
+
+def final_answers(texts: Sequence[str]) -> list[str | None]:
+    """Final answers of one value or meaning are one answer."""
+    answers = [final_answer(text) for text in texts]
+    same = merge_answers([answer for answer in answers if answer is not None])
+    return [None if answer is None else same[answer] for answer in answers]
+
+
+def countable_metrics() -> list[str]:
+    """The metrics by which answers can be counted."""
+    return [name for name, record in TEXT_METRICS.items() if record.decides_equality]
+
+
 SLU_F1 = MetricRecord(
     key="slu_f1", score=TextScore("SLU-F1", slot_counts, slot_value), of_slots=True, without_gold=ANY_CASE
 )
@@ -132,9 +158,9 @@ SLU_F1_ANY_CASE = MetricRecord(
     of_slots=True,
     any_case=True,
 )
-EXACT_MATCH = mean_metric("exact_match", exact_match, "exact match", decides_equality=True, by_spelling=True)
-ANSWER_MATCH = mean_metric("answer_match", answer_match, "answer match", decides_equality=True, of_final_answers=True)
-MATH_MATCH = mean_metric("math_match", answer_match, "answer match", decides_equality=True, of_final_answers=True)
+EXACT_MATCH = mean_metric("exact_match", exact_match, "exact match", answers=spelled_answers, by_spelling=True)
+ANSWER_MATCH = mean_metric("answer_match", answer_match, "answer match", answers=final_answers, of_final_answers=True)
+MATH_MATCH = mean_metric("math_match", answer_match, "answer match", answers=final_answers, of_final_answers=True)
 CONTAINS = mean_metric("contains", contains, "gold containment")
 TOKEN_F1 = mean_metric("token_f1", token_f1, "token F1")
 WORD_F1 = mean_metric("word_f1", word_f1, "word F1")

@@ -25,13 +25,13 @@ from huggingface_hub.errors import (
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from outgrow.bundled_wheels import cache_folder
 from outgrow.errors import DataError
 from outgrow.graph.durable import sync_tree
 from outgrow.graph.file_lock import hold
 from outgrow.models.model_names import (
     PREFIX,
     Bundled,
-    cache_folder,
     cached_snapshot,
     package_folder,
     parse_name,

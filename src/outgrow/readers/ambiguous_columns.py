@@ -29,6 +29,7 @@ SPARSE = 3
 VOTES_PER_CLASS = 3
 LEAST_AGREEMENT = 0.25
 """Share of agreeing pairs of votes below which many different numbers are not classes."""
+AS_SCORES = "`--kind scores score=COLUMN` reads them as such"
 
 
 def doubt_of_columns(
@@ -135,16 +136,18 @@ def doubt_of_labels(label: Categorical, item: Categorical) -> str:
         agreement = _agreement(label, item) if len(names) > SEVERAL_CLASSES else 1.0
         if len(names) > 2 and (2 * values != np.round(2 * values)).any():
             fraction = names[int((2 * values != np.round(2 * values)).argmax())]
-            return f"labels are numbers such as `{fraction}`: scores on a scale, not classes"
+            return f"labels are numbers such as `{fraction}`: scores on a scale, not classes ({AS_SCORES})"
         is_scattered = len(names) > MANY_CLASSES and (few_votes or agreement < LEAST_AGREEMENT)
         is_sparse = len(names) > SEVERAL_CLASSES and span >= SPARSE * len(names) and (few_votes or agreement < 0.5)
         if is_scattered or is_sparse:
-            return f"labels are {len(names)} different numbers, such as {listed(names[:3])}: scores on a scale"
+            examples = f"{len(names)} different numbers, such as {listed(names[:3])}"
+            return f"labels are {examples}: scores on a scale ({AS_SCORES})"
         return ""
     is_free_text = len(names) >= SEVERAL_CLASSES and n_votes < 2 * len(names)
     if is_free_text or (len(names) > MANY_CLASSES and n_votes < VOTES_PER_CLASS * len(names)):
         return (
             f"there are {len(names)} different labels, such as {listed(names[:3])}, in {n_votes} votes: free answers"
+            " (`--kind texts` reads them as such)"
         )
     return ""
 

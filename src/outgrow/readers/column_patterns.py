@@ -30,6 +30,7 @@ COUNT = re.compile(r"(n|num|count|counts|votes)[_ (\[]+(?P<name>.+?)[)\]]?")
 """`n_spam`: the number of votes for `spam`."""
 SCHEMA = ":::"
 """Separates question and class in column names of Potato's exports."""
+LOGARITHMS = re.compile(r"log[_ ]?prob")
 MARKS = {"true", "false"}
 
 

@@ -22,6 +22,8 @@ from outgrow.errors import ConfigError, suggest
 from outgrow.readers.categorical import EMPTY, Categorical, categorical
 from outgrow.readers.column_hints import ignoring, unnamed
 from outgrow.readers.column_patterns import PREFIX
+from outgrow.readers.column_uses import ROLES, ColumnUse, Naming, uses_of
+from outgrow.readers.confidences import is_confidence
 from outgrow.readers.soft_votes import holds_distributions
 from outgrow.readers.source_table import SourceTable
 from outgrow.text_format import listed
@@ -31,6 +33,7 @@ USUAL = {
              " doc_id document_id record record_id instance instance_id object object_id hit hit_id"),
     "source": ("source source_id worker worker_id annotator annotator_id rater rater_id labeler labeller labeler_id"
                " coder coder_id judge user user_id model labeling_function rule expert completed_by"),
+    "group": "source_group",
     "label": ("label vote answer annotation response judgment judgement choice prediction said category class verdict"
               " winner decision"),
     "probability": "probabilities probs distribution soft_label soft_labels class_probabilities",
@@ -40,10 +43,18 @@ USUAL = {
     "gold": "gold gold_label truth true_label ground_truth y_true gold_answer",
 }  # fmt: skip
 """The usual names of each role."""
-WEAK = {"item": "id uid idx index key", "source": "name", "label": "value rating class_label"}
+WEAK = {
+    "item": "id uid idx index key",
+    "source": "name",
+    "label": "value rating class_label",
+    "confidence": "logprob log_prob logprobs log_probs log_probability top_logprobs",
+}
 LAST = {"item": "question url image filename"}
 """Names of an item column in tables without ids."""
-TEXTS = "text sentence comment content document_text question context title url body notes explanation rationale"
+TEXTS = (
+    "text sentence comment comments feedback content document_text question context title url body notes explanation"
+    " rationale"
+)
 
 
 class ColumnRoles(NamedTuple):
@@ -52,6 +63,7 @@ class ColumnRoles(NamedTuple):
     layout: str
     item: str | None = None
     source: str | None = None
+    group: str | None = None
     label: str | None = None
     probability: tuple[str, ...] = ()
     """One column of distributions, or a column per class."""
@@ -63,15 +75,25 @@ class ColumnRoles(NamedTuple):
     """The columns of the sources in a wide table."""
     left_out: tuple[str, ...] = ()
 
-    def note(self, origin: str) -> str:
-        """A sentence on how the table was read."""
+    def note(self, origin: str, form: str) -> str:
+        """A sentence on how the table was read: as `form`, with these columns."""
         parts = {part: getattr(self, part) for part in USUAL if getattr(self, part)}
         roles = ", ".join(
             f"{part} {listed([name] if isinstance(name, str) else name)}" for part, name in parts.items()
         )
         sources = f", sources {listed(self.votes)}" if self.votes else ""
         ignored = f"; left out: {listed(self.left_out)}" if self.left_out else ""
-        return f"{origin} was read as a {self.layout} table: {roles or 'no column for the item'}{sources}{ignored}."
+        return f"{origin} was read as {form}: {roles or 'no column for the item'}{sources}{ignored}."
+
+    def uses(self, table: SourceTable, columns: VoteColumns, naming: Naming) -> tuple[ColumnUse, ...]:
+        """How each column was read, with the reasons."""
+        role_of = {name: part for part in ROLES for name in _names_of(getattr(self, part))}
+        usual = {name: role for name in table.columns if (role := ROLE_OF_NAME.get(plain(name)))}
+        return uses_of(table.columns, role_of, usual, naming, self.layout, columns.where)
+
+
+def _names_of(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else () if value is None else (value,)
 
 
 def roles_of(table: SourceTable, columns: VoteColumns, alone: str | None = None) -> ColumnRoles:
@@ -86,24 +108,16 @@ def roles_of(table: SourceTable, columns: VoteColumns, alone: str | None = None)
         roles["source"], alone = None, columns.one_source
     probability = _probability(table, columns, free)
     confidence = roles["confidence"]
+    if confidence and columns.confidence is None and not is_confidence(confidence, table.column(confidence)):
+        confidence = roles["confidence"] = None
     if confidence and not (roles["label"] or probability) and holds_distributions(table.column(confidence)):
         probability, roles["confidence"] = (confidence,), None
-    _refuse_verdicts_on_choices(table, columns)
     layout = _layout(columns, roles, probability, alone)
     if layout == "long":
         return _long(table, roles, probability, alone)
     if layout == "unknown":
         raise unnamed(_missing_part(roles, probability, alone), table, _taken(roles, probability))
     return _wide(layout, table, columns, roles, free)
-
-
-def _refuse_verdicts_on_choices(table: SourceTable, columns: VoteColumns) -> None:
-    """Raise `ConfigError` for exports of Prodigy, where `answer` is a state and `accept` the answer."""
-    if columns.label is None and {"accept", "answer", "options"} <= set(table.columns):
-        raise ConfigError(
-            f"{table.origin}: seems to be an export of Prodigy, where `accept` has the chosen options and `answer`"
-            " the state; read it with `label=accept where.answer=accept`"
-        )
 
 
 def _long(table: SourceTable, role_of: dict[str, Any], probability: tuple[str, ...], alone: str | None) -> ColumnRoles:
@@ -214,6 +228,8 @@ def plain(name: str) -> str:
 NAMES = {
     part: [{plain(name) for name in tier.get(part, "").split()} for tier in (USUAL, WEAK, LAST)] for part in USUAL
 }
+ROLE_OF_NAME = {name: part for part in reversed(NAMES) for names in NAMES[part] for name in names}
+"""The role of which a column may have the name, by its plain name."""
 RUNNING_TEXT = {plain(name) for name in TEXTS.split()}
 MOST_SOURCES = 10_000
 """Sources of a wide table, at most; a long table may have more."""

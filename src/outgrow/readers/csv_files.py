@@ -68,7 +68,6 @@ def csv_table(
     dialect = Dialect((delimiter or usual) if fixed else delimiter_of(head), quotes)
     first, n_lines = _first_record(text, dialect, origin)
     if header is None:
-        _refuse_qualtrics(head, origin)
         header = _numbered_columns(first, n_lines, origin, matrix=matrix)
     if len(first) == 1:
         _refuse_other_delimiters(unquoted_header(head), dialect.delimiter, origin)
@@ -96,6 +95,7 @@ def csv_table(
         lambda columns: _read(text, dialect, names, n_lines * skipped, columns, origin),
         place,
         read_rows=lambda: list(_rows(text, dialect, names, skipped, origin)),
+        read_first=lambda n_rows: list(islice(_rows(text, dialect, names, skipped, origin), n_rows)),
         notes=(f"Cells are separated by {DETECTED[dialect.delimiter]}.",) if detected else (),
         is_csv=True,
     )
@@ -117,15 +117,6 @@ def unquoted_header(text: str) -> str:
     """The first non-empty line without its quoted cells."""
     match = HEADER_LINE.match(text[:LONGEST_HEADER])
     return "" if match is None else re.sub(IN_QUOTES, "", match[1])
-
-
-def _refuse_qualtrics(head: str, origin: str) -> None:
-    if '""ImportId""' in head:
-        raise DataError(
-            f"{origin}: an export of Qualtrics, with three lines of headers and a row for each respondent; write a row"
-            " for each answer, with columns `item`, `source` and `label` (in pandas"
-            " `read_csv(…, skiprows=[1, 2]).melt('ResponseId')`)"
-        )
 
 
 def _numbered_columns(first: list[str], line: int, origin: str, *, matrix: bool) -> list[str] | None:

@@ -7,6 +7,7 @@ nested, because a recursive parser ends the process at some depth.
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,12 @@ def lines_table(origin: str, raw: bytes) -> SourceTable:
         return table_of_rows(origin, rows, place)
     refuse_duplicates(table.column_names, origin)
     return SourceTable(
-        origin, list(table.column_names), table.select, place, read_rows=lambda: list(_rows(text, origin))
+        origin,
+        list(table.column_names),
+        table.select,
+        place,
+        read_rows=lambda: list(_rows(text, origin)),
+        read_first=lambda n_rows: list(islice(_rows(text, origin), n_rows)),
     )
 
 

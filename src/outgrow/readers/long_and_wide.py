@@ -1,6 +1,6 @@
 """`VoteRows` from long and wide tables: the roles of the columns, the rows that count, and their cells."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,32 +14,85 @@ from outgrow.readers.ambiguous_columns import doubt_of_columns
 from outgrow.readers.categorical import EMPTY, Categorical, by_appearance, categorical, numbers
 from outgrow.readers.column_hints import ignoring
 from outgrow.readers.column_roles import ColumnRoles, roles_of, with_joined
+from outgrow.readers.column_uses import ColumnUse, Naming, uses_of_paths
+from outgrow.readers.confidences import are_logarithms, of_logarithms, probabilities_of
 from outgrow.readers.gold import one_gold_each
+from outgrow.readers.item_texts import ItemTexts
 from outgrow.readers.matrix import vote_rows_of_matrix
+from outgrow.readers.platforms.export import MULTI_LABEL, SCORES, SPANS, Export
 from outgrow.readers.row_filter import FilteredRows, chosen_rows
-from outgrow.readers.soft_votes import holds_distributions, interleaved, soft_of_column, soft_of_columns
+from outgrow.readers.soft_votes import SoftVotes, holds_distributions, interleaved, soft_of_column, soft_of_columns
 from outgrow.readers.source_table import Place, SourceTable, stem_of
 from outgrow.readers.vote_rows import Apart, VoteRows, by_row, dense, nothing
 from outgrow.text_format import listed, short
 
 
-def vote_rows_of_table(table: SourceTable, columns: VoteColumns, alone: str | None = None) -> VoteRows:
-    """The votes of a table in any layout; `alone` is their source if no column names it.
+def vote_rows_of_export(export: Export, alone: str | None = None) -> VoteRows:
+    """The votes of a platform's export. Raises `ConfigError` and `DataError`."""
+    if export.kind == SPANS:
+        raise DataError(f"{export.table.origin}: {export.form}, has spans, not classes; `--kind {SPANS}` reads them")
+    vote_rows = vote_rows_of_table(export.table, export.columns, alone, export)
+    item_from = export.item_from if export.made else vote_rows.item_from
+    notes = (*vote_rows.notes, *export.notes)
+    if export.kind == SCORES:
+        notes = (*notes, f"The answers are numbers; `--kind {SCORES} score=QUESTION` reads them as scores.")
+    return replace(vote_rows, notes=notes, item_from=item_from)
 
-    Raises `ConfigError` for its columns, `DataError` for its cells.
+
+def vote_rows_of_table(
+    table: SourceTable, columns: VoteColumns, alone: str | None = None, export: Export | None = None
+) -> VoteRows:
+    """The votes of a table in any layout; `alone` is their source if no column names it. Of an `export` the notes do
+    not name the columns of a table that was made. Raises `ConfigError` for its columns, `DataError` for its cells.
     """
-    table = with_joined(table, columns.item)
+    plain_table, table = table, with_joined(table, columns.item)
+    form, made = (export.form, export.made) if export else ("", False)
     roles = roles_of(table, columns, alone)
     rows = chosen_rows(table, _columns_of(roles), roles.left_out, columns)
     if not rows.arrow.num_rows:
         raise DataError(f"{table.origin}: has no rows")
     if roles.layout == "long":
-        vote_rows = _long(table, roles, rows, columns.one_source or alone or stem_of(table.origin))
+        subject = "an answer" if made else f"column `{roles.label}`"
+        vote_rows = _long(table, roles, rows, columns.one_source or alone or stem_of(table.origin), subject)
     else:
         vote_rows = _wide(table, roles, rows, columns)
-    gold_from = "" if roles.gold is None else f"`{roles.gold}` of {table.origin}"
-    notes = (*vote_rows.notes, *table.notes, *rows.notes)
-    return replace(vote_rows, gold_from=gold_from, item_from=roles.item, notes=notes)
+    gold_from = "" if roles.gold is None or made else f"`{roles.gold}` of {table.origin}"
+    note = (
+        f"{table.origin} was read as {form}." if made else roles.note(table.origin, form or f"a {roles.layout} table")
+    )
+    notes = (note + _of_one_source(vote_rows), *vote_rows.notes, *table.notes, *rows.notes)
+    texts = export.texts if export else {name: name for name in roles.left_out if name}
+    return replace(
+        vote_rows,
+        gold_from=gold_from,
+        item_from=roles.item,
+        texts=_texts(plain_table, rows, vote_rows, roles, texts),
+        uses=_uses(table, roles, columns, export),
+        notes=notes,
+    )
+
+
+def _uses(
+    table: SourceTable, roles: ColumnRoles, columns: VoteColumns, export: Export | None
+) -> tuple[ColumnUse, ...]:
+    if export is None:
+        return roles.uses(table, columns, Naming(columns))
+    naming = Naming(export.user, export.title, tuple(export.texts.values()))
+    return uses_of_paths(export.keys, export.paths, naming) if export.made else roles.uses(table, columns, naming)
+
+
+def _texts(
+    table: SourceTable, rows: FilteredRows, vote_rows: VoteRows, roles: ColumnRoles, columns: Mapping[str, str]
+) -> tuple[ItemTexts, ...]:
+    """The columns that may be about the items."""
+    n_sources = 1 if roles.layout == "long" else len(roles.votes)
+    item = Categorical(vote_rows.item.code[::n_sources], vote_rows.item.names)
+
+    def read(name: str) -> pa.ChunkedArray:
+        column = table.column(name)
+        return column if rows.at is None else column.take(pa.array(rows.at))
+
+    return (ItemTexts(item, columns, read, rows.place),) if columns else ()
 
 
 def _columns_of(roles: ColumnRoles) -> list[str]:
@@ -48,7 +101,7 @@ def _columns_of(roles: ColumnRoles) -> list[str]:
     return list(dict.fromkeys([*(name for name in single if isinstance(name, str)), *several]))
 
 
-def _long(table: SourceTable, roles: ColumnRoles, rows: FilteredRows, alone: str) -> VoteRows:
+def _long(table: SourceTable, roles: ColumnRoles, rows: FilteredRows, alone: str, subject: str) -> VoteRows:
     arrow, place = rows.arrow, rows.place
 
     def text(name: str | None) -> Categorical:
@@ -62,18 +115,13 @@ def _long(table: SourceTable, roles: ColumnRoles, rows: FilteredRows, alone: str
     roles = _confidence_or_distribution(roles, arrow)
     item = text(roles.item)
     _refuse_empty(item, "item", place)
-    soft = None
-    if len(roles.probability) == 1:
-        soft = soft_of_column(arrow[roles.probability[0]], f"column `{roles.probability[0]}`", place)
-    elif roles.probability:
-        soft = soft_of_columns(arrow.select(list(roles.probability)), place)
     label = nothing(arrow.num_rows)
     if roles.label is not None:
-        label = categorical(
-            one_each(arrow[roles.label], f"column `{roles.label}`", place), f"{table.origin}, the labels"
-        )
+        label = categorical(one_each(arrow[roles.label], subject, place), f"{table.origin}, the labels")
+    soft = _soft(roles.probability, arrow, label, place)
+    confidence = numeric(roles.confidence)
+    stated = None if confidence is None else probabilities_of(confidence, str(roles.confidence), place)
     nameless = roles.source is None
-    source_note = f" All votes are of one source, `{alone}`." if nameless else ""
     return VoteRows(
         table.origin,
         item,
@@ -81,14 +129,30 @@ def _long(table: SourceTable, roles: ColumnRoles, rows: FilteredRows, alone: str
         label,
         place,
         soft,
-        numeric(roles.confidence),
+        None if stated is None else stated.value,
         numeric(roles.seconds),
         numeric(roles.price),
+        None if roles.group is None else text(roles.group),
         None if roles.gold is None else one_gold_each(item, text(roles.gold), place),
         nameless=nameless,
         apart=_column_apart(table, roles.left_out, rows),
-        notes=(roles.note(table.origin) + source_note,),
+        notes=(stated.note,) if stated is not None and stated.note else (),
     )
+
+
+def _soft(names: Sequence[str], arrow: pa.Table, label: Categorical, place: Place) -> SoftVotes | None:
+    """The distributions in one column or in a column per class; None without any."""
+    if len(names) != 1:
+        return soft_of_columns(arrow.select(list(names)), place) if names else None
+    [name] = names
+    if are_logarithms(name):
+        soft = soft_of_column(arrow[name], f"column `{name}`", place, missing=-np.inf)
+        return of_logarithms(soft, label.names)
+    return soft_of_column(arrow[name], f"column `{name}`", place)
+
+
+def _of_one_source(vote_rows: VoteRows) -> str:
+    return f" All votes are of one source, `{vote_rows.source.names[0]}`." if vote_rows.nameless else ""
 
 
 def _column_apart(table: SourceTable, left_out: Sequence[str], rows: FilteredRows) -> Apart:
@@ -122,15 +186,14 @@ def _wide(table: SourceTable, roles: ColumnRoles, rows: FilteredRows, columns: V
     item = by_row(arrow.num_rows) if roles.item is None else text(roles.item)
     _refuse_empty(item, "item", place)
     gold = None if roles.gold is None else text(roles.gold)
-    note = roles.note(table.origin)
     if roles.layout == "matrix":
         arrays = [numbers(arrow[name], f"column `{name}`", place) for name in roles.votes]
-        return vote_rows_of_matrix(np.stack(arrays, axis=1), table.origin, item, roles.votes, gold, place, note)
+        return vote_rows_of_matrix(np.stack(arrays, axis=1), table.origin, item, roles.votes, gold, place)
     refuse_nested(arrow.select(list(roles.votes)), table.origin, columns.ignore)
     if all(holds_distributions(arrow[name]) for name in roles.votes):
         soft_columns = [soft_of_column(arrow[name], f"column `{name}`", place) for name in roles.votes]
         label, soft = nothing(arrow.num_rows * len(roles.votes)), interleaved(soft_columns, table.origin)
-        return dense(table.origin, item, roles.votes, label, soft, gold, place, note)
+        return dense(table.origin, item, roles.votes, label, soft, gold, place)
     labels = {name: text(name) for name in roles.votes}
     doubt = "" if columns.votes else doubt_of_columns(labels, table.origin, table.columns, columns.ignore)
     label = _interleaved_labels(labels)
@@ -139,7 +202,7 @@ def _wide(table: SourceTable, roles: ColumnRoles, rows: FilteredRows, columns: V
     def apart(former: np.ndarray, latter: np.ndarray) -> str | None:
         return column_apart(former // n_sources, latter // n_sources)
 
-    return replace(dense(table.origin, item, roles.votes, label, None, gold, place, note), doubt=doubt, apart=apart)
+    return replace(dense(table.origin, item, roles.votes, label, None, gold, place), doubt=doubt, apart=apart)
 
 
 def _interleaved_labels(columns: dict[str, Categorical]) -> Categorical:
@@ -168,8 +231,8 @@ def one_each(column: pa.ChunkedArray, subject: str, place: Place) -> pa.ChunkedA
     if (length > 1).any():
         row = int((length > 1).argmax())
         raise DataError(
-            f"{place(row)}: {subject} has {length[row]} labels, but a vote is for one class: give a separate question"
-            " for each class, or keep one of the labels"
+            f"{place(row)}: {subject} has {length[row]} labels, but a vote is for one class; `--kind {MULTI_LABEL}`"
+            " takes several, or keep one of the labels"
         )
     position = np.cumsum(length) - 1
     return pa.chunked_array([pc.list_flatten(column).combine_chunks().take(pa.array(position, mask=length == 0))])

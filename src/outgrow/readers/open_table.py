@@ -31,13 +31,23 @@ def read_table(source: Any, columns: VoteColumns = AS_NAMED, *, header: Sequence
     `header` names the columns of a published CSV or TSV file without a header line. Such a TSV file has no quotes.
     Raises `ConfigError` or `DataError` for anything else.
     """
-    if not isinstance(source, str | Path):
-        return table_in_memory(source)
-    path = Path(source)
+    files = files_in(source)
+    if len(files) > 1:
+        raise ConfigError(f"{shown(Path(files[1]))}: only votes on classes may be in several files; join the files")
+    if not isinstance(files[0], str | Path):
+        return table_in_memory(files[0])
+    path = Path(files[0])
     suffix, raw = read_content(path)
     if header is not None and suffix in DELIMITERS:
         return csv_table(shown(path), raw, DELIMITERS[suffix], header=header, quotes=suffix == ".csv")
     return table_of_content(path, suffix, raw, columns)
+
+
+def files_in(source: Any) -> list[Any]:
+    """The files of a list of paths; any other source alone."""
+    if isinstance(source, list | tuple) and source and all(isinstance(one, str | Path) for one in source):
+        return list(source)
+    return [source]
 
 
 def read_content(path: Path) -> tuple[str, bytes]:

@@ -19,14 +19,15 @@ from jaxtyping import Int
 from outgrow.config.votes import AS_NAMED, VoteColumns
 from outgrow.errors import ConfigError, DataError
 from outgrow.readers.categorical import EMPTY, Categorical, categorical
-from outgrow.readers.column_roles import ColumnRoles, roles_of, with_joined
+from outgrow.readers.column_roles import USUAL, ColumnRoles, roles_of, with_joined
 from outgrow.readers.open_table import read_table
+from outgrow.readers.platforms import export_of
 from outgrow.readers.source_table import Place, SourceTable
 from outgrow.readers.vote_rows import by_row
 from outgrow.text_format import many
 from outgrow.texts import Candidate, WeakTexts, certain
 
-OF_CLASSES = ("probability", "confidence", "seconds", "price", "gold")
+OF_CLASSES = ("probability", "confidence", "seconds", "price", "gold", "group")
 """Roles of columns that texts do not have."""
 
 
@@ -37,6 +38,10 @@ class TextCells(NamedTuple):
     source: Categorical
     text: Categorical
     place: Place
+
+
+TEXT_NAMES = ("text", "output", "completion", "generation", "reply")
+"""Names of a column with what a source wrote. In tables of votes on classes they are names of items' texts."""
 
 
 def read_texts(source: Any, *, columns: VoteColumns = AS_NAMED) -> WeakTexts:
@@ -54,10 +59,22 @@ def read_texts(source: Any, *, columns: VoteColumns = AS_NAMED) -> WeakTexts:
         raise ConfigError("columns.join_classes: texts have no classes; leave it out")
     if columns.layout == "matrix" or isinstance(source, np.ndarray):
         raise ConfigError("a matrix has class numbers, not texts; give a long table or a wide one")
-    table = with_joined(read_table(source, columns), columns.item)
-    roles = roles_of(table, columns)
+    table = read_table(source, columns)
+    export = export_of(table, columns)
+    if export is not None:
+        table, columns = export.table, export.columns
+    table = with_joined(table, columns.item)
+    roles = roles_of(table, _with_text_column(table, columns))
     cells = (_long if roles.layout == "long" else _wide)(table, roles)
     return _weak_texts(cells, table, _rows_with_text(cells, columns))
+
+
+def _with_text_column(table: SourceTable, columns: VoteColumns) -> VoteColumns:
+    """The roles with the column of texts, if that has a name which only texts have."""
+    names = {name.lower(): name for name in table.columns}
+    found = [names[name] for name in TEXT_NAMES if name in names]
+    known = columns.label or columns.votes or set(names) & set(USUAL["label"].split())
+    return columns if known or len(found) != 1 else columns.model_copy(update={"label": found[0]})
 
 
 def right_texts(source: Any) -> dict[str, str]:
@@ -69,7 +86,7 @@ def right_texts(source: Any) -> dict[str, str]:
         return {str(item): str(text) for item, text in source.items()}
     columns = VoteColumns(one_source="gold")
     table = read_table(source, columns)
-    roles = roles_of(table, columns)
+    roles = roles_of(table, _with_text_column(table, columns))
     if roles.item is None or roles.label is None:
         raise ConfigError(
             f"{table.origin}: gold needs a column of items and one of texts, such as `item` and `answer`"

@@ -2,7 +2,8 @@
 
 Long tables (a row per vote), wide ones (a row per item, a column per source) and matrices of class numbers (-1 = no
 vote) are read, as CSV, TSV, JSON lines, JSON, Parquet, Arrow (the text formats also gzipped) or NumPy files, or from
-memory: pandas, pyarrow, `datasets`, NumPy. Exports of Label Studio and Argilla are recognised. The header determines
+memory: pandas, pyarrow, `datasets`, NumPy. Exports of labelling
+platforms are recognised (`platforms/`). The header determines
 the roles of the columns (`column_roles.py`), and the notes report how a table was read. Ambiguous headers are errors.
 """
 
@@ -15,16 +16,18 @@ import numpy as np
 
 from outgrow.config.votes import AS_NAMED, VoteColumns
 from outgrow.errors import DataError
-from outgrow.readers.argilla import is_argilla, vote_rows_of_records
 from outgrow.readers.arrow_files import npy_array
+from outgrow.readers.column_uses import ColumnUse
 from outgrow.readers.gold import Gold, gold_of_array, gold_of_table
+from outgrow.readers.item_texts import ItemTexts
 from outgrow.readers.json_files import json_value, value_table
-from outgrow.readers.label_studio import is_label_studio, vote_rows_of_tasks
-from outgrow.readers.long_and_wide import vote_rows_of_table
+from outgrow.readers.long_and_wide import vote_rows_of_export, vote_rows_of_table
 from outgrow.readers.matrix import KEY, is_weak_labels, vote_rows_of_array, vote_rows_of_weak_labels
-from outgrow.readers.open_table import read_content, read_table, table_of_content
+from outgrow.readers.open_table import SUFFIXES, files_in, format_of, read_content, read_table, table_of_content
+from outgrow.readers.platforms import export_of
 from outgrow.readers.raw_file import shown
-from outgrow.readers.source_table import SourceTable, table_in_memory
+from outgrow.readers.several_files import one_table
+from outgrow.readers.source_table import SourceTable, stem_of, table_in_memory
 from outgrow.readers.to_vote_table import to_vote_table
 from outgrow.readers.vote_rows import VoteRows
 from outgrow.vote_table import VoteTable
@@ -42,18 +45,22 @@ def read_votes(
     """Read hard or soft votes in any of these forms.
 
     Args:
-        source: a path, a table in memory or an array.
+        source: a path, a table in memory, an array, or a list of paths (`several_files.py`).
         columns: roles of columns that their names do not determine.
         classes: the classes in their order; by default the labels of the votes, sorted (numbers by value).
         gold: a table of items and their true class, in any form of `source`, or an array with an entry per item
-            (-1 = unknown). It replaces a column of gold in the votes.
+            (-1 = unknown). It replaces a column of gold in the votes. A text that is no file, and the name of a column
+            of the votes, is that column.
         renormalise: divide probabilities by their sum if that is not 1.
         alone: the source of all votes, if nothing else names a source.
 
     Raises `ConfigError` for ambiguous columns, and `DataError` with the row for invalid votes.
     """
+    if isinstance(gold, str) and columns.gold is None and not _may_be_file(gold):
+        columns, gold = columns.model_copy(update={"gold": gold}), None
     # With a table of gold, `columns.gold` names a column of that table.
-    vote_rows = _vote_rows(source, columns if gold is None else columns.model_copy(update={"gold": None}), alone)
+    own_columns = columns if gold is None else columns.model_copy(update={"gold": None})
+    vote_rows = _rows_of_all(source, own_columns, alone, classes_given=classes is not None)
     if gold is not None:
         vote_rows = _with_gold(vote_rows, gold, columns)
     return to_vote_table(
@@ -67,10 +74,37 @@ def read_votes(
     )
 
 
+def _may_be_file(gold: str) -> bool:
+    suffix, _ = format_of(Path(gold))
+    return suffix in SUFFIXES or Path(gold).exists()
+
+
 def sources_of(path: Path, columns: VoteColumns = AS_NAMED, alone: str | None = None) -> list[str] | None:
     """The sources of a file, without a check of its votes. None: no source is named, all votes are of one source."""
     vote_rows = _vote_rows(path, columns, alone)
     return None if vote_rows.nameless and columns.one_source is None else list(vote_rows.source.names)
+
+
+def explain_columns(source: Any, columns: VoteColumns = AS_NAMED) -> list[tuple[str, tuple[ColumnUse, ...]]]:
+    """Of each file, its name and how each of its columns was read. Raises `ConfigError` and `DataError`."""
+    return [(part.origin, part.uses) for part in _parts(source, columns)]
+
+
+def item_texts(source: Any, columns: VoteColumns = AS_NAMED) -> list[ItemTexts]:
+    """What files of votes say about their items, for `item_table`. Raises `ConfigError` and `DataError`."""
+    return [one for part in _parts(source, columns) for one in part.texts]
+
+
+def _rows_of_all(source: Any, columns: VoteColumns, alone: str | None, *, classes_given: bool) -> VoteRows:
+    return one_table(_parts(source, columns, alone), classes_given=classes_given)
+
+
+def _parts(source: Any, columns: VoteColumns, alone: str | None = None) -> list[VoteRows]:
+    """The votes of each file; of several, one without sources is a source of the file's name."""
+    files = files_in(source)
+    if len(files) == 1:
+        return [_vote_rows(files[0], columns, alone)]
+    return [_vote_rows(one, columns, alone or stem_of(str(one))) for one in files]
 
 
 def _vote_rows(source: Any, columns: VoteColumns, alone: str | None = None) -> VoteRows:
@@ -98,14 +132,13 @@ def _of_json(origin: str, value: Any, columns: VoteColumns, alone: str | None) -
 
 def _of_table(table: SourceTable, columns: VoteColumns, alone: str | None) -> VoteRows:
     """A plain table, or an export of a labelling tool."""
-    if {"annotations", "completions"}.intersection(table.columns) and is_label_studio(table.rows):
-        return vote_rows_of_tasks(table.origin, table.rows, columns)
     if KEY in table.columns and is_weak_labels(table.rows):
         return vote_rows_of_weak_labels(table.origin, table.rows, columns)
-    if is_argilla(table.columns):
-        return vote_rows_of_records(table.origin, table.rows, columns)
     if not table.columns:
         raise DataError(f"{table.origin}: has no column")
+    export = export_of(table, columns)
+    if export is not None:
+        return vote_rows_of_export(export, alone)
     return vote_rows_of_table(table, columns, alone)
 
 

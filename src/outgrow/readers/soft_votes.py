@@ -66,13 +66,16 @@ def _marks(column: pa.ChunkedArray, subject: str) -> Float[np.ndarray, "row"] | 
     return np.asarray(marked[cells.code])
 
 
-def soft_of_column(column: pa.ChunkedArray, subject: str, place: Place) -> SoftVotes:
-    """One column of lists, mappings, or JSON of either. Raises `DataError` with the row for other cells."""
+def soft_of_column(column: pa.ChunkedArray, subject: str, place: Place, missing: float = 0.0) -> SoftVotes:
+    """One column of lists, mappings, or JSON of either; `missing` is the number of classes that a mapping lacks.
+
+    Raises `DataError` with the row for other cells.
+    """
     if not pa.types.is_nested(column.type):
         column = _parsed(column, subject, place)
     kind = column.type
     if pa.types.is_struct(kind):
-        return _of_mappings(column, subject, place)
+        return _of_mappings(column, subject, place, missing)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return _of_lists(column, subject, place)
     raise DataError(
@@ -102,8 +105,8 @@ def _of_lists(column: pa.ChunkedArray, subject: str, place: Place) -> SoftVotes:
     return SoftVotes(probs, None)
 
 
-def _of_mappings(column: pa.ChunkedArray, subject: str, place: Place) -> SoftVotes:
-    """A column of mappings; classes that are missing from a mapping have probability 0."""
+def _of_mappings(column: pa.ChunkedArray, subject: str, place: Place, missing: float) -> SoftVotes:
+    """A column of mappings; classes that are missing from a mapping have the number `missing`."""
     names = [field.name for field in column.type]
     if not names:
         raise DataError(f"{place(0)}: {subject} has mappings without classes")
@@ -112,7 +115,7 @@ def _of_mappings(column: pa.ChunkedArray, subject: str, place: Place) -> SoftVot
     ]
     probs = np.stack(columns, axis=1)
     has_value = ~np.isnan(probs).all(axis=1)
-    probs[has_value] = np.nan_to_num(probs[has_value], nan=0.0)
+    probs[has_value] = np.where(np.isnan(probs[has_value]), missing, probs[has_value])
     return SoftVotes(probs, tuple(names))
 
 

@@ -36,6 +36,8 @@ class SourceTable:
     place: Place
     read_rows: Callable[[], list[Row]] | None = None
     """Reads all rows as Python values of the format; None = by Arrow."""
+    read_first: Callable[[int], list[Row]] | None = None
+    """Reads that many first rows, at most, in the same form; None = by Arrow."""
     notes: tuple[str, ...] = ()
     """Notes of the reader."""
     is_csv: bool = False
@@ -50,6 +52,14 @@ class SourceTable:
             return list(self.read(self.columns).to_pylist())
         except (ValueError, OverflowError, MemoryError, pa.ArrowException) as error:
             raise DataError(f"{self.origin}: contains a value that cannot be read ({str(error)[:200]})") from error
+
+    def first_rows(self, n_rows: int) -> list[Row]:
+        """The first rows as dicts, at most `n_rows`. Raises `DataError` like `rows`."""
+        if self.read_first is not None:
+            return self.read_first(n_rows)
+        if self.read_rows is not None:
+            return self.rows[:n_rows]
+        return list(self.read(self.columns).slice(0, n_rows).to_pylist())
 
     @property
     def column_list(self) -> str:

@@ -16,8 +16,9 @@ from outgrow.readers.ambiguous_columns import doubt_of_labels
 from outgrow.readers.categorical import EMPTY, MISSING, by_appearance, number_twice
 from outgrow.readers.class_names import alike
 from outgrow.readers.classes_of_votes import class_numbers, decide_classes, joined, order_of
-from outgrow.readers.repeated_votes import Repeats, distinct_votes
+from outgrow.readers.repeated_votes import Repeats, distinct_votes, each_its_own
 from outgrow.readers.soft_votes import checked, refuse_no_probability, spread
+from outgrow.readers.source_groups import group_of_sources
 from outgrow.readers.vote_rows import VoteRows
 from outgrow.text_format import listed, many
 from outgrow.vote_table import VoteTable
@@ -52,6 +53,8 @@ def to_vote_table(
     voted = chosen != EMPTY
     overruled = int((voted & (label_class != EMPTY) & (label_class != chosen)).sum())
     _refuse_no_source(vote_rows, voted)
+    if repeats == "all":
+        vote_rows = each_its_own(replace(vote_rows, group=vote_rows.group or vote_rows.source), voted)
     rows = np.flatnonzero(voted)
     kept, probs, repeat_note = distinct_votes(vote_rows, rows, chosen, probs, len(names), repeats)
     if probs is not None:
@@ -66,6 +69,7 @@ def to_vote_table(
         probs=None if probs is None else probs[kept],
         seconds=None if vote_rows.seconds is None else vote_rows.seconds[kept],
         price=None if vote_rows.price is None else vote_rows.price[kept],
+        groups=group_of_sources(vote_rows, kept),
         gold=_gold(vote_rows, names),
     )
     missing = _missing(table) if abstain is None and classes is None else ()

@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from outgrow.errors import DataError
-from outgrow.readers.categorical import EMPTY, Categorical, categorical, numbers
+from outgrow.readers.categorical import EMPTY, Categorical
+from outgrow.readers.column_uses import ColumnUse
 from outgrow.readers.gold import one_gold_each
+from outgrow.readers.item_texts import ItemTexts
 from outgrow.readers.row_numbers import row_numbers
 from outgrow.readers.soft_votes import SoftVotes
-from outgrow.readers.source_table import Place, column_of
+from outgrow.readers.source_table import Place
 
 Apart = Callable[[np.ndarray, np.ndarray], str | None]
 """From rows and the rows that repeat them, a column whose cells differ in all of these pairs, or None."""
@@ -37,6 +37,8 @@ class VoteRows:
     confidence: Float[np.ndarray, "row"] | None = None
     seconds: Float[np.ndarray, "row"] | None = None
     price: Float[np.ndarray, "row"] | None = None
+    group: Categorical | None = None
+    """The group of each row's source; empty = none."""
     gold: Categorical | None = None
     """The true class of each item; empty = unknown."""
     gold_from: str = ""
@@ -51,6 +53,10 @@ class VoteRows:
     """Why the columns of votes may be no votes; ignored if the classes are given."""
     apart: Apart = nothing_apart
     """Finds a column that was left out and in which repeated votes differ."""
+    texts: tuple[ItemTexts, ...] = ()
+    """What the file says about the items."""
+    uses: tuple[ColumnUse, ...] = ()
+    """How each column was read."""
     notes: tuple[str, ...] = ()
 
 
@@ -86,50 +92,3 @@ def by_row(n_rows: int) -> Categorical:
 def nothing(n_rows: int) -> Categorical:
     """A column of empty cells."""
     return Categorical(np.full(n_rows, EMPTY), [])
-
-
-class LongRow(NamedTuple):
-    """A vote. Without a source it only adds the item; without a label it is an abstention."""
-
-    place: str
-    item: Any
-    source: Any = None
-    label: Any = None
-    confidence: Any = None
-    seconds: Any = None
-    gold: Any = None
-
-
-def vote_rows_of_rows(origin: str, votes: Sequence[LongRow], *notes: str) -> VoteRows:
-    """The rows of an export. Raises `DataError` if there are none, and for an invalid cell."""
-    if not votes:
-        raise DataError(f"{origin}: has no vote")
-
-    def place(row: int) -> str:
-        return votes[row].place
-
-    def text(part: str) -> Categorical:
-        return categorical(
-            column_of([getattr(vote, part) for vote in votes], f"the {part}", place), f"{origin}, the {part}s"
-        )
-
-    def numeric(part: str) -> Any:
-        values = [getattr(vote, part) for vote in votes]
-        if all(value is None for value in values):
-            return None
-        return numbers(column_of(values, f"the {part}", place), f"the {part}", place)
-
-    item, gold = text("item"), text("gold")
-    if (item.code == EMPTY).any():
-        raise DataError(f"{place(int((item.code == EMPTY).argmax()))}: the name of the item is blank")
-    return VoteRows(
-        origin,
-        item,
-        text("source"),
-        text("label"),
-        place,
-        confidence=numeric("confidence"),
-        seconds=numeric("seconds"),
-        gold=one_gold_each(item, gold, place) if gold.names else None,
-        notes=notes,
-    )

@@ -1,8 +1,9 @@
 """Matplotlib figures as inline SVG, and shared parts of plots: axes in pixels, legends, labels of points.
 
-Figures are measured in pixels (72 dpi, so one point is one unit of the drawing). Every plot has one layout, `WIDTH`
-pixels wide at most, which the page scales. Text stays text in the reader's sans-serif font; matplotlib lays it out
-with DejaVu Sans, which is wider than most fonts, so it fits. The same figure gives the same bytes.
+Figures are measured in pixels (72 dpi, so one point is one unit of the drawing). Every plot has one layout, `width()`
+pixels wide at most, which the page scales. Within `for_paper()` it is narrower, in a serif font, and also a PDF. Text
+stays text in the reader's sans-serif font; matplotlib lays it out with DejaVu Sans, which is wider than most fonts, so
+it fits. The same figure gives the same bytes.
 
 Matplotlib is imported at the first figure.
 """
@@ -10,11 +11,14 @@ Matplotlib is imported at the first figure.
 import io
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from outgrow.metrics.estimate import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
@@ -23,7 +27,9 @@ else:
     Axes = Figure = Any
 
 WIDTH = 600
-"""Pixels. A telephone shows a plot at no less than 460 pixels (`page.css`), so 12 pixels become 9."""
+"""Pixels, of the page. A telephone shows a plot at no less than 460 pixels (`page.css`), so 12 pixels become 9."""
+COLUMN = 410
+"""Pixels, of a paper: on a column of 3.4 inches, 12 pixels become a font of 7 points."""
 TEXT, SMALL = 13, 12
 """Font sizes in pixels."""
 Pixels = float | int
@@ -63,6 +69,25 @@ STYLE = {
 }
 
 
+PAPER_STYLE = {
+    "svg.fonttype": "path",
+    "font.family": "STIXGeneral",
+    "font.size": TEXT + 1,
+    "xtick.labelsize": SMALL + 1,
+    "ytick.labelsize": SMALL + 1,
+    "legend.fontsize": SMALL + 1,
+    "text.color": "black",
+    "axes.labelcolor": "black",
+    "axes.edgecolor": "black",
+    "xtick.color": "black",
+    "ytick.color": "black",
+    "xtick.major.size": 3,
+    "pdf.fonttype": 42,
+}
+"""What differs in a paper: a font like Times, as shapes, since a reader may not have it; black ink; ticks."""
+_PAPER: ContextVar[bool] = ContextVar("for_paper", default=False)
+
+
 @dataclass(frozen=True)
 class Drawing:
     """A plot as an `<svg>` element."""
@@ -71,6 +96,23 @@ class Drawing:
     """Also the name of its file."""
     svg: str
     caption: str = ""
+    pdf: bytes = b""
+    """The same as PDF; only within `for_paper()`."""
+
+
+def width() -> Pixels:
+    """Width of a plot in pixels, at most."""
+    return COLUMN if _PAPER.get() else WIDTH
+
+
+@contextmanager
+def for_paper() -> Iterator[None]:
+    """A context in which plots are drawn for one column of a paper."""
+    token = _PAPER.set(True)
+    try:
+        yield
+    finally:
+        _PAPER.reset(token)
 
 
 @contextmanager
@@ -78,16 +120,17 @@ def style() -> Iterator[None]:
     """A context for drawing that restores matplotlib's settings and ignores characters that its font lacks."""
     import matplotlib
 
-    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+    settings = {**STYLE, **PAPER_STYLE} if _PAPER.get() else STYLE
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")
         yield
 
 
-def figure(width: Pixels, height: Pixels) -> Figure:
+def figure(across: Pixels, height: Pixels) -> Figure:
     """An empty figure of this size in pixels."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(round(width) / 72, height / 72), dpi=72)
+    return Figure(figsize=(round(across) / 72, height / 72), dpi=72)
 
 
 def axes(fig: Figure, left: Pixels, top: Pixels, width: Pixels, height: Pixels) -> Axes:
@@ -113,7 +156,15 @@ def drawing(fig: Figure, name: str, description: str, caption: str = "") -> Draw
     body = text[text.index(">") + 1 :]
     body = re.sub(r'\bid="', f'id="{name}-', body)
     body = body.replace("url(#", f"url(#{name}-").replace('xlink:href="#', f'xlink:href="#{name}-')
-    return Drawing(name, head + body.replace(f"'{FONT}'", FONT_STACK).strip(), caption)
+    body = body.replace(f"'{FONT}'", FONT_STACK)
+    return Drawing(name, head + body.strip(), caption, _pdf(fig) if _PAPER.get() else b"")
+
+
+def _pdf(fig: Figure) -> bytes:
+    """The figure as PDF, with its fonts and without a date."""
+    file = io.BytesIO()
+    fig.savefig(file, format="pdf", metadata={"Creator": None, "Producer": None, "CreationDate": None})
+    return file.getvalue()
 
 
 def shortened(text: str, width: Pixels, size: Pixels = TEXT) -> str:
@@ -122,14 +173,45 @@ def shortened(text: str, width: Pixels, size: Pixels = TEXT) -> str:
     return text if len(text) <= n_characters else text[: n_characters - 1].rstrip() + "…"
 
 
+LONGEST = 3.0
+"""An axis of ratios goes at most so far beyond the numbers; a longer interval ends in an arrow."""
+
+
 def interval(
-    ax: Axes, low: float | None, high: float | None, at: float, colour: str, *, upright: bool = False, **look: Any
+    ax: Axes,
+    low: float | None,
+    high: float | None,
+    at: float,
+    colour: str,
+    *,
+    upright: bool = False,
+    within: tuple[float, float] | None = None,
+    **look: Any,
 ) -> None:
-    """Draw a line from `low` to `high`; nothing without an interval."""
-    if low is not None and high is not None:
-        ends, place = [low, high], [at, at]
-        x, y = (place, ends) if upright else (ends, place)
-        ax.plot(x, y, color=colour, **{"lw": 1.6, "alpha": 0.55, "solid_capstyle": "butt", **look})
+    """Draw a line from `low` to `high`; nothing without an interval.
+
+    What is outside `within`, the limits of the axis, is replaced by an arrow at the limit.
+    """
+    if low is None or high is None:
+        return
+    bottom, top = within or (low, high)
+    ends, place = [max(low, bottom), min(high, top)], [at, at]
+    x, y = (place, ends) if upright else (ends, place)
+    ax.plot(x, y, color=colour, **{"lw": 1.6, "alpha": 0.55, "solid_capstyle": "butt", **look})
+    for end, limit, marker in ((low, bottom, "v" if upright else "<"), (high, top, "^" if upright else ">")):
+        if end < bottom or end > top:
+            tip = ([at], [limit]) if upright else ([limit], [at])
+            ax.plot(*tip, marker, ms=5, color=colour, mew=0, alpha=look.get("alpha", 0.55), clip_on=False)
+
+
+def ratio_limits(estimates: Iterable[Estimate], *shown: float) -> tuple[float, float]:
+    """Limits of an axis that hold every number, the numbers `shown`, and every interval that is not very long."""
+    known = [estimate for estimate in estimates if estimate.value is not None]
+    values = [*shown, *(estimate.value for estimate in known if estimate.value is not None)]
+    low, high = min(values), max(values)
+    lows = [estimate.low for estimate in known if estimate.low is not None]
+    highs = [estimate.high for estimate in known if estimate.high is not None]
+    return min(low, max(min([*lows, low]), low - LONGEST)), max(high, min(max([*highs, high]), high + LONGEST))
 
 
 # ---- legends --------------------------------------------------------------------------------------------
@@ -150,10 +232,11 @@ class LegendMark(NamedTuple):
 class Legend:
     """A legend above a plot, in as many columns as fit."""
 
-    def __init__(self, marks: Sequence[LegendMark], width: Pixels = WIDTH) -> None:
-        self.marks = [mark._replace(label=shortened(mark.label, width - 40, SMALL)) for mark in marks]
+    def __init__(self, marks: Sequence[LegendMark], room: Pixels | None = None) -> None:
+        across = width() if room is None else room
+        self.marks = [mark._replace(label=shortened(mark.label, across - 40, SMALL)) for mark in marks]
         longest = max((len(mark.label) for mark in self.marks), default=0)
-        self.columns = max(1, min(len(self.marks), int(width // (48 + 0.6 * SMALL * longest))))
+        self.columns = max(1, min(len(self.marks), int(across // (48 + 0.6 * SMALL * longest))))
         self.height = 20 * -(-len(self.marks) // self.columns) + 8
 
     def draw(self, fig: Figure) -> None:

@@ -69,8 +69,8 @@ def dot_chart(chart: DotChart) -> Drawing | None:
     height = chart.line_height * len(chart.lines)
     large_height, small_height = legend.height + HEAD + height + FOOT, HEAD + height + AXIS
     with canvas.style():
-        fig = canvas.figure(canvas.WIDTH, large_height + small_height * len(small_rows))
-        ax = canvas.axes(fig, NAMES, legend.height + HEAD, canvas.WIDTH - NAMES - RIGHT, height)
+        fig = canvas.figure(canvas.width(), large_height + small_height * len(small_rows))
+        ax = canvas.axes(fig, NAMES, legend.height + HEAD, canvas.width() - NAMES - RIGHT, height)
         _panel(ax, chart, first, chart.panel_title)
         _names(ax, chart)
         ax.set_xlabel(f"{chart.axis} ({chart.sample})" if chart.sample else chart.axis)
@@ -82,7 +82,7 @@ def dot_chart(chart: DotChart) -> Drawing | None:
 
 
 def _small_panels(fig: Figure, chart: DotChart, names: Sequence[str], top: Pixels) -> None:
-    width = (canvas.WIDTH - NAMES - RIGHT - GAP * (PANELS - 1)) / PANELS
+    width = (canvas.width() - NAMES - RIGHT - GAP * (PANELS - 1)) / PANELS
     for column, name in enumerate(names):
         ax = canvas.axes(fig, NAMES + column * (width + GAP), top, width, chart.line_height * len(chart.lines))
         _panel(ax, chart, name, canvas.shortened(name, width))

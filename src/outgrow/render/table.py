@@ -60,6 +60,14 @@ class Table:
     seeds: int = 0
     """Seeds of the study: a number with fewer gets a note. With one seed the whole table gets one. 0: neither."""
 
+    def __repr__(self) -> str:
+        return f"Table({self.name!r}, {len(self.lines)} lines: {self.title})"
+
+    def _repr_html_(self) -> str:
+        from outgrow.render.table_html import table_html  # it imports this module
+
+        return table_html(self)
+
     # ---- content -----------------------------------------------------------------------------------------
 
     @cached_property

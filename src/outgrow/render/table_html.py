@@ -5,6 +5,9 @@ from html import escape
 from outgrow.metrics.estimate import UNDEFINED, Estimate, show_interval, show_number
 from outgrow.render.table import Column, Line, Table
 
+NARROW = 2
+"""Columns that fit on a telephone. A wider table is shown there row by row, with the titles beside the cells."""
+
 
 def table_html(table: Table) -> str:
     """Markup for the page and for notebooks; the page's style sheet formats it."""
@@ -14,9 +17,10 @@ def table_html(table: Table) -> str:
         rows = [_section(section, len(table.columns))] if section else []
         rows += [_row(table, line, best) for line in lines]
         body.append(f"<tbody>{''.join(rows)}</tbody>")
+    wide = _class("wide" if len(table.columns) > NARROW else "")
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.title)}">'
-        f'<table id="table-{escape(table.name)}">{_head(table)}{"".join(body)}</table></div>{_notes(table)}'
+        f'<table id="table-{escape(table.name)}"{wide}>{_head(table)}{"".join(body)}</table></div>{_notes(table)}'
     )
 
 
@@ -60,22 +64,30 @@ def _row(table: Table, line: Line, best: tuple[float | None, ...]) -> str:
 
 
 def _cell(table: Table, cell: Estimate | str | int | float | None, column: Column, bold: bool, start: bool) -> str:
-    border = "start" if start else ""
+    border, title = "start" if start else "", _title(column)
     if not isinstance(cell, Estimate):
         kind = "" if isinstance(cell, str) else "number"
-        return f"<td{_class(kind, border)}>{_plain(cell, column)}</td>"
+        return f"<td{_class(kind, border)}{title}>{_plain(cell, column)}</td>"
     mark = table.mark_of(cell)
     reference = f"<sup>{mark}</sup>" if mark else ""
     if not cell.defined:
-        return f'<td{_class("number undefined", border)} title="{escape(cell.note)}">{UNDEFINED}{reference}</td>'
+        return (
+            f'<td{_class("number undefined", border)}{title} title="{escape(cell.note)}">{UNDEFINED}{reference}</td>'
+        )
     value = show_number(cell.value, column.digits, column.signed)
     interval = escape(show_interval(cell, column.digits, column.signed))
     tooltip = f"n = {cell.n}, {cell.seeds} seed{'s' if cell.seeds != 1 else ''}"
     strong = f"<strong>{value}</strong>" if bold else value
     return (
-        f'<td{_class("number", border)} title="{tooltip}"><span class="value">{strong}{reference}</span>'
+        f'<td{_class("number", border)}{title} title="{tooltip}"><span class="value">{strong}{reference}</span>'
         f'<span class="interval">{interval}</span></td>'
     )
+
+
+def _title(column: Column) -> str:
+    """The column's title with its group's, which the style sheet shows beside the cell on a narrow screen."""
+    group = f"{column.group}: " if column.group and column.group != column.title else ""
+    return f' data-title="{escape(group + column.title)}"' if column.title else ""
 
 
 def _plain(cell: Estimate | str | int | float | None, column: Column) -> str:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from outgrow.metrics.estimate import Estimate, show, show_number, show_percent
 from outgrow.reporting.results import ANSWERED, Results, RowResult, highest, leaders
+from outgrow.reporting.rows import NO_CEILING
 from outgrow.reporting.topics import topic_caveats
 from outgrow.reporting.topics.scores import GOLD_USED, NO_NAIVE, leading
 from outgrow.study.gold_use import GOLD_ALONE
@@ -59,6 +60,8 @@ def _title(row: RowResult, metric: str) -> str:
     if ahead.value < 0:
         return f"With {row.name}, the student stays below the best of its supervisors."
     share = row.pgr
+    if share is not None and share.note == NO_CEILING:
+        return f"With {row.name}, the student outgrew its supervisors; without gold of half B there is no ceiling."
     if share is None or share.value is None:
         return (
             f"With {row.name}, the student outgrew its supervisors; by which share is unknown: no ceiling is clearly"
@@ -121,7 +124,7 @@ def _caveats(results: Results) -> Iterator[str]:
         yield NO_NAIVE
     bounds = [row.name for row in results.of("method") if row.oracle]
     if bounds:
-        yield f"Gold selected the labels of {', '.join(bounds)}: an upper bound, not counted here."
+        yield f"Gold selected the labels or the weights of {', '.join(bounds)}: an upper bound, not counted here."
     if len(results.about.seeds) == 1:
         yield "One seed: the intervals cover other test items, not other runs."
     missing = len({step.row for step in results.missing})
@@ -137,11 +140,11 @@ def _highest(row: RowResult, rows: list[RowResult]) -> str:
     first = leaders(rows)
     if len(first) == len(rows):
         return f"All {len(first)} rows tie on these test items."
-    verb, them = ("is", "it") if len(first) == 1 else ("are", "them")
+    verb = "is" if len(first) == 1 else "are"
     fixed = "" if row in first else f" The headline is about {row.name}, which was fixed beforehand."
     return (
-        f"{leading(rows)} {verb} the highest of {len(rows)} rows on these test items; being picked flatters {them}."
-        f"{fixed}"
+        f"{leading(rows)} {verb} the highest of {len(rows)} rows on these test items: selected as best of {len(rows)},"
+        f" hence optimistic.{fixed}"
     )
 
 

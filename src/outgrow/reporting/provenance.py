@@ -1,4 +1,4 @@
-"""Where the numbers come from: versions, content hashes, wall times, and the papers of the methods.
+"""Where the numbers come from: versions, content hashes, wall times.
 
 Not part of `Results`: a second run of the same study finds the same results at another speed.
 """
@@ -8,13 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from outgrow.config.experiment import Experiment
-from outgrow.config.method import Method
 from outgrow.graph.event import StepOutcome
 from outgrow.graph.store import Store
 from outgrow.reporting.evidence.steps import record
 from outgrow.study.build import Study
-from outgrow.study.method_rows import parts_of
 
 PACKAGES = (
     "outgrow",
@@ -104,50 +101,3 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return ""
-
-
-# ---- papers ---------------------------------------------------------------------------------------------
-
-SEVERAL_SUPERVISORS = """@inproceedings{cui2025bayesian,
-  title     = {Bayesian WeakS-to-Strong from Text Classification to Generation},
-  author    = {Cui, Ziyun and Zhang, Ziyang and Sun, Guangzhi and Wu, Wen and Zhang, Chao},
-  booktitle = {International Conference on Learning Representations},
-  year      = {2025},
-  note      = {arXiv:2406.03199}
-}"""
-RECOVERED_GAP = """@article{burns2023weak,
-  title   = {Weak-to-Strong Generalization: Eliciting Strong Capabilities With Weak Supervision},
-  author  = {Burns, Collin and others},
-  journal = {arXiv:2312.09390},
-  year    = {2023}
-}"""
-REFINEMENT = """@inproceedings{somerstep2025transfer,
-  title     = {A transfer learning framework for weak to strong generalization},
-  author    = {Somerstep, Seamus and Maia Polo, Felipe and Banerjee, Moulinath and Ritov, Yaacov
-               and Yurochkin, Mikhail and Sun, Yuekai},
-  booktitle = {International Conference on Learning Representations},
-  year      = {2025},
-  note      = {arXiv:2405.16236}
-}"""
-CAPABILITIES = """@inproceedings{zhou2025capabilities,
-  title     = {Weak to Strong Generalization for Large Language Models with Multi-capabilities},
-  author    = {Zhou, Yucheng and Shen, Jianbing and Cheng, Yu},
-  booktitle = {International Conference on Learning Representations},
-  year      = {2025}
-}"""
-
-
-def citation(experiment: Experiment) -> str:
-    """BibTeX of the papers of the experiment's rows and judges."""
-    papers = [SEVERAL_SUPERVISORS, RECOVERED_GAP]
-    if experiment.judges or any(method.refine is not None for method in experiment.methods):
-        papers.append(REFINEMENT)
-    if experiment.task.capabilities or any(_selects(method) for method in experiment.methods):
-        papers.append(CAPABILITIES)
-    return "\n\n".join(papers)
-
-
-def _selects(method: Method) -> bool:
-    """Whether a student trains on some of the labels only, or in stages."""
-    parts = parts_of(method)
-    return len(parts) > 1 or any(part.select is not None for part in parts)

@@ -26,7 +26,7 @@ from outgrow.text_format import listed
 
 MANIFEST, PAGE, SETTINGS = "manifest.json", "report.html", "resolved.yaml"
 WITHOUT_EFFECT = (
-    *("store", "answers", "output", "threads", "report_to"),
+    *("store", "answers", "output", "threads", "report_to", "resources"),
     *("batch_tokens", "concurrency", "timeout", "retries"),
 )
 """Keys at any depth that do not change results."""

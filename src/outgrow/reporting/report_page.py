@@ -11,7 +11,9 @@ import yaml
 from outgrow.config.experiment import Experiment
 from outgrow.render.html_page import style_sheet, template
 from outgrow.reporting.headline import make_headline
-from outgrow.reporting.provenance import Provenance, StepTime, citation, show_seconds
+from outgrow.reporting.methods_text import methods_paragraph
+from outgrow.reporting.provenance import Provenance, StepTime, show_seconds
+from outgrow.reporting.references import bibtex
 from outgrow.reporting.results import Results
 from outgrow.reporting.topics import TopicContent, sections
 from outgrow.reporting.topics.chosen import CHOSEN, HALF_A
@@ -37,7 +39,8 @@ def make_page(
         source=source,
         times=times,
         total=show_seconds(sum(step.seconds or 0 for step in times)),
-        citation=citation(experiment),
+        citation=bibtex(experiment),
+        methods=methods_paragraph(results.about, experiment, source.packages["outgrow"]),
         css=style_sheet(),
         examples=examples,
     )

@@ -41,7 +41,7 @@ class RowResult:
     gold: GoldUse = "none"
     """Which gold it uses beside its supervisors' labels; of a floor, which gold the supervisor learns."""
     oracle: bool = False
-    """Whether gold selected some of its labels: an upper bound, which is ranked with no other row."""
+    """Whether gold selected some of its labels or its weights: an upper bound, which is ranked with no other row."""
     pgr: Estimate | None = None
     """Methods only. Against the ceiling of the row's own view; the mean over the row's sources."""
     pgr_main: Estimate | None = None
@@ -99,7 +99,7 @@ class Results:
 
     @property
     def fair(self) -> list[RowResult]:
-        """The methods for which no label was selected by gold."""
+        """The methods for which no label and no weight was selected by gold."""
         return [row for row in self.rows if row.ranked]
 
     def named(self, name: str) -> RowResult:

@@ -25,6 +25,7 @@ from outgrow.study.build import Row
 from outgrow.study.method_rows import parts_of
 
 MISSING = "no result"
+NO_CEILING = "no item of half B has gold, so there is no ceiling"
 Counts = Bool[np.ndarray, "seed item part"] | Float[np.ndarray, "seed item part"]
 """One row's counts; zeros where the seed lacks the item or the row a result."""
 Value = Callable[[Float[np.ndarray, "*rows part"]], Float[np.ndarray, "*rows"]]
@@ -214,7 +215,7 @@ def recovered(row: Row, measured: Measured, view: str) -> tuple[Estimate, dict[s
     """A method's PGR against the ceiling of a view: the mean over its sources, and against each."""
     ceiling = next((top for top in measured.rows if top.role == "ceiling" and top.view == view), None)
     if ceiling is None:
-        return undefined("there is no ceiling to compare with"), {}
+        return undefined(NO_CEILING), {}
     weak = {
         floor.name: measured.of(floor)
         for floor in measured.rows

@@ -37,14 +37,14 @@ class Sample(NamedTuple):
     """Empty in a task that is no mixture."""
 
 
-class Comparisons(NamedTuple):
+class RewardExamples(NamedTuple):
     """Good and bad examples of texts."""
 
     positives: list[Sample]
     negatives: list[Sample]
 
 
-def compare(task: Task, weak: TextTargets, strong: WeakTexts, consistent: float = 1.0) -> Comparisons:
+def compare(task: Task, weak: TextTargets, strong: WeakTexts, consistent: float = 1.0) -> RewardExamples:
     """Positives in the order of the weak rows, negatives in that of their items' first weak rows."""
     value = text_agreement(task, weak, strong)
     own = {item: row[0] for item, row in zip(strong.items, strong.texts, strict=True)}
@@ -58,7 +58,7 @@ def compare(task: Task, weak: TextTargets, strong: WeakTexts, consistent: float 
             positives[Sample(item, text, name)] = None
         elif answer is not None and item not in agreed:
             negatives[Sample(item, answer, name)] = None
-    return Comparisons(list(positives), list(negatives))
+    return RewardExamples(list(positives), list(negatives))
 
 
 def make_pairs(

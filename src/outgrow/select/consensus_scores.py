@@ -11,8 +11,9 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from outgrow.combiners.answer_vote import METRICS, answers_in
+from outgrow.combiners.answer_vote import answers_in
 from outgrow.data.task import Task
+from outgrow.metrics.text_score import EXACT_MATCH, TEXT_METRICS
 from outgrow.select.selection import Scores, SelectionInputs, capabilities_of
 
 
@@ -49,7 +50,8 @@ def answers_of(task: Task, items: Sequence[str], texts: Sequence[str]) -> list[s
     row_answers: list[str | None] = [None] * len(items)
     for own, capability in zip(rows.values(), capabilities_of(task, list(rows)), strict=True):
         metric = task.metrics.get(capability, task.metric)
-        answers = answers_in(metric if metric in METRICS else "exact_match", [texts[row] for row in own])
+        counted = metric if TEXT_METRICS[metric].decides_equality else EXACT_MATCH.name
+        answers = answers_in(counted, [texts[row] for row in own])
         for row, answer in zip(own, answers, strict=True):
             row_answers[row] = answer
     return row_answers

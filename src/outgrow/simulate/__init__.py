@@ -1,1 +1,1 @@
-"""Simulations with a known truth that test the theory of weak-to-strong generalization."""
+"""Simulations with a known truth: the theory of weak-to-strong generalization, and votes of plausible sources."""

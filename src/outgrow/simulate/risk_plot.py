@@ -30,13 +30,13 @@ CAPTION = (
 
 def risk_plot(outcome: SimulationResult) -> Drawing:
     """Two panels side by side, and a third one below."""
-    legend, room = Legend(LEGEND), canvas.WIDTH / 2
+    legend, room = Legend(LEGEND), canvas.width() / 2
     with canvas.style():
-        fig = canvas.figure(canvas.WIDTH, legend.height + 2 * (TALL + FOOT) + HEAD)
+        fig = canvas.figure(canvas.width(), legend.height + 2 * (TALL + FOOT) + HEAD)
         top = legend.height + HEAD
         _labels(canvas.axes(fig, LEFT, top, room - LEFT - 16, TALL), outcome)
         _decay(canvas.axes(fig, room + LEFT, top, room - LEFT - 16, TALL), outcome)
-        _penalties(canvas.axes(fig, LEFT, top + TALL + FOOT, canvas.WIDTH - LEFT - 16, TALL), outcome)
+        _penalties(canvas.axes(fig, LEFT, top + TALL + FOOT, canvas.width() - LEFT - 16, TALL), outcome)
         legend.draw(fig)
         return canvas.drawing(fig, "risk", _description(outcome), CAPTION)
 

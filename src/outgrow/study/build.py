@@ -7,7 +7,7 @@ from typing import Literal
 from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method, Variant
 from outgrow.data.task_kind import kind_of
-from outgrow.data.user_data import require_columns
+from outgrow.data.user_data import half_b_has_gold, require_columns
 from outgrow.graph.code_identity import read_again
 from outgrow.graph.step import Step, walk
 from outgrow.models.model_size import can_answer
@@ -16,7 +16,7 @@ from outgrow.study import text_students
 from outgrow.study import vote_students as votes
 from outgrow.study.check_methods import require_fit
 from outgrow.study.gold_use import GoldUse, control_methods, gold_use
-from outgrow.study.method_rows import expanded, for_kind, with_methods_for
+from outgrow.study.method_rows import expanded, with_methods_for
 from outgrow.study.seed_plan import SeedPlan
 from outgrow.study.steps import UNTOUCHED, pool_step, split_step, student_here, untouched_step
 from outgrow.supervise.sources import SOURCES
@@ -87,6 +87,8 @@ def build_study(experiment: Experiment) -> Study:
     seeds = dict.fromkeys(experiment.seeds)
     plans = [SeedPlan(experiment, seed, pool, split_step(task, pool, seed)) for seed in seeds]
     labels, rows = (text_study if kind == "generate" else vote_study)(experiment, plans)
+    if not half_b_has_gold(task):
+        rows = [row for row in rows if row.role != "ceiling"]
     return Study(experiment, pool, tuple(plan.split for plan in plans), labels, tuple(rows))
 
 
@@ -106,6 +108,12 @@ def method_rows(experiment: Experiment, student: Callable[[int, Method, Variant]
     pairs = [(method, variant) for method in expanded(experiment) for variant in variants_of(method, experiment)]
     for method, variant in pairs:
         yield _method_row(experiment, method, variant, student)
+
+
+def control_rows(experiment: Experiment, student: Callable[[int, Method, Variant], Step]) -> Iterator[Row]:
+    """The controls that the study adds."""
+    for method in control_methods(experiment):
+        yield _method_row(experiment, method, "plain", student)
 
 
 def _method_row(
@@ -131,8 +139,6 @@ def vote_study(experiment: Experiment, plans: list[SeedPlan]) -> tuple[tuple[Ste
     """Labels per seed and rows of a study of classes or options."""
     sources = [votes.supervisor_steps(plan) for plan in plans]
 
-    controls = [for_kind(method, kind_of(experiment.task)) for method in control_methods(experiment)]
-
     def student(index: int, method: Method, variant: Variant) -> Step:
         return votes.variant_student(plans[index], method, sources[index], variant)
 
@@ -141,7 +147,7 @@ def vote_study(experiment: Experiment, plans: list[SeedPlan]) -> tuple[tuple[Ste
         *_untouched_rows(experiment, plans),
         *_ceiling_rows(experiment, plans),
         *method_rows(experiment, student),
-        *(_method_row(experiment, method, "plain", student) for method in controls),
+        *control_rows(experiment, student),
     ]
     return tuple(map(votes.labels_step, plans, sources)), rows
 
@@ -189,7 +195,8 @@ def text_study(experiment: Experiment, plans: list[SeedPlan]) -> tuple[tuple[Ste
         untouched = tuple(texts.answers(plan, None, UNTOUCHED) for plan in plans)
         rows.append(Row("untouched", "untouched student", untouched))
     ceiling = tuple(texts.answers(plan, text_students.ceiling(plan)) for plan in plans)
-    rows += [Row("ceiling", "ceiling", ceiling, gold="half_b"), *method_rows(experiment, answers)]
+    rows.append(Row("ceiling", "ceiling", ceiling, gold="half_b"))
+    rows += [*method_rows(experiment, answers), *control_rows(experiment, answers)]
     rows = [replace(row, judged=_ratings(experiment, plans, row)) for row in rows]
     labels = [
         texts.gathered(plan, {name: source.half_b for name, source in steps.items()})

@@ -15,13 +15,14 @@ from outgrow.config.method import Method
 from outgrow.config.model import local_model, remote_model
 from outgrow.data.task import Kind
 from outgrow.data.task_kind import metric_of, to_be_written
-from outgrow.errors import ConfigError, suggest
+from outgrow.data.user_data import half_b_has_gold
+from outgrow.errors import ConfigError, OutgrowError, suggest
 from outgrow.losses import LOSSES, text_loss_complaints
 from outgrow.models.model_size import can_answer
 from outgrow.refine import REFINERS, Refine
 from outgrow.select import SELECTIONS, Select
 from outgrow.study.check_stages import losses_of, stage_complaints, vote_stage_complaints
-from outgrow.study.gold_use import uses_anchors
+from outgrow.study.gold_use import gold_use, uses_anchors
 from outgrow.study.method_rows import parts_of, with_methods_for
 from outgrow.supervise.sources import SOURCES
 
@@ -39,11 +40,24 @@ def fit_complaints(experiment: Experiment, kind: Kind) -> Iterator[str]:
     experiment = with_methods_for(experiment, kind)
     complaints = chain(
         _source_problems(experiment, kind),
+        _gold_problems(experiment),
         text_complaints(experiment) if kind == "generate" else vote_complaints(experiment),
         *(_stage_complaints(method, experiment) for method in experiment.methods),
     )
     for complaint in dict.fromkeys(complaints):
         yield f"task `{experiment.task.name}` is of kind *{kind}*: {complaint}"
+
+
+def _gold_problems(experiment: Experiment) -> Iterator[str]:
+    """What needs gold of half B where it has none."""
+    try:
+        labelled = half_b_has_gold(experiment.task)
+    except OutgrowError:  # reported with the data
+        return
+    for method in () if labelled else experiment.methods:
+        by_gold = any(SELECTIONS.of(part.select).sees_gold for part in parts_of(method) if part.select is not None)
+        if by_gold or gold_use(method, experiment) == "oracle":
+            yield f"method `{method.name}` chooses by half B's gold, and no row of half B has a label; leave it out"
 
 
 def _stage_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
@@ -82,14 +96,21 @@ def _gold_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
     """What does not fit a method's use of gold."""
     if method.combine.needs_gold and not uses_anchors(method, experiment):
         yield f"anchors: combine `{method.combine.type}` with these options needs gold; use `anchors: half_a`"
+    if method.half_a_gold != "unused" and (method.select_by or experiment.tune.select_by) == "half_a_log_loss":
+        yield "select_by: `half_a_log_loss` needs items that are not learned; use `select_by: weak_accuracy`"
+    yield from _half_a_complaints(method)
+
+
+def _half_a_complaints(method: Method) -> Iterator[str]:
+    """What does not fit a student that learns half A's gold, for every kind of task."""
     if method.half_a_gold == "unused":
         return
-    if (method.select_by or experiment.tune.select_by) == "half_a_log_loss":
-        yield "select_by: `half_a_log_loss` needs items that are not learned; use `select_by: weak_accuracy`"
     if method.rounds > 1:
         yield "half_a_gold: a further round multiplies labels of half B; leave out `rounds`"
     if any(part.select is not None for part in parts_of(method)):
         yield "half_a_gold: a selection is among labels of half B; leave out `select`"
+    if method.evaluations is not None:
+        yield "half_a_gold: evaluations hold out labels of half B; leave out `evaluations`"
 
 
 def _zero_shot_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
@@ -148,6 +169,8 @@ def _provider_complaints(experiment: Experiment, student: EndpointSection) -> It
                 yield f"method `{method.name}`: loss `{loss.type}`: a provider trains by {allowed} only"
         if method.preference is not None:
             yield f"method `{method.name}`: `preference` tunes weights of this machine; remove it"
+        if method.evaluations is not None:
+            yield f"method `{method.name}`: `evaluations` looks into a training on this machine; remove it"
 
 
 def _decoding_complaints(key: str, decoding: Decoding) -> Iterator[str]:
@@ -177,8 +200,7 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
             yield f"supervisor `{name}` {where} and cannot score texts; leave it out by `sources`"
     for loss in losses_of(method):
         yield from text_loss_complaints("loss", loss)
-    if method.half_a_gold != "unused":
-        yield "half_a_gold: is for classes; remove it"
+    yield from _half_a_complaints(method)
     if method.zero_shot:
         yield "zero_shot: is for classes; remove it"
     if method.rounds > 1:

@@ -4,15 +4,14 @@ They cover what this kind of task cannot have (`check_methods.py`), models, vote
 types, `supervise/sources.py`), this machine (`check_machine.py`) and data. A key that is not set is no mistake.
 """
 
-import ctypes
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 from outgrow.config.experiment import Experiment
 from outgrow.config.model import local_model
+from outgrow.config.trackers import TRACKERS
 from outgrow.config.user_code import sections_in
 from outgrow.data.data_identity import data_identity
 from outgrow.data.row_counts import size_complaints
@@ -21,6 +20,7 @@ from outgrow.data.task_kind import kind_of
 from outgrow.data.user_data import require_columns
 from outgrow.errors import ConfigError, OutgrowError
 from outgrow.extensions import function_of
+from outgrow.graph.devices import cuda_devices
 from outgrow.graph.store import Store
 from outgrow.graph.writable import refuse_unwritable_folder
 from outgrow.select import SELECTIONS
@@ -92,15 +92,6 @@ def errors_of(check: Callable[[], object]) -> list[str]:
     return []
 
 
-TRACKERS = {
-    "wandb": ("wandb",),
-    "trackio": ("trackio",),
-    "mlflow": ("mlflow",),
-    "tensorboard": ("tensorboard", "tensorboardX"),
-}
-"""Packages of which a tracker needs one."""
-
-
 def machine_complaints(experiment: Experiment) -> Iterator[str]:
     """Each begins with the key."""
     if experiment.device == "cuda" and (lacking := why_no_cuda()):
@@ -130,12 +121,7 @@ def why_no_cuda() -> str:
         return f"torch {build['__version__']} is a build without CUDA"
     if build["hip"]:
         return "" if Path("/dev/kfd").exists() else "no GPU is visible here"
-    count = ctypes.c_int(0)
-    with suppress(OSError, AttributeError):
-        driver = ctypes.CDLL("libcuda.so.1")
-        if driver.cuInit(0) == 0:
-            driver.cuDeviceGetCount(ctypes.byref(count))
-    return "" if count.value else "no GPU is visible here"
+    return "" if cuda_devices() else "no GPU is visible here"
 
 
 def _torch_build() -> dict[str, str] | None:

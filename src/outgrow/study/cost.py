@@ -14,7 +14,9 @@ from outgrow.config.task import PARTS
 from outgrow.data.load_task import load_task
 from outgrow.data.pool import counts_in, with_gold
 from outgrow.data.task import Task
+from outgrow.data.task_kind import kind_of
 from outgrow.graph.step import Step
+from outgrow.models.model_size import model_size
 from outgrow.select import SELECTIONS
 from outgrow.study.model_cost import (
     SCORED,
@@ -39,15 +41,22 @@ GPU_FLOPS = 2e14
 TOKENS_PER_ITEM = 64.0
 """Assumed until the items have been read once."""
 CHARACTERS_PER_TOKEN = 4.0
+OPTIONS = 4
+"""Of an item of a task of options, as assumed."""
 
 
-def scale_of(experiment: Experiment, pool_folder: Path | None) -> StudySizes:
-    """Sizes from the file; tokens per item, and items in all, from the finished pool where there is one."""
+def scale_of(experiment: Experiment, pool_folder: Path | None, *, on_gpu: bool | None = None) -> StudySizes:
+    """Sizes from the file; tokens per item, and items in all, from the finished pool where there is one.
+
+    Speeds are those of a GPU with `on_gpu`, by default if the file asks for one.
+    """
     sizes = sizes_of(experiment, pool_folder)
     tokens = TOKENS_PER_ITEM if pool_folder is None else mean_tokens(pool_folder)
-    flops = GPU_FLOPS if experiment.device == "cuda" else CPU_FLOPS_PER_CORE * (os.cpu_count() or 1)
+    on_gpu = experiment.device == "cuda" if on_gpu is None else on_gpu
+    flops = GPU_FLOPS if on_gpu else CPU_FLOPS_PER_CORE * (os.cpu_count() or 1)
     pooled = None if pool_folder is None else pq.read_metadata(pool_folder / "items.parquet").num_rows
-    return StudySizes(**sizes, tokens_per_item=tokens, flops=flops, pooled=pooled)
+    texts = OPTIONS if kind_of(experiment.task) == "choose" else 1
+    return StudySizes(**sizes, tokens_per_item=tokens, flops=flops, pooled=pooled, texts_per_item=texts)
 
 
 def sizes_of(experiment: Experiment, pool_folder: Path | None) -> dict[str, int]:
@@ -84,7 +93,12 @@ def _of_source(function: str) -> Callable[[Step, StudySizes], Cost] | None:
 
 def _features(step: Step, sizes: StudySizes) -> Cost:
     layers = step.settings["layers"]
-    return inference(step.settings, None if layers is None else max(layers), _pool_items(sizes), sizes)
+    cost = inference(step.settings, None if layers is None else max(layers), _pool_items(sizes), sizes)
+    size = model_size(step.settings["model"])
+    if size is None:
+        return replace(cost, disk=None)
+    numbers = _pool_items(sizes) * sizes.texts_per_item * (len(layers) if layers else size.layers + 1)
+    return replace(cost, disk=4 * numbers * min(step.settings["dims"] or size.hidden, size.hidden))
 
 
 def _zero_shot(step: Step, sizes: StudySizes) -> Cost:

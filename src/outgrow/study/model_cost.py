@@ -23,6 +23,8 @@ from outgrow.refine.refiner_record import TokenSizes
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 FULL_TRAINING_BYTES = 16
 """Per trained weight: weight, gradient and Adam's two moments in float32, whatever the precision of the arithmetic."""
+LORA_SHARE = 0.02
+"""Weights of an adapter by those of its model, about."""
 PROBE_STEPS, PROBE_DIM = 100, 512
 SMALL_STEP_SECONDS = 0.1
 PROVIDER_EPOCHS = 3
@@ -33,6 +35,8 @@ ANSWER_TOKENS = 24
 """Of a text that a local model writes."""
 SCORED = 8
 """Candidates of an item that are scored."""
+HELD_OUT_SHARE = 0.1
+"""Of half A in text trainings that keep items aside: the default of `holdout`."""
 FRAME_TOKENS = 120
 """Of a judge's instructions, of those for naming a style, or of a list of classes."""
 
@@ -50,6 +54,8 @@ class Cost:
     seconds: float | None = SMALL_STEP_SECONDS
     money: float | int = 0
     """The most that is paid to a server's owner."""
+    disk: float | int | None = 0
+    """Bytes of a finished result that are worth counting: weights, hidden states."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,8 @@ class StudySizes:
     flops: float
     pooled: int | None = None
     """Items in the pool, of which every seed uses `pool`; `None` if not known yet."""
+    texts_per_item: int = 1
+    """Prompts with an option in one item of a task of options, as assumed."""
 
     @property
     def pool(self) -> int:
@@ -90,14 +98,20 @@ def choice_traffic(sizes: StudySizes) -> TokenTraffic:
 
 
 def score_traffic(step: Step, sizes: StudySizes) -> TokenTraffic:
-    """Every candidate of half B is read once."""
-    return TokenTraffic(sizes.half_b * (sizes.tokens_per_item + SCORED * ANSWER_TOKENS), 0)
+    """Every candidate of half B, or of the items that were held out, is read once."""
+    items = _held_out(sizes) if step.params.get("part") == "held_out" else sizes.half_b
+    return TokenTraffic(items * (sizes.tokens_per_item + SCORED * ANSWER_TOKENS), 0)
 
 
 def text_traffic(step: Step, sizes: StudySizes) -> TokenTraffic:
     """An answer to every item of a part."""
-    items = sizes.half_b if step.params["part"] == "half_b" else sizes.test
+    items = {"half_b": sizes.half_b, "held_out": _held_out(sizes)}.get(str(step.params["part"]), sizes.test)
     return TokenTraffic(items * sizes.tokens_per_item, items * answer_tokens(step.settings))
+
+
+def _held_out(sizes: StudySizes) -> int:
+    """Items of half A that text trainings keep aside, as assumed."""
+    return max(1, round(HELD_OUT_SHARE * sizes.half_a))
 
 
 def rating_traffic(step: Step, sizes: StudySizes) -> TokenTraffic:
@@ -182,11 +196,13 @@ def _gradient_training(
 ) -> Cost:
     size = model_size(params["model"]["model"])
     if size is None:
-        return Cost(None, tokens + answered, None, None)
+        return Cost(None, tokens + answered, None, None, disk=None)
     lora = params["adapt"] == "lora"
-    memory = size.n_params * (1.1 * BYTES[params["model"]["dtype"]] if lora else FULL_TRAINING_BYTES)
+    width = BYTES[params["model"]["dtype"]]
+    memory = size.n_params * (1.1 * width if lora else FULL_TRAINING_BYTES)
+    disk = size.n_params * (LORA_SHARE if lora else 1) * width
     flops = size.n_params * ((4 if lora else 6) * tokens + 2 * answered)
-    return Cost(size.n_params, tokens + answered, memory, flops / sizes.flops)
+    return Cost(size.n_params, tokens + answered, memory, flops / sizes.flops, disk=disk)
 
 
 def _probe_training(tune: Mapping[str, Any], learns: int, sizes: StudySizes) -> Cost:

@@ -9,6 +9,7 @@ from outgrow.config.model import ModelSection, local_model
 from outgrow.config.path_fields import PathForm, change_paths
 from outgrow.config.section import Section
 from outgrow.config.task import TaskSection
+from outgrow.config.trackers import TRACKED_AT_THE_END
 from outgrow.data.task import Kind
 from outgrow.data.task_kind import metric_of
 from outgrow.endpoints.usage import CACHE_NAME as ANSWERS
@@ -94,9 +95,15 @@ def hints(plan: SeedPlan, section: Section) -> dict[str, Json]:
     """What a step with this model may use and its result does not depend on."""
     experiment, model = plan.experiment, local_model(section)
     if model is not None:
-        return model_hints(model, experiment.device, experiment.report_to, experiment.name)
-    asking = {**dump(section, without=[*ASKING, "fine_tuning"]), "place": place_of(section, experiment)}
-    return {"endpoint": asking, "answers": str(answers_file(experiment.answers).absolute())}
+        following = [name for name in experiment.report_to if name not in TRACKED_AT_THE_END]
+        return model_hints(model, experiment.device, following, experiment.name)
+    return endpoint_hints(section, place_of(section, experiment), experiment.answers)
+
+
+def endpoint_hints(section: Section, place: str, answers: Path) -> dict[str, Json]:
+    """The same for a model behind a server; `place` is its key in the file, `answers` the folder of its responses."""
+    asking = {**dump(section, without=[*ASKING, "fine_tuning"]), "place": place}
+    return {"endpoint": asking, "answers": str(answers_file(answers).absolute())}
 
 
 def model_hints(model: ModelSection, device: str, report_to: Iterable[str], run_name: str) -> dict[str, Json]:

@@ -99,13 +99,16 @@ def zero_shot_source(plan: SeedPlan) -> Step:
 def _zero_shot_step(plan: SeedPlan, splits: Mapping[str, Step]) -> Step:
     """The student's zero-shot answers to the test items of some splits; without one, to the whole pool."""
     section = student_here(plan.experiment)
-    params = {
-        **dump(section, only=["model", "revision", "dtype", "max_length", "trust_remote_code"]),
-        "identity": model_identity(section.model, section.revision),
-    }
+    params = zero_shot_params(section)
     function = "outgrow.models.zero_shot:answer"
     inputs = {"pool": plan.pool, **splits}
     return Step(UNTOUCHED, function, params, inputs, hints=hints(plan, section), label=section.model)
+
+
+def zero_shot_params(section: ModelSection) -> dict[str, Json]:
+    """What of a model's section changes its zero-shot answers."""
+    only = ["model", "revision", "dtype", "max_length", "trust_remote_code"]
+    return {**dump(section, only=only), "identity": model_identity(section.model, section.revision)}
 
 
 # ---- labels and targets ---------------------------------------------------------------------------------

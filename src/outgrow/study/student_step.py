@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from outgrow.config.endpoint import EndpointSection
+from outgrow.config.evaluations import EvaluationsSection
 from outgrow.config.method import Method, SelfTraining, SoftLabels
 from outgrow.config.model import LanguageModel, local_model, remote_model
 from outgrow.data.task import Kind
@@ -17,6 +18,8 @@ from outgrow.study.steps import STUDENT, features_input
 CLASSES = "outgrow.training.classifier_steps:train_student"
 TEXTS = "outgrow.training.text_training_steps:train_text_student"
 REMOTE = "outgrow.training.remote_student_step:train_remote_student"
+HALF_A = "outgrow.combiners.targets_step:add_half_a_gold"
+HALF_A_TEXTS = "outgrow.combiners.text_targets_step:add_half_a_texts"
 REVISION = {"none": 0, "probe": 0, "lora": 1, "full": 1}
 """Added to the loss's version: how often results of a training changed. 1: an update is of items, not of rows."""
 
@@ -34,6 +37,7 @@ def student_step(
     passes: float = 1.0,
     self_training: SelfTraining | None = None,
     soft_labels: SoftLabels | None = None,
+    evaluations: EvaluationsSection | None = None,
 ) -> Step:
     """Train `section` on the input `targets`.
 
@@ -55,6 +59,8 @@ def student_step(
         "passes": passes,
         "seed": seed,
     }
+    if evaluations is not None:
+        params["evaluations"] = dump(evaluations)
     if kind == "generate":
         params |= {"model": trained_params(model), "soft_labels": dump(soft_labels or SoftLabels())}
     else:
@@ -110,12 +116,20 @@ def study_student(
         passes=passes,
         self_training=(options or experiment.self_training) if self_training else None,
         soft_labels=soft_labels or experiment.soft_labels,
+        evaluations=None if method is None else method.evaluations,
     )
 
 
 def ceiling_step(plan: SeedPlan, kind: Kind, section: LanguageModel, gold: Mapping[str, Step]) -> Step:
     """The student on half B's gold."""
     return study_student(plan, kind, section, gold, label=f"ceiling, seed {plan.seed}")
+
+
+def half_a_step(plan: SeedPlan, kind: Kind, targets: Step | None) -> Step:
+    """Half A's gold as targets, alone or before the targets of half B."""
+    inputs = {} if targets is None else {"targets": targets}
+    label = f"half A's gold{'' if targets is None else ' and labels'}, seed {plan.seed}"
+    return Step("targets", HALF_A_TEXTS if kind == "generate" else HALF_A, {}, {**plan.data, **inputs}, label=label)
 
 
 def training_inputs(method: Method, targets: Step, selected: Step | None, start: Step | None) -> dict[str, Step]:

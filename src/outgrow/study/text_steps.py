@@ -5,7 +5,7 @@ none. So a wider beam trains nothing again. Texts and their log-probabilities ar
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from outgrow.config.decoding import Decoding
 from outgrow.config.method import Method
@@ -16,11 +16,14 @@ from outgrow.judge.options import JudgeMeasure, read_prompt
 from outgrow.models.model_size import can_answer
 from outgrow.refine import REFINERS, Refine
 from outgrow.refine.prompts import read_prompts
+from outgrow.study.gold_use import weighs_by_gold
 from outgrow.study.seed_plan import SeedPlan
 from outgrow.study.step_params import dump, hints, reading_params
 from outgrow.study.steps import STUDENT, UNTOUCHED, noised_step
 from outgrow.supervise.source_record import TextSource, texts_step, trained
 from outgrow.supervise.sources import SOURCES
+
+HALF_B, HELD_OUT, GOLD = "half_b", "held_out", "half A's gold"
 
 # ---- sources --------------------------------------------------------------------------------------------
 
@@ -31,6 +34,8 @@ class ScoredTexts:
 
     texts: Step
     scores: Mapping[str, Step]
+    held_out: Mapping[str, Step] = field(default_factory=dict)
+    """The same of texts for items of half A that no supervisor learned, where the combiner weighs scorers by gold."""
 
 
 def text_sources(plan: SeedPlan) -> dict[str, TextSource]:
@@ -56,7 +61,23 @@ def labels_for(plan: SeedPlan, method: Method, sources: Mapping[str, TextSource]
     if pool is None:
         return ScoredTexts(gathered(plan, texts), {})
     scorers = {name: sources[name] for name in pool.scorers or sources}
-    return ScoredTexts(gathered(plan, texts), scored_by(plan, scorers, texts))
+    held_out = held_out_scores(plan, sources, scorers) if weighs_by_gold(method, plan.experiment) else {}
+    return ScoredTexts(gathered(plan, texts), scored_by(plan, scorers, texts), held_out)
+
+
+def held_out_scores(
+    plan: SeedPlan, sources: Mapping[str, TextSource], scorers: Mapping[str, TextSource]
+) -> dict[str, Step]:
+    """Each scorer's log-probabilities of texts for the items of half A that no source learned, and of their gold."""
+    models = {f"model.{name}": source.model for name, source in sources.items() if source.model is not None}
+    function = "outgrow.combiners.text_targets_step:save_held_out_gold"
+    gold = Step("held_out", function, {}, {**plan.data, **models}, label=f"seed {plan.seed}")
+    texts = {
+        name: texts_step(plan, source.section, source.model, name, HELD_OUT, plan.experiment.labelling, gold)
+        for name, source in sources.items()
+        if SOURCES.of(source.section).writes
+    }
+    return scored_by(plan, scorers, {GOLD: gold, **texts}, HELD_OUT)
 
 
 def sources_of(method: Method, sources: Mapping[str, TextSource]) -> dict[str, TextSource]:
@@ -108,18 +129,22 @@ def answers(plan: SeedPlan, model: Step | None, name: str = STUDENT) -> Step:
     return texts_step(plan, plan.experiment.student, model, name, "test", plan.experiment.answering)
 
 
-def scored_by(plan: SeedPlan, scorers: Mapping[str, TextSource], tables: Mapping[str, Step]) -> dict[str, Step]:
+def scored_by(
+    plan: SeedPlan, scorers: Mapping[str, TextSource], tables: Mapping[str, Step], part: str = HALF_B
+) -> dict[str, Step]:
     """Each scorer's log-probabilities of all texts; sources that cannot score are left out."""
     return {
-        name: scores_step(plan, source.section, source.model, name, tables)
+        name: scores_step(plan, source.section, source.model, name, tables, part)
         for name, source in scorers.items()
         if SOURCES.of(source.section).can_score
     }
 
 
-def scores_step(plan: SeedPlan, section: Section, model: Step | None, name: str, tables: Mapping[str, Step]) -> Step:
-    """A model's log-probabilities of all texts in `tables`."""
-    params = {"model": reading_params(section), "name": name}
+def scores_step(
+    plan: SeedPlan, section: Section, model: Step | None, name: str, tables: Mapping[str, Step], part: str = HALF_B
+) -> Step:
+    """A model's log-probabilities of all texts in `tables`, which are for the items of one part."""
+    params = {"model": reading_params(section), "name": name, **({} if part == HALF_B else {"part": part})}
     inputs = {"pool": plan.pool, **trained(model), **{f"texts.{key}": table for key, table in tables.items()}}
     label = f"by {name} on {', '.join(tables)}, seed {plan.seed}"
     function = "outgrow.supervise.writer_steps:score_texts"

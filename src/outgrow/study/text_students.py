@@ -18,7 +18,7 @@ from outgrow.study.method_rows import method_named, parts_of, selection_of
 from outgrow.study.seed_plan import SeedPlan
 from outgrow.study.step_params import combine_params, dump, hints, trained_params
 from outgrow.study.steps import STUDENT, reward_step, selected_step, student_here
-from outgrow.study.student_step import ceiling_step, study_student, training_inputs, training_label
+from outgrow.study.student_step import ceiling_step, half_a_step, study_student, training_inputs, training_label
 from outgrow.study.text_steps import ScoredTexts, labels_for, refined_step, scored_by, scores_step, sources_of
 from outgrow.supervise.source_record import TextSource, texts_step
 
@@ -35,13 +35,16 @@ class TextTrainingData:
 
 
 def training_data(plan: SeedPlan, method: Method, sources: Mapping[str, TextSource]) -> TextTrainingData:
-    """What a method learns from."""
+    """What a method learns from: its labels' targets, with half A's gold where the method learns it."""
     labels = labels_for(plan, method, sources)
     inputs = {"pool": plan.pool, "labels": labels.texts, **_score_inputs(labels.scores)}
+    inputs |= {f"held_out.{name}": step for name, step in labels.held_out.items()}
     params: dict[str, Json] = {"combine": combine_params(method.combine, plan.experiment.task)}
     function = "outgrow.combiners.text_targets_step:make_text_targets"
     label = f"{method.combine.type} of {labels.texts.label}"
     targets = Step("targets", function, params, inputs, label=label)
+    if method.half_a_gold != "unused":
+        targets = half_a_step(plan, "generate", targets if method.half_a_gold == "added" else None)
     return TextTrainingData(plan, method, sources, labels, targets)
 
 

@@ -30,7 +30,7 @@ from outgrow.study.steps import (
     student_here,
     zero_shot_source,
 )
-from outgrow.study.student_step import ceiling_step, study_student, training_inputs, training_label
+from outgrow.study.student_step import ceiling_step, half_a_step, study_student, training_inputs, training_label
 from outgrow.supervise.sources import SOURCES
 
 
@@ -60,9 +60,7 @@ class VoteTrainingData:
         if self.method.half_a_gold == "unused":
             return targets_step(self.plan, self.labels, self.method)
         added = self.method.half_a_gold == "added"
-        labels = {"targets": targets_step(self.plan, self.labels, self.method)} if added else {}
-        function, label = "outgrow.combiners.targets_step:add_half_a_gold", f"half A's gold, seed {self.plan.seed}"
-        return Step("targets", function, {}, {**self.plan.data, **labels}, label=label)
+        return half_a_step(self.plan, "classify", targets_step(self.plan, self.labels, self.method) if added else None)
 
 
 @dataclass(frozen=True)

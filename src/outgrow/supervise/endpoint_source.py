@@ -1,6 +1,7 @@
-"""A model behind a server as a source. It learns no gold; the step for votes is in `endpoint_step.py`."""
+"""A model behind a server as a source. It learns no gold; its steps are in `endpoint_step.py` and `ask_step.py`."""
 
 import os
+from dataclasses import asdict
 
 from outgrow.config.endpoint import EndpointSection
 from outgrow.config.task import TaskSection
@@ -10,7 +11,7 @@ from outgrow.graph.step import Step
 from outgrow.study.model_cost import Cost, StudySizes, choice_traffic, writing
 from outgrow.study.seed_plan import SeedPlan
 from outgrow.study.step_params import ASKING, dump, hints
-from outgrow.supervise.source_record import Problems, SourceRecord, TextSource, written_texts
+from outgrow.supervise.source_record import AskedJudge, Problems, SourceRecord, TextSource, written_texts
 
 ASK = "outgrow.supervise.endpoint_step:ask_supervisor"
 
@@ -20,6 +21,18 @@ def votes_step(plan: SeedPlan, name: str, section: EndpointSection) -> Step:
     params = {"model": dump(section, only=[*ASKING, "structured"]), "source": name}
     label = f"{name}, seed {plan.seed}"
     return Step("supervisor", ASK, params, plan.data, hints=hints(plan, section), label=label, version=2)
+
+
+def asked_step(judge: AskedJudge) -> Step:
+    """Asked one prompt about all items."""
+    params = {
+        "model": dump(judge.section, only=[*ASKING, "structured"]),
+        "form": asdict(judge.form),
+        **judge.sampling,
+        "source": judge.source,
+    }
+    function = "outgrow.supervise.ask_step:ask_judge"
+    return Step("judge", function, params, {"pool": judge.questions}, hints=judge.hints, label=judge.source)
 
 
 def text_steps(plan: SeedPlan, name: str, section: EndpointSection) -> TextSource:
@@ -50,6 +63,7 @@ RECORD = SourceRecord(
     kinds=frozenset({"classify", "choose", "generate"}),
     votes=votes_step,
     texts=text_steps,
+    asked=asked_step,
     writes=True,
     remote=True,
     misfits=misfits,

@@ -17,9 +17,9 @@ import numpy as np
 from jaxtyping import Float
 
 from outgrow.config.endpoint import CHOICE_TOKENS
-from outgrow.data.published_task import letters
 from outgrow.data.task import Split, Task
-from outgrow.endpoints.client import ChatRequest, ChatResponse, Endpoint, Refusal
+from outgrow.endpoints.chat_request import ChatRequest, ChatResponse, Refusal
+from outgrow.endpoints.client import Endpoint
 from outgrow.endpoints.response import ResponseChoice
 from outgrow.endpoints.response_cache import ResponseCache
 from outgrow.endpoints.usage import endpoint_name
@@ -29,10 +29,10 @@ from outgrow.graph.step import Job, Json
 from outgrow.labels import ANSWER_FILES, WeakLabels
 from outgrow.metrics.stated_choice import StatedChoice, stated_choice
 from outgrow.models.skipped_items import named, warn_skipped
+from outgrow.supervise.answer_form import AnswerForm, by_letter
 
 ALTERNATIVES = 20
 """Alternatives of one token, at most, in the protocol."""
-BY_LETTER = "Answer with the letter of your choice alone."
 
 
 def ask_supervisor(job: Job, *, model: dict[str, Json], source: str) -> None:
@@ -64,16 +64,20 @@ def ask_supervisor(job: Job, *, model: dict[str, Json], source: str) -> None:
 
 def question_of(task: Task, row: int, section: Mapping[str, Any]) -> ChatRequest:
     """The item with its choices in lines `A. …`."""
-    options = options_of(task, row)
-    names = letters(len(options))
-    lines = [f"{name}. {option}" for name, option in zip(names, options, strict=True)]
-    text = "\n".join([task.items.prompts[row], *lines, BY_LETTER])
-    fields: dict[str, Any] = {"temperature": 0.0, section["limit"]: CHOICE_TOKENS}
+    form = by_letter(options_of(task, row))
+    return choice_request(task.items.ids[row], form.listed(task.items.prompts[row]), form, section)
+
+
+def choice_request(
+    item: str, text: str, form: AnswerForm, section: Mapping[str, Any], *, samples: int = 1, temperature: float = 0.0
+) -> ChatRequest:
+    """The request for the answer to a question; `text` lists the choices."""
+    fields: dict[str, Any] = {"temperature": temperature, section["limit"]: CHOICE_TOKENS}
     if section["logprobs"]:
         fields |= {"logprobs": True, "top_logprobs": ALTERNATIVES}
     if section["structured"]:
-        fields["response_format"] = one_of(names)
-    return ChatRequest(task.items.ids[row], single_turn(text, section["system"]), fields)
+        fields["response_format"] = one_of(form.names)
+    return ChatRequest(item, single_turn(text, section["system"]), fields, samples)
 
 
 def options_of(task: Task, row: int) -> list[str]:
@@ -94,11 +98,20 @@ def one_of(names: Sequence[str]) -> dict[str, Any]:
 
 def vote(answer: ChatResponse | Refusal, options: Sequence[str]) -> Float[np.ndarray, "class"]:
     """The distribution over the options; zeros for an abstention."""
-    if isinstance(answer, Refusal):
-        return np.zeros(len(options))
-    names, choice = letters(len(options)), answer.choices[0]
-    stated = stated_choice(choice.text, names, options)
-    probs = _by_logprobs(choice, names, stated)
+    return vote_in_form(answer, by_letter(options))
+
+
+def vote_in_form(answer: ChatResponse | Refusal, form: AnswerForm) -> Float[np.ndarray, "class"]:
+    """The mean over the samples that state a choice; zeros if none does."""
+    choices = () if isinstance(answer, Refusal) else answer.choices
+    votes = np.asarray([_vote_of(choice, form) for choice in choices]).reshape(-1, len(form.names))
+    stated = votes[votes.any(axis=1)]
+    return np.asarray(stated.mean(axis=0)) if len(stated) else np.zeros(len(form.names))
+
+
+def _vote_of(choice: ResponseChoice, form: AnswerForm) -> Float[np.ndarray, "class"]:
+    stated = stated_choice(form.readable(choice.text), form.names, form.options)
+    probs = _by_logprobs(choice, form.names, stated) if form.by_first_token else np.zeros(len(form.names))
     if stated is not None and not probs.any():
         probs[stated.number] = 1.0
     return probs

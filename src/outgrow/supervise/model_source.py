@@ -12,8 +12,8 @@ from outgrow.study.check_models import model_problems
 from outgrow.study.model_cost import Cost, StudySizes, classifier_training, text_training
 from outgrow.study.seed_plan import SeedPlan
 from outgrow.study.step_params import dump, hints, model_params, trained_params
-from outgrow.study.steps import features_input
-from outgrow.supervise.source_record import Problems, SourceRecord, TextSource, written_texts
+from outgrow.study.steps import features_input, zero_shot_params
+from outgrow.supervise.source_record import AskedJudge, Problems, SourceRecord, TextSource, written_texts
 
 LEARN_CLASSES = "outgrow.training.classifier_steps:train_supervisor"
 LEARN_TEXTS = "outgrow.training.text_training_steps:train_text_supervisor"
@@ -40,13 +40,25 @@ def text_steps(plan: SeedPlan, name: str, section: ModelSection) -> TextSource:
     if is_trained(section):
         params = {"adapt": section.adapt, "model": trained_params(section), "seed": plan.seed}
         label = f"{name}, seed {plan.seed}"
-        model = Step("supervisor", LEARN_TEXTS, params, plan.data, hints=hints(plan, section), label=label)
+        model = Step("supervisor", LEARN_TEXTS, params, plan.data, version=2, hints=hints(plan, section), label=label)
     return written_texts(plan, name, section, model)
+
+
+def asked_step(judge: AskedJudge) -> Step:
+    """Its zero-shot answers to one prompt."""
+    params = zero_shot_params(judge.section)
+    function = "outgrow.models.zero_shot:answer"
+    return Step("judge", function, params, {"pool": judge.questions}, hints=judge.hints, label=judge.source)
 
 
 def is_trained(section: ModelSection) -> bool:
     """Whether it learns half A's gold."""
     return section.adapt != "none"
+
+
+def holds_out(section: ModelSection) -> bool:
+    """Whether a training on texts keeps items of half A aside."""
+    return is_trained(section) and section.training.keep == "best"
 
 
 def misfits(where: str, section: ModelSection, task: TaskSection, kind: Kind) -> Problems:
@@ -81,7 +93,9 @@ RECORD = SourceRecord(
     kinds=frozenset({"classify", "choose", "generate"}),
     votes=votes_step,
     texts=text_steps,
+    asked=asked_step,
     trained=is_trained,
+    holds_out=holds_out,
     writes=True,
     can_score=True,
     code=user_code,

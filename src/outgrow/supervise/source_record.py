@@ -13,10 +13,11 @@ from outgrow.config.section import Section
 from outgrow.config.task import TaskSection
 from outgrow.data.task import Kind
 from outgrow.extensions import Function, Record
-from outgrow.graph.step import Step
+from outgrow.graph.step import Json, Step
 from outgrow.study.model_cost import Cost, StudySizes
 from outgrow.study.seed_plan import SeedPlan
 from outgrow.study.step_params import dump, hints, reading_params
+from outgrow.supervise.answer_form import AnswerForm
 
 Problems: TypeAlias = Iterator[str]
 """Sentences, each of which begins with a key."""
@@ -33,6 +34,21 @@ class TextSource:
     """Its labels of half B."""
     test: Step
     """Its answers to the test items."""
+
+
+@dataclass(frozen=True)
+class AskedJudge:
+    """A source with one prompt in `outgrow ask`."""
+
+    source: str
+    """The name of its votes."""
+    section: Any
+    questions: Step
+    """Writes the task whose prompts it gets."""
+    form: AnswerForm
+    sampling: Mapping[str, Json]
+    """`samples`, `temperature` and `seed`."""
+    hints: Mapping[str, Json]
 
 
 def _never(section: Any) -> bool:
@@ -59,8 +75,12 @@ class SourceRecord(Record):
     """Builds the step that labels half A, half B and the test items of a *classify* or *choose* task."""
     texts: Callable[[SeedPlan, str, Any], TextSource] | None = None
     """Builds the steps for a *generate* task."""
+    asked: Callable[[AskedJudge], Step] | None = None
+    """Builds the step for `outgrow ask`, which writes `answers.parquet`, without gold."""
     trained: Callable[[Any], bool] = _never
     """Whether a section learns half A's gold."""
+    holds_out: Callable[[Any], bool] = _never
+    """*generate*: whether it learns all of half A's gold but some items that it keeps aside."""
     writes: bool = False
     """It can be asked for further texts."""
     can_score: bool = False
@@ -81,8 +101,19 @@ class SourceRecord(Record):
     """Estimates by step function; a function that is not listed costs next to nothing."""
 
 
-def texts_step(plan: SeedPlan, section: Section, model: Step | None, name: str, part: str, decoding: Decoding) -> Step:
-    """What a model writes for the items of one part; without a training step, the model as it is."""
+def texts_step(
+    plan: SeedPlan,
+    section: Section,
+    model: Step | None,
+    name: str,
+    part: str,
+    decoding: Decoding,
+    held_out: Step | None = None,
+) -> Step:
+    """What a model writes for the items of one part; without a training step, the model as it is.
+
+    The part `held_out` is the items of the step `held_out`.
+    """
     params = {
         "model": reading_params(section),
         "decoding": dump(decoding),
@@ -90,7 +121,7 @@ def texts_step(plan: SeedPlan, section: Section, model: Step | None, name: str, 
         "seed": plan.seed,
         "name": name,
     }
-    inputs = {**plan.data, **trained(model)}
+    inputs = {**plan.data, **trained(model), **({} if held_out is None else {"held_out": held_out})}
     label = f"{part}: {f'{name}, seed {plan.seed}' if model is None else model.label}"
     function = "outgrow.supervise.writer_steps:write_texts"
     return Step("texts", function, params, inputs, hints=hints(plan, section), label=label)

@@ -2,7 +2,15 @@
 
 from outgrow.config.section import Section
 from outgrow.extensions import Registry
-from outgrow.supervise import coherence_source, endpoint_source, model_source, ngram_source, rule_source, votes_source
+from outgrow.supervise import (
+    boosted_source,
+    coherence_source,
+    endpoint_source,
+    model_source,
+    ngram_source,
+    rule_source,
+    votes_source,
+)
 from outgrow.supervise.source_record import SourceRecord
 
 SOURCES: Registry[SourceRecord] = Registry(
@@ -16,6 +24,7 @@ SOURCES: Registry[SourceRecord] = Registry(
         rule_source.FUNCTION,
         votes_source.RECORD,
         coherence_source.RECORD,
+        boosted_source.RECORD,
     ],
 )
 

@@ -43,19 +43,22 @@ def _params(section: VotesSection, name: str) -> dict[str, Json]:
 
 def _paths(plan: SeedPlan, section: VotesSection) -> dict[str, Json]:
     """Where the files are; that of the task is named in messages only."""
-    items = plan.experiment.task.path
-    return {"file": str(section.votes.absolute()), "items": None if items is None else str(items)}
+    items = " and ".join(map(str, plan.experiment.task.places.values()))
+    return {"file": str(section.votes.absolute()), "items": items or None}
 
 
 def misfits(where: str, section: VotesSection, task: TaskSection, kind: Kind) -> Problems:
-    """A file names classes, not options."""
-    if kind == "choose":
-        yield f"{where}: votes of a file name classes, and here are options; set task.form to `text`"
+    """Options have places in the user's own file; those of a known task are ordered by outgrow."""
+    if kind == "choose" and task.path is None:
+        yield (
+            f"{where}: votes of a file name the options of your own data (task.path) by their place, A, B and so on;"
+            " with a known task set task.form to `text`"
+        )
 
 
 RECORD = SourceRecord(
     VotesSection,
-    kinds=frozenset({"classify", "generate"}),
+    kinds=frozenset({"classify", "choose", "generate"}),
     key="votes",
     votes=votes_step,
     texts=text_steps,

@@ -5,9 +5,9 @@
       crowd: {votes: votes.csv, source: worker 17}            those of `worker 17`, under another name
 
 Each section takes one source of a file; items are matched by their ids, and an item without a vote of the
-source is an abstention. It has learned no gold, so its votes on all of half A are its anchors. All else in the file
-(gold, seconds, other sources, items that the study does not use) is ignored. A study depends on the file's content,
-not on its path.
+source is an abstention. In a *choose* task a vote is A for the option in the first column, B in the second, and so on.
+The source has learned no gold, so its votes on all of half A are its anchors. All else in the file (gold, seconds,
+other sources, items that the study does not use) is ignored. A study depends on the file's content, not on its path.
 """
 
 import json
@@ -51,6 +51,11 @@ def take_votes(job: Job, *, reading: dict[str, Any], content: str, file_source: 
     """
     section = section_of(job, reading, content)
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
+    if task.shuffled:
+        raise DataError(
+            f"supervisors.{source}: the right option was always in the same place, so the options were shuffled, and"
+            f" A, B and so on in {section.votes} are no longer theirs; write the options in a random order"
+        )
     table = read_votes(
         section.votes,
         columns=section.columns,

@@ -31,17 +31,17 @@ from outgrow.texts import Candidate, WeakTexts
 def write_texts(
     job: Job, *, model: dict[str, Json], decoding: dict[str, Json], part: str, seed: int, name: str
 ) -> None:
-    """Inputs `pool`, `split` and, for a trained model, `model`; writes `half_b.parquet` or `test.parquet`.
+    """Inputs `pool`, `split` and, for a trained model, `model`; writes `half_b`, `test` or `held_out.parquet`.
 
     Args:
         model: the writer's section, as far as reading and writing depend on it.
         decoding: how texts are searched or drawn.
-        part: `half_b` (half B) or `test`.
+        part: `half_b` (half B), `test`, or `held_out`: the items of the input `held_out`, which no supervisor learned.
         seed: of samples; a search needs none.
         name: under which the texts are known.
     """
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
-    rows = np.asarray(getattr(split, part))
+    rows = held_out_rows(job, task) if part == "held_out" else np.asarray(getattr(split, part))
     request = GenerationRequest(
         items=[task.items.ids[row] for row in rows.tolist()],
         conversations=[single_turn(task.items.prompts[row], model["system"]) for row in rows.tolist()],
@@ -57,12 +57,18 @@ def write_texts(
     (job.out / "written.json").write_text(json.dumps(written.record(request), indent=1))
 
 
-def score_texts(job: Job, *, model: dict[str, Json], name: str) -> None:
-    """Inputs `pool`, `model` (if trained), and `texts.NAME` for every table; writes `half_b.parquet`.
+def held_out_rows(job: Job, task: Task) -> Int[np.ndarray, "row"]:
+    """Pool rows of the items of the input `held_out`."""
+    items = set(WeakTexts.load(job.inputs["held_out"] / "held_out.parquet").items)
+    return np.flatnonzero([name in items for name in task.items.ids])
+
+
+def score_texts(job: Job, *, model: dict[str, Json], name: str, part: str = "half_b") -> None:
+    """Inputs `pool`, `model` (if trained), and `texts.NAME` for every table; writes `PART.parquet`.
 
     Its one source is the scorer, its candidates are all different texts of an item in first-seen order.
     """
-    tables = [WeakTexts.load(path / "half_b.parquet") for key, path in job.inputs.items() if key.startswith("texts.")]
+    tables = [WeakTexts.load(path / f"{part}.parquet") for key, path in job.inputs.items() if key.startswith("texts.")]
     items, texts = pooled(tables)
     folder = job.inputs["model"] / "model" if "model" in job.inputs else None
     writer = load_writer(model, folder, pick_device(job.hints))
@@ -70,7 +76,7 @@ def score_texts(job: Job, *, model: dict[str, Json], name: str) -> None:
     prompt = dict(zip(task.items.ids, task.items.prompts, strict=True))
     prompts = [single_turn(prompt[item], model["system"]) for item in items]
     scored = score(job, writer, items, prompts, texts)
-    WeakTexts(items, (name,), [[candidates] for candidates in scored]).save(job.out / "half_b.parquet")
+    WeakTexts(items, (name,), [[candidates] for candidates in scored]).save(job.out / f"{part}.parquet")
 
 
 def pooled(tables: Sequence[WeakTexts]) -> tuple[list[str], list[list[str]]]:

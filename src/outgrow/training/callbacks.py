@@ -1,17 +1,20 @@
-"""Callbacks of the Trainer: checkpoints by time, and the best weights by held-out loss.
+"""Callbacks of the Trainer: checkpoints by time, and the best weights.
 
 The Trainer writes a checkpoint's files one after the other, `trainer_state.json` last. A folder without a whole one is
 removed, and an older checkpoint is used.
 
-The best weights are those after the pass with the lowest held-out loss (the first one on a tie). They and the losses
-are in the scratch folder and survive a kill; losses noted after the checkpoint that is resumed are forgotten.
+The best weights are those with the highest score (the first one on a tie), as a `Judge` gives it. They and the scores
+are in the scratch folder and survive a kill; scores noted after the checkpoint that is resumed are forgotten.
 """
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -64,41 +67,77 @@ def is_whole(checkpoint: Path) -> bool:
 
 BATCH_TOKENS = 4096
 """Tokens per forward pass over held-out examples: a constant, so that the loss is the same to the last bit."""
-NOTE, WEIGHTS = "held_out.json", "best.pt"
+NOTE, WEIGHTS = "scores.json", "best.pt"
+
+
+@runtime_checkable
+class Judge(Protocol):
+    """Scores the weights of a model while it is trained."""
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the weights with the highest score are kept; if not, the last ones are."""
+
+    def due(self, update: int, updates: int) -> bool:
+        """Whether the weights after this update, of all `updates`, get a score."""
+
+    def score(self, trainer: Trainer, update: int) -> float:
+        """The higher, the better."""
+
+
+@dataclass(frozen=True)
+class HeldOutLoss:
+    """Minus the loss of held-out examples, at the end of every pass."""
+
+    examples: TrainingExamples
+    updates_per_pass: int
+    chooses: bool = True
+
+    def due(self, update: int, updates: int) -> bool:
+        """At the end of a pass, and of the training."""
+        return update % self.updates_per_pass == 0 or update == updates
+
+    def score(self, trainer: Trainer, update: int) -> float:
+        """Minus the loss."""
+        return -held_out_loss(trainer, self.examples)
 
 
 class KeepBest(TrainerCallback):  # type: ignore[misc]  # transformers' classes are Any to mypy
-    """Held-out losses by update, in `scratch/held_out.json`; the best weights in `scratch/best.pt`."""
+    """Scores by update, in `scratch/scores.json`; the best weights in `scratch/best.pt`."""
 
-    def __init__(self, trainer: Trainer, held_out: TrainingExamples, updates_per_pass: int, scratch: Path) -> None:
-        self.trainer, self.held_out, self.every, self.scratch = trainer, held_out, updates_per_pass, scratch
-        self.losses: dict[int, float] = {}
+    def __init__(self, trainer: Trainer, judge: Judge, scratch: Path) -> None:
+        self.trainer, self.judge, self.scratch = trainer, judge, scratch
+        self.scores: dict[int, float] = {}
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """Remember what was noted up to the checkpoint."""
-        noted = held_out_losses(self.scratch)
-        self.losses = {update: loss for update, loss in noted.items() if update <= state.global_step}
+        noted = noted_scores(self.scratch)
+        self.scores = {update: score for update, score in noted.items() if update <= state.global_step}
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
-        """Judge the weights at the end of a pass, and keep them if they are the best so far."""
-        if state.global_step % self.every and state.global_step < state.max_steps:
+        """Judge the weights where that is due, and keep them if they are the best so far."""
+        if not self.judge.due(state.global_step, state.max_steps):
             return
-        loss = held_out_loss(self.trainer, self.held_out)
-        if not torch.tensor(loss).isfinite():
-            raise StepFailed(f"the held-out loss became {loss} after update {state.global_step}; lower training.lr")
-        if loss < min(self.losses.values(), default=float("inf")):
+        self.trainer.model.eval()
+        score = self.judge.score(self.trainer, state.global_step)
+        self.trainer.model.train()
+        if not math.isfinite(score):
+            raise StepFailed(f"the held-out score became {score} after update {state.global_step}; lower training.lr")
+        if self.judge.chooses and score > max(self.scores.values(), default=-math.inf):
             draft = self.scratch / f"{WEIGHTS}.draft"
             torch.save(trained_weights(self.trainer.model), draft)
             draft.replace(self.scratch / WEIGHTS)
-        self.losses[state.global_step] = loss
+        self.scores[state.global_step] = score
         draft = self.scratch / f"{NOTE}.draft"
-        draft.write_text(json.dumps(self.losses))
+        draft.write_text(json.dumps(self.scores))
         draft.replace(self.scratch / NOTE)
 
     def restore(self) -> None:
-        """Put the best weights into the model."""
+        """Put the best weights into the model, if the judge chooses."""
+        if not self.judge.chooses:
+            return
         best = torch.load(self.scratch / WEIGHTS, weights_only=True)
         with torch.no_grad():
             for name, weight in self.trainer.model.named_parameters():
@@ -106,16 +145,11 @@ class KeepBest(TrainerCallback):  # type: ignore[misc]  # transformers' classes 
                     weight.copy_(best[name])
 
 
-def held_out_losses(scratch: Path) -> dict[int, float]:
-    """The noted losses by number of updates; none if nothing was kept aside."""
+def noted_scores(scratch: Path) -> dict[int, float]:
+    """The noted scores by number of updates; none if nothing was judged."""
     path = scratch / NOTE
     noted = json.loads(path.read_text()) if path.is_file() else {}
-    return {int(update): loss for update, loss in noted.items()}
-
-
-def best_update(losses: dict[int, float]) -> int:
-    """The update after which the held-out loss was lowest, the first one on a tie."""
-    return min(losses, key=lambda update: losses[update])
+    return {int(update): score for update, score in noted.items()}
 
 
 def trained_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -135,8 +169,5 @@ def held_out_loss(trainer: Trainer, examples: TrainingExamples) -> float:
             outputs = examples.outputs(model, chosen, device)
         return float(examples.loss(model, outputs, chosen, share[chosen].to(device), 0.0))
 
-    model.eval()
     batches = length_sorted_batches(examples.lengths, BATCH_TOKENS)
-    total = sum(loss for _, loss in with_smaller_batches(run, batches))
-    model.train()
-    return total
+    return sum(loss for _, loss in with_smaller_batches(run, batches))

@@ -27,6 +27,7 @@ from outgrow.errors import ConfigError, DataError
 from outgrow.graph.step import Job, Json
 from outgrow.labels import Targets, WeakLabels, one_hot
 from outgrow.losses.objective import Objective, make_objective
+from outgrow.training.evaluate import ClassEvaluations, plan_of
 from outgrow.training.fit_spec import FitResult, FitSpec, Tuning, save_answers, save_record
 from outgrow.training.probe import learn_probe
 from outgrow.training.sampling import holdout_rows
@@ -55,6 +56,7 @@ def train_student(
     seed: int,
     name: str,
     passes: float = 1.0,
+    evaluations: dict[str, Json] | None = None,
 ) -> None:
     """Inputs `pool`, `split`, `targets`, `labels`, and `features` for a probe.
 
@@ -63,7 +65,7 @@ def train_student(
     passes stay).
 
     Writes `half_b.parquet` and `test.parquet` (the predictions, as labels of the source `name`), `chosen.json`,
-    `metrics.jsonl` and `model/`.
+    `metrics.jsonl` and `model/`; with `evaluations` also `evaluations.parquet`.
 
     Args:
         adapt: `full`, `lora` or `probe`.
@@ -74,6 +76,7 @@ def train_student(
         seed: of the new head and the order of the examples; a probe needs none.
         name: of its predictions.
         passes: a factor on the passes over the data that the settings ask for.
+        evaluations: options of the evaluations during the last training; `None` = without any.
     """
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
     objective = make_objective(loss, self_training)
@@ -91,6 +94,7 @@ def train_student(
         judged=judged_rows(task, split, rows) if select_by == "half_a_log_loss" else None,
         start=job.inputs["start"] / "model" if "start" in job.inputs else None,
         passes=passes * more,
+        evaluations=class_evaluations(job, task, split, evaluations, seed),
     )
     tuning = Tuning(tune, select_by, oracle=select_by == "gold_accuracy", held_out_wanted=False)
     learned = learn(job, adapt, spec, objective, model, tuning, seed)
@@ -139,6 +143,20 @@ def yardstick(
         raise DataError(f"{job.inputs['labels'] / 'half_b.parquet'}: item `{missing[0]}` of half B is not in it")
     reference[half_b] = mean_vote(labels.take(np.asarray([row[name] for name in names])))
     return reference
+
+
+def class_evaluations(
+    job: Job, task: Task, split: Split, section: dict[str, Json] | None, seed: int
+) -> ClassEvaluations | None:
+    """The evaluations of a student that learns half B; `None` without the section."""
+    plan = plan_of(section, task, split, seed)
+    if plan is None:
+        return None
+    weak = yardstick(job, task, split, split.half_b, "weak_accuracy")
+    rows = np.concatenate([split.half_b, split.test])
+    return ClassEvaluations(
+        plan, np.concatenate([weak, np.zeros((len(split.test), task.n_classes))]), task.items.gold[rows]
+    )
 
 
 def train_supervisor(

@@ -43,6 +43,8 @@ from outgrow.models.load_model import (
 from outgrow.models.model_names import parse_name
 from outgrow.models.silence_transformers import silence_transformers
 from outgrow.models.token_batches import Rows, length_sorted_batches, with_smaller_batches
+from outgrow.training.evaluate import ClassEvaluations
+from outgrow.training.evaluation_notes import note, read_notes
 from outgrow.training.fit_spec import FitResult, FitSpec, Tuning
 from outgrow.training.grid_search import GridPoint, SearchResult, search, search_on_gold, training_grid
 from outgrow.training.sampling import sealed_randomness
@@ -100,7 +102,11 @@ class FineTuner:
         return model
 
     def trained(
-        self, point: GridPoint, scratch: Path, held: Bool[np.ndarray, "item"] | None = None
+        self,
+        point: GridPoint,
+        scratch: Path,
+        held: Bool[np.ndarray, "item"] | None = None,
+        wanted: ClassEvaluations | None = None,
     ) -> tuple[ExampleTrainer, Reading]:
         """Train on the items that are not held out. The reading covers all items of the pool."""
         with sealed_randomness(self.seed), silence_transformers():
@@ -114,6 +120,7 @@ class FineTuner:
             )
             if self.lora is not None:
                 model = with_adapter(model, self.lora, self.spec.task.kind)
+            searching = held is not None and wanted is None
             trainer = train(
                 model,
                 self.examples(reading, held),
@@ -122,8 +129,9 @@ class FineTuner:
                 seed=self.seed,
                 scratch=scratch,
                 # Trackers follow the training that counts, not the search before it.
-                hints=self.job.hints if held is None else {**self.job.hints, "report_to": []},
+                hints={**self.job.hints, "report_to": []} if searching else self.job.hints,
                 report=self.job.report,
+                judge=None if wanted is None else ClassJudge(self, reading, wanted, scratch),
             )
         return trainer, reading
 
@@ -175,6 +183,31 @@ class FineTuner:
         return answered
 
 
+@dataclass(frozen=True)
+class ClassJudge:
+    """Evaluates a student of classes during its training."""
+
+    tuner: FineTuner
+    reading: Reading
+    wanted: ClassEvaluations
+    scratch: Path
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the best weights are kept."""
+        return self.wanted.plan.chooses
+
+    def due(self, update: int, updates: int) -> bool:
+        """As the plan says."""
+        return self.wanted.plan.due(update, updates)
+
+    def score(self, trainer: ExampleTrainer, update: int) -> float:
+        """Evaluate, note it, and give what the weights are kept by."""
+        rows = self.tuner.spec.asked
+        evaluation = self.wanted.evaluation(update, self.tuner.answers(trainer, self.reading, rows))
+        return note(self.wanted.plan, evaluation, self.scratch, trainer)
+
+
 def learn_model(
     job: Job, spec: FitSpec, objective: Objective, model: Mapping[str, Any], tuning: Tuning, seed: int
 ) -> FitResult:
@@ -183,14 +216,18 @@ def learn_model(
     grid = spec.paced(training_grid(dict(tuning.section), model["training"]))
 
     choice = _search(apprentice, grid, tuning)
-    trainer, reading = apprentice.trained(choice.point, job.scratch / "all")
+    wanted, scratch = spec.evaluations, job.scratch / "all"
+    trainer, reading = apprentice.trained(choice.point, scratch, spec.held_out, wanted)
     answers = apprentice.answers(trainer, reading, spec.asked)
     merge, classes = spec.start is not None, spec.task.classes if spec.task.kind == "classify" else ()
     save_model(trainer.model, apprentice.tokenizer, model, job.out / "model", merge=merge, classes=classes)
     learned = FitResult(answers, grid, choice, list(history(trainer)), reading.truncated)
     del trainer
     release_memory()
-    return learned
+    if wanted is None:
+        return learned
+    notes = read_notes(wanted.plan, scratch)
+    return learned._replace(evaluations=notes.evaluations, kept=notes.kept)
 
 
 def _search(apprentice: FineTuner, grid: Sequence[GridPoint], tuning: Tuning) -> SearchResult:

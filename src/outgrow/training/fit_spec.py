@@ -17,7 +17,9 @@ from jaxtyping import Bool, Float, Int
 from outgrow.config.tune import SelectBy
 from outgrow.data.task import Task
 from outgrow.errors import DataError
+from outgrow.evaluations import Evaluations
 from outgrow.labels import Targets, WeakLabels
+from outgrow.training.evaluate import ClassEvaluations, save_evaluations, with_evaluations
 from outgrow.training.grid_search import GridPoint, SearchResult, describe, fold_of
 
 
@@ -53,6 +55,13 @@ class FitSpec:
     """`model/` of an earlier training, from whose weights this one goes on."""
     passes: float = 1.0
     """Times the passes over the data that the settings ask for."""
+    evaluations: ClassEvaluations | None = None
+    """Of the last training, after the search."""
+
+    @cached_property
+    def held_out(self) -> Bool[np.ndarray, "item"] | None:
+        """Which items the last training does not learn, because they are evaluated only."""
+        return None if self.evaluations is None else self.evaluations.plan.held_out(self.ids(self.rows))
 
     def paced(self, grid: Sequence[GridPoint]) -> list[GridPoint]:
         """The grid with its passes multiplied by `passes`."""
@@ -99,6 +108,9 @@ class FitResult(NamedTuple):
     """One entry per update of the last training: `step`, `loss`, …"""
     truncated: int = 0
     """Items of the pool that were too long for the model and lost their beginning."""
+    evaluations: Evaluations | None = None
+    kept: int = 0
+    """The update whose weights an evaluated training keeps."""
 
 
 def save_answers(probs: Float[np.ndarray, "item class"], ids: list[str], name: str, path: Path) -> None:
@@ -108,8 +120,10 @@ def save_answers(probs: Float[np.ndarray, "item class"], ids: list[str], name: s
 
 
 def save_record(learned: FitResult, tuning: Tuning, folder: Path) -> None:
-    """Write `chosen.json` and `metrics.jsonl`."""
+    """Write `chosen.json`, `metrics.jsonl` and, of an evaluated training, `evaluations.parquet`."""
     record = describe(learned.choice, learned.grid, tuning.select_by, tuning.oracle)
     record["truncated"] = learned.truncated
     (folder / "chosen.json").write_text(json.dumps(record, indent=1))
-    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in learned.metrics))
+    metrics = with_evaluations(learned.metrics, learned.evaluations)
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in metrics))
+    save_evaluations(learned.evaluations, learned.kept, folder)

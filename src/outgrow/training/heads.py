@@ -14,10 +14,11 @@ array [dim, grid, class], so that all of the grid's logits come out of a single 
 at each number alone, keeps the members of the grid apart. Several rows per item (a source each) share the item's
 logits. Features are standardised with the mean and deviation of the items that the head is trained on.
 
-It does not stop early and does not search: `grid_search.py` does.
+It does not search (`grid_search.py` does) and does not stop early: `watch` sees the heads after every update.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -74,6 +75,7 @@ def fit_heads(
     item: Int[Tensor, "row"] | None = None,
     start: Affine | None = None,
     prior: Float[Tensor, "class"] | None = None,
+    watch: Callable[[int, Heads], None] | None = None,
 ) -> Heads:
     """Train one head for each (l2, lr).
 
@@ -88,6 +90,7 @@ def fit_heads(
         item: which item each row speaks of; by default row i is item i.
         start: where the heads begin, in terms of the features as they are; by default at zero.
         prior: the labels' class shares; by default the weighted mean of the targets.
+        watch: called with the number of updates and the heads after each of them.
 
     Returns:
         The heads at the end of training, in the order of `l2`, in the features' precision and on their device.
@@ -105,7 +108,7 @@ def fit_heads(
     moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in parameters]
     losses = inputs.new_zeros(steps, len(l2))
     for step in range(steps):
-        weights, bias = (p.requires_grad_() for p in parameters)
+        weights, bias = (p.detach().requires_grad_() for p in parameters)
         logits = _logits(inputs, weights, bias)
         rows = logits if item is None else logits[:, item]
         loss = objective(rows, targets, step / steps, class_shares) @ share
@@ -114,9 +117,11 @@ def fit_heads(
         losses[step] = loss.detach()
         size = lr[:, None] * (1 + math.cos(math.pi * step / steps)) / 2
         parameters = [
-            _adam(p.detach(), gradient, *moment, size, step + 1)
+            _adam(p, gradient, *moment, size, step + 1)
             for p, gradient, moment in zip(parameters, gradients, moments, strict=True)
         ]
+        if watch is not None:
+            watch(step + 1, Heads(parameters[0], parameters[1], mean, deviation, objective, losses))
     return Heads(parameters[0], parameters[1], mean, deviation, objective, losses)
 
 

@@ -11,7 +11,8 @@ which hidden state of which model it reads. `z = ((x − mean) / deviation) @ we
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -28,6 +29,7 @@ from outgrow.graph.step import Job
 from outgrow.losses.objective import Objective
 from outgrow.models.feature_file import read_features
 from outgrow.models.load_model import pick_device
+from outgrow.training.evaluate import ClassEvaluations
 from outgrow.training.fit_spec import FitResult, FitSpec, Tuning
 from outgrow.training.grid_search import GridPoint, SearchResult, probe_grid, search, search_on_gold
 from outgrow.training.heads import Affine, Heads, fit_heads
@@ -76,11 +78,41 @@ def learn_probe(job: Job, spec: FitSpec, objective: Objective, model: Mapping[st
         judged, fitted = spec.judged, fit_grid(features, spec, objective, grid, start=start)
         choice = search_on_gold(grid, spec.task.items.gold[judged], lambda: _answers(features, judged, fitted))
     job.report("all items", 0.75)
-    [(layer, heads)] = fit_grid(features, spec, objective, [choice.point], start=start)
+    watch = None if spec.evaluations is None else EvaluatedHeads(spec, spec.evaluations, features, choice.point)
+    [(layer, heads)] = fit_grid(features, spec, objective, [choice.point], spec.held_out, start, watch)
+    heads = heads if watch is None else watch.kept
     answers = heads.probs(features.take(spec.asked, layer))[0].cpu().numpy()
     save_head(heads, job.out / "model", model, layer, spec)
     metrics = [{"step": step, "loss": loss} for step, loss in enumerate(heads.losses[:, 0].tolist())]
-    return FitResult(answers, grid, choice, metrics)
+    if watch is None:
+        return FitResult(answers, grid, choice, metrics)
+    return FitResult(answers, grid, choice, metrics, evaluations=watch.evaluations, kept=watch.update)
+
+
+class EvaluatedHeads:
+    """Evaluates a head after some of its updates and keeps the best, or the last one, of those."""
+
+    def __init__(self, spec: FitSpec, wanted: ClassEvaluations, features: Features, point: GridPoint) -> None:
+        self.wanted, self.updates = wanted, updates_of(point)
+        self.inputs = features.take(spec.asked, point.layer)
+        self.evaluations = wanted.plan.noted()
+        self.score, self.update = -math.inf, 0
+        self.kept: Heads
+
+    def __call__(self, update: int, heads: Heads) -> None:
+        """After an update."""
+        if not self.wanted.plan.due(update, self.updates):
+            return
+        evaluation = self.wanted.evaluation(update, heads.probs(self.inputs)[0].cpu().numpy())
+        self.evaluations.each.append(evaluation)
+        score = self.evaluations.score(evaluation, self.wanted.plan.keep)
+        if score > self.score:
+            self.score, self.update, self.kept = score, update, heads
+
+
+def updates_of(point: GridPoint) -> int:
+    """The full-batch updates that a point of the grid asks for."""
+    return max(1, round(point.epochs))
 
 
 def _cross_validated(
@@ -117,10 +149,12 @@ def fit_grid(
     grid: Sequence[GridPoint],
     held: Bool[np.ndarray, "item"] | None = None,
     start: SavedHead | None = None,
+    watch: Callable[[int, Heads], None] | None = None,
 ) -> Iterator[tuple[int | None, Heads]]:
     """Heads for all points of the grid, in its order, from the items that are not held out.
 
     Points next to each other that share layer and steps come as one `Heads`. All go on from `start`, if there is one.
+    `watch` sees them after every update.
     """
     kept = spec.training_rows(held)
     items, item = np.unique(spec.item_of_target[kept], return_inverse=True)
@@ -130,7 +164,7 @@ def fit_grid(
     rows = None if len(items) == len(item) else torch.tensor(item, device=features.device)
     if rows is None:  # one row per item: put the items in the rows' order instead
         items = spec.item_of_target[kept]
-    for (layer, epochs), members in groupby(grid, key=lambda point: (point.layer, point.epochs)):
+    for (layer, updates), members in groupby(grid, key=lambda point: (point.layer, updates_of(point))):
         points = list(members)
         inputs = features.take(spec.rows[items], layer)
         l2, lr = (inputs.new_tensor([getattr(point, key) for point in points]) for key in ("l2", "lr"))
@@ -141,10 +175,11 @@ def fit_grid(
             objective,
             l2,
             lr,
-            max(1, round(epochs)),
+            updates,
             rows,
             None if start is None else start.affine,
             prior,
+            watch,
         )
         if not heads.losses.isfinite().all():
             raise StepFailed(f"a probe's loss is not finite at a learning rate of {lr.max().item():g}; lower tune.lr")

@@ -29,7 +29,7 @@ from outgrow.training.fine_tune import release_memory, save_model
 from outgrow.training.sampling import sealed_randomness
 from outgrow.training.text_examples import answer_states, output_layer, token_logprobs
 from outgrow.training.text_tokenizer import TextRow, tokenize_targets
-from outgrow.training.text_training import holdout_of, prompts_of, trainee_of, write_record
+from outgrow.training.text_training import held_out_judge, holdout_of, prompts_of, trainee_of, write_record
 from outgrow.training.training_examples import Scope
 
 
@@ -117,7 +117,8 @@ def train_ratios(job: Job, *, adapt: str, model: dict[str, Json], preference: di
                 chosen, torch.tensor(weight[which]).float(), trainee.tokenizer.pad_token_id, preference["beta"]
             )
 
-        trainer = trainee.train(job, some(~aside), some(aside) if aside.any() else None, training, seed)
+        learned, held_out = some(~aside), some(aside) if aside.any() else None
+        trainer = trainee.train(job, learned, held_out_judge(held_out, learned, training), training, seed)
         save_model(trainer.model, trainee.tokenizer, model, job.out / "model", merge=True)
     write_record(job, trainer, training, int(aside.sum()), read.left_out)
     del trainer, trainee

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from outgrow.data.task import Split, Task
 from outgrow.endpoints.fine_tuning import SHORT, FineTuningClient, JobSpec
-from outgrow.endpoints.fine_tuning_server import FineTuningServer, number
+from outgrow.endpoints.object_server import ObjectServer, number
 from outgrow.errors import DataError
 from outgrow.generation.chat import messages, single_turn
 from outgrow.generation.remote_generator import TUNED
@@ -72,7 +72,7 @@ def train_remote_student(job: Job, *, model: dict[str, Json], fine_tuning: dict[
         },
         seed=seed,
     )
-    with closing(FineTuningServer({**model, **job.hints["endpoint"]}, job.hints["poll"])) as server:
+    with closing(ObjectServer({**model, **job.hints["endpoint"]}, job.hints["poll"])) as server:
         provider = FineTuningClient(server, job.scratch)
         with _locked(Path(job.hints["answers"]), job_spec):
             begun = provider.start(job_spec)
@@ -87,7 +87,7 @@ def cancel_remote(scratch: Path, section: Mapping[str, Any]) -> str | None:
     `section` is the student's, whole. The job's status afterwards (`succeeded`: it was too late), or `None` if there
     is no job. Raises `StepFailed` if the provider refuses or cannot be reached.
     """
-    with closing(FineTuningServer(section)) as server:
+    with closing(ObjectServer(section)) as server:
         return FineTuningClient(server, scratch).cancel()
 
 

@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from outgrow.data.task import Task
 from outgrow.errors import ConfigError, DataError
 from outgrow.generation.chat import Prompt
-from outgrow.select.comparisons import Comparisons, Sample, make_pairs
+from outgrow.select.comparisons import RewardExamples, Sample, make_pairs
 from outgrow.select.selection import capabilities_of, rows_of
 from outgrow.texts import TextTargets, certain
 from outgrow.training.grid_search import fold_of
@@ -65,7 +65,7 @@ class RewardData:
     fold: Int[np.ndarray, "sample"]
 
     @staticmethod
-    def of(task: Task, targets: TextTargets, found: Comparisons, settings: RewardSettings) -> "RewardData":
+    def of(task: Task, targets: TextTargets, found: RewardExamples, settings: RewardSettings) -> "RewardData":
         """Of the comparisons and of all targets. `ConfigError` for more folds than there are groups."""
         samples = list(dict.fromkeys([*samples_of(task, targets), *found.positives, *found.negatives]))
         sign = {**dict.fromkeys(found.positives, 1), **dict.fromkeys(found.negatives, -1)}

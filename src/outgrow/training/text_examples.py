@@ -132,6 +132,8 @@ class TextExamples:
     weight: Float[Tensor, "row"]
     pad_id: int
     objective: TextLoss
+    shares: Sequence[Float[np.ndarray, "_"]] | None = None
+    """By row, what each of its tokens counts, summing to 1; by default all of them alike."""
 
     @property
     def scope(self) -> Scope:
@@ -156,7 +158,8 @@ class TextExamples:
         weight: Float[Tensor, "row"],
         progress: float,
     ) -> Float[Tensor, ""]:
-        """Σ over rows of weight times the mean loss of the row's tokens, or over items of weight times their loss."""
+        """Σ over rows of weight times the mean loss of the row's tokens by their shares, or over items of weight times
+        their loss."""
         chosen = [self.rows[row] for row in rows.tolist()]
         head, device = output_layer(model), outputs.device
         label = torch.tensor([token for row in chosen for token in row.answer], device=device)
@@ -165,7 +168,11 @@ class TextExamples:
             row = torch.arange(len(chosen), device=device).repeat_interleave(widths)
             item = torch.from_numpy(np.unique(self.item[rows.cpu().numpy()], return_inverse=True)[1]).to(device)
             return self.objective.of_items(outputs, head, label, row, item, weight, progress)
-        token_weight = (weight / widths).repeat_interleave(widths)
+        if self.shares is None:
+            token_weight = (weight / widths).repeat_interleave(widths)
+        else:
+            shares = np.concatenate([self.shares[row] for row in rows.tolist()])
+            token_weight = weight.repeat_interleave(widths) * torch.from_numpy(shares).to(weight)
         prob = label_probabilities(chosen, outputs, head, self.objective)
         return self.objective.of_tokens(outputs, head, label, prob, token_weight, progress)
 

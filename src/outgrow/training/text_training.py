@@ -19,18 +19,23 @@ import torch
 from jaxtyping import Bool, Int
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from outgrow.combiners.text_targets_step import gold_texts
 from outgrow.data.task import Task
 from outgrow.errors import ConfigError, DataError
+from outgrow.evaluations import best_evaluation
 from outgrow.generation.causal_lm import load_trained, spelling_tokenizer
 from outgrow.generation.chat import Prompt, single_turn
 from outgrow.graph.step import Job
 from outgrow.models.load_model import load_causal_lm, pick_device
 from outgrow.models.silence_transformers import silence_transformers
 from outgrow.models.skipped_items import NAMED
-from outgrow.texts import TextTargets
-from outgrow.training.callbacks import best_update, held_out_losses
+from outgrow.texts import HELD_OUT_ITEMS, TextTargets
+from outgrow.training.callbacks import HeldOutLoss, Judge, noted_scores
+from outgrow.training.evaluate import EvaluationPlan, save_evaluations, with_evaluations
+from outgrow.training.evaluation_notes import read_notes
 from outgrow.training.fine_tune import release_memory, save_model, weight_dtype, with_adapter
 from outgrow.training.sampling import holdout_rows, sealed_randomness, updates_per_pass
+from outgrow.training.text_evaluation import TextJudge
 from outgrow.training.text_examples import CERTAIN, TextExamples, TextLoss, output_layer, require_plain_logits
 from outgrow.training.text_tokenizer import TextTokenizer, tokenize_targets, tokenizer_of
 from outgrow.training.trainer import ExampleTrainer, history, train
@@ -55,7 +60,7 @@ class TextTrainee:
         self,
         job: Job,
         examples: TrainingExamples,
-        held_out: TrainingExamples | None,
+        judge: Judge | None,
         training: Mapping[str, Any],
         seed: int,
     ) -> ExampleTrainer:
@@ -72,7 +77,7 @@ class TextTrainee:
             scratch=trained_in(job),
             hints=job.hints,
             report=job.report,
-            held_out=held_out,
+            judge=judge,
         )
 
 
@@ -97,17 +102,19 @@ def trainee_of(job: Job, section: Mapping[str, Any], folder: Path | None = None)
 def learn_texts(
     job: Job,
     task: Task,
-    half: Int[np.ndarray, "item"],
+    rows: Int[np.ndarray, "item"],
     targets: TextTargets,
     section: Mapping[str, Any],
     objective: TextLoss,
     seed: int,
     start: Path | None = None,
+    plan: EvaluationPlan | None = None,
 ) -> None:
-    """Learn `targets` of items of one `half` and write `model/`, `metrics.jsonl` and `chosen.json`.
+    """Learn `targets` of items at these pool `rows` and write `model/`, `metrics.jsonl` and `chosen.json`.
 
     With `start`, the `model/` of an earlier training, from its weights; an adapter is merged before and after, because
-    the base of a second adapter would be nowhere on disk.
+    the base of a second adapter would be nowhere on disk. A `plan` of evaluations replaces `training.keep`; they are
+    in `evaluations.parquet`.
 
     Raises:
         DataError: nothing to learn, or damaged targets.
@@ -117,25 +124,53 @@ def learn_texts(
     with sealed_randomness(seed), silence_transformers():
         trainee = trainee_of(job, section, start)
         read = tokenize_targets(
-            targets, prompts_of(task, half, section["system"]), trainee.reader, objective.soft_labels["unit"]
+            targets, prompts_of(task, rows, section["system"]), trainee.reader, objective.soft_labels["unit"]
         )
         items = [targets.items[index] for index in read.kept]
-        aside = holdout_of(task, items, section["training"], section["holdout"], seed)
+        training = section["training"]
+        aside = plan.held_out(items) if plan else holdout_of(task, items, training, section["holdout"], seed)
         place = {name: index for index, name in enumerate(task.items.ids)}
-        item = np.asarray([place[name] for name in items], dtype=np.int64)
-        weight = targets.weight[read.kept]
+        weight, pad_id = targets.weight[read.kept], trainee.tokenizer.pad_token_id
 
         def some(which: Bool[np.ndarray, "row"], loss: TextLoss) -> TextExamples:
-            rows = [read.rows[row] for row in np.flatnonzero(which).tolist()]
-            own = torch.tensor(weight[which]).float()
-            return TextExamples(rows, item[which], own, trainee.tokenizer.pad_token_id, loss)
+            texts = [read.rows[row] for row in np.flatnonzero(which).tolist()]
+            item = np.asarray([place[name] for name in items], dtype=np.int64)
+            return TextExamples(texts, item[which], torch.tensor(weight[which]).float(), pad_id, loss)
 
-        held_out = some(aside, CERTAIN) if aside.any() else None
-        trainer = trainee.train(job, some(~aside, objective), held_out, section["training"], seed)
+        learned = some(~aside, objective)
+        judge: Judge | None = held_out_judge(some(aside, CERTAIN) if aside.any() else None, learned, training)
+        if plan is not None:
+            judge = text_judge(plan, task, trainee, some(np.ones_like(aside), CERTAIN), trained_in(job))
+        trainer = trainee.train(job, learned, judge, training, seed)
         save_model(trainer.model, trainee.tokenizer, section, job.out / "model", merge=start is not None)
-    write_record(job, trainer, section["training"], int(aside.sum()), read.left_out)
+    write_record(job, trainer, training, int(aside.sum()), read.left_out, plan)
+    if aside.any():
+        kept_aside = dict.fromkeys(items[row] for row in np.flatnonzero(aside).tolist())
+        (job.out / HELD_OUT_ITEMS).write_text(json.dumps(list(kept_aside)))
     del trainer, trainee
     release_memory()
+
+
+def held_out_judge(
+    held_out: TrainingExamples | None, learned: TrainingExamples, training: Mapping[str, Any]
+) -> HeldOutLoss | None:
+    """Chooses the pass with the least loss of the held-out examples; `None` without any."""
+    if held_out is None:
+        return None
+    return HeldOutLoss(held_out, updates_per_pass(n_items(learned), training["batch_size"]))
+
+
+def text_judge(plan: EvaluationPlan, task: Task, trainee: TextTrainee, weak: TextExamples, scratch: Path) -> TextJudge:
+    """Evaluates by the weak texts and, where there are any, the gold texts."""
+    row_of = {name: row for row, name in enumerate(task.items.ids)}
+    rows = np.asarray([row_of[item] for item in plan.items], dtype=np.int64)
+    targets, gold = gold_texts(task, rows), None
+    if len(targets):
+        read = tokenize_targets(targets, prompts_of(task, rows, trainee.section["system"]), trainee.reader)
+        item = np.asarray([row_of[targets.items[index]] for index in read.kept], dtype=np.int64)
+        gold = TextExamples(read.rows, item, torch.ones(len(item)), weak.pad_id, CERTAIN)
+    place = {row: index for index, row in enumerate(rows.tolist())}
+    return TextJudge(plan, place, weak, gold, scratch)
 
 
 def prompts_of(task: Task, half: Int[np.ndarray, "item"], system: str | None) -> dict[str, Prompt]:
@@ -174,10 +209,13 @@ def write_record(
     training: Mapping[str, Any],
     n_aside: int,
     left_out: Mapping[str, Sequence[str]],
+    plan: EvaluationPlan | None = None,
 ) -> None:
-    """`chosen.json`: what was learned, left out and kept; `metrics.jsonl`: every update."""
-    losses = held_out_losses(trained_in(job)) if n_aside else {}
-    kept = best_update(losses) if losses else int(trainer.state.max_steps)
+    """`chosen.json`: what was learned, left out and kept; `metrics.jsonl`: every update; with a `plan` its
+    evaluations."""
+    scores = noted_scores(trained_in(job)) if n_aside else {}
+    kept = best_evaluation(scores) if scores else int(trainer.state.max_steps)
+    losses = {update: -score for update, score in scores.items()} if plan is None else {}
     per_pass = updates_per_pass(n_items(trainer.examples), training["batch_size"])
     about = {
         "chosen": {"epochs": kept / per_pass, "updates": kept},
@@ -190,4 +228,7 @@ def write_record(
         "left_out": {reason: list(items[:NAMED]) for reason, items in left_out.items() if items},
     }
     (job.out / "chosen.json").write_text(json.dumps(about, indent=1))
-    (job.out / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in history(trainer)))
+    evaluations = None if plan is None else read_notes(plan, trained_in(job)).evaluations
+    log = with_evaluations(history(trainer), evaluations)
+    (job.out / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in log))
+    save_evaluations(evaluations, kept, job.out)

@@ -1,7 +1,7 @@
 """The steps `student` and `supervisor` of *generate* tasks: train a language model on texts.
 
-A student learns half B from the sources' texts, or (the ceiling) from gold; a supervisor learns half A's gold. Neither
-writes: answers are `texts` steps on the model that these steps leave.
+A student learns half B from the sources' texts, or (the ceiling) from gold; a supervisor learns half A's gold, and so
+does the student of a control. None of them writes: answers are `texts` steps on the model that these steps leave.
 """
 
 from typing import Any
@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
+from outgrow.combiners.text_targets_step import gold_texts
 from outgrow.data.task import Split, Task
 from outgrow.errors import DataError
 from outgrow.graph.step import Job, Json
-from outgrow.texts import TextTargets, certain
+from outgrow.texts import TextTargets
+from outgrow.training.evaluate import plan_of
 from outgrow.training.text_examples import CERTAIN, TextLoss
 from outgrow.training.text_training import learn_texts
 
@@ -27,8 +29,10 @@ def train_text_student(
     self_training: dict[str, Json] | None,
     seed: int,
     passes: float = 1.0,
+    evaluations: dict[str, Json] | None = None,
 ) -> None:
-    """Inputs `pool`, `split`, `targets`; writes `model/`, `metrics.jsonl` and `chosen.json`.
+    """Inputs `pool`, `split`, `targets`; writes `model/`, `metrics.jsonl`, `chosen.json`; with `evaluations` also
+    `evaluations.parquet`.
 
     With the input `start`, an earlier training, it starts from the weights of that one. With `whole`, the targets
     before a selection, as many items are seen as without the selection.
@@ -41,6 +45,7 @@ def train_text_student(
         self_training: options of the auxiliary term; `None` = without it.
         seed: of the order of the texts, the adapter and the items kept aside.
         passes: a factor on the passes over the data that `model` asks for.
+        evaluations: options of the evaluations during training; `None` = without any.
     """
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
     targets = TextTargets.load(job.inputs["targets"] / "targets.parquet")
@@ -50,11 +55,13 @@ def train_text_student(
         epochs = epochs * whole.n_items / max(1, targets.n_items)
     model = {**model, "training": {**model["training"], "epochs": epochs}}
     start = job.inputs["start"] / "model" if "start" in job.inputs else None
-    learn_texts(job, task, split.half_b, targets, model, TextLoss(loss, soft_labels, self_training), seed, start)
+    rows = np.concatenate([split.half_a, split.half_b])
+    objective, plan = TextLoss(loss, soft_labels, self_training), plan_of(evaluations, task, split, seed)
+    learn_texts(job, task, rows, targets, model, objective, seed, start, plan)
 
 
 def train_text_supervisor(job: Job, *, adapt: str, model: dict[str, Json], seed: int) -> None:
-    """Inputs `pool` and `split`; writes `model/`, `metrics.jsonl` and `chosen.json`.
+    """Inputs `pool` and `split`; writes `model/`, `metrics.jsonl`, `chosen.json`, and the names of items kept aside.
 
     Args:
         adapt: `full` or `lora`; `model` has a section `lora` for the latter.
@@ -62,14 +69,12 @@ def train_text_supervisor(job: Job, *, adapt: str, model: dict[str, Json], seed:
         seed: of the order of the texts, the adapter and the items kept aside.
     """
     task, split = Task.load(job.inputs["pool"]), Split.load(job.inputs["split"])
-    learn_texts(job, task, split.half_a, gold_targets(task, split.half_a), model, CERTAIN, seed)
+    learn_texts(job, task, split.half_a, half_a_targets(task, split.half_a), model, CERTAIN, seed)
 
 
-def gold_targets(task: Task, rows: Int[np.ndarray, "row"]) -> TextTargets:
-    """The gold texts of these pool rows. Raises `DataError` where there is none at all."""
-    gold_rows = [row for row in rows.tolist() if task.items.gold[row] >= 0]
-    if not gold_rows or task.items.answers is None:
+def half_a_targets(task: Task, rows: Int[np.ndarray, "row"]) -> TextTargets:
+    """The gold texts of half A, which is these pool rows. Raises `DataError` where there is none at all."""
+    gold = gold_texts(task, rows)
+    if not len(gold):
         raise DataError("no item of half A has a gold text: a supervisor has nothing to learn from")
-    texts = [task.items.answers[row] for row in gold_rows]
-    items = [task.items.ids[row] for row in gold_rows]
-    return TextTargets(items, texts, [certain(text) for text in texts], np.ones(len(gold_rows)))
+    return gold

@@ -35,8 +35,8 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 
 from outgrow.errors import ConfigError, StepFailed
 from outgrow.models.token_batches import out_of_memory
-from outgrow.training.callbacks import CHECKPOINT_SECONDS, CheckpointTimer, KeepBest, last_checkpoint
-from outgrow.training.sampling import Batch, batches_of, parts_of, updates_per_pass
+from outgrow.training.callbacks import CHECKPOINT_SECONDS, CheckpointTimer, Judge, KeepBest, last_checkpoint
+from outgrow.training.sampling import Batch, batches_of, parts_of
 from outgrow.training.training_examples import TrainingExamples, n_items
 
 log = logging.getLogger(__name__)
@@ -174,7 +174,7 @@ def train(
     scratch: Path,
     hints: Mapping[str, Any],
     report: Callable[[str, float], None],
-    held_out: TrainingExamples | None = None,
+    judge: Judge | None = None,
 ) -> ExampleTrainer:
     """Train `model` in place, from the last checkpoint in `scratch` where there is one.
 
@@ -185,7 +185,7 @@ def train(
         scratch: for checkpoints.
         hints: `device`, `report_to`, `run_name`, `checkpoint_seconds`.
         report: called with the progress after every update.
-        held_out: examples by whose loss the best pass is kept; by default the last weights are.
+        judge: scores the weights during training, and may choose those that are kept; by default the last ones are.
 
     Raises:
         StepFailed: a loss that is not finite, or too little memory for a single example.
@@ -200,8 +200,8 @@ def train(
         [CheckpointTimer(report, float(hints.get("checkpoint_seconds", CHECKPOINT_SECONDS)))],
     )
     keeper = None
-    if held_out is not None:
-        keeper = KeepBest(trainer, held_out, updates_per_pass(n_items(examples), training["batch_size"]), scratch)
+    if judge is not None:
+        keeper = KeepBest(trainer, judge, scratch)
         trainer.add_callback(keeper)
     checkpoint = last_checkpoint(scratch)
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))

@@ -43,8 +43,8 @@ def accuracies(trust: Trust) -> Drawing | None:
         LegendMark("chance", canvas.SOFT, "|"),
     ]
     with canvas.style():
-        fig = canvas.figure(canvas.WIDTH, HEAD + LINE * len(shown) + FOOT)
-        _accuracy_axes(canvas.axes(fig, NAMES, HEAD, canvas.WIDTH - NAMES - 16, LINE * len(shown)), shown)
+        fig = canvas.figure(canvas.width(), HEAD + LINE * len(shown) + FOOT)
+        _accuracy_axes(canvas.axes(fig, NAMES, HEAD, canvas.width() - NAMES - 16, LINE * len(shown)), shown)
         Legend(marks).draw(fig)
         words = "; ".join(f"{_clean(source.name)}: {_both(source)}" for source in shown)
         return canvas.drawing(
@@ -97,7 +97,7 @@ def pair_cells(trust: Trust) -> Drawing | None:
             first, second = position[pair.first], position[pair.second]
             matrix[first, second] = matrix[second, first] = pair.agreement
             words.append(f"{_clean(pair.first)} and {_clean(pair.second)}: {show_number(pair.agreement, 2)}")
-    cell = min(CELL, (canvas.WIDTH - NAMES - 8) / len(names))
+    cell = min(CELL, (canvas.width() - NAMES - 8) / len(names))
     side, clean = cell * len(names), [_clean(name) for name in names]
     with canvas.style():
         fig = canvas.figure(NAMES + side + 8, side + 94)
@@ -120,11 +120,11 @@ def confusions(trust: Trust) -> Drawing | None:
     shown = [source for source in important(trust.sources) if source.confusion is not None][:MOST_MATRICES]
     if not shown or (not trust.sources[0].by_agreement.defined and not trust.sources[0].by_gold.defined):
         return None
-    room = canvas.WIDTH / COLUMNS
+    room = canvas.width() / COLUMNS
     longest = max(len(name) for source in shown if source.confusion for name in source.confusion.classes)
     below, side = 32 + min(68, 4 * longest), room - LEFT - 14
     with canvas.style():
-        fig = canvas.figure(canvas.WIDTH, -(-len(shown) // COLUMNS) * (side + below + HEAD))
+        fig = canvas.figure(canvas.width(), -(-len(shown) // COLUMNS) * (side + below + HEAD))
         for index, source in enumerate(shown):
             row, column = divmod(index, COLUMNS)
             _matrix(

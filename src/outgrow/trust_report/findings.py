@@ -19,6 +19,21 @@ class ClassShare:
 
 
 @dataclass(frozen=True)
+class ClassTrust:
+    """How far the combined label can be trusted in one class."""
+
+    name: str
+    share: float
+    """Share of the items: by gold, or as the base's fit estimates."""
+    labels: int
+    """Items with this combined label."""
+    recall: Estimate
+    """Share of the items of this class that have its label."""
+    precision: Estimate
+    """Share of the items with this label that are of this class."""
+
+
+@dataclass(frozen=True)
 class VoteCounts:
     """The sizes of the table."""
 
@@ -43,7 +58,7 @@ class VoteCounts:
 
 @dataclass(frozen=True)
 class TrustSummary:
-    """The conclusions: a headline and three sentences."""
+    """The conclusions: a headline and a few sentences."""
 
     headline: str
     sentences: tuple[str, ...]
@@ -79,6 +94,14 @@ class SourceTrust:
     top_class_share: float
     chance: float
     """Accuracy of random votes with the same class shares."""
+    balanced: Estimate
+    """Balanced accuracy given a vote: the mean over classes of P(vote = c | truth = c)."""
+    balanced_chance: float
+    """Balanced accuracy of votes that do not depend on the truth: 1 / number of classes with an item."""
+    adds: Estimate
+    """On the items it voted on: balanced recall of the combined label with its votes, minus that without them."""
+    differs: float
+    """Share of its votes that are not the item's combined label."""
     seconds: float | None
     """Mean over its votes with a known time; `price` likewise."""
     price: float | None
@@ -126,8 +149,10 @@ class CombinerTrust:
     """Expected and measured accuracy of a combiner's labels."""
 
     name: str
-    expected: float | None
-    """Mean of its posterior's maximum over items with a vote."""
+    own: float | None
+    """The accuracy that it claims: mean of its posterior's maximum over items with a vote, before calibration."""
+    expected: Estimate
+    """Accuracy of its labels as in simulated tables like this one."""
     by_gold: Estimate
     """Share of right labels among items with gold, which it did not see."""
     note: str = ""
@@ -169,12 +194,16 @@ class Trust:
     label_accuracy: Estimate
     """Accuracy of the combined label over items with a vote."""
     label_basis: Basis
+    classes: tuple[ClassTrust, ...]
+    """Recall and precision of the combined label in each class, over items with a vote."""
     base: str
     """The combiner that the combined label, the sources' estimates and the errors of pairs come from."""
     sources: tuple[SourceTrust, ...]
     """Most votes first."""
     shared_errors: float | None
     """Correlation of two sources' errors, without copied votes."""
+    n_effective: float | None
+    """Independent votes that the votes on an item are worth, on average (`combiners/effective_sources.py`)."""
     pairs: tuple[PairTrust, ...]
     agreement: tuple[OverallAgreement, ...]
     combiners: tuple[CombinerTrust, ...]

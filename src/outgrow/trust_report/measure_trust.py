@@ -14,10 +14,12 @@ from jaxtyping import Float, Int
 from outgrow.combiners import COMBINERS, section_named
 from outgrow.combiners.bayesian_dawid_skene import BayesianFit
 from outgrow.combiners.cross_fit import LEAST_GOLD
+from outgrow.combiners.effective_sources import effective_sources
 from outgrow.errors import ConfigError, DataError
 from outgrow.metrics.estimate import Estimate, undefined
-from outgrow.metrics.rater_agreement import Level, fleiss_kappa, krippendorff_alpha
+from outgrow.metrics.rater_agreement import Level, fleiss_kappa, krippendorff_alpha, raw_agreement
 from outgrow.text_format import many
+from outgrow.trust_report.class_quality import class_trust
 from outgrow.trust_report.combiner_answers import NO_LABEL, CombinerAnswers, ask, by_gold
 from outgrow.trust_report.findings import (
     Basis,
@@ -29,15 +31,16 @@ from outgrow.trust_report.findings import (
     Trust,
     VoteCounts,
 )
-from outgrow.trust_report.label_quality import accuracy_by_gold, expected_accuracy
+from outgrow.trust_report.label_quality import accuracy_by_gold, simulated
 from outgrow.trust_report.next_items import next_items
 from outgrow.trust_report.source_pairs import pair_trust
 from outgrow.trust_report.source_quality import source_trust
-from outgrow.trust_report.summary import summarise
+from outgrow.trust_report.summary import Evidence, summarise
 from outgrow.vote_table import UNKNOWN, VoteTable
 
 MOST_NUMBERS = 500_000_000
 """Items times classes: a posterior of every item is held in memory."""
+RAW, ALPHA = "raw agreement", "Krippendorff's α"
 COMBINE_COMPARES = "`outgrow combine` compares the combiners, by gold or by hidden votes, and says which it takes."
 SOFT_NOTE = (
     "Some votes are soft: combiners read their probabilities; agreement, confusion and accuracy by gold count a vote"
@@ -46,7 +49,7 @@ SOFT_NOTE = (
 
 
 def trust(table: VoteTable, *, combiners: Sequence[str] | None = None, n_next: int = 50) -> Trust:
-    """Measure how far the votes can be trusted.
+    """Measure how far the votes can be trusted; sources of one group are measured as one.
 
     Args:
         combiners: names of `combiners.fit_names`. The labels of the first one are evaluated. By default those that
@@ -56,6 +59,7 @@ def trust(table: VoteTable, *, combiners: Sequence[str] | None = None, n_next: i
     Raises `ConfigError` for an unknown combiner or n_next below 0, `DataError` for a table without items or classes,
     or a table that is too large.
     """
+    table = table.by_group()
     _check(table, n_next)
     without_gold = replace(table, gold=np.empty(0, np.int64))
     has_gold = (table.gold != UNKNOWN) & (table.n_per_item > 0)
@@ -65,19 +69,27 @@ def trust(table: VoteTable, *, combiners: Sequence[str] | None = None, n_next: i
     sources = source_trust(table, answers, _balance(table, answers))
     pairs, pair_note = pair_trust(answers.votes, _truth(table, answers))
     accuracy, basis = label_accuracy(table, answers)
+    classes = class_trust(table, answers, basis, _gold_with_votes(table))
     combiner_results = combiner_trust(table, answers)
     ask_next = _next(table, answers, n_next)
     shared = answers.fit.shared_difficulty if isinstance(answers.fit, BayesianFit) and len(pairs) > 1 else None
+    n_effective = effective_sources(answers.votes, answers.fit.posterior).n_effective if table.n_votes else np.nan
     base_note = why_base(answers.base) if combiners is None else ""
     notes = [base_note, *answers.notes, pair_note, SOFT_NOTE if table.probs is not None else ""]
     return Trust(
-        summary=summarise(counts, accuracy, basis, answers.base, sources, pairs, combiner_results, shared, ask_next),
+        summary=summarise(
+            Evidence(
+                counts, accuracy, basis, classes, answers.base, sources, pairs, combiner_results, shared, ask_next
+            )
+        ),
         counts=counts,
         label_accuracy=accuracy,
         label_basis=basis,
+        classes=classes,
         base=answers.base,
         sources=sources,
         shared_errors=shared,
+        n_effective=n_effective if np.isfinite(n_effective) else None,
         pairs=pairs,
         agreement=agreement_of_all(table),
         combiners=combiner_results,
@@ -97,7 +109,7 @@ def count_votes(table: VoteTable, answers: CombinerAnswers) -> VoteCounts:
     """The sizes of the table. The estimated class balance comes from the base combiner."""
     per_item, gold_classes = table.n_per_item, table.gold[table.gold != UNKNOWN]
     vote_shares = np.bincount(table.label, minlength=table.n_classes) / max(table.n_votes, 1)
-    estimated = answers.posterior[per_item > 0]
+    estimated = answers.fit.posterior[per_item > 0]
     gold_shares = np.bincount(gold_classes, minlength=table.n_classes) / max(len(gold_classes), 1)
     classes = tuple(
         ClassShare(
@@ -130,21 +142,24 @@ def count_votes(table: VoteTable, answers: CombinerAnswers) -> VoteCounts:
 def label_accuracy(table: VoteTable, answers: CombinerAnswers) -> tuple[Estimate, Basis]:
     """Accuracy of the base's labels: by gold from `LEAST_GOLD` items on, otherwise the model's expectation."""
     voting = int((table.n_per_source > 0).sum())
-    gold = np.where(table.n_per_item > 0, table.gold, UNKNOWN)
+    gold = _gold_with_votes(table)
     if (gold != UNKNOWN).sum() >= LEAST_GOLD:
         return accuracy_by_gold(answers.each[0].label, gold), "gold"
     if voting < 2:
         return undefined("one source has no other to agree with" if voting else "there are no votes"), "none"
-    return expected_accuracy(answers), "agreement"
+    if answers.simulated is None:
+        return undefined("there are no votes"), "none"
+    return simulated(answers.simulated.accuracy, int((table.n_per_item > 0).sum())), "agreement"
 
 
 def combiner_trust(table: VoteTable, answers: CombinerAnswers) -> tuple[CombinerTrust, ...]:
     """Expected accuracy of each combiner, and its accuracy by gold if there is gold."""
-    gold = np.where(table.n_per_item > 0, table.gold, UNKNOWN)
+    gold, n = _gold_with_votes(table), int((table.n_per_item > 0).sum())
     return tuple(
         CombinerTrust(
             answer.name,
-            answer.expected if np.isfinite(answer.expected) else None,
+            answer.own if np.isfinite(answer.own) else None,
+            undefined("") if answer.simulated is None else simulated(answer.simulated, n),
             accuracy_by_gold(answer.label, gold),
             f"temperature {answer.temperature:.2f}" if answer.temperature != 1 else "not calibrated",
         )
@@ -153,9 +168,10 @@ def combiner_trust(table: VoteTable, answers: CombinerAnswers) -> tuple[Combiner
 
 
 def agreement_of_all(table: VoteTable) -> tuple[OverallAgreement, ...]:
-    """Krippendorff's α and Fleiss' κ; for classes that are numbers also the ordinal and the interval α."""
+    """Raw agreement, Krippendorff's α, Fleiss' κ; for classes that are numbers also the ordinal and the interval α."""
     measures = [
-        OverallAgreement("Krippendorff's α", krippendorff_alpha(table.item, table.label)),
+        OverallAgreement(RAW, raw_agreement(table.item, table.label)),
+        OverallAgreement(ALPHA, krippendorff_alpha(table.item, table.label)),
         OverallAgreement("Fleiss' κ", fleiss_kappa(table.item, table.label)),
     ]
     values = class_values(table.classes)
@@ -167,7 +183,7 @@ def agreement_of_all(table: VoteTable) -> tuple[OverallAgreement, ...]:
         )
         for level, scale in levels:
             alpha = krippendorff_alpha(table.item, rank[table.label], level=level, values=scale)
-            measures.append(OverallAgreement(f"Krippendorff's α, {level}", alpha))
+            measures.append(OverallAgreement(f"{ALPHA}, {level}", alpha))
     return tuple(measures)
 
 
@@ -213,12 +229,17 @@ def _next(table: VoteTable, answers: CombinerAnswers, n: int) -> tuple[NextItem,
     return next_items(table, answers, n)
 
 
+def _gold_with_votes(table: VoteTable) -> Int[np.ndarray, "item"]:
+    """Gold of the items with a vote, -1 elsewhere."""
+    return np.where(table.n_per_item > 0, table.gold, UNKNOWN)
+
+
 def _truth(table: VoteTable, answers: CombinerAnswers) -> Float[np.ndarray, "item class"]:
-    """Gold where there is gold, elsewhere the base's posterior."""
+    """Gold where there is gold, elsewhere the posterior of the base's fit."""
     with_gold = np.flatnonzero(table.gold != UNKNOWN)
     if not len(with_gold):
-        return answers.posterior
-    truth = answers.posterior.copy()
+        return answers.fit.posterior
+    truth = answers.fit.posterior.copy()
     truth[with_gold] = np.eye(table.n_classes)[table.gold[with_gold]]
     return truth
 

@@ -14,6 +14,7 @@ sources share are invisible.
 With many sources only those with most votes are compared: the cost is classes × items × sources².
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -21,8 +22,18 @@ from jaxtyping import Float
 from scipy.sparse import csr_array
 
 from outgrow.combiners.dependence import LEAST_DUPLICATES, copying
-from outgrow.combiners.pairwise_agreement import Pairs, PairwiseAgreement, agreement
-from outgrow.combiners.votes import Votes
+from outgrow.combiners.pairwise_agreement import (
+    Form,
+    Matrix,
+    Pairs,
+    PairwiseAgreement,
+    agreement,
+    as_dense,
+    columns_times,
+    pair_sums,
+    rows_times,
+)
+from outgrow.combiners.votes import Block, Votes
 from outgrow.trust_report.findings import PairTrust
 
 MOST_SOURCES = 100
@@ -74,7 +85,7 @@ def pair_trust(votes: Votes, truth: Float[np.ndarray, "item class"]) -> tuple[tu
 
 def by_row(votes: Votes, truth: Float[np.ndarray, "item class"]) -> Float[np.ndarray, "row class"]:
     """The mean over the items that share a row; all sums in this module are linear in it."""
-    n_items, n_rows = len(truth), len(votes.values)
+    n_items, n_rows = len(truth), votes.n_rows
     row_of_item = csr_array((np.ones(n_items), (votes.row_of, np.arange(n_items))), shape=(n_rows, n_items))
     return np.asarray((row_of_item @ truth) / np.maximum(votes.items, 1)[:, None])
 
@@ -92,24 +103,22 @@ def pair_errors(votes: Votes, posterior: Float[np.ndarray, "row class"]) -> Shar
     right_by_class, voted_by_class = np.zeros((2, votes.n_classes, n_sources))
     for block in votes.blocks():
         likely = posterior[block.rows] * votes.weight[block.rows, None]
-        voted_by_class += likely.T @ votes.voted[block.rows]
+        voted_by_class += (block.voters.T @ likely).T
         for truth in range(votes.n_classes):
-            right_by_class[truth] += likely[:, truth] @ votes.share_of(truth, block.rows)
+            right_by_class[truth] += block.share_of(truth).T @ likely[:, truth]
     skill = right_by_class / np.maximum(voted_by_class, np.finfo(float).tiny)
-    sums = np.zeros((4, n_sources, n_sources))
-    for block in votes.blocks():
-        voted = votes.voted[block.rows].astype(np.float64)
-        for truth in range(votes.n_classes):
-            likely = (posterior[block.rows, truth] * votes.weight[block.rows])[:, None]
-            share = votes.share_of(truth, block.rows).astype(np.float64)
-            error = share - voted * skill[truth]
-            sums += (
-                (error * likely).T @ error,
-                (error**2 * likely).T @ voted,
-                (share * likely).T @ share,
-                (share * likely).T @ voted,
-            )
-    return SharedErrors(*sums)
+
+    def sums(block: Block, form: Form) -> Iterator[Matrix]:
+        """The four sums, over all classes of the truth."""
+        voted, likely = form(block.voters), posterior[block.rows] * votes.weight[block.rows, None]
+        shares = [form(block.share_of(truth)) for truth in range(votes.n_classes)]
+        errors = [share - columns_times(voted, own) for share, own in zip(shares, skill, strict=True)]
+        yield sum(rows_times(error, p).T @ error for error, p in zip(errors, likely.T, strict=True))
+        yield sum(rows_times(error * error, p).T @ voted for error, p in zip(errors, likely.T, strict=True))
+        yield sum(rows_times(share, p).T @ share for share, p in zip(shares, likely.T, strict=True))
+        yield sum(rows_times(share, p).T @ voted for share, p in zip(shares, likely.T, strict=True))
+
+    return SharedErrors(*(as_dense(matrix) for matrix in pair_sums(votes, sums, 4, np.float64)))
 
 
 def _pair(
@@ -161,7 +170,7 @@ def _flag(
 
 def _compared(votes: Votes) -> np.ndarray:
     """The sources with most votes, as many as `BUDGET` allows, in their order."""
-    affordable = int(np.sqrt(BUDGET / max(len(votes.values) * votes.n_classes, 1)))
+    affordable = int(np.sqrt(BUDGET / max(votes.n_rows * votes.n_classes, 1)))
     most = min(MOST_SOURCES, max(affordable, 2))
     voting = int((votes.n_votes > 0).sum())
     return np.sort(np.argsort(-votes.n_votes, kind="stable")[: min(most, voting)])

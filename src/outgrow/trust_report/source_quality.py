@@ -7,9 +7,17 @@ Accuracy is *given a vote*: an abstention is no error.
                     accounts for an uncertain truth. With other models, and for a source that votes for one class only:
                     the mean posterior of its votes, with an interval as if they were counted, which is too narrow
 
-A source with at least `LEAST_GOLD_VOTES` votes on items with gold is evaluated by gold. Random votes with the same
-class shares would be right with the chance Σ_k (share of k among its votes) · (balance of k). A source whose interval
-contains this chance carries no information. A source whose interval lies below it is adversarial.
+A source with at least `LEAST_GOLD_VOTES` votes on items with gold is evaluated by gold. Remarks are about what it adds
+(`source_value.py`), not about its share of right votes: where one class is frequent, a source that finds the rare one
+is right less often than one that never does.
+
+    worse than chance      the interval of its balanced accuracy lies below that of votes that ignore the item
+    no better than chance  it contains that value, and the balanced accuracy is within `LITTLE` of the way to 1
+    makes labels worse     by gold, the combined label is better without it, by `SURE` standard errors
+    one-sided              it gives one class to nearly all items, and the others do not (`combiners/one_sided.py`)
+
+A source that votes for one class only has no balanced accuracy above chance. Its accuracy is compared with the share
+of right votes among random ones: Σ_k (share of k among its votes) · (balance of k).
 
 A soft vote counts as its most probable class here, except in the Bayesian model's estimate.
 """
@@ -23,10 +31,12 @@ from scipy.sparse import csr_array
 
 from outgrow.combiners import section_named
 from outgrow.combiners.bayesian_dawid_skene import BayesianFit
+from outgrow.combiners.one_sided import one_sided_class
 from outgrow.metrics.estimate import Estimate, undefined
 from outgrow.trust_report.combiner_answers import CombinerAnswers
 from outgrow.trust_report.findings import Basis, Confusion, SourceTrust
 from outgrow.trust_report.label_quality import counted
+from outgrow.trust_report.source_value import WIDTH, added_recall, balanced_accuracy, chance_of, right_votes
 from outgrow.vote_table import VoteTable
 
 LEAST_GOLD_VOTES = 20
@@ -37,10 +47,15 @@ MOST_CLASSES = 10
 """Classes of a confusion matrix; rarer ones are joined."""
 OTHERS = "(others)"
 TOO_NARROW = "the interval ignores the uncertainty of the truth and is too narrow"
-ADVERSARIAL, CHANCE, ONE_CLASS, FEW, SILENT, ONLY = (
+LITTLE = 0.2
+"""Share of the way from chance to 1 up to which a balanced accuracy is called no better than chance."""
+SURE = 3.0
+ADVERSARIAL, CHANCE, HARMS, ONE_CLASS, ALWAYS_ONE, FEW, SILENT, ONLY = (
     "worse than chance",
     "no better than chance",
+    "makes labels worse",
     "always the same vote",
+    "one-sided",
     "few votes",
     "never voted",
     "votes for one class only",
@@ -56,16 +71,27 @@ class SourceCounts(NamedTuple):
     gold_votes: Int[np.ndarray, "source"]
 
 
+class SourceValue(NamedTuple):
+    """What a source adds."""
+
+    balanced: Estimate
+    chance: float
+    adds: Estimate
+    one_sided: bool
+    differs: float
+
+
 def source_trust(
     table: VoteTable, answers: CombinerAnswers, balance: Float[np.ndarray, "class"]
 ) -> tuple[SourceTrust, ...]:
     """All sources, those with most votes first. `balance` is the estimated class balance."""
-    tally = tally_of(table, answers.posterior)
-    confusions = confusion_of(table, answers.posterior)
+    tally = tally_of(table, answers.fit.posterior)
+    values = values_of(table, answers, tally)
+    confusions = confusion_of(table, answers.fit.posterior)
     seconds, price = (_mean_per_source(table, column) for column in (table.seconds, table.price))
     order = np.argsort(-table.n_per_source, kind="stable").tolist()
     return tuple(
-        _source(table, answers, tally, balance, index, confusions[index], seconds[index], price[index])
+        _source(table, answers, tally, balance, index, values[index], confusions[index], seconds[index], price[index])
         for index in order
     )
 
@@ -76,6 +102,7 @@ def _source(
     tally: SourceCounts,
     balance: Float[np.ndarray, "class"],
     index: int,
+    value: SourceValue,
     confusion: Confusion | None,
     seconds: float | None,
     price: float | None,
@@ -95,42 +122,88 @@ def _source(
         by_gold=by_gold,
         by_agreement=by_agreement,
         basis=basis,
-        weight=float(fit.weight[index]) if isinstance(fit, BayesianFit) and votes else None,
+        weight=float(answers.weight[index]) if isinstance(fit, BayesianFit) and votes else None,
         top_class=table.classes[top_class] if votes else "",
         top_class_share=float(class_votes[top_class] / votes) if votes else 0.0,
         chance=chance,
+        balanced=value.balanced,
+        balanced_chance=value.chance,
+        adds=value.adds,
+        differs=value.differs,
         seconds=seconds,
         price=price,
         seconds_per_correct=_per_correct(seconds, accuracy),
         price_per_correct=_per_correct(price, accuracy),
-        flags=_flags(
-            votes,
-            len(table.items),
-            int((class_votes > 0).sum()),
-            chance,
-            accuracy,
-            section_named(answers.base).reads_silence,
-        ),
+        flags=_flags(table, answers, tally, index, value, chance, accuracy, basis),
         confusion=confusion,
     )
 
 
 def _flags(
-    votes: int, n_items: int, n_classes_voted: int, chance: float, accuracy: Estimate, reads_silence: bool
+    table: VoteTable,
+    answers: CombinerAnswers,
+    tally: SourceCounts,
+    index: int,
+    value: SourceValue,
+    chance: float,
+    accuracy: Estimate,
+    basis: Basis,
 ) -> tuple[str, ...]:
     """Remarks on a source, the worst first. A rule that votes for one class is evaluated by gold only."""
+    class_votes = tally.class_votes[index]
+    votes, n_voted = int(class_votes.sum()), int((class_votes > 0).sum())
     if not votes:
         return (SILENT,)
     if votes < LEAST_VOTES:
         return (FEW,)
-    flags = []
-    low, high = accuracy.low, accuracy.high
-    reliable = not (reads_silence and n_classes_voted == 1 and accuracy.note)
-    if reliable and low is not None and high is not None and low <= chance:
-        flags.append(ADVERSARIAL if high < chance else CHANCE)
-    if n_classes_voted == 1:
-        flags.append(ONE_CLASS if flags or votes == n_items else ONLY)
-    return tuple(flags)
+    if n_voted == 1:
+        is_rule = section_named(answers.base).reads_silence and bool(accuracy.note)
+        flags = () if is_rule else _against(accuracy, chance)
+        always = bool(flags) or votes == len(table.items)
+        return (*flags, ONE_CLASS if always else ONLY)
+    flags = _against(value.balanced, value.chance) if basis != "none" else ()
+    if basis == "gold" and not flags and _surely_harms(value.adds):
+        flags = (HARMS,)
+    return (*flags, ALWAYS_ONE) if value.one_sided else flags
+
+
+def _against(accuracy: Estimate, chance: float) -> tuple[str, ...]:
+    """The remark on a (balanced) accuracy that is not clearly above chance."""
+    if accuracy.value is None or accuracy.low is None or accuracy.high is None or accuracy.low > chance:
+        return ()
+    if accuracy.high < chance:
+        return (ADVERSARIAL,)
+    return (CHANCE,) if accuracy.value < chance + LITTLE * (1 - chance) else ()
+
+
+def _surely_harms(adds: Estimate) -> bool:
+    if adds.value is None or adds.high is None or adds.high == adds.value:
+        return False
+    return adds.value + SURE * (adds.high - adds.value) / WIDTH < 0
+
+
+def values_of(table: VoteTable, answers: CombinerAnswers, tally: SourceCounts) -> list[SourceValue]:
+    """What each source adds: by gold from `LEAST_GOLD_VOTES` votes on, otherwise expected."""
+    truths = [answers.fit.posterior]
+    if (tally.gold_votes >= LEAST_GOLD_VOTES).any():
+        truths.append(np.eye(table.n_classes + 1)[table.gold][:, : table.n_classes])
+    measured = [(right_votes(table, truth), added_recall(table, answers, truth)) for truth in truths]
+    unlike = table.label != answers.each[0].label[table.item]
+    differs = np.bincount(table.source, unlike, minlength=len(table.sources)) / np.maximum(table.n_per_source, 1)
+    values, one_sided = [], one_sided_class(answers.votes) >= 0
+    for index in range(len(table.sources)):
+        counts, adds = measured[int(tally.gold_votes[index] >= LEAST_GOLD_VOTES)]
+        right, items = counts.right[index], counts.items[index]
+        values.append(
+            SourceValue(
+                balanced_accuracy(right, items),
+                chance_of(items),
+                adds[index],
+                bool(one_sided[index]),
+                float(differs[index]),
+            )
+        )
+    return values
 
 
 def _by_agreement(table: VoteTable, answers: CombinerAnswers, tally: SourceCounts, index: int) -> Estimate:

@@ -1,11 +1,13 @@
-"""The summary: accuracy of the combined label, sources to drop or to treat as one, and the best next step."""
+"""The summary: accuracy of the combined label, sources to drop or to treat as one, the best next step, its size."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from outgrow.metrics.estimate import Estimate
 from outgrow.text_format import many, short
 from outgrow.trust_report.findings import (
     Basis,
+    ClassTrust,
     CombinerTrust,
     NextItem,
     PairTrust,
@@ -13,15 +15,25 @@ from outgrow.trust_report.findings import (
     TrustSummary,
     VoteCounts,
 )
+from outgrow.trust_report.gold_needed import gold_needed
 from outgrow.trust_report.source_pairs import COPY, SAME
-from outgrow.trust_report.source_quality import ADVERSARIAL, CHANCE, ONE_CLASS
+from outgrow.trust_report.source_quality import ADVERSARIAL, ALWAYS_ONE, CHANCE, HARMS, ONE_CLASS
 
 NAMED = 4
-BAD = {ADVERSARIAL: "worse than chance", ONE_CLASS: "always the same", CHANCE: "no better than chance"}
+BAD = {
+    ADVERSARIAL: "worse than chance",
+    ONE_CLASS: "always the same",
+    CHANCE: "no better than chance",
+    HARMS: "the labels are better without",
+}
 GOOD, POOR = 0.9, 0.75
 """Expected accuracy from which a label is called good, and below which it is called poor."""
-ENOUGH = 3
-"""Sources from which agreement is evidence about each."""
+ENOUGH, FEW = 3, 5
+"""Sources from which agreement is evidence about each, and from which it is evidence about the labels."""
+MANY_ONE_SIDED = 0.1
+"""Share of one-sided sources from which agreement on their class is weak evidence."""
+RARE, MOST_RARE = 0.05, 2
+"""A class is rare below this share of the items (or half of an equal share); so many of them are named."""
 LONELY = 0.3
 """Share of items with one vote or none from which more votes help most."""
 SHARED = 0.15
@@ -30,67 +42,104 @@ NARROW, LARGE = 0.05, 200
 """Gold that leaves a shorter interval than this, or is on so many items, is enough to measure."""
 
 
-def summarise(
-    counts: VoteCounts,
-    accuracy: Estimate,
-    basis: Basis,
-    base: str,
-    sources: Sequence[SourceTrust],
-    pairs: Sequence[PairTrust],
-    combiners: Sequence[CombinerTrust],
-    shared_errors: float | None,
-    ask_next: Sequence[NextItem],
-) -> TrustSummary:
-    """Headline and three sentences."""
-    voting = counts.sources - counts.silent_sources
-    return TrustSummary(
-        headline(accuracy, basis, voting),
-        (
-            how_good(counts, accuracy, basis, base, combiners),
-            sources_to_drop(sources, pairs, voting),
-            what_helps(counts, accuracy, basis, voting, shared_errors, ask_next),
-        ),
+class Evidence(NamedTuple):
+    """The measurements that the summary is made from."""
+
+    counts: VoteCounts
+    accuracy: Estimate
+    basis: Basis
+    classes: Sequence[ClassTrust]
+    base: str
+    sources: Sequence[SourceTrust]
+    pairs: Sequence[PairTrust]
+    combiners: Sequence[CombinerTrust]
+    shared_errors: float | None
+    ask_next: Sequence[NextItem]
+
+    @property
+    def voting(self) -> int:
+        """Number of sources with a vote."""
+        return self.counts.sources - self.counts.silent_sources
+
+
+def summarise(evidence: Evidence) -> TrustSummary:
+    """Headline and three or four sentences."""
+    counts = evidence.counts
+    to_ask = counts.items - counts.items_without_votes - counts.gold_items
+    sentences = (
+        how_good(evidence),
+        sources_to_drop(evidence.sources, evidence.pairs, evidence.voting),
+        what_helps(evidence),
+        gold_needed(evidence.accuracy, to_ask, evidence.sources),
     )
+    return TrustSummary(headline(evidence), tuple(sentence for sentence in sentences if sentence))
 
 
-def headline(accuracy: Estimate, basis: Basis, voting: int) -> str:
-    """One line."""
+def headline(evidence: Evidence) -> str:
+    """One line: the interval of the accuracy, and what stands against it."""
+    accuracy, basis, voting = evidence.accuracy, evidence.basis, evidence.voting
     if not voting:
         return "There are no votes."
     if basis == "none" or accuracy.value is None:
         return "One source: its votes cannot be checked." if voting == 1 else "The votes are too few to judge."
     if basis == "agreement" and voting < ENOUGH:
         return "Two sources: they show how often they differ, not who is right."
-    method = "measured by gold" if basis == "gold" else "estimated from agreement"
+    method = "measured by gold" if basis == "gold" else "as in simulated votes like these"
+    right = f"{percent_range(accuracy)} of the combined labels right, {method}"
     low = accuracy.value if accuracy.low is None else accuracy.low
-    if low >= GOOD:
-        return f"The combined labels look good: {percent(accuracy)} right, {method}."
+    doubts = [*(unknown_without_gold(evidence) if basis == "agreement" else ()), *rare_classes(evidence.classes)]
+    if basis == "agreement" and doubts:
+        return f"Gold is needed to tell: {'; '.join(doubts)}. {right}."
     if accuracy.value < POOR:
-        return f"Do not trust these labels yet: {percent(accuracy)} right, {method}."
-    return f"Usable with care: {percent(accuracy)} of the combined labels right, {method}."
+        return f"Do not trust these labels yet: {right}."
+    if low >= GOOD and not doubts:
+        return f"The combined labels look good: {right}."
+    return f"Usable with care: {'; '.join([right, *doubts])}."
 
 
-def how_good(
-    counts: VoteCounts, accuracy: Estimate, basis: Basis, base: str, combiners: Sequence[CombinerTrust]
-) -> str:
+def unknown_without_gold(evidence: Evidence) -> list[str]:
+    """Why agreement cannot show that the labels are good: few sources, shared errors, one-sided sources."""
+    doubts, voting = [], evidence.voting
+    if voting < FEW:
+        doubts.append(f"there are only {voting} sources")
+    if evidence.shared_errors is not None and evidence.shared_errors > SHARED:
+        doubts.append(f"the sources' errors are correlated ({evidence.shared_errors:.2f})")
+    one_sided = sum(ALWAYS_ONE in source.flags for source in evidence.sources)
+    if one_sided > MANY_ONE_SIDED * voting:
+        doubts.append(f"{one_sided} of {voting} sources are one-sided")
+    return doubts
+
+
+def rare_classes(classes: Sequence[ClassTrust]) -> list[str]:
+    """A warning about each rare class of which many items may have another label."""
+    least = min(RARE, 0.5 / max(len(classes), 1))
+    return [
+        f"of the rare class {short(one.name)} ({percent(one.share)} of items) {percent_range(one.recall)} are found"
+        for one in classes
+        if one.share < least and one.recall.low is not None and one.recall.low < POOR
+    ][:MOST_RARE]
+
+
+def how_good(evidence: Evidence) -> str:
     """What to expect of the combined label."""
+    counts, accuracy, basis, base = evidence.counts, evidence.accuracy, evidence.basis, evidence.base
     unlabeled = counts.items_without_votes
     without_label = f"; {many(unlabeled, 'item has', 'items have')} no vote and so no label" if unlabeled else ""
     if basis == "none" or accuracy.value is None:
         return f"Without gold and without a second source there is nothing to compare the votes with{without_label}."
     if basis == "gold":
         best = max(
-            (combiner for combiner in combiners if combiner.by_gold.defined),
+            (combiner for combiner in evidence.combiners if combiner.by_gold.defined),
             key=lambda combiner: combiner.by_gold.value or 0.0,
         )
-        best_note = f"; best on gold is {best.name}, {percent(best.by_gold)}" if best.name != base else ""
+        best_note = f"; best on gold is {best.name}, {percent(best.by_gold.value or 0.0)}" if best.name != base else ""
         return (
             f"Of {many(accuracy.n, 'item')} with gold, which was not used, the combined label ({base}) is right on"
-            f" {percent(accuracy)}{_interval(accuracy)}{best_note}{without_label}."
+            f" {percent(accuracy.value)}{_interval(accuracy)}{best_note}{without_label}."
         )
     return (
-        f"Expect about {percent(accuracy)} of the combined labels ({base}) to be right{_interval(accuracy)}, if the"
-        f" sources do not all make the same mistakes, which votes alone cannot show{without_label}."
+        f"Expect {percent(accuracy.value)} of the combined labels ({base}) to be right{_interval(accuracy)}: so many"
+        f" were in simulated tables like this one, whose sources share errors as real ones do{without_label}."
     )
 
 
@@ -105,6 +154,13 @@ def sources_to_drop(sources: Sequence[SourceTrust], pairs: Sequence[PairTrust], 
         if names:
             parts.append(f"{_named([short(name) for name in names])} ({remark})")
     sentences = [f"Drop {'; '.join(parts)}."] if parts else ["No source looks like one to drop."]
+    one_sided = [
+        f"{short(source.name)} ({percent(source.top_class_share)} {short(source.top_class)})"
+        for source in sources
+        if ALWAYS_ONE in source.flags
+    ]
+    if one_sided:
+        sentences.append(f"One-sided, much more than the other sources on the same items: {_named(one_sided)}.")
     flagged_pairs = [
         f"{short(pair.first)} and {short(pair.second)} ({pair.flag}, {many(pair.n, 'common item')})"
         for pair in pairs
@@ -118,15 +174,10 @@ def sources_to_drop(sources: Sequence[SourceTrust], pairs: Sequence[PairTrust], 
     return " ".join(sentences)
 
 
-def what_helps(
-    counts: VoteCounts,
-    accuracy: Estimate,
-    basis: Basis,
-    voting: int,
-    shared_errors: float | None,
-    ask_next: Sequence[NextItem],
-) -> str:
+def what_helps(evidence: Evidence) -> str:
     """The best next step."""
+    counts, accuracy, basis, voting = evidence.counts, evidence.accuracy, evidence.basis, evidence.voting
+    shared_errors, ask_next = evidence.shared_errors, evidence.ask_next
     few_votes = counts.items_without_votes + counts.items_with_one_vote
     if not voting:
         return "Check the columns: no votes were read."
@@ -154,10 +205,17 @@ def what_helps(
     return "Every item with votes has gold, or the combiners are certain of it: there is nothing to label next."
 
 
-def percent(estimate: Estimate) -> str:
-    """`92 %`; one decimal above 95 %."""
-    value = estimate.value or 0.0
-    return f"{100 * value:.1f} %" if value > 0.95 else f"{100 * value:.0f} %"
+def percent(share: float) -> str:
+    """`92 %`; one decimal above 95 % and below 5 %."""
+    return f"{100 * share:.{0 if 0.05 <= share <= 0.95 else 1}f} %"
+
+
+def percent_range(estimate: Estimate) -> str:
+    """The interval, lower end first, where it is wide or excludes a claim: `63 % to 99.8 %`; `96.2 %` without one."""
+    if estimate.low is None or estimate.high is None:
+        return percent(estimate.value or 0.0)
+    low, high = percent(estimate.low).removesuffix(" %"), percent(estimate.high)
+    return high if f"{low} %" == high else f"{low} to {high}"
 
 
 def _interval(estimate: Estimate) -> str:

@@ -17,6 +17,7 @@ from outgrow.reporting.report_folder import write_file
 from outgrow.text_format import short
 from outgrow.trust_report.figures import trust_plots
 from outgrow.trust_report.findings import Trust
+from outgrow.trust_report.measure_trust import ALPHA
 from outgrow.trust_report.trust_tables import trust_tables
 from outgrow.trust_report.trust_text import facts, table_facts, trust_markdown
 
@@ -58,7 +59,7 @@ def tiles(trust: Trust) -> list[KeyNumber]:
     if len(ranked) > 1:
         key_numbers.append(KeyNumber("ceiling", "best source", ranked[-1].accuracy, short(ranked[-1].name)))
         key_numbers.append(KeyNumber("floor", "worst source", ranked[0].accuracy, short(ranked[0].name)))
-    alpha = trust.agreement[0]
+    alpha = next(measure for measure in trust.agreement if measure.name == ALPHA)
     if alpha.value.defined:
         key_numbers.append(KeyNumber("naive", alpha.name, alpha.value, "agreement beyond chance"))
     return key_numbers

@@ -6,10 +6,10 @@ from typing import TypeVar
 from outgrow.render.table import Cell, Column, Line, Table
 from outgrow.text_format import short
 from outgrow.trust_report.findings import SourceTrust, Trust
-from outgrow.trust_report.source_quality import ADVERSARIAL, CHANCE, ONE_CLASS
+from outgrow.trust_report.source_quality import ADVERSARIAL, ALWAYS_ONE, CHANCE, HARMS, ONE_CLASS
 
 MOST_SOURCES, MOST_PAIRS, MOST_ITEMS, MOST_CLASSES, MOST_NEXT = 24, 40, 30, 20, 200
-BAD = frozenset({ADVERSARIAL, CHANCE, ONE_CLASS})
+BAD = frozenset({ADVERSARIAL, CHANCE, ONE_CLASS, HARMS, ALWAYS_ONE})
 T = TypeVar("T")
 
 
@@ -17,6 +17,7 @@ def trust_tables(trust: Trust) -> list[Table]:
     """The tables that are not empty."""
     tables = [
         combiners(trust),
+        label_classes(trust),
         sources(trust),
         costs(trust),
         pairs(trust),
@@ -38,6 +39,8 @@ def sources(trust: Trust) -> Table:
         Column("by_gold", "by gold", "accuracy given a vote"),
         Column("by_agreement", "without gold", "accuracy given a vote"),
         Column("chance", "by chance", "accuracy given a vote"),
+        Column("balanced", "balanced accuracy", digits=2),
+        Column("adds", "adds", digits=3, signed=True),
         Column("weight", "weight of a vote", digits=2),
         Column("flags", "remarks"),
     )
@@ -50,6 +53,8 @@ def sources(trust: Trust) -> Table:
                 source.by_gold if source.by_gold.defined else None,
                 source.by_agreement,
                 source.chance,
+                source.balanced if source.balanced.defined else None,
+                source.adds.value,
                 source.weight,
                 ", ".join(source.flags),
             )
@@ -59,7 +64,9 @@ def sources(trust: Trust) -> Table:
     caption = (
         "Share of right votes, with 95 % intervals. By gold: counted on items with gold. Without gold:"
         f" estimated by {trust.base} from the agreement of the sources. By chance: the same votes on random"
-        " items. Weight: of a vote, relative to an independent source."
+        " items. Balanced accuracy: the mean over the true classes of the share of right votes; that of votes that"
+        " ignore the item is 1 / number of classes. Adds: how much higher, on the items with its vote, the mean recall"
+        " of the combined label is than without it. Weight: of a vote, relative to an independent source."
     )
     return _table("sources", "The sources", caption + _cut(shown, trust.sources, "sources"), columns, lines)
 
@@ -145,19 +152,51 @@ def combiners(trust: Trust) -> Table:
     """Expected and measured accuracy of each combiner."""
     columns = (
         Column("combiner", ""),
-        Column("expected", "expected"),
+        Column("own", "claimed"),
+        Column("expected", "expected", digits=2),
         Column("by_gold", "by gold"),
         Column("note", "posteriors"),
     )
     lines = [
-        Line((combiner.name, combiner.expected, combiner.by_gold if combiner.by_gold.defined else None, combiner.note))
+        Line(
+            (
+                combiner.name,
+                combiner.own,
+                combiner.expected if combiner.expected.defined else None,
+                combiner.by_gold if combiner.by_gold.defined else None,
+                combiner.note,
+            )
+        )
         for combiner in trust.combiners
     ]
     caption = (
-        "Expected: mean probability that the combiner gives to its label, over items with a vote. By gold: share of"
+        "Claimed: mean probability that the combiner gives to its label, over items with a vote. Expected: accuracy of"
+        " such labels in simulated tables like this one, where sources share errors as real ones do. By gold: share of"
         " right labels on items with gold, which no combiner used; a tie counts as wrong."
     )
     return _table("combiners", "Accuracy of each combiner", caption, columns, lines)
+
+
+def label_classes(trust: Trust) -> Table:
+    """Recall and precision of the combined label in each class."""
+    order = sorted(trust.classes, key=lambda one: -one.share)
+    shown = [one for one in trust.classes if one in order[:MOST_CLASSES]]
+    columns = (
+        Column("class", ""),
+        Column("share", "of the items", digits=3),
+        Column("labels", "labels"),
+        Column("recall", "recall", digits=2),
+        Column("precision", "precision", digits=2),
+    )
+    lines = [Line((one.name, one.share, one.labels, one.recall, one.precision)) for one in shown]
+    how = "Counted on items with gold" if trust.label_basis == "gold" else "As in simulated tables like this one"
+    caption = (
+        f"{how}. Recall: share of the items of a class that have its label. Precision: share of the items with a label"
+        " that are of its class."
+    )
+    return _table(
+        "label_classes", "The combined label by class", caption + _cut(shown, order, "classes"), columns, lines
+    )
 
 
 def classes(trust: Trust) -> Table:

@@ -7,7 +7,7 @@ from outgrow.text_format import many, short
 from outgrow.trust_report.findings import Trust, VoteCounts
 from outgrow.trust_report.trust_tables import trust_tables
 
-IN_TERMINAL = ("combiners", "sources", "costs", "agreement")
+IN_TERMINAL = ("combiners", "label_classes", "sources", "costs", "agreement")
 """Tables that a terminal shows."""
 FEW = 15
 """Rows of such a table, at most."""
@@ -41,6 +41,9 @@ def table_facts(trust: Trust) -> tuple[str, ...]:
         lines.append(f"Soft votes: {100 * counts.soft_share:.0f} % of all.")
     if counts.silent_sources:
         lines.append(f"Sources that never voted: {counts.silent_sources}.")
+    if trust.n_effective is not None:
+        worth = f"Votes on an item are worth {show_number(trust.n_effective, 1)} independent ones on average"
+        lines.append(f"{worth}, as far as the votes show.")
     if trust.shared_errors is not None:
         lines.append(f"Correlation of two sources' errors, without copies: {show_number(trust.shared_errors, 2)}.")
     return (*lines, *counts.notes, *trust.notes)

@@ -84,11 +84,14 @@ class RowAnswers:
         return np.asarray(self.there.any(axis=1))
 
 
-def read_part(task: Task, splits: Sequence[Split | None], name: PartName) -> EvaluatedItems:
-    """The union of the seeds' items of one part; a seed without a split has none."""
+def read_part(
+    task: Task, splits: Sequence[Split | None], name: PartName, *, unlabelled: bool = False
+) -> EvaluatedItems:
+    """The union of the seeds' items of one part, also those without gold if `unlabelled`; a seed without a split has
+    none."""
     rows = [_rows(split, name) for split in splits]
     union = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *rows]))
-    union = union[task.items.gold[union] >= 0]
+    union = union if unlabelled else union[task.items.gold[union] >= 0]
     of_seed = np.stack([np.isin(union, mine) for mine in rows])
     items = task.items.take(union)
     group = np.unique(items.groups, return_inverse=True)[1] if items.ids else np.zeros(0, dtype=np.int64)

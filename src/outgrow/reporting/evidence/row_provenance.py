@@ -118,8 +118,10 @@ def sources(answers: Step) -> list[LabelSource]:
 
 
 def chosen_by_gold(answers: Step) -> bool:
-    """Whether gold selected the labels of some training."""
-    return any(SELECTIONS[step.params["select"]["type"]].sees_gold for step in selections(answers))
+    """Whether gold selected the labels of some training, or the weights that it kept."""
+    weights = [step.params.get("evaluations") for step in trainings(answers)]
+    by_gold = any(evaluations["keep"] == "gold" for evaluations in weights if evaluations is not None)
+    return by_gold or any(SELECTIONS[step.params["select"]["type"]].sees_gold for step in selections(answers))
 
 
 # ---- of a whole study -----------------------------------------------------------------------------------

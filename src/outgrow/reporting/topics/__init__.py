@@ -24,7 +24,9 @@ from outgrow.reporting.topics.agreement import AGREEMENT
 from outgrow.reporting.topics.calibration import CALIBRATION
 from outgrow.reporting.topics.capabilities import CAPABILITIES
 from outgrow.reporting.topics.chosen import CHOSEN, ORIGINS
+from outgrow.reporting.topics.class_accuracy import CLASS_ACCURACY
 from outgrow.reporting.topics.cloud import CLOUD
+from outgrow.reporting.topics.confusion import CONFUSION
 from outgrow.reporting.topics.consistency import CONSISTENCY
 from outgrow.reporting.topics.curves import CURVES
 from outgrow.reporting.topics.error_copying import ERROR_COPYING
@@ -39,6 +41,8 @@ from outgrow.reporting.topics.slot_types import SLOT_TYPES
 from outgrow.reporting.topics.spending import SPENDING
 from outgrow.reporting.topics.supervisors import MODELS, SUPERVISORS
 from outgrow.reporting.topics.text_quality import TEXT_QUALITY
+from outgrow.reporting.topics.training_curves import TRAINING_CURVES
+from outgrow.reporting.topics.votes_agree import VOTES_AGREE
 
 TOPICS: Registry[TopicRecord[Any]] = Registry(
     "report topic",
@@ -66,7 +70,11 @@ TOPICS: Registry[TopicRecord[Any]] = Registry(
         REWARD_MODELS,
         CONSISTENCY,
         ERROR_COPYING,
+        CLASS_ACCURACY,
+        VOTES_AGREE,
+        CONFUSION,
         CALIBRATION,
+        TRAINING_CURVES,
         CHOSEN,
         ORIGINS,
     ],

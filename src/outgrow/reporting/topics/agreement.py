@@ -15,7 +15,7 @@ from outgrow.metrics.error_correlation import error_correlation
 from outgrow.metrics.estimate import Estimate, from_draws, show, undefined
 from outgrow.metrics.proportion import share_from_draws
 from outgrow.metrics.text_answers import levenshtein_similarity
-from outgrow.render.canvas import WIDTH, Drawing, axes, drawing, figure, style
+from outgrow.render.canvas import Drawing, axes, drawing, figure, style, width
 from outgrow.render.charts import heat_map
 from outgrow.render.table import Column, Line, Table
 from outgrow.reporting.evidence.texts import TextAnswers
@@ -120,7 +120,7 @@ def agreement_plot(results: Results, pairs: tuple[PairResult, ...]) -> Iterator[
         first, second = names.index(pair.first), names.index(pair.second)
         value = np.nan if pair.agreement.value is None else pair.agreement.value
         matrix[first, second] = matrix[second, first] = value
-    cell = min(CELL, (WIDTH - NAMES - 8) / len(names))
+    cell = min(CELL, (width() - NAMES - 8) / len(names))
     side = cell * len(names)
     what = (
         "Mean similarity of two supervisors' texts over the test items that both answered: 1 − edit distance / length"

@@ -169,10 +169,10 @@ def reliability_plot(results: Results, found: dict[str, CalibrationResult]) -> I
     rows = [row for row in _important_rows(results) if row.name in found]
     if not rows:
         return
-    room = (canvas.WIDTH - EDGE) / COLUMNS
+    room = (canvas.width() - EDGE) / COLUMNS
     side = room - 24
     with canvas.style():
-        fig = canvas.figure(canvas.WIDTH, -(-len(rows) // COLUMNS) * (side + ROW_GAP) + 8)
+        fig = canvas.figure(canvas.width(), -(-len(rows) // COLUMNS) * (side + ROW_GAP) + 8)
         for place, row in enumerate(rows):
             down, right = divmod(place, COLUMNS)
             ax = canvas.axes(fig, EDGE - 2 + right * room, 26 + down * (side + ROW_GAP), side, side)

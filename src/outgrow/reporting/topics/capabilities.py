@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from outgrow.config.method import Method
 from outgrow.metrics.estimate import Estimate, show
 from outgrow.metrics.text_score import TaskScore
-from outgrow.render.canvas import INK, WIDTH, Drawing, axes, drawing, figure, style
+from outgrow.render.canvas import INK, Drawing, axes, drawing, figure, style, width
 from outgrow.render.charts import heat_map
 from outgrow.render.table import Column, Line, Table
 from outgrow.reporting.frame import Frame
@@ -195,7 +195,7 @@ def transfer_plot(results: Results, found: Capabilities) -> Iterator[Drawing | N
     if not any(tested.score.defined for row in scores.values() for tested in row.values()):
         return
     matrix = np.asarray([[scores[row.name][name].score.value for name in names] for row in rows], dtype=np.float64)
-    cell = min(COLUMN, (WIDTH - NAMES - 8) / len(names))
+    cell = min(COLUMN, (width() - NAMES - 8) / len(names))
     with style():
         fig = figure(NAMES + cell * len(names) + 8, LINE * len(rows) + 0.5 * BELOW + 48)
         ax = axes(fig, NAMES, 6, cell * len(names), LINE * len(rows))

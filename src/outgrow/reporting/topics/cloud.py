@@ -125,13 +125,13 @@ def clouds_plot(results: Results, found: tuple[Cloud, ...]) -> Iterator[Drawing 
     panels = [Panel(cloud, name, kept) for cloud in found for name, kept in cloud.kept.items()]
     if not panels:
         return
-    side = (canvas.WIDTH - 4 - GAP * (COLUMNS - 1)) / COLUMNS
+    side = (canvas.width() - 4 - GAP * (COLUMNS - 1)) / COLUMNS
     tall, legend = (
         0.85 * side,
         Legend([LegendMark("kept", canvas.BLUE, "o"), LegendMark("left out", canvas.GREY, "o")]),
     )
     with canvas.style():
-        fig = canvas.figure(canvas.WIDTH, legend.height + -(-len(panels) // COLUMNS) * (HEAD + tall + FOOT))
+        fig = canvas.figure(canvas.width(), legend.height + -(-len(panels) // COLUMNS) * (HEAD + tall + FOOT))
         for place, panel in enumerate(panels):
             down, right = divmod(place, COLUMNS)
             top = legend.height + HEAD + down * (HEAD + tall + FOOT)

@@ -184,10 +184,10 @@ def _plot(results: Results, setting: str, lines: Sequence[Curve]) -> Drawing | N
     if not panels:
         return None
     legend = Legend([LegendMark(line.title, *look, "-") for line, look in zip(lines, cycle(LOOKS))])
-    width = (canvas.WIDTH - LEFT - RIGHT - BETWEEN * (len(panels) - 1)) / len(panels)
+    width = (canvas.width() - LEFT - RIGHT - BETWEEN * (len(panels) - 1)) / len(panels)
     size = sample_size(results.named(point.row).score for line in lines for point in line.points)
     with canvas.style():
-        fig = canvas.figure(canvas.WIDTH, legend.height + HEAD + TALL + FOOT)
+        fig = canvas.figure(canvas.width(), legend.height + HEAD + TALL + FOOT)
         for place, (title, key) in enumerate(panels.items()):
             ax = canvas.axes(fig, LEFT + place * (width + BETWEEN), legend.height + HEAD, width, TALL)
             _panel(ax, results, lines, key)
@@ -226,21 +226,20 @@ def _panel(ax: Axes, results: Results, lines: Sequence[Curve], key: str) -> None
     ax.grid()
     if key == "pgr":
         ax.axhline(0, color=canvas.INK, lw=1)
+    spots = [spot.up for line in lines for spot in _spots(results, line, key)]
+    within = canvas.ratio_limits(spots, *([0.0] if key == "pgr" else [])) if spots else (0.0, 1.0)
     for place, (line, (colour, shape)) in enumerate(zip(lines, cycle(LOOKS))):
         offset = 0.0 if line.points[0].setting == "noise" else OFFSET * (place - (len(lines) - 1) / 2)
-        _line(ax, [spot._replace(across=spot.across + offset) for spot in _spots(results, line, key)], colour, shape)
+        moved = [spot._replace(across=spot.across + offset) for spot in _spots(results, line, key)]
+        _line(ax, moved, colour, shape, within)
     ax.margins(x=0.1, y=0.12)
-    low, high = ax.get_ylim()
-    values = [spot.up.value for line in lines for spot in _spots(results, line, key) if spot.up.value is not None]
-    # The interval of a ratio may be very long.
-    ax.set_ylim(max(low, min(values) - 1), min(high, max(values) + 1))
 
 
-def _line(ax: Axes, spots: Sequence[PlottedRow], colour: str, shape: str) -> None:
+def _line(ax: Axes, spots: Sequence[PlottedRow], colour: str, shape: str, within: tuple[float, float]) -> None:
     defined = [(spot, spot.up.value) for spot in spots if spot.up.value is not None]
     ax.plot([spot.across for spot, _ in defined], [value for _, value in defined], color=colour, lw=1.6, alpha=0.8)
     for spot, value in defined:
-        canvas.interval(ax, spot.up.low, spot.up.high, spot.across, colour, upright=True, alpha=0.5)
+        canvas.interval(ax, spot.up.low, spot.up.high, spot.across, colour, upright=True, within=within, alpha=0.5)
         ax.plot([spot.across], [value], shape, ms=7, color=colour, mew=0)
         if spot.remark:
             ax.annotate(

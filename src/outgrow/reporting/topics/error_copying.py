@@ -126,6 +126,8 @@ def copying_table(results: Results, found: tuple[CopyResult, ...]) -> Iterator[T
 
 COLOURS = {"gold": canvas.GREEN, "the weak label": canvas.RED, "neither": canvas.GREY}
 LINE, HEAD, NAMES, BAR = 22, 34, 200, 16
+NUMBER = 35
+"""Pixels that a number needs within its bar."""
 CAPTION = (
     "Only items whose weak label is wrong. Green: the student is right; red: it repeats the error; grey: it makes"
     " another one. The ceiling has seen no weak label: it shares errors with them because the items are difficult."
@@ -141,10 +143,10 @@ def copying_plot(results: Results, found: tuple[CopyResult, ...]) -> Iterator[Dr
     legend = Legend([LegendMark(name, colour) for name, colour in COLOURS.items()])
     heights = [HEAD + LINE * len(copies) + 14 for copies in parts.values()]
     with canvas.style():
-        fig = canvas.figure(canvas.WIDTH, legend.height + sum(heights))
+        fig = canvas.figure(canvas.width(), legend.height + sum(heights))
         top = float(legend.height)
         for (part, copies), height in zip(parts.items(), heights, strict=True):
-            width = canvas.WIDTH - NAMES - 6
+            width = canvas.width() - NAMES - 6
             ax = canvas.axes(fig, NAMES, top + HEAD, width, LINE * len(copies))
             ax.set_title(f"On {PART_TITLES[part]}", loc="left", weight="bold", x=-NAMES / width)
             _bars(ax, copies)
@@ -167,6 +169,7 @@ def _bars(ax: Axes, copies: Sequence[CopyResult]) -> None:
     ax.set_ylim(LINE * len(copies), 0)
     ax.axis("off")
     ax.title.set_visible(True)
+    room = ax.get_window_extent().width
     for place, copy in enumerate(copies):
         y, start = LINE * (place + 0.5), 0.0
         name_line(ax, copy.row, y, NAMES)
@@ -174,7 +177,7 @@ def _bars(ax: Axes, copies: Sequence[CopyResult]) -> None:
         for share, (name, colour) in zip(shares, COLOURS.items(), strict=True):
             size = share.value or 0.0
             ax.barh(y, size, left=start, height=BAR, color=colour, lw=0)
-            if size > 0.09:
+            if size * room > NUMBER:
                 ink, number = canvas.INK if name == "neither" else canvas.PAPER, show_number(size, 2)
                 ax.text(start + size / 2, y, number, ha="center", va="center", size=canvas.SMALL, color=ink)
             start += size

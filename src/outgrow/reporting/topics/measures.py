@@ -230,9 +230,9 @@ def plane_plot(results: Results, found: dict[str, RowMeasures]) -> Iterator[Draw
         return
     across, up = results.about.plane
     legend = Legend([mark for role, mark in MARKS.items() if any(point.row.role == role for point in points)])
-    side = canvas.WIDTH - LEFT - RIGHT
+    side = canvas.width() - LEFT - RIGHT
     with canvas.style():
-        fig = canvas.figure(canvas.WIDTH, legend.height + TALL + 50)
+        fig = canvas.figure(canvas.width(), legend.height + TALL + 50)
         ax = canvas.axes(fig, LEFT, legend.height, side, TALL)
         for bounds, name, label in ((ax.set_xlim, across, ax.set_xlabel), (ax.set_ylim, up, ax.set_ylabel)):
             low, high = results.about.scales.get(name, (0.0, 1.0))

@@ -50,7 +50,7 @@ class RankMeasures:
 
 
 @dataclass(frozen=True)
-class RewardExamples:
+class ExampleCounts:
     """What a reward model learned from; means over the seeds."""
 
     positives: float
@@ -64,7 +64,7 @@ class RewardResult:
     """A reward model."""
 
     methods: tuple[str, ...]
-    examples: Mapping[str, RewardExamples]
+    examples: Mapping[str, ExampleCounts]
     held_out: bool
     """Whether every example was scored by a model that had not learned from it."""
     measured: Mapping[str, RankMeasures]
@@ -120,12 +120,12 @@ def _result(
     )
 
 
-def _examples(seeds: Sequence[Mapping[str, Any]]) -> RewardExamples:
+def _examples(seeds: Sequence[Mapping[str, Any]]) -> ExampleCounts:
     """Means over the records of reward models under several seeds."""
     sums = {kind: sum(seed[kind] for seed in seeds) for kind in ("positives", "negatives")}
     auroc = [seed["auroc"] for seed in seeds if seed["auroc"] is not None]
     n = max(1, len(seeds))
-    return RewardExamples(sums["positives"] / n, sums["negatives"] / n, sum(auroc) / len(auroc) if auroc else None)
+    return ExampleCounts(sums["positives"] / n, sums["negatives"] / n, sum(auroc) / len(auroc) if auroc else None)
 
 
 def ranking(context: LabelContext, ranked: Sequence[RankedLabels | None]) -> dict[str, RankMeasures]:

@@ -14,11 +14,12 @@ from outgrow.reporting.frame import Frame
 from outgrow.reporting.results import Results, RowResult, leaders
 from outgrow.reporting.topic import INTERVALS, VARIANT_TITLES, TopicRecord, results_table, sample_size
 from outgrow.reporting.topics.chosen import CHOSEN
+from outgrow.reporting.topics.supervisors import MEAN_VOTE, SUPERVISORS
 
 NO_NAIVE = "No row has the settings of naive multi-weak, so there is no difference to it; add `naive` to `methods`."
 ORACLE = " Settings were chosen on gold (oracle selection)."
 ONE, ALL = "One supervisor (weak-to-strong)", "All supervisors (weaks-to-strong)"
-BOUND = "Labels chosen by gold (oracle selection: an upper bound)"
+BOUND = "Labels or weights chosen by gold (oracle selection: an upper bound)"
 CONTROL = "Controls: the student learns half A's gold itself"
 GOLD = {"none": "none", "held_out": "A, held out", "half_a": "A", "half_b": "B", "oracle": "B (oracle)"}
 """Which gold a row uses beside its supervisors' labels, in the column `gold`."""
@@ -31,7 +32,7 @@ GOLD_USED = {
     "held_out": "Beside these labels it uses the gold of the supervisors' held-out answers to half A.",
     "half_a": "Beside these labels it uses half A's gold to weight the sources or to choose settings.",
     "half_b": "It learns half B's gold.",
-    "oracle": "Gold of half B chose its settings or its labels (oracle selection).",
+    "oracle": "Gold of half B chose its settings, its labels or its weights (oracle selection).",
 }
 """The same as a sentence about a method."""
 MOST_NAMED = 3
@@ -78,7 +79,10 @@ def main_table(results: Results) -> Table:
 def _reference_lines(results: Results) -> list[Line]:
     titles = {"ceiling": "Student trained on gold (ceiling)", "untouched": "Untouched", "floor": "Supervisors (floor)"}
     rows = [*results.of("ceiling"), *results.of("untouched"), *results.of("floor")]
-    return [Line((row.name, GOLD[row.gold], *_in_variant(results, row)), titles[row.role]) for row in rows]
+    lines = [Line((row.name, GOLD[row.gold], *_in_variant(results, row)), titles[row.role]) for row in rows]
+    means = [source for source in SUPERVISORS.of(results) if source.name == MEAN_VOTE]
+    rest = [None] * (2 * len(results.about.variants) - 1)
+    return [*lines, *(Line((mean.name, "", mean.test, *rest), titles["floor"]) for mean in means)]
 
 
 def _in_variant(results: Results, row: RowResult) -> tuple[Cell, ...]:
@@ -199,8 +203,8 @@ def pgr_plot(results: Results) -> Drawing | None:
     group = BAR * len(variants) + GROUP_GAP
     legend = Legend([LegendMark(VARIANT_TITLES[name], VARIANT_COLOURS[name]) for name in variants])
     with canvas.style():
-        fig = canvas.figure(canvas.WIDTH, legend.height + group * len(methods) + 50)
-        ax = canvas.axes(fig, NAMES, legend.height + 4, canvas.WIDTH - NAMES - NUMBERS, group * len(methods))
+        fig = canvas.figure(canvas.width(), legend.height + group * len(methods) + 50)
+        ax = canvas.axes(fig, NAMES, legend.height + 4, canvas.width() - NAMES - NUMBERS, group * len(methods))
         ax.set_ylim(group * len(methods), 0)
         ax.set_xlim(*_limits(shown))
         for place, (method, rows) in enumerate(methods.items()):
@@ -216,17 +220,13 @@ def pgr_plot(results: Results) -> Drawing | None:
 
 PGR_CAPTION = (
     "Performance gap recovered, mean over supervisors: 0 is the supervisors, the dashed line is the ceiling. Lines are"
-    " 95 % intervals."
+    " 95 % intervals; an arrow at the edge: the interval goes on."
 )
 
 
 def _limits(estimates: Sequence[Estimate]) -> tuple[float, float]:
-    """Limits that hold every bar, and every interval that is not very long."""
-    values = [estimate.value for estimate in estimates if estimate.value is not None]
-    lows = [estimate.low for estimate in estimates if estimate.low is not None]
-    highs = [estimate.high for estimate in estimates if estimate.high is not None]
-    low = min(0.0, max(min([*lows, 0.0]), min(values) - 0.5))
-    high = max(1.0, min(max([*highs, 1.0]), max(values) + 0.5))
+    """Limits that hold every bar and interval, from the supervisors to the ceiling."""
+    low, high = canvas.ratio_limits(estimates, 0.0, 1.0)
     return low - (0.03 if low < 0 else 0.0), high + 0.03
 
 
@@ -236,7 +236,7 @@ def _bar(ax: Axes, row: RowResult, y: float) -> None:
         ax.text(0.01, y, UNDEFINED, size=canvas.SMALL, color=canvas.SOFT, va="center", style="italic")
         return
     ax.barh(y, estimate.value, height=BAR - 3, color=colour, alpha=0.9, lw=0)
-    canvas.interval(ax, estimate.low, estimate.high, y, canvas.INK, lw=1.3, alpha=1)
+    canvas.interval(ax, estimate.low, estimate.high, y, canvas.INK, within=ax.get_xlim(), lw=1.3, alpha=1)
     number = show_number(estimate.value, 2)
     ax.text(1.008, y, number, transform=ax.get_yaxis_transform(), size=canvas.SMALL, va="center", color=canvas.INK)
 

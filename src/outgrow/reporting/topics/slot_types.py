@@ -161,8 +161,8 @@ def slot_types_plot(results: Results, found: tuple[SlotTypeResult, ...]) -> Iter
     kinds = {name: _kind(results, name) for name in shown[0].f1}
     legend = Legend([LegendMark(kind, *MARKS[kind]) for kind in MARKS if kind in kinds.values()])
     with canvas.style():
-        fig = canvas.figure(canvas.WIDTH, legend.height + LINE * len(shown) + 50)
-        ax = canvas.axes(fig, NAMES, legend.height, canvas.WIDTH - NAMES - 16, LINE * len(shown))
+        fig = canvas.figure(canvas.width(), legend.height + LINE * len(shown) + 50)
+        ax = canvas.axes(fig, NAMES, legend.height, canvas.width() - NAMES - 16, LINE * len(shown))
         ax.set_xlim(-0.02, 1.02)
         ax.set_ylim(LINE * len(shown), 0)
         for place, slot in enumerate(shown):

@@ -1,0 +1,1 @@
+"""Votes of models on items: `outgrow ask`."""

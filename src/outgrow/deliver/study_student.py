@@ -1,0 +1,134 @@
+"""The student of a study's row as an object: its folder, and its labels of new items.
+
+    new items ─► features (probe) ─► predicted
+              └─► merged (LoRA)   ─► predicted
+
+Steps of the study's store: the same items are answered once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from outgrow.config.train import ItemColumns
+from outgrow.data.data_identity import content_hash
+from outgrow.data.task import Task
+from outgrow.deliver.in_memory_tables import file_of_table
+from outgrow.errors import ConfigError, DataError, StepFailed
+from outgrow.graph.runner import run_steps
+from outgrow.graph.step import Job, Step
+from outgrow.graph.store import Store
+from outgrow.labels import WeakLabels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TRAINED = ("student", "supervisor")
+SUPERVISORS_LOSS = {"type": "cross_entropy"}
+
+
+@dataclass(frozen=True)
+class StudyStudent:
+    """A model that a study has trained."""
+
+    row: str
+    seed: int
+    step: Step = field(repr=False)
+    store: Store = field(repr=False)
+    pool: Step = field(repr=False)
+
+    @property
+    def folder(self) -> Path:
+        """Its weights: a head (`head.json`), or a folder for `from_pretrained`."""
+        return self.store.path(self.step) / "model"
+
+    def predict(self, items: Any, *, text: str = "text", id: str | None = None) -> "pd.DataFrame":
+        """Its labels of new items: `item`, `label`, `confidence`, and `p.CLASS` for every class.
+
+        `items` is a list of texts as the study's prompts are written, a path, a `DataFrame`, an Arrow table or a list
+        of dicts; `text` a column or a template of several. Raises `ConfigError` for a student that does not classify,
+        `DataError` and `StepFailed` with one sentence.
+        """
+        task = Task.load(self.store.path(self.pool))
+        if task.kind != "classify":
+            raise ConfigError(f"row `{self.row}`: `predict` is for classes; its model is in {self.folder}")
+        rows = [{"text": item} for item in items] if _is_texts(items) else items
+        last = self._predicted(file_of_table(rows, self.store.root, "items"), task.classes, text, id)
+        _run(last, self.store)
+        return _table(WeakLabels.load(self.store.path(last) / "answers.parquet"), task.classes)
+
+    def _predicted(self, file: Path, classes: Sequence[str], text: str, id: str | None) -> Step:
+        params = {
+            "columns": ItemColumns(text=text, id=id).model_dump(mode="json"),
+            "classes": list(classes),
+            "content": content_hash(file, "items"),
+        }
+        function = "outgrow.deliver.predict:read_new_items"
+        pool = Step("new_items", function, params, hints={"items": str(file.absolute())}, label=file.name)
+        objective = self.step.params.get("loss", SUPERVISORS_LOSS)
+        inputs, model = {"pool": pool, "student": self.step}, self.step.params["model"]
+        steps = "outgrow.training.predict_step"
+        label = f"{self.row}, seed {self.seed}"
+        if "features" in self.step.inputs:
+            inputs["features"] = self._features(pool)
+            return Step("predicted", f"{steps}:predict_with_head", {"objective": objective}, inputs, label=label)
+        if "lora" in model:
+            merged = {"model": model, "classes": list(classes)}
+            function = "outgrow.deliver.study_student:merge_adapter"
+            inputs["student"] = Step("merged", function, merged, {"student": self.step}, label=label)
+        wanted = {"objective": objective, "max_length": model["max_length"]}
+        return Step(*("predicted", f"{steps}:predict_with_model", wanted, inputs), hints=self.step.hints, label=label)
+
+    def _features(self, pool: Step) -> Step:
+        """The hidden states that its head reads, of other items."""
+        known = self.step.inputs["features"]
+        return Step(
+            *(known.name, known.function, known.params, {"pool": pool}),
+            version=known.version,
+            hints=known.hints,
+            label=known.label,
+        )
+
+
+def student_of(row: str, seed: int, answers: Step, store: Store, pool: Step) -> StudyStudent:
+    """The model behind a row's answers. Raises `DataError` where there is none, or none yet."""
+    if answers.name not in TRAINED or "model" not in answers.params:
+        before = " (post-processing of another row's student)" if answers.name in ("matched", "views") else ""
+        raise DataError(f"row `{row}` has no trained model of its own{before}")
+    if not (store.path(answers) / "model").is_dir():
+        raise DataError(f"row `{row}`, seed {seed}: its model is not in {store.root}; `outgrow run` trains it")
+    return StudyStudent(row, seed, answers, store, pool)
+
+
+def merge_adapter(job: Job, *, model: dict[str, Any], classes: list[str]) -> None:
+    """Write `model/`: the adapter of the input `student` merged into its base."""
+    from outgrow.deliver.student_folder import write_model
+
+    write_model(job.inputs["student"] / "model", model, classes, job.out / "model")
+
+
+def _is_texts(items: Any) -> bool:
+    return isinstance(items, list | tuple) and all(isinstance(item, str) for item in items)
+
+
+def _run(last: Step, store: Store) -> None:
+    outcomes = run_steps([last], store)
+    if any(outcome.state == "interrupted" for outcome in outcomes.values()):
+        raise KeyboardInterrupt
+    failed = [outcome.error for outcome in outcomes.values() if outcome.state == "failed"]
+    if failed:
+        raise StepFailed(failed[0])
+
+
+def _table(answers: WeakLabels, classes: Sequence[str]) -> "pd.DataFrame":
+    import pandas as pd
+
+    probs = answers.probs[:, 0]
+    columns: Mapping[str, Any] = {
+        "item": answers.items,
+        "label": [classes[index] for index in probs.argmax(axis=1).tolist()],
+        "confidence": probs.max(axis=1),
+        **{f"p.{name}": probs[:, index] for index, name in enumerate(classes)},
+    }
+    return pd.DataFrame(columns)

@@ -1,0 +1,101 @@
+"""What every step of a study asks of the machine that runs it: from the file, else from the estimate of its cost."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from outgrow.config.experiment import Experiment
+from outgrow.config.resources import Resources, StepNeeds
+from outgrow.graph.devices import Device, cuda_devices, declared_devices, smallest_memory
+from outgrow.graph.processor import lacks_bfloat16
+from outgrow.graph.resources import ResourceDemand
+from outgrow.graph.step import Step
+from outgrow.study.checks import why_no_cuda
+from outgrow.study.cost import cost_of
+from outgrow.study.model_cost import Cost, StudySizes
+
+KINDS: Mapping[str, str] = {
+    "supervisor": "supervisor",
+    **dict.fromkeys(("student", "preference", "reward"), "student"),
+    "features": "features",
+    **dict.fromkeys(("texts", "refined", "ratings"), "write"),
+    **dict.fromkeys(("scores", "untouched"), "score"),
+}
+"""The key of `resources` by a step's name; `other` for the rest."""
+USUAL_DEVICE = 80 * 10**9
+"""Bytes of memory of one device where there is none to look at."""
+HEADROOM = 1.2
+"""The memory of a step by that of its weights, gradients and optimizer: activations come on top."""
+SHARE, SMALL = 0.25, 1 / 16
+"""A step whose model state is below `SMALL` of a device shares it with others."""
+
+
+def needs_by_step(
+    steps: Iterable[Step], experiment: Experiment, sizes: StudySizes, device_memory: int, has_devices: bool
+) -> dict[str, ResourceDemand]:
+    """By identity; without devices (`has_devices`) no step asks for one."""
+    found = {}
+    for step in steps:
+        asked = _asked(experiment.resources, step)
+        gpus = 0.0
+        if has_devices and experiment.device != "cpu":
+            gpus = asked.gpus if asked.gpus is not None else default_gpus(step, cost_of(step, sizes), device_memory)
+        found[step.identity] = ResourceDemand(gpus, asked.cpus or 0, asked.memory or 0)
+    return found
+
+
+def _asked(resources: Resources, step: Step) -> StepNeeds:
+    needs: StepNeeds = getattr(resources, KINDS.get(step.name, "other"))
+    return needs
+
+
+def default_gpus(step: Step, cost: Cost, device_memory: int) -> float:
+    """As many devices as the estimated model state fills, a share of one for a small model; none without a model."""
+    if "device" not in step.hints:
+        return 0.0
+    if cost.memory is None:
+        return 1.0
+    if cost.memory < SMALL * device_memory:
+        return SHARE
+    return float(max(1, math.ceil(HEADROOM * cost.memory / device_memory)))
+
+
+def machine_notes(steps: Iterable[Step], needs: Iterable[ResourceDemand], on_gpu: bool) -> Iterator[str]:
+    """What a plan says of steps and the devices, or the processor, that they run on."""
+    yield from _several_device_notes(needs)
+    yield from _precision_notes(steps, on_gpu)
+
+
+def _several_device_notes(needs: Iterable[ResourceDemand]) -> Iterator[str]:
+    """What a plan says of steps that ask for more than one device."""
+    if any(asked.gpus > 1 for asked in needs):
+        yield "Steps that ask for several devices get them, and use the first: training is not sharded yet."
+
+
+def _precision_notes(steps: Iterable[Step], on_gpu: bool) -> Iterator[str]:
+    """What a plan says of models in bfloat16 on a processor without instructions for it."""
+    in_bfloat16 = any(_dtype(step) == "bfloat16" for step in steps)
+    if in_bfloat16 and not on_gpu and lacks_bfloat16():
+        yield (
+            "This processor has no instructions for bfloat16: models with `dtype: bfloat16` take many times as long"
+            " as planned; use `dtype: float32`."
+        )
+
+
+def _dtype(step: Step) -> str | None:
+    model = step.settings.get("model")
+    return model.get("dtype") if isinstance(model, dict) else None
+
+
+def devices_of(experiment: Experiment, declared: str | None = None) -> list[Device]:
+    """The devices that the steps of a study share on this machine: those declared, else those found.
+
+    Raises `ConfigError` for a declaration that is none.
+    """
+    if declared is not None:
+        return declared_devices(declared)
+    return [] if experiment.device == "cpu" or why_no_cuda() else cuda_devices()
+
+
+def memory_of_device(experiment: Experiment, devices: Sequence[Device]) -> int:
+    """Bytes of one device: what the file says, else the smallest one's, else `USUAL_DEVICE`."""
+    return experiment.resources.device_memory or smallest_memory(devices) or USUAL_DEVICE
