@@ -197,7 +197,11 @@ signal.setitimer(signal.ITIMER_REAL, {seconds})
 sys.argv = ["outgrow", "plan", {str(ROOT / "examples" / "quickstart.yaml")!r}]
 main()
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    # Python itself drops an interrupt that falls into the callback of a weak reference; its import system has such ones.
+    for _ in range(5):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+        if "Exception ignored" not in done.stderr:
+            break
     # Python ends by the signal itself where it was inside of `exec`, which a shell sees as 130 too.
     assert done.returncode in (130, -2)
     assert done.stderr.startswith("outgrow: interrupted")
