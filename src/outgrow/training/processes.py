@@ -13,15 +13,12 @@ A rank has one device of its own, or an equal share of the step's threads. It en
 Ranks meet on the loopback interface. Its users are trusted: torch does not ask who joins.
 """
 
-import io
 import logging
 import os
-import pickle
 import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from functools import cached_property
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from subprocess import DEVNULL
@@ -34,11 +31,10 @@ from outgrow.graph.devices import VISIBLE
 from outgrow.graph.lifeline import ProcessGroup
 from outgrow.graph.resources import HINT
 from outgrow.graph.worker_process import GRACE, environment, exit_reason
-from outgrow.losses import LOSSES
-from outgrow.losses.loss_record import LossRecord
 from outgrow.models.load_model import pick_device
 from outgrow.plugins import PluginReference, loaded
 from outgrow.training.ranks import ALONE, LOOPBACK, LostRank, Ranks, joined
+from outgrow.training.without_weights import without_weights
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +166,7 @@ def _met(others: "OtherRanks", training: SharedTraining, hints: Mapping[str, Any
         port = server.getsockname()[1]
         listener = os.dup(server.fileno())
     device = pick_device(hints)
-    others.summon(port, device.type, without_weights(training))
+    others.summon(port, device.type, without_weights(training, training.model))
     with _gloo_on_loopback(), joined(0, others.count, port, device, listener) as ranks:
         ranks.same_weights(training.model)
         yield ranks
@@ -266,50 +262,3 @@ class OtherRanks:
                 cleanup.callback(group.process.wait)
                 cleanup.callback(group.kill)
                 cleanup.callback(line.close)
-
-
-# ---- a training as bytes --------------------------------------------------------------------------------
-
-
-def without_weights(training: SharedTraining) -> bytes:
-    """The training with its model, the weights and buffers of which are empty: rank 0 sends those later."""
-    buffer = io.BytesIO()
-    _Pickler(buffer, training.model).dump(training)
-    return buffer.getvalue()
-
-
-class _Pickler(pickle.Pickler):
-    """Leaves out what is in a model's tensors; a tensor that is used twice stays one tensor.
-
-    Losses are sent by name, and values of cached properties are not sent.
-    """
-
-    def __init__(self, file: io.BytesIO, model: torch.nn.Module) -> None:
-        super().__init__(file, pickle.HIGHEST_PROTOCOL)
-        self.tensors = {id(tensor): tensor for tensor in [*model.parameters(), *model.buffers()]}
-
-    def reducer_override(self, value: Any) -> Any:
-        """How to make `value` again."""
-        tensor = self.tensors.get(id(value))
-        if tensor is not None:
-            is_weight = isinstance(tensor, torch.nn.Parameter)
-            return _empty, (tuple(tensor.shape), tensor.dtype, tensor.device.type, is_weight, tensor.requires_grad)
-        if isinstance(value, LossRecord) and LOSSES.get(value.name) is value:
-            return _loss, (value.name,)
-        known = {} if isinstance(value, type) else getattr(value, "__dict__", {})
-        cached = {name for name in known if isinstance(getattr(type(value), name, None), cached_property)}
-        if not cached:
-            return NotImplemented
-        make, arguments, state = value.__reduce_ex__(pickle.HIGHEST_PROTOCOL)[:3]
-        return make, arguments, {name: state[name] for name in state if name not in cached}
-
-
-def _loss(name: str) -> LossRecord:
-    return LOSSES.named(name)
-
-
-def _empty(
-    shape: tuple[int, ...], dtype: torch.dtype, device: str, is_weight: bool, requires_grad: bool
-) -> torch.Tensor:
-    tensor = torch.empty(shape, dtype=dtype, device=device)
-    return torch.nn.Parameter(tensor, requires_grad) if is_weight else tensor
