@@ -1,6 +1,7 @@
 """The wheel and the source archive: everything that runs is in them, and nothing else."""
 
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -72,10 +73,27 @@ def test_the_source_archive_builds_the_same_wheel(built: Path, tmp_path: Path) -
     assert first == second
 
 
+def test_what_runs_of_examples_leave_is_not_packed(built: Path, tmp_path: Path) -> None:
+    """Reports, the store, and answers that were paid for lie beside the recipes."""
+    used = tmp_path / "used"
+    for name in tracked():
+        (used / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, used / name)
+    for left in ("runs/quickstart/report.html", "papers/runs/steps/a/done.json", "answers/server/b.json"):
+        (used / "examples" / left).parent.mkdir(parents=True)
+        (used / "examples" / left).write_text("left by a run")
+    command = [sys.executable, "-m", "hatchling", "build", "-d", tmp_path / "dist"]
+    made = subprocess.run(command, cwd=used, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    first, second = (checksums(next(place.glob("*.whl"))) for place in (built, tmp_path / "dist"))
+    assert first == second
+    with tarfile.open(next((tmp_path / "dist").glob("*.tar.gz"))) as archive:
+        assert not [name for name in archive.getnames() if "/runs/" in name or "/answers/" in name]
+
+
 def checksums(wheel: Path) -> dict[str, int]:
-    """Of every file, without reports of examples that were run here, and without the list of files."""
-    files = zipfile.ZipFile(wheel).infolist()
-    return {one.filename: one.CRC for one in files if "/runs/" not in one.filename and "RECORD" not in one.filename}
+    """Of every file, without the list of files."""
+    return {one.filename: one.CRC for one in zipfile.ZipFile(wheel).infolist() if "RECORD" not in one.filename}
 
 
 def test_one_version_everywhere() -> None:
