@@ -32,8 +32,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tracked() -> list[str]:
-    """The files of the repository; all files where it is not one."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    """The files of the repository, also those that are not committed yet."""
+    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True)
     if listed.returncode:
         pytest.skip("not a git repository")
     return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
@@ -42,9 +43,11 @@ def tracked() -> list[str]:
 def test_the_wheel_has_every_file_of_the_package_and_its_recipes(built: Path) -> None:
     names = set(zipfile.ZipFile(next(built.glob("*.whl"))).namelist())
     wanted = {name.removeprefix("src/") for name in tracked() if name.startswith("src/")}
-    wanted |= {f"outgrow/{name}" for name in tracked() if name.startswith("examples/")}
+    wanted |= {f"outgrow/{name}" for name in tracked() if name.startswith(("examples/", "docs/"))}
+    wanted -= {f"outgrow/docs/{path.name}" for kind in ("*.py", "*.toml") for path in (ROOT / "docs").glob(kind)}
     assert not wanted - names
-    assert "outgrow/py.typed" in names
+    assert {"outgrow/py.typed", "outgrow/docs/llms.txt", "outgrow/docs/skill/SKILL.md"} <= names
+    assert not [name for name in names if name.startswith("outgrow/docs/") and name.endswith((".py", ".toml"))]
     assert {name.split("/")[0] for name in names} == {"outgrow", f"outgrow-{outgrow.__version__}.dist-info"}
     assert not [name for name in names if "test" in Path(name).name and name.endswith(".py")]
 
