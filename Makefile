@@ -1,5 +1,6 @@
 # make demo   from nothing to a finished report        make test   everything that CI runs
 # make attack kills, damaged files, faulty servers: ATTACKS="kills …" COUNT=… MINUTES=… SEED=…
+# make site   the documentation as a site with search    make docs   its generated pages
 # make setup  only the environment in .venv            make gemma  one more bundled model (Gemma's terms of use)
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +9,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: setup demo test lint types unit attack bench docs dist gemma clean
+.PHONY: setup demo test lint types unit attack bench docs site dist gemma clean
 
 setup: $(READY)
 
@@ -49,6 +50,9 @@ bench: setup
 
 docs: setup
 	$(BIN)/python docs/generate.py
+
+site: setup
+	$(BIN)/python docs/build_site.py
 
 dist: setup
 	rm -rf dist

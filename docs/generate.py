@@ -1,4 +1,4 @@
-"""Write cli.md, configuration.md and a block of methods.md from the code, or with `--check` show what is not fresh.
+"""Write api.md, cli.md, configuration.md, llms.txt and a block of methods.md, or with `--check` show what is stale.
 
 Run by `make docs`; a test checks.
 """
@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import click
 import typer
 import yaml
+from api_page import api_page
 from pydantic.fields import FieldInfo
 
 from outgrow.catalogue import METHOD, entries
@@ -210,7 +211,7 @@ def methods_page() -> str:
     return BLOCK.sub(lambda block: f"{block[1]}{table}\n{block[2]}", (FOLDER / "methods.md").read_text())
 
 
-PAGES = {"cli.md": cli_page, "configuration.md": configuration_page, "methods.md": methods_page}
+PAGES = {"api.md": api_page, "cli.md": cli_page, "configuration.md": configuration_page, "methods.md": methods_page}
 
 
 def stale_lines() -> str:

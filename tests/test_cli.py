@@ -197,7 +197,7 @@ signal.setitimer(signal.ITIMER_REAL, {seconds})
 sys.argv = ["outgrow", "plan", {str(ROOT / "examples" / "quickstart.yaml")!r}]
 main()
 """
-    # Python itself drops an interrupt that falls into the callback of a weak reference; its import system has such ones.
+    # Python drops an interrupt that falls into the callback of a weak reference; its import system has such ones.
     for _ in range(5):
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
         if "Exception ignored" not in done.stderr:

@@ -15,9 +15,18 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "outgrow"
 GUIDES = [
     *(ROOT / name for name in ("AGENTS.md", "CONTRIBUTING.md", "README.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
 ]
-OWN_FILES = {"my_rules.py", "rules.py", "my_loss.py", "my_combiner.py", "my_metric.py", "my_topic.py", "study.yaml"}
+OWN_FILES = {
+    "my_rules.py",
+    "rules.py",
+    "my_loss.py",
+    "my_combiner.py",
+    "my_metric.py",
+    "my_topic.py",
+    "study.yaml",
+    "judges.yaml",
+}
 """Files of a reader, by which an example goes."""
 
 

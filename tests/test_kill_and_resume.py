@@ -95,7 +95,7 @@ def test_ctrl_c_says_so_keeps_what_is_finished_and_the_same_command_goes_on(
     once = Counter(kept + executed(tmp_path, told))
     expected = Counter(executed(finished()[0]))
     assert once <= expected
-    # A worker may have stored its step when the signal came before the run could note it: the next run finds it finished.
+    # A worker may have stored its step when the signal came before the run noted it: the next run finds it finished.
     begun = Counter(f"{one['folder'].rpartition('-')[0]} {one['label']}" for one in before if one["kind"] == "started")
     assert expected - once <= begun - Counter(kept)
     assert report_bytes(tmp_path) == report_bytes(finished()[0])

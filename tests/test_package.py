@@ -1,6 +1,7 @@
 """The wheel and the source archive: everything that runs is in them, and nothing else."""
 
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -31,8 +32,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tracked() -> list[str]:
-    """The files of the repository; all files where it is not one."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    """The files of the repository, also those that are not committed yet."""
+    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True)
     if listed.returncode:
         pytest.skip("not a git repository")
     return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
@@ -41,9 +43,11 @@ def tracked() -> list[str]:
 def test_the_wheel_has_every_file_of_the_package_and_its_recipes(built: Path) -> None:
     names = set(zipfile.ZipFile(next(built.glob("*.whl"))).namelist())
     wanted = {name.removeprefix("src/") for name in tracked() if name.startswith("src/")}
-    wanted |= {f"outgrow/{name}" for name in tracked() if name.startswith("examples/")}
+    wanted |= {f"outgrow/{name}" for name in tracked() if name.startswith(("examples/", "docs/"))}
+    wanted -= {f"outgrow/docs/{path.name}" for kind in ("*.py", "*.toml") for path in (ROOT / "docs").glob(kind)}
     assert not wanted - names
-    assert "outgrow/py.typed" in names
+    assert {"outgrow/py.typed", "outgrow/docs/llms.txt", "outgrow/docs/skill/SKILL.md"} <= names
+    assert not [name for name in names if name.startswith("outgrow/docs/") and name.endswith((".py", ".toml"))]
     assert {name.split("/")[0] for name in names} == {"outgrow", f"outgrow-{outgrow.__version__}.dist-info"}
     assert not [name for name in names if "test" in Path(name).name and name.endswith(".py")]
 
@@ -72,10 +76,27 @@ def test_the_source_archive_builds_the_same_wheel(built: Path, tmp_path: Path) -
     assert first == second
 
 
+def test_what_runs_of_examples_leave_is_not_packed(built: Path, tmp_path: Path) -> None:
+    """Reports, the store, and answers that were paid for lie beside the recipes."""
+    used = tmp_path / "used"
+    for name in tracked():
+        (used / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, used / name)
+    for left in ("runs/quickstart/report.html", "papers/runs/steps/a/done.json", "answers/server/b.json"):
+        (used / "examples" / left).parent.mkdir(parents=True)
+        (used / "examples" / left).write_text("left by a run")
+    command = [sys.executable, "-m", "hatchling", "build", "-d", tmp_path / "dist"]
+    made = subprocess.run(command, cwd=used, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    first, second = (checksums(next(place.glob("*.whl"))) for place in (built, tmp_path / "dist"))
+    assert first == second
+    with tarfile.open(next((tmp_path / "dist").glob("*.tar.gz"))) as archive:
+        assert not [name for name in archive.getnames() if "/runs/" in name or "/answers/" in name]
+
+
 def checksums(wheel: Path) -> dict[str, int]:
-    """Of every file, without reports of examples that were run here, and without the list of files."""
-    files = zipfile.ZipFile(wheel).infolist()
-    return {one.filename: one.CRC for one in files if "/runs/" not in one.filename and "RECORD" not in one.filename}
+    """Of every file, without the list of files."""
+    return {one.filename: one.CRC for one in zipfile.ZipFile(wheel).infolist() if "RECORD" not in one.filename}
 
 
 def test_one_version_everywhere() -> None:

@@ -1,8 +1,6 @@
 """The trust report as HTML, Markdown and text: hostile names, cuts, and the page in a real browser."""
 
 import re
-import shutil
-import tempfile
 from html.parser import HTMLParser
 
 import numpy as np
@@ -14,9 +12,8 @@ from outgrow.trust_report.trust_page import trust_html
 from outgrow.trust_report.trust_tables import trust_tables
 from outgrow.trust_report.trust_text import facts, trust_markdown, trust_text
 from outgrow.vote_table import VoteTable
+from real_browser import IF_INSTALLED, real_browser, resize
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
 HOSTILE = (
     '<script>alert("x")</script>',
     "a|b `c` *d* [e](f) $g$",
@@ -126,48 +123,35 @@ def test_few_sources_have_a_page(n_sources):
     assert facts(found.counts)[1] == f"{n_sources} source{'s' if n_sources > 1 else ''}"
 
 
+@IF_INSTALLED
 @pytest.mark.browser
-@pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium or chromedriver on this machine")
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_page_fits_a_desk_and_a_telephone(found, tmp_path, width):
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
     path = tmp_path / "trust.html"
     path.write_text(trust_html(found, "a_very_long_name_of_a_table_of_votes_without_any_space_in_it.csv"))
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", f"--user-data-dir={profile}"):
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-        try:
-            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-            driver.get(path.as_uri())
-            driver.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
-            over, wide, outside, shown = driver.execute_script(
-                """const root = document.documentElement;
-                   const wide = [...document.querySelectorAll('body *')].filter(one =>
-                     !one.closest('svg, .scroll, .plot, pre') && one.clientWidth > 0
-                     && one.scrollWidth > one.clientWidth + 1)
-                     .map(one => one.outerHTML.slice(0, 80));
-                   const outside = [];
-                   const shown = [...document.querySelectorAll('figure svg')].filter(one => one.checkVisibility());
-                   for (const svg of shown) {
-                     const frame = svg.getBoundingClientRect();
-                     for (const text of svg.querySelectorAll('text')) {
-                       const box = text.getBoundingClientRect();
-                       if (box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1
-                           || box.bottom > frame.bottom + 1) outside.push(text.textContent);
-                     }
-                   }
-                   return [root.scrollWidth - root.clientWidth, wide, outside, shown.length]"""
-            )
-            assert driver.get_log("browser") == []
-        finally:
-            driver.quit()
+    with real_browser() as driver:
+        resize(driver, width)
+        driver.get(path.as_uri())
+        driver.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
+        over, wide, outside, shown = driver.execute_script(
+            """const root = document.documentElement;
+               const wide = [...document.querySelectorAll('body *')].filter(one =>
+                 !one.closest('svg, .scroll, .plot, pre') && one.clientWidth > 0
+                 && one.scrollWidth > one.clientWidth + 1)
+                 .map(one => one.outerHTML.slice(0, 80));
+               const outside = [];
+               const shown = [...document.querySelectorAll('figure svg')].filter(one => one.checkVisibility());
+               for (const svg of shown) {
+                 const frame = svg.getBoundingClientRect();
+                 for (const text of svg.querySelectorAll('text')) {
+                   const box = text.getBoundingClientRect();
+                   if (box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1
+                       || box.bottom > frame.bottom + 1) outside.push(text.textContent);
+                 }
+               }
+               return [root.scrollWidth - root.clientWidth, wide, outside, shown.length]"""
+        )
+        assert driver.get_log("browser") == []
     assert over == 0
     assert wide == []
     assert outside == []

@@ -13,7 +13,7 @@ from outgrow.config.ask import AskedColumns
 from outgrow.data.parse_cells import prompt_of
 from outgrow.data.task import Items, Task
 from outgrow.data.template import template_pieces
-from outgrow.data.user_data import id_column, read_unlabelled
+from outgrow.data.unlabelled_items import id_column, read_unlabelled
 from outgrow.graph.step import Job, Json
 from outgrow.readers.open_table import read_table
 from outgrow.readers.source_table import SourceTable

@@ -14,6 +14,7 @@ from outgrow.cli import study_commands as studies
 from outgrow.cli import vote_commands as votes
 from outgrow.cli.ask_command import ask
 from outgrow.cli.demo_command import demo
+from outgrow.cli.docs_command import docs_ls, docs_show, docs_skill
 from outgrow.cli.output import complain, say, say_json
 from outgrow.cli.paper_command import paper
 from outgrow.cli.student_commands import predict
@@ -29,6 +30,7 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Show the tasks and their items.")
 methods_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Show the methods and their parts.")
 examples_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Experiments to start from.")
+docs_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The documentation of this version.")
 store_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Show, clean and share finished steps.")
 
 VERBS: tuple[Callable[..., None], ...] = (
@@ -40,6 +42,7 @@ for verb in VERBS:
 app.add_typer(data_app, name="data")
 app.add_typer(methods_app, name="methods")
 app.add_typer(examples_app, name="examples")
+app.add_typer(docs_app, name="docs")
 app.add_typer(store_app, name="store")
 for verb in (store.ls, store.du, store.gc, store.pack, store.unpack):
     store_app.command()(verb)
@@ -49,6 +52,8 @@ methods_app.command("ls")(inspection.methods_ls)
 methods_app.command("show")(inspection.methods_show)
 examples_app.command("ls")(inspection.examples_ls)
 examples_app.command("cp")(inspection.examples_cp)
+for name, command in (("ls", docs_ls), ("show", docs_show), ("skill", docs_skill)):
+    docs_app.command(name)(command)
 
 
 @app.callback(invoke_without_command=True)

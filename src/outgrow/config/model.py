@@ -78,6 +78,9 @@ class ModelSection(Section):
     """*generate*: prompts use the tokenizer's chat template; `auto`: if it has one."""
     system: str | None = None
     """*generate*: the system prompt, in training and afterwards."""
+    reward_head: bool = False
+    """*choose* with full or LoRA training: score each option by a new scalar head at its last token instead of by its
+    log-likelihood. With two options this is a reward model (Bradley-Terry)."""
     unfit: Literal["skip", "stop"] = "skip"
     """*generate*: items that the model cannot read (longer than `max_length`, or with characters that its tokenizer
     cannot spell): skip them, with a note that names them, or stop."""

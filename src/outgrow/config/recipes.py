@@ -1,4 +1,4 @@
-"""The experiments that come with outgrow: their folder and their names."""
+"""What comes with outgrow beside its code: experiments and documentation."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -6,8 +6,17 @@ from pathlib import Path
 
 def recipes_folder() -> Path:
     """`examples/`: inside an installed package, next to `src/` in a checkout."""
-    packed = Path(str(files("outgrow"))) / "examples"
-    return packed if packed.is_dir() else Path(str(files("outgrow"))).parents[1] / "examples"
+    return _beside("examples")
+
+
+def docs_folder() -> Path:
+    """`docs/`: inside an installed package, next to `src/` in a checkout."""
+    return _beside("docs")
+
+
+def _beside(name: str) -> Path:
+    package = Path(str(files("outgrow")))
+    return package / name if (package / name).is_dir() else package.parents[1] / name
 
 
 def recipes() -> dict[str, Path]:

@@ -61,7 +61,8 @@ class Columns(Section):
     """Gold: a class name or number (*classify*); the option's number, letter or text (*choose*); the text to write
     (*generate*). Empty: unknown. Default: `label`; for *generate* `completion`."""
     options: str | list[str] | None = None
-    """*choose*: one column with a list, or one column per option."""
+    """*choose*: one column with a list, or one column per option. A file with the columns `chosen` and `rejected`
+    needs none: these are the options, and the chosen one is right."""
     key: str | None = None
     """*generate*: the answer without its form, with which `measures` of content compare; default: the whole label."""
     part: str | None = None
@@ -120,9 +121,10 @@ class SetSection(Section):
     join_classes: bool = False
     """For your own data: labels that differ only in case or white space are one class, with the spelling in `classes`
     or the most frequent one. By default such labels are an error."""
-    form: Literal["native", "binary", "text"] = "native"
-    """`binary`: is one candidate answer of a multiple choice correct? Half of the candidates are. `text`: the prompt
-    lists the options or classes, and the answer is a text, so that *choose* and *classify* become *generate*."""
+    form: Literal["native", "binary", "pairs", "text"] = "native"
+    """`binary`: is one candidate answer of a multiple choice correct? Half of the candidates are. `pairs`: the right
+    option and a wrong one drawn at random, as a preference between two texts. `text`: the prompt lists the options or
+    classes, and the answer is a text, so that *choose* and *classify* become *generate*."""
 
     @property
     def places(self) -> dict[str, Path]:

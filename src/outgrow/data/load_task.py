@@ -18,7 +18,7 @@ from outgrow.data.data_source import source_of
 from outgrow.data.leak import apart, fingerprints, screen, sift
 from outgrow.data.load_published import load_published
 from outgrow.data.task import Items, Task
-from outgrow.data.task_forms import as_text, balanced_binary, list_options
+from outgrow.data.task_forms import as_text, balanced_binary, list_options, preference_pairs
 from outgrow.data.task_kind import capability_errors, fields_of, kind_of, set_kind, set_metric, template_of
 from outgrow.data.tasks import TASKS
 from outgrow.data.template import answered, instruct
@@ -31,8 +31,8 @@ from outgrow.metrics.text_score import MACRO, counts_slots
 def load_task(section: TaskSection) -> Task:
     """Read the whole task, drop copies and leaks, and bring it into the form the section asks for.
 
-    The same section and data give the same task. `split_seed` matters for the binary form alone; sizes are not looked
-    at, `pool.py` cuts down to them. Raises `ConfigError` or `DataError`.
+    The same section and data give the same task. `split_seed` matters for the forms `binary` and `pairs` alone; sizes
+    are not looked at, `pool.py` cuts down to them. Raises `ConfigError` or `DataError`.
     """
     return load_mixture(section) if section.capabilities else formed(read_set(section), section, section.split_seed)
 
@@ -114,11 +114,13 @@ def read_set(section: SetSection) -> Task:
 def formed(task: Task, section: SetSection, seed: int) -> Task:
     """What `read_set` has read, in the form that the section asks for.
 
-    For *generate* the prompts are whole prompts: the item's text in its template. `seed` matters for the binary form
-    alone (which wrong candidate a question gets).
+    For *generate* the prompts are whole prompts: the item's text in its template. `seed` matters for the forms
+    `binary` and `pairs` alone (which wrong candidate a question gets).
     """
     if section.form == "binary":
         return balanced_binary(task, seed)
+    if section.form == "pairs":
+        return preference_pairs(task, seed)
     if set_kind(section) != "generate":
         return task
     published, listed = TASKS.get(section.name), list_options(task)

@@ -25,6 +25,8 @@ from outgrow.errors import DataError
 
 Kind = Literal["classify", "choose", "generate"]
 Part = Literal["train", "half_a", "half_b", "test"]
+REWARD = ("reward",)
+"""The output of a scalar head that scores options."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
-"""Forms of a task: *choose* with equal numbers of options, its balanced binary form, and `form: text`.
+"""Forms of a task: *choose* with equal numbers of options, its forms `binary` and `pairs`, and `form: text`.
 
 `form: binary` (Burns et al. 2023): each question gives exactly two items, its right option and a wrong one drawn at
 random. Both carry the question as their group, so that no split separates them.
+
+`form: pairs`: each question keeps its right option and a wrong one drawn at random, as a preference between two texts.
 
 `form: text`: the prompt lists the options or classes, and the gold text is the right option or the class's name:
 
@@ -80,18 +82,12 @@ def balanced_binary(task: Task, seed: int) -> Task:
     Raises `ConfigError` for a task that is not *choose*.
     """
     items = task.items
-    if items.options is None:
-        raise ConfigError(f"task.form `binary` needs a multiple-choice task; `{task.name}` is {task.kind}")
-    generator = np.random.default_rng(seed % 2**64)
     source, candidates, gold = [], [], []
-    for row in np.flatnonzero(items.gold >= 0).tolist():
-        options, right = items.options[row], int(items.gold[row])
-        wrong = int(generator.choice([i for i in range(len(options)) if i != right]))
-        pair = [(right, 1), (wrong, 0)]
-        for option, correct in pair if generator.random() < 0.5 else reversed(pair):
+    for row, options, right in _drawn_pairs(task, "binary", seed):
+        for correct in (True, False) if right == 0 else (False, True):
             source.append(row)
-            candidates.append(options[option])
-            gold.append(correct)
+            candidates.append(options[right if correct else 1 - right])
+            gold.append(int(correct))
     pairs = Items(
         ids=[f"{items.ids[row]}/{CLASSES[correct]}" for row, correct in zip(source, gold, strict=True)],
         prompts=[f"{items.prompts[row]} {text}" for row, text in zip(source, candidates, strict=True)],
@@ -101,6 +97,37 @@ def balanced_binary(task: Task, seed: int) -> Task:
     )
     note = f"Balanced binary form: {len(source) // 2} questions, each with its right and one wrong candidate."
     return Task(task.name, "classify", CLASSES, pairs, (*task.notes, note))
+
+
+def preference_pairs(task: Task, seed: int) -> Task:
+    """The right option and a wrong one of every question, as *choose* with two options.
+
+    Questions without gold are left out. The order within a pair and the wrong option are drawn by `seed`, the same as
+    for `balanced_binary`. Raises `ConfigError` for a task that is not *choose*.
+    """
+    drawn = _drawn_pairs(task, "pairs", seed)
+    items = task.items.take(np.asarray([row for row, _, _ in drawn], dtype=np.int64))
+    gold = np.asarray([right for _, _, right in drawn], dtype=np.int64)
+    items = replace(items, options=[options for _, options, _ in drawn], gold=gold)
+    note = f"Pairs: {len(drawn)} questions, each with its right option and a wrong one."
+    return Task(task.name, "choose", letters(2), items, (*task.notes, note), shuffled=True)
+
+
+def _drawn_pairs(task: Task, form: str, seed: int) -> list[tuple[int, list[str], int]]:
+    """Of every question with gold its row, two of its options in the order drawn, and which one is right."""
+    items = task.items
+    if items.options is None:
+        raise ConfigError(f"task.form `{form}` needs a multiple-choice task; `{task.name}` is {task.kind}")
+    generator = np.random.default_rng(seed % 2**64)
+    pairs = []
+    for row in np.flatnonzero(items.gold >= 0).tolist():
+        options, right = items.options[row], int(items.gold[row])
+        wrong = int(generator.choice([i for i in range(len(options)) if i != right]))
+        first = generator.random() < 0.5
+        pairs.append(
+            (row, [options[right], options[wrong]] if first else [options[wrong], options[right]], int(not first))
+        )
+    return pairs
 
 
 TEMPLATES: Mapping[Kind, str] = {

@@ -35,7 +35,7 @@ def set_kind(section: SetSection) -> Kind:
     kind = native_kind(section)
     if section.name in TASKS or section.path is not None:  # otherwise it is no task at all, which `source_of` reports
         _require_fitting_keys(section, kind)
-    return {"native": kind, "binary": "classify", "text": "generate"}[section.form]
+    return {"native": kind, "binary": "classify", "pairs": "choose", "text": "generate"}[section.form]
 
 
 def native_kind(section: SetSection) -> Kind:
@@ -116,8 +116,8 @@ def _require_fitting_keys(section: SetSection, kind: Kind) -> None:
 
 
 def _require_keys_of_texts(section: SetSection) -> None:
-    if section.form == "binary":
-        raise ConfigError(f"task.form `binary` needs a multiple-choice task; `{section.name}` is generate")
+    if section.form in ("binary", "pairs"):
+        raise ConfigError(f"task.form `{section.form}` needs a multiple-choice task; `{section.name}` is generate")
     if section.classes is not None:
         raise ConfigError("task.classes names the classes of a *classify* task; texts have none: remove it")
     if section.join_classes:

@@ -5,7 +5,7 @@ choice, an id and the published part. For *generate* the label is the text to wr
 `readers`, cells by `parse_cells.py`; every error names the file, the line and the fix.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -28,13 +28,14 @@ from outgrow.data.parse_cells import (
     prompt_of,
     require_column,
 )
+from outgrow.data.preferred_pairs import CHOSEN, has_pairs, pair_of
 from outgrow.data.task import Items, Kind, Task
 from outgrow.data.task_forms import choose_task
 from outgrow.data.task_kind import capability_errors, native_kind
 from outgrow.data.tasks import TASKS
 from outgrow.errors import ConfigError, DataError
 from outgrow.readers.open_table import read_columns, read_table
-from outgrow.readers.source_table import SourceTable, table_of_rows
+from outgrow.readers.source_table import Row, SourceTable, table_of_rows
 from outgrow.text_format import short
 
 PARTS_BY_NAME = {"train": "train", "test": "test", "weak": "half_a", "strong": "half_b"}
@@ -47,11 +48,11 @@ class UserRow(NamedTuple):
     """A row after the column mapping; the label is still the file's."""
 
     where: str
-    id: str
     prompt: str
     label: Any
     options: list[str]
-    part: str
+    id: str = ""
+    part: str = ""
     key: Any = None
     """The bare answer, where a column holds it."""
     group: str = ""
@@ -130,7 +131,7 @@ def _columns_of(section: SetSection) -> Columns:
     """With the default names of the text and the label where the section gives none."""
     kind, columns = native_kind(section), section.columns
     if kind == "choose" and columns.options is None:
-        raise ConfigError("task.kind is `choose`: task.columns.options must name the column(s) of the options")
+        return columns  # preferences, or `_pairs` says what is missing
     if kind == "classify" and columns.options is not None:
         raise ConfigError("task.columns.options is given, but task.kind is `classify`: remove one of them")
     text, label = ("prompt", "completion") if kind == "generate" else ("text", "label")
@@ -138,29 +139,57 @@ def _columns_of(section: SetSection) -> Columns:
 
 
 def read_user_rows(table: SourceTable, columns: Columns, part: str = "train", prefix: str = "") -> list[UserRow]:
-    """Apply the column mapping to every row. `columns` names text and label; `part` is the default of its column."""
-    assert columns.text is not None
-    label = columns.label
-    assert label is not None
-    prompt = prompt_of(columns.text, table)
+    """Apply the column mapping to every row; `part` is the default of its column.
+
+    `columns` names text and label, except of preferences.
+    """
+    content, rows = _content(table, columns), []
     for key in ("id", "label", "key", "part", "group"):
         name = getattr(columns, key)
         if name is not None and not (part == NEEDS_NO_GOLD and key in ("label", "key")):
             require_column(table, name, f"task.columns.{key}")
-    options = options_of(columns.options, table)
-    return [
-        UserRow(
-            where=(where := table.place(index)),
-            id=prefix + (str(index) if columns.id is None else item_name(row.get(columns.id), where)),
-            prompt=prompt(row, where),
-            label=row.get(label),
-            options=options(row, where),
-            part=part if columns.part is None else _part(row.get(columns.part), where),
-            key=None if columns.key is None else row.get(columns.key),
-            group="" if columns.group is None else cell_text(row.get(columns.group), columns.group, where).strip(),
+    for index, row in enumerate(table.rows):
+        where = table.place(index)
+        read = content(row, where)
+        rows.append(
+            read._replace(
+                id=prefix + (str(index) if columns.id is None else item_name(row.get(columns.id), where)),
+                part=part if columns.part is None else _part(row.get(columns.part), where),
+                key=None if columns.key is None else row.get(columns.key),
+                group=read.group if columns.group is None else _group(row.get(columns.group), columns.group, where),
+            )
         )
-        for index, row in enumerate(table.rows)
-    ]
+    return rows
+
+
+def _content(table: SourceTable, columns: Columns) -> Callable[[Row, str], UserRow]:
+    """What reads prompt, label and options of a row, given its place; of preferences a group, too."""
+    label = columns.label
+    if label is None:
+        return _pairs(table, columns)
+    assert columns.text is not None
+    prompt, options = prompt_of(columns.text, table), options_of(columns.options, table)
+    return lambda row, where: UserRow(where, prompt(row, where), row.get(label), options(row, where))
+
+
+def _pairs(table: SourceTable, columns: Columns) -> Callable[[Row, str], UserRow]:
+    """The same of preferences: the chosen text comes first, and items with the same prompt are a group."""
+    if not has_pairs(table):
+        raise ConfigError(
+            "task.kind is `choose`: task.columns.options must name the column(s) of the options; a file of preferences"
+            f" has the columns `chosen` and `rejected`, and {table.origin} has not"
+        )
+    pair = pair_of(columns.text, table)
+
+    def read(row: Row, where: str) -> UserRow:
+        prompt, *options = pair(row, where)
+        return UserRow(where, prompt, CHOSEN, options, group=prompt)
+
+    return read
+
+
+def _group(value: Any, column: str, where: str) -> str:
+    return cell_text(value, column, where).strip()
 
 
 def _classify(section: SetSection, records: list[UserRow]) -> Task:
@@ -178,8 +207,20 @@ def _choose(section: SetSection, records: list[UserRow]) -> Task:
     for key, given in {"classes": section.classes is not None, "join_classes": section.join_classes}.items():
         if given:
             raise ConfigError(f"task.{key} is about the classes of a *classify* task; a choice has options instead")
+    if section.columns.options is None:
+        return _preferences(section, records)
     gold, note = option_gold([(record.label, record.options) for record in records], [r.where for r in records])
     return choose_task(section.name, _items(records, gold), note)
+
+
+def _preferences(section: SetSection, records: list[UserRow]) -> Task:
+    """*Choose* with two options, in an order that does not tell which one was chosen."""
+    kept = [record for record in records if "" not in record.options and record.options[0] != record.options[1]]
+    without = len(records) - len(kept)
+    notes = (f"Pairs left out because an answer is empty or both are equal: {without}.",) if without else ()
+    if not kept:
+        raise DataError(f"{section.path}: in no row do `chosen` and `rejected` differ")
+    return choose_task(section.name, _items(kept, [0] * len(kept)), notes, shuffle=True)
 
 
 def _generate(section: SetSection, records: list[UserRow]) -> Task:
@@ -230,48 +271,3 @@ def _part(value: Any, where: str) -> str:
     if part is None:
         raise DataError(f"{where}: the part must be `weak`, `strong`, `test` or `train`, found {short(repr(value))}")
     return part
-
-
-NAMES = ("id", "item", "item_id", "task", "task_id", "example", "example_id", "uid", "key")
-"""Usual names of the column of ids."""
-LOOKED_AT = 10_000
-"""Rows that are compared to find the column of ids."""
-
-
-def read_unlabelled(table: SourceTable, text: str = "text", name: str | None = None) -> Items:
-    """The items of a table, all without gold.
-
-    `text` is a column or a template of several, `name` the column of unique ids: by default the row's number, from 0.
-    Raises `DataError`.
-    """
-    prompt = prompt_of(text, table, "items.text")
-    if name is not None:
-        require_column(table, name, "items.id")
-    places = [table.place(index) for index in range(len(table.rows))]
-    ids = [
-        str(index) if name is None else item_name(row.get(name), where)
-        for index, (row, where) in enumerate(zip(table.rows, places, strict=True))
-    ]
-    refuse_duplicate_ids(zip(ids, places, strict=True))
-    prompts = [prompt(row, where) for row, where in zip(table.rows, places, strict=True)]
-    return Items(ids=ids, prompts=prompts, gold=np.full(len(ids), -1))
-
-
-def id_column(table: SourceTable, seen: Sequence[str]) -> str | None:
-    """The column of ids where none is named: one of `NAMES`, else the one with most cells among `seen`, if any.
-
-    A column in which a value occurs twice holds no ids.
-    """
-    usual = next((column for column in table.columns if column.lower() in NAMES), None)
-    if usual is not None:
-        return usual
-    seen_ids, rows = set(seen), table.rows[:LOOKED_AT]
-    counts = {column: _held([str(row.get(column)) for row in rows], seen_ids) for column in table.columns}
-    best = max(counts, key=lambda column: counts[column], default=None)
-    return best if best is not None and counts[best] else None
-
-
-def _held(cells: Sequence[str], seen_ids: set[str]) -> int:
-    """How many of the cells are in `seen_ids`; none where they cannot be ids."""
-    distinct = set(cells)
-    return len(distinct & seen_ids) if len(distinct) == len(cells) else 0

@@ -14,7 +14,7 @@ import pyarrow as pa
 from outgrow.config.train import ItemColumns
 from outgrow.data.data_identity import content_hash
 from outgrow.data.task import Task
-from outgrow.data.user_data import id_column, read_unlabelled
+from outgrow.data.unlabelled_items import id_column, read_unlabelled
 from outgrow.deliver.train import CARD
 from outgrow.errors import ConfigError, DataError, StepFailed
 from outgrow.graph.code_identity import read_again

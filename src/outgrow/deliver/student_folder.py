@@ -52,7 +52,10 @@ def make_folder(
 
 
 def write_model(trained: Path, model: Mapping[str, Any], classes: Sequence[str], out: Path) -> None:
-    """Copy the folder of full weights, or merge an adapter into the base in `model`. Text models have no `classes`."""
+    """Copy the folder of full weights, or merge an adapter into the base in `model`.
+
+    `classes`: the outputs of its head; none for a language model.
+    """
     if not (trained / ADAPTER).is_file():
         shutil.copytree(trained, out, dirs_exist_ok=True)
         return

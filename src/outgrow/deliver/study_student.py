@@ -6,6 +6,8 @@
 Steps of the study's store: the same items are answered once.
 """
 
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from outgrow.config.train import ItemColumns
 from outgrow.data.data_identity import content_hash
-from outgrow.data.task import Task
+from outgrow.data.task import REWARD, Task
 from outgrow.deliver.in_memory_tables import file_of_table
 from outgrow.errors import ConfigError, DataError, StepFailed
 from outgrow.graph.runner import run_steps
 from outgrow.graph.step import Job, Step
 from outgrow.graph.store import Store
+from outgrow.graph.writable import refuse_unwritable_folder
 from outgrow.labels import WeakLabels
 
 if TYPE_CHECKING:
@@ -42,6 +45,37 @@ class StudyStudent:
     def folder(self) -> Path:
         """Its weights: a head (`head.json`), or a folder for `from_pretrained`."""
         return self.store.path(self.step) / "model"
+
+    def save(self, folder: str | Path) -> Path:
+        """Write its whole model as a new folder for `from_pretrained`, with an adapter merged into its base.
+
+        With `reward_head: true` this is a reward model: `AutoModelForSequenceClassification` with one output, as TRL
+        loads it. Raises `DataError` for a probe, which is a head only, and where something is in the way.
+        """
+        if "features" in self.step.inputs:
+            raise DataError(f"row `{self.row}`: a probe is a head only, and its files are in {self.folder}")
+        out = Path(folder)
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise DataError(f"{out}: exists and is no empty folder; name another one")
+        refuse_unwritable_folder("folder", out.parent)
+        source = self.step
+        if "lora" in self.step.params["model"]:
+            source = self._merged()
+            _run(source, self.store)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent) as place:
+            made = Path(place) / "model"
+            shutil.copytree(self.store.path(source) / "model", made)
+            made.replace(out)
+        return out
+
+    def _merged(self) -> Step:
+        """Its adapter in its base."""
+        task, model = Task.load(self.store.path(self.pool)), self.step.params["model"]
+        classes = REWARD if model.get("reward_head") else task.classes if task.kind == "classify" else ()
+        params = {"model": model, "classes": list(classes)}
+        function = "outgrow.deliver.study_student:merge_adapter"
+        return Step("merged", function, params, {"student": self.step}, label=f"{self.row}, seed {self.seed}")
 
     def predict(self, items: Any, *, text: str = "text", id: str | None = None) -> "pd.DataFrame":
         """Its labels of new items: `item`, `label`, `confidence`, and `p.CLASS` for every class.
@@ -74,9 +108,7 @@ class StudyStudent:
             inputs["features"] = self._features(pool)
             return Step("predicted", f"{steps}:predict_with_head", {"objective": objective}, inputs, label=label)
         if "lora" in model:
-            merged = {"model": model, "classes": list(classes)}
-            function = "outgrow.deliver.study_student:merge_adapter"
-            inputs["student"] = Step("merged", function, merged, {"student": self.step}, label=label)
+            inputs["student"] = self._merged()
         wanted = {"objective": objective, "max_length": model["max_length"]}
         return Step(*("predicted", f"{steps}:predict_with_model", wanted, inputs), hints=self.step.hints, label=label)
 

@@ -19,7 +19,7 @@ from outgrow.config.train import ItemColumns, TrainSettings
 from outgrow.data.parse_cells import answer_text
 from outgrow.data.task import Items, Split, Task
 from outgrow.data.template import template_pieces
-from outgrow.data.user_data import id_column, read_unlabelled
+from outgrow.data.unlabelled_items import id_column, read_unlabelled
 from outgrow.deliver.combined import COMBINED, Combined, combine_votes
 from outgrow.deliver.combined_texts import CombinedTexts, combine_texts
 from outgrow.deliver.training_data import TrainingData, text_training_data, vote_training_data

@@ -145,7 +145,8 @@ def load_classifier(
     changes = {
         "num_labels": n_classes,
         "pad_token_id": tokenizer.pad_token_id,
-        "problem_type": "single_label_classification",
+        # transformers refuses to read a checkpoint with one output and the other type.
+        "problem_type": "single_label_classification" if n_classes > 1 else "regression",
     }
     # The caller's random generators keep their state; the head is drawn on the CPU on every machine.
     with torch.random.fork_rng(devices=[]):

@@ -68,6 +68,7 @@ def model_params(section: ModelSection) -> dict[str, Json]:
     if section.adapt == "probe":
         return params  # the `features` step depends on all else
     only = ["dtype", "max_length", "training", "holdout", "trust_remote_code", *_adapter(section)]
+    only += ["reward_head"] if section.reward_head else []
     return {**params, **dump(section, only=only), "identity": model_identity(section.model, section.revision)}
 
 

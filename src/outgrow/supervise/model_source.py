@@ -63,6 +63,10 @@ def holds_out(section: ModelSection) -> bool:
 
 def misfits(where: str, section: ModelSection, task: TaskSection, kind: Kind) -> Problems:
     """Ways of training that a kind of task does not have."""
+    if section.reward_head and kind != "choose":
+        yield f"{where}.reward_head: a reward model scores the options of a *choose* task; this one is *{kind}*"
+    if section.reward_head and section.adapt == "probe":
+        yield f"{where}.reward_head: a probe of options is a scalar head already; leave it out"
     if kind == "generate":
         if section.adapt == "probe":
             yield f"{where}.adapt: a `probe` cannot write; use `lora` or `full`"

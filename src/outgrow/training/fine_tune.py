@@ -1,9 +1,9 @@
 """Learn with a whole model: all of its weights, or a low-rank adapter and the head (LoRA, Hu et al. 2022).
 
-*Classify* puts a classification head on the model, *choose* keeps its language head and learns from the options'
-log-likelihoods. Each point of the grid is trained from the pretrained weights; with one point there is no search, and
-nothing is held out. Finished trainings of a search are kept in the scratch folder, so that an interrupted search goes
-on where it was.
+*Classify* puts a classification head on the model. *Choose* keeps its language head and learns from the options'
+log-likelihoods, or with `reward_head` puts a scalar head on the model, which makes it a reward model. Each point of
+the grid is trained from the pretrained weights; with one point there is no search, and nothing is held out. Finished
+trainings of a search are kept in the scratch folder, so that an interrupted search goes on where it was.
 
 Weights that are trained are kept in float32 whatever `dtype` says: in bfloat16 a step of 1e-5 would round to nothing.
 `dtype` is the precision of the forward pass and, on a GPU, of the frozen weights under an adapter. A CPU converts as
@@ -28,7 +28,7 @@ from jaxtyping import Bool, Float
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from outgrow.data.task import Kind
+from outgrow.data.task import REWARD, Kind
 from outgrow.generation.causal_lm import merged
 from outgrow.graph.step import Job
 from outgrow.losses.objective import Objective
@@ -71,6 +71,11 @@ class FineTuner:
         """The adapter's settings; `None` = all weights are trained."""
         return self.section.get("lora")
 
+    @property
+    def rewards(self) -> bool:
+        """Whether a scalar head scores the options of a *choose* item."""
+        return bool(self.section.get("reward_head"))
+
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
         return load_tokenizer(
@@ -94,9 +99,9 @@ class FineTuner:
             "device": device,
             "trust_remote_code": self.section["trust_remote_code"],
         }
-        if self.spec.task.kind == "choose":
+        if self.spec.task.kind == "choose" and not self.rewards:
             return load_causal_lm(name, revision, **options)
-        classes = self.spec.task.classes
+        classes = REWARD if self.rewards else self.spec.task.classes
         model = load_classifier(name, revision, n_classes=len(classes), seed=self.seed, **options)
         model.config.id2label = dict(enumerate(classes))
         model.config.label2id = {name: index for index, name in enumerate(classes)}
@@ -118,9 +123,10 @@ class FineTuner:
                 self.tokenizer,
                 self.section["max_length"],
                 DTYPES[self.section["dtype"]],
+                rewards=self.rewards,
             )
             if self.lora is not None:
-                model = with_adapter(model, self.lora, self.spec.task.kind)
+                model = with_adapter(model, self.lora, "classify" if self.rewards else self.spec.task.kind)
             searching = held is not None and wanted is None
             trainer = train(
                 model,
@@ -227,6 +233,7 @@ def _learned(apprentice: FineTuner, tuning: Tuning) -> FitResult:
     trainer, reading = apprentice.trained(choice.point, scratch, spec.held_out, wanted)
     answers = apprentice.answers(trainer, reading, spec.asked)
     merge, classes = spec.start is not None, spec.task.classes if spec.task.kind == "classify" else ()
+    classes = REWARD if apprentice.rewards else classes
     save_model(trainer.model, apprentice.tokenizer, model, job.out / "model", merge=merge, classes=classes)
     learned = FitResult(answers, grid, choice, list(history(trainer)), reading.truncated)
     del trainer

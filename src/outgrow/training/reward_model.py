@@ -148,8 +148,6 @@ class ModelLearner:
                 device=device,
                 trust_remote_code=section["trust_remote_code"],
             )
-            # transformers requires this of a head with one output; otherwise it refuses to read our checkpoints.
-            model.config.problem_type = "regression"
             return train(
                 with_adapter(model, section["lora"], "classify") if "lora" in section else model,
                 ComparisonExamples(comparisons, self.tokens, self.pad_id),

@@ -5,8 +5,9 @@ in `text_examples.py`, `PairExamples` in `preference_step.py`.
 
 A reading holds all items as token ids and turns the items at some rows into logits. Logits of *classify* come from the
 model's head (at the last real token of a decoder). Those of a *choose* item are the log-likelihoods of its options
-under the language head, packed into one row where the model allows. Only their differences have a meaning, so they are
-centred: the evidential loss, which takes the logits' level for evidence, would see none otherwise.
+under the language head, packed into one row where the model allows, or a scalar head's rewards at the options' last
+tokens. Only their differences have a meaning, so they are centred: the evidential loss, which takes the logits' level
+for evidence, would see none otherwise.
 """
 
 from collections.abc import Sequence
@@ -79,17 +80,55 @@ class ChoiceInputs:
         return logits - logits.mean(dim=-1, keepdim=True)
 
 
-Reading = TextInputs | ChoiceInputs
+@dataclass(frozen=True)
+class RewardInputs:
+    """Items of a *choose* task whose options a scalar head scores: each prompt with one option is a row."""
+
+    choices: Choices
+    pad_id: int
+
+    @property
+    def lengths(self) -> Int[np.ndarray, "item"]:
+        """Tokens that each item takes of a batch."""
+        return self.choices.lengths(packed=False)
+
+    @property
+    def truncated(self) -> int:
+        """How many items were too long."""
+        return self.choices.truncated
+
+    def logits(self, model: torch.nn.Module, rows: Sequence[int], device: torch.device) -> Float[Tensor, "row class"]:
+        """The options' rewards for the items at `rows`, less their mean."""
+        some = self.choices.take(np.asarray(rows))
+        texts = [prefix + option for prefix, of in zip(some.prefixes, some.options, strict=True) for option in of]
+        batch = pad(texts, self.pad_id, device)
+        scores: Tensor = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
+        rewards = scores.view(len(rows), -1)
+        return rewards - rewards.mean(dim=-1, keepdim=True)
+
+
+Reading = TextInputs | ChoiceInputs | RewardInputs
 
 
 def read_items(
-    items: Items, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_length: int, dtype: torch.dtype
+    items: Items,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    dtype: torch.dtype,
+    *,
+    rewards: bool = False,
 ) -> Reading:
-    """Tokenize items for a model, as texts or as questions; `dtype` is that of its attention scores."""
+    """Tokenize items for a model, as texts or as questions; `dtype` is that of its attention scores.
+
+    With `rewards` the model has a scalar head that scores options.
+    """
     longest = usable_length(model, tokenizer, max_length)
     if items.options is None:
         return TextInputs(tokenize(tokenizer, items.prompts, longest), tokenizer.pad_token_id)
     choices = tokenize_choices(tokenizer, items.prompts, items.options, longest)
+    if rewards:
+        return RewardInputs(choices, tokenizer.pad_token_id)
     return ChoiceInputs(choices, tokenizer.pad_token_id, may_pack(model, tokenizer, choices), dtype)
 
 
