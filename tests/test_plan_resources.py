@@ -69,7 +69,7 @@ def test_a_model_asks_for_as_many_devices_as_its_state_fills(tmp_path: Path) -> 
     assert "2 × 56 GB" in text
     assert "at most 5 devices per step" in text
     assert "GPU hours" in text
-    assert "sharded" in text
+    assert "shards" in text
 
 
 def test_larger_devices_and_the_file_change_it(tmp_path: Path) -> None:

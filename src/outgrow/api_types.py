@@ -30,6 +30,8 @@ class PlannedStep:
     """Bytes of main memory that it asks for; 0: not counted."""
     processes: int = 1
     """Processes that share its training."""
+    shard: bool = False
+    """Whether each of them holds shards of the weights only."""
 
     @property
     def memory_per_device(self) -> float | None:

@@ -89,6 +89,11 @@ def processes_of(hints: Mapping[str, Any], most: int) -> int:
     return min(asked, most)
 
 
+def is_sharded(hints: Mapping[str, Any]) -> bool:
+    """Whether the processes of a training hold shards of the weights, and not all of them."""
+    return bool(hints.get(HINT, {}).get("shard", False))
+
+
 @contextmanager
 def all_ranks(count: int, training: SharedTraining, hints: Mapping[str, Any]) -> Iterator[Ranks]:
     """Rank 0's view of the `count` processes of a training, while they share it.
