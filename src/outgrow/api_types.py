@@ -38,7 +38,7 @@ class PlannedStep:
         """Bytes of weights, gradients and optimizer state on each of its devices; 0 without one, `None` if unknown."""
         if not self.gpus:
             return 0.0
-        return None if self.cost.memory is None else self.cost.memory / max(1.0, self.gpus)
+        return None if self.cost.memory is None else self.cost.memory / (self.gpus if self.shard else 1.0)
 
     @property
     def gpu_hours(self) -> float | None:

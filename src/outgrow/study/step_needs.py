@@ -92,8 +92,8 @@ def _several_device_notes(needs: Iterable[ResourceDemand]) -> Iterator[str]:
     """What a plan says of steps that ask for more than one device."""
     if any(asked.gpus > 1 for asked in needs):
         yield (
-            "A training with several devices has a process on each, with shards of the weights if these do not fit (with"
-            " an adapter always with all of them); other steps with several devices use the first."
+            "A training with several devices has a process on each, with shards of the weights if these do not fit"
+            " (with an adapter always with all of them); other steps with several devices use the first."
         )
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from outgrow.training.callbacks import KeepBest
-from outgrow.training.sharding import Shards, save_shards
+from outgrow.training.callbacks import KeepBest, has_shards
+from outgrow.training.sharding import Shards, load_shards, load_whole, save_shards
 from outgrow.training.trainer import SCHEDULER, ExampleTrainer
 
 
@@ -25,6 +25,15 @@ class ShardedTrainer(ExampleTrainer):
         super().learn(checkpoint, None)
         plain = self.shards.plain(self.ranks.rank == 0)
         self.model = self.model_wrapped = plain
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+        """Weights are read with the state of the optimizer."""
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            read = load_shards if has_shards(Path(checkpoint)) else load_whole
+            read(self.shards.model, self.optimizer.optimizer, Path(checkpoint))
+            self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / SCHEDULER, weights_only=True))
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """The weights of a checkpoint are written with the state of the optimizer."""

@@ -9,6 +9,7 @@ While rank 0 evaluates the weights, all of them are whole. After the training, r
 """
 
 import pickle
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,12 +17,19 @@ from types import MethodType
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
+from torch.distributed import is_initialized
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_state_dict,
+    set_model_state_dict,
+    set_state_dict,
+)
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
-from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
-from torch.distributed.tensor import DTensor
+from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers import PreTrainedModel
 
 from outgrow.errors import ConfigError
@@ -76,7 +84,7 @@ class Shards:
 def last_hidden_states(model: PreTrainedModel, **inputs: Any) -> torch.Tensor:
     """What the output layer reads."""
     states: torch.Tensor = model.base_model(**inputs).last_hidden_state
-    return states
+    return states.clone() if states._is_view() else states  # FSDP2 asks for no view of its own
 
 
 def blocks_of(model: torch.nn.Module) -> list[Any]:
@@ -84,7 +92,7 @@ def blocks_of(model: torch.nn.Module) -> list[Any]:
     lists = [part for part in model.modules() if isinstance(part, torch.nn.ModuleList)]
     if not lists:
         raise ConfigError("resources: `shard` is for transformers, and this model has no list of blocks; leave it out")
-    return list(max(lists, key=lambda found: len(found)))
+    return list(max(lists, key=lambda found: len(list(found))))
 
 
 # ---- checkpoints ------------------------------------------------------------------------------------------
@@ -100,5 +108,30 @@ def load_shards(model: torch.nn.Module, optimizer: torch.optim.Optimizer, checkp
     """Read what this rank needs, in shards or whole, however many processes have written it."""
     weights, state = get_state_dict(model, optimizer)
     content: dict[str, Any] = {"model": weights, "optimizer": state}
-    load(content, checkpoint_id=checkpoint / SHARDS)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "torch.distributed is disabled")  # where one process reads them
+        load(content, checkpoint_id=checkpoint / SHARDS, no_dist=not is_initialized())
     set_state_dict(model, optimizer, model_state_dict=content["model"], optim_state_dict=content["optimizer"])
+
+
+def load_whole(model: torch.nn.Module, optimizer: torch.optim.Optimizer, checkpoint: Path) -> None:
+    """Read a checkpoint that one process has written with whole weights into shards."""
+    weights = {
+        name: tensor for file in checkpoint.glob("model*.safetensors") for name, tensor in load_file(file).items()
+    }
+    # A matrix that is used twice is in the file once.
+    set_model_state_dict(model, weights, options=StateDictOptions(full_state_dict=True, strict=False))
+    saved = torch.load(checkpoint / "optimizer.pt", map_location="cpu", weights_only=True)
+    trained = [weight for group in optimizer.param_groups for weight in group["params"]]
+    state = {
+        number: {key: _as_shard(value, trained[number]) for key, value in entries.items()}
+        for number, entries in saved["state"].items()
+    }
+    optimizer.load_state_dict({**saved, "state": state})
+
+
+def _as_shard(value: Any, weight: Any) -> Any:
+    """This rank's part of what belongs to a weight; numbers stay as they are."""
+    if isinstance(value, torch.Tensor) and value.shape == weight.shape and weight.dim():
+        return distribute_tensor(value.to(weight.device), weight.device_mesh, weight.placements)
+    return value
