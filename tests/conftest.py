@@ -37,6 +37,7 @@ ON_THE_CLOCK = {
     "test_losses_self_training.py",
     "test_metrics_bootstrap.py",
     "test_models_features.py",
+    "test_processes_end.py",
     "test_remote_student.py",
     "test_report_browser.py",
     "test_report_patterns.py",

@@ -69,7 +69,7 @@ def test_a_model_asks_for_as_many_devices_as_its_state_fills(tmp_path: Path) -> 
     assert "2 × 56 GB" in text
     assert "at most 5 devices per step" in text
     assert "GPU hours" in text
-    assert "not sharded" in text
+    assert "sharded" in text
 
 
 def test_larger_devices_and_the_file_change_it(tmp_path: Path) -> None:
@@ -110,6 +110,10 @@ def test_needs_change_no_identity_and_are_no_setting_of_a_report(tmp_path: Path)
         ("resources.write.memory=12 parsecs", "resources.write.memory"),
         ("resources.write.memory=999999999TB", "resources.write.memory"),
         ("resources.writer.gpus=1", "writer"),
+        ("resources.write.processes=2", "processes"),
+        ("resources.student={processes: 4, gpus: 2}", "gpus"),
+        ("resources.student={processes: 2, gpus: 0.5}", "gpus"),
+        ("resources.supervisor={processes: 4, cpus: 2}", "cpus"),
     ],
 )
 def test_what_cannot_be_asked_for_is_named(word: str, key: str) -> None:
@@ -133,3 +137,28 @@ def test_devices_are_declared_by_number_or_label() -> None:
     for bad in ("", ",", "-1", "0,0", "a b", "1;2", "0" * 5000):
         with pytest.raises(ConfigError, match="--devices"):
             declared_devices(bad)
+
+
+def test_trainings_of_models_have_a_process_on_each_device(tmp_path: Path) -> None:
+    def asked(*words: Word) -> dict[str, tuple[float, int]]:
+        return {
+            f"{step.name} {step.label}": (step.gpus, step.processes)
+            for step in plan(tmp_path, *words).steps
+            if step.name in ("supervisor", "student", "features")
+        }
+
+    by_default = asked(GPU)
+    assert by_default["student naive, seed 0"] == (5, 5)
+    assert by_default["supervisor words, seed 0"] == (0, 1)
+    assert by_default["supervisor table, seed 0"] == by_default["features bundled:wordllama"] == (0.25, 1)
+    chosen = asked(GPU, "resources={student: {processes: 3}, supervisor: {processes: 2}}")
+    assert chosen["student naive, seed 0"] == (3, 3)
+    assert chosen["supervisor large, seed 0"] == (2, 2)
+    assert chosen["supervisor table, seed 0"] == (0.25, 1), "a probe is trained by one process"
+    assert asked("device=cpu", "resources.student.processes=2")["student naive, seed 0"] == (0, 2)
+    assert asked(GPU, "resources.student={processes: 2, gpus: 0}")["student naive, seed 0"] == (0, 2)
+
+
+def test_processes_are_no_part_of_a_steps_identity(tmp_path: Path) -> None:
+    one, several = plan(tmp_path), plan(tmp_path, "resources.student.processes=4")
+    assert [step.folder for step in one.steps] == [step.folder for step in several.steps]

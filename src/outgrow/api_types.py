@@ -28,6 +28,8 @@ class PlannedStep:
     """Cores that it asks for; 0: not counted."""
     main_memory: int = 0
     """Bytes of main memory that it asks for; 0: not counted."""
+    processes: int = 1
+    """Processes that share its training."""
 
     @property
     def memory_per_device(self) -> float | None:

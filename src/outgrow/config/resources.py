@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from outgrow.config.section import MOST, Section, complaint
 
@@ -44,14 +44,36 @@ class StepNeeds(Section):
     """Main memory, such as `120GB`. Steps wait until so much is free. Default: not counted."""
 
 
+class TrainingNeeds(StepNeeds):
+    """What every training asks for."""
+
+    processes: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """Processes that share the full or LoRA training of a model, each with a device of its own or, on the CPU, a share
+    of the threads. Default: the number of devices."""
+
+    @model_validator(mode="after")
+    def _one_device_each(self) -> "TrainingNeeds":
+        if self.processes is not None and self.gpus and self.gpus != self.processes:
+            raise complaint(
+                f"processes: {self.processes} need as many devices, and `gpus` is {self.gpus:g}; leave one of the two"
+                " keys out"
+            )
+        if self.processes is not None and self.cpus is not None and self.cpus < self.processes:
+            raise complaint(
+                f"processes: {self.processes} need a core each, and `cpus` is {self.cpus}; raise `cpus`, or leave it"
+                " out"
+            )
+        return self
+
+
 class Resources(Section):
     """What steps ask of the machine that runs them, by kind of step. They change no result and no step's identity."""
 
     device_memory: Bytes | None = None
     """Memory of one device, for the defaults of `gpus`. Default: that of this machine's GPUs, or 80GB without one."""
-    supervisor: StepNeeds = StepNeeds()
+    supervisor: TrainingNeeds = TrainingNeeds()
     """Training of a supervisor, or its labels."""
-    student: StepNeeds = StepNeeds()
+    student: TrainingNeeds = TrainingNeeds()
     """Training of a student, of its preferences, or of a reward model."""
     features: StepNeeds = StepNeeds()
     """Hidden states for probes."""

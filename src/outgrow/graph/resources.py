@@ -17,6 +17,8 @@ class ResourceDemand(NamedTuple):
     cpus: int = 0
     memory: int = 0
     """Bytes of main memory."""
+    processes: int = 1
+    """That share its training."""
 
 
 def needs_of(step: Step) -> ResourceDemand:

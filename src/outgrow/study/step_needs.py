@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from outgrow.config.experiment import Experiment
-from outgrow.config.resources import Resources, StepNeeds
+from outgrow.config.resources import Resources, StepNeeds, TrainingNeeds
 from outgrow.graph.devices import Device, cuda_devices, declared_devices, smallest_memory
 from outgrow.graph.processor import lacks_bfloat16
 from outgrow.graph.resources import ResourceDemand
@@ -36,11 +36,21 @@ def needs_by_step(
     found = {}
     for step in steps:
         asked = _asked(experiment.resources, step)
+        trains = isinstance(asked, TrainingNeeds) and _adapt(step) in ("full", "lora")
+        wanted = asked.processes if isinstance(asked, TrainingNeeds) and trains else None
         gpus = 0.0
         if has_devices and experiment.device != "cpu":
-            gpus = asked.gpus if asked.gpus is not None else default_gpus(step, cost_of(step, sizes), device_memory)
-        found[step.identity] = ResourceDemand(gpus, asked.cpus or 0, asked.memory or 0)
+            default = wanted or default_gpus(step, cost_of(step, sizes), device_memory)
+            gpus = float(default if asked.gpus is None else asked.gpus)
+        processes = (wanted or max(1, int(gpus))) if trains else 1
+        found[step.identity] = ResourceDemand(gpus, asked.cpus or 0, asked.memory or 0, processes)
     return found
+
+
+def _adapt(step: Step) -> str | None:
+    """How the step trains a model, if it trains one."""
+    adapt: str | None = step.params.get("adapt") or step.params.get("reward", {}).get("adapt")
+    return adapt
 
 
 def _asked(resources: Resources, step: Step) -> StepNeeds:
@@ -68,7 +78,10 @@ def machine_notes(steps: Iterable[Step], needs: Iterable[ResourceDemand], on_gpu
 def _several_device_notes(needs: Iterable[ResourceDemand]) -> Iterator[str]:
     """What a plan says of steps that ask for more than one device."""
     if any(asked.gpus > 1 for asked in needs):
-        yield "Steps that ask for several devices get them, and use the first: training is not sharded yet."
+        yield (
+            "A training with several devices has a process and the whole model on each; other steps with several"
+            " devices use the first: nothing is sharded yet."
+        )
 
 
 def _precision_notes(steps: Iterable[Step], on_gpu: bool) -> Iterator[str]:

@@ -47,6 +47,7 @@ from outgrow.training.evaluate import ClassEvaluations
 from outgrow.training.evaluation_notes import note, read_notes
 from outgrow.training.fit_spec import FitResult, FitSpec, Tuning
 from outgrow.training.grid_search import GridPoint, SearchResult, search, search_on_gold, training_grid
+from outgrow.training.processes import kept_processes
 from outgrow.training.sampling import sealed_randomness
 from outgrow.training.trainer import ExampleTrainer, history, train
 from outgrow.training.training_examples import ClassExamples, Reading, read_items
@@ -219,6 +220,12 @@ def learn_model(
 ) -> FitResult:
     """Search the grid if it has more than one point, train on all items, answer, and write `model/`."""
     apprentice = FineTuner(job, spec, objective, model, seed)
+    with kept_processes():
+        return _learned(apprentice, tuning)
+
+
+def _learned(apprentice: FineTuner, tuning: Tuning) -> FitResult:
+    job, spec, model = apprentice.job, apprentice.spec, apprentice.section
     grid = spec.paced(training_grid(dict(tuning.section), model["training"]))
 
     choice = _search(apprentice, grid, tuning)

@@ -14,6 +14,9 @@ same part. Where that cannot be, or where the loss looks at the whole update (ba
 is split without changing it: outputs of all parts first, the loss's gradient with respect to them, and a second
 forward pass per part that carries this gradient on to the weights. Exact where the model has no dropout.
 
+Several processes share the parts of every update (`ranks.py`, `processes.py`); then there are at least as many parts
+as processes, where the update has so many rows.
+
 Dropout is what the model's configuration says: 0 for current decoders, .1 for BERT and GPT-2.
 
 `transformers` divides a custom loss by the number of accumulation steps only if `loss_is_scaled_for_ga` is False; the
@@ -21,9 +24,10 @@ split above is ours, so that number is 1 here, and stays right if it is changed.
 """
 
 import contextlib
-import importlib.util
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +37,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from outgrow.errors import ConfigError, StepFailed
+from outgrow.errors import StepFailed
 from outgrow.models.token_batches import out_of_memory
 from outgrow.training.callbacks import CHECKPOINT_SECONDS, CheckpointTimer, Judge, KeepBest, last_checkpoint
+from outgrow.training.processes import all_ranks, processes_of
+from outgrow.training.ranks import ALONE, Ranks
 from outgrow.training.sampling import Batch, batches_of, parts_of
+from outgrow.training.trainer_arguments import arguments
 from outgrow.training.training_examples import TrainingExamples, n_items
 
 log = logging.getLogger(__name__)
@@ -55,13 +62,14 @@ class ExampleTrainer(Trainer):  # type: ignore[misc]  # transformers' classes ar
         batches: Sequence[Batch],
         micro_batch: int,
         callbacks: list[TrainerCallback],
+        ranks: Ranks = ALONE,
     ) -> None:
         data = [{"rows": torch.as_tensor(rows)} for rows in batches]
         super().__init__(
             model, args, train_dataset=data, data_collator=lambda features: features[0], callbacks=callbacks
         )
         self.remove_callback(PrinterCallback)
-        self.examples, self.micro_batch = examples, micro_batch
+        self.examples, self.micro_batch, self.ranks = examples, micro_batch, ranks
         self.weight = (examples.weight / (examples.weight.sum() / n_items(examples))).to(args.device)
 
     def training_step(
@@ -69,6 +77,8 @@ class ExampleTrainer(Trainer):  # type: ignore[misc]  # transformers' classes ar
     ) -> Tensor:
         """Add one update's gradient to the model's; returns its loss."""
         rows = inputs["rows"]
+        if self.ranks.rank:  # rank 0 goes on with the random numbers that checkpoints hold
+            torch.manual_seed(self._own_seed())
         while True:
             try:
                 loss = self._whole_update(model, rows)
@@ -76,7 +86,7 @@ class ExampleTrainer(Trainer):  # type: ignore[misc]  # transformers' classes ar
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise
-                self._halve(min(self.micro_batch, len(rows)), error)
+                self._halve(self._most_rows(self._items_of(rows)), error)
             # Outside of `except`, which would keep the failed pass's tensors alive.
             model.zero_grad()
             if torch.cuda.is_available():
@@ -112,48 +122,70 @@ class ExampleTrainer(Trainer):  # type: ignore[misc]  # transformers' classes ar
         progress = self.state.global_step / self.state.max_steps
         return self.examples.loss(model, outputs, rows, self.weight[rows] / size, progress)
 
+    def _own_seed(self) -> int:
+        """Of this rank's dropout in this update."""
+        numbers = [self.args.seed, self.state.global_step, self.ranks.rank]
+        return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+    def _items_of(self, rows: Int[Tensor, "row"]) -> Int[np.ndarray, "row"]:
+        return np.asarray(self.examples.item[rows.cpu().numpy()])
+
+    def _most_rows(self, item: Int[np.ndarray, "row"]) -> int:
+        """Rows of a part: those that fit, and no more than leave a part for every rank."""
+        share = math.ceil(len(item) / self.ranks.count)
+        if self.examples.scope != "row":
+            share = max(share, int(np.unique(item, return_counts=True)[1].max()))
+        return min(self.micro_batch, share)
+
     def _whole_update(self, model: torch.nn.Module, rows: Int[Tensor, "row"]) -> Float[Tensor, ""]:
         """Forward and backward passes of one update, part by part."""
-        item = self.examples.item[rows.cpu().numpy()]
-        most = self.micro_batch
+        item = self._items_of(rows)
+        most = self._most_rows(item)
         parts = torch.split(rows, most if self.examples.scope == "row" else parts_of(item, most))
-        inputs: list[dict[str, Any]] = [{"rows": part, "size": len(np.unique(item))} for part in parts]
+        size = len(np.unique(item))
+        inputs: Sequence[dict[str, Any]] = self.ranks.own([{"rows": part, "size": size} for part in parts])
         loss = None
-        if len(parts) > 1 and self._compared_across(item):
+        if len(parts) > 1 and self._compared_across(item, most):
             model.train()
-            loss, pulls, direct = self._pulls(model, inputs)
+            loss, pulls, direct = self._pulls(model, parts, size)
             inputs = [
                 {**part_inputs, "pull": pull, "direct": []} for part_inputs, pull in zip(inputs, pulls, strict=True)
             ]
-            inputs[0]["direct"] = direct
+            if self.ranks.rank == 0:
+                inputs[0]["direct"] = direct
         total = torch.zeros((), device=self.args.device)
-        for position, part_inputs in enumerate(inputs, start=1):
-            last = position == len(inputs)
-            with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
-                total += super().training_step(model, part_inputs)
-        return total if loss is None else loss
+        with self.ranks.together():
+            for position, part_inputs in enumerate(inputs, start=1):
+                last = position == len(inputs)
+                with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
+                    total += super().training_step(model, part_inputs)
+        self.ranks.sum_gradients(model)
+        return self.ranks.sum(total) if loss is None else loss
 
-    def _compared_across(self, item: Int[np.ndarray, "row"]) -> bool:
+    def _compared_across(self, item: Int[np.ndarray, "row"], most: int) -> bool:
         """Whether the loss of a row depends on rows that are in another part of the update."""
         if self.examples.scope == "item":
-            return bool(np.unique(item, return_counts=True)[1].max() > self.micro_batch)
+            return bool(np.unique(item, return_counts=True)[1].max() > most)
         return self.examples.scope == "update"
 
     def _pulls(
-        self, model: torch.nn.Module, parts: Sequence[Mapping[str, Any]]
+        self, model: torch.nn.Module, parts: Sequence[Int[Tensor, "_"]], size: int
     ) -> tuple[Float[Tensor, ""], Sequence[Float[Tensor, "_ dim"]], Sequence[tuple[Tensor, Tensor]]]:
-        """The update's loss, and its gradient with respect to the outputs of each part.
+        """The update's loss, and its gradient with respect to the outputs of each part of this rank.
 
         Also the weights that the loss itself uses (an output layer), each with its gradient.
         """
-        with torch.no_grad():
-            each = [self.outputs(model, part["rows"]) for part in parts]
-        outputs = torch.cat(each).requires_grad_()
-        loss = self._loss(model, outputs, torch.cat([part["rows"] for part in parts]), parts[0]["size"])
-        trained = [weight for weight in model.parameters() if weight.requires_grad]
-        gradient, *others = torch.autograd.grad(loss, [outputs, *trained], allow_unused=True)
+        with self.ranks.together(), torch.no_grad():
+            own = [self.outputs(model, part) for part in self.ranks.own(parts)]
+        each = self.ranks.gather(own, self.args.device)
+        with self.ranks.together():
+            outputs = torch.cat(each).requires_grad_()
+            loss = self._loss(model, outputs, torch.cat(list(parts)), size)
+            trained = [weight for weight in model.parameters() if weight.requires_grad]
+            gradient, *others = torch.autograd.grad(loss, [outputs, *trained], allow_unused=True)
         direct = [(weight, pull) for weight, pull in zip(trained, others, strict=True) if pull is not None]
-        return loss.detach(), torch.split(gradient, [len(part_outputs) for part_outputs in each]), direct
+        pulls = torch.split(gradient, [len(part_outputs) for part_outputs in each])
+        return loss.detach(), self.ranks.own(pulls), direct
 
     def _halve(self, tried: int, error: RuntimeError) -> None:
         if tried == 1:
@@ -183,31 +215,62 @@ def train(
         dtype: precision of the forward pass (weights that are trained stay in float32).
         seed: of the order of examples, and of dropout.
         scratch: for checkpoints.
-        hints: `device`, `report_to`, `run_name`, `checkpoint_seconds`.
+        hints: `device`, `report_to`, `run_name`, `checkpoint_seconds`; `resources` with the number of processes.
         report: called with the progress after every update.
         judge: scores the weights during training, and may choose those that are kept; by default the last ones are.
 
     Raises:
-        StepFailed: a loss that is not finite, or too little memory for a single example.
+        StepFailed: a loss that is not finite, too little memory for a single example, or a process that ended.
     """
-    batches = batches_of(examples.lengths, examples.item, training["batch_size"], training["epochs"], seed)
-    trainer = ExampleTrainer(
-        model,
-        arguments(training, len(batches), dtype, seed, scratch, hints),
-        examples,
-        batches,
-        training["micro_batch_size"] or training["batch_size"],
-        [CheckpointTimer(report, float(hints.get("checkpoint_seconds", CHECKPOINT_SECONDS)))],
-    )
-    keeper = None
-    if judge is not None:
-        keeper = KeepBest(trainer, judge, scratch)
-        trainer.add_callback(keeper)
-    checkpoint = last_checkpoint(scratch)
-    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    shared = Training(model, examples, training, dtype, seed, scratch, hints, last_checkpoint(scratch))
+    with all_ranks(processes_of(hints, training["batch_size"]), shared, hints) as ranks:
+        trainer = shared.trainer(ranks, report)
+        keeper = None
+        if judge is not None:
+            keeper = KeepBest(trainer, judge, scratch)
+            trainer.add_callback(keeper)
+        shared.run(trainer)
     if keeper is not None:
         keeper.restore()
     return trainer
+
+
+@dataclass(frozen=True)
+class Training:
+    """What all ranks of a training have; see `train`."""
+
+    model: torch.nn.Module
+    examples: TrainingExamples
+    settings: Mapping[str, Any]
+    dtype: str
+    seed: int
+    scratch: Path
+    hints: Mapping[str, Any]
+    checkpoint: Path | None
+    """From which it goes on."""
+
+    def trainer(self, ranks: Ranks, report: Callable[[str, float], None] | None = None) -> ExampleTrainer:
+        """The trainer of a rank; the one that reports also writes checkpoints."""
+        settings, examples, hints = self.settings, self.examples, self.hints
+        batches = batches_of(examples.lengths, examples.item, settings["batch_size"], settings["epochs"], self.seed)
+        every = float(hints.get("checkpoint_seconds", CHECKPOINT_SECONDS))
+        return ExampleTrainer(
+            self.model,
+            arguments(settings, len(batches), self.dtype, self.seed, self.scratch, hints),
+            examples,
+            batches,
+            settings["micro_batch_size"] or settings["batch_size"],
+            [] if report is None else [CheckpointTimer(report, every)],
+            ranks,
+        )
+
+    def run(self, trainer: ExampleTrainer) -> None:
+        """All updates that are left."""
+        trainer.train(resume_from_checkpoint=None if self.checkpoint is None else str(self.checkpoint))
+
+    def follow(self, ranks: Ranks) -> None:
+        """The part of a rank other than 0, which reports to nobody."""
+        self.run(replace(self, hints={**self.hints, "report_to": []}).trainer(ranks))
 
 
 def history(trainer: Trainer) -> Iterator[dict[str, float]]:
@@ -220,51 +283,3 @@ def history(trainer: Trainer) -> Iterator[dict[str, float]]:
                 "learning_rate": entry["learning_rate"],
                 "gradient_norm": entry["grad_norm"],
             }
-
-
-def arguments(
-    training: Mapping[str, Any], updates: int, dtype: str, seed: int, scratch: Path, hints: Mapping[str, Any]
-) -> TrainingArguments:
-    """Our settings in the Trainer's words."""
-    cpu = hints.get("device", "auto") == "cpu" or not torch.cuda.is_available()
-    if cpu and dtype == "float16":
-        raise ConfigError("dtype: float16 cannot be trained without a GPU; use bfloat16 or float32")
-    schedule = training["scheduler"]
-    if schedule == "constant" and training["warmup"]:
-        schedule = "constant_with_warmup"
-    args = TrainingArguments(
-        output_dir=str(scratch),
-        max_steps=updates,
-        per_device_train_batch_size=1,  # one entry of our data is a whole batch
-        train_sampling_strategy="sequential",
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        learning_rate=training["lr"],
-        lr_scheduler_type=schedule,
-        warmup_steps=training["warmup"],
-        optim=training["optimizer"],
-        weight_decay=training["weight_decay"],
-        max_grad_norm=training["max_grad_norm"],
-        bf16=dtype == "bfloat16",
-        fp16=dtype == "float16",
-        use_cpu=cpu,
-        seed=seed,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        save_strategy="no",
-        save_total_limit=1,
-        disable_tqdm=True,
-        report_to=trackers(hints.get("report_to", [])),
-        run_name=hints.get("run_name"),
-    )
-    # More than one visible GPU would make the Trainer copy the model to each for every forward pass.
-    args._n_gpu = min(args.n_gpu, 1)
-    return args
-
-
-def trackers(names: Sequence[str]) -> list[str]:
-    """The trackers to report to, sure to be installed."""
-    missing = [name for name in names if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ConfigError(f"report_to: `{missing[0]}` is not installed; `pip install {missing[0]}` or leave it out")
-    return list(names)
