@@ -1,4 +1,4 @@
-"""The commands for existing votes: labels, rules, combine, train, export."""
+"""The commands for existing votes: labels, rules, combine, train."""
 
 import os
 from dataclasses import asdict
@@ -281,32 +281,6 @@ def train(
         from outgrow.cli.votes_text import student_text
 
         say(student_text(student))
-
-
-def export(
-    path: Annotated[Path, typer.Argument(help="A student's folder, or a Parquet file of combined labels.")],
-    hub: Annotated[str | None, typer.Option(help="The repository: name/repository.", show_default=False)] = None,
-    public: Annotated[bool, typer.Option("--public", help="Make it public; by default it is private.")] = False,
-    onnx: Annotated[
-        Path | None,
-        typer.Option(help="A folder for the student as an ONNX graph.", show_default=False, metavar="FOLDER"),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Upload a student or labels to the Hugging Face hub, or write a student as an ONNX graph.
-
-    No other command uploads to the hub.
-    """
-    from outgrow.deliver.export import export as send
-    from outgrow.deliver.onnx_folder import export_onnx
-
-    if (hub is None) == (onnx is None):
-        raise ConfigError("export: give one of `--hub name/repository` and `--onnx FOLDER`")
-    address = send(path, hub, private=not public) if hub is not None else str(export_onnx(path, onnx or Path()))
-    if as_json:
-        say_json({"address": address})
-    else:
-        say(address)
 
 
 def _files_and_words(file: Path, words: list[str] | None) -> tuple[list[Path], list[str]]:
