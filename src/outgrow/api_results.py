@@ -163,6 +163,17 @@ class Result:
 
         return training_log(self.study, self.store, [self[row].name for row in rows] or self.rows)
 
+    def to_dataset(self, folder: str | Path, *, licence: str | None = None, texts: bool = True) -> Path:
+        """Write the results as a data set that `datasets.load_dataset(folder, "predictions")` loads; returns `folder`.
+
+        It has answers, weak labels, targets, items and scores as Parquet, a card, and Croissant metadata. `licence` is
+        what you state, such as `cc-by-4.0`; without it no licence is stated. Without `texts` prompts are left out.
+        """
+        from outgrow.deliver.study_dataset import write_dataset
+
+        place, scores = Path(folder), self.table("main").to_markdown()
+        return write_dataset(self.frame, self.results, scores, place, licence=licence, texts=texts)
+
     @property
     def _seeds(self) -> list[int]:
         return list(dict.fromkeys(self.study.experiment.seeds))

@@ -1,4 +1,4 @@
-"""Upload of a finished student or of combined labels to the Hugging Face hub, the only upload of outgrow."""
+"""Upload of a student, of combined labels or of results to the Hugging Face hub, the only upload of outgrow."""
 
 import shutil
 import tempfile
@@ -37,7 +37,7 @@ def export(path: Path, hub: str, *, private: bool = True) -> str:
         missing = [name for name in STUDENT_FILES if not (path / name).is_file()]
         if missing:
             raise DataError(f"{path}: is not a student of `outgrow train` ({missing[0]} is missing)")
-        return upload(path, hub, "model", private)
+        return upload(path, hub, "model", private, without="predictions*")
     if not path.is_file():
         raise DataError(f"{path}: there is no such student or file of labels")
     with tempfile.TemporaryDirectory() as name:
@@ -64,8 +64,8 @@ def labels_card(path: Path) -> str:
     )
 
 
-def upload(folder: Path, hub: str, kind: str, private: bool) -> str:
-    """Create the repository if it does not exist, and upload the folder."""
+def upload(folder: Path, hub: str, kind: str, private: bool, without: str | None = None) -> str:
+    """Create the repository if it does not exist, and upload the folder, `without` files of that pattern."""
     import httpx2
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
@@ -73,9 +73,7 @@ def upload(folder: Path, hub: str, kind: str, private: bool) -> str:
     api = HfApi()
     try:
         repository = api.create_repo(hub, repo_type=kind, private=private, exist_ok=True)
-        api.upload_folder(
-            folder_path=folder, repo_id=repository.repo_id, repo_type=kind, ignore_patterns=["predictions*"]
-        )
+        api.upload_folder(folder_path=folder, repo_id=repository.repo_id, repo_type=kind, ignore_patterns=without)
     except HFValidationError as error:
         raise ConfigError(f"--hub: `{hub}` is not a valid name of the hub; write it as name/student") from error
     except HfHubHTTPError as error:
