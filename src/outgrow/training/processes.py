@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from subprocess import DEVNULL
+from subprocess import DEVNULL, TimeoutExpired
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -258,10 +258,13 @@ class OtherRanks:
     def _listen(self, rank: int) -> None:
         """Note what a rank says of its end, or how its process ended."""
         line, process = self.lines[rank - 1], self.groups[rank - 1].process
-        with suppress(EOFError, OSError):
+        try:
             while rank not in self.failures and line.poll(GRACE):
                 if isinstance(heard := line.recv(), Failure):
                     self.failures[rank] = heard
+        except (EOFError, OSError):
+            with suppress(TimeoutExpired):  # its socket closes before its exit can be seen
+                process.wait(GRACE)
         if rank not in self.failures and process.poll() is not None:
             why = f"process {rank + 1} of {self.count} of the training: {exit_reason(process.returncode)}"
             self.failures[rank] = Failure(why, doubt=0)
