@@ -17,6 +17,7 @@ GUIDES = [
     *(ROOT / name for name in ("AGENTS.md", "CONTRIBUTING.md", "README.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
+PAPERS = ROOT / "docs" / "papers.md"
 OWN_FILES = {
     "my_rules.py",
     "rules.py",
@@ -160,3 +161,15 @@ def test_a_failing_test_prints_the_seed_that_repeats_it(tmp_path: Path) -> None:
         text=True,
     )
     assert "OUTGROW_TEST_SEED=1234 python -m pytest 'test_it.py::test_it'" in done.stdout
+
+
+def test_the_tables_and_figures_of_the_papers_are_those_of_the_report() -> None:
+    """Every recipe exists, and every table and figure has its name somewhere in the code of reports."""
+    rows = [line.split("|")[1:-1] for line in PAPERS.read_text().splitlines() if line.startswith("| ")]
+    code = "\n".join(path.read_text() for path in (SOURCE / "reporting").rglob("*.py"))
+    names = set(re.findall(r'"([a-z_]+)"', code)) | {f"curve_{name}" for name in ("noise", "share")}
+    cells = [cell for _, _, cell in rows]
+    assert len(cells) > 20
+    assert [name for cell in cells for name in re.findall("`([^`]+)`", cell) if name not in names] == []
+    files = [name for _, cell, _ in rows for name in re.findall(r"`([\w/]+\.yaml)`", cell)]
+    assert [name for name in files if not (ROOT / "examples" / name).is_file()] == []

@@ -10,8 +10,9 @@ import textbook_sources as textbook
 from drawn_seeds import SEEDS
 from outgrow.combiners import fit_by, section_named
 from outgrow.combiners.dawid_skene import fit_one_coin
-from outgrow.combiners.hyper_inputs import ITEM_INPUTS, SOURCE_INPUTS, HyperInputs, rough_model
+from outgrow.combiners.hyper_inputs import ITEM_INPUTS, SOURCE_INPUTS, HyperInputs
 from outgrow.combiners.hyper_label_model import LAYERS, fit_hyper_label_model, log_odds, weights
+from outgrow.combiners.rough_models import rough_model
 from outgrow.combiners.votes import Votes
 from outgrow.metrics.calibration import log_loss
 from outgrow.simulate.juries import draw_votes

@@ -16,7 +16,8 @@ from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection, P
 from outgrow.combiners.em import row_scores
 from outgrow.combiners.fit import Fit, fit_of_posterior
 from outgrow.combiners.targets import combine_labels
-from outgrow.combiners.votes import Block, Votes
+from outgrow.combiners.vote_block import Block
+from outgrow.combiners.votes import Votes
 from outgrow.config.method import Method
 from outgrow.errors import ConfigError
 from outgrow.extensions import rebuild_sections

@@ -26,7 +26,8 @@ from pydantic import Field
 from outgrow.combiners.combiner_record import AveragedPart, CombinerRecord, HardVotesSection
 from outgrow.combiners.em import LEAST, ROUNDS, by_column, mean_vote_scores, posterior_of, row_scores
 from outgrow.combiners.fit import Fit, fit_of_posterior
-from outgrow.combiners.votes import Block, Votes
+from outgrow.combiners.vote_block import Block
+from outgrow.combiners.votes import Votes
 from outgrow.lazy import sparse
 
 TOLERANCE = 1e-6

@@ -14,7 +14,8 @@ from jaxtyping import Float, Int
 from outgrow.combiners.em import row_scores
 from outgrow.combiners.fit import Fit
 from outgrow.combiners.held_out_votes import itemised
-from outgrow.combiners.votes import Block, Votes
+from outgrow.combiners.vote_block import Block
+from outgrow.combiners.votes import Votes
 
 FOLDS = 5
 SEED = 0

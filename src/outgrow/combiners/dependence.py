@@ -44,7 +44,8 @@ from outgrow.combiners.pairwise_agreement import (
     rows_times,
     values_at,
 )
-from outgrow.combiners.votes import Block, Votes
+from outgrow.combiners.vote_block import Block
+from outgrow.combiners.votes import Votes
 from outgrow.lazy import sparse, special
 
 PRIOR_AGREEMENT = 0.8

@@ -24,7 +24,8 @@ import numpy as np
 from jaxtyping import Float
 
 from outgrow.combiners.fit import accuracy_of_votes
-from outgrow.combiners.votes import Block, Votes
+from outgrow.combiners.vote_block import Block
+from outgrow.combiners.votes import Votes
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int
 
-from outgrow.combiners.votes import Block, Votes
+from outgrow.combiners.vote_block import Block
+from outgrow.combiners.votes import Votes
 
 LEAST = 1e-300
 """A probability of zero, where its logarithm is needed."""

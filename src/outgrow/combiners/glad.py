@@ -25,7 +25,8 @@ from outgrow.combiners.combiner_record import CombinerRecord, LabelModelSection,
 from outgrow.combiners.dawid_skene import one_coin_confusion
 from outgrow.combiners.em import ROUNDS, TOLERANCE, by_item, log_probability, posterior_of
 from outgrow.combiners.fit import Fit, counted_interval
-from outgrow.combiners.votes import Block, Votes
+from outgrow.combiners.vote_block import Block
+from outgrow.combiners.votes import Votes
 from outgrow.lazy import special
 
 PRIOR_MEAN = 1.0

@@ -32,7 +32,8 @@ from jaxtyping import Bool, Float
 
 from outgrow.combiners.combiner_record import CombinerRecord, HardVotesSection, TableLimits
 from outgrow.combiners.fit import Fit, fit_of_posterior
-from outgrow.combiners.hyper_inputs import HyperInputs, VotesOfRows
+from outgrow.combiners.hyper_inputs import HyperInputs
+from outgrow.combiners.vote_sums import VotesOfRows
 from outgrow.combiners.votes import Votes
 
 WEIGHTS = Path(__file__).with_name("hyper_label_model.safetensors")

@@ -15,7 +15,8 @@ from outgrow.combiners.combiner_record import CombinerRecord, CombinerSection
 from outgrow.combiners.em import row_scores
 from outgrow.combiners.fit import Fit, fit_of_posterior
 from outgrow.combiners.own_weights import SCORES_OF_VOTES, own_weights_of_votes
-from outgrow.combiners.votes import Block, Votes
+from outgrow.combiners.vote_block import Block
+from outgrow.combiners.votes import Votes
 from outgrow.combiners.weights import source_weights
 from outgrow.errors import ConfigError
 from outgrow.labels import Anchors, Targets, WeakLabels

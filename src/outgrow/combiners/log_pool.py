@@ -15,7 +15,8 @@ from jaxtyping import Float
 from outgrow.combiners.combiner_record import CombinerRecord, PosteriorSection
 from outgrow.combiners.em import row_scores
 from outgrow.combiners.fit import Fit, fit_of_posterior
-from outgrow.combiners.votes import Block, Votes
+from outgrow.combiners.vote_block import Block
+from outgrow.combiners.votes import Votes
 from outgrow.combiners.weights import source_weights
 from outgrow.metrics.temperature import FLOOR, most_likely_temperature
 

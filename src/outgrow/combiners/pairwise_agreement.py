@@ -17,7 +17,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Float, Int
 
-from outgrow.combiners.votes import Block, Votes
+from outgrow.combiners.vote_block import Block
+from outgrow.combiners.votes import Votes
 from outgrow.errors import DataError
 from outgrow.lazy import sparse
 

@@ -33,7 +33,8 @@ from outgrow.combiners.pairwise_agreement import (
     pair_sums,
     rows_times,
 )
-from outgrow.combiners.votes import Block, Votes
+from outgrow.combiners.vote_block import Block
+from outgrow.combiners.votes import Votes
 from outgrow.trust_report.findings import PairTrust
 
 MOST_SOURCES = 100
