@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from outgrow.cli.output import AsJson, complain, say, say_json
-from outgrow.cli.vote_commands import Classes, Settings, check_outputs, class_list
+from outgrow.cli.vote_options import Classes, Settings, check_outputs, class_list
 from outgrow.errors import ConfigError
 from outgrow.text_format import many
 

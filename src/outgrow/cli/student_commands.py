@@ -1,13 +1,73 @@
-"""The command for finished students: predict."""
+"""The commands for students of votes: train, predict."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from outgrow.cli.output import AsJson, say, say_json
-from outgrow.cli.vote_commands import check_outputs
+from outgrow.cli.output import AsJson, Plugins, say, say_json
+from outgrow.cli.vote_options import Classes, Gold, Settings, check_outputs, class_list
 from outgrow.text_format import many
+
+
+def train(
+    labels: Annotated[list[Path], typer.Option(help="The votes on the items; may be given several times.")],
+    model: Annotated[str, typer.Option(help="org/name on the hub, bundled:NAME, or a folder.")],
+    words: Settings = None,
+    items: Annotated[
+        Path | None,
+        typer.Option(
+            help="The items: CSV, TSV, JSONL, JSON, Parquet or Arrow; by default the texts in the files of votes.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The student's folder.")] = Path("student"),
+    method: Annotated[
+        str | None,
+        typer.Option(help="The combiner; default: the student learns the evidence of all votes.", show_default=False),
+    ] = None,
+    gold: Gold = None,
+    test: Annotated[
+        Path | None, typer.Option(help="Items with true classes, to measure the student on.", show_default=False)
+    ] = None,
+    classes: Classes = None,
+    store: Annotated[Path, typer.Option(help="Folder of the finished steps. They are reused.")] = Path("runs/steps"),
+    plugin: Plugins = None,
+    no_code: Annotated[
+        bool, typer.Option("--no-code", help="Refuse plug-in files, functions and code in models' folders.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Combine votes, train a student on the combined labels, and write it with a model card."""
+    from rich.console import Console
+
+    from outgrow import api_votes
+    from outgrow.cli.progress import display
+
+    named: dict[str, Any] = {} if classes is None else {"classes": class_list(classes)}
+    with display(Console(stderr=True), quiet or as_json) as shown:
+        student = api_votes.train(
+            items,
+            labels,
+            *(words or []),
+            model=model,
+            output=output,
+            method=method,
+            gold=gold,
+            test=test,
+            store=store,
+            plugins=plugin or [],
+            code=not no_code,
+            on_event=lambda event: None if event.kind == "failed" else shown(event),  # the error itself is printed
+            **named,
+        )
+    if as_json:
+        say_json({"student": str(student.folder), **student.card})
+    else:
+        from outgrow.cli.votes_text import student_text
+
+        say(student_text(student))
 
 
 def predict(

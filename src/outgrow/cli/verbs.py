@@ -18,7 +18,8 @@ from outgrow.cli.docs_command import docs_ls, docs_show, docs_skill
 from outgrow.cli.export_command import export
 from outgrow.cli.output import complain, say, say_json
 from outgrow.cli.paper_command import paper
-from outgrow.cli.student_commands import predict
+from outgrow.cli.student_commands import predict, train
+from outgrow.cli.vote_options import WithMethods
 from outgrow.errors import OutgrowError
 
 app = typer.Typer(
@@ -36,10 +37,10 @@ store_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Show,
 
 VERBS: tuple[Callable[..., None], ...] = (
     *(demo, studies.run, studies.suite, studies.simulate, studies.plan, studies.report, studies.show, paper),
-    *(ask, votes.labels, votes.rules, votes.combine, votes.train, predict, export, inspection.doctor),
+    *(ask, votes.labels, votes.rules, votes.combine, train, predict, export, inspection.doctor),
 )
 for verb in VERBS:
-    app.command(cls=votes.WithMethods if verb in (votes.combine, votes.train) else None)(verb)
+    app.command(cls=WithMethods if verb in (votes.combine, train) else None)(verb)
 app.add_typer(data_app, name="data")
 app.add_typer(methods_app, name="methods")
 app.add_typer(examples_app, name="examples")

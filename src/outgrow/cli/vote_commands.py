@@ -1,71 +1,28 @@
 """The commands for existing votes: labels, rules, combine, train."""
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from outgrow.cli.output import AsJson, Plugins, complain, say, say_json
+from outgrow.cli.vote_options import (
+    Classes,
+    Columns,
+    Gold,
+    KindOfVotes,
+    MethodOfKind,
+    Renormalise,
+    Votes,
+    check_outputs,
+    class_list,
+)
 from outgrow.errors import ConfigError
 from outgrow.text_format import many
 
 if TYPE_CHECKING:
     from outgrow.vote_kinds import VoteKind
-
-Votes = Annotated[
-    Path, typer.Argument(help="Votes: CSV, TSV, JSONL, JSON, Parquet, Arrow, .npy, or a platform's export.")
-]
-Columns = Annotated[
-    list[str] | None,
-    typer.Argument(
-        help="Further files of votes, and roles of columns: item=task_id source=worker label=answer …",
-        show_default=False,
-    ),
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Argument(
-        help="Settings: key.sub=value, such as votes.item=task_id keep.confidence=0.8 …", show_default=False
-    ),
-]
-Classes = Annotated[str | None, typer.Option(help="All classes in order, separated by commas.", show_default=False)]
-Gold = Annotated[
-    Path | None,
-    typer.Option(
-        help="A table with the true classes, or the right texts, of some items.", show_default=False, metavar="FILE"
-    ),
-]
-Renormalise = Annotated[bool, typer.Option("--renormalise", help="Scale probabilities that do not sum to 1.")]
-Method = Annotated[str, typer.Option(help="The combiner.")]
-MethodOfKind = Annotated[str | None, typer.Option("--method", help="The combiner.", show_default=False)]
-KindOfVotes = Annotated[
-    str | None,
-    typer.Option(
-        "--kind", help="What the votes are; by default as the table shows.", show_default=False, metavar="KIND"
-    ),
-]
-
-
-class WithMethods(TyperCommand):
-    """A command whose help lists every combiner and every kind of votes. Only the help imports them."""
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        from outgrow.vote_kinds import VOTE_KINDS, methods_of
-
-        first, *others = VOTE_KINDS.values()
-        with_kind = any(option.name == "kind" for option in self.params)
-        kinds = others if with_kind else [kind for kind in others if kind.is_taught]
-        names = [f"{', '.join(sorted(methods_of(first)))}, single:SOURCE"]
-        names += [f"of {kind.name.replace('_', ' ')} {', '.join(methods_of(kind))}" for kind in kinds]
-        for option in self.params:
-            if option.name == "method":
-                option.help = f"The combiner: {'; '.join(names)}."  # type: ignore[attr-defined]
-            if option.name == "kind":
-                option.help = f"What the votes are: {', '.join(VOTE_KINDS)}; by default as the table shows."  # type: ignore[attr-defined]
-        super().format_help(ctx, formatter)
 
 
 def labels(
@@ -223,66 +180,6 @@ def combine(
         say("\n".join([text_of(record, combined), *_written(output, state or update)]))
 
 
-def train(
-    labels: Annotated[list[Path], typer.Option(help="The votes on the items; may be given several times.")],
-    model: Annotated[str, typer.Option(help="org/name on the hub, bundled:NAME, or a folder.")],
-    words: Settings = None,
-    items: Annotated[
-        Path | None,
-        typer.Option(
-            help="The items: CSV, TSV, JSONL, JSON, Parquet or Arrow; by default the texts in the files of votes.",
-            show_default=False,
-        ),
-    ] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The student's folder.")] = Path("student"),
-    method: Annotated[
-        str | None,
-        typer.Option(help="The combiner; default: the student learns the evidence of all votes.", show_default=False),
-    ] = None,
-    gold: Gold = None,
-    test: Annotated[
-        Path | None, typer.Option(help="Items with true classes, to measure the student on.", show_default=False)
-    ] = None,
-    classes: Classes = None,
-    store: Annotated[Path, typer.Option(help="Folder of the finished steps. They are reused.")] = Path("runs/steps"),
-    plugin: Plugins = None,
-    no_code: Annotated[
-        bool, typer.Option("--no-code", help="Refuse plug-in files, functions and code in models' folders.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Combine votes, train a student on the combined labels, and write it with a model card."""
-    from rich.console import Console
-
-    from outgrow import api_votes
-    from outgrow.cli.progress import display
-
-    named: dict[str, Any] = {} if classes is None else {"classes": class_list(classes)}
-    with display(Console(stderr=True), quiet or as_json) as shown:
-        student = api_votes.train(
-            items,
-            labels,
-            *(words or []),
-            model=model,
-            output=output,
-            method=method,
-            gold=gold,
-            test=test,
-            store=store,
-            plugins=plugin or [],
-            code=not no_code,
-            on_event=lambda event: None if event.kind == "failed" else shown(event),  # the error itself is printed
-            **named,
-        )
-    if as_json:
-        say_json({"student": str(student.folder), **student.card})
-    else:
-        from outgrow.cli.votes_text import student_text
-
-        say(student_text(student))
-
-
 def _files_and_words(file: Path, words: list[str] | None) -> tuple[list[Path], list[str]]:
     """The files of votes, and the settings: what has no `=` is a further file."""
     given = words or []
@@ -311,24 +208,3 @@ def _written(output: Path | None, state: Path | None) -> list[str]:
     """The written files."""
     lines = [f"written: {path}" for path in (output, state) if path is not None]
     return lines if output is not None else [*lines, "The labels were not written; -o FILE writes them."]
-
-
-def check_outputs(read: list[Path | None], written: dict[str, tuple[Path | None, tuple[str, ...]]]) -> None:
-    """Check before any work that outputs (by option, with their formats) can be written and are not inputs.
-
-    Raises `ConfigError` and `DataError`.
-    """
-    from outgrow.graph.writable import refuse_unwritable
-
-    for option, (path, formats) in written.items():
-        if path is None:
-            continue
-        refuse_unwritable(option, path, formats)
-        if os.path.exists(path) and any(
-            source and os.path.exists(source) and path.samefile(source) for source in read
-        ):
-            raise ConfigError(f"{option}: {path} is an input file; write to another file")
-
-
-def class_list(names: str | None) -> list[str] | None:
-    return None if names is None else [name.strip() for name in names.split(",")]
