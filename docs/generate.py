@@ -1,4 +1,4 @@
-"""Write api.md, cli.md, configuration.md, llms.txt and a block of methods.md, or with `--check` show what is stale.
+"""Write api.md, cli.md, configuration.md, a block of methods.md and a picture, or with `--check` show what is stale.
 
 Run by `make docs`; a test checks.
 """
@@ -20,12 +20,14 @@ import yaml
 from api_page import api_page
 from pydantic.fields import FieldInfo
 
+import outgrow
 from outgrow.catalogue import METHOD, entries
 from outgrow.cli.verbs import app
 from outgrow.config.experiment import Experiment
 from outgrow.config.presets import presets
 from outgrow.config.section import Section
 from outgrow.extensions import parts_of, registries, unfolded
+from outgrow.trust_report.figures import trust_plots
 
 FOLDER = Path(__file__).parent
 WIDTH = 96
@@ -211,7 +213,19 @@ def methods_page() -> str:
     return BLOCK.sub(lambda block: f"{block[1]}{table}\n{block[2]}", (FOLDER / "methods.md").read_text())
 
 
-PAGES = {"api.md": api_page, "cli.md": cli_page, "configuration.md": configuration_page, "methods.md": methods_page}
+def ticket_picture() -> str:
+    """The picture of `your-labels.md` that `outgrow labels examples/data/ticket_votes.csv --report` draws."""
+    trust = outgrow.trust(FOLDER.parent / "examples" / "data" / "ticket_votes.csv")
+    return f"{trust_plots(trust)['accuracies'].svg}\n"
+
+
+PAGES = {
+    "api.md": api_page,
+    "cli.md": cli_page,
+    "configuration.md": configuration_page,
+    "methods.md": methods_page,
+    "images/ticket_sources.svg": ticket_picture,
+}
 
 
 def stale_lines() -> str:
