@@ -39,9 +39,15 @@ class Loopback(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, answer: Answer = echo, fault: Fault = lambda count, body: None, latency: float = 0.0) -> None:
+    def __init__(
+        self,
+        answer: Answer = echo,
+        fault: Fault = lambda count, body: None,
+        latency: float = 0.0,
+        more: Callable[[Body], dict[str, Any]] = lambda body: {},
+    ) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.answer, self.fault, self.latency = answer, fault, latency
+        self.answer, self.fault, self.latency, self.more = answer, fault, latency, more
         self.requests: list[Body] = []
         self.headers: list[Mapping[str, str]] = []
         self.given: list[str] = []
@@ -97,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
             choices = [choice("")]
         model = "somebody-else" if fault == "other name" else body["model"]
         usage = {"prompt_tokens": tokens_read(body), "completion_tokens": 5 * len(choices)}
-        reply = {"object": "chat.completion", "model": model, "choices": choices}
+        reply = {"object": "chat.completion", "model": model, "choices": choices} | self.server.more(body)
         self.send(200, reply if fault == "no usage" else {**reply, "usage": usage}, cut=fault == "cut")
         if fault != "cut":
             with self.server.lock:
@@ -120,8 +126,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(
-    answer: Answer = echo, fault: Fault = lambda count, body: None, latency: float = 0.0
+    answer: Answer = echo, fault: Fault = lambda count, body: None, latency: float = 0.0, **more: Any
 ) -> Iterator[Loopback]:
     """A server on a free port, for as long as the block runs."""
-    with running(Loopback(answer, fault, latency)) as server:
+    with running(Loopback(answer, fault, latency, **more)) as server:
         yield server

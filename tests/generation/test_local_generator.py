@@ -16,12 +16,12 @@ from outgrow.errors import DataError
 from outgrow.generation.causal_lm import CausalLM, canonical, forced, load_writer, stop_in
 from outgrow.generation.chat import single_turn
 from outgrow.generation.local_generator import ended, write
+from outgrow.generation.local_scorer import score
 from outgrow.generation.prompting import prompter_of
 from outgrow.graph.step import Job
 from outgrow.models.load_model import load_tokenizer
 from outgrow.models.resumable_inference import ragged_sweep
 from outgrow.models.token_batches import Rows
-from outgrow.supervise.writer_steps import score
 from outgrow.texts import Candidate, ranked
 
 SECTION: dict[str, Any] = {

@@ -122,6 +122,9 @@ class EndpointSection(Section):
     """Request log-probabilities of tokens, which tell how certain votes and texts are. Without them, every answer has
     confidence 1. `auto`: request them where they are used; a server that refuses the field is asked without it, and a
     note says so."""
+    scores: bool = False
+    """*generate*: the server returns the log-probabilities of a given text (`prompt_logprobs`, as vLLM does), so that
+    this supervisor may score the texts of others: in joint decoding, preferences and `outgrow`."""
     limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """The request's field for the maximum number of tokens; newer models of OpenAI need the second."""
     structured: bool = False

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from outgrow.endpoints.given_text import PromptToken
 from outgrow.endpoints.response import ResponseChoice
 from outgrow.endpoints.usage import Usage
 from outgrow.generation.chat import Conversation, messages
@@ -27,6 +28,8 @@ class ChatResponse(NamedTuple):
 
     choices: tuple[ResponseChoice, ...]
     usage: Usage
+    prompt: tuple[PromptToken, ...] | None = None
+    """The prompt's tokens, where they were asked for and sent."""
 
 
 class Refusal(NamedTuple):

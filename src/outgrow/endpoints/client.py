@@ -24,6 +24,7 @@ from outgrow.endpoints.api_key import ApiKey
 from outgrow.endpoints.batch import answer_in_batches
 from outgrow.endpoints.chat_request import ChatRequest, ChatResponse, ChatResponses, Refusal, body_of, place_of
 from outgrow.endpoints.circuit_breaker import CircuitBreaker
+from outgrow.endpoints.given_text import is_scoring, read_prompt
 from outgrow.endpoints.optional_logprobs import (
     REFUSED,
     LogprobsRefused,
@@ -175,14 +176,15 @@ class Endpoint:
             except openai.APIStatusError as error:
                 return Refusal(f"HTTP {error.status_code}: {words(self.section, error)}")
             choices_now = list(read_choices(reply))
-            new = [choice for choice in choices_now if choice.text.strip()]
+            # What is written after a given text is not looked at, and may be empty.
+            new = [choice for choice in choices_now if choice.text.strip() or is_scoring(body)]
             choices += new[: request.samples - len(choices)]
             usage += read_usage(reply, body)
             n_blank += not new
             if n_blank == TRIES:
                 reason = next((choice.trouble for choice in choices_now if choice.trouble), "an empty answer")
                 return Refusal(f"{reason}, {TRIES} times")
-        return ChatResponse(tuple(choices), usage)
+        return ChatResponse(tuple(choices), usage, read_prompt(reply))
 
     def body(self, request: ChatRequest, have: int) -> dict[str, Any]:
         """The body of a request for the missing samples."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from outgrow.endpoints.api_key import SHORTEST, ApiKey
+from outgrow.endpoints.given_text import FIELD, as_sent, is_scoring, read_prompt
 from outgrow.endpoints.usage import Usage
 from outgrow.text_format import HALF_CHARACTER
 
@@ -76,7 +77,16 @@ def kept(reply: Mapping[str, Any], body: Mapping[str, Any], secret: ApiKey) -> d
         "model": served_by(reply, secret),
         "choices": [_as_sent(choice) for choice in choices],
         "usage": {"prompt_tokens": usage.read, "completion_tokens": usage.written},
+        **_kept_prompt(reply, body, secret),
     }
+
+
+def _kept_prompt(reply: Mapping[str, Any], body: Mapping[str, Any], secret: ApiKey) -> dict[str, Any]:
+    """The prompt's tokens, if they were asked for and do not reveal the key."""
+    prompt = read_prompt(reply) if is_scoring(body) else None
+    if prompt is None or secret.is_in("".join(token.text for token in prompt)):
+        return {}
+    return {FIELD: as_sent(prompt)}
 
 
 def served_by(reply: Mapping[str, Any], secret: ApiKey) -> str | None:
@@ -226,7 +236,8 @@ def largest_reply(body: Mapping[str, Any], size: int) -> int:
     """Bytes of a valid reply, at most. `size` is the size of the request, which a reply may repeat."""
     tokens = (longest_answer(body) or UNKNOWN_LENGTH) * (count_of(body, "n") or 1)
     alternatives = 1 + count_of(body, "top_logprobs") if body.get("logprobs") else 0
-    return REPLY_FRAME + 64 * size + tokens * (BYTES_PER_TOKEN + alternatives * BYTES_PER_LOGPROB)
+    prompt = size * BYTES_PER_LOGPROB if is_scoring(body) else 0  # no token has less than a byte
+    return REPLY_FRAME + 64 * size + tokens * (BYTES_PER_TOKEN + alternatives * BYTES_PER_LOGPROB) + prompt
 
 
 def count_of(body: Mapping[str, Any], field: str) -> int:

@@ -14,6 +14,9 @@ class GeneratorRecord(Record):
     open: Function
     """`(job: Job, section: Mapping, trained: Path | None) -> TextGenerator`; given as text, as it imports a heavy
     library."""
+    score: Function
+    """`(job: Job, section: Mapping, trained: Path | None, request: ScoringRequest) -> list[list[Candidate]]`: each
+    conversation's texts with their log-probabilities; a text without any is left out."""
     remote: bool = False
     """Whether a server runs it: its tokens have a price, and this machine does not compute them."""
 
@@ -22,7 +25,16 @@ GENERATORS: Registry[GeneratorRecord] = Registry(
     "kind of model",
     GeneratorRecord,
     [
-        GeneratorRecord(ModelSection, open="outgrow.generation.local_generator:open_local"),
-        GeneratorRecord(EndpointSection, open="outgrow.generation.remote_generator:open_remote", remote=True),
+        GeneratorRecord(
+            ModelSection,
+            open="outgrow.generation.local_generator:open_local",
+            score="outgrow.generation.local_scorer:score_locally",
+        ),
+        GeneratorRecord(
+            EndpointSection,
+            open="outgrow.generation.remote_generator:open_remote",
+            score="outgrow.generation.remote_scorer:score_remotely",
+            remote=True,
+        ),
     ],
 )

@@ -78,10 +78,15 @@ class RemoteGenerator:
 
 def open_remote(job: Job, section: Section, trained: Path | None) -> RemoteGenerator:
     """The generator of the section's model, or of the tuned one in a training's folder."""
+    return RemoteGenerator(endpoint_of(job, section, trained))
+
+
+def endpoint_of(job: Job, section: Section, trained: Path | None) -> Endpoint:
+    """The section's model, or the tuned one in a training's folder."""
     full_section = {**section, **job.hints["endpoint"]}
     if trained is not None:
         full_section["model"] = json.loads((trained / TUNED).read_text())["model"]
-    return RemoteGenerator(Endpoint(full_section, ResponseCache(Path(job.hints["answers"]))))
+    return Endpoint(full_section, ResponseCache(Path(job.hints["answers"])))
 
 
 def seed_of(seed: int, place: int) -> int:

@@ -78,6 +78,31 @@ class TextGenerator(Protocol):
         """The answers to all conversations, or the reasons for missing ones."""
 
 
+@dataclass(frozen=True)
+class ScoringRequest:
+    """Texts whose log-probabilities are asked for, as answers to conversations."""
+
+    items: list[str]
+    """Names of the conversations in messages."""
+    conversations: list[Conversation]
+    texts: list[list[str]]
+    """Of every conversation."""
+
+
+def score_given_texts(
+    job: Job, section: Section, trained: Path | None, request: ScoringRequest
+) -> list[list[Candidate]]:
+    """Each conversation's texts with the log-probability of each of their pieces, the end included.
+
+    The model is that of a section, or the trained one in the folder of a training. A text that it cannot score is
+    left out and logged. Raises `DataError`.
+    """
+    scored: list[list[Candidate]] = function_of(GENERATORS.named(section["type"]).score)(
+        job, section, trained, request
+    )
+    return scored
+
+
 def open_generator(job: Job, section: Section, trained: Path | None = None) -> TextGenerator:
     """The generator of a model's section, or of the trained model in the folder of a training.
 

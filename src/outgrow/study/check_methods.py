@@ -195,9 +195,10 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
     for name in _scorers(method, experiment):
         scorer = experiment.supervisors.get(name)  # `_joint_complaints` reports an unknown one
         record = None if scorer is None else SOURCES.of(scorer)
-        if record is not None and record.texts is not None and not record.can_score:
+        if record is not None and record.texts is not None and not record.can_score(scorer):
             where = "is behind a server" if record.remote else "is a file"
-            yield f"supervisor `{name}` {where} and cannot score texts; leave it out by `sources`"
+            way_out = "; if its server can (vLLM), set `scores: true`, else" if record.remote else ";"
+            yield f"supervisor `{name}` {where} and cannot score texts{way_out} leave it out by `sources`"
     for loss in losses_of(method):
         yield from text_loss_complaints("loss", loss)
     yield from _half_a_complaints(method)

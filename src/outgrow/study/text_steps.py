@@ -136,7 +136,7 @@ def scored_by(
     return {
         name: scores_step(plan, source.section, source.model, name, tables, part)
         for name, source in scorers.items()
-        if SOURCES.of(source.section).can_score
+        if SOURCES.of(source.section).can_score(source.section)
     }
 
 

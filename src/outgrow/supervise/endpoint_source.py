@@ -65,6 +65,7 @@ RECORD = SourceRecord(
     texts=text_steps,
     asked=asked_step,
     writes=True,
+    can_score=lambda section: bool(section.scores),
     remote=True,
     misfits=misfits,
     check_machine=unusable_key,

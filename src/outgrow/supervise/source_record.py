@@ -83,8 +83,8 @@ class SourceRecord(Record):
     """*generate*: whether it learns all of half A's gold but some items that it keeps aside."""
     writes: bool = False
     """It can be asked for further texts."""
-    can_score: bool = False
-    """It can be asked for the log-probability of a text."""
+    can_score: Callable[[Any], bool] = _never
+    """Whether a section's model can be asked for the log-probability of a text."""
     remote: bool = False
     """It is a model behind a server."""
     is_file: bool = False

@@ -4,28 +4,26 @@
 preference training; for trained and untrained models, local or behind a server.
 
 `scores` is by teacher forcing: joint decoding scores the sources' pooled candidates, preference training the
-student's. Equal texts of an item are scored once. A text that the scorer's tokenizer cannot reproduce, or that does
-not fit behind its prompt, has no score; that is logged, and the text is passed over where texts are chosen.
+student's. Equal texts of an item are scored once. A text that the scorer cannot score (`local_scorer.py`,
+`remote_scorer.py`) has no score; that is logged, and the text is passed over where texts are chosen.
 """
 
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int
 
 from outgrow.data.task import Split, Task
-from outgrow.errors import DataError
-from outgrow.generation.causal_lm import CausalLM, TokenIds, canonical, forced, load_writer, pieces_with
-from outgrow.generation.chat import Prompt, single_turn
-from outgrow.generation.text_generator import GenerationRequest, open_generator
+from outgrow.generation.chat import single_turn
+from outgrow.generation.text_generator import (
+    GenerationRequest,
+    ScoringRequest,
+    open_generator,
+    score_given_texts,
+)
 from outgrow.graph.step import Job, Json
-from outgrow.models.load_model import pick_device
-from outgrow.models.resumable_inference import DEFAULT_BATCH_TOKENS, ragged_sweep
-from outgrow.models.skipped_items import warn_skipped
-from outgrow.models.token_batches import length_sorted_batches
-from outgrow.texts import Candidate, WeakTexts
+from outgrow.texts import WeakTexts
 
 
 def write_texts(
@@ -71,11 +69,10 @@ def score_texts(job: Job, *, model: dict[str, Json], name: str, part: str = "hal
     tables = [WeakTexts.load(path / f"{part}.parquet") for key, path in job.inputs.items() if key.startswith("texts.")]
     items, texts = pooled(tables)
     folder = job.inputs["model"] / "model" if "model" in job.inputs else None
-    writer = load_writer(model, folder, pick_device(job.hints))
     task = Task.load(job.inputs["pool"])
     prompt = dict(zip(task.items.ids, task.items.prompts, strict=True))
-    prompts = [single_turn(prompt[item], model["system"]) for item in items]
-    scored = score(job, writer, items, prompts, texts)
+    conversations = [single_turn(prompt[item], model["system"]) for item in items]
+    scored = score_given_texts(job, model, folder, ScoringRequest(items, conversations, texts))
     WeakTexts(items, (name,), [[candidates] for candidates in scored]).save(job.out / f"{part}.parquet")
 
 
@@ -86,57 +83,3 @@ def pooled(tables: Sequence[WeakTexts]) -> tuple[list[str], list[list[str]]]:
         for item, _, _, candidate in table.rows():
             texts_by_item[table.items[item]][candidate.text] = None
     return list(texts_by_item), [list(texts) for texts in texts_by_item.values()]
-
-
-class TokenizedText(NamedTuple):
-    """One text as the scorer's tokens, the end of the text included."""
-
-    text: str
-    end: Int[np.ndarray, "piece"]
-    """Where the text's own pieces end, in bytes."""
-    ids: TokenIds
-
-
-def score(
-    job: Job, writer: CausalLM, items: Sequence[str], prompts: Sequence[Prompt], texts: Sequence[Sequence[str]]
-) -> list[list[Candidate]]:
-    """Every text of every item with the writer's log-probability of each of its pieces, the end included."""
-    prompt_ids = writer.prompts(prompts)
-    ready = [
-        _ready(writer, item, len(ids), item_texts)
-        for item, ids, item_texts in zip(items, prompt_ids, texts, strict=True)
-    ]
-    rows = [row for row, tokenized_texts in enumerate(ready) if tokenized_texts]
-    if not rows:
-        return [[] for _ in items]
-    choices, run = forced(
-        writer, [prompt_ids[row] for row in rows], [[text.ids for text in ready[row]] for row in rows]
-    )
-    budget = int(job.hints.get("batch_tokens", DEFAULT_BATCH_TOKENS))
-    results = ragged_sweep(job, length_sorted_batches(choices.lengths(True), budget), run, "scored")
-    scored: list[list[Candidate]] = [[] for _ in items]
-    for index, row in enumerate(rows):
-        scored[row] = [_candidate(text, logprobs) for text, logprobs in zip(ready[row], results[index], strict=True)]
-    return scored
-
-
-def _ready(writer: CausalLM, item: str, prompt_length: int, texts: Sequence[str]) -> list[TokenizedText]:
-    ready = []
-    for text in texts:
-        try:
-            end, ids = canonical(writer, text, item)
-        except DataError as error:
-            warn_skipped(f"not scored: {error}", writer.unfit)
-            continue
-        if prompt_length + len(ids) > writer.longest:
-            warn_skipped(
-                f"not scored: item `{item}` and a text are together longer than {writer.longest} tokens", writer.unfit
-            )
-            continue
-        ready.append(TokenizedText(text, end, ids))
-    return ready
-
-
-def _candidate(tokenized: TokenizedText, logprobs: Sequence[float]) -> Candidate:
-    table = pieces_with(tokenized.end, logprobs[:-1])
-    return Candidate(tokenized.text, table.close(logprobs[-1], len(tokenized.text.encode())))
