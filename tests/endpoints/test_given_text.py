@@ -1,6 +1,7 @@
 """Tokens of a prompt in a reply, and the pieces of the text among them."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,26 +11,23 @@ from outgrow.endpoints.api_key import ApiKey
 from outgrow.endpoints.given_text import SCORING, PromptToken, as_sent, pieces_of, read_prompt
 from outgrow.endpoints.response import kept
 
-# What vllm 0.32.0 sent for the turns "Name a colour." and "red", shortened at the beginning.
-SENT = json.loads(
-    """[null,
-    {"198": {"logprob": -1.5, "rank": 2, "decoded_token": "\\n"}},
-    {"520": {"logprob": -0.25, "rank": 1, "decoded_token": "assistant"}},
-    {"198": {"logprob": -0.01, "rank": 1, "decoded_token": "\\n"}},
-    {"1128": {"logprob": -2.5, "rank": 7, "decoded_token": "red"}},
-    {"2": {"logprob": -0.75, "rank": 1, "decoded_token": "<|im_end|>"}},
-    {"198": {"logprob": -3.0, "rank": 4, "decoded_token": "\\n"}}]"""
-)
+RECORDED = json.loads((Path(__file__).parent / "vllm_prompt_logprobs.json").read_text())
+"""What vLLM 0.32.0 sent for SmolLM2-135M in float32, by the assistant's turn."""
+SENT = RECORDED["red"]
 BODY = {"model": "m", "messages": [{"role": "user", "content": "Name a colour."}], **SCORING, "max_tokens": 1}
 
 
-def test_the_text_and_its_end_have_the_probabilities_of_their_tokens() -> None:
-    tokens = read_prompt({"prompt_logprobs": SENT})
-    assert tokens is not None
-    table = pieces_of("red", tokens)
+@pytest.mark.parametrize(("text", "ends", "tokens"), [("red", [3, 4], 2), ("日 ok", [0, 3, 6, 7], 4)])
+def test_the_text_and_its_end_have_the_probabilities_of_their_tokens(text: str, ends: list[int], tokens: int) -> None:
+    """Also of a character in two tokens, which is shown at the second one."""
+    sent = RECORDED[text]
+    read = read_prompt({"prompt_logprobs": sent})
+    assert read is not None
+    table = pieces_of(text, read)
     assert table is not None
-    assert table.end.tolist() == [3, 4]
-    assert table.logprob.tolist() == [-2.5, -0.75]
+    assert table.end.tolist() == ends
+    own = sent[len(sent) - 1 - tokens : -1]  # the template has one more token after the end
+    assert table.logprob.tolist() == [next(iter(token.values()))["logprob"] for token in own]
 
 
 def test_the_last_place_counts_and_a_template_without_an_end_gives_none() -> None:

@@ -1,6 +1,13 @@
 """A server's model as a scorer: the same numbers as the same model in this process, or a clear word."""
 
-from collections.abc import Callable
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +33,7 @@ TEXTS = [
     ["red", '{"time": "ten past five", "n": 12}'],
     ["two  words,\nthree lines\n\nfour"],
     ["ünïcode, naïve", "a b"],
+    ["日本 🙂 ok"],
 ]
 LOCAL: dict[str, Any] = {
     "type": "model",
@@ -80,13 +88,25 @@ def prompt_logprobs(folder: Path) -> Callable[[Body], dict[str, Any]]:
         ids = tokenizer(whole, add_special_tokens=False)["input_ids"]
         with torch.inference_mode():
             scores = lm(input_ids=torch.tensor([ids])).logits[0].float().log_softmax(-1)
-        after = [(scores[place - 1, token].item(), token) for place, token in enumerate(ids) if place]
+        logprobs = [scores[place - 1, token].item() for place, token in enumerate(ids) if place]
         tokens = [
-            {str(token): {"logprob": value, "decoded_token": tokenizer.decode([token])}} for value, token in after
+            {str(token): {"logprob": logprob, "decoded_token": text}}
+            for token, logprob, text in zip(ids[1:], logprobs, shown_tokens(tokenizer, ids)[1:], strict=True)
         ]
         return {"prompt_logprobs": [None, *tokens]}
 
     return reply
+
+
+def shown_tokens(tokenizer: Any, ids: list[int]) -> list[str]:
+    """The text of each token as vLLM shows it: a character in several tokens at the last of them."""
+    shown, before = [], ""
+    for place in range(len(ids)):
+        until_here = tokenizer.decode(ids[: place + 1])
+        whole = not until_here.endswith("\ufffd")
+        shown.append(until_here[len(before) :] if whole else "")
+        before = until_here if whole else before
+    return shown
 
 
 def scores(place: Path, model: dict[str, Any], hints: dict[str, Any]) -> list[list[Candidate]]:
@@ -118,14 +138,60 @@ def test_a_server_scores_as_the_same_model_does_here(
         there = by_server(tmp_path / "there", server)
         asked = len(server.requests)
         again = by_server(tmp_path / "again", server)
-    assert asked == sum(map(len, TEXTS)) == 5
+    assert asked == sum(map(len, TEXTS)) == 6
     assert len(server.requests) == 2 * asked, "another file of responses"
     for mine, theirs, once_more in zip(here, there, again, strict=True):
         assert [one.text for one in theirs] == [one.text for one in mine]
         for one, other, same in zip(mine, theirs, once_more, strict=True):
-            assert other.pieces.end.tolist() == one.pieces.end.tolist() == same.pieces.end.tolist()
+            if one.text.isascii():
+                assert other.pieces.end.tolist() == one.pieces.end.tolist() == same.pieces.end.tolist()
             assert other.pieces.logprob == pytest.approx(one.pieces.logprob, abs=1e-4)
             assert other.has_end
+
+
+@pytest.fixture(scope="module")
+def real_vllm(folder: Path) -> Iterator[str]:
+    """The address of a real vLLM server with the same model."""
+    program = os.environ.get("OUTGROW_VLLM")
+    if program is None:
+        pytest.skip("needs vLLM: OUTGROW_VLLM=/path/to/vllm")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    address = ["--served-model-name", "small", "--host", "127.0.0.1", "--port", port]
+    settings = ["--max-model-len", "512", "--dtype", "float32", "--enforce-eager", "--no-enable-prefix-caching"]
+    environment = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "PYTHONPATH": ""}
+    process = subprocess.Popen(
+        [program, "serve", str(folder), *address, *settings],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_until_ready(process, f"http://127.0.0.1:{port}/health")
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def wait_until_ready(process: "subprocess.Popen[bytes]", url: str) -> None:
+    while True:
+        assert process.poll() is None, "vLLM has ended"
+        with suppress(OSError), urllib.request.urlopen(url, timeout=5) as reply:
+            assert reply.status == 200
+            return
+        time.sleep(1)
+
+
+def test_a_real_vllm_scores_as_the_same_model_does_here(folder: Path, real_vllm: str, tmp_path: Path) -> None:
+    here = scores(tmp_path / "here", {**LOCAL, "model": str(folder), "identity": "x"}, {"device": "cpu"})
+    hints = {"endpoint": ASKING, "answers": str(tmp_path / "answers.sqlite")}
+    there = scores(tmp_path / "there", {**REMOTE, "url": real_vllm}, hints)
+    assert [[one.text for one in row] for row in there] == TEXTS
+    for mine, theirs in zip(here, there, strict=True):
+        for one, other in zip(mine, theirs, strict=True):
+            assert other.pieces.logprob == pytest.approx(one.pieces.logprob, abs=1e-4)
 
 
 def test_a_finished_answer_is_not_asked_for_again(
@@ -135,7 +201,7 @@ def test_a_finished_answer_is_not_asked_for_again(
         model = {**REMOTE, "url": server.url}
         hints = {"endpoint": ASKING, "answers": str(tmp_path / "answers.sqlite")}
         first, second = (scores(tmp_path / name, model, hints) for name in ("one", "two"))
-        assert len(server.requests) == 5
+        assert len(server.requests) == 6
     assert [[one.logprob for one in row] for row in first] == [[one.logprob for one in row] for row in second]
 
 
@@ -148,7 +214,7 @@ def test_a_server_that_cannot_is_named_and_asked_again_next_time(tmp_path: Path)
                     {**REMOTE, "url": server.url},
                     {"endpoint": ASKING, "answers": str(tmp_path / "answers.sqlite")},
                 )
-        assert len(server.requests) == 10
+        assert len(server.requests) == 12
 
 
 def test_texts_that_are_refused_or_not_spelled_are_left_out(
@@ -166,7 +232,7 @@ def test_texts_that_are_refused_or_not_spelled_are_left_out(
 
     with serving(lambda body: [choice("")], fault, more=mangled) as server:
         found = by_server(tmp_path / "skip", server)
-        assert [[one.text for one in row] for row in found] == [*TEXTS[:2], []]
+        assert [[one.text for one in row] for row in found] == [*TEXTS[:2], [], TEXTS[3]]
         assert (
             "not scored: 2 texts of items i2: the tokens of the reply do not spell the text; HTTP 400" in caplog.text
         )

@@ -2,8 +2,9 @@
 
 The text is sent as the assistant's turn, and nothing is to be written after it: the chat template ends the turn, so
 that the end of the text has a probability, too. The reply lists the tokens of the whole prompt. The text's own are
-found by their characters, at their last place. A text that the tokens do not spell (a server shows parts of a
-character as "�") has no log-probabilities.
+found by their characters, at their last place. vLLM shows a character that is in several tokens at the last of them,
+and nothing at the others. A text that the tokens do not spell (another server shows parts as "�") has no
+log-probabilities.
 """
 
 from collections.abc import Mapping, Sequence
@@ -73,7 +74,8 @@ def pieces_of(text: str, tokens: Sequence[PromptToken]) -> PieceTable | None:
     last = first + len(text.encode())
     end = np.cumsum([len(token.text.encode()) for token in tokens], dtype=np.int64)
     start = np.concatenate([[0], end[:-1]])
-    inside = np.flatnonzero((end > first) & (start < last))
+    # Before the text's first character may be tokens of its first parts, which show nothing.
+    inside = np.flatnonzero(((end > first) | ((start == first) & (end == first))) & (start < last))
     scores = np.asarray([token.logprob for token in tokens])
     table = PieceTable(end[inside], scores[inside]).trim(first, last)
     after = int(inside[-1]) + 1
