@@ -43,6 +43,7 @@ ON_THE_CLOCK = {
     "test_report_patterns.py",
     "test_report_trust_page.py",
     "test_site_browser.py",
+    "test_sharding.py",
     "test_stated_choice.py",
     "test_supervise_rules.py",
     "test_text_answers.py",

@@ -69,7 +69,7 @@ def test_a_model_asks_for_as_many_devices_as_its_state_fills(tmp_path: Path) -> 
     assert "2 × 56 GB" in text
     assert "at most 5 devices per step" in text
     assert "GPU hours" in text
-    assert "sharded" in text
+    assert "shards" in text
 
 
 def test_larger_devices_and_the_file_change_it(tmp_path: Path) -> None:
@@ -114,6 +114,8 @@ def test_needs_change_no_identity_and_are_no_setting_of_a_report(tmp_path: Path)
         ("resources.student={processes: 4, gpus: 2}", "gpus"),
         ("resources.student={processes: 2, gpus: 0.5}", "gpus"),
         ("resources.supervisor={processes: 4, cpus: 2}", "cpus"),
+        ("resources.student={processes: 1, shard: true}", "shard"),
+        ("resources.student={gpus: 1, shard: true}", "shard"),
     ],
 )
 def test_what_cannot_be_asked_for_is_named(word: str, key: str) -> None:
@@ -159,6 +161,19 @@ def test_trainings_of_models_have_a_process_on_each_device(tmp_path: Path) -> No
     assert asked(GPU, "resources.student={processes: 2, gpus: 0}")["student naive, seed 0"] == (0, 2)
 
 
+def test_weights_are_sharded_where_asked_or_where_they_do_not_fit(tmp_path: Path) -> None:
+    def sharded(*words: Word) -> dict[str, bool]:
+        return {f"{step.name} {step.label}": step.shard for step in plan(tmp_path, GPU, *words).steps}
+
+    by_default = sharded()
+    assert by_default["supervisor large, seed 0"], "112 GB on two devices of 80 GB"
+    assert not by_default["student naive, seed 0"], "an adapter"
+    assert not sharded("resources={device_memory: 400GB}")["supervisor large, seed 0"]
+    large = {"device_memory": "400GB", "supervisor": {"processes": 2, "shard": True}}
+    assert sharded({"resources": large})["supervisor large, seed 0"]
+    assert not sharded("resources.supervisor={gpus: 2, shard: false}")["supervisor large, seed 0"]
+
+
 def test_processes_are_no_part_of_a_steps_identity(tmp_path: Path) -> None:
-    one, several = plan(tmp_path), plan(tmp_path, "resources.student.processes=4")
+    one, several = plan(tmp_path), plan(tmp_path, "resources.student={processes: 4, shard: true}")
     assert [step.folder for step in one.steps] == [step.folder for step in several.steps]

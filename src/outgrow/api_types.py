@@ -30,13 +30,15 @@ class PlannedStep:
     """Bytes of main memory that it asks for; 0: not counted."""
     processes: int = 1
     """Processes that share its training."""
+    shard: bool = False
+    """Whether each of them holds shards of the weights only."""
 
     @property
     def memory_per_device(self) -> float | None:
         """Bytes of weights, gradients and optimizer state on each of its devices; 0 without one, `None` if unknown."""
         if not self.gpus:
             return 0.0
-        return None if self.cost.memory is None else self.cost.memory / max(1.0, self.gpus)
+        return None if self.cost.memory is None else self.cost.memory / (self.gpus if self.shard else 1.0)
 
     @property
     def gpu_hours(self) -> float | None:

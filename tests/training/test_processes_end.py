@@ -50,7 +50,8 @@ def trained(model, examples, scratch, processes, objective=CROSS_ENTROPY, report
 def ranks_alive():
     """The processes of further ranks that this process has started, the newest last."""
     children = sorted(psutil.Process().children(), key=psutil.Process.create_time)
-    return [child for child in children if RANK in " ".join(child.cmdline())]
+    living = [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+    return [child for child in living if RANK in " ".join(child.cmdline())]
 
 
 def rank_of_this_process():

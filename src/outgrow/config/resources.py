@@ -51,6 +51,10 @@ class TrainingNeeds(StepNeeds):
     """Processes that share the full or LoRA training of a model, each with a device of its own or, on the CPU, a share
     of the threads. Default: the number of devices."""
 
+    shard: bool | None = None
+    """*full*: each process holds its shards of the weights, gradients and optimizer state, and not all of them.
+    Default: where the estimate of these does not fit on one device."""
+
     @model_validator(mode="after")
     def _one_device_each(self) -> "TrainingNeeds":
         if self.processes is not None and self.gpus and self.gpus != self.processes:
@@ -63,6 +67,8 @@ class TrainingNeeds(StepNeeds):
                 f"processes: {self.processes} need a core each, and `cpus` is {self.cpus}; raise `cpus`, or leave it"
                 " out"
             )
+        if self.shard and (self.processes == 1 or (self.gpus is not None and 0 < self.gpus <= 1)):
+            raise complaint("shard: there is one process; ask for more `gpus`, or leave it out")
         return self
 
 

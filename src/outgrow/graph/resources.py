@@ -19,6 +19,8 @@ class ResourceDemand(NamedTuple):
     """Bytes of main memory."""
     processes: int = 1
     """That share its training."""
+    shard: bool = False
+    """Whether each of them holds shards of the weights only."""
 
 
 def needs_of(step: Step) -> ResourceDemand:

@@ -43,7 +43,8 @@ def needs_by_step(
             default = wanted or default_gpus(step, cost_of(step, sizes), device_memory)
             gpus = float(default if asked.gpus is None else asked.gpus)
         processes = (wanted or max(1, int(gpus))) if trains else 1
-        found[step.identity] = ResourceDemand(gpus, asked.cpus or 0, asked.memory or 0, processes)
+        shard = processes > 1 and _shards(asked, step, cost_of(step, sizes), device_memory)
+        found[step.identity] = ResourceDemand(gpus, asked.cpus or 0, asked.memory or 0, processes, shard)
     return found
 
 
@@ -51,6 +52,18 @@ def _adapt(step: Step) -> str | None:
     """How the step trains a model, if it trains one."""
     adapt: str | None = step.params.get("adapt") or step.params.get("reward", {}).get("adapt")
     return adapt
+
+
+def _shards(asked: StepNeeds, step: Step, cost: Cost, device_memory: int) -> bool:
+    """Whether a training with several processes shards the weights: as asked, else if one device could not hold them.
+
+    Adapters are not sharded.
+    """
+    if not isinstance(asked, TrainingNeeds) or _adapt(step) != "full":
+        return False
+    if asked.shard is not None:
+        return asked.shard
+    return cost.memory is not None and HEADROOM * cost.memory > device_memory
 
 
 def _asked(resources: Resources, step: Step) -> StepNeeds:
@@ -79,8 +92,8 @@ def _several_device_notes(needs: Iterable[ResourceDemand]) -> Iterator[str]:
     """What a plan says of steps that ask for more than one device."""
     if any(asked.gpus > 1 for asked in needs):
         yield (
-            "A training with several devices has a process and the whole model on each; other steps with several"
-            " devices use the first: nothing is sharded yet."
+            "A training with several devices has a process on each, with shards of the weights if these do not fit"
+            " (with an adapter always with all of them); other steps with several devices use the first."
         )
 
 

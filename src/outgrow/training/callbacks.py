@@ -65,6 +65,15 @@ def is_whole(checkpoint: Path) -> bool:
     return True
 
 
+SHARDS = "shards"
+"""The folder of a checkpoint that several processes have written, in torch's distributed format."""
+
+
+def has_shards(checkpoint: Path) -> bool:
+    """Whether the checkpoint is in shards."""
+    return (checkpoint / SHARDS).is_dir()
+
+
 BATCH_TOKENS = 4096
 """Tokens per forward pass over held-out examples: a constant, so that the loss is the same to the last bit."""
 NOTE, WEIGHTS = "scores.json", "best.pt"

@@ -21,12 +21,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from subprocess import DEVNULL
+from subprocess import DEVNULL, TimeoutExpired
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 
-from outgrow.errors import ConfigError, StepFailed
+from outgrow.errors import ConfigError, OutgrowError, StepFailed
 from outgrow.graph.devices import VISIBLE
 from outgrow.graph.lifeline import ProcessGroup
 from outgrow.graph.resources import HINT
@@ -74,8 +74,8 @@ class Failure(NamedTuple):
     """Why a rank gives up."""
 
     sentence: str
-    follows: bool
-    """Whether it only follows from the end of another rank."""
+    doubt: int
+    """Whether it may only follow from the end of another rank: 0 no, 1 perhaps, 2 yes."""
 
 
 Reply = Ready | Done | Failure
@@ -87,6 +87,11 @@ def processes_of(hints: Mapping[str, Any], most: int) -> int:
     if asked > most:
         log.warning("%d processes instead of %d: an update has no more items", most, asked)
     return min(asked, most)
+
+
+def is_sharded(hints: Mapping[str, Any]) -> bool:
+    """Whether the processes of a training hold shards of the weights, and not all of them."""
+    return bool(hints.get(HINT, {}).get("shard", False))
 
 
 @contextmanager
@@ -106,10 +111,14 @@ def all_ranks(count: int, training: SharedTraining, hints: Mapping[str, Any]) ->
         others.expect(Done)
         if others is not _kept.get(count):
             others.end()
-    except LostRank as error:
-        raise StepFailed(others.cause() or str(error)) from error
-    except BaseException:
+    except BaseException as error:
+        lost = isinstance(error, LostRank)
+        own = isinstance(error, OutgrowError | KeyboardInterrupt | SystemExit) and not lost
+        # Torch's own exchange, of shards, ends with errors of many kinds where another rank has ended.
+        cause = "" if own else others.cause()
         others.end()
+        if cause or lost:
+            raise StepFailed(cause or str(error)) from error
         raise
     finally:
         torch.set_num_threads(threads)
@@ -139,6 +148,8 @@ def _others(count: int, hints: Mapping[str, Any]) -> "OtherRanks":
     """Waiting processes, or new ones."""
     if count in _kept and _kept[count].alive:
         return _kept[count]
+    if count in _kept:
+        _kept.pop(count).end()
     others = OtherRanks(count, max(1, torch.get_num_threads() // count), _devices(count, hints))
     if _keeping[0]:
         _kept[count] = others
@@ -238,22 +249,25 @@ class OtherRanks:
             assert isinstance(heard, reply), "ranks reply in this order"
 
     def cause(self) -> str:
-        """Why the training cannot go on: the fault that others followed from, if one is known. Ends all."""
+        """Why the training cannot go on: the fault that others followed from, if one is known."""
         for rank in range(1, self.count):
             self._listen(rank)
-        self.end()
-        return next((failure.sentence for failure in self.failures.values() if not failure.follows), "")
+        found = [failure for failure in self.failures.values() if failure.doubt < 2]
+        return min(found, key=lambda failure: failure.doubt).sentence if found else ""
 
     def _listen(self, rank: int) -> None:
         """Note what a rank says of its end, or how its process ended."""
         line, process = self.lines[rank - 1], self.groups[rank - 1].process
-        with suppress(EOFError, OSError):
+        try:
             while rank not in self.failures and line.poll(GRACE):
                 if isinstance(heard := line.recv(), Failure):
                     self.failures[rank] = heard
+        except (EOFError, OSError):
+            with suppress(TimeoutExpired):  # its socket closes before its exit can be seen
+                process.wait(GRACE)
         if rank not in self.failures and process.poll() is not None:
             why = f"process {rank + 1} of {self.count} of the training: {exit_reason(process.returncode)}"
-            self.failures[rank] = Failure(why, follows=False)
+            self.failures[rank] = Failure(why, doubt=0)
 
     def end(self) -> None:
         """Kill them with all that they have started."""

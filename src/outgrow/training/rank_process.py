@@ -62,8 +62,8 @@ def _failure(error: BaseException) -> "Failure":
     from outgrow.training.ranks import LostRank
 
     if isinstance(error, OutgrowError):
-        return Failure(str(error), isinstance(error, LostRank))
-    return Failure(f"a process of the training failed: {type(error).__name__}: {error}".splitlines()[0], False)
+        return Failure(str(error), 2 if isinstance(error, LostRank) else 0)
+    return Failure(f"a process of the training failed: {type(error).__name__}: {error}".splitlines()[0], 1)
 
 
 if __name__ == "__main__":

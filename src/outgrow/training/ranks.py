@@ -22,6 +22,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from outgrow.errors import StepFailed
+from outgrow.models.load_model import first_line
 from outgrow.models.token_batches import out_of_memory
 
 PATIENCE = datetime.timedelta(days=7)
@@ -46,6 +47,15 @@ class Ranks:
         """The parts of an update that are this rank's."""
         return parts[self.rank :: self.count]
 
+    def repeated(self, parts: Sequence[Part]) -> int:
+        """How many passes this rank makes beside those of its own parts."""
+        return 0
+
+    @property
+    def scale(self) -> int:
+        """A factor on losses, by which gradients are divided again."""
+        return 1
+
     @contextmanager
     def together(self) -> Iterator[None]:
         """Work in which nothing is sent. If one rank runs out of memory in it, all ranks raise at its end."""
@@ -56,7 +66,7 @@ class Ranks:
             if self.count == 1 or not out_of_memory(error):
                 raise
             failed = error
-        if self.count > 1 and self._any([failed is not None])[0]:
+        if self.count > 1 and self.any([failed is not None])[0]:
             raise failed or torch.OutOfMemoryError("another process of the training is out of memory")
 
     def sum(self, number: Tensor) -> Tensor:
@@ -71,7 +81,7 @@ class Ranks:
         if self.count == 1:
             return
         trained = [weight for weight in model.parameters() if weight.requires_grad]
-        there = self._any([weight.grad is not None for weight in trained])
+        there = self.any([weight.grad is not None for weight in trained])
         reached = [weight for weight, has_gradient in zip(trained, there, strict=True) if has_gradient]
         for weight in reached:
             if weight.grad is None:
@@ -96,7 +106,7 @@ class Ranks:
             for tensor in [*model.parameters(), *model.buffers()]:
                 dist.broadcast(tensor.data, src=0)
 
-    def _any(self, flags: Sequence[bool]) -> list[bool]:
+    def any(self, flags: Sequence[bool]) -> list[bool]:
         """Of each flag, whether a rank has set it."""
         votes = torch.tensor(flags, dtype=torch.int32)
         with _others():
@@ -107,6 +117,35 @@ class Ranks:
 ALONE = Ranks()
 
 
+class LockstepRanks(Ranks):
+    """Ranks that fetch weights from each other in every pass (`sharding.py`), and so make equally many passes."""
+
+    def repeated(self, parts: Sequence[Part]) -> int:
+        """Passes for parts that another rank has in addition."""
+        return -(-len(parts) // self.count) - len(self.own(parts))
+
+    @property
+    def scale(self) -> int:
+        """Sharded gradients are means over the ranks."""
+        return self.count
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """A rank without memory cannot stop at the same place as the others: the step fails."""
+        try:
+            yield
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise LostRank(f"a process of the training has ended ({first_line(error)})") from error
+            raise StepFailed(
+                f"not enough memory for a part of an update ({first_line(error)}); set `micro_batch_size` to a smaller"
+                " number, or ask for more devices"
+            ) from error
+
+    def sum_gradients(self, model: torch.nn.Module) -> None:
+        """Backward passes have summed them."""
+
+
 @contextmanager
 def _others() -> Iterator[None]:
     """Errors of sending mean that another rank has ended."""
@@ -115,7 +154,7 @@ def _others() -> Iterator[None]:
     except RuntimeError as error:
         if out_of_memory(error):
             raise
-        raise LostRank(f"another process of the training has ended ({str(error).splitlines()[0][:200]})") from error
+        raise LostRank(f"another process of the training has ended ({first_line(error)})") from error
 
 
 @contextmanager

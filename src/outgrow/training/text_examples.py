@@ -206,8 +206,11 @@ def answer_states(
 ) -> Float[Tensor, "token dim"]:
     """Hidden states that predict the answers' tokens: of (prompt, answer) pairs, one after the other."""
     batch = pad([prompt + answer for prompt, answer in texts], pad_id, device)
-    body = language_model(model).base_model
-    hidden = body(input_ids=batch.input_ids, attention_mask=batch.attention_mask, use_cache=False).last_hidden_state
+    inner = language_model(model)
+    inputs = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask, "use_cache": False}
+    # Of a sharded model, the pass through its body must be one of the whole (`sharding.py`).
+    sharded = getattr(inner, "last_hidden_states", None)
+    hidden = inner.base_model(**inputs).last_hidden_state if sharded is None else sharded(**inputs)
     places = [
         row * hidden.shape[1] + len(prompt) - 1 + step
         for row, (prompt, answer) in enumerate(texts)

@@ -39,14 +39,24 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 
 from outgrow.errors import StepFailed
 from outgrow.models.token_batches import out_of_memory
-from outgrow.training.callbacks import CHECKPOINT_SECONDS, CheckpointTimer, Judge, KeepBest, last_checkpoint
-from outgrow.training.processes import all_ranks, processes_of
-from outgrow.training.ranks import ALONE, Ranks
+from outgrow.training.callbacks import (
+    CHECKPOINT_SECONDS,
+    CheckpointTimer,
+    Judge,
+    KeepBest,
+    has_shards,
+    last_checkpoint,
+)
+from outgrow.training.processes import all_ranks, is_sharded, processes_of
+from outgrow.training.ranks import ALONE, LockstepRanks, Ranks
 from outgrow.training.sampling import Batch, batches_of, parts_of
 from outgrow.training.trainer_arguments import arguments
 from outgrow.training.training_examples import TrainingExamples, n_items
 
 log = logging.getLogger(__name__)
+
+SCHEDULER = "scheduler.pt"
+"""The Trainer's name of a checkpoint's schedule."""
 
 
 class ExampleTrainer(Trainer):  # type: ignore[misc]  # transformers' classes are Any to mypy
@@ -107,9 +117,10 @@ class ExampleTrainer(Trainer):  # type: ignore[misc]  # transformers' classes ar
         """A part's contribution to its update's loss; with `pull`, a stand-in that has the given gradients."""
         outputs = self.outputs(model, inputs["rows"])
         if "pull" not in inputs:
-            return self._loss(model, outputs, inputs["rows"], inputs["size"])
+            loss = self._loss(model, outputs, inputs["rows"], inputs["size"])
+            return loss if self.ranks.scale == 1 else loss * self.ranks.scale
         pulled = [(outputs, inputs["pull"]), *inputs["direct"]]
-        return torch.stack([torch.sum(output * pull) for output, pull in pulled]).sum()
+        return torch.stack([torch.sum(output * pull) for output, pull in pulled]).sum() * self.ranks.scale
 
     def outputs(self, model: torch.nn.Module, rows: Int[Tensor, "row"]) -> Float[Tensor, "out dim"]:
         """The model's outputs for some examples."""
@@ -143,16 +154,15 @@ class ExampleTrainer(Trainer):  # type: ignore[misc]  # transformers' classes ar
         most = self._most_rows(item)
         parts = torch.split(rows, most if self.examples.scope == "row" else parts_of(item, most))
         size = len(np.unique(item))
-        inputs: Sequence[dict[str, Any]] = self.ranks.own([{"rows": part, "size": size} for part in parts])
+        inputs: list[dict[str, Any]] = [{"rows": part, "size": size} for part in self.ranks.own(parts)]
+        inputs += [{"rows": parts[0], "size": math.inf}] * self.ranks.repeated(parts)
         loss = None
         if len(parts) > 1 and self._compared_across(item, most):
             model.train()
-            loss, pulls, direct = self._pulls(model, parts, size)
-            inputs = [
-                {**part_inputs, "pull": pull, "direct": []} for part_inputs, pull in zip(inputs, pulls, strict=True)
-            ]
-            if self.ranks.rank == 0:
-                inputs[0]["direct"] = direct
+            loss, pulls, direct = self._pulls(model, parts, inputs, size)
+            inputs = [{**part, "pull": pull, "direct": []} for part, pull in zip(inputs, pulls, strict=True)]
+            for part_inputs in inputs[:1]:
+                part_inputs["direct"] = direct
         total = torch.zeros((), device=self.args.device)
         with self.ranks.together():
             for position, part_inputs in enumerate(inputs, start=1):
@@ -160,7 +170,7 @@ class ExampleTrainer(Trainer):  # type: ignore[misc]  # transformers' classes ar
                 with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
                     total += super().training_step(model, part_inputs)
         self.ranks.sum_gradients(model)
-        return self.ranks.sum(total) if loss is None else loss
+        return self.ranks.sum(total) / self.ranks.scale if loss is None else loss
 
     def _compared_across(self, item: Int[np.ndarray, "row"], most: int) -> bool:
         """Whether the loss of a row depends on rows that are in another part of the update."""
@@ -169,23 +179,25 @@ class ExampleTrainer(Trainer):  # type: ignore[misc]  # transformers' classes ar
         return self.examples.scope == "update"
 
     def _pulls(
-        self, model: torch.nn.Module, parts: Sequence[Int[Tensor, "_"]], size: int
+        self, model: torch.nn.Module, parts: Sequence[Int[Tensor, "_"]], inputs: Sequence[Mapping[str, Any]], size: int
     ) -> tuple[Float[Tensor, ""], Sequence[Float[Tensor, "_ dim"]], Sequence[tuple[Tensor, Tensor]]]:
-        """The update's loss, and its gradient with respect to the outputs of each part of this rank.
+        """The update's loss, and its gradient with respect to the outputs of each part of this rank (`inputs`).
 
-        Also the weights that the loss itself uses (an output layer), each with its gradient.
+        Also the weights that the loss itself uses (an output layer), each with its gradient, which counts on rank 0.
         """
         with self.ranks.together(), torch.no_grad():
-            own = [self.outputs(model, part) for part in self.ranks.own(parts)]
-        each = self.ranks.gather(own, self.args.device)
+            own = [self.outputs(model, part["rows"]) for part in inputs]
+        each = self.ranks.gather(own[: len(self.ranks.own(parts))], self.args.device)
         with self.ranks.together():
             outputs = torch.cat(each).requires_grad_()
             loss = self._loss(model, outputs, torch.cat(list(parts)), size)
             trained = [weight for weight in model.parameters() if weight.requires_grad]
             gradient, *others = torch.autograd.grad(loss, [outputs, *trained], allow_unused=True)
-        direct = [(weight, pull) for weight, pull in zip(trained, others, strict=True) if pull is not None]
+        used = [(weight, pull) for weight, pull in zip(trained, others, strict=True) if pull is not None]
+        direct = [(weight, pull if self.ranks.rank == 0 else torch.zeros_like(pull)) for weight, pull in used]
         pulls = torch.split(gradient, [len(part_outputs) for part_outputs in each])
-        return loss.detach(), self.ranks.own(pulls), direct
+        none = [torch.zeros_like(pulls[0])] * self.ranks.repeated(parts)
+        return loss.detach(), [*self.ranks.own(pulls), *none], direct
 
     def _halve(self, tried: int, error: RuntimeError) -> None:
         if tried == 1:
@@ -194,6 +206,27 @@ class ExampleTrainer(Trainer):  # type: ignore[misc]  # transformers' classes ar
             ) from error
         self.micro_batch = tried // 2
         log.warning("out of memory: %d instead of %d examples per forward pass from now on", tried // 2, tried)
+
+    def learn(self, checkpoint: Path | None, keeper: KeepBest | None) -> None:
+        """All updates that are left after a checkpoint."""
+        if keeper is not None:
+            self.add_callback(keeper)
+        self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+        """Weights; those of a checkpoint in shards are read with its optimizer."""
+        if not has_shards(Path(resume_from_checkpoint)):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """The optimizer's state and the schedule."""
+        if checkpoint is None or not has_shards(Path(checkpoint)):
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        from outgrow.training.sharding import load_shards
+
+        load_shards(self.model, self.optimizer.optimizer, Path(checkpoint))
+        self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / SCHEDULER, weights_only=True))
 
 
 def train(
@@ -225,11 +258,8 @@ def train(
     shared = Training(model, examples, training, dtype, seed, scratch, hints, last_checkpoint(scratch))
     with all_ranks(processes_of(hints, training["batch_size"]), shared, hints) as ranks:
         trainer = shared.trainer(ranks, report)
-        keeper = None
-        if judge is not None:
-            keeper = KeepBest(trainer, judge, scratch)
-            trainer.add_callback(keeper)
-        shared.run(trainer)
+        keeper = None if judge is None else KeepBest(trainer, judge, scratch)
+        trainer.learn(shared.checkpoint, keeper)
     if keeper is not None:
         keeper.restore()
     return trainer
@@ -254,23 +284,23 @@ class Training:
         settings, examples, hints = self.settings, self.examples, self.hints
         batches = batches_of(examples.lengths, examples.item, settings["batch_size"], settings["epochs"], self.seed)
         every = float(hints.get("checkpoint_seconds", CHECKPOINT_SECONDS))
-        return ExampleTrainer(
+        given = (
             self.model,
             arguments(settings, len(batches), self.dtype, self.seed, self.scratch, hints),
             examples,
             batches,
             settings["micro_batch_size"] or settings["batch_size"],
             [] if report is None else [CheckpointTimer(report, every)],
-            ranks,
         )
+        if ranks.count == 1 or not is_sharded(hints):
+            return ExampleTrainer(*given, ranks)
+        from outgrow.training.sharded_trainer import ShardedTrainer
 
-    def run(self, trainer: ExampleTrainer) -> None:
-        """All updates that are left."""
-        trainer.train(resume_from_checkpoint=None if self.checkpoint is None else str(self.checkpoint))
+        return ShardedTrainer(*given, LockstepRanks(ranks.rank, ranks.count))
 
     def follow(self, ranks: Ranks) -> None:
         """The part of a rank other than 0, which reports to nobody."""
-        self.run(replace(self, hints={**self.hints, "report_to": []}).trainer(ranks))
+        replace(self, hints={**self.hints, "report_to": []}).trainer(ranks).learn(self.checkpoint, None)
 
 
 def history(trainer: Trainer) -> Iterator[dict[str, float]]:
