@@ -151,7 +151,7 @@ class Result:
     def student(self, row: str, seed: int | None = None) -> "StudyStudent":
         """The model that the row trained under a seed (by default the first): its folder, and `predict(items)`."""
         from outgrow.deliver.study_student import student_of
-        from outgrow.reporting.compare import row_index
+        from outgrow.reporting.frame import row_index
 
         index = self._seed_index(seed)
         answers = self.study.rows[row_index(self.frame, row)].steps[index]

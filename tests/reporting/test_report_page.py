@@ -22,6 +22,7 @@ from outgrow.reporting.headline import make_headline
 from outgrow.reporting.results import Results, RowResult
 from outgrow.reporting.topics import make_tables
 from outgrow.reporting.topics.measures import RowMeasures
+from outgrow.reporting.topics.pairs import PAIRS
 from outgrow.reporting.topics.picture import methods_box, supervisors_box
 
 HOSTILE = '<script>alert("x")</script> & $\\frac{1}{0}$ {{ 7 * 7 }}'
@@ -273,9 +274,13 @@ def test_page_escapes_names_and_messages(simulated: Any, results: Results) -> No
     missing = tuple(replace(one, reason=HOSTILE) for one in results.missing)
     classes = tuple(f"{HOSTILE} {number}" for number, _ in enumerate(results.about.classes))
     about = replace(results.about, name=HOSTILE, notes=(HOSTILE,), classes=classes)
-    changed = replace(results, rows=rows, missing=missing, about=about)
+    pairs = PAIRS.of(results)
+    hostile = tuple(replace(one, first=f"{HOSTILE} {place}") for place, one in enumerate(pairs.pairs))
+    topics = {**results.topics, "pairs": replace(pairs, rows=(HOSTILE, *pairs.rows), pairs=hostile)}
+    changed = replace(results, rows=rows, missing=missing, about=about, topics=topics)
     page = report_files(simulated.study, simulated.store, simulated.outcomes, changed)["report.html"]
-    assert "<script" not in page
+    script = f"<script>\n{resource('reporting/row_picker.js')}</script>"
+    assert "<script" not in page.replace(script, "", 1)
     assert "{{ 7 * 7 }}" in page
     assert "&lt;script&gt;" in page
 

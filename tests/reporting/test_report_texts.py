@@ -205,8 +205,8 @@ def test_other_metrics_are_means_over_items(tmp_path: Path, metric: str) -> None
 def test_nothing_of_classes_is_said_of_texts(text_results: Results, text_report_folder: Path) -> None:
     names = [table.name for table in make_tables(text_results)]
     assert set(names) == {
-        "main", "preferences", "differences", "pgr_by_supervisor", "per_seed", "texts", "slot_types", "models",
-        "supervisors", "agreement", "chosen", "origins", "missing",
+        "main", "preferences", "differences", "pgr_by_supervisor", "per_seed", "pairs", "texts", "slot_types",
+        "models", "supervisors", "agreement", "chosen", "origins", "missing",
     }  # fmt: skip
     page = (text_report_folder / "report.html").read_text()
     words = page.split("<body>")[1].split("<pre")[0]

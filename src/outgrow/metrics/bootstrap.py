@@ -177,17 +177,17 @@ def _variance(draws: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(variance), variance, 0.0)
 
 
-def paired(*per_seed: Float[np.ndarray, "draw seed"]) -> list[Float[np.ndarray, "draw seed"]]:
+def paired(*per_seed: Float[np.ndarray, "draw *rest seed"]) -> list[Float[np.ndarray, "draw *rest seed"]]:
     """The same arrays with NaN wherever any of them has NaN: a comparison uses the seeds that all have."""
     finite = np.logical_and.reduce([np.isfinite(values) for values in per_seed])
     return [np.where(finite, values, np.nan) for values in per_seed]
 
 
 def difference(
-    first: Float[np.ndarray, "draw seed"],
-    second: Float[np.ndarray, "draw seed"],
+    first: Float[np.ndarray, "draw *rest seed"],
+    second: Float[np.ndarray, "draw *rest seed"],
     seeds: Float[np.ndarray, "draw seed"],
-) -> Float[np.ndarray, "draw"]:
+) -> Float[np.ndarray, "draw *rest"]:
     """Paired difference of two rows, over the seeds that both have."""
     left, right = paired(first, second)
     return over_seeds(left - right, seeds)

@@ -1,4 +1,6 @@
-"""HTML pages from templates of this package: one style sheet, no script, no external resources.
+"""HTML pages from templates of this package: one style sheet, no external resources.
+
+Only the report of a study has a script, for the choice of two rows (`reporting/row_picker.js`).
 
 Templates escape all values. Only tables and drawings are markup, and both escape the names in them.
 """

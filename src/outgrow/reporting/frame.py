@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from outgrow.data.task import Split, Task
-from outgrow.errors import DataError
+from outgrow.errors import ConfigError, DataError, suggest
 from outgrow.graph.event import StepOutcome
 from outgrow.graph.store import Store
 from outgrow.metrics.bootstrap import Resamples, draw_items, draw_seeds
@@ -31,7 +31,7 @@ from outgrow.reporting.evidence.row_answers import (
 from outgrow.reporting.evidence.steps import reason, record
 from outgrow.reporting.evidence.texts import TextAnswers, read_answers_of_row, score_counts
 from outgrow.reporting.results import MissingStep, RowResult
-from outgrow.reporting.rows import MISSING, Measured, baseline_name, measure, row_result, seed_sums
+from outgrow.reporting.rows import MISSING, Counts, Measured, baseline_name, measure, row_result, seed_sums
 from outgrow.study.build import Row, Study
 from outgrow.supervise.sources import SOURCES
 
@@ -116,12 +116,18 @@ class Frame:
         return score_of(self.task)
 
     @cached_property
+    def counts(self) -> list[Counts]:
+        """Every row's counts per test item, of the answers that count; a score is a function of their sums."""
+        rows, test = self.study.rows, self.test
+        if self.of_texts:
+            texts = self.scored(rows, self.texts)
+            return [score_counts(given, test.answers, self.text_score, test.capabilities) for given in texts]
+        return [accuracy_counts(given.hard, given.there, test) for given in self.scored(rows, self.votes)]
+
+    @cached_property
     def text_sums(self) -> Float[np.ndarray, "draw row seed part"]:
         """The resampled counts of which every row's score is a function."""
-        answers = self.scored(self.study.rows, self.texts)
-        test = self.test
-        counts = [score_counts(given, test.answers, self.text_score, test.capabilities) for given in answers]
-        return seed_sums(self.on_test.items, np.stack(counts))
+        return seed_sums(self.on_test.items, np.stack(self.counts))
 
     @cached_property
     def measured(self) -> Measured:
@@ -131,9 +137,8 @@ class Frame:
             answered = self.answered_items(rows, self.scored(rows, self.texts))
             scores = self.text_score.value(self.text_sums)
             return Measured(rows, scores, self.on_test, test.of_seed, answered, test.group)
-        votes = self.scored(rows, self.votes)
-        counts = [accuracy_counts(given.hard, given.there, test) for given in votes]
-        return measure(rows, counts, mean_value, test, self.on_test, self.answered_items(rows, votes))
+        answered = self.answered_items(rows, self.scored(rows, self.votes))
+        return measure(rows, self.counts, mean_value, test, self.on_test, answered)
 
     @cached_property
     def rows(self) -> tuple[RowResult, ...]:
@@ -173,6 +178,14 @@ class Frame:
                 self.explained(pgr, name, seed) for pgr, seed in zip(row.pgr_per_seed, seeds, strict=False)
             ),
         )
+
+
+def row_index(frame: Frame, name: str) -> int:
+    """The place of a row in the study. Raises `ConfigError` with the nearest name."""
+    names = [row.name for row in frame.study.rows]
+    if name not in names:
+        raise ConfigError(f"no row named `{name}`; {suggest(name, names)}")
+    return names.index(name)
 
 
 def make_frame(study: Study, store: Store, outcomes: Mapping[str, StepOutcome]) -> Frame:

@@ -17,12 +17,11 @@ from jaxtyping import Int
 
 from outgrow.graph.step import Step
 from outgrow.labels import Targets
-from outgrow.reporting.compare import row_index
 from outgrow.reporting.evidence.row_answers import EvaluatedItems, PartName, read_answers, read_part
 from outgrow.reporting.evidence.row_provenance import learned_last
 from outgrow.reporting.evidence.steps import record
 from outgrow.reporting.evidence.texts import TextAnswers, read_labels
-from outgrow.reporting.frame import Frame
+from outgrow.reporting.frame import Frame, row_index
 from outgrow.texts import TextTargets
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from outgrow.reporting.methods_text import methods_paragraph
 from outgrow.reporting.provenance import Provenance, StepTime, show_seconds
 from outgrow.reporting.references import bibtex
 from outgrow.reporting.results import Results
+from outgrow.reporting.row_picker import make_picker
 from outgrow.reporting.topics import TopicContent, sections
 from outgrow.reporting.topics.chosen import CHOSEN, HALF_A
 
@@ -28,6 +29,7 @@ def make_page(
     examples: str = "",
 ) -> str:
     """The whole file; `examples` is the name of the page of examples, if there is one."""
+    picker = make_picker(results)
     return _template().render(
         about=results.about,
         headline=make_headline(results),
@@ -41,7 +43,8 @@ def make_page(
         total=show_seconds(sum(step.seconds or 0 for step in times)),
         citation=bibtex(experiment),
         methods=methods_paragraph(results.about, experiment, source.packages["outgrow"]),
-        css=style_sheet(),
+        picker=picker,
+        css=style_sheet("reporting/row_picker.css") if picker else style_sheet(),
         examples=examples,
     )
 

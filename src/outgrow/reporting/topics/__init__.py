@@ -32,6 +32,7 @@ from outgrow.reporting.topics.curves import CURVES
 from outgrow.reporting.topics.error_copying import ERROR_COPYING
 from outgrow.reporting.topics.label_quality import LABELS
 from outgrow.reporting.topics.measures import MEASURES_TOPIC
+from outgrow.reporting.topics.pairs import PAIRS
 from outgrow.reporting.topics.picture import PICTURE
 from outgrow.reporting.topics.reward_models import REWARD_MODELS
 from outgrow.reporting.topics.scores import COMPARISONS, SCORES
@@ -57,6 +58,7 @@ TOPICS: Registry[TopicRecord[Any]] = Registry(
         PREFERENCES,
         COMPARISONS,
         SEEDS,
+        PAIRS,
         TEXT_QUALITY,
         SLOT_TYPES,
         SPENDING,
