@@ -175,5 +175,6 @@ def test_weights_are_sharded_where_asked_or_where_they_do_not_fit(tmp_path: Path
 
 
 def test_processes_are_no_part_of_a_steps_identity(tmp_path: Path) -> None:
-    one, several = plan(tmp_path), plan(tmp_path, "resources.student={processes: 4, shard: true}")
+    full = "student.adapt=full"
+    one, several = plan(tmp_path, full), plan(tmp_path, full, "resources.student={processes: 4, shard: true}")
     assert [step.folder for step in one.steps] == [step.folder for step in several.steps]
