@@ -18,7 +18,7 @@ from orphans import left_after
 from outgrow.errors import ConfigError, StepFailed
 from outgrow.losses.objective import Objective
 from outgrow.training.processes import all_ranks, kept_processes, processes_of
-from outgrow.training.trainer import Training, train
+from outgrow.training.trainer import ExampleTraining, train
 
 RANK = "outgrow.training.rank_process"
 
@@ -128,7 +128,7 @@ def test_no_more_processes_than_items_of_an_update(caplog):
 
 def test_one_process_starts_no_other(tiny, tmp_path):
     model, examples = lesson(tiny("llama"))
-    shared = Training(model, examples, TRAINING, "float32", 0, tmp_path, by(1), None)
+    shared = ExampleTraining(model, examples, TRAINING, "float32", 0, tmp_path, by(1), None)
     with all_ranks(1, shared, by(1)) as ranks:
         assert (ranks.rank, ranks.count) == (0, 1)
         assert not torch.distributed.is_initialized()

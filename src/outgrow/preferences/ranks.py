@@ -20,7 +20,7 @@ from outgrow.lazy import special
 DRAWS, SEED, LEVEL = 4_000, 0, 0.95
 
 
-class Ranks(NamedTuple):
+class SystemRanks(NamedTuple):
     """1 = best; equal skills share the better rank."""
 
     rank: Int[np.ndarray, "system"]
@@ -28,7 +28,9 @@ class Ranks(NamedTuple):
     high: Int[np.ndarray, "system"]
 
 
-def ranks_of(skill: Float[np.ndarray, "system"], variances: Sequence[Float[np.ndarray, "system system"]]) -> Ranks:
+def ranks_of(
+    skill: Float[np.ndarray, "system"], variances: Sequence[Float[np.ndarray, "system system"]]
+) -> SystemRanks:
     """Ranks by skill. Of several covariances the larger variance of each difference counts, and the correlations of
     the last one."""
     n = len(skill)
@@ -38,7 +40,7 @@ def ranks_of(skill: Float[np.ndarray, "system"], variances: Sequence[Float[np.nd
     critical = _critical(variances[-1], sds[-1])
     bound = critical[:, None] * sd
     better, worse = (lead > bound).sum(axis=1), (lead < -bound).sum(axis=1)
-    return Ranks(1 + (lead > 0).sum(axis=1), 1 + better, n - worse)
+    return SystemRanks(1 + (lead > 0).sum(axis=1), 1 + better, n - worse)
 
 
 def _of_differences(variance: Float[np.ndarray, "system system"]) -> Float[np.ndarray, "system system"]:

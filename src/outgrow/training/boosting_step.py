@@ -25,7 +25,8 @@ from outgrow.generation.token_ensemble import save_members
 from outgrow.graph.step import Job
 from outgrow.models.silence_transformers import silence_transformers
 from outgrow.models.token_batches import length_sorted_batches
-from outgrow.training.fine_tune import BATCH_TOKENS, release_memory, save_model
+from outgrow.training.fine_tune import BATCH_TOKENS, release_memory
+from outgrow.training.model_folder import save_model
 from outgrow.training.sampling import sealed_randomness
 from outgrow.training.text_examples import CERTAIN, TextExamples, answer_states, logits_of, output_layer
 from outgrow.training.text_tokenizer import TextRow, tokenize_targets

@@ -8,13 +8,9 @@ trainings of a search are kept in the scratch folder, so that an interrupted sea
 Weights that are trained are kept in float32 whatever `dtype` says: in bfloat16 a step of 1e-5 would round to nothing.
 `dtype` is the precision of the forward pass and, on a GPU, of the frozen weights under an adapter. A CPU converts as
 it goes: an update of SmolLM2-135M under an adapter took 1.6 times as long with weights in bfloat16 as in float32.
-
-`model/` is a plain Hugging Face folder with its tokenizer, or a PEFT one that names its base model. The base of a
-model that was cut after some layers is nowhere on disk, so there the adapter is merged into the weights.
 """
 
 import gc
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,16 +33,15 @@ from outgrow.models.load_model import (
     load_causal_lm,
     load_classifier,
     load_tokenizer,
-    model_folder,
     pick_device,
 )
-from outgrow.models.model_names import parse_name
 from outgrow.models.silence_transformers import silence_transformers
 from outgrow.models.token_batches import Rows, length_sorted_batches, with_smaller_batches
 from outgrow.training.evaluate import ClassEvaluations
 from outgrow.training.evaluation_notes import note, read_notes
 from outgrow.training.fit_spec import FitResult, FitSpec, Tuning
 from outgrow.training.grid_search import GridPoint, SearchResult, search, search_on_gold, training_grid
+from outgrow.training.model_folder import save_model
 from outgrow.training.processes import kept_processes
 from outgrow.training.sampling import sealed_randomness
 from outgrow.training.trainer import ExampleTrainer, history, train
@@ -293,54 +288,3 @@ def with_adapter(model: PreTrainedModel, lora: Mapping[str, Any], kind: Kind) ->
 def weight_dtype(section: Mapping[str, Any], device: torch.device) -> str:
     """The precision of the pretrained weights while they, or an adapter on them, are trained."""
     return str(section["dtype"]) if "lora" in section and device.type != "cpu" else "float32"
-
-
-def save_model(
-    model: PreTrainedModel | PeftModel,
-    tokenizer: PreTrainedTokenizerBase,
-    section: Mapping[str, Any],
-    folder: Path,
-    *,
-    merge: bool = False,
-    classes: Sequence[str] = (),
-) -> None:
-    """Write a folder that `from_pretrained` reads; `merge` an adapter whose base is not what `section` names.
-
-    For an adapter with a classification head for `classes`, a README describes how to load it: neither its own files
-    nor its base contain the number of classes.
-    """
-    name = parse_name(section["model"])
-    if isinstance(model, PeftModel) and (merge or name.layers is not None):
-        model = model.float().merge_and_unload()
-    if isinstance(model, PeftModel):
-        config = model.peft_config["default"]
-        hub = name.place == "hub"
-        config.base_model_name_or_path = name.base if hub else str(model_folder(section["model"]))
-        config.revision = section["revision"] if hub else None
-    with silence_transformers():
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-    if isinstance(model, PeftModel) and classes:
-        pad = tokenizer.pad_token_id
-        (folder / "README.md").write_text(adapter_text(folder.name, classes, pad), encoding="utf-8")
-
-
-def adapter_text(folder: str, classes: Sequence[str], pad: int) -> str:
-    """A README on how to load a classifier that is an adapter, with the names of its classes."""
-    names = json.dumps(dict(enumerate(classes)), ensure_ascii=False)
-    return f"""# A classifier: a low-rank adapter and a head
-
-The adapter's base has no head for these classes, so transformers says of the base that `score` or `classifier` is
-MISSING; the head that was trained comes with the adapter. Without the arguments below it would not fit.
-
-```python
-import json
-from peft import AutoPeftModelForSequenceClassification
-
-classes = {{int(number): name for number, name in json.loads({names!r}).items()}}
-numbers = {{name: number for number, name in classes.items()}}
-model = AutoPeftModelForSequenceClassification.from_pretrained(
-    {folder!r}, num_labels=len(classes), id2label=classes, label2id=numbers, pad_token_id={pad}
-)
-```
-"""

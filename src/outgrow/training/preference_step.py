@@ -30,7 +30,8 @@ from outgrow.losses.preference import Kind, preference_loss
 from outgrow.models.silence_transformers import silence_transformers
 from outgrow.pairs import Pairs
 from outgrow.texts import TextTargets, certain
-from outgrow.training.fine_tune import release_memory, save_model
+from outgrow.training.fine_tune import release_memory
+from outgrow.training.model_folder import save_model
 from outgrow.training.sampling import sealed_randomness
 from outgrow.training.text_examples import answer_states, output_layer, token_logprobs
 from outgrow.training.text_tokenizer import TextRow, TextTokenizer, tokenize_targets

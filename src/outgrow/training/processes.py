@@ -66,7 +66,7 @@ class Ready(NamedTuple):
     """A rank has read the training."""
 
 
-class Done(NamedTuple):
+class Learned(NamedTuple):
     """A rank has finished the training."""
 
 
@@ -78,7 +78,7 @@ class Failure(NamedTuple):
     """Whether it may only follow from the end of another rank: 0 no, 1 perhaps, 2 yes."""
 
 
-Reply = Ready | Done | Failure
+Reply = Ready | Learned | Failure
 
 
 def processes_of(hints: Mapping[str, Any], most: int) -> int:
@@ -108,7 +108,7 @@ def all_ranks(count: int, training: SharedTraining, hints: Mapping[str, Any]) ->
         torch.set_num_threads(max(1, threads // count))
         with _met(others, training, hints) as ranks:
             yield ranks
-        others.expect(Done)
+        others.expect(Learned)
         if others is not _kept.get(count):
             others.end()
     except BaseException as error:
@@ -236,7 +236,7 @@ class OtherRanks:
                 line.send_bytes(training)
         self.expect(Ready)
 
-    def expect(self, reply: type[Ready] | type[Done]) -> None:
+    def expect(self, reply: type[Ready] | type[Learned]) -> None:
         """Wait for this reply of all. Raises `LostRank` at another one, or none."""
         for rank, line in enumerate(self.lines, start=1):
             try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def serve(rank_0: "Connection[Any, Any]") -> None:
     """Take part in the trainings that rank 0 sends, until it sends no more."""
-    from outgrow.training.processes import Done
+    from outgrow.training.processes import Learned
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # rank 0 handles Ctrl-C
     faulthandler.enable()
@@ -32,7 +32,7 @@ def serve(rank_0: "Connection[Any, Any]") -> None:
             traceback.print_exception(error)
             rank_0.send(_failure(error))
             sys.exit(1)
-        rank_0.send(Done())
+        rank_0.send(Learned())
 
 
 def _take_part(rank_0: "Connection[Any, Any]") -> None:

@@ -25,7 +25,8 @@ from outgrow.graph.step import Job, Json
 from outgrow.losses.preference import ratio_loss
 from outgrow.models.silence_transformers import silence_transformers
 from outgrow.texts import TextTargets
-from outgrow.training.fine_tune import release_memory, save_model
+from outgrow.training.fine_tune import release_memory
+from outgrow.training.model_folder import save_model
 from outgrow.training.sampling import sealed_randomness
 from outgrow.training.text_examples import answer_states, output_layer, token_logprobs
 from outgrow.training.text_tokenizer import TextRow, tokenize_targets

@@ -33,7 +33,8 @@ from outgrow.texts import HELD_OUT_ITEMS, TextTargets
 from outgrow.training.callbacks import HeldOutLoss, Judge, noted_scores
 from outgrow.training.evaluate import EvaluationPlan, save_evaluations, with_evaluations
 from outgrow.training.evaluation_notes import read_notes
-from outgrow.training.fine_tune import release_memory, save_model, weight_dtype, with_adapter
+from outgrow.training.fine_tune import release_memory, weight_dtype, with_adapter
+from outgrow.training.model_folder import save_model
 from outgrow.training.sampling import holdout_rows, sealed_randomness, updates_per_pass
 from outgrow.training.text_evaluation import TextJudge
 from outgrow.training.text_examples import CERTAIN, TextExamples, TextLoss, output_layer, require_plain_logits

@@ -255,7 +255,7 @@ def train(
     Raises:
         StepFailed: a loss that is not finite, too little memory for a single example, or a process that ended.
     """
-    shared = Training(model, examples, training, dtype, seed, scratch, hints, last_checkpoint(scratch))
+    shared = ExampleTraining(model, examples, training, dtype, seed, scratch, hints, last_checkpoint(scratch))
     with all_ranks(processes_of(hints, training["batch_size"]), shared, hints) as ranks:
         trainer = shared.trainer(ranks, report)
         keeper = None if judge is None else KeepBest(trainer, judge, scratch)
@@ -266,7 +266,7 @@ def train(
 
 
 @dataclass(frozen=True)
-class Training:
+class ExampleTraining:
     """What all ranks of a training have; see `train`."""
 
     model: torch.nn.Module
