@@ -8,7 +8,7 @@ from typing import Any
 from outgrow.deliver.predict import read_card
 from outgrow.errors import DataError
 from outgrow.graph.done import DONE
-from outgrow.graph.output import alone, place_folder, recover
+from outgrow.graph.output import replace_folder
 from outgrow.graph.writable import refuse_odd_name, refuse_unwritable_folder
 
 GRAPH = "model.onnx"
@@ -48,12 +48,7 @@ def export_onnx(student: Path, out: Path) -> Path:
         made.mkdir()
         write_onnx(student, card["student"]["objective"], len(card["classes"]), made / GRAPH)
         (made / "README.md").write_text(_readme(card, out), encoding="utf-8")
-        with alone(out):
-            recover(out)
-            try:
-                place_folder(made, out, without=DONE)
-            except OSError as error:
-                raise DataError(f"--onnx: {out} cannot be written ({error.strerror or error})") from error
+        replace_folder("--onnx", made, out, without=DONE)
     return out / GRAPH
 
 

@@ -26,7 +26,7 @@ from outgrow.deliver.croissant import croissant, file_name
 from outgrow.deliver.dataset_tables import dataset_tables
 from outgrow.errors import ConfigError, DataError
 from outgrow.graph.done import DONE
-from outgrow.graph.output import alone, place_folder, recover
+from outgrow.graph.output import replace_folder
 from outgrow.graph.writable import refuse_odd_name, refuse_unwritable_folder
 from outgrow.reporting.frame import Frame
 from outgrow.reporting.results import Results
@@ -122,12 +122,7 @@ def write_dataset(
         made = Path(name) / "data"  # a folder that others may read, unlike the temporary one
         made.mkdir()
         _write_files(made, frame.study.experiment, results, tables, scores, licence)
-        with alone(out):
-            recover(out)
-            try:
-                place_folder(made, out, without=DONE)
-            except OSError as error:
-                raise DataError(f"--dataset: {out} cannot be written ({error.strerror or error})") from error
+        replace_folder("--dataset", made, out, without=DONE)
     return out
 
 

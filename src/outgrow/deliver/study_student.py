@@ -6,8 +6,6 @@
 Steps of the study's store: the same items are answered once.
 """
 
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +16,8 @@ from outgrow.data.data_identity import content_hash
 from outgrow.data.task import REWARD, Task
 from outgrow.deliver.in_memory_tables import file_of_table
 from outgrow.errors import ConfigError, DataError, StepFailed
+from outgrow.graph.done import DONE
+from outgrow.graph.output import replace_folder
 from outgrow.graph.runner import run_steps
 from outgrow.graph.step import Job, Step
 from outgrow.graph.store import Store
@@ -63,10 +63,7 @@ class StudyStudent:
             source = self._merged()
             _run(source, self.store)
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent) as place:
-            made = Path(place) / "model"
-            shutil.copytree(self.store.path(source) / "model", made)
-            made.replace(out)
+        replace_folder("folder", self.store.path(source) / "model", out, without=DONE)
         return out
 
     def _merged(self) -> Step:

@@ -135,6 +135,19 @@ def recover(folder: Path) -> None:
     _discard(old, folder)
 
 
+def replace_folder(option: str, made: Path, folder: Path, without: str) -> None:
+    """`place_folder` while nobody else writes there, after what a killed one has left.
+
+    Raises `DataError`, which begins with the option that named the folder, if the disk refuses.
+    """
+    with alone(folder):
+        recover(folder)
+        try:
+            place_folder(made, folder, without)
+        except OSError as error:
+            raise DataError(f"{option}: {folder} cannot be written ({error.strerror or error})") from error
+
+
 def place_folder(made: Path, folder: Path, without: str, *, exchanging: bool = True) -> None:
     """Replace `folder` by a copy of `made` without its files called `without`; under `alone`.
 
