@@ -204,7 +204,7 @@ def compare_writing(count: int, url: str) -> None:
     remote |= {"limit": "max_tokens", "unfit": "skip"}
     other = {**local, "engine": {"type": "vllm", "options": []}} if url == "vllm" else remote
     print(f"{'writer':<14} {'wall':>7} {'texts/s':>8} {'times':>6}")
-    first = 0.0
+    first, found = 0.0, []
     with tempfile.TemporaryDirectory() as name:
         asking: dict[str, Any] = {"key": None, "concurrency": 64, "timeout": 600.0, "retries": 0, "batch": None}
         asking |= {"budget": {"tokens": None, "money": None}, "prices": {"input": 0.0, "output": 0.0}, "place": "x"}
@@ -220,10 +220,17 @@ def compare_writing(count: int, url: str) -> None:
                 if "engine" in section:
                     generator.write(job.with_scratch("start"), one_of(request))
                 began = time.monotonic()
-                generator.write(job, request)
+                written = generator.write(job, request).candidates
                 wall = time.monotonic() - began
+            found.append([texts[0] for texts in written])
             first = first or wall
             print(f"{writer:<14} {wall:>7.1f} {count / wall:>8.2f} {first / wall:>6.2f}")
+    alike = [(one.pieces.logprob, two.pieces.logprob) for one, two in zip(*found, strict=True) if one.text == two.text]
+    pieces = [pair for pair in alike if len(pair[0]) == len(pair[1])]
+    largest = max(float(np.abs(one - two).max()) for one, two in pieces)
+    print(
+        f"{len(alike)} of {count} texts are equal; log-probabilities of their pieces differ by at most {largest:.1g}"
+    )
 
 
 def one_of(request: Any) -> Any:

@@ -10,6 +10,7 @@ import outgrow
 from engine_stand_in import installed
 from outgrow.config.engine import Engine
 from outgrow.config.load import read_experiment
+from outgrow.config.model import ModelSection
 from outgrow.errors import ConfigError
 from outgrow.graph.step import Step
 from outgrow.study.build import build_study
@@ -88,12 +89,24 @@ def test_keys_that_ask_for_a_search_are_named(program: str) -> None:
     outgrow.plan(study(vllm, labelling=sampled, methods=[{**tuned, "preference": {"candidates": sampled}}]))
 
 
+def test_the_usual_engine_is_in_no_dump() -> None:
+    """Else steps that hold a whole section would have another identity than before the key."""
+    section = ModelSection.model_validate({"model": "bundled:smollm2-135m@2", "engine": "hf"})
+    assert "engine" not in section.model_dump(mode="json")
+    served = ModelSection.model_validate({"model": "bundled:smollm2-135m@2", "engine": "vllm"})
+    dumped = served.model_dump(mode="json")
+    assert (dumped["engine"]["type"], ModelSection.model_validate(dumped)) == ("vllm", served)
+
+
 def test_what_no_engine_can_do_is_refused(program: str) -> None:
     vllm = {"type": "vllm", "command": program}
     copies = {"a": {"type": "boosted", "by": {**BUNDLED, "engine": vllm}}}
     assert "supervisors.a.by.engine: copies write together" in refusal("hf", supervisors=copies)
     classes = {"name": "mmlu_topic", "source": "bundled", "sizes": {"half_a": 60, "half_b": 80, "test": 120}}
     assert "engine: `vllm` runs models that write texts" in refusal(vllm, task=classes, methods=["naive"])
+    select = {"type": "reward_model", "model": {"model": BUNDLED["model"], "engine": vllm}}
+    chosen = {"preset": "naive", "name": "chosen", "stages": [{"select": select}]}
+    assert "select.model.engine: a reward model writes no texts" in refusal("hf", methods=[chosen])
     for options in (["--port", "1"], ["--max_model_len=5"]):
         assert "is set by outgrow" in refusal({"type": "vllm", "options": options})
     assert "`command` is for `type: vllm`" in refusal({"type": "hf", "command": "x"})

@@ -123,7 +123,7 @@ def test_adapters_are_merged_and_cut_models_are_written_out(tiny: Path, command:
     for name, model, trained in (("cut", cut, None), ("adapter", section(tiny), adapter)):
         here, there = Step(tmp_path / f"{name} here", None), Step(tmp_path / f"{name} there", command)
         mine = here.write(model, trained)
-        assert_alike(mine, there.write(with_engine(model, "--real"), trained), 1e-5)
+        assert_alike(mine, there.write(with_engine(model, "--real"), trained), 1e-4)
     folders = {"cut": (cut, None), "adapter": (section(tiny), adapter)}
     for name, (model, trained) in folders.items():
         scratch = tmp_path / f"{name} there" / "scratch"
@@ -194,5 +194,4 @@ def test_a_real_vllm_writes_and_scores_as_the_model_in_this_process(adapt: str, 
     here, there = Step(tmp_path / "here", None), Step(tmp_path / "there", program)
     mine, theirs = here.write(model, trained), there.write(with_engine(model), trained)
     assert_alike(mine, theirs, 1e-3)
-    if adapt == "cut":
-        assert_alike(here.score(model, trained), there.score(with_engine(model), trained), 1e-3)
+    assert_alike(here.score(model, trained), there.score(with_engine(model), trained), 1e-3)

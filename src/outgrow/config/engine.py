@@ -52,5 +52,9 @@ def _named(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
 
 
-EngineText = Annotated[Engine, BeforeValidator(_named)]
-"""A section, or the name of its type."""
+def _is_usual(engine: Engine) -> bool:
+    return engine == Engine()
+
+
+EngineText = Annotated[Engine, BeforeValidator(_named), Field(exclude_if=_is_usual)]
+"""A section, or the name of its type. The usual one is in no dump, hence in no step's identity."""

@@ -14,6 +14,7 @@ from outgrow.generation.coder import spelling_tokenizer
 from outgrow.generation.text_generator import Section
 from outgrow.models.load_model import load_config, model_folder
 from outgrow.models.model_names import parse_name
+from outgrow.models.silence_transformers import silence_transformers
 
 
 def served_folders(section: Section, trained: Path | None, scratch: Path) -> tuple[Path, Path]:
@@ -39,6 +40,7 @@ def _once(folder: Path, save: Callable[[Path], object]) -> Path:
     if not folder.is_dir():
         draft = folder.with_suffix(".draft")
         shutil.rmtree(draft, ignore_errors=True)
-        save(draft)
+        with silence_transformers():
+            save(draft)
         draft.rename(folder)
     return folder

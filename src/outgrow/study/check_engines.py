@@ -1,4 +1,4 @@
-"""What an engine cannot do for a study of texts: search with several beams."""
+"""What an engine cannot do for a study of texts: search with several beams, or run a reward model."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from outgrow.config.experiment import Experiment
 from outgrow.config.method import Method
 from outgrow.config.model import local_model
 from outgrow.refine import REFINERS, Refine
-from outgrow.select import SELECTIONS
+from outgrow.select import SELECTIONS, Select
 from outgrow.study.method_rows import parts_of
 
 
@@ -35,9 +35,16 @@ def _method_complaints(method: Method, experiment: Experiment) -> Iterator[str]:
     if method.refine is not None:
         yield from _refine_complaints("refine", method.refine, experiment)
     for part in parts_of(method):
-        strong = None if part.select is None else SELECTIONS.of(part.select).needs(part.select).strong
-        if strong is not None:
-            yield from _refine_complaints("select.strong", strong, experiment)
+        if part.select is not None:
+            yield from _select_complaints(part.select, experiment)
+
+
+def _select_complaints(select: Select, experiment: Experiment) -> Iterator[str]:
+    needs = SELECTIONS.of(select).needs(select)
+    if needs.strong is not None:
+        yield from _refine_complaints("select.strong", needs.strong, experiment)
+    if needs.reward is not None and has_engine(needs.reward.model):
+        yield "select.model.engine: a reward model writes no texts; leave it out"
 
 
 def _refine_complaints(key: str, refine: Refine, experiment: Experiment) -> Iterator[str]:
