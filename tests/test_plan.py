@@ -84,6 +84,42 @@ def test_it_says_which_variable_goes_where_and_which_is_not_set(
     assert "sk-very-secret" not in "\n".join(lines)
 
 
+def tokens_of(found: outgrow.Plan) -> dict[str, float]:
+    """Of every training of a student, by its description."""
+    return {step.label: step.cost.tokens for step in found.steps if step.name == "student"}
+
+
+@pytest.mark.parametrize(
+    "study",
+    [TEXTS, {**VOTES, "student": SMALL, "supervisors": {"words": {"type": "ngram"}}}],
+    ids=["texts", "classes"],
+)
+def test_evaluations_during_a_training_are_planned(study: dict[str, Any], tmp_path: Path) -> None:
+    methods = ["naive", *({"preset": "early_stopping", "evaluations": {"number": n}} for n in (1, 3))]
+    methods = [{**m, "name": f"stopped_{n}"} if n else m for n, m in enumerate(methods)]
+    naive, once, thrice = (
+        next(
+            tokens
+            for label, tokens in tokens_of(plan({**study, "methods": methods}, tmp_path)).items()
+            if name in label
+        )
+        for name in ("naive", "stopped_1", "stopped_2")
+    )
+    assert thrice - naive == 3 * (once - naive) > 0
+
+
+def test_every_candidate_of_a_pool_is_planned_to_be_learned(tmp_path: Path) -> None:
+    pair = {"a": SMALL, "b": {**SMALL, "model": "bundled:smollm2-135m@3"}}
+    study = {**TEXTS, "supervisors": pair, "methods": ["outgrow", "naive"]}
+    by_beams = {
+        beams: tokens_of(plan({**study, "labelling": {"beams": beams, "candidates": beams}}, tmp_path))
+        for beams in (1, 4)
+    }
+    rows = {name: next(label for label in by_beams[1] if name in label) for name in ("outgrow", "naive")}
+    assert by_beams[4][rows["outgrow"]] == 4 * by_beams[1][rows["outgrow"]]
+    assert by_beams[4][rows["naive"]] == by_beams[1][rows["naive"]] == by_beams[1][rows["outgrow"]]
+
+
 def test_the_last_line_says_what_its_numbers_mean(tmp_path: Path) -> None:
     text = plan_text(plan(VOTES, tmp_path, "supervisors.far.prices={input: 1000}"))
     total = next(line for line in text.splitlines() if " steps: " in line)

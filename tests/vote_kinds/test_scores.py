@@ -14,7 +14,7 @@ import outgrow
 from drawn_seeds import SEEDS
 from outgrow.errors import ConfigError, DataError
 from outgrow.vote_kinds import kind_of
-from outgrow.vote_kinds.scores import quadratic_kappa
+from outgrow.vote_kinds.rater_table import quadratic_kappa
 
 
 def ratings(seed: int = SEEDS[0], n_items: int = 60) -> pd.DataFrame:

@@ -32,6 +32,10 @@ TUNED_BY = {
     "half_a_log_loss": "the log loss on the gold labels of half A",
     "gold_accuracy": "accuracy on held-out gold labels of half B (oracle selection)",
 }
+STOPPED_BY = {
+    "weak": "stopped early by held-out weak labels",
+    "gold": "stopped early by held-out gold labels of half B (an oracle)",
+}
 VARIANTS = {
     "plain": "without self-training",
     "self_training": "with self-training",
@@ -158,6 +162,7 @@ def _methods(experiment: Experiment, cite: Cite) -> str:
 
 def _method(method: Method, cite: Cite) -> str:
     parts = parts_of(method)
+    kept = "last" if method.evaluations is None else method.evaluations.keep
     steps = [
         *(["labels rewritten by " + _extension(method.refine, cite)] if method.refine is not None else []),
         f"labels combined by {_extension(method.combine, cite)}",
@@ -167,6 +172,7 @@ def _method(method: Method, cite: Cite) -> str:
             if part.select is not None
         ),
         "loss " + ", then ".join(dict.fromkeys(_extension(part.loss, cite) for part in parts)),
+        *([STOPPED_BY[kept]] if kept in STOPPED_BY else []),
         *([f"{method.rounds} rounds"] if method.rounds > 1 else []),
         *([f"a further training on preferences ({method.preference.loss})"] if method.preference is not None else []),
         *([f"with {method.noise:.0%} of the labels exchanged"] if method.noise else []),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -19,11 +20,12 @@ from outgrow.graph.step import Step
 from outgrow.models.model_size import model_size
 from outgrow.select import SELECTIONS
 from outgrow.study.model_cost import (
-    SCORED,
+    ANSWER_TOKENS,
     SMALL_STEP_SECONDS,
     Cost,
     StudySizes,
     TokenTraffic,
+    candidates_of,
     classifier_training,
     inference,
     provider_training,
@@ -133,12 +135,28 @@ def _reward(step: Step, sizes: StudySizes) -> Cost:
 
 
 def _student(step: Step, sizes: StudySizes) -> Cost:
-    return classifier_training(step.settings, sizes.half_b, sizes)
+    params = step.settings
+    training = classifier_training(params, sizes.half_b, sizes)
+    if params["adapt"] == "probe":
+        return training  # its evaluations read finished features
+    return _with_evaluations(training, params, (sizes.half_b + sizes.test) * sizes.tokens_per_item, sizes)
 
 
 def _text_student(step: Step, sizes: StudySizes) -> Cost:
-    params = step.settings
-    return text_training(params, params["model"]["training"], _examples(step, sizes) * params["passes"], sizes)
+    params, examples = step.settings, _examples(step, sizes)
+    training = text_training(params, params["model"]["training"], examples * params["passes"], sizes)
+    texts = examples + sizes.half_b + sizes.test  # the weak texts, and gold of both parts
+    return _with_evaluations(training, params, texts * (sizes.tokens_per_item + ANSWER_TOKENS), sizes)
+
+
+def _with_evaluations(training: Cost, params: Mapping[str, Any], tokens: float | int, sizes: StudySizes) -> Cost:
+    """A training whose evaluations read so many tokens each."""
+    evaluations = params.get("evaluations")
+    if evaluations is None or training.params is None or training.seconds is None:
+        return training
+    read = evaluations["number"] * tokens
+    seconds = training.seconds + 2 * training.params * read / sizes.flops
+    return replace(training, tokens=training.tokens + read, seconds=seconds)
 
 
 def _remote_student(step: Step, sizes: StudySizes) -> Cost:
@@ -159,8 +177,9 @@ def _rows(targets: Step, sizes: StudySizes) -> int:
     if labels is None or combine is None:
         return sizes.half_b
     record = COMBINERS[combine["type"]]
-    per_item = SCORED if record.keeps_pool else len(labels.params["sources"]) if record.keeps_votes else 1
-    return sizes.half_b * per_item
+    if record.keeps_pool:
+        return sizes.half_b * candidates_of(labels.inputs.values())
+    return sizes.half_b * (len(labels.params["sources"]) if record.keeps_votes else 1)
 
 
 def _kept(selected: Step) -> float:

@@ -8,7 +8,7 @@ Texts of a local model are assumed to be short, as most answers are. Paid texts 
 money is an upper bound if prompts are as long as estimated.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -33,8 +33,6 @@ WRITING_SLOWDOWN = 2.0
 """A written token reads all weights once: memory is the limit, not arithmetic."""
 ANSWER_TOKENS = 24
 """Of a text that a local model writes."""
-SCORED = 8
-"""Candidates of an item that are scored."""
 HELD_OUT_SHARE = 0.1
 """Of half A in text trainings that keep items aside: the default of `holdout`."""
 FRAME_TOKENS = 120
@@ -100,7 +98,13 @@ def choice_traffic(sizes: StudySizes) -> TokenTraffic:
 def score_traffic(step: Step, sizes: StudySizes) -> TokenTraffic:
     """Every candidate of half B, or of the items that were held out, is read once."""
     items = _held_out(sizes) if step.params.get("part") == "held_out" else sizes.half_b
-    return TokenTraffic(items * (sizes.tokens_per_item + SCORED * ANSWER_TOKENS), 0)
+    texts = candidates_of(table for name, table in step.inputs.items() if name.startswith("texts."))
+    return TokenTraffic(items * (sizes.tokens_per_item + texts * ANSWER_TOKENS), 0)
+
+
+def candidates_of(tables: Iterable[Step]) -> int:
+    """Texts that tables of texts have for an item, if none occurs twice; one where nothing was decoded."""
+    return sum(table.params.get("decoding", {}).get("candidates", 1) for table in tables)
 
 
 def text_traffic(step: Step, sizes: StudySizes) -> TokenTraffic:
