@@ -18,17 +18,13 @@ import numpy as np
 from scipy.special import logit
 
 from outgrow.combiners import fit_by, section_named
-from outgrow.combiners.simulated_accuracy import (
-    SimulatedRows,
-    class_columns,
-    measures_of,
-    simulated_rows,
-    table_columns,
-)
+from outgrow.combiners.simulated_accuracy import SimulatedRows, simulated_rows
+from outgrow.combiners.table_measures import class_columns, measures_of, table_columns
 from outgrow.combiners.votes import Votes
 from outgrow.errors import OutgrowError
 from outgrow.metrics.estimate import LEVEL
-from outgrow.simulate.juries import CROWD, JURY, RULES, WorldKind, draw_pattern, draw_table, draw_world
+from outgrow.simulate.juries import draw_pattern, draw_table
+from outgrow.simulate.jury_world import CROWD, JURY, RULES, WorldKind, draw_world
 from outgrow.vote_table import VoteTable
 
 SEED = 77

@@ -31,7 +31,8 @@ from outgrow.combiners.hyper_inputs import CLASS_INPUTS, ITEM_INPUTS, SOURCE_INP
 from outgrow.combiners.hyper_label_model import LAYERS, WEIGHTS, log_odds
 from outgrow.combiners.votes import Votes
 from outgrow.metrics.calibration import log_loss
-from outgrow.simulate.juries import CROWD, RANGES, WorldKind, draw_pattern, draw_table, draw_world
+from outgrow.simulate.juries import draw_pattern, draw_table
+from outgrow.simulate.jury_world import CROWD, RANGES, WorldKind, draw_world
 from outgrow.vote_table import VoteTable
 
 WIDTH, UNITS = 24, 12

@@ -33,7 +33,7 @@ from outgrow.combiners.one_sided import of_rules
 from outgrow.combiners.simulated_accuracy import SimulatedShare, simulated_quality
 from outgrow.combiners.temperature_scaling import calibration, temperature_by_accuracy, with_temperature
 from outgrow.combiners.votes import Votes
-from outgrow.simulate.juries import RANGES
+from outgrow.simulate.jury_world import RANGES
 from outgrow.vote_table import VoteTable
 
 SEED = 4242

@@ -7,22 +7,8 @@ import pandas as pd
 import pytest
 
 from drawn_seeds import SEEDS
-from outgrow.simulate.juries import (
-    CROWD,
-    JURY,
-    NEVER,
-    RANGES,
-    RULES,
-    Pattern,
-    World,
-    crowd_pattern,
-    draw_balance,
-    draw_pattern,
-    draw_table,
-    draw_votes,
-    draw_world,
-    pattern_of,
-)
+from outgrow.simulate.juries import Pattern, crowd_pattern, draw_pattern, draw_table, draw_votes, pattern_of
+from outgrow.simulate.jury_world import CROWD, JURY, NEVER, RANGES, RULES, World, draw_balance, draw_world
 from outgrow.vote_table import VoteTable
 
 CROWDS = Path(__file__).parents[2] / "shared" / "data" / "crowd" / "truth_inference"

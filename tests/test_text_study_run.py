@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
+import outgrow as outgrow_api
 from outgrow.texts import TextTargets, WeakTexts
 from small_study import FILE, copy, events, executed, finished, outgrow, report_bytes, results, step_folder, write
 from small_texts import TEXTS, write_texts_study
@@ -51,6 +53,20 @@ def test_a_new_method_generates_no_labels_again(tmp_path: Path) -> None:
     study = {**TEXTS, "methods": [*TEXTS["methods"], onehot]}
     assert rerun(folder, study) == ["student onehot, seed 0", "texts test: onehot, seed 0"]
     assert (folder / "runs" / "small" / "tables" / "ablation.md").is_file()
+
+
+def test_the_writer_of_a_row_answers_new_items_as_in_the_study(tmp_path: Path) -> None:
+    result = outgrow_api.load(copy(tmp_path, write_texts_study) / "runs" / "small")
+    for row in ("naive", "bayesian_cdpo", "ceiling", "b"):
+        student, known = result.student(row), result.predictions(row, part="test").head(5)
+        made = student.predict(list(known.text))
+        assert list(made.answer) == list(known["vote.b" if row == "b" else "answer"]), row
+        assert made.confidence.between(0, 1).all()
+        folder = student.save(tmp_path / "saved" / row)
+        assert sum(weight.numel() for weight in AutoModelForCausalLM.from_pretrained(folder).parameters()) > 0
+        assert AutoTokenizer.from_pretrained(folder)(known.text.iloc[0]).input_ids
+    named = student.predict([{"name": "x", "words": known.text.iloc[0]}], text="words", id="name")
+    assert list(named.item) == ["x"]
 
 
 def test_the_default_fits_its_weights_to_gold_that_no_supervisor_learned(tmp_path: Path) -> None:

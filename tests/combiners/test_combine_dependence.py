@@ -7,14 +7,8 @@ from scipy.sparse import csr_array
 from spelled_out import classes_of
 
 from drawn_seeds import SEEDS
-from outgrow.combiners.dependence import (
-    Dependence,
-    copying,
-    independent_weights,
-    shared_difficulty,
-    strengths,
-    tetrads,
-)
+from outgrow.combiners.dependence import Dependence, copying, shared_difficulty, tetrads
+from outgrow.combiners.independent_weights import independent_weights, strengths
 from outgrow.combiners.pairwise_agreement import agreement
 from outgrow.combiners.votes import Votes
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from drawn_seeds import SEEDS
+from outgrow.combiners import rater_factors as factors
 from outgrow.combiners import rater_model as model
 
 ANY_SEED = pytest.mark.parametrize("seed", SEEDS)
@@ -37,10 +38,10 @@ def some_state(made: dict[str, Any], levels: Any = None) -> tuple[Any, Any]:
     standard = None if levels is None else (levels - made["value"].mean()) / made["value"].std()
     n_items = len(made["truth"])
     priors = model.CONTINUOUS if levels is None else model.ORDINAL
-    scores = model._Scores(made["item"], made["source"], value, np.zeros(n_items, bool), 1e-4, priors, standard)
-    state = model._start(scores, np.zeros(n_items), made["n_sources"])
+    scores = factors.Scores(made["item"], made["source"], value, np.zeros(n_items, bool), 1e-4, priors, standard)
+    state = model.start(scores, np.zeros(n_items), made["n_sources"])
     for _ in range(3):
-        state = model._improved(scores, state)
+        state = factors.improved(scores, state)
     return scores, state
 
 
@@ -49,7 +50,7 @@ def test_items_are_the_gaussian_posterior_of_fixed_raters(seed: int) -> None:
     """With a, b and τ fixed, q(z) is the product of the prior and of all likelihoods, integrated on a grid."""
     scores, state = some_state(drawn(seed))
     fixed = state._replace(line_variance=0 * state.line_variance)
-    moved = model._items(scores, fixed)
+    moved = factors.with_items(scores, fixed)
     grid = np.linspace(-12, 12, 24001)
     for item in range(5):
         log = -((grid - fixed.centre) ** 2) / (2 * fixed.spread)
@@ -69,7 +70,7 @@ def test_levels_are_enumerated(seed: int) -> None:
     scores, state = some_state(drawn(seed, whole=True), LEVELS)
     fixed = state._replace(line_variance=0 * state.line_variance)
     share = (fixed.posterior.sum(axis=0) + 1) / (len(fixed.posterior) + 5)
-    for item, row in enumerate(model._levels(scores, fixed).posterior):
+    for item, row in enumerate(factors.with_levels(scores, fixed).posterior):
         likelihood = share.copy()
         for vote in np.flatnonzero(scores.item == item):
             a, b = fixed.line[scores.source[vote]]
@@ -82,7 +83,7 @@ def test_levels_are_enumerated(seed: int) -> None:
 def test_lines_are_a_bayesian_regression_on_known_items(seed: int) -> None:
     scores, state = some_state(drawn(seed))
     fixed = state._replace(variance=0 * state.variance)
-    moved = model._lines(scores, fixed)
+    moved = factors.with_lines(scores, fixed)
     for source in range(len(state.line)):
         votes = scores.source == source
         design = np.stack([np.ones(votes.sum()), fixed.mean[scores.item[votes]]], axis=1)
@@ -102,16 +103,16 @@ def test_the_bound_never_falls_and_no_other_factor_has_more(seed: int, levels: A
     assert bound[-1] > bound[0]
     scores, state = some_state(made, levels)
     rng = np.random.default_rng(seed)
-    at_lines, at_noises = model._lines(scores, state), model._noises(scores, state)
+    at_lines, at_noises = factors.with_lines(scores, state), factors.with_noises(scores, state)
     for size in (1e-3, 1e-2, 0.1):
         other = at_lines.line + size * rng.normal(size=at_lines.line.shape)
-        assert model._bound(scores, at_lines._replace(line=other)) <= model._bound(scores, at_lines) + 1e-9
+        assert factors.bound_of(scores, at_lines._replace(line=other)) <= factors.bound_of(scores, at_lines) + 1e-9
         other = at_noises.rate * np.exp(size * rng.normal(size=at_noises.rate.shape))
-        assert model._bound(scores, at_noises._replace(rate=other)) <= model._bound(scores, at_noises) + 1e-9
+        assert factors.bound_of(scores, at_noises._replace(rate=other)) <= factors.bound_of(scores, at_noises) + 1e-9
         if levels is None:
-            at_items = model._items(scores, state)
+            at_items = factors.with_items(scores, state)
             other = at_items.mean + size * rng.normal(size=at_items.mean.shape)
-            assert model._bound(scores, at_items._replace(mean=other)) <= model._bound(scores, at_items) + 1e-9
+            assert factors.bound_of(scores, at_items._replace(mean=other)) <= factors.bound_of(scores, at_items) + 1e-9
 
 
 @ANY_SEED

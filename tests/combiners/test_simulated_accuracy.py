@@ -8,14 +8,8 @@ from scipy.special import entr, logit
 
 from drawn_seeds import SEEDS
 from outgrow.combiners import fit_by, section_named
-from outgrow.combiners.simulated_accuracy import (
-    LEAST_SHARE,
-    NEAREST,
-    SimulatedShare,
-    measures_of,
-    simulated_quality,
-    simulated_rows,
-)
+from outgrow.combiners.simulated_accuracy import NEAREST, SimulatedShare, simulated_quality, simulated_rows
+from outgrow.combiners.table_measures import LEAST_SHARE, measures_of
 from outgrow.combiners.temperature_scaling import temperature_by_accuracy, with_temperature
 from outgrow.combiners.votes import Votes
 from outgrow.deliver.combined import combine_votes

@@ -8,7 +8,7 @@ labels were made.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from outgrow.combiners.temperature_scaling import LEAST_SOURCES, CalibratedFit, 
 from outgrow.combiners.votes import Votes
 from outgrow.config.combine import Combine
 from outgrow.data.write_table import write_table
+from outgrow.deliver.misread_votes import misread_votes
 from outgrow.errors import ConfigError, DataError
 from outgrow.extensions import function_of
 from outgrow.text_format import shortened
@@ -205,6 +206,7 @@ def combine_votes(votes: VoteTable, section: Combine | None = None, *, calibrate
     if record.needs_source and source is None and len(votes.sources) == 1:
         source = votes.sources[0]
     fit: Fit = fit_by(chosen)(compact)
+    fit = replace(fit, notes=(*fit.notes, *misread_votes(votes, chosen, fit.posterior)))
     calibrated = calibrated_fit(votes, compact, chosen, fit) if calibrate else uncalibrated(fit)
     changed = changed_options(section) or changed_options(chosen)
     return Combined(votes, method, source, calibrated, choice, None if changed else fit)
@@ -213,6 +215,7 @@ def combine_votes(votes: VoteTable, section: Combine | None = None, *, calibrate
 def combined_of(votes: VoteTable, method: str, source: str | None, fit: Fit, *, calibrate: bool) -> Combined:
     """The labels of a fit."""
     section = section_named(method if source is None else f"{method}: {source}")
+    fit = replace(fit, notes=(*fit.notes, *misread_votes(votes, section, fit.posterior)))
     calibrated = calibrated_fit(votes, Votes.of_table(votes), section, fit) if calibrate else uncalibrated(fit)
     return Combined(votes, method, source, calibrated)
 

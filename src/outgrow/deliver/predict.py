@@ -5,6 +5,7 @@ items ─► new_items ─► predicted ─► a table: item, label, confidence,
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from outgrow.config.train import ItemColumns
 from outgrow.data.data_identity import content_hash
-from outgrow.data.task import Task
+from outgrow.data.task import Items, Split, Task
 from outgrow.data.unlabelled_items import id_column, read_unlabelled
 from outgrow.deliver.train import CARD
 from outgrow.errors import ConfigError, DataError, StepFailed
@@ -115,9 +116,20 @@ def predicted_step(
 
 def read_new_items(job: Job, *, columns: dict[str, Json], classes: list[str], content: str) -> None:
     """Write the task of the file in the hint `items`. `content` only enters the step's identity."""
+    Task("new", "classify", tuple(classes), _new_items(job, columns)).save(job.out)
+
+
+def read_new_prompts(job: Job, *, columns: dict[str, Json], content: str) -> None:
+    """The same for answers that are texts, with a split whose test part is all items."""
+    items = _new_items(job, columns)
+    none = np.zeros(0, dtype=np.int64)
+    Task("new", "generate", (), replace(items, answers=[""] * len(items))).save(job.out)
+    Split(none, none, np.arange(len(items))).save(job.out)
+
+
+def _new_items(job: Job, columns: dict[str, Json]) -> Items:
     table, roles = read_table(Path(job.hints["items"])), ItemColumns.model_validate(columns)
-    new_items = read_unlabelled(table, roles.text, roles.id or id_column(table, ()))
-    Task("new", "classify", tuple(classes), new_items).save(job.out)
+    return read_unlabelled(table, roles.text, roles.id or id_column(table, ()))
 
 
 def labels_table(items: list[str], classes: list[str], probs: np.ndarray, threshold: float) -> pa.Table:

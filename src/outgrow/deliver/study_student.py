@@ -1,11 +1,13 @@
-"""The student of a study's row as an object: its folder, and its labels of new items.
+"""The student of a study's row as an object: its folder, and its answers to new items.
 
     new items ─► features (probe) ─► predicted
-              └─► merged (LoRA)   ─► predicted
+              ├─► merged (LoRA)   ─► predicted
+              └─► texts
 
 Steps of the study's store: the same items are answered once.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,15 +21,16 @@ from outgrow.errors import ConfigError, DataError, StepFailed
 from outgrow.graph.done import DONE
 from outgrow.graph.output import replace_folder
 from outgrow.graph.runner import run_steps
-from outgrow.graph.step import Job, Step
+from outgrow.graph.step import Job, Json, Step
 from outgrow.graph.store import Store
 from outgrow.graph.writable import refuse_unwritable_folder
 from outgrow.labels import WeakLabels
+from outgrow.texts import WeakTexts
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TRAINED = ("student", "supervisor")
+TRAINED = ("student", "supervisor", "preference")
 SUPERVISORS_LOSS = {"type": "cross_entropy"}
 
 
@@ -37,9 +40,15 @@ class StudyStudent:
 
     row: str
     seed: int
-    step: Step = field(repr=False)
+    answers: Step = field(repr=False)
+    """What the row answered: of classes the training itself, of texts a step after it."""
     store: Store = field(repr=False)
     pool: Step = field(repr=False)
+
+    @property
+    def step(self) -> Step:
+        """The last training."""
+        return self.answers.inputs.get("model", self.answers)
 
     @property
     def folder(self) -> Path:
@@ -72,31 +81,44 @@ class StudyStudent:
         classes = REWARD if model.get("reward_head") else task.classes if task.kind == "classify" else ()
         params = {"model": model, "classes": list(classes)}
         function = "outgrow.deliver.study_student:merge_adapter"
-        return Step("merged", function, params, {"student": self.step}, label=f"{self.row}, seed {self.seed}")
+        label = f"{self.row}, seed {self.seed}"
+        return Step("merged", function, params, {"student": self.step}, hints=self.step.hints, label=label)
 
     def predict(self, items: Any, *, text: str = "text", id: str | None = None) -> "pd.DataFrame":
-        """Its labels of new items: `item`, `label`, `confidence`, and `p.CLASS` for every class.
+        """Its answers to new items.
+
+        Of classes: `item`, `label`, `confidence`, and `p.CLASS` for every class. Of texts: `item`, the `answer`,
+        written with the study's `answering`, and `confidence`, the geometric mean of its pieces' probabilities.
 
         `items` is a list of texts as the study's prompts are written, a path, a `DataFrame`, an Arrow table or a list
-        of dicts; `text` a column or a template of several. Raises `ConfigError` for a student that does not classify,
-        `DataError` and `StepFailed` with one sentence.
+        of dicts; `text` a column or a template of several. Raises `ConfigError` for a student that chooses among
+        options, `DataError` and `StepFailed` with one sentence.
         """
         task = Task.load(self.store.path(self.pool))
-        if task.kind != "classify":
-            raise ConfigError(f"row `{self.row}`: `predict` is for classes; its model is in {self.folder}")
+        if task.kind == "choose":
+            raise ConfigError(f"row `{self.row}`: `predict` is for classes and texts; its model is in {self.folder}")
         rows = [{"text": item} for item in items] if _is_texts(items) else items
-        last = self._predicted(file_of_table(rows, self.store.root, "items"), task.classes, text, id)
+        file = file_of_table(rows, self.store.root, "items")
+        if task.kind == "generate":
+            return self._written(file, text, id)
+        last = self._predicted(file, task.classes, text, id)
         _run(last, self.store)
         return _table(WeakLabels.load(self.store.path(last) / "answers.parquet"), task.classes)
 
+    def _written(self, file: Path, text: str, id: str | None) -> "pd.DataFrame":
+        """The step of the study's test answers, with new items as the test part."""
+        new = _new_items("read_new_prompts", file, text, id)
+        known = self.answers
+        inputs = {**known.inputs, "pool": new, "split": new}
+        last = Step(
+            *(known.name, known.function, known.params, inputs), version=known.version, hints=known.hints,
+            label=f"{self.row}, seed {self.seed}",
+        )  # fmt: skip
+        _run(last, self.store)
+        return _text_table(WeakTexts.load(self.store.path(last) / f"{known.params['part']}.parquet"))
+
     def _predicted(self, file: Path, classes: Sequence[str], text: str, id: str | None) -> Step:
-        params = {
-            "columns": ItemColumns(text=text, id=id).model_dump(mode="json"),
-            "classes": list(classes),
-            "content": content_hash(file, "items"),
-        }
-        function = "outgrow.deliver.predict:read_new_items"
-        pool = Step("new_items", function, params, hints={"items": str(file.absolute())}, label=file.name)
+        pool = _new_items("read_new_items", file, text, id, classes=list(classes))
         objective = self.step.params.get("loss", SUPERVISORS_LOSS)
         inputs, model = {"pool": pool, "student": self.step}, self.step.params["model"]
         steps = "outgrow.training.predict_step"
@@ -122,12 +144,23 @@ class StudyStudent:
 
 def student_of(row: str, seed: int, answers: Step, store: Store, pool: Step) -> StudyStudent:
     """The model behind a row's answers. Raises `DataError` where there is none, or none yet."""
-    if answers.name not in TRAINED or "model" not in answers.params:
+    student = StudyStudent(row, seed, answers, store, pool)
+    if student.step.name not in TRAINED or "model" not in student.step.params:
         before = " (post-processing of another row's student)" if answers.name in ("matched", "views") else ""
         raise DataError(f"row `{row}` has no trained model of its own{before}")
-    if not (store.path(answers) / "model").is_dir():
+    if "fine_tuning" in student.step.params:
+        raise DataError(f"row `{row}`, seed {seed}: its provider keeps the model; {store.path(student.step)} names it")
+    if not student.folder.is_dir():
         raise DataError(f"row `{row}`, seed {seed}: its model is not in {store.root}; `outgrow run` trains it")
-    return StudyStudent(row, seed, answers, store, pool)
+    return student
+
+
+def _new_items(function: str, file: Path, text: str, id: str | None, **params: Json) -> Step:
+    """The step that reads new items."""
+    columns = ItemColumns(text=text, id=id).model_dump(mode="json")
+    params = {"columns": columns, **params, "content": content_hash(file, "items")}
+    function = f"outgrow.deliver.predict:{function}"
+    return Step("new_items", function, params, hints={"items": str(file.absolute())}, label=file.name)
 
 
 def merge_adapter(job: Job, *, model: dict[str, Any], classes: list[str]) -> None:
@@ -159,5 +192,17 @@ def _table(answers: WeakLabels, classes: Sequence[str]) -> "pd.DataFrame":
         "label": [classes[index] for index in probs.argmax(axis=1).tolist()],
         "confidence": probs.max(axis=1),
         **{f"p.{name}": probs[:, index] for index, name in enumerate(classes)},
+    }
+    return pd.DataFrame(columns)
+
+
+def _text_table(answers: WeakTexts) -> "pd.DataFrame":
+    import pandas as pd
+
+    best = [candidates[0] if candidates else None for (candidates,) in answers.candidates]
+    columns: Mapping[str, Any] = {
+        "item": answers.items,
+        "answer": [None if one is None else one.text for one in best],
+        "confidence": [None if one is None else math.exp(one.mean_logprob) for one in best],
     }
     return pd.DataFrame(columns)
