@@ -7,6 +7,7 @@ The program listens on a free port of the loopback interface. It is ready when i
 has given to its model, so that another server at the same port is never asked.
 """
 
+import os
 import secrets
 import signal
 import socket
@@ -62,7 +63,7 @@ class EngineProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**environment, "PYTHONPATH": ":".join(filter(None, sys.path))},
+                env={**environment, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
             )
         # The environment's proxies are for other hosts.
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)

@@ -20,6 +20,8 @@ from outgrow.errors import StepFailed
 
 STARTS = 4
 """The first start and those after a death or a port that was taken, in one step."""
+AT_ONCE = 256
+"""Requests with the engine at the same time, as many as it works on by default."""
 DEVICE_MEMORY = 0.9
 """Share of a device that vLLM takes; of a share of a device this share."""
 CPU_CACHE = "VLLM_CPU_KVCACHE_SPACE"
@@ -55,7 +57,7 @@ class Vllm:
     process: EngineProcess | None = None
 
     def ask(self, bodies: Sequence[Body]) -> list[Reply]:
-        """The replies to requests for completions, in order; all of them are sent at once."""
+        """The replies to requests for completions, in order; at most `AT_ONCE` are with the engine."""
         replies: dict[int, Reply] = {}
         while missing := [index for index in range(len(bodies)) if index not in replies]:
             process = self._running()
@@ -63,7 +65,7 @@ class Vllm:
             def post(index: int, process: EngineProcess = process) -> Reply | None:
                 return process.post(bodies[index], self.settings.answer)
 
-            with ThreadPoolExecutor(len(missing)) as pool:
+            with ThreadPoolExecutor(min(len(missing), AT_ONCE)) as pool:
                 answers = zip(missing, pool.map(post, missing), strict=True)
                 replies |= {index: reply for index, reply in answers if reply is not None}
             if len(replies) < len(bodies):

@@ -31,7 +31,7 @@ from outgrow.models.token_batches import Rows
 from outgrow.texts import Candidate, ranked
 
 CHUNK = 256
-"""Items that the engine has at once; a kill costs one chunk."""
+"""Items of which the results are kept together; a kill costs one chunk."""
 LOG = "engine.log"
 Written = tuple[TokenIds, list[float]]
 """The tokens of a text with their log-probabilities."""
