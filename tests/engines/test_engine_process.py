@@ -214,5 +214,6 @@ def test_devices_decide_how_it_is_started(tmp_path: Path) -> None:
     assert "--tensor-parallel-size" not in words[1.0]
     assert words[1.0][words[1.0].index("--max-model-len") + 1] == "41", "a given text may fill all of it"
     assert environment({}, 0.0)["VLLM_CPU_KVCACHE_SPACE"] == "1"
+    assert environment({}, 0.0)["VLLM_CPU_OMP_THREADS_BIND"] == "nobind", "as many threads as the step"
     assert environment({"VLLM_CPU_KVCACHE_SPACE": "8"}, 0.0)["VLLM_CPU_KVCACHE_SPACE"] == "8"
     assert "VLLM_CPU_KVCACHE_SPACE" not in environment({}, 2.0)

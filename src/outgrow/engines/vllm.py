@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from outgrow.engines.engine_process import Body, EngineProcess, PortTaken, Reply
 from outgrow.engines.executable import find_executable, missing
@@ -24,7 +23,9 @@ AT_ONCE = 256
 """Requests with the engine at the same time, as many as it works on by default."""
 DEVICE_MEMORY = 0.9
 """Share of a device that vLLM takes; of a share of a device this share."""
-CPU_CACHE = "VLLM_CPU_KVCACHE_SPACE"
+ON_A_PROCESSOR = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+"""By itself vLLM would take nine tenths of the memory for its cache, and cores that other steps use, too; so it has as
+many threads as the step."""
 QUIET = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 """The engine reads a folder and asks no network."""
 
@@ -135,7 +136,6 @@ def arguments(settings: EngineSettings, model: Path, tokenizer: Path) -> list[st
     return [*words, *settings.options]
 
 
-def environment(inherited: Mapping[str, str], gpus: float) -> dict[str, Any]:
-    """The engine's environment. On a processor vLLM would take nine tenths of the memory for its cache."""
-    cache = {} if gpus else {CPU_CACHE: inherited.get(CPU_CACHE, "1")}
-    return {**inherited, **QUIET, **cache, "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1"}
+def environment(inherited: Mapping[str, str], gpus: float) -> dict[str, str]:
+    """The engine's environment; what the user sets for vLLM on a processor stays."""
+    return {**({} if gpus else ON_A_PROCESSOR), **inherited, **QUIET, "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1"}
