@@ -3,6 +3,7 @@
 python bench/throughput.py                                480 texts of mixed lengths, LoRA and full, batch 8
 python bench/throughput.py --texts 96 --adapt lora        fewer
 python bench/throughput.py --writing URL --texts 40       writing: this process beside a server, such as vLLM
+python bench/throughput.py --writing vllm --texts 40      the same beside `engine: vllm` (OUTGROW_VLLM), once it runs
 
 All learn the same prompts and answers of three bundled tasks (errands, tales, sums: 10 to 250 tokens) by SmolLM2-135M
 in float32, one pass, the same rate and size of the update, from loading the model to the last update. The peers keep
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", type=int, default=480)
     parser.add_argument("--adapt", nargs="*", choices=["lora", "full"], default=["lora", "full"])
-    parser.add_argument("--writing", metavar="URL", help="the server's address up to /v1; its model is `small`")
+    parser.add_argument(
+        "--writing", metavar="URL", help="a server's address up to /v1, with the model `small`; or vllm"
+    )
     parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.run:
@@ -198,21 +202,42 @@ def compare_writing(count: int, url: str) -> None:
     local = {**text_model(), "chat": True}
     remote = {"type": "endpoint", "model": "small", "url": url, "system": None, "logprobs": True, "options": {}}
     remote |= {"limit": "max_tokens", "unfit": "skip"}
+    other = {**local, "engine": {"type": "vllm", "options": []}} if url == "vllm" else remote
     print(f"{'writer':<14} {'wall':>7} {'texts/s':>8} {'times':>6}")
-    first = 0.0
+    first, found = 0.0, []
     with tempfile.TemporaryDirectory() as name:
         asking: dict[str, Any] = {"key": None, "concurrency": 64, "timeout": 600.0, "retries": 0, "batch": None}
         asking |= {"budget": {"tokens": None, "money": None}, "prices": {"input": 0.0, "output": 0.0}, "place": "x"}
-        hints = {"endpoint": asking, "answers": f"{name}/answers.sqlite"}
-        for writer, section in {"this process": local, "the server": remote}.items():
-            place = Path(name) / section["type"]
+        engine = {"command": None, "ready": 3600.0, "answer": 3600.0}
+        hints = {"endpoint": asking, "answers": f"{name}/answers.sqlite", "engine": engine}
+        for writer, section in {"this process": local, "the server": other}.items():
+            place = Path(name) / writer
             for part in ("out", "scratch"):
                 (place / part).mkdir(parents=True)
-            job, began = Job(place / "out", {}, place / "scratch", hints), time.monotonic()
-            open_generator(job, section).write(job, request)
-            wall = time.monotonic() - began
+            job = Job(place / "out", {}, place / "scratch", hints)
+            with job.at_end:
+                generator = open_generator(job, section)
+                if "engine" in section:
+                    generator.write(job.with_scratch("start"), one_of(request))
+                began = time.monotonic()
+                written = generator.write(job, request).candidates
+                wall = time.monotonic() - began
+            found.append([texts[0] for texts in written])
             first = first or wall
             print(f"{writer:<14} {wall:>7.1f} {count / wall:>8.2f} {first / wall:>6.2f}")
+    alike = [(one.pieces.logprob, two.pieces.logprob) for one, two in zip(*found, strict=True) if one.text == two.text]
+    pieces = [pair for pair in alike if len(pair[0]) == len(pair[1])]
+    largest = max(float(np.abs(one - two).max()) for one, two in pieces)
+    print(
+        f"{len(alike)} of {count} texts are equal; log-probabilities of their pieces differ by at most {largest:.1g}"
+    )
+
+
+def one_of(request: Any) -> Any:
+    """Its first prompt alone."""
+    return replace(
+        request, items=request.items[:1], conversations=request.conversations[:1], places=request.places[:1]
+    )
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ from transformers import PreTrainedModel
 
 from drawn_seeds import SEEDS
 from outgrow.errors import DataError
-from outgrow.generation.causal_lm import CausalLM, canonical, forced, load_writer, stop_in
+from outgrow.generation.causal_lm import CausalLM, forced, load_writer
 from outgrow.generation.chat import single_turn
+from outgrow.generation.coder import canonical, stop_in
 from outgrow.generation.local_generator import ended, write
 from outgrow.generation.local_scorer import score
 from outgrow.generation.prompting import prompter_of

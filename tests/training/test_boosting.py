@@ -48,7 +48,7 @@ def ensemble(folders: list[str], weights: list[float]) -> CausalLM:
     """A writer of several models with the tokenizer of the first one."""
     one = load_writer(text_section(folders[0]), None, "cpu")
     models = [load_causal_lm(folder, None, dtype="float32", device="cpu") for folder in folders]
-    return CausalLM(TokenEnsemble(models, weights).eval(), one.prompter, one.spelling, one.longest)
+    return CausalLM(one.prompter, one.spelling, one.longest, lm=TokenEnsemble(models, weights).eval())
 
 
 @pytest.fixture(scope="module")

@@ -179,7 +179,9 @@ def _complaints(settings: AskSettings, place: FileLocation) -> Iterator[str]:
             yield from function_of(record.check)(where, section, "generate")
         if record.check_machine is not None:
             yield from record.check_machine(where, section)
-        remote = remote_model(section)
+        remote, model = remote_model(section), local_model(section)
+        if model is not None and model.engine.type != "hf":
+            yield f"{where}.engine: `{model.engine.type}` writes texts, and a judge here chooses; leave it out"
         if settings.budget is not None and remote is not None and not (remote.prices.input or remote.prices.output):
             yield f"{where}.prices: a budget needs the prices of every server, such as `{{input: 0.15, output: 0.6}}`"
     names = [source for judge in settings.supervisors for source in settings.prompts_of(judge)]

@@ -38,6 +38,7 @@ def examine() -> dict[str, str]:
     from outgrow.bundled_wheels import cache_folder, version_of
     from outgrow.config.paths import ANSWERS, STORE
     from outgrow.endpoints.usage import CACHE_NAME
+    from outgrow.engines.executable import find_executable, missing
 
     findings = {"python": f"{platform.python_version()} ({sys.executable})", "platform": platform.platform()}
     findings |= {name: _version(name) for name in LIBRARIES}
@@ -52,6 +53,7 @@ def examine() -> dict[str, str]:
     findings["HF_HOME"] = os.environ.get("HF_HOME", "default")
     findings["model cache"] = str(cache_folder())
     findings |= _devices()
+    findings["engine vllm"] = find_executable(None) or f"none ({missing(None)})"
     return findings
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from outgrow.config.endpoint import EndpointSection
+from outgrow.config.engine import Engine, EngineText
 from outgrow.config.path_fields import ModelText
 from outgrow.config.section import Section
 from outgrow.config.tune import Tune
@@ -86,6 +87,8 @@ class ModelSection(Section):
     cannot spell): skip them, with a note that names them, or stop."""
     batch_tokens: Annotated[int, Field(ge=64, le=10**9)] = 4096
     """Tokens per forward pass without training; does not change results."""
+    engine: EngineText = Engine()
+    """*generate*: what runs the model when it writes and scores texts: `hf` or `vllm`."""
     training: Training = Training()
     """Settings of full and LoRA training."""
     lora: Lora = Lora()

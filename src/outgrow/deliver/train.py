@@ -28,7 +28,9 @@ from outgrow.graph.step import Json, Step
 from outgrow.graph.store import Store
 from outgrow.graph.writable import refuse_odd_name, refuse_unwritable_folder
 from outgrow.models.model_names import parse_name
-from outgrow.study.step_params import dump, loss_params, model_hints, places_of_model, reading_params
+from outgrow.study.check_engines import no_search, searches
+from outgrow.study.check_models import engine_lacking
+from outgrow.study.step_params import dump, loss_params, model_hints, places_of_model, writing_params
 from outgrow.study.steps import STUDENT
 from outgrow.study.student_step import student_step
 
@@ -72,6 +74,7 @@ def train_from_votes(
         raise ConfigError(
             "--gold: combiners of texts do not use gold; leave it out, or evaluate the student with `--test`"
         )
+    _require_engine(settings)
     _pin_revision(settings)
     last = delivered_step(settings, files, output.name, command)
     steps = Store(store)
@@ -79,6 +82,19 @@ def train_from_votes(
         recover(output)
         put(_run_to(last, steps, settings.threads, on_event), output)
     return TrainedStudent(output, json.loads((output / CARD).read_text()))
+
+
+def _require_engine(settings: TrainSettings) -> None:
+    """Raise `ConfigError` for an engine that the student cannot use, or that is not there."""
+    engine = settings.student.engine
+    if engine.type == "hf":
+        return
+    if not settings.of_texts:
+        raise ConfigError(f"student.engine: `{engine.type}` runs students that write texts; leave it out")
+    if searches(settings.answering):
+        raise ConfigError(no_search("answering", settings.answering))
+    if lacking := list(engine_lacking("student", settings.student)):
+        raise ConfigError(lacking[0])
 
 
 def _run_to(last: Step, store: Store, threads: int | None, on_event: Callable[[Event], None]) -> Path:
@@ -160,7 +176,7 @@ def trained_step(settings: TrainSettings, data: Step) -> Step:
 def answers_step(settings: TrainSettings, data: Step, student: Step) -> Step:
     """A text student's answers to the items that it did not learn from."""
     params: dict[str, Json] = {
-        "model": reading_params(settings.student),
+        "model": writing_params(settings.student),
         "decoding": dump(settings.answering),
         "part": "test",
         "seed": settings.seed,

@@ -27,8 +27,8 @@ GENERATORS: Registry[GeneratorRecord] = Registry(
     [
         GeneratorRecord(
             ModelSection,
-            open="outgrow.generation.local_generator:open_local",
-            score="outgrow.generation.local_scorer:score_locally",
+            open="outgrow.generation.local_model:open_model",
+            score="outgrow.generation.local_model:score_by_model",
         ),
         GeneratorRecord(
             EndpointSection,

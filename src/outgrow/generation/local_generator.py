@@ -19,12 +19,13 @@ import torch
 from jaxtyping import Int
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
-from outgrow.generation.causal_lm import CausalLM, TokenIds, forced, load_writer
+from outgrow.generation.causal_lm import CausalLM, forced_sweep, load_writer
 from outgrow.generation.chat import Prompt
+from outgrow.generation.coder import Coder, TokenIds
 from outgrow.generation.text_generator import GenerationRequest, GenerationResult, Section
 from outgrow.graph.step import Job
 from outgrow.models.load_model import pick_device
-from outgrow.models.resumable_inference import DEFAULT_BATCH_TOKENS, ragged_sweep
+from outgrow.models.resumable_inference import ragged_sweep
 from outgrow.models.skipped_items import named, warn_skipped
 from outgrow.models.token_batches import Rows, length_sorted_batches
 from outgrow.texts import Candidate, ranked
@@ -38,7 +39,7 @@ class LocalGenerator:
 
     def write(self, job: Job, request: GenerationRequest) -> GenerationResult:
         """Generate texts. A prompt that is too long gets no answer, or stops the step with `unfit: stop`."""
-        self.warn_too_long(request)
+        warn_too_long(self.writer, request)
         return GenerationResult(
             write(
                 job,
@@ -51,17 +52,17 @@ class LocalGenerator:
             )
         )
 
-    def warn_too_long(self, request: GenerationRequest) -> None:
-        """Log the items whose prompts are too long; with `unfit: stop` raise `DataError`."""
-        writer, new_tokens = self.writer, request.decoding["max_new_tokens"]
-        fits = writer.fits(writer.prompts(request.conversations), new_tokens).tolist()
-        too_long = [item for item, fit in zip(request.items, fits, strict=True) if not fit]
-        if too_long:
-            room = f"{new_tokens} new tokens within {writer.longest} (`max_length`, or the model's context)"
-            warn_skipped(
-                f"{len(too_long)} prompts leave no room for {room} and get no answer ({named(too_long)})",
-                writer.unfit,
-            )
+
+def warn_too_long(coder: Coder, request: GenerationRequest) -> None:
+    """Log the items whose prompts are too long; with `unfit: stop` raise `DataError`."""
+    new_tokens = request.decoding["max_new_tokens"]
+    fits = coder.fits(coder.prompts(request.conversations), new_tokens).tolist()
+    too_long = [item for item, fit in zip(request.items, fits, strict=True) if not fit]
+    if too_long:
+        room = f"{new_tokens} new tokens within {coder.longest} (`max_length`, or the model's context)"
+        warn_skipped(
+            f"{len(too_long)} prompts leave no room for {room} and get no answer ({named(too_long)})", coder.unfit
+        )
 
 
 def open_local(job: Job, section: Section, trained: Path | None) -> LocalGenerator:
@@ -184,11 +185,11 @@ class AtStop(StoppingCriteria):  # type: ignore[misc]
         return torch.tensor(has_stopped, device=input_ids.device)
 
 
-def without_rest(writer: CausalLM, tokens: TokenIds, stops: Sequence[str]) -> TokenIds:
+def without_rest(coder: Coder, tokens: TokenIds, stops: Sequence[str]) -> TokenIds:
     """The tokens up to and including the one that completes a stop."""
-    if not stops or not writer.has_stopped(tokens, stops):
+    if not stops or not coder.has_stopped(tokens, stops):
         return tokens
-    return next(tokens[:length] for length in range(1, len(tokens) + 1) if writer.has_stopped(tokens[:length], stops))
+    return next(tokens[:length] for length in range(1, len(tokens) + 1) if coder.has_stopped(tokens[:length], stops))
 
 
 def ended(tokens: TokenIds, end_id: int) -> TokenIds:
@@ -201,9 +202,5 @@ def read_back(
 ) -> dict[int, list[list[float]]]:
     """The log-probability of every generated token, by row."""
     rows = sorted(drawn)
-    if not rows:
-        return {}
-    choices, run = forced(writer, [prompts[row] for row in rows], [drawn[row] for row in rows])
-    budget = int(job.hints.get("batch_tokens", DEFAULT_BATCH_TOKENS))
-    logprobs = ragged_sweep(job, length_sorted_batches(choices.lengths(True), budget), run, "read back")
-    return {row: logprobs[index] for index, row in enumerate(rows)}
+    logprobs = forced_sweep(job, writer, [prompts[row] for row in rows], [drawn[row] for row in rows], "read back")
+    return dict(zip(rows, logprobs, strict=True))

@@ -25,7 +25,12 @@ class ResourceDemand(NamedTuple):
 
 def needs_of(step: Step) -> ResourceDemand:
     """What `step` asks for; nothing if it does not say."""
-    return ResourceDemand(**step.hints.get(HINT, {}))
+    return needs_in(step.hints)
+
+
+def needs_in(hints: Mapping[str, Json]) -> ResourceDemand:
+    """The same from a step's hints, which its function gets."""
+    return ResourceDemand(**hints.get(HINT, {}))
 
 
 def with_needs(steps: Iterable[Step], needs: Mapping[str, ResourceDemand]) -> list[Step]:

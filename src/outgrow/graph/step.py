@@ -9,6 +9,7 @@ Raise the version when other code changes the results of a step.
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -93,6 +94,8 @@ class Job:
     hints: Mapping[str, Json] = field(default_factory=dict)
     report: Callable[[str, float], None] = lambda message, share: None
     """`report("epoch 1 of 2", 0.5)` shows progress; the share is within 0 … 1."""
+    at_end: ExitStack = field(default_factory=ExitStack)
+    """What the step has started and the worker ends after it, such as an engine."""
 
     def with_scratch(self, name: str) -> "Job":
         """The job with a scratch folder of its own, for one of several rounds of the same work."""

@@ -89,7 +89,8 @@ def _compute(
         report=_throttled(lambda message, share: tell(Progress(message, share))),
     )
     try:
-        _resolve(step.function)(job, **step.settings)
+        with job.at_end:
+            _resolve(step.function)(job, **step.settings)
         done = store.commit(step, time.monotonic() - started, out, confirm)
     except BaseException as error:
         # Evaluated before the attempt is removed, which may free space on a full disk.

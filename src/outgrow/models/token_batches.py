@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from outgrow.errors import StepFailed
 
@@ -60,7 +60,12 @@ def tokenize(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_lengt
 
 def usable_length(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_length: int) -> int:
     """`max_length`, or as many tokens as the model has positions for."""
-    positions = model.config.get_text_config().to_dict().get("max_position_embeddings") or max_length
+    return longest_text(model.config, tokenizer, max_length)
+
+
+def longest_text(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, max_length: int) -> int:
+    """The same for a model of this configuration."""
+    positions = config.get_text_config().to_dict().get("max_position_embeddings") or max_length
     return int(min(max_length, positions, tokenizer.model_max_length))
 
 

@@ -21,6 +21,7 @@ from outgrow.losses import LOSSES, text_loss_complaints
 from outgrow.models.model_size import can_answer
 from outgrow.refine import REFINERS, Refine
 from outgrow.select import SELECTIONS, Select
+from outgrow.study.check_engines import search_complaints
 from outgrow.study.check_stages import losses_of, stage_complaints, vote_stage_complaints
 from outgrow.study.gold_use import gold_use, uses_anchors
 from outgrow.study.method_rows import parts_of, with_methods_for
@@ -137,6 +138,7 @@ def text_complaints(experiment: Experiment) -> Iterator[str]:
             yield f"variants: `{variant}` is for classes; texts have {_listed(TEXT_VARIANTS)}"
     for key, decoding in {"labelling": experiment.labelling, "answering": experiment.answering}.items():
         yield from _decoding_complaints(key, decoding)
+    yield from search_complaints(experiment)
     yield from _measure_complaints(experiment)
     for method in experiment.methods:
         yield from (f"method `{method.name}`: {complaint}" for complaint in _method_complaints(method, experiment))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from outgrow.config.model import ModelSection
 from outgrow.data.task import Kind
+from outgrow.engines.executable import find_executable, missing
 from outgrow.errors import OutgrowError
 from outgrow.models.model_names import (
     BUNDLED,
@@ -32,6 +33,15 @@ def model_problems(where: str, section: ModelSection, kind: Kind | None) -> Iter
         yield from _problems(where, section, kind)
     except OutgrowError as error:
         yield f"{where}.model: {error}"
+    if section.engine.type != "hf" and kind not in ("generate", None):
+        yield f"{where}.engine: `{section.engine.type}` runs models that write texts; leave it out in this task"
+
+
+def engine_lacking(where: str, section: ModelSection) -> Iterator[str]:
+    """What this machine lacks for a model's engine."""
+    engine = section.engine
+    if engine.type != "hf" and find_executable(engine.command) is None:
+        yield f"{where}.engine: {missing(engine.command)}"
 
 
 def reward_layer_problems(where: str, reward: RewardModel, student: ModelSection | None) -> Iterator[str]:

@@ -77,9 +77,15 @@ def default_gpus(step: Step, cost: Cost, device_memory: int) -> float:
         return 0.0
     if cost.memory is None:
         return 1.0
-    if cost.memory < SMALL * device_memory:
+    if cost.memory < SMALL * device_memory and not _has_engine(step):
         return SHARE
     return float(max(1, math.ceil(HEADROOM * cost.memory / device_memory)))
+
+
+def _has_engine(step: Step) -> bool:
+    """Whether an engine runs the step's model, which fills the memory of its devices."""
+    model = step.params.get("model")
+    return isinstance(model, dict) and "engine" in model
 
 
 def machine_notes(steps: Iterable[Step], needs: Iterable[ResourceDemand], on_gpu: bool) -> Iterator[str]:

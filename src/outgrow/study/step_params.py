@@ -89,6 +89,15 @@ def reading_params(section: Section) -> dict[str, Json]:
     return {**dump(model, only=READING), "identity": model_identity(model.model, model.revision)}
 
 
+def writing_params(section: Section) -> dict[str, Json]:
+    """The same with what runs it, which rounds in its own way."""
+    model = local_model(section)
+    engine = (
+        {} if model is None or model.engine.type == "hf" else {"engine": dump(model.engine, only=["type", "options"])}
+    )
+    return {**reading_params(section), **engine}
+
+
 # ---- hints ----------------------------------------------------------------------------------------------
 
 
@@ -115,7 +124,13 @@ def model_hints(model: ModelSection, device: str, report_to: Iterable[str], run_
         "report_to": list(report_to),
         "run_name": run_name,
         "places": places_of_model(model.model),
+        **engine_hints(model),
     }
+
+
+def engine_hints(model: ModelSection) -> dict[str, Json]:
+    """Where the engine is found and how long it may take."""
+    return {} if model.engine.type == "hf" else {"engine": dump(model.engine, only=["command", "ready", "answer"])}
 
 
 def answers_file(folder: Path) -> Path:

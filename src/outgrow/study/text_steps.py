@@ -18,7 +18,7 @@ from outgrow.refine import REFINERS, Refine
 from outgrow.refine.prompts import read_prompts
 from outgrow.study.gold_use import weighs_by_gold
 from outgrow.study.seed_plan import SeedPlan
-from outgrow.study.step_params import dump, hints, reading_params
+from outgrow.study.step_params import dump, hints, writing_params
 from outgrow.study.steps import STUDENT, UNTOUCHED, noised_step
 from outgrow.supervise.source_record import TextSource, texts_step, trained
 from outgrow.supervise.sources import SOURCES
@@ -144,7 +144,7 @@ def scores_step(
     plan: SeedPlan, section: Section, model: Step | None, name: str, tables: Mapping[str, Step], part: str = HALF_B
 ) -> Step:
     """A model's log-probabilities of all texts in `tables`, which are for the items of one part."""
-    params = {"model": reading_params(section), "name": name, **({} if part == HALF_B else {"part": part})}
+    params = {"model": writing_params(section), "name": name, **({} if part == HALF_B else {"part": part})}
     inputs = {"pool": plan.pool, **trained(model), **{f"texts.{key}": table for key, table in tables.items()}}
     label = f"by {name} on {', '.join(tables)}, seed {plan.seed}"
     function = "outgrow.supervise.writer_steps:score_texts"
@@ -157,7 +157,7 @@ def refined_step(plan: SeedPlan, refine: Refine, name: str, texts: Step | None) 
     params: dict[str, Json] = {
         "refine": dump(refine, without=["by", "decoding", "prompts"]),
         "prompts": dict(read_prompts(refine.type, refine.prompts)),
-        "model": reading_params(section),
+        "model": writing_params(section),
         "decoding": dump(refine.decoding or plan.experiment.labelling.greedy()),
         "name": name,
         "seed": plan.seed,
@@ -178,7 +178,7 @@ def ratings_step(plan: SeedPlan, name: str, judge: JudgeMeasure, answers: Step, 
         max_new_tokens=judge.max_new_tokens,
     )
     params: dict[str, Json] = {
-        "model": reading_params(judge.by),
+        "model": writing_params(judge.by),
         "scales": {key: list(ends) for key, ends in judge.scales.items()},
         "prompt": read_prompt("rate" if judge.against is None else "compare", judge.prompt),
         "system": judge.system,

@@ -59,6 +59,8 @@ def misfits(where: str, section: BoostedSection, task: TaskSection, kind: Kind) 
         yield f"{where}.by.adapt: `{section.by.adapt}` trains no model that writes; use `lora` or `full`"
     if section.by.training.keep == "best":
         yield f"{where}.by.training.keep: every copy learns all items of half A; use `last`"
+    if section.by.engine.type != "hf":
+        yield f"{where}.by.engine: copies write together, token by token, as no engine does; use `hf`"
 
 
 def problems(where: str, section: BoostedSection, kind: Kind | None) -> Problems:

@@ -8,7 +8,7 @@ from outgrow.config.model import ModelSection
 from outgrow.config.task import TaskSection
 from outgrow.data.task import Kind
 from outgrow.graph.step import Step
-from outgrow.study.check_models import model_problems
+from outgrow.study.check_models import engine_lacking, model_problems
 from outgrow.study.model_cost import Cost, StudySizes, classifier_training, text_training
 from outgrow.study.seed_plan import SeedPlan
 from outgrow.study.step_params import dump, hints, model_params, trained_params
@@ -105,5 +105,6 @@ RECORD = SourceRecord(
     code=user_code,
     misfits=misfits,
     check=model_problems,
+    check_machine=engine_lacking,
     costs={LEARN_CLASSES: class_cost, LEARN_TEXTS: text_cost},
 )

@@ -16,7 +16,7 @@ from outgrow.extensions import Function, Record
 from outgrow.graph.step import Json, Step
 from outgrow.study.model_cost import Cost, StudySizes
 from outgrow.study.seed_plan import SeedPlan
-from outgrow.study.step_params import dump, hints, reading_params
+from outgrow.study.step_params import dump, hints, writing_params
 from outgrow.supervise.answer_form import AnswerForm
 
 Problems: TypeAlias = Iterator[str]
@@ -115,7 +115,7 @@ def texts_step(
     The part `held_out` is the items of the step `held_out`.
     """
     params = {
-        "model": reading_params(section),
+        "model": writing_params(section),
         "decoding": dump(decoding),
         "part": part,
         "seed": plan.seed,

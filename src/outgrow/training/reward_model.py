@@ -18,8 +18,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from outgrow.generation.causal_lm import spelling_tokenizer
 from outgrow.generation.chat import Prompt
+from outgrow.generation.coder import spelling_tokenizer
 from outgrow.graph.step import Job
 from outgrow.models.load_model import load_backbone, load_classifier, pick_device
 from outgrow.models.resumable_inference import DEFAULT_BATCH_TOKENS

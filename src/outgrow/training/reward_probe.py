@@ -20,8 +20,8 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from outgrow.generation.causal_lm import spelling_tokenizer
 from outgrow.generation.chat import Prompt
+from outgrow.generation.coder import spelling_tokenizer
 from outgrow.graph.step import Job
 from outgrow.losses.objective import make_objective
 from outgrow.models.hidden import layer_states, resolve_layers

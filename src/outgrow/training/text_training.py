@@ -23,8 +23,9 @@ from outgrow.combiners.text_targets_step import gold_texts
 from outgrow.data.task import Task
 from outgrow.errors import ConfigError, DataError
 from outgrow.evaluations import best_evaluation
-from outgrow.generation.causal_lm import load_trained, spelling_tokenizer
+from outgrow.generation.causal_lm import load_trained
 from outgrow.generation.chat import Prompt, single_turn
+from outgrow.generation.coder import spelling_tokenizer
 from outgrow.graph.step import Job
 from outgrow.models.load_model import load_causal_lm, pick_device
 from outgrow.models.silence_transformers import silence_transformers
