@@ -2,7 +2,6 @@
 
 python bench/real_sources.py --half development              all development sets
 python bench/real_sources.py --half held_out --juries DIR    the sets that no constant was fixed on, with two juries
-python bench/real_sources.py --half further --juries DIR     ten juries that were measured once, after all the others
 python bench/real_sources.py --sets zc_us dog --models vote one_coin auto
 python bench/real_sources.py --gold 100 --draws 3            `auto` beside the best source alone, with the same gold
 python bench/real_sources.py --json results.json             the rows for a program
@@ -61,36 +60,8 @@ GOLD_NAMES = {
         "threatening": "f",
     },
     "persuasion": {"1.0": "true", "0.0": "false"},
-    "discourse": {
-        "question": "a",
-        "answer": "b",
-        "agreement": "c",
-        "disagreement": "d",
-        "appreciation": "e",
-        "elaboration": "f",
-        "humor": "g",
-    },
-    "ibc": {"liberal": "a", "conservative": "b", "neutral": "c"},
-    "media_ideology": {"left": "a", "right": "b", "center": "c"},
-    "semeval_stance": {"against": "a", "favor": "b", "none": "c"},
-    "tempowic": {"same": "a", "different": "b"},
-    "wiki_politeness": {"1": "a", "0": "b", "-1": "c"},
 }
 """Gold of a jury's task that is not written as its answers are."""
-
-FURTHER = (
-    "discourse",
-    "ibc",
-    "media_ideology",
-    "raop",
-    "reddit_humor",
-    "semeval_stance",
-    "talklife",
-    "tempowic",
-    "wiki_corpus",
-    "wiki_politeness",
-)
-"""Juries on which nothing was decided."""
 
 Loader = Callable[[argparse.Namespace], VoteTable]
 
@@ -117,7 +88,7 @@ class Row:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--half", choices=["development", "held_out", "further", "all"], default="development")
+    parser.add_argument("--half", choices=["development", "held_out", "all"], default="development")
     parser.add_argument("--sets", nargs="*", help="only these: " + ", ".join(one.name for one in REAL_SETS))
     parser.add_argument("--models", nargs="*", help="only these rows: combiners, auto, trust, crowd-kit")
     parser.add_argument("--juries", type=Path, help="a clone of LLMs_for_CSS")
@@ -461,7 +432,6 @@ REAL_SETS = [
     RealSet("CF_amt", "held_out", headless("CF_amt.csv")),
     RealSet("sms", "held_out", rules("sms")),
     *(RealSet(name, "held_out", jury(name)) for name in ("emotion", "persuasion")),
-    *(RealSet(name, "further", jury(name)) for name in FURTHER),
 ]
 
 
