@@ -32,7 +32,20 @@ from outgrow.trust_report.figures import trust_plots
 FOLDER = Path(__file__).parent
 WIDTH = 96
 MODULES = (
-    *("task", "model", "engine", "rules", "votes", "endpoint", "decoding", "tune", "method", "combine", "select", "refine"),
+    *(
+        "task",
+        "model",
+        "engine",
+        "rules",
+        "votes",
+        "endpoint",
+        "decoding",
+        "tune",
+        "method",
+        "combine",
+        "select",
+        "refine",
+    ),
     *("measure", "resources"),
 )
 """Of `config/`, in the order of the page; the sections of extensions follow by kind."""

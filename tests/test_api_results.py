@@ -33,8 +33,16 @@ def test_loading_writes_nothing(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == before
 
 
+def test_commands_take_the_folder_of_a_report(tmp_path: Path) -> None:
+    folder = small_study.copy(tmp_path)
+    by_file, by_folder = (small_study.outgrow(folder, "show", name) for name in (small_study.FILE, "runs/small"))
+    assert by_folder.stdout == by_file.stdout != ""
+    planned = small_study.outgrow(folder, "plan", "runs/small")
+    assert ", 0 new" in planned.stdout, planned.stderr
+
+
 def test_an_empty_folder_and_an_empty_store_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"resolved\.yaml"):
+    with pytest.raises(ConfigError, match=r"resolved\.yaml"):
         outgrow.load(tmp_path)
     small_study.write(tmp_path)
     with pytest.raises(DataError, match="runs/steps"):

@@ -27,7 +27,6 @@ from outgrow.graph.step import Step
 from outgrow.graph.store import Store
 from outgrow.models.model_names import parse_name
 from outgrow.reporting.report_folder import (
-    SETTINGS,
     beside,
     is_current,
     refuse_place,
@@ -196,11 +195,6 @@ def load(source: Source, *words: Word) -> Result:
     `source` is the experiment, as for `run`, or the folder of its report. Raises `ConfigError` and `DataError` as
     `report` does, where the store has no finished step of it.
     """
-    if isinstance(source, str | Path) and Path(source).is_dir():
-        settings = Path(source) / SETTINGS
-        if not settings.is_file():
-            raise DataError(f"{source}: has no {SETTINGS}, so it is no report of a study; name its folder or its YAML")
-        source = settings
     return load_experiment(read_experiment(source, words))
 
 

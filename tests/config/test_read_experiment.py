@@ -457,7 +457,7 @@ def test_yaml_that_stands_for_too_much_gets_a_sentence(text: str, said: str, tmp
 
 
 def test_a_folder_and_an_endless_device_are_no_files(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is a folder; name a YAML file"):
+    with pytest.raises(ConfigError, match=r"is a folder without .*resolved\.yaml.*; name a YAML file"):
         read_experiment(tmp_path)
     with pytest.raises(ConfigError, match="not a regular file"):
         read_experiment("/dev/zero")

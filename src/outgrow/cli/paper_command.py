@@ -9,7 +9,7 @@ from outgrow.cli.output import AsJson, Words, say, say_json
 
 
 def paper(
-    file: Annotated[Path, typer.Argument(help="The experiment, a YAML file.")],
+    file: Annotated[Path, typer.Argument(help="The experiment: a YAML file, or the folder of its report.")],
     words: Words = None,
     output: Annotated[
         Path | None,

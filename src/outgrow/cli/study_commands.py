@@ -12,7 +12,7 @@ NoCode = Annotated[
     bool,
     typer.Option("--no-code", help="Refuse a study that contains code: plug-ins, functions of rules, models' code."),
 ]
-File = Annotated[Path, typer.Argument(help="The experiment, a YAML file.")]
+File = Annotated[Path, typer.Argument(help="The experiment: a YAML file, or the folder of its report.")]
 Jobs = Annotated[
     int | None,
     typer.Option("--jobs", "-j", min=1, help="Steps to run at the same time. Default: 1; with GPUs, as many as fit."),

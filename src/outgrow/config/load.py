@@ -17,7 +17,7 @@ from outgrow.config.consistency import check
 from outgrow.config.experiment import Experiment
 from outgrow.config.messages import FileLocation, error_messages
 from outgrow.config.override import Word, changes_of, override
-from outgrow.config.paths import ANSWERS, REPORTS, STORE, seen_from, written_in
+from outgrow.config.paths import ANSWERS, REPORTS, SETTINGS, STORE, seen_from, written_in
 from outgrow.config.presets import DEFAULT_METHODS, presets
 from outgrow.config.recipes import where_to_start
 from outgrow.config.section import Section
@@ -37,17 +37,18 @@ def read_experiment(
 ) -> Experiment:
     """Parse and check an experiment.
 
-    `source` is a YAML file or a mapping with its content; each of `words` is `key.sub=value` with a YAML value
-    (`seeds=0,1`, `task.sizes.test=200`, `methods.0.loss.type=evidential`), or a mapping that is merged in. Paths in a
-    file are relative to its folder, those in words and mappings to the working directory. A mapping may have another
-    `folder`, and a name for messages (`called`). Its plug-ins are loaded; without `code` they are refused. Raises
-    `ConfigError`.
+    `source` is a YAML file, the folder of a report, or a mapping with the content of a file; each of `words` is
+    `key.sub=value` with a YAML value (`seeds=0,1`, `task.sizes.test=200`, `methods.0.loss.type=evidential`), or a
+    mapping that is merged in. Paths in a file are relative to its folder, those in words and mappings to the working
+    directory. A mapping may have another `folder`, and a name for messages (`called`). Its plug-ins are loaded;
+    without `code` they are refused. Raises `ConfigError`.
     """
     if isinstance(source, Mapping):
         tree, place = unshared(source), FileLocation(called)
     else:
-        tree, place = load_tree(Path(source))
-        folder = Path(source).parent
+        file = experiment_file(source)
+        tree, place = load_tree(file)
+        folder = file.parent
     if several := [key for key in ("suite", "sweep") if key in tree]:
         raise ConfigError(
             f"{place.name}: is a {several[0]} of several studies; use `outgrow suite` (in Python `outgrow.run_suite`)"
@@ -122,6 +123,12 @@ def dump_experiment(experiment: Experiment, *, of_report: bool = False) -> str:
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
 
 
+def experiment_file(source: str | Path) -> Path:
+    """The YAML file that a path means: itself, or in the folder of a report that of its settings."""
+    settings = Path(source) / SETTINGS
+    return settings if settings.is_file() else Path(source)
+
+
 def load_tree(path: Path) -> tuple[Tree, FileLocation]:
     """The mapping in a YAML file, and the lines of its keys. Raises `ConfigError` for anything else."""
     try:
@@ -136,7 +143,7 @@ def load_tree(path: Path) -> tuple[Tree, FileLocation]:
 def _text_of(path: Path) -> str:
     try:
         if path.exists() and not path.is_file():
-            what = "a folder" if path.is_dir() else "not a regular file"
+            what = f"a folder without the settings of a report ({SETTINGS})" if path.is_dir() else "not a regular file"
             raise ConfigError(f"{path}: is {what}; name a YAML file")
         with path.open("rb") as file:
             return file.read(4 * MOST_LETTERS).decode("utf-8-sig")

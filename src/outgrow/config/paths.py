@@ -17,6 +17,8 @@ from outgrow.errors import ConfigError
 STORE = Path("runs/steps")
 ANSWERS = Path("answers")
 REPORTS = Path("runs")
+SETTINGS = "resolved.yaml"
+"""In the folder of a report: the experiment with all defaults."""
 
 
 def seen_from(folder: Path, tree: Mapping[str, Any], section: type[Section]) -> dict[str, Any]:

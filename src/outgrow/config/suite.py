@@ -23,7 +23,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field, ValidationError
 
 from outgrow.config.experiment import Experiment
-from outgrow.config.load import fill_in_methods, load_tree, read_experiment
+from outgrow.config.load import experiment_file, fill_in_methods, load_tree, read_experiment
 from outgrow.config.messages import FileLocation, error_messages
 from outgrow.config.override import Word, merge, override
 from outgrow.config.paths import REPORTS
@@ -72,7 +72,7 @@ class SweepPoint(NamedTuple):
 
 def is_suite(source: str | Path | Mapping[str, Any]) -> bool:
     """Whether a file or mapping has several studies. Raises `ConfigError` for a file that is no mapping."""
-    tree = source if isinstance(source, Mapping) else load_tree(Path(source))[0]
+    tree = source if isinstance(source, Mapping) else load_tree(experiment_file(source))[0]
     return any(key in tree for key in SEVERAL)
 
 
@@ -84,7 +84,8 @@ def read_suite(source: str | Path | Mapping[str, Any], words: Sequence[Word] = (
     if isinstance(source, Mapping):
         tree, place, folder = unshared(source), FileLocation("experiment"), Path()
     else:
-        (tree, place), folder = load_tree(Path(source)), Path(source).parent
+        file = experiment_file(source)
+        (tree, place), folder = load_tree(file), file.parent
     return (_read_suite if "suite" in tree else _read_sweep)(tree, place, folder, words, code)
 
 

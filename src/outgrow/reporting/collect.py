@@ -22,13 +22,14 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from outgrow.config.load import dump_experiment, file_settings
+from outgrow.config.paths import SETTINGS
 from outgrow.graph.event import StepOutcome
 from outgrow.graph.store import Store
 from outgrow.reporting.about import make_about
 from outgrow.reporting.examples import find_examples, make_examples_page
 from outgrow.reporting.frame import make_frame
 from outgrow.reporting.provenance import provenance, times
-from outgrow.reporting.report_folder import PAGE, SETTINGS, write_folder
+from outgrow.reporting.report_folder import PAGE, write_folder
 from outgrow.reporting.report_page import make_page
 from outgrow.reporting.results import Results
 from outgrow.reporting.topics import measure_topics, plain_data, read_topics, topic_contents

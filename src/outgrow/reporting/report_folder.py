@@ -18,13 +18,14 @@ from typing import Any
 
 import yaml
 
+from outgrow.config.paths import SETTINGS
 from outgrow.errors import ConfigError, DataError, StepFailed
 from outgrow.graph.durable import full_disk
 from outgrow.graph.output import alone, whole_file
 from outgrow.graph.writable import refuse_unwritable_folder
 from outgrow.text_format import listed
 
-MANIFEST, PAGE, SETTINGS = "manifest.json", "report.html", "resolved.yaml"
+MANIFEST, PAGE = "manifest.json", "report.html"
 WITHOUT_EFFECT = (
     *("store", "answers", "output", "threads", "report_to", "resources"),
     *("batch_tokens", "concurrency", "timeout", "retries"),

@@ -20,6 +20,7 @@ import yaml
 
 from outgrow.config.experiment import Experiment
 from outgrow.config.override import Word
+from outgrow.config.paths import SETTINGS
 from outgrow.config.suite import read_studies
 from outgrow.errors import DataError
 from outgrow.graph.done import Damaged, read_done
@@ -29,8 +30,6 @@ from outgrow.study.build import build_study
 
 STEP_FOLDER = re.compile(r"[A-Za-z][\w.]*-[0-9a-f]{8}")
 """`NAME-HASH8`."""
-SETTINGS = "resolved.yaml"
-"""The file of settings in a report's folder."""
 PROVENANCE = "provenance.json"
 OTHERS: Mapping[str, str] = {
     "damaged results": ".damaged",
@@ -81,7 +80,7 @@ def studies_in(source: Path, words: Sequence[Word] = ()) -> list[StudySteps]:
     recorded = study_of_report(source)
     if recorded is None:
         raise DataError(f"{source}: is no folder of a report; name the file of a study, or the folder of its report")
-    studies = [_steps_of(experiment) for experiment in read_studies(source / SETTINGS, words)]
+    studies = [_steps_of(experiment) for experiment in read_studies(source, words)]
     return [study._replace(recorded=recorded.recorded) for study in studies]
 
 
