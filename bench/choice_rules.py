@@ -2,6 +2,7 @@
 
 python bench/choice_rules.py --juries DIR                     all development sets, three draws of 100 gold items each
 python bench/choice_rules.py --sets bluebird youtube --draws 5
+python bench/choice_rules.py --worlds 24                      simulated crowds and juries, one draw each
 
 Every candidate of `auto` is cross-fitted on the gold, as `auto` does, and fitted to all votes and the gold. A rule
 chooses one by the first; it is measured by the second on the items whose gold is hidden: accuracy above the better of
@@ -16,12 +17,14 @@ shrunk            the highest expected gain over `averaged`: share of all items 
                   gain on the gold items where they do, with two further items without gain
 pseudo_bma        no choice: the mean of all calibrated posteriors, each weighted by how often resampled gold (Bayesian
                   bootstrap) prefers it (pseudo-BMA+, Yao et al. 2018)
+
+Worlds: 300 items, 4 to 12 sources, as in `bench/simulated_accuracy.py`; in every other one they share no errors.
 """
 
 import argparse
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +32,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 import real_sources
+import simulated_accuracy
 
 from outgrow.combiners import fit_by, section_named
 from outgrow.combiners.combiner_choice import AVERAGED, EQUAL_LOSS, _good_alone, _worth_trying
@@ -39,9 +43,11 @@ from outgrow.combiners.temperature_scaling import temperature_by_gold, with_temp
 from outgrow.combiners.votes import Votes
 from outgrow.errors import OutgrowError
 from outgrow.metrics.calibration import log_loss
+from outgrow.simulate.jury_world import WorldKind
 from outgrow.vote_table import VoteTable
 
 RESAMPLES = 300
+SEED = 919
 LEAST = 1e-9
 
 
@@ -74,9 +80,18 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=real_sources.DATA)
     parser.add_argument("--gold", type=int, default=100)
     parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--worlds", type=int, default=0)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    found: dict[str, list[tuple[float, float]]] = {}
+    if options.worlds:
+        for kind, first in (("sources that share no errors", 0), ("sources that share errors", 1)):
+            print(f"\n{kind}")
+            compare((world(number), number, 1) for number in range(first, options.worlds, 2))
+        return
+    compare(((named, 0, options.draws) for named in real(options)), options.gold)
+
+
+def real(options: argparse.Namespace) -> Iterator[tuple[str, VoteTable]]:
     for one in real_sources.REAL_SETS:
         if one.half != "development" or (options.sets and one.name not in options.sets):
             continue
@@ -85,26 +100,49 @@ def main() -> None:
         except FileNotFoundError as missing:
             print(f"{one.name}: skipped, {missing}")
             continue
-        for seed in range(options.draws):
-            draw = drawn(table, options.gold, seed)
+        yield one.name, table
+
+
+def world(number: int) -> tuple[str, VoteTable]:
+    rng = np.random.default_rng([SEED, number])
+    simulated_accuracy.CALM = float(number % 2 == 0)
+    kind: WorldKind = "jury" if number % 4 < 2 else "crowd"
+    n_sources, n_classes = int(rng.integers(4, 13)), int(rng.integers(2, 6))
+    return f"{kind} {number}", simulated_accuracy.draw(rng, kind, 300, n_sources, n_classes)
+
+
+def compare(tables: Iterable[tuple[tuple[str, VoteTable], int, int]], n_gold: int = 100) -> None:
+    """Every rule on some draws of each table, from a seed on; then their means."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for (label, table), first, n_draws in tables:
+        for seed in range(first, first + n_draws):
+            draw = drawn(table, n_gold, seed)
+            if draw is None:
+                continue
             told = {name: measured(draw, rule(draw)) for name, rule in RULES.items()}
             for name, values in told.items():
                 found.setdefault(name, []).append(values)
-            print(f"{one.name} {seed}: " + ", ".join(f"{name} {100 * gain:+.1f}" for name, (gain, _) in told.items()))
-    print(f"\n{'rule':<14}{'draws':>6}{'mean':>8}{'below':>7}{'worst':>8}{'log-loss':>10}")
+            gains = ", ".join(f"{name} {100 * gain:+.1f}" for name, (gain, _) in told.items())
+            print(f"{label} {seed}: {gains}", flush=True)
+    print(f"\n{'rule':<14}{'draws':>6}{'mean':>8}{'below':>7}{'worst':>8}{'log-loss':>10}{'minus the first':>20}")
     for name, values in found.items():
         gain, loss = np.asarray(values).T
-        below = int((gain < -0.01).sum())
-        print(f"{name:<14}{len(gain):6}{100 * gain.mean():+8.1f}{below:7}{100 * gain.min():+8.1f}{loss.mean():10.3f}")
+        more = gain - np.asarray(found[next(iter(found))])[:, 0]
+        error = more.std(ddof=1) / np.sqrt(len(more))
+        print(
+            f"{name:<14}{len(gain):6}{100 * gain.mean():+8.1f}{int((gain < -0.01).sum()):7}{100 * gain.min():+8.1f}"
+            f"{loss.mean():10.3f}{100 * more.mean():+13.2f} ± {100 * error:.2f}"
+        )
 
 
-def drawn(table: VoteTable, n_gold: int, seed: int) -> Draw:
+def drawn(table: VoteTable, n_gold: int, seed: int) -> Draw | None:
+    """`None` where the gold is too little for a choice by gold."""
     shown = replace(table, gold=real_sources.drawn_gold(table, n_gold, np.random.default_rng(seed)))
     rest = replace(table, gold=real_sources.hidden(table, shown))
     counted = (table.n_per_item > 0) & (rest.gold >= 0)
     votes = Votes.of_table(shown).without_silence()
     if not enough_gold(votes):
-        raise SystemExit("too little gold for a choice by gold")
+        return None
     distinct = votes.only(duplicate_sources(votes)[0])
     folds = gold_folds(distinct)
     held_out, others = {}, {}
