@@ -36,8 +36,8 @@ def predict(
         student: its folder.
         items: a path, a `DataFrame`, an Arrow table, a data set or a list of dicts.
         text: the column of the texts, or a template of several; by default that of the training.
-        id: the column of ids; by default one with a usual name, else the row's number.
-        threshold: the least confidence of an answer of its own; by default that of its card.
+        id: the column of ids; by default that of the training, or one with a usual name, else the row's number.
+        threshold: the least confidence of an answer of its own; by default that of its card, without one 0.
         output: a file for the table.
         device: `auto`, `cpu` or `cuda`.
         store: where finished steps are kept; the same call again goes on from there.

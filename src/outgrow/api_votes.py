@@ -119,7 +119,9 @@ def explain(
 def trust(source: Any, /, *, n_next: int = 50, **reading: Any) -> Trust:
     """What can be known of votes: whom to trust, how good a combined label will be, and what to label next.
 
-    `source` is a `VoteTable`, or whatever `read_labels` takes (`reading` are its options).
+    `source` is a `VoteTable`, or whatever `read_labels` takes (`reading` are its options). Of the result, `summary`
+    has the findings in sentences, `label_accuracy` how often the combined label is right, `sources` each source,
+    `classes` recall and precision, `pairs` copies, `next_items` the `n_next` items to label next.
     """
     return look_at(source if isinstance(source, VoteTable) else read_labels(source, **reading), n_next=n_next)
 

@@ -56,6 +56,17 @@ class VoteTable:
         if len(self.gold) != len(self.items):
             raise DataError(f"votes: {many(len(self.items), 'item')} and gold of {len(self.gold)}")
 
+    def __repr__(self) -> str:
+        """Numbers and classes; the arrays may be long."""
+        known = int((self.gold >= 0).sum())
+        votes, sources, items = (
+            many(self.n_votes, "vote"),
+            many(len(self.sources), "source"),
+            many(len(self.items), "item"),
+        )
+        gold = f"; gold of {many(known, 'item')}" if known else ""
+        return f"VoteTable({votes} of {sources} on {items}; classes: {listed(self.classes)}{gold})"
+
     @property
     def n_classes(self) -> int:
         return len(self.classes)

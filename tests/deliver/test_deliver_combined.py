@@ -163,7 +163,7 @@ def test_the_three_commands_of_the_readme(tmp_path: Path) -> None:
         "labels", str(VOTES), "--report", "trust.html", "--next", "ask.csv", "--n", "7", cwd=tmp_path
     )
     assert looked.returncode == 0, looked.stderr
-    assert "ada and eve (copies" in looked.stdout
+    assert "(they agree more than independent errors explain): ada and eve (" in looked.stdout
     assert "<table" in (tmp_path / "trust.html").read_text()
     assert len(pd.read_csv(tmp_path / "ask.csv")) == 7
     made = outgrow_says("combine", str(VOTES), "-o", "combined.parquet", "--json", cwd=tmp_path)
@@ -323,3 +323,11 @@ def test_gold_is_found_under_any_name_that_can_be_told(tmp_path: Path) -> None:
     }
     with pytest.raises(ConfigError, match="gold="):
         outgrow.read_labels(VOTES, gold=gold.assign(note="?", who="me"))
+
+
+def test_votes_and_combined_labels_have_a_short_repr() -> None:
+    votes = outgrow.read_labels(VOTES)
+    assert repr(votes).startswith(f"VoteTable({votes.n_votes} votes of {len(votes.sources)} sources")
+    combined = outgrow.combine(votes, "vote")
+    assert f"{len(votes.items)} items by vote" in repr(combined)
+    assert max(len(repr(votes)), len(repr(combined))) < 400

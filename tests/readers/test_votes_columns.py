@@ -172,3 +172,14 @@ def test_a_column_that_does_not_exist_is_told(part):
     value = ("lable",) if part in ("ignore", "votes") else "lable"
     with pytest.raises(ConfigError, match="there is no column `lable`; did you mean `label`"):
         read_votes(frame(), columns=VoteColumns(**{part: value}))
+
+
+def test_sources_are_left_out_by_name() -> None:
+    rows = pd.DataFrame({"item": [0, 0, 1, 1], "worker": ["a", "turker 8", "a", "turker 8"], "label": list("xyxx")})
+    table = read_votes(rows, columns=VoteColumns(drop=("turker 8",)))
+    assert (table.sources, table.n_votes) == (("a",), 2)
+    assert any("`drop` leaves out: 2 of 4" in note for note in table.notes)
+    with pytest.raises(DataError, match=r"drop.*`turker 9`.*did you mean `turker 8`"):
+        read_votes(rows, columns=VoteColumns(drop=("turker 9",)))
+    with pytest.raises(DataError, match="no vote is left"):
+        read_votes(rows, columns=VoteColumns(drop=("a", "turker 8")))

@@ -1,6 +1,7 @@
 """Soft votes: distributions in every shape, confidences, and what does not sum to one."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -146,3 +147,26 @@ def test_probability_columns_may_be_named():
     assert table.label.tolist() == [1, 0]
     with pytest.raises(DataError, match="`yes` has probabilities and is not a class"):
         read_votes(rows, columns=VoteColumns(probability=("yes", "no")), classes=["no", "maybe"])
+
+
+def test_confidences_with_a_percent_sign_are_percentages(tmp_path: Path) -> None:
+    path = tmp_path / "votes.csv"
+    path.write_text("item,worker,label,confidence\n0,a,yes,80%\n1,a,no,5 %\n2,a,no,\n")
+    table = read_votes(path)
+    assert table.probs is not None
+    assert table.probs[np.arange(2), table.label[:2]] == pytest.approx([0.8, 0.95]), "5 % for no is 95 % for yes"
+    assert any("percentages" in note for note in table.notes)
+    path.write_text("item,worker,label,confidence\n0,a,yes,80%\n1,a,no,0.5\n")
+    with pytest.raises(DataError, match="80%"):
+        read_votes(path)
+
+
+def test_empty_rows_are_left_out_with_a_note(tmp_path: Path) -> None:
+    path = tmp_path / "votes.csv"
+    path.write_text("item,worker,label\n0,a,yes\n,,\n1,a,no\n,,\n")
+    table = read_votes(path)
+    assert (table.items, table.n_votes) == (["0", "1"], 2)
+    assert any("Empty rows" in note and "line 3 and 1 more" in note for note in table.notes)
+    path.write_text("item,worker,label\n0,a,yes\n,b,no\n")
+    with pytest.raises(DataError, match="the item is empty"):
+        read_votes(path)

@@ -168,3 +168,22 @@ def test_test_items_are_joined_as_the_votes_are(tmp_path: Path) -> None:
 def test_texts_have_no_classes(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"columns\.join_classes"):
         read_texts(long_table(tmp_path), columns=JOIN)
+
+
+def test_a_rare_class_that_is_spelt_like_a_common_one_is_named() -> None:
+    names = ["positive", "negative", "B-PER", "I-PER", "rank1"] * 25 + ["negatvie", "negatvie", "rank12", "other"]
+    rows = [(index, "ann", name) for index, name in enumerate(names)]
+    table = read_votes(pd.DataFrame(rows, columns=["item", "worker", "label"]))
+    (note,) = (note for note in table.notes if "misspelt" in note)
+    assert "`negatvie` (2 votes; is it `negative`?)" in note
+    assert not any(name in note for name in ("rank12", "other", "B-PER"))
+    assert set(table.classes) == set(names), "each is still a class"
+
+
+def test_a_class_of_gold_that_nobody_votes_for_is_named_with_the_one_that_is_meant() -> None:
+    votes = pd.DataFrame(
+        {"item": [0, 1], "worker": "ann", "label": ["Norwich", "Ipswich"], "confidence": [0.9, 0.8],
+         "gold": ["Norwhich", "Ipswich"]}
+    )  # fmt: skip
+    for table in (read_votes(votes), read_votes(votes.drop(columns="confidence"))):
+        assert any("`Norwhich` (is it `Norwich`?)" in note for note in table.notes), table.notes

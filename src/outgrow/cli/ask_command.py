@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from outgrow.cli.output import AsJson, complain, say, say_json
-from outgrow.cli.vote_options import Classes, Settings, check_outputs, class_list
+from outgrow.cli.vote_options import Classes, check_outputs, class_list
 from outgrow.errors import ConfigError
 from outgrow.text_format import many
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 def ask(
     items: Annotated[Path, typer.Option(help="The items: CSV, TSV, JSONL, JSON, Parquet or Arrow.")],
     by: Annotated[Path, typer.Option(help="The judges, a YAML file with `supervisors`.")],
-    words: Settings = None,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(help="Settings: key.sub=value, such as items.text=question …", show_default=False),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="The votes: .parquet, .csv, .tsv or .jsonl.", show_default=False),

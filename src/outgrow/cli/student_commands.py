@@ -92,13 +92,14 @@ def predict(
     """Label new items by a student, and mark those that should go back to the sources.
 
     The column `by` is `student` or `sources`. The student's card has the confidence from which on it answers alone
-    (`outgrow train … cascade.accuracy=0.95`).
+    (`outgrow train … cascade.accuracy=0.95`). Without it the student answers all items.
     """
     from rich.console import Console
 
     from outgrow import api_students
     from outgrow.cli.progress import display
     from outgrow.data.write_table import SUFFIXES
+    from outgrow.deliver.predict import read_card
 
     check_outputs([items], {"--output": (output, SUFFIXES)})
     with display(Console(stderr=True), quiet or as_json) as shown:
@@ -115,7 +116,9 @@ def predict(
     alone = table["by"].to_pylist().count("student")
     if as_json:
         say_json({"written": str(output), "items": len(table), "by_student": alone})
-    else:
-        say(
-            f"{alone} of {many(len(table), 'item')} by the student, {len(table) - alone} back to the sources: {output}"
-        )
+        return
+    say(f"{alone} of {many(len(table), 'item')} by the student, {len(table) - alone} back to the sources: {output}")
+    if threshold is None and read_card(student).get("cascade") is None:
+        say("How often its answers are right is not known; `cascade.accuracy=0.95` of `outgrow train` finds it out.")
+    if id is None and table["item"].to_pylist() == [str(row) for row in range(len(table))]:
+        say("The items are named by their rows, from 0; `--id COLUMN` names them.")

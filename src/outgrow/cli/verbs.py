@@ -40,7 +40,7 @@ VERBS: tuple[Callable[..., None], ...] = (
     *(ask, votes.labels, votes.rules, votes.combine, train, predict, export, inspection.doctor),
 )
 for verb in VERBS:
-    app.command(cls=WithMethods if verb in (votes.combine, train) else None)(verb)
+    app.command(cls=WithMethods if verb in (votes.labels, votes.combine, train) else None)(verb)
 app.add_typer(data_app, name="data")
 app.add_typer(methods_app, name="methods")
 app.add_typer(examples_app, name="examples")

@@ -15,7 +15,8 @@ Votes = Annotated[
 Columns = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Further files of votes, and roles of columns: item=task_id source=worker label=answer …",
+        help="Further files of votes, and settings: item=task_id source=worker layout=wide drop=ann …"
+        " `outgrow docs show your-labels` lists them.",
         show_default=False,
     ),
 ]

@@ -78,6 +78,8 @@ class VoteColumns(Section):
     """Of a wide table: the columns with votes, one per source. By default all columns without another role."""
     ignore: Names = ()
     """Columns that are ignored."""
+    drop: Names = ()
+    """Sources whose votes are left out."""
     where: Conditions = {}
     """Only rows in which a column has one of these values: `where: {AssignmentStatus: Approved}`, on the command line
     `where=AssignmentStatus=Approved`; several conditions and several values are separated by commas."""

@@ -7,6 +7,7 @@ labels were made.
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -32,7 +33,7 @@ from outgrow.data.write_table import write_table
 from outgrow.deliver.misread_votes import misread_votes
 from outgrow.errors import ConfigError, DataError
 from outgrow.extensions import function_of
-from outgrow.text_format import shortened
+from outgrow.text_format import MOST_LISTED, many, shortened
 from outgrow.vote_table import VoteTable, named_shares
 
 if TYPE_CHECKING:
@@ -59,6 +60,12 @@ class Combined:
     """The fit before calibration, for `update`; `None` for a combiner with options other than its defaults."""
     keeps_votes: bool = False
     """Whether every vote is a target of its own; the labels are then those of the majority."""
+
+    def __repr__(self) -> str:
+        """The labels' shares; the arrays may be long."""
+        labels = Counter(self.votes.classes[k] for k in self.label.tolist()).most_common(MOST_LISTED)
+        shown = ", ".join(f"{name} {n}" for name, n in labels)
+        return f"Combined({many(len(self.votes.items), 'item')} by {self.method}; labels: {shown}; of {self.votes!r})"
 
     @property
     def state(self) -> State | None:

@@ -17,7 +17,7 @@ from outgrow.data.data_identity import content_hash
 from outgrow.data.task import Items, Split, Task
 from outgrow.data.unlabelled_items import id_column, read_unlabelled
 from outgrow.deliver.train import CARD
-from outgrow.errors import ConfigError, DataError, StepFailed
+from outgrow.errors import DataError, StepFailed
 from outgrow.graph.code_identity import read_again
 from outgrow.graph.runner import Event, run_steps
 from outgrow.graph.step import Job, Json, Step
@@ -44,10 +44,10 @@ def predict_labels(
     """The table above.
 
     `text` is a column or a template, by default that of the training; `threshold` replaces that of the card. Raises
-    `DataError` and `ConfigError` for bad input, `StepFailed` for a failed step.
+    `DataError` for bad input, `StepFailed` for a failed step.
     """
     card = read_card(student)
-    least = threshold if threshold is not None else threshold_of(card, student)
+    least = threshold if threshold is not None else threshold_of(card)
     last = predicted_step(student, card, items, text=text, id=id, device=device)
     steps = Store(store)
     with steps.in_use():
@@ -79,14 +79,14 @@ def read_card(student: Path) -> Mapping[str, Any]:
     return card
 
 
-def threshold_of(card: Mapping[str, Any], student: Path) -> float:
-    """The least confidence of an answer of its own: that of the card's cascade, infinity if none is certified."""
+def threshold_of(card: Mapping[str, Any]) -> float:
+    """The least confidence of an answer of its own: that of the card's cascade, infinity if none is certified.
+
+    0 without a cascade: the student answers everything.
+    """
     cascade = card.get("cascade")
     if cascade is None:
-        raise ConfigError(
-            f"{student}: it is not known which items this student may answer alone; train it with"
-            " `cascade.accuracy=0.95`, or give a confidence by `--threshold` (0: all of them)"
-        )
+        return 0.0
     return float("inf") if cascade["threshold"] is None else float(cascade["threshold"])
 
 
@@ -100,6 +100,7 @@ def predicted_step(
         "columns": ItemColumns(text=text or about["text"], id=id).model_dump(mode="json"),
         "classes": card["classes"],
         "content": content_hash(items, "--items"),
+        **({"usual_id": about["id"]} if "id" in about else {}),
     }
     function = "outgrow.deliver.predict:read_new_items"
     pool = Step("new_items", function, params, hints={"items": str(items.absolute())}, label=items.name)
@@ -114,9 +115,14 @@ def predicted_step(
     )
 
 
-def read_new_items(job: Job, *, columns: dict[str, Json], classes: list[str], content: str) -> None:
-    """Write the task of the file in the hint `items`. `content` only enters the step's identity."""
-    Task("new", "classify", tuple(classes), _new_items(job, columns)).save(job.out)
+def read_new_items(
+    job: Job, *, columns: dict[str, Json], classes: list[str], content: str, usual_id: str | None = None
+) -> None:
+    """Write the task of the file in the hint `items`. `content` only enters the step's identity.
+
+    `usual_id`: the column of ids in the training, used if the file has it and no other is named.
+    """
+    Task("new", "classify", tuple(classes), _new_items(job, columns, usual_id)).save(job.out)
 
 
 def read_new_prompts(job: Job, *, columns: dict[str, Json], content: str) -> None:
@@ -127,9 +133,10 @@ def read_new_prompts(job: Job, *, columns: dict[str, Json], content: str) -> Non
     Split(none, none, np.arange(len(items))).save(job.out)
 
 
-def _new_items(job: Job, columns: dict[str, Json]) -> Items:
+def _new_items(job: Job, columns: dict[str, Json], usual_id: str | None = None) -> Items:
     table, roles = read_table(Path(job.hints["items"])), ItemColumns.model_validate(columns)
-    return read_unlabelled(table, roles.text, roles.id or id_column(table, ()))
+    usual = usual_id if usual_id in table.columns else id_column(table, ())
+    return read_unlabelled(table, roles.text, roles.id or usual)
 
 
 def labels_table(items: list[str], classes: list[str], probs: np.ndarray, threshold: float) -> pa.Table:

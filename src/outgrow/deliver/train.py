@@ -138,6 +138,7 @@ def delivered_step(settings: TrainSettings, files: TrainingFiles, name: str, com
             **({} if settings.of_texts else {"objective": loss_params(settings.loss, "classify")}),
             "seed": settings.seed,
             "text": settings.items.text,
+            **({"id": settings.items.id} if settings.items.id else {}),
             **prompt,
         },
         "command": command,

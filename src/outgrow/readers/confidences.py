@@ -1,9 +1,9 @@
 """Confidences as files have them: probabilities, percentages, log-probabilities, and mappings of these.
 
-A column with a name such as `logprob` has natural logarithms of probabilities, all at most 0. Numbers up to 100, one
-of them above 10 and none between 0 and 1, are percentages. Of a mapping from answer to log-probability those answers
-count that are labels, also if they differ in case or white space, as tokens of a language model do; their
-probabilities are divided by their sum.
+A column with a name such as `logprob` has natural logarithms of probabilities, all at most 0. Numbers with a percent
+sign are percentages, and numbers up to 100, one of them above 10 and none between 0 and 1. Of a mapping from answer to
+log-probability those answers count that are labels, also if they differ in case or white space, as tokens of a
+language model do; their probabilities are divided by their sum.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from jaxtyping import Float
 
 from outgrow.errors import DataError
+from outgrow.readers.categorical import numbers
 from outgrow.readers.column_patterns import LOGARITHMS
 from outgrow.readers.soft_votes import SoftVotes
 from outgrow.readers.source_table import Place
@@ -52,8 +54,17 @@ def are_logarithms(name: str) -> bool:
     return LOGARITHMS.search(name.lower()) is not None
 
 
-def probabilities_of(value: Float[np.ndarray, "row"], name: str, place: Place) -> Confidences:
-    """A column of confidences as probabilities. Raises `DataError` with the row for a log-probability above 0."""
+def probabilities_of(column: pa.ChunkedArray, name: str, place: Place) -> Confidences:
+    """A column of confidences as probabilities.
+
+    Raises `DataError` with the row for a log-probability above 0, and for a cell that is no number.
+    """
+    without_signs = _without_percent_signs(column)
+    if without_signs is not None:
+        return Confidences(
+            numbers(without_signs, f"column `{name}`", place) / 100, f"Column `{name}` has percentages."
+        )
+    value = numbers(column, f"column `{name}`", place)
     if are_logarithms(name):
         wrong = value > 0
         if wrong.any():
@@ -64,6 +75,17 @@ def probabilities_of(value: Float[np.ndarray, "row"], name: str, place: Place) -
     if PERCENT < largest <= 100 and smallest >= 0 and not ((value > 0) & (value < 1)).any():
         return Confidences(value / 100, f"Column `{name}` has percentages.")
     return Confidences(value)
+
+
+def _without_percent_signs(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """The numbers of a column whose cells all end with a percent sign; None of another column."""
+    texts = column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
+    if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
+        return None
+    signed = pc.match_substring_regex(texts, r"%\s*$")
+    if len(texts) == texts.null_count or not pc.all(signed).as_py():
+        return None
+    return pc.replace_substring_regex(texts, r"\s*%\s*$", "")
 
 
 def of_logarithms(soft: SoftVotes, labels: Sequence[str]) -> SoftVotes:

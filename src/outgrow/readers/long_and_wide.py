@@ -119,8 +119,8 @@ def _long(table: SourceTable, roles: ColumnRoles, rows: FilteredRows, alone: str
     if roles.label is not None:
         label = categorical(one_each(arrow[roles.label], subject, place), f"{table.origin}, the labels")
     soft = _soft(roles.probability, arrow, label, place)
-    confidence = numeric(roles.confidence)
-    stated = None if confidence is None else probabilities_of(confidence, str(roles.confidence), place)
+    name = roles.confidence
+    stated = None if name is None else probabilities_of(arrow[name], name, place)
     nameless = roles.source is None
     return VoteRows(
         table.origin,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from outgrow.config.votes import AS_NAMED, VoteColumns
-from outgrow.errors import DataError
+from outgrow.errors import DataError, suggest
 from outgrow.readers.arrow_files import npy_array
 from outgrow.readers.column_uses import ColumnUse
 from outgrow.readers.gold import Gold, gold_of_array, gold_of_table
@@ -63,7 +63,7 @@ def read_votes(
     vote_rows = _rows_of_all(source, own_columns, alone, classes_given=classes is not None)
     if gold is not None:
         vote_rows = _with_gold(vote_rows, gold, columns)
-    return to_vote_table(
+    table = to_vote_table(
         vote_rows,
         classes=classes,
         abstain=columns.abstain,
@@ -72,6 +72,19 @@ def read_votes(
         nominal=columns.scale == "nominal",
         join_classes=columns.join_classes,
     )
+    return _without(table, columns.drop) if columns.drop else table
+
+
+def _without(table: VoteTable, sources: Sequence[str]) -> VoteTable:
+    """The votes of the other sources. Raises `DataError` for a name that is no source, and where none is left."""
+    unknown = [name for name in sources if name not in table.sources]
+    if unknown:
+        raise DataError(f"drop: no source is named `{unknown[0]}`; {suggest(unknown[0], table.sources)}")
+    kept = table.only([name for name in table.sources if name not in sources])
+    if not kept.n_votes:
+        raise DataError("drop: no vote is left")
+    note = f"Votes that `drop` leaves out: {table.n_votes - kept.n_votes} of {table.n_votes}."
+    return replace(kept, notes=(*kept.notes, note))
 
 
 def _may_be_file(gold: str) -> bool:

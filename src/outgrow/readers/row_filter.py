@@ -1,4 +1,4 @@
-"""The rows of a table that count: those selected by `where`, without repeated headers.
+"""The rows of a table that count: those selected by `where`, without repeated headers and empty rows.
 
 Files joined by `cat` contain several headers. A line that repeats the header is left out with a note. A header of
 other columns starts another table and is an error. Exports of crowd platforms contain rejected answers: without an
@@ -68,7 +68,10 @@ def chosen_rows(
     if headers.any():
         first = table.place(int(headers.argmax()))
         notes.append(f"Repeated headers were left out: {first}{_more(headers)}.")
-    kept &= ~headers
+    empty = _empty(arrow)
+    if empty.any():
+        notes.append(f"Empty rows were left out: {table.place(int(empty.argmax()))}{_more(empty)}.")
+    kept &= ~headers & ~empty
     if kept.all():
         return FilteredRows(arrow, table.place)
     row_index = np.flatnonzero(kept)
@@ -103,6 +106,15 @@ def _headers(arrow: pa.Table, table: SourceTable) -> Bool[np.ndarray, "row"]:
                 f" {listed(names)}): join the two files by the names of their columns"
             )
     return is_header
+
+
+def _empty(arrow: pa.Table) -> Bool[np.ndarray, "row"]:
+    """Rows without a cell, as spreadsheets write them."""
+    is_empty = np.ones(arrow.num_rows, dtype=bool)
+    for column in arrow.columns:
+        if is_empty.any():
+            is_empty &= np.asarray(column.is_null())
+    return is_empty
 
 
 def _is_text(kind: pa.DataType) -> bool:

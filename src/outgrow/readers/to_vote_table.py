@@ -5,13 +5,14 @@ An abstention is no vote; its item and its source are kept. Of several votes of 
 an error (`ambiguous_columns.py`).
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from outgrow.errors import DataError
+from outgrow.errors import DataError, nearest
 from outgrow.readers.ambiguous_columns import doubt_of_labels
 from outgrow.readers.categorical import EMPTY, MISSING, by_appearance, number_twice
 from outgrow.readers.class_names import alike
@@ -24,6 +25,8 @@ from outgrow.text_format import listed, many
 from outgrow.vote_table import VoteTable
 
 NO_VOTE = "-1"
+RARE, COMMON = 2, 20
+"""At most and at least so many votes have a class that may be misspelt, and the class that is meant."""
 
 
 def to_vote_table(
@@ -167,6 +170,7 @@ def _notes(table: VoteTable, repeat_note: str, repaired: int, overruled: int) ->
     without_votes = [name for name, n in zip(table.sources, table.n_per_source.tolist(), strict=True) if not n]
     n_without_votes = int((table.n_per_item == 0).sum())
     alike_names, unvoted = [name for names in alike(table.classes) for name, _ in names], _of_gold_alone(table)
+    misspelt = _misspelt(table)
     subject = many(overruled, "vote gives", "votes give")
     no_vote_note = (
         f"{n_without_votes} of {many(len(table.items), 'item')} {'has' if n_without_votes == 1 else 'have'} no vote."
@@ -179,7 +183,8 @@ def _notes(table: VoteTable, repeat_note: str, repaired: int, overruled: int) ->
         f"Sources without votes: {listed(without_votes)}.": without_votes,
         "There is one source: only gold can measure its accuracy.": len(table.sources) == 1,
         f"Classes that differ only in case or white space: {listed(alike_names)}.": alike_names,
-        f"Classes of gold without votes: {listed(unvoted)}.": unvoted,
+        f"Classes of gold without votes: {', '.join(unvoted)}.": unvoted,
+        f"Rare classes that may be misspelt: {', '.join(misspelt)}.": misspelt,
     }
     return [*(sentence for sentence, applies in notes.items() if applies), *_written_twice(table)]
 
@@ -195,11 +200,29 @@ def _missing(table: VoteTable) -> list[str]:
 
 
 def _of_gold_alone(table: VoteTable) -> list[str]:
-    """Classes of gold without votes."""
+    """Classes of gold without votes, each with the class that it may be a misspelling of."""
     has_label = np.bincount(table.label, minlength=table.n_classes) > 0
     has_vote = has_label if table.probs is None else has_label | (table.probs > 0).any(axis=0)
     has_gold = np.bincount(table.gold[table.gold >= 0], minlength=table.n_classes) > 0
-    return [name for name, only_gold in zip(table.classes, has_gold & ~has_vote, strict=True) if only_gold]
+    chosen = [name for name, has in zip(table.classes, has_label, strict=True) if has]
+    found = []
+    for index in np.flatnonzero(has_gold & ~has_label).tolist():
+        name, near = table.classes[index], nearest(table.classes[index], chosen)
+        if near or not has_vote[index]:
+            found.append(f"`{name}` (is it `{near}`?)" if near else f"`{name}`")
+    return found
+
+
+def _misspelt(table: VoteTable) -> list[str]:
+    """Classes with few votes whose names are like that of a class with many; numbers in names make them different."""
+    votes = np.bincount(table.label, minlength=table.n_classes)
+    common = [name for name, n in zip(table.classes, votes, strict=True) if n >= COMMON]
+    found = []
+    for name, n in zip(table.classes, votes.tolist(), strict=True):
+        near = nearest(name, common) if 0 < n <= RARE and not re.search(r"\d", name) else ""
+        if near and near.lower() != name.lower():
+            found.append(f"`{name}` ({many(n, 'vote')}; is it `{near}`?)")
+    return found
 
 
 def _written_twice(table: VoteTable) -> Iterator[str]:

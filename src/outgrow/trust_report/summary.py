@@ -16,7 +16,7 @@ from outgrow.trust_report.findings import (
     VoteCounts,
 )
 from outgrow.trust_report.gold_needed import gold_needed
-from outgrow.trust_report.source_pairs import COPY, SAME
+from outgrow.trust_report.source_pairs import COPY, SAME, TOGETHER
 from outgrow.trust_report.source_quality import ADVERSARIAL, ALWAYS_ONE, CHANCE, HARMS, ONE_CLASS
 
 NAMED = 4
@@ -25,6 +25,11 @@ BAD = {
     ONE_CLASS: "always the same",
     CHANCE: "no better than chance",
     HARMS: "the labels are better without",
+}
+OF_PAIRS = {
+    SAME: "Treat as one, with equal votes everywhere",
+    COPY: "Copies, or nearly always right (they agree more than independent errors explain)",
+    TOGETHER: "Errors are correlated",
 }
 GOOD, POOR = 0.9, 0.75
 """Expected accuracy from which a label is called good, and below which it is called poor."""
@@ -153,7 +158,8 @@ def sources_to_drop(sources: Sequence[SourceTrust], pairs: Sequence[PairTrust], 
         listed |= set(names)
         if names:
             parts.append(f"{_named([short(name) for name in names])} ({remark})")
-    sentences = [f"Drop {'; '.join(parts)}."] if parts else ["No source looks like one to drop."]
+    advice = f"Drop {'; '.join(parts)}. `drop=NAME,…` leaves out their votes."
+    sentences = [advice] if parts else ["No source looks like one to drop."]
     one_sided = [
         f"{short(source.name)} ({percent(source.top_class_share)} {short(source.top_class)})"
         for source in sources
@@ -161,16 +167,14 @@ def sources_to_drop(sources: Sequence[SourceTrust], pairs: Sequence[PairTrust], 
     ]
     if one_sided:
         sentences.append(f"One-sided, much more than the other sources on the same items: {_named(one_sided)}.")
-    flagged_pairs = [
-        f"{short(pair.first)} and {short(pair.second)} ({pair.flag}, {many(pair.n, 'common item')})"
-        for pair in pairs
-        if pair.flag
-    ]
-    copies = any(pair.flag in (SAME, COPY) for pair in pairs)
-    if flagged_pairs:
-        sentences.append(
-            f"{'Treat as one, or nearly' if copies else 'Errors are correlated'}: {_named(flagged_pairs)}."
-        )
+    for flag, remark in OF_PAIRS.items():
+        flagged = [
+            f"{short(pair.first)} and {short(pair.second)} ({many(pair.n, 'common item')})"
+            for pair in pairs
+            if pair.flag == flag
+        ]
+        if flagged:
+            sentences.append(f"{remark}: {_named(flagged)}.")
     return " ".join(sentences)
 
 
