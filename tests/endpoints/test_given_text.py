@@ -37,6 +37,16 @@ def test_the_last_place_counts_and_a_template_without_an_end_gives_none() -> Non
     assert (table.end.tolist(), table.logprob.tolist()) == ([2, 3], [-2.0, -3.0])
 
 
+@pytest.mark.parametrize("marker", ["<|im_end|>", "</end>", "[/end]"])
+def test_a_marker_that_contains_the_text_is_not_its_place(marker: str) -> None:
+    tokens = [PromptToken(text, -float(place)) for place, text in enumerate(["say ", "end", marker, "\n"])]
+    table = pieces_of("end", tokens)
+    assert table is not None
+    assert (table.end.tolist(), table.logprob.tolist()) == ([3, 4], [-1.0, -2.0])
+    assert pieces_of("end", tokens[:1] + tokens[2:]) is None
+    assert pieces_of(marker, tokens) is not None, "a text may be a marker"
+
+
 def test_a_token_that_only_begins_or_ends_in_the_text_is_cut() -> None:
     tokens = [PromptToken(text, -1.0) for text in ["a", ": zwei", " Äpfel.", " b"]]
     table = pieces_of("zwei Äpfel", tokens)

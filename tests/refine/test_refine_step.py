@@ -197,6 +197,28 @@ def test_log_probabilities_that_cannot_be_used_are_left_out(logprob: Any) -> Non
     assert other.logprob == 0.0
 
 
+@pytest.mark.parametrize(
+    ("sent", "ends"),
+    [
+        (["now", " here", "<|im_end|>"], [3, 8, 9]),
+        (["now", " here", "\n"], [3, 8, 9]),
+        (["now", " here.\n", "\n"], [3, 8, 9]),
+    ],
+    ids=["the end's own token", "a stop", "a stop in the last piece"],
+)
+def test_the_token_that_ended_an_answer_gives_the_end_its_probability(sent: list[str], ends: list[int]) -> None:
+    """As vLLM sends it: behind the tokens of the text, which is without it."""
+    tokens = [
+        {"token": word, "bytes": list(word.encode()), "logprob": -float(place)} for place, word in enumerate(sent)
+    ]
+    found = candidate_of(ResponseChoice("now here", True, tuple(tokens)))
+    assert (found.text, found.pieces.end.tolist()) == ("now here", ends)
+    assert found.pieces.logprob.tolist() == [0.0, -1.0, -2.0]
+    cut = candidate_of(ResponseChoice("now here", False, tuple(tokens)))
+    assert not cut.has_end
+    assert cut.logprob == 0.0, "a text that was cut off has no further tokens"
+
+
 def test_an_answer_that_was_cut_off_has_no_end() -> None:
     assert not candidate_of(ResponseChoice("now", False, None)).has_end
     assert candidate_of(ResponseChoice("now", True, None)).has_end

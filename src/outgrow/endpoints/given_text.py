@@ -2,11 +2,12 @@
 
 The text is sent as the assistant's turn, and nothing is to be written after it: the chat template ends the turn, so
 that the end of the text has a probability, too. The reply lists the tokens of the whole prompt. The text's own are
-found by their characters, at their last place. vLLM shows a character that is in several tokens at the last of them,
-and nothing at the others. A text that the tokens do not spell (another server shows parts as "�") has no
-log-probabilities.
+found by their characters, at their last place that is not within a marker such as `<|im_end|>`. vLLM shows a character
+that is in several tokens at the last of them, and nothing at the others. A text that the tokens do not spell (another
+server shows parts as "�") has no log-probabilities.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ FIELD = "prompt_logprobs"
 SCORING: Mapping[str, Any] = {FIELD: 0, "add_generation_prompt": False, "temperature": 0.0}
 """Fields of a request for the log-probabilities of its prompt, and of no alternatives."""
 LONGEST_TOKEN = 1000
+MARKER = re.compile(r"[<\[].+[>\]]", re.DOTALL)
+"""A token by which a chat template marks something."""
 
 
 class PromptToken(NamedTuple):
@@ -64,10 +67,27 @@ def _token(entry: object) -> PromptToken | None:
     return PromptToken(text, min(float(logprob), 0.0))
 
 
+def last_place(text: str, tokens: Sequence[PromptToken]) -> int:
+    """The last character from which on the tokens spell the text, outside of markers; -1 if there is none.
+
+    >>> tokens = [PromptToken(text, -1.0) for text in ("the", " end", "<|im_end|>")]
+    >>> last_place("end", tokens)
+    4
+    """
+    spelled, stop = "".join(token.text for token in tokens), None
+    ends = np.cumsum([len(token.text) for token in tokens])
+    while (place := spelled.rfind(text, 0, stop)) >= 0:
+        around = tokens[int(np.searchsorted(ends, place, side="right"))].text if text else ""
+        if not (MARKER.fullmatch(around) and text in around and text != around):
+            break
+        stop = place + len(text) - 1
+    return place
+
+
 def pieces_of(text: str, tokens: Sequence[PromptToken]) -> PieceTable | None:
     """The text's pieces, and its end if the chat template has one; `None` if the tokens do not spell it."""
     spelled = "".join(token.text for token in tokens)
-    place = spelled.rfind(text)
+    place = last_place(text, tokens)
     if place < 0 or not text:
         return None
     first = len(spelled[:place].encode())

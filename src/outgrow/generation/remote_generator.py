@@ -97,26 +97,33 @@ def seed_of(seed: int, place: int) -> int:
 def candidate_of(choice: ResponseChoice) -> Candidate:
     """The answer without white space around it; without log-probabilities its pieces count as certain."""
     text = choice.text.strip()
-    table = None if choice.tokens is None else _piece_table(choice, text)
-    if table is None:
+    spelled = None if choice.tokens is None else _spelled(choice, text)
+    if spelled is None:
         certain_pieces = certain(text)
         return Candidate(
             text, certain_pieces if choice.ended else PieceTable(certain_pieces.end[:-1], certain_pieces.logprob[:-1])
         )
-    # The protocol has no log-probability for the end.
-    return Candidate(text, table.close(0.0, len(text.encode())) if choice.ended else table)
+    table, end = spelled
+    return Candidate(text, table.close(end, len(text.encode())) if choice.ended else table)
 
 
-def _piece_table(choice: ResponseChoice, text: str) -> PieceTable | None:
-    """The server's pieces; None if they do not spell the text."""
-    pieces = [_bytes(token) for token in choice.tokens or ()]
-    logprobs = [token.get("logprob") for token in choice.tokens or ()]
-    if b"".join(pieces) != choice.text.encode() or not all(_is_logprob(value) for value in logprobs):
+def _spelled(choice: ResponseChoice, text: str) -> tuple[PieceTable, float] | None:
+    """The server's pieces and the log-probability of the end; None if they do not spell the text.
+
+    vLLM sends the token that ended the text, too, such as `<|im_end|>` or a stop. The protocol has none: the end then
+    counts as certain.
+    """
+    tokens = choice.tokens or ()
+    pieces, logprobs = [_bytes(token) for token in tokens], [token.get("logprob") for token in tokens]
+    whole, sent = choice.text.encode(), b"".join(pieces)
+    if not (sent.startswith(whole) if choice.ended else sent == whole) or not all(map(_is_logprob, logprobs)):
         return None
     first = len(choice.text[: len(choice.text) - len(choice.text.lstrip())].encode())
     end = np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
     scores = np.minimum(np.asarray(logprobs, dtype=np.float64), 0.0)
-    return PieceTable(end, scores).trim(first, first + len(text.encode()))
+    n_own = int(np.searchsorted(end, len(whole))) + 1 if whole else 0
+    table = PieceTable(end[:n_own], scores[:n_own]).trim(first, first + len(text.encode()))
+    return table, float(scores[n_own]) if n_own < len(scores) else 0.0
 
 
 def _bytes(token: Any) -> bytes:

@@ -110,6 +110,11 @@ def hints(plan: SeedPlan, section: Section) -> dict[str, Json]:
     return endpoint_hints(section, place_of(section, experiment), experiment.answers)
 
 
+def writer_version(section: Section) -> int:
+    """The version of a step that writes or scores texts: 2 for a server's, whose ends have probabilities since."""
+    return 1 if local_model(section) is not None else 2
+
+
 def endpoint_hints(section: Section, place: str, answers: Path) -> dict[str, Json]:
     """The same for a model behind a server; `place` is its key in the file, `answers` the folder of its responses."""
     asking = {**dump(section, without=[*ASKING, "fine_tuning"]), "place": place}

@@ -18,7 +18,7 @@ from outgrow.refine import REFINERS, Refine
 from outgrow.refine.prompts import read_prompts
 from outgrow.study.gold_use import weighs_by_gold
 from outgrow.study.seed_plan import SeedPlan
-from outgrow.study.step_params import dump, hints, writing_params
+from outgrow.study.step_params import dump, hints, writer_version, writing_params
 from outgrow.study.steps import STUDENT, UNTOUCHED, noised_step
 from outgrow.supervise.source_record import TextSource, texts_step, trained
 from outgrow.supervise.sources import SOURCES
@@ -148,7 +148,8 @@ def scores_step(
     inputs = {"pool": plan.pool, **trained(model), **{f"texts.{key}": table for key, table in tables.items()}}
     label = f"by {name} on {', '.join(tables)}, seed {plan.seed}"
     function = "outgrow.supervise.writer_steps:score_texts"
-    return Step("scores", function, params, inputs, hints=hints(plan, section), label=label)
+    version = writer_version(section)
+    return Step("scores", function, params, inputs, version=version, hints=hints(plan, section), label=label)
 
 
 def refined_step(plan: SeedPlan, refine: Refine, name: str, texts: Step | None) -> Step:
@@ -165,7 +166,8 @@ def refined_step(plan: SeedPlan, refine: Refine, name: str, texts: Step | None) 
     inputs = {**plan.data, **({} if texts is None else {"texts": texts})}
     label = f"{refine.type}: {name}, seed {plan.seed}"
     function = "outgrow.refine.refine_step:refine_texts"
-    return Step("refined", function, params, inputs, hints=hints(plan, section), label=label)
+    version = writer_version(section)
+    return Step("refined", function, params, inputs, version=version, hints=hints(plan, section), label=label)
 
 
 def ratings_step(plan: SeedPlan, name: str, judge: JudgeMeasure, answers: Step, untouched: Step) -> Step:

@@ -16,7 +16,7 @@ from outgrow.extensions import Function, Record
 from outgrow.graph.step import Json, Step
 from outgrow.study.model_cost import Cost, StudySizes
 from outgrow.study.seed_plan import SeedPlan
-from outgrow.study.step_params import dump, hints, writing_params
+from outgrow.study.step_params import dump, hints, writer_version, writing_params
 from outgrow.supervise.answer_form import AnswerForm
 
 Problems: TypeAlias = Iterator[str]
@@ -124,7 +124,8 @@ def texts_step(
     inputs = {**plan.data, **trained(model), **({} if held_out is None else {"held_out": held_out})}
     label = f"{part}: {f'{name}, seed {plan.seed}' if model is None else model.label}"
     function = "outgrow.supervise.writer_steps:write_texts"
-    return Step("texts", function, params, inputs, hints=hints(plan, section), label=label)
+    version = writer_version(section)
+    return Step("texts", function, params, inputs, version=version, hints=hints(plan, section), label=label)
 
 
 def written_texts(plan: SeedPlan, name: str, section: Section, model: Step | None) -> TextSource:
