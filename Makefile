@@ -33,8 +33,9 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
+# A file's tests stay in one process, so that what they share is made once.
 unit: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 attack: setup
 	OMP_NUM_THREADS=1 $(BIN)/python tests/attack/run.py $(ATTACKS) $(if $(COUNT),--count $(COUNT)) \
