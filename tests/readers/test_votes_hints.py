@@ -125,3 +125,16 @@ def test_hints_on_the_shared_cases_lead_on():
     for path in files:
         for found in followed(path):
             assert found.n_votes
+
+
+def test_a_spreadsheet_of_annotators_is_told_how_to_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.csv"
+    names = [f"Annotator {number}" for number in range(12)]
+    path.write_text(lines(",".join(["Photo", "Remarks", *names]), *(
+        ",".join([f"p{i}.jpg", f"seen {i}", *(choice(i, j) for j in range(12))]) for i in ITEMS
+    )))  # fmt: skip
+    with pytest.raises(OutgrowError) as caught:
+        read_votes(path)
+    assert "`layout=wide`" in str(caught.value)
+    table = read_votes(path, columns=VoteColumns(layout="wide", item="Photo", ignore=("Remarks",)))
+    assert table.sources == tuple(names)

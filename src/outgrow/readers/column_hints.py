@@ -25,6 +25,8 @@ MOST_LOOKED_AT = 200
 """Columns that are examined."""
 MOST_ROWS = 100_000
 MOST_CLASSES = 20
+MOST_NAMED = 8
+"""Columns of sources that a suggestion names."""
 
 
 class ColumnSample(NamedTuple):
@@ -50,8 +52,8 @@ def unnamed(part: str, table: SourceTable, taken: Set[str] = frozenset()) -> Con
             suggestions = [f"if each class has a column of marks, name these: `probability={','.join(marked)}`"]
     if part == "source":
         source_columns = _sources(samples)
-        if source_columns and (candidate is None or not _is_hinted(part, candidate)):
-            suggestions = [f"if each source has its own column, name these: `votes={','.join(source_columns)}`"]
+        if candidate is None or candidate in source_columns or not _is_hinted(part, candidate):
+            suggestions = [_wide(source_columns)] if source_columns else suggestions
         suggestions.append(f"if all votes are of one source, name it: `one_source={_plain(stem_of(table.origin))}`")
     if table.is_csv:
         suggestions.append("if the first line is data, name all columns with `header`")
@@ -133,7 +135,7 @@ def _size(part: str, sample: ColumnSample) -> int:
 def _sources(samples: Sequence[ColumnSample]) -> list[str]:
     """Columns that share a few classes, which may be sources."""
     samples = [sample for sample in samples if 0 < sample.n_different <= MOST_CLASSES and not sample.dates]
-    sharing = [
+    return [
         sample.name
         for sample in samples
         if any(
@@ -141,7 +143,13 @@ def _sources(samples: Sequence[ColumnSample]) -> list[str]:
             for other_sample in samples
         )
     ]
-    return sharing if all(re.fullmatch(r"[^\s,'\"]+", name) for name in sharing) else []
+
+
+def _wide(names: Sequence[str]) -> str:
+    """How to say that columns are sources: by their names, if these are few and can be typed in a list."""
+    if len(names) <= MOST_NAMED and all(re.fullmatch(r"[^\s,'\"]+", name) for name in names):
+        return f"if each source has its own column, name these: `votes={','.join(names)}`"
+    return "if each source has its own column: `layout=wide`, with `ignore` for columns that are no source"
 
 
 def _marks(samples: Sequence[ColumnSample]) -> list[str]:
