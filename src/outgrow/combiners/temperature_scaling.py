@@ -58,6 +58,8 @@ SPREAD = 0.5
 EXACT = 1e-2
 """Precision of ln T."""
 SURE = 3.0
+WIDE = 0.6
+"""An interval of an accuracy that says next to nothing is wider."""
 LEAST_SOURCES = 3
 """Below, a posterior without one of the sources is hardly one."""
 
@@ -94,9 +96,13 @@ class CalibratedFit:
         """A sentence for `Targets.origin`."""
         if self.expected is not None:
             mean, low, high = self.expected
+            doubt = (
+                " The votes do not show how good the sources are: take the confidences as an order of the items only,"
+                " and give gold of some."
+            )
             return (
                 f"Posteriors calibrated to the accuracy of labels in simulated tables like this one, {mean:.2f}"
-                f" [{low:.2f}, {high:.2f}]: T = {self.temperature:.2f}."
+                f" [{low:.2f}, {high:.2f}]: T = {self.temperature:.2f}.{doubt if high - low > WIDE else ''}"
             )
         if self.by == "nothing":
             return "Posteriors are as the combiner has them, not calibrated."
