@@ -11,7 +11,7 @@ import pytest
 
 USUAL_SEED = "20261201"  # statements about chance hold in most draws; a change must not fail by an unlucky one
 
-# Modules whose tests send signals at some instant, wait for processes and servers, or measure time.
+# Modules whose tests send signals at some instant, wait for processes, servers and browsers, or measure time.
 ON_THE_CLOCK = {
     "test_api.py",
     "test_attack.py",
@@ -44,6 +44,7 @@ ON_THE_CLOCK = {
     "test_remote_student.py",
     "test_report_browser.py",
     "test_report_patterns.py",
+    "test_report_row_picker.py",
     "test_report_trust_page.py",
     "test_site_browser.py",
     "test_sharding.py",
