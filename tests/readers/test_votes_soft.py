@@ -167,6 +167,9 @@ def test_empty_rows_are_left_out_with_a_note(tmp_path: Path) -> None:
     table = read_votes(path)
     assert (table.items, table.n_votes) == (["0", "1"], 2)
     assert any("Empty rows" in note and "line 3 and 1 more" in note for note in table.notes)
+    path.write_text("ann,ben\nx,y\n,\ny,y\n")
+    sheet = read_votes(path, columns=VoteColumns(layout="wide"))
+    assert (len(sheet.items), sheet.item.tolist()) == (3, [0, 0, 2, 2]), "without ids an item is the number of its row"
     path.write_text("item,worker,label\n0,a,yes\n,b,no\n")
     with pytest.raises(DataError, match="the item is empty"):
         read_votes(path)

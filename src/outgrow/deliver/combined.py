@@ -62,7 +62,7 @@ class Combined:
     """Whether every vote is a target of its own; the labels are then those of the majority."""
 
     def __repr__(self) -> str:
-        """The labels' shares; the arrays may be long."""
+        """How many items have each label; the arrays may be long."""
         labels = Counter(self.votes.classes[k] for k in self.label.tolist()).most_common(MOST_LISTED)
         shown = ", ".join(f"{name} {n}" for name, n in labels)
         return f"Combined({many(len(self.votes.items), 'item')} by {self.method}; labels: {shown}; of {self.votes!r})"

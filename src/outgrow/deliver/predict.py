@@ -96,14 +96,9 @@ def predicted_step(
     """The step with the answers; its input `pool` has the items."""
     read_again()
     about, identity = card["student"], model_identity(str(student.absolute()))
-    params: dict[str, Json] = {
-        "columns": ItemColumns(text=text or about["text"], id=id).model_dump(mode="json"),
-        "classes": card["classes"],
-        "content": content_hash(items, "--items"),
-        **({"usual_id": about["id"]} if "id" in about else {}),
-    }
-    function = "outgrow.deliver.predict:read_new_items"
-    pool = Step("new_items", function, params, hints={"items": str(items.absolute())}, label=items.name)
+    usual = {"usual_id": about["id"]} if "id" in about else {}
+    columns = ItemColumns(text=text or about["text"], id=id)
+    pool = new_items_step("read_new_items", items, columns, "--items", classes=card["classes"], **usual)
     model = f"folder {identity}"
     return Step(
         "predicted",
@@ -113,6 +108,13 @@ def predicted_step(
         hints={"device": device, "places": {model: str(student.absolute())}},
         label=student.name,
     )
+
+
+def new_items_step(function: str, file: Path, columns: ItemColumns, option: str, **params: Json) -> Step:
+    """The step that reads new items by a function of this module; `option` names the file in messages."""
+    params = {"columns": columns.model_dump(mode="json"), **params, "content": content_hash(file, option)}
+    hints: dict[str, Json] = {"items": str(file.absolute())}
+    return Step("new_items", f"outgrow.deliver.predict:{function}", params, hints=hints, label=file.name)
 
 
 def read_new_items(

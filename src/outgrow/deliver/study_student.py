@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outgrow.config.train import ItemColumns
-from outgrow.data.data_identity import content_hash
 from outgrow.data.task import REWARD, Task
 from outgrow.deliver.in_memory_tables import file_of_table
+from outgrow.deliver.predict import new_items_step
 from outgrow.errors import ConfigError, DataError, StepFailed
 from outgrow.graph.done import DONE
 from outgrow.graph.output import replace_folder
 from outgrow.graph.runner import run_steps
-from outgrow.graph.step import Job, Json, Step
+from outgrow.graph.step import Job, Step
 from outgrow.graph.store import Store
 from outgrow.graph.writable import refuse_unwritable_folder
 from outgrow.labels import WeakLabels
@@ -107,7 +107,7 @@ class StudyStudent:
 
     def _written(self, file: Path, text: str, id: str | None) -> "pd.DataFrame":
         """The step of the study's test answers, with new items as the test part."""
-        new = _new_items("read_new_prompts", file, text, id)
+        new = new_items_step("read_new_prompts", file, ItemColumns(text=text, id=id), "items")
         known = self.answers
         inputs = {**known.inputs, "pool": new, "split": new}
         last = Step(
@@ -118,7 +118,7 @@ class StudyStudent:
         return _text_table(WeakTexts.load(self.store.path(last) / f"{known.params['part']}.parquet"))
 
     def _predicted(self, file: Path, classes: Sequence[str], text: str, id: str | None) -> Step:
-        pool = _new_items("read_new_items", file, text, id, classes=list(classes))
+        pool = new_items_step("read_new_items", file, ItemColumns(text=text, id=id), "items", classes=list(classes))
         objective = self.step.params.get("loss", SUPERVISORS_LOSS)
         inputs, model = {"pool": pool, "student": self.step}, self.step.params["model"]
         steps = "outgrow.training.predict_step"
@@ -153,14 +153,6 @@ def student_of(row: str, seed: int, answers: Step, store: Store, pool: Step) -> 
     if not student.folder.is_dir():
         raise DataError(f"row `{row}`, seed {seed}: its model is not in {store.root}; `outgrow run` trains it")
     return student
-
-
-def _new_items(function: str, file: Path, text: str, id: str | None, **params: Json) -> Step:
-    """The step that reads new items."""
-    columns = ItemColumns(text=text, id=id).model_dump(mode="json")
-    params = {"columns": columns, **params, "content": content_hash(file, "items")}
-    function = f"outgrow.deliver.predict:{function}"
-    return Step("new_items", function, params, hints={"items": str(file.absolute())}, label=file.name)
 
 
 def merge_adapter(job: Job, *, model: dict[str, Any], classes: list[str]) -> None:

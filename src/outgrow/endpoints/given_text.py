@@ -68,7 +68,7 @@ def _token(entry: object) -> PromptToken | None:
 
 
 def last_place(text: str, tokens: Sequence[PromptToken]) -> int:
-    """The last character from which on the tokens spell the text, outside of markers; -1 if there is none.
+    """The last character from which on the tokens spell a text that is not empty, outside of markers; -1 = none.
 
     >>> tokens = [PromptToken(text, -1.0) for text in ("the", " end", "<|im_end|>")]
     >>> last_place("end", tokens)
@@ -77,7 +77,7 @@ def last_place(text: str, tokens: Sequence[PromptToken]) -> int:
     spelled, stop = "".join(token.text for token in tokens), None
     ends = np.cumsum([len(token.text) for token in tokens])
     while (place := spelled.rfind(text, 0, stop)) >= 0:
-        around = tokens[int(np.searchsorted(ends, place, side="right"))].text if text else ""
+        around = tokens[int(np.searchsorted(ends, place, side="right"))].text
         if not (MARKER.fullmatch(around) and text in around and text != around):
             break
         stop = place + len(text) - 1
@@ -86,10 +86,9 @@ def last_place(text: str, tokens: Sequence[PromptToken]) -> int:
 
 def pieces_of(text: str, tokens: Sequence[PromptToken]) -> PieceTable | None:
     """The text's pieces, and its end if the chat template has one; `None` if the tokens do not spell it."""
-    spelled = "".join(token.text for token in tokens)
-    place = last_place(text, tokens)
-    if place < 0 or not text:
+    if not text or (place := last_place(text, tokens)) < 0:
         return None
+    spelled = "".join(token.text for token in tokens)
     first = len(spelled[:place].encode())
     last = first + len(text.encode())
     end = np.cumsum([len(token.text.encode()) for token in tokens], dtype=np.int64)

@@ -48,7 +48,7 @@ def vote_rows_of_table(
     plain_table, table = table, with_joined(table, columns.item)
     form, made = (export.form, export.made) if export else ("", False)
     roles = roles_of(table, columns, alone)
-    rows = chosen_rows(table, _columns_of(roles), roles.left_out, columns)
+    rows = chosen_rows(table, _columns_of(roles), roles.left_out, columns, named=roles.item is not None)
     if not rows.arrow.num_rows:
         raise DataError(f"{table.origin}: has no rows")
     if roles.layout == "long":

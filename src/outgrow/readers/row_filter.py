@@ -46,10 +46,13 @@ class FilteredRows(NamedTuple):
 
 
 def chosen_rows(
-    table: SourceTable, wanted: Sequence[str], left_out: Sequence[str], columns: VoteColumns
+    table: SourceTable, wanted: Sequence[str], left_out: Sequence[str], columns: VoteColumns, *, named: bool = False
 ) -> FilteredRows:
-    """The `wanted` columns of the rows that count. Raises `ConfigError` for rejected answers without an option,
-    `DataError` for a second header of other columns, and if no row is left."""
+    """The `wanted` columns of the rows that count.
+
+    Where items are `named`, empty rows do not count; else an item is the number of its row. Raises `ConfigError` for
+    rejected answers without an option, `DataError` for a second header of other columns, and if no row is left.
+    """
     _refuse_uncounted(table, left_out, columns)
     arrow = table.read(wanted)
     kept = np.ones(arrow.num_rows, dtype=bool)
@@ -68,7 +71,7 @@ def chosen_rows(
     if headers.any():
         first = table.place(int(headers.argmax()))
         notes.append(f"Repeated headers were left out: {first}{_more(headers)}.")
-    empty = _empty(arrow)
+    empty = _empty(arrow) if named else np.zeros(arrow.num_rows, dtype=bool)
     if empty.any():
         notes.append(f"Empty rows were left out: {table.place(int(empty.argmax()))}{_more(empty)}.")
     kept &= ~headers & ~empty
